@@ -1,0 +1,1 @@
+"""Configuration-driven experiments on chest X-ray classification by transfer learning."""

@@ -1,0 +1,5 @@
+"""`python -m cxr` is `cxr`."""
+
+from cxr.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""`cxr COMMAND`: thin, each on top of the rooms below."""

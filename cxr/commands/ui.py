@@ -1,0 +1,47 @@
+"""`cxr ui`: the MLflow UI on the store that runs in this folder go to, for this machine only."""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+
+from cxr.config import TrackingConfig
+from cxr.errors import Mistake
+from cxr.tracking.store import locate_store
+
+HOST = "127.0.0.1"
+
+
+def main(arguments: list[str]) -> None:
+    """Start the UI and stay until it is interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="cxr ui", description="Open the MLflow UI on the runs made in this folder, for this machine only."
+    )
+    parser.add_argument(
+        "--port", type=int, default=5000, help="the next free port is taken if this one is not free (default: 5000)"
+    )
+    port = free_port(parser.parse_args(arguments).port)
+    store = locate_store(TrackingConfig())
+    if store.folder is None and store.uri.startswith(("http://", "https://")):
+        raise Mistake(f"the runs are on a server already: open {store.uri} in a browser")
+    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
+        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+    print(f"MLflow UI: http://{HOST}:{port}  (stop with Ctrl-C)", flush=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
+    if store.folder is not None:
+        command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]
+    subprocess.run(command, check=False, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+
+
+def free_port(wanted: int) -> int:
+    """The first free port from `wanted` on; raises `Mistake` where twenty in a row are taken."""
+    for port in range(wanted, min(wanted + 20, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise Mistake(f"no free port from {wanted} on: name another with --port")

@@ -1,0 +1,245 @@
+"""The schema of a composed config: its types, the range of every value, and the checks across fields.
+
+The values themselves live in conf/; a default here only says what a field is when no option sets it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from cxr.errors import Mistake
+from cxr.words import nearest
+
+# The building blocks of MobileNetV2 from the input upward: what `freeze.trainable_from` may name, with `head` on top.
+BACKBONE_BLOCKS = ("Conv1", "expanded_conv", *(f"block_{i}" for i in range(1, 17)), "Conv_1")
+# What Keras publishes ImageNet weights for.
+IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+
+
+def number(default: Any, low: float, high: float, *, above: bool = False, below: bool = False) -> Any:
+    """A numeric field within [low, high]; `above` and `below` leave that end out."""
+    text = f"{'above' if above else 'at least'} {low:g} and {'below' if below else 'at most'} {high:g}"
+
+    def fits(value: float) -> bool:
+        return (value > low if above else value >= low) and (value < high if below else value <= high)
+
+    return field(default=default, metadata={"fits": fits, "text": text})
+
+
+def choice(default: str, *names: str) -> Any:
+    """A text field that takes one of `names`."""
+    return field(default=default, metadata={"names": names})
+
+
+@dataclass
+class PhantomConfig:
+    """The synthetic images of `data=phantom`."""
+
+    count: int = number(800, 30, 100_000)
+    image_size: int = number(96, 32, 1024)
+    seed: int = number(0, 0, 2**31 - 1)
+
+
+@dataclass
+class DataConfig:
+    """Where the images come from; `classes` none means every class folder found."""
+
+    name: str = "folder"
+    root: str | None = None
+    classes: list[str] | None = None
+    aliases: dict[str, list[str]] = field(default_factory=dict)
+    on_bad_image: str = choice("stop", "stop", "skip")
+    phantom: PhantomConfig | None = None
+
+
+@dataclass
+class SplitConfig:
+    """Fractions of each class for validation and test; the rest trains."""
+
+    name: str = "three_way"
+    validation: float = number(0.15, 0, 0.9, above=True)
+    test: float = number(0.2, 0, 0.9)
+    seed: int = number(0, 0, 2**31 - 1)
+
+
+@dataclass
+class BackboneConfig:
+    """MobileNetV2's size, its weights (imagenet, phantom, none, or a file) and the input range that they expect."""
+
+    name: str = "mobilenet_v2"
+    alpha: float = number(1.0, 0.1, 2.0)
+    image_size: int = number(224, 32, 1024)
+    weights: str = "imagenet"
+    input_range: list[float] = field(default_factory=lambda: [-1.0, 1.0])
+    dropout: float = number(0.2, 0, 1, below=True)
+
+
+@dataclass
+class FreezeConfig:
+    """The first block that trains, the epochs in which only the head does, and what BatchNorm does in trained blocks."""
+
+    name: str = "head"
+    trainable_from: str = choice("head", *BACKBONE_BLOCKS, "head")
+    warmup_epochs: int = number(0, 0, 10_000)
+    batch_norm: str = choice("inference", "inference", "train")
+
+
+@dataclass
+class AugmentConfig:
+    """How far a training image may be moved; every value is the largest change to either side."""
+
+    name: str = "none"
+    rotation_degrees: float = number(0.0, 0, 45)
+    translation: float = number(0.0, 0, 0.5)
+    zoom: float = number(0.0, 0, 0.5)
+    shear_degrees: float = number(0.0, 0, 30)
+    brightness: float = number(0.0, 0, 0.5)
+    contrast: float = number(0.0, 0, 0.9)
+
+
+@dataclass
+class LossConfig:
+    """Cross-entropy with class weights, focusing and a cost for each pair of true and predicted class."""
+
+    name: str = "plain"
+    weighting: str = choice("none", "none", "balanced", "effective")
+    effective_beta: float = number(0.999, 0, 1, below=True)
+    focal_gamma: float = number(0.0, 0, 10)
+    label_smoothing: float = number(0.0, 0, 1, below=True)
+    cost_strength: float = number(0.0, 0, 1000)
+    costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # numbers; YAML may write them whole
+
+
+@dataclass
+class OptimizerConfig:
+    """The update rule, its learning rate over time, and the share of it that the backbone gets."""
+
+    name: str = choice("adam", "adam", "adamw", "sgd", "rmsprop", "lion")
+    learning_rate: float = number(1e-3, 0, 10, above=True)
+    backbone_rate: float = number(0.1, 0, 1, above=True)
+    schedule: str = choice("constant", "constant", "cosine", "plateau")
+    plateau_factor: float = number(0.5, 0, 1, above=True, below=True)
+    plateau_patience: int = number(2, 1, 1000)
+    weight_decay: float = number(0.0, 0, 1)
+    momentum: float = number(0.9, 0, 1, below=True)
+
+
+@dataclass
+class TrainingConfig:
+    """How long and how exactly; `epochs` counts the head's warm-up epochs too."""
+
+    name: str = "standard"
+    epochs: int = number(12, 1, 10_000)
+    batch_size: int = number(32, 1, 4096)
+    early_stopping_patience: int | None = number(5, 1, 10_000)
+    precision: str = choice("float32", "float32", "mixed_bfloat16", "mixed_float16")
+    seed: int = number(0, 0, 2**31 - 1)
+    deterministic: bool = False
+    threads: int | None = number(None, 1, 1024)
+
+
+@dataclass
+class EvaluationConfig:
+    """How predictions are made and drawn."""
+
+    name: str = "standard"
+    batch_size: int = number(64, 1, 4096)
+    figure_dpi: int = number(110, 50, 600)
+
+
+@dataclass
+class TrackingConfig:
+    """Which MLflow store keeps the run, and under what names."""
+
+    name: str = "local"
+    uri: str | None = None
+    experiment: str = "cxr"
+    run_name: str | None = None
+    role: str = choice("candidate", "baseline", "candidate")
+
+
+@dataclass
+class Config:
+    """One experiment, whole."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    freeze: FreezeConfig = field(default_factory=FreezeConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a config came about, for the record."""
+
+    choices: dict[str, str]  # group: option
+    overrides: tuple[str, ...]
+    yaml: str  # the whole config, resolved
+    sweep_id: str | None = None
+
+
+def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
+    """Every leaf of a config as (dotted key, value, dataclass field), in the order of the schema."""
+    for item in fields(node):
+        value = getattr(node, item.name)
+        if is_dataclass(value):
+            yield from settings(value, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}", value, item
+
+
+def check(config: Config) -> None:
+    """Raise `Mistake` for the first value out of its range, or at odds with another."""
+    for key, value, item in settings(config):
+        _check_value(key, value, item)
+    _check_data(config.data)
+    if config.split.validation + config.split.test >= 1:
+        raise Mistake(
+            f"split.validation ({config.split.validation:g}) and split.test ({config.split.test:g}) leave nothing to train on: "
+            "make their sum less than 1"
+        )
+    _check_backbone(config.backbone)
+    if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
+        raise Mistake(
+            f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
+            "which counts them too: raise training.epochs or lower freeze.warmup_epochs"
+        )
+    if config.loss.cost_strength > 0 and not config.loss.costs:
+        raise Mistake("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
+    for true, row in config.loss.costs.items():
+        for predicted, cost in row.items():
+            if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
+                raise Mistake(f"loss.costs.{true}.{predicted}={cost} is not a cost: give a number of at least 0")
+
+
+def _check_value(key: str, value: Any, item: Field[Any]) -> None:
+    if value is None:
+        return
+    if "fits" in item.metadata and not item.metadata["fits"](value):
+        raise Mistake(f"{key}={value} is out of range: it must be {item.metadata['text']}")
+    if "names" in item.metadata and value not in item.metadata["names"]:
+        raise Mistake(f"{key}={value} is not known: {nearest(str(value), item.metadata['names'])}")
+
+
+def _check_data(data: DataConfig) -> None:
+    if data.root is None and data.phantom is None:
+        raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
+    if data.classes is not None and len(set(data.classes)) < 2:
+        raise Mistake(f"data.classes={data.classes} is not enough: name at least two different classes")
+
+
+def _check_backbone(backbone: BackboneConfig) -> None:
+    bounds = backbone.input_range
+    if len(bounds) != 2 or bounds[0] >= bounds[1]:
+        raise Mistake(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
+    if backbone.weights == "imagenet" and backbone.alpha not in IMAGENET_ALPHAS:
+        raise Mistake(
+            f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
+            f"{', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}, or backbone.weights=none"
+        )

@@ -1,0 +1,57 @@
+"""The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.config import Config
+from cxr.data.folders import ImageFolder
+from cxr.data.images import BadImage, read_images
+from cxr.data.manifest import make_manifest, rows_of
+from cxr.data.split import Part
+from cxr.errors import Mistake
+from cxr.progress import Stage
+from cxr.words import in_words
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with what is known of them; row i of `images` is row i of `manifest`."""
+
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8]  # (n, size, size, 1)
+    manifest: pd.DataFrame
+    bad: tuple[BadImage, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class of each image, (n,), index into `classes`."""
+        return np.array([self.classes.index(label) for label in self.manifest["label"]], np.int64)
+
+    @property
+    def one_hot(self) -> NDArray[np.float32]:
+        """Class of each image, (n, classes)."""
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
+    def rows(self, part: Part) -> NDArray[np.int64]:
+        """Rows of one part of the split."""
+        return rows_of(self.manifest, part)
+
+    def train_counts(self) -> list[int]:
+        """Number of training images of each class."""
+        return [int(count) for count in np.bincount(self.labels[self.rows("train")], minlength=len(self.classes))]
+
+
+def read_dataset(config: Config, images: ImageFolder, stage: Stage) -> Dataset:
+    """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`."""
+    with stage("read", f"Reading {in_words(len(images.paths), 'image')}") as update:
+        pixels = read_images(images.root, images.paths, config.backbone.image_size, update)
+    if pixels.bad and config.data.on_bad_image == "stop":
+        others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
+        raise Mistake(
+            f"can't read {images.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
+            "mend or remove, or leave such images out with data.on_bad_image=skip"
+        )
+    return Dataset(images.classes, pixels.images, make_manifest(images, pixels, config.split), pixels.bad)

@@ -1,0 +1,1 @@
+"""Numbers, figures and pages: pure functions of predictions, with no TensorFlow."""

@@ -1,0 +1,44 @@
+"""Predictions: one row an image, its true class and a probability for each class; all that evaluation reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.words import slug
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of n images of one part of a split."""
+
+    ids: tuple[str, ...]  # relative paths
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]  # (n,), index into classes
+    probabilities: NDArray[np.float64]  # (n, classes), rows sum to 1
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class of each image, (n,), index into classes."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    def to_csv(self, path: Path) -> None:
+        """Write columns id, label, predicted, and p_CLASS for each class, sorted by id; floats survive the round trip."""
+        frame = pd.DataFrame({"id": self.ids, "label": [self.classes[index] for index in self.labels]})
+        frame["predicted"] = [self.classes[index] for index in self.predicted]
+        for index, name in enumerate(self.classes):
+            frame[f"p_{slug(name)}"] = self.probabilities[:, index]
+        frame.sort_values("id", kind="stable").to_csv(path, index=False, lineterminator="\n")
+
+    @staticmethod
+    def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
+        """Read what `to_csv` wrote; `classes` in the order of the probability columns."""
+        frame = pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False, float_precision="round_trip")
+        return Predictions(
+            ids=tuple(frame["id"]),
+            classes=classes,
+            labels=np.array([classes.index(label) for label in frame["label"]], np.int64),
+            probabilities=frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64),
+        )

@@ -1,0 +1,1 @@
+"""Backbone, freeze depth, losses, optimizers."""

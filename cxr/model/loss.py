@@ -1,0 +1,36 @@
+"""The training loss: one formula with class weights, focusing, label smoothing and a cost for each kind of mistake."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+from numpy.typing import NDArray
+
+from cxr.config import LossConfig
+
+
+def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Callable[[Any, Any], Any]:
+    """A Keras loss of one-hot targets and logits, both (n, classes), that returns one value an image, (n,).
+
+    For true class y and probabilities p, with targets q smoothed towards 1 / classes by `label_smoothing`:
+
+        weights[y] * sum_j q_j (1 - p_j)^focal_gamma (-log p_j)  +  cost_strength * sum_j costs[y, j] p_j
+
+    The first sum is focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4) and plain
+    cross-entropy at gamma 0; the second is the expected cost, as Galdran et al. add it to cross-entropy ("Cost-Sensitive
+    Regularization for Diabetic Retinopathy Grading from Eye Fundus Images", MICCAI 2020, equation 3).
+    """
+    class_count = len(weights)
+
+    def weighed_loss(targets: Any, logits: Any) -> Any:
+        targets = ops.cast(targets, logits.dtype)
+        log_p = ops.log_softmax(logits, axis=-1)
+        p = ops.exp(log_p)
+        smoothed = targets * (1 - loss.label_smoothing) + loss.label_smoothing / class_count
+        focused = -log_p if loss.focal_gamma == 0 else -log_p * (1 - p) ** loss.focal_gamma
+        per_image = ops.sum(targets * weights, axis=-1) * ops.sum(smoothed * focused, axis=-1)
+        if loss.cost_strength > 0:
+            per_image += loss.cost_strength * ops.sum(ops.matmul(targets, costs) * p, axis=-1)
+        return per_image
+
+    return weighed_loss

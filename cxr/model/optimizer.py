@@ -1,0 +1,52 @@
+"""The update rule: its learning rate over time, and a lower one for the backbone than for the head."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from cxr.config import OptimizerConfig
+from cxr.model.freeze import HEAD, block_of
+
+_MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {
+    "adam": lambda o, rate: keras.optimizers.Adam(rate, weight_decay=o.weight_decay or None),
+    "adamw": lambda o, rate: keras.optimizers.AdamW(rate, weight_decay=o.weight_decay),
+    "sgd": lambda o, rate: keras.optimizers.SGD(
+        rate, momentum=o.momentum, nesterov=o.momentum > 0, weight_decay=o.weight_decay or None
+    ),
+    "rmsprop": lambda o, rate: keras.optimizers.RMSprop(rate, momentum=o.momentum, weight_decay=o.weight_decay or None),
+    "lion": lambda o, rate: keras.optimizers.Lion(rate, weight_decay=o.weight_decay or None),
+}
+
+
+def make_optimizer(optimizer: OptimizerConfig, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
+    """An optimizer for the trainable variables of a flat network, over a phase of `steps` updates.
+
+    Where any of the backbone trains, it gets an update rule of its own at `backbone_rate` times the head's learning rate.
+    """
+    head_layers = {layer.name for layer in network.layers if block_of(layer.name) == HEAD}
+    head = _MAKERS[optimizer.name](optimizer, _rate(optimizer, 1.0, steps))
+    if all(variable.path.split("/")[0] in head_layers for variable in network.trainable_variables):
+        return head
+    backbone = _MAKERS[optimizer.name](optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
+    by_path = {f"{re.escape(name)}/.*": head for name in sorted(head_layers)}
+    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(backbone, by_path))
+
+
+def single_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """The update rules that an optimizer is made of, in order of their learning rate, highest (the head's) first."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return single_optimizers(optimizer.inner_optimizer)
+    parts = optimizer.optimizers if isinstance(optimizer, keras.optimizers.MultiOptimizer) else [optimizer]
+    return sorted(parts, key=learning_rate, reverse=True)
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the next update will use."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def _rate(optimizer: OptimizerConfig, share: float, steps: int) -> Any:
+    rate = optimizer.learning_rate * share
+    return keras.optimizers.schedules.CosineDecay(rate, steps) if optimizer.schedule == "cosine" else rate

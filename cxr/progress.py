@@ -1,0 +1,68 @@
+"""What a person sees while a run goes on: bars in a terminal, plain lines in a log file."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from cxr.words import slug
+
+Update = Callable[[int, int], None]  # done, of how many
+Stage = Callable[[str, str], AbstractContextManager[Update]]  # name, what is being done
+
+
+class Progress:
+    """Says what is being done, how far it is, and how long it took; keeps the seconds of each stage by name."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.seconds: dict[str, float] = {}
+
+    def line(self, text: str) -> None:
+        """One line, above any bar."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def stage(self, name: str, doing: str) -> Iterator[Update]:
+        """A stretch of work: yields a function to report progress with, and prints its duration at the end."""
+        started = time.perf_counter()
+        with self._bar(doing) as update:
+            yield update
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+        self.line(f"{doing}: {time.perf_counter() - started:.1f} s")
+
+    @contextmanager
+    def _bar(self, doing: str) -> Iterator[Update]:
+        if not self.console.is_terminal:
+            yield lambda done, total: None
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=self.console, transient=True) as bars:
+            task = bars.add_task(doing, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+
+    def result(self, run_id: str, run_name: str, part: str, classes: Sequence[str], numbers: Mapping[str, float]) -> None:
+        """The short table at the end of a run, on standard output, and how to see the rest."""
+        out = Console(highlight=False)
+        table = Table(title=f"{run_name}, judged on {part}", box=box.SIMPLE_HEAD, title_justify="left")
+        for heading in ("", "precision", "sensitivity", "specificity", "F1", "AUC"):
+            table.add_column(heading, justify="right" if heading else "left")
+        for name in classes:
+            keys = [f"{slug(name)}/{key}" for key in ("precision", "sensitivity", "specificity", "f1", "auc")]
+            table.add_row(name, *(f"{numbers[key]:.3f}" if key in numbers else "-" for key in keys))
+        out.print(table)
+        overall = {
+            "accuracy": "accuracy",
+            "balanced_accuracy": "balanced accuracy",
+            "macro_f1": "macro F1",
+            "auc_macro_ovr": "macro AUC",
+        }
+        out.print("  " + ", ".join(f"{text} {numbers[key]:.3f}" for key, text in overall.items() if key in numbers))
+        command = os.environ.get("CXR_COMMAND", "cxr")
+        out.print(f"  Run {run_id} is logged: see it, its figures and report with  {command} ui", soft_wrap=True)

@@ -1,0 +1,171 @@
+"""What a run leaves in MLflow: names, tags and artifacts that users build on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from cxr.config import Config, settings
+from cxr.data.manifest import data_fingerprint, split_fingerprint, summary, write_manifest
+from cxr.data.split import part_names
+from cxr.evaluation.figures import draw_figures, save_figures
+from cxr.evaluation.history import TrainingCurves
+from cxr.evaluation.report import ReportFacts, classification_text, write_report
+from cxr.model.network import Network
+from cxr.study import Judgement, Study
+from cxr.tracking.environment import code_version, machine, packages
+from cxr.tracking.run import Run
+from cxr.training.fit import History
+from cxr.words import in_words
+
+
+def run_name(study: Study) -> str:
+    """A short readable name: the preset, or what was chosen where options matter most."""
+    if study.config.tracking.run_name:
+        return study.config.tracking.run_name
+    choices = study.recipe.choices
+    if choices.get("experiment", "None") != "None":
+        return choices["experiment"]
+    return "-".join(choices.get(group, "?") for group in ("freeze", "augment", "loss", "optimizer"))
+
+
+def run_tags(study: Study) -> dict[str, str | None]:
+    """The cxr.* tags of a run; what is unknown is none."""
+    code = code_version()
+    return {
+        "cxr.role": study.config.tracking.role,
+        "cxr.judged_on": part_names(study.config.split)[-1],
+        "cxr.data_fingerprint": data_fingerprint(study.dataset.manifest),
+        "cxr.split_fingerprint": split_fingerprint(study.dataset.manifest),
+        "cxr.config_fingerprint": config_fingerprint(study.config, study.weights.sha256),
+        "cxr.weights_sha256": study.weights.sha256,
+        "cxr.sweep_id": study.recipe.sweep_id,
+        "cxr.git_commit": code.commit,
+        "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower(),
+    }
+
+
+def config_fingerprint(config: Config, weights_sha256: str | None) -> str:
+    """Hash of all settings that bear on the result, 16 hex digits: not where data lie, nor how the run is tracked."""
+    values = {key: value for key, value, _ in settings(config) if not key.startswith("tracking.") and key != "data.root"}
+    if weights_sha256:
+        values["backbone.weights"] = weights_sha256
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def record_inputs(run: Run, study: Study, folder: Path) -> None:
+    """Before training: config, manifest, images left out, environment."""
+    for name in ("config", "data", "environment"):
+        (folder / name).mkdir(parents=True)
+    (folder / "config/config.yaml").write_text(study.recipe.yaml)
+    (folder / "config/overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(study.recipe.overrides))))
+    (folder / "config/choices.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(study.recipe.choices)))
+    write_manifest(study.dataset.manifest, folder / "data/manifest.csv")
+    if study.dataset.bad:
+        pd.DataFrame([asdict(bad) for bad in study.dataset.bad]).to_csv(folder / "data/bad_images.csv", index=False)
+    (folder / "environment/packages.txt").write_text(packages())
+    (folder / "environment/machine.json").write_text(json.dumps(machine(), indent=2) + "\n")
+    run.log_folder(folder)
+    run.log_metrics({"data/images": len(study.dataset.manifest), "data/bad_images": len(study.dataset.bad)})
+
+
+def record_results(
+    run: Run,
+    study: Study,
+    network: Network,
+    history: History,
+    judgements: Sequence[Judgement],
+    seconds: dict[str, float],
+    folder: Path,
+) -> None:
+    """After evaluation: metrics, predictions, tables, figures, report and model."""
+    for name in ("evaluation", "predictions", "model"):
+        (folder / name).mkdir(parents=True)
+    for judgement in judgements:
+        judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
+    headline = judgements[-1]
+    curves = curves_of(history)
+    curves.to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
+    save_figures(
+        draw_figures(headline.predictions, headline.evaluation, curves, headline.part),
+        folder / "evaluation",
+        study.config.evaluation.figure_dpi,
+    )
+    (folder / "evaluation/metrics.json").write_text(json.dumps(metrics_document(judgements), indent=2) + "\n")
+    (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
+    write_report(
+        folder / "report.html",
+        report_facts(study, run.name, headline.part),
+        headline.predictions,
+        headline.evaluation,
+        folder / "evaluation",
+    )
+    network.classifier.save(folder / "model/model.keras")
+    run.log_folder(folder)
+    run.log_model(network.classifier, study.config.backbone.image_size, len(study.dataset.classes))
+    # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
+    last = history.epochs[-1].number
+    for judgement in judgements:
+        run.log_metrics({f"{judgement.part}/{name}": value for name, value in judgement.evaluation.numbers.items()}, step=last)
+    run.log_metrics(
+        {"train/best_epoch": history.best_epoch, **{f"seconds/{name}": value for name, value in seconds.items()}}, step=last
+    )
+
+
+def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:
+    """Every number of every part, with the confusion matrix and the reasons for what has no value."""
+    return {
+        judgement.part: {
+            "images": len(judgement.predictions.labels),
+            "classes": list(judgement.predictions.classes),
+            "metrics": judgement.evaluation.numbers,
+            "undefined": judgement.evaluation.undefined,
+            "confusion_matrix": judgement.evaluation.confusion.tolist(),
+        }
+        for judgement in judgements
+    }
+
+
+def curves_of(history: History) -> TrainingCurves:
+    """The epochs as columns."""
+    names = list(history.epochs[0].metrics)
+    return TrainingCurves(
+        epochs=[epoch.number for epoch in history.epochs],
+        phase_names=[epoch.phase for epoch in history.epochs],
+        values={name: [epoch.metrics[name] for epoch in history.epochs] for name in names},
+        best_epoch=history.best_epoch,
+    )
+
+
+def report_facts(study: Study, name: str, part: str) -> ReportFacts:
+    """What the report says of the data and the config."""
+    config, manifest = study.config, study.dataset.manifest
+    counts = summary(manifest)
+    left_out = f", {in_words(len(study.dataset.bad), 'unreadable image')} left out" if study.dataset.bad else ""
+    return ReportFacts(
+        title=f"cxr run {name}",
+        part={"val": "validation"}.get(part, part),
+        data=f"{in_words(len(manifest), 'image')} of data={config.data.name}{left_out}",
+        images=[(label, {part: int(counts[part][label]) for part in counts.columns}) for label in study.dataset.classes],
+        choices={**study.recipe.choices, "overrides": " ".join(study.recipe.overrides) or "none"},
+        caveats=caveats(config),
+    )
+
+
+def caveats(config: Config) -> list[str]:
+    """What a reader should distrust, in plain sentences."""
+    found = []
+    if config.data.phantom is not None:
+        found.append("The images are synthetic: these numbers show the workflow and say nothing about medicine.")
+    if config.data.name == "radiography":
+        found.append(
+            "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
+            "no patient ids are known. Take these numbers as upper bounds."
+        )
+    if config.split.test == 0:
+        found.append("The same images stopped the training and judged it, so the numbers are optimistic.")
+    return found

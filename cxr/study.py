@@ -1,0 +1,31 @@
+"""What flows through a run: its inputs once known to be right, and each held-out part as the network judges it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxr.config import Config, Recipe
+
+if TYPE_CHECKING:
+    from cxr.data.dataset import Dataset
+    from cxr.evaluation.metrics import Evaluation
+    from cxr.evaluation.predictions import Predictions
+    from cxr.model.weights import Weights
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run starts from, once all of it is known to be right."""
+
+    config: Config
+    recipe: Recipe
+    dataset: "Dataset"
+    weights: "Weights"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One part of the split as the trained network sees it."""
+
+    part: str  # val or test
+    predictions: "Predictions"
+    evaluation: "Evaluation"

@@ -1,0 +1,1 @@
+"""The only place that imports mlflow: the store and one run."""

@@ -1,0 +1,90 @@
+"""Which MLflow store keeps runs: checked without mlflow, made once under a lock."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from filelock import FileLock
+
+from cxr.config import TrackingConfig
+from cxr.errors import Mistake
+
+FOLDER = Path("mlruns")  # in the folder that the user is in
+_SERVERS = ("http", "https", "databricks")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking URI; `folder` is where a local store lives, none for a server or database of the user's own."""
+
+    uri: str
+    folder: Path | None
+
+
+def locate_store(tracking: TrackingConfig) -> Store:
+    """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `Mistake` if it can't be used."""
+    uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        folder = FOLDER.resolve()
+        return Store(uri=f"sqlite:///{folder / 'mlflow.db'}", folder=folder)
+    scheme = urlsplit(uri).scheme.split("+")[0]
+    if scheme not in (*_SERVERS, *_DATABASES):
+        raise Mistake(
+            f"tracking store {uri!r} is not one that MLflow can write to: give http://HOST:PORT or sqlite:///FILE as "
+            "tracking.uri or MLFLOW_TRACKING_URI, or neither for mlruns/mlflow.db"
+        )
+    if scheme in ("http", "https"):
+        _check_server(uri)
+    return Store(uri=uri, folder=None)
+
+
+def open_store(store: Store) -> None:
+    """Make the store if it is not there and point mlflow at it.
+
+    Several processes that open a fresh sqlite file at once break it, so the first one in makes it and the others wait.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    import logging
+
+    import mlflow
+
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(store.uri)
+    if store.folder is not None:
+        store.folder.mkdir(exist_ok=True)
+        with FileLock(store.folder / "mlflow.db.lock"):
+            mlflow.search_experiments(max_results=1)
+
+
+def experiment_id(store: Store, name: str) -> str:
+    """The MLflow experiment of this name, made if need be; a local store keeps artifacts in its own folder."""
+    import mlflow
+
+    lock = FileLock(store.folder / "mlflow.db.lock") if store.folder else None
+    if lock:
+        lock.acquire()
+    try:
+        found = mlflow.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = (store.folder / "artifacts").as_uri() if store.folder else None
+        return mlflow.create_experiment(name, artifact_location=location)
+    finally:
+        if lock:
+            lock.release()
+
+
+def _check_server(uri: str) -> None:
+    try:
+        urlopen(f"{uri.rstrip('/')}/health", timeout=3).close()  # noqa: S310 (http or https: the caller looked)
+    except (URLError, OSError, ValueError) as error:
+        raise Mistake(
+            f"no MLflow server answers at {uri} ({getattr(error, 'reason', error)}): start it, or correct tracking.uri or "
+            "MLFLOW_TRACKING_URI"
+        ) from None

@@ -1,0 +1,1 @@
+"""Fitting: TensorFlow's set-up, phases, epochs."""

@@ -1,0 +1,74 @@
+"""How TensorFlow runs in this process: quiet, seeded, deterministic on request, on so many threads, with memory kept."""
+
+import ctypes
+import gc
+import os
+import sys
+from typing import Any
+
+from cxr.config import TrainingConfig
+
+# glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEEP_BYTES = 512 * 2**20
+
+
+def prepare_tensorflow(training: TrainingConfig) -> None:
+    """Import TensorFlow and Keras and set them up for one run; may be called again for the next run of a sweep.
+
+    Threads are fixed by the first call in a process, and determinism once on stays on.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    _keep_freed_memory()
+    tf, keras = _import_quietly()
+    if training.threads is not None:
+        _limit_threads(tf, training.threads)
+    keras.utils.clear_session()
+    gc.collect()
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy(training.precision)
+    if training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _import_quietly() -> tuple[Any, Any]:
+    """TensorFlow's libraries write start-up notices straight to file descriptor 2; drop them, and them only, on import."""
+    if "tensorflow" in sys.modules:
+        import keras
+        import tensorflow as tf
+
+        return tf, keras
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        tf.config.list_physical_devices("GPU")  # where there is none, CUDA says so here and not amid the run
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+    return tf, keras
+
+
+def _keep_freed_memory() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library, musl for one
+        return
+    mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+
+
+def _limit_threads(tf: Any, threads: int) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:  # a sweep's earlier job started TensorFlow in this process already
+        return

@@ -1,0 +1,37 @@
+"""Words for people and names for metrics."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def slug(class_name: str) -> str:
+    """A class name as metrics spell it.
+
+    >>> slug("Viral Pneumonia"), slug("COVID-19"), slug("Lung_Opacity")
+    ('viral_pneumonia', 'covid_19', 'lung_opacity')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", class_name.lower()).strip("_") or "class"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at what `word` was meant to be, to end a `Mistake` with.
+
+    >>> nearest("cosin", ["constant", "cosine", "plateau"])
+    'did you mean cosine? (choose from: constant, cosine, plateau)'
+    >>> nearest("zzz", ["on", "off"])
+    'choose from: on, off'
+    """
+    names = list(known)
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    choices = f"choose from: {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}? ({choices})" if close else choices
+
+
+def in_words(count: int, singular: str, plural: str | None = None) -> str:
+    """A count with its noun.
+
+    >>> in_words(1, "image"), in_words(1200, "class", "classes")
+    ('1 image', '1,200 classes')
+    """
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
