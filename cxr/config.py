@@ -143,7 +143,7 @@ class EvaluationConfig:
     """How predictions are made and drawn."""
 
     name: str = "standard"
-    batch_size: int = number(64, 1, 4096)
+    batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
 
 

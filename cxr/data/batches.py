@@ -51,7 +51,9 @@ class Batches:
             grey, targets = tf.ensure_shape(grey, (None, size, size, 1)), tf.ensure_shape(targets, (None, classes))
             seen = tf.cast(grey, tf.float32)
             if not plain:
-                seen = keras.ops.image.affine_transform(seen, tf.ensure_shape(transforms, (None, 8)), data_format="channels_last")
+                # Reflected edges, as Keras' own layers have them: black ones would tell a frozen backbone which images were moved.
+                transforms = tf.ensure_shape(transforms, (None, 8))
+                seen = keras.ops.image.affine_transform(seen, transforms, fill_mode="reflect", data_format="channels_last")
                 gain, offset = tf.reshape(gain, (-1, 1, 1, 1)), tf.reshape(offset, (-1, 1, 1, 1))
                 seen = tf.clip_by_value((seen - 127.5) * gain + 127.5 + offset, 0.0, 255.0)
             return tf.repeat(seen, 3, axis=-1), targets

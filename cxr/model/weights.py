@@ -15,6 +15,7 @@ from cxr.errors import Mistake
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
 _KERAS_HOST = "storage.googleapis.com"
+_KERAS_ADDRESS = (_KERAS_HOST, 443)
 _PRETRAINED_SIZES = (96, 128, 160, 192, 224)
 # Sandler et al. 2018, table 2: expansion, channels, repeats of each stage of inverted residual blocks.
 _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
@@ -68,7 +69,7 @@ def _imagenet(backbone: BackboneConfig) -> Weights:
         _check_fit(cached, backbone)
         return Weights(path=cached)
     try:
-        socket.create_connection((_KERAS_HOST, 443), timeout=3).close()
+        socket.create_connection(_KERAS_ADDRESS, timeout=3).close()
     except OSError:
         raise Mistake(
             "backbone.weights=imagenet needs the network once, and there is none: on a machine that has it download "

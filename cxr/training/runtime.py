@@ -10,7 +10,7 @@ from cxr.config import TrainingConfig
 
 # glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_BYTES = 512 * 2**20
+_KEEP_BYTES = 64 * 2**20
 
 
 def prepare_tensorflow(training: TrainingConfig) -> None:

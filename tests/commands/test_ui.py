@@ -1,0 +1,60 @@
+"""`cxr ui`: on the right store, for this machine only, at a free port."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from cxr.commands.ui import HOST, free_port
+from cxr.config import Config, TrackingConfig
+from cxr.errors import Mistake
+from cxr.tracking.run import open_run
+from cxr.tracking.store import locate_store
+from tests.conftest import Command
+
+
+def test_a_port_that_is_taken_is_passed_over() -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert port < free_port(port) < port + 20
+    with pytest.raises(Mistake, match="name another with --port"):
+        free_port(65536)
+
+
+def test_without_runs_it_says_so(tmp_path: Path, run_cxr: Command) -> None:
+    done = run_cxr("ui", folder=tmp_path)
+    assert done.returncode == 2
+    assert "there are no runs in" in done.stderr
+
+
+def test_it_shows_the_runs_of_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with open_run(locate_store(TrackingConfig()), Config(), "a run to be found", {}):
+        pass
+    port = free_port(5600)
+    server = subprocess.Popen([sys.executable, "-m", "cxr", "ui", "--port", str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
+        query = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/search",
+            b'{"experiment_ids": ["1"]}',
+            {"Content-Type": "application/json"},
+        )
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                answer = urllib.request.urlopen(query, timeout=20).read().decode()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the UI never answered"
+                time.sleep(0.5)
+        assert "a run to be found" in answer
+    finally:
+        server.terminate()
+        server.wait(30)

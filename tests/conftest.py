@@ -1,0 +1,82 @@
+"""Fixtures that several rooms share: small phantoms, the composed config, the real command in a subprocess."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from rich.console import Console
+
+from cxr.composition import CONF_DIR, typed
+from cxr.config import Config, PhantomConfig
+from cxr.data.phantom import ensure_drawn
+from cxr.progress import Progress
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+REAL_IMAGES = SHARED / "data/radiography-2k"
+REAL_WEIGHTS = SHARED / "weights/mobilenet_v2_1.0_224_imagenet_no_top.weights.h5"
+
+Compose = Callable[..., Config]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def compose_config() -> Compose:
+    """Compose conf/ with overrides, as the command does, and check it."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+    def composed(*overrides: str) -> Config:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            return typed(compose("config", list(overrides)))
+
+    return composed
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of this test session's own, so that phantoms are really drawn."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty phantoms in the layout of the real database."""
+    return ensure_drawn(PhantomConfig(count=40), tmp_path_factory.mktemp("phantoms"), lambda done, total: None)
+
+
+@pytest.fixture(scope="session")
+def run_cxr(cache_home: Path) -> Command:
+    """Run the real command in a folder; returns its exit code and what it printed."""
+
+    def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HYDRA_"))}
+        return subprocess.run(
+            [sys.executable, "-m", "cxr", *arguments],
+            cwd=folder,
+            env={**inherited, "XDG_CACHE_HOME": str(cache_home), **environment},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    """Progress that nobody sees."""
+    return Progress(Console(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The real images beside the checkout; tests that want them skip where they are absent."""
+    if not (REAL_IMAGES.is_dir() and REAL_WEIGHTS.is_file()):
+        pytest.skip("the real images and weights of ../shared are not here")
+    return REAL_IMAGES

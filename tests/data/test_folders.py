@@ -1,0 +1,68 @@
+"""Class folders as the database's releases name them, and folders of the user's own."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr.config import DataConfig
+from cxr.data.folders import check_counts, find_images
+from cxr.errors import Mistake
+from tests.conftest import Compose
+
+
+def touch(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("COVID", "Normal", "Viral Pneumonia"), ("COVID-19", "NORMAL", "Viral Pneumonia"), ("covid19", "normal", "viral_pneumonia")],
+)
+@pytest.mark.parametrize("level", ["", "images/"])
+def test_folder_names_of_every_release(names: tuple[str, ...], level: str, tmp_path: Path, compose_config: Compose) -> None:
+    touch(tmp_path, *(f"{name}/{level}1.png" for name in names), *(f"{name}/masks/1.png" for name in names if level))
+    touch(tmp_path, "COVID.metadata.xlsx", "Lung_Opacity/images/1.png")
+    data = compose_config("data=radiography", f"data.root={tmp_path}").data
+    found = find_images(data, tmp_path)
+    assert found.classes == ("COVID", "Normal", "Viral Pneumonia")
+    assert found.paths == tuple(f"{name}/{level}1.png" for name in names)
+    assert found.labels == (0, 1, 2)
+
+
+def test_a_fourth_class_can_join(tmp_path: Path, compose_config: Compose) -> None:
+    touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png")
+    data = compose_config("data=radiography", f"data.root={tmp_path}", "data.classes=[Normal,Lung_Opacity]").data
+    assert find_images(data, tmp_path).classes == ("Normal", "Lung_Opacity")
+
+
+def test_any_folder_sorted_with_subfolders_and_without_hidden_or_other_files(tmp_path: Path) -> None:
+    touch(tmp_path, "b/2.PNG", "b/patient/1.jpeg", "a/10.tif", "a/9.webp", "a/notes.txt", "a/._9.png", ".git/x.png", "a/.tmp/y.png")
+    found = find_images(DataConfig(), tmp_path)
+    assert found.classes == ("a", "b")
+    assert found.paths == ("a/10.tif", "a/9.webp", "b/2.PNG", "b/patient/1.jpeg")
+    assert found.class_counts() == {"a": 2, "b": 2}
+
+
+def test_the_folder_above_is_recognised(tmp_path: Path, compose_config: Compose) -> None:
+    inner = tmp_path / "COVID-19_Radiography_Dataset"
+    touch(inner, "COVID/images/1.png", "Normal/images/1.png", "Viral Pneumonia/images/1.png")
+    data = compose_config("data=radiography", f"data.root={tmp_path}").data
+    with pytest.raises(Mistake, match=f"did you mean data.root={inner}"):
+        find_images(data, tmp_path)
+
+
+def test_two_classes_can_not_share_a_metric_name(tmp_path: Path) -> None:
+    touch(tmp_path, "viral pneumonia/1.png", "viral_pneumonia/1.png")
+    with pytest.raises(Mistake, match="differ only in punctuation"):
+        find_images(DataConfig(), tmp_path)
+
+
+def test_a_class_needs_an_image_for_each_part(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png", "b/3.png")
+    images = find_images(DataConfig(), tmp_path)
+    check_counts(images, parts=2)
+    with pytest.raises(Mistake, match="class a has 2 images"):
+        check_counts(images, parts=3)

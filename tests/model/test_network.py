@@ -1,0 +1,91 @@
+"""The network: flat, preprocessing inside, blocks frozen as named, learning rates that differ."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cxr.config import BACKBONE_BLOCKS, BackboneConfig, OptimizerConfig
+from cxr.model.freeze import apply_freeze, block_of
+from cxr.model.network import Network, build_network
+from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from tests.conftest import Compose
+
+BACKBONE = BackboneConfig(alpha=0.35, image_size=96, weights="phantom")
+GREY = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
+
+
+def test_the_graph_is_flat_and_every_block_is_there(network: Network) -> None:
+    assert not [layer for layer in network.classifier.layers if isinstance(layer, keras.Model)]
+    assert {block_of(layer.name) for layer in network.classifier.layers} == {*BACKBONE_BLOCKS, "head"}
+
+
+@pytest.mark.parametrize("bounds", [[-1.0, 1.0], [0.0, 1.0]])
+def test_raw_grey_levels_are_scaled_inside(bounds: list[float]) -> None:
+    built = build_network(BackboneConfig(alpha=0.35, image_size=96, input_range=bounds), 3, Weights(path=PHANTOM_WEIGHTS))
+    features = keras.Model(built.classifier.input, built.classifier.get_layer("out_relu").output)
+    plain = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=str(PHANTOM_WEIGHTS))
+    scaled = bounds[0] + GREY / 255 * (bounds[1] - bounds[0])
+    np.testing.assert_allclose(features(GREY), plain(scaled), atol=1e-4)
+
+
+def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path) -> None:
+    network.classifier.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(GREY), network.classifier(GREY), atol=1e-6)
+    np.testing.assert_allclose(keras.ops.softmax(network.trainee(GREY)), network.classifier(GREY), atol=1e-6)
+    np.testing.assert_allclose(np.sum(again(GREY), axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", ["head", "top_block", "top_stage", "half", "none"])
+def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, compose_config: Compose) -> None:
+    freeze = compose_config(f"freeze={option}").freeze
+    apply_freeze(network.trainee, freeze.trainable_from, freeze.batch_norm)
+    blocks = [*BACKBONE_BLOCKS, "head"]
+    expected = blocks[blocks.index(freeze.trainable_from) :]
+    assert [
+        block for block in blocks if block in {block_of(v.path.split("/")[0]) for v in network.trainee.trainable_variables}
+    ] == expected
+
+
+def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Network) -> None:
+    def trained_batch_norms(policy: str) -> set[str]:
+        apply_freeze(network.trainee, "block_16", policy)
+        return {layer.name for layer in network.trainee.layers if "BatchNorm" in type(layer).__name__ and layer.trainable}
+
+    assert trained_batch_norms("inference") == set()
+    assert trained_batch_norms("train") == {"block_16_expand_BN", "block_16_depthwise_BN", "block_16_project_BN", "Conv_1_bn"}
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion"])
+def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) -> None:
+    options = compose_config(f"optimizer={name}").optimizer
+    inputs = keras.Input((2,))
+    hidden = keras.layers.Dense(2, name="block_16_project", use_bias=False, kernel_initializer="ones")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits", use_bias=False, kernel_initializer="ones")(hidden))
+    optimizer = make_optimizer(options, model, steps=10)
+    gradients = [keras.ops.full(variable.shape, 0.5) for variable in model.trainable_variables]
+    optimizer.apply(gradients, model.trainable_variables)
+    backbone, head = (float(1 - np.asarray(variable)[0, 0]) for variable in model.trainable_variables)
+    assert backbone / head == pytest.approx(options.backbone_rate, rel=1e-2)
+    rates = [learning_rate(part) for part in single_optimizers(optimizer)]
+    assert rates[1] / rates[0] == pytest.approx(options.backbone_rate)
+
+
+def test_cosine_ends_at_nothing() -> None:
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(inputs))
+    optimizer = make_optimizer(OptimizerConfig(schedule="cosine", learning_rate=0.1), model, steps=4)
+    rates = []
+    for _ in range(4):
+        rates.append(learning_rate(optimizer))
+        optimizer.apply([keras.ops.ones(v.shape) for v in model.trainable_variables], model.trainable_variables)
+    assert rates == pytest.approx([0.1, 0.1 * (1 + np.cos(np.pi / 4)) / 2, 0.05, 0.1 * (1 - np.cos(np.pi / 4)) / 2], rel=1e-4)
+    assert learning_rate(optimizer) == pytest.approx(0, abs=1e-8)

@@ -1,0 +1,65 @@
+"""Weights files: found, and checked against the architecture without TensorFlow."""
+
+import socket
+from collections import Counter
+from pathlib import Path
+
+import keras
+import pytest
+
+from cxr.config import BackboneConfig
+from cxr.errors import Mistake
+from cxr.model import weights
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights, expected_shapes, locate_weights
+
+
+@pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])
+def test_the_expected_shapes_are_keras_own(alpha: float) -> None:
+    model = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=alpha, include_top=False, weights=None)
+    assert expected_shapes(alpha) == Counter(tuple(variable.shape) for variable in model.variables)
+
+
+def test_the_shipped_weights_fit_their_option() -> None:
+    found = locate_weights(BackboneConfig(alpha=0.35, weights="phantom"))
+    assert found.path == PHANTOM_WEIGHTS
+    assert len(found.sha256 or "") == 64
+
+
+def test_another_width_is_named() -> None:
+    with pytest.raises(Mistake, match=r"is made for backbone.alpha=0\.35"):
+        locate_weights(BackboneConfig(alpha=1.0, weights=str(PHANTOM_WEIGHTS)))
+
+
+@pytest.mark.parametrize("format", ["w.weights.h5", "w.h5", "w.keras"])
+def test_weights_of_another_network_are_refused(format: str, tmp_path: Path) -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    model.save_weights(tmp_path / format) if "weights" in format else model.save(tmp_path / format)
+    with pytest.raises(Mistake, match=r"does not fit|can't be read"):
+        locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / format)))
+
+
+def test_no_network_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(Mistake, match=r"needs the network once.*mobilenet_v2.*then give backbone.weights=FILE"):
+        locate_weights(BackboneConfig())
+
+
+def test_keras_own_download_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    cached = tmp_path / "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5"
+    cached.parent.mkdir()
+    keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None).save(cached)
+    assert locate_weights(BackboneConfig(alpha=0.35, image_size=96)).path == cached
+
+
+def test_with_a_network_keras_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(weights, "_KERAS_ADDRESS", server.getsockname())
+        assert locate_weights(BackboneConfig()) == Weights(imagenet=True)

@@ -1,0 +1,91 @@
+"""The command itself: every mistake of a user gets one line and exit code 2, quickly, and leaves nothing behind."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+
+EMPTY_WEIGHTS = "weights.h5"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, phantoms: Path) -> Path:
+    """A folder with data of several kinds of wrong."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no_images/A").mkdir(parents=True)
+    (tmp_path / "no_images/B").mkdir()
+    (tmp_path / EMPTY_WEIGHTS).write_text("not weights")
+    shutil.copytree(phantoms, tmp_path / "few")
+    for image in sorted((tmp_path / "few/COVID/images").iterdir())[2:]:
+        image.unlink()
+    shutil.copytree(phantoms, tmp_path / "corrupt")
+    (tmp_path / "corrupt/Normal/images/Normal-3.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    return tmp_path
+
+
+MISTAKES = [
+    (["freeze=tp_block"], "freeze=tp_block is not an option: did you mean top_block?"),
+    (["freez=head"], "there is no group freez: did you mean freeze?"),
+    (["optimizer.learning_rat=1"], "there is no setting optimizer.learning_rat: did you mean learning_rate"),
+    (["learning_rate=1"], "did you mean optimizer.learning_rate?"),
+    (["optimizer.learning_rate=fast"], "optimizer.learning_rate=fast is not a number"),
+    (["training.seed=1.5"], "training.seed=1.5 is not a whole number"),
+    (["training.batch_size=0"], "training.batch_size=0 is out of range"),
+    (["~training.seed"], "training.seed can't be left out"),
+    (["trainn"], "there is no command trainn"),
+    (["a=[1"], "can't read the argument 'a=[1'"),
+    (["data=radiography"], "add data.root=FOLDER"),
+    (["data=radiography", "data.root=nowhere"], "data.root=nowhere does not exist"),
+    (["data=folder", "data.root=empty"], "data.root=empty holds no folders"),
+    (["data=folder", "data.root=no_images"], "no_images/A holds no images"),
+    (["data=folder", "data.root=few", "backbone=phantom"], "class COVID has 2 images, too few to split into 3 parts"),
+    (["data=folder", "data.root=corrupt", "backbone=phantom"], "can't read corrupt/Normal/images/Normal-3.png"),
+    (["backbone.weights=nowhere.h5"], "backbone.weights=nowhere.h5: no such file"),
+    ([f"backbone.weights={EMPTY_WEIGHTS}"], "can't be read as an HDF5 weights file"),
+    (["backbone.alpha=0.5"], "does not fit MobileNetV2 with backbone.alpha=0.5"),
+    (["loss=cost", "+loss.costs.covd.normal=3"], "the data has no class covd: did you mean covid?"),
+    (["tracking.uri=some/folder"], "is not one that MLflow can write to"),
+    (["tracking.uri=http://127.0.0.1:9"], "no MLflow server answers at http://127.0.0.1:9"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "answer"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
+    if not any(argument.startswith("data=") for argument in arguments):
+        arguments = ["data=folder", "data.root=few", "data.classes=[Normal,Viral Pneumonia]", "backbone=phantom", *arguments]
+    done = run_cxr(*arguments, folder=folder)
+    assert done.returncode == 2, done.stderr
+    complaint = done.stderr.splitlines()[-1]
+    assert complaint.startswith("cxr: ")
+    assert answer in complaint
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if not line.startswith("Reading ")]) == 1
+    assert not (folder / "mlruns").exists()
+
+
+def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, run_cxr: Command) -> None:
+    shown = run_cxr("--help", folder=tmp_path)
+    assert shown.returncode == 0
+    assert "freeze: half, head, none, top_block, top_stage" in shown.stdout
+    assert "trainable_from: block_13" in run_cxr("--cfg", "job", "freeze=top_stage", folder=tmp_path).stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, run_cxr: Command) -> None:
+    arguments = (
+        "data=folder",
+        f"data.root={phantoms}",
+        "backbone=phantom",
+        "training=quick",
+        "optimizer=sgd",
+        "optimizer.momentum=0",
+    )
+    done = run_cxr(*arguments, "optimizer.learning_rate=10", "backbone.input_range=[-1e30,1e30]", folder=tmp_path)
+    assert done.returncode == 1
+    assert "the loss is no longer finite" in done.stderr.splitlines()[-1]
+    with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
+        assert store.execute("select status from runs").fetchall() == [("FAILED",)]
+        assert "no longer finite" in store.execute("select value from tags where key = 'cxr.failure'").fetchone()[0]

@@ -1,0 +1,91 @@
+"""What Hydra composes from conf/, and what each kind of mistake is answered with."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cxr.composition import CONF_DIR
+from cxr.errors import Mistake
+from tests.conftest import Compose
+
+OPTIONS = sorted(
+    path.relative_to(CONF_DIR).with_suffix("").as_posix() for path in CONF_DIR.glob("*/*.yaml") if path.parent.name != "hydra"
+)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_names_itself(option: str, compose_config: Compose) -> None:
+    group, name = option.split("/")
+    config = compose_config(f"{group}={name}", "+data.root=x" if group == "never" else "data.root=x")
+    if group != "experiment":
+        assert getattr(config, group).name == name
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_opens_by_saying_what_it_is(option: str) -> None:
+    lines = (CONF_DIR / f"{option}.yaml").read_text().splitlines()
+    first = lines[1] if lines[0] == "# @package _global_" else lines[0]
+    assert re.match(r"# \S.{20,}", first), f"{option} should open with a comment that says what it is"
+    assert len(lines) < 40, f"{option} is no longer short"
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml")))
+def test_presets_open_with_their_command_and_the_measured_result(preset: str) -> None:
+    text = (CONF_DIR / f"experiment/{preset}.yaml").read_text()
+    assert f"cxr experiment={preset}" in text.splitlines()[1]
+    assert re.search(r"accuracy \d\.\d+", text)
+
+
+def test_real_data_brings_the_real_backbone_unless_another_is_named(compose_config: Compose) -> None:
+    assert compose_config().backbone.name == "phantom"
+    assert compose_config("data=radiography", "data.root=x").backbone.name == "mobilenet_v2"
+    assert compose_config("data=folder", "data.root=x", "backbone=phantom").backbone.name == "phantom"
+    assert compose_config("experiment=seed_protocol", "data=radiography", "data.root=x").backbone.weights == "imagenet"
+
+
+def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
+    config = compose_config("experiment=seed_protocol")
+    assert config.backbone.input_range == [0, 1]
+    assert (config.backbone.dropout, config.split.validation, config.split.test) == (0.2, 0.2, 0)
+    assert (config.training.epochs, config.training.early_stopping_patience) == (6, 2)
+    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.schedule) == ("adam", 1e-3, "constant")
+    assert config.freeze.trainable_from == "head"
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("training.epochs=0", "training.epochs=0 is out of range: it must be at least 1"),
+        ("split.test=0.9", "leave nothing to train on"),
+        ("optimizer.name=adm", "did you mean adam"),
+        ("freeze.trainable_from=block_17", "did you mean block_1"),
+        ("backbone.input_range=[1,0]", "give [low,high]"),
+        ("backbone.input_range=[0]", "give [low,high]"),
+        ("data=folder", "add data.root=FOLDER"),
+        ("data.classes=[COVID]", "at least two different classes"),
+        ("loss.cost_strength=1", "loss.costs is empty"),
+        ("+loss.costs.covid.normal=-1", "give a number of at least 0"),
+        ("+loss.costs.covid.normal=much", "give a number of at least 0"),
+        ("+optimizer.lr=1", "there is no setting optimizer.lr: choose from: name, learning_rate"),
+        ("+colour=red", "there is no group colour"),
+    ],
+)
+def test_values_out_of_range_are_answered_with_what_to_do(override: str, answer: str, compose_config: Compose) -> None:
+    with pytest.raises(Mistake, match=re.escape(answer)):
+        compose_config(override)
+
+
+def test_imagenet_weights_need_a_published_width(compose_config: Compose) -> None:
+    with pytest.raises(Mistake, match="no ImageNet weights are published"):
+        compose_config("backbone=mobilenet_v2", "backbone.alpha=0.6")
+
+
+def test_warm_up_can_not_use_up_all_epochs(compose_config: Compose) -> None:
+    with pytest.raises(Mistake, match="uses up all of training.epochs"):
+        compose_config("freeze=top_block", "training.epochs=3")
+
+
+def test_an_installed_wheel_would_find_conf() -> None:
+    assert (CONF_DIR / "config.yaml").is_file()
+    assert Path(CONF_DIR).is_absolute()

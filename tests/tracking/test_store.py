@@ -1,0 +1,85 @@
+"""The store: found where it should be, made once however many processes want it, runs closed with the status they earned."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from cxr.config import Config, TrackingConfig
+from cxr.errors import Mistake
+from cxr.tracking.environment import code_version, machine, packages
+from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.store import Store, locate_store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return locate_store(TrackingConfig())
+
+
+def test_config_comes_before_environment_before_this_folder(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert store.uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    assert locate_store(TrackingConfig()) == Store("sqlite:///elsewhere.db", None)
+    assert locate_store(TrackingConfig(uri="sqlite:///chosen.db")).uri == "sqlite:///chosen.db"
+    assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "/tmp/mlruns", "file:///tmp/mlruns", "http://127.0.0.1:9"])
+def test_a_store_that_can_not_be_used_is_refused_at_once(uri: str) -> None:
+    with pytest.raises(Mistake, match="tracking.uri"):
+        locate_store(TrackingConfig(uri=uri))
+
+
+def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
+    code = (
+        "from cxr.config import Config, TrackingConfig; from cxr.tracking.run import open_run; from cxr.tracking.store import locate_store\n"
+        "with open_run(locate_store(TrackingConfig()), Config(), 'a run', {}) as run: run.log_metrics({'x': 1.0})"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ended = [(process.communicate()[1], process.returncode) for process in started]
+    assert [code for _, code in ended] == [0, 0, 0], ended
+    mlflow.set_tracking_uri(store.uri)
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert [run.info.status for run in runs] == ["FINISHED"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("no good"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (None, "FINISHED")],
+    ids=["error", "ctrl-c", "end"],
+)
+def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, store: Store) -> None:
+    ended = False
+    try:
+        with open_run(store, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None}) as run:
+            if error:
+                raise error
+            ended = True
+    except (ValueError, KeyboardInterrupt) as raised:
+        assert raised is error
+    assert ended == (error is None)
+    logged = mlflow.get_run(run.id)
+    assert logged.info.status == status
+    assert logged.data.tags.get("cxr.failure") == ("ValueError: no good" if status == "FAILED" else None)
+    assert logged.data.params == flat_params(Config())
+    assert "cxr.sweep_id" not in logged.data.tags
+    assert logged.info.artifact_uri.startswith((Path.cwd() / "mlruns/artifacts").as_uri())
+
+
+def test_params_are_the_configs_scalars() -> None:
+    params = flat_params(Config())
+    assert params["freeze.trainable_from"] == "head"
+    assert params["backbone.input_range"] == "[-1.0, 1.0]"
+    assert params["data.root"] == "None"
+
+
+def test_the_environment_is_named_without_naming_the_person() -> None:
+    assert "keras==" in packages()
+    assert set(machine()) == {"python", "system", "release", "architecture", "cores"}
+    commit = code_version().commit
+    assert commit is None or len(commit) == 40
