@@ -82,7 +82,7 @@ def test_imagenet_weights_need_a_published_width(compose_config: Compose) -> Non
 
 
 def test_warm_up_can_not_use_up_all_epochs(compose_config: Compose) -> None:
-    with pytest.raises(Mistake, match="uses up all of training.epochs"):
+    with pytest.raises(Mistake, match=r"uses up all of training\.epochs"):
         compose_config("freeze=top_block", "training.epochs=3")
 
 

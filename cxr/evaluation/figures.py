@@ -114,7 +114,8 @@ def pr_figure(predictions: Predictions, part: str) -> Figure:
     _class_curves(axes, predictions, curve)
     axes.set_xlabel("Sensitivity (recall)")
     axes.set_ylabel("Precision")
-    axes.legend(loc="lower left")
+    if axes.get_lines():
+        axes.legend(loc="lower left")
     return figure
 
 

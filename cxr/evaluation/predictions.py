@@ -35,7 +35,7 @@ class Predictions:
     @staticmethod
     def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
         """Read what `to_csv` wrote; `classes` in the order of the probability columns."""
-        frame = pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False, float_precision="round_trip")
+        frame = pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
         return Predictions(
             ids=tuple(frame["id"]),
             classes=classes,

@@ -8,9 +8,10 @@ from typing import Any
 
 from cxr.config import TrainingConfig
 
-# glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_BYTES = 64 * 2**20
+# glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again, a
+# page fault for every 4 KB, and each thread keeps an arena of its own. One arena that keeps its memory is faster and smaller.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_KEEP_BYTES = 512 * 2**20
 
 
 def prepare_tensorflow(training: TrainingConfig) -> None:
@@ -62,6 +63,7 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library, musl for one
         return
+    mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
 

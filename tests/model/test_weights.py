@@ -30,13 +30,13 @@ def test_another_width_is_named() -> None:
         locate_weights(BackboneConfig(alpha=1.0, weights=str(PHANTOM_WEIGHTS)))
 
 
-@pytest.mark.parametrize("format", ["w.weights.h5", "w.h5", "w.keras"])
-def test_weights_of_another_network_are_refused(format: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.h5", "w.keras"])
+def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
-    model.save_weights(tmp_path / format) if "weights" in format else model.save(tmp_path / format)
+    model.save_weights(tmp_path / name) if "weights" in name else model.save(tmp_path / name)
     with pytest.raises(Mistake, match=r"does not fit|can't be read"):
-        locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / format)))
+        locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / name)))
 
 
 def test_no_network_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
