@@ -1,0 +1,144 @@
+"""`cxr` with no arguments: one run with everything in it, from which the numbers can be made again."""
+
+import io
+import json
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from PIL import Image
+from sklearn.metrics import accuracy_score, confusion_matrix
+
+from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.evaluation.predictions import Predictions
+from tests.conftest import Command
+
+CLASSES = ("COVID", "Normal", "Viral Pneumonia")
+SLUGS = ("covid", "normal", "viral_pneumonia")
+OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "auc_macro_ovr", "auc_weighted_ovr")
+BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
+ARTIFACTS = {
+    "config/config.yaml",
+    "config/overrides.yaml",
+    "config/choices.yaml",
+    "data/manifest.csv",
+    "environment/machine.json",
+    "environment/packages.txt",
+    "evaluation/classification_report.txt",
+    "evaluation/confusion_matrix.png",
+    "evaluation/metrics.json",
+    "evaluation/pr_curves.png",
+    "evaluation/roc_curves.png",
+    "evaluation/sensitivity_specificity.png",
+    "evaluation/training_curves.csv",
+    "evaluation/training_curves.png",
+    "model/model.keras",
+    "predictions/test.csv",
+    "predictions/val.csv",
+    "report.html",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[Run, Path, str]:
+    """The run, its folder of artifacts, and what the command printed."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    done = run_cxr(folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    assert "tensorflow/" not in done.stderr
+    assert {path.name for path in folder.iterdir()} == {"mlruns"}
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    artifacts = Path(str(run.info.artifact_uri).removeprefix("file://"))
+    assert artifacts.is_relative_to(folder / "mlruns/artifacts")
+    return run, artifacts, done.stdout
+
+
+def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> None:
+    run, artifacts, _ = finished
+    assert run.info.status == "FINISHED"
+    assert {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()} == ARTIFACTS
+    for part in ("val", "test"):
+        expected = {f"{part}/{name}" for name in OVERALL} | {f"{part}/{slug}/{name}" for slug in SLUGS for name in BY_CLASS}
+        assert expected <= set(run.data.metrics)
+    assert {"train/loss", "val/loss", "train/accuracy", "val/accuracy", "train/learning_rate"} <= set(run.data.metrics)
+    assert run.data.params["freeze.trainable_from"] == "head"
+    assert run.data.params["loss.name"] == "plain"
+    tags = run.data.tags
+    assert (tags["cxr.role"], tags["cxr.judged_on"]) == ("candidate", "test")
+    assert {"cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.config_fingerprint", "cxr.weights_sha256"} <= set(tags)
+    assert "cxr.sweep_id" not in tags
+
+
+def test_the_printed_table_is_the_logged_one(finished: tuple[Run, Path, str]) -> None:
+    run, _, printed = finished
+    assert f"accuracy {run.data.metrics['test/accuracy']:.3f}" in printed
+    assert f"{run.data.metrics['test/covid/sensitivity']:.3f}" in printed
+    assert run.info.run_id in printed
+    assert "cxr ui" in printed
+
+
+def test_the_headline_can_be_made_again_from_the_predictions_alone(finished: tuple[Run, Path, str]) -> None:
+    run, artifacts, _ = finished
+    document = json.loads((artifacts / "evaluation/metrics.json").read_text())
+    for part in ("val", "test"):
+        frame = pd.read_csv(artifacts / f"predictions/{part}.csv")
+        predicted = frame[[f"p_{slug}" for slug in SLUGS]].to_numpy().argmax(axis=1)
+        labels = frame["label"].map(CLASSES.index)
+        assert run.data.metrics[f"{part}/accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+        assert document[part]["confusion_matrix"] == confusion_matrix(labels, predicted).tolist()
+        assert document[part]["metrics"]["accuracy"] == run.data.metrics[f"{part}/accuracy"]
+
+
+def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) -> None:
+    run, artifacts, _ = finished
+    manifest = pd.read_csv(artifacts / "data/manifest.csv", keep_default_na=False)
+    assert len(manifest) == run.data.metrics["data/images"] == 800
+    for part in ("val", "test"):
+        predictions = Predictions.from_csv(artifacts / f"predictions/{part}.csv", CLASSES)
+        assert list(predictions.ids) == sorted(manifest.loc[manifest["split"] == part, "path"])
+    assert run.data.tags["cxr.data_fingerprint"] == data_fingerprint(manifest)
+    assert run.data.tags["cxr.split_fingerprint"] == split_fingerprint(manifest)
+
+
+def test_the_frozen_head_is_far_from_chance_and_from_perfect(finished: tuple[Run, Path, str]) -> None:
+    metrics = finished[0].data.metrics
+    assert 0.75 < metrics["test/auc_macro_ovr"] < 0.95
+    assert 0.55 < metrics["test/accuracy"] < 0.85
+
+
+def test_epochs_arrive_as_a_series_and_the_final_is_the_last_value(finished: tuple[Run, Path, str]) -> None:
+    run, artifacts, _ = finished
+    curves = pd.read_csv(artifacts / "evaluation/training_curves.csv")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val/loss")
+    assert [point.step for point in history] == list(curves["epoch"])
+    assert [point.value for point in history] == pytest.approx(list(curves["val/loss"]))
+    kept = curves.loc[curves["kept"], "val/accuracy"].item()
+    assert run.data.metrics["val/accuracy"] == pytest.approx(kept, abs=1e-6)
+
+
+def test_the_saved_models_take_raw_images_and_give_the_logged_probabilities(
+    finished: tuple[Run, Path, str], cache_home: Path
+) -> None:
+    run, artifacts, _ = finished
+    logged = Predictions.from_csv(artifacts / "predictions/test.csv", CLASSES)
+    (root,) = (path for path in (cache_home / "cxr/phantoms").iterdir() if path.is_dir() and "-800-" in path.name)
+    grey = np.stack([np.asarray(Image.open(root / path)) for path in logged.ids])
+    images = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
+    plain = keras.saving.load_model(artifacts / "model/model.keras")
+    np.testing.assert_allclose(plain.predict(images, verbose=0), logged.probabilities, atol=1e-4)
+    served = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    assert served.metadata.signature is not None
+    np.testing.assert_allclose(served.predict(images[:8]), logged.probabilities[:8], atol=1e-4)
+
+
+def test_figures_are_pictures_of_a_readable_size(finished: tuple[Run, Path, str]) -> None:
+    for path in (finished[1] / "evaluation").glob("*.png"):
+        picture = Image.open(io.BytesIO(path.read_bytes()))
+        assert 600 <= picture.width <= 1200
+        assert picture.height >= 350

@@ -1,0 +1,29 @@
+"""The real backbone on real images: a handful of them, by the seed's protocol, with one file that can't be read."""
+
+from pathlib import Path
+
+import mlflow
+
+from tests.conftest import REAL_WEIGHTS, Command
+
+
+def test_a_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Command) -> None:
+    for folder in sorted(real_images.iterdir()):
+        (tmp_path / "few" / folder.name / "images").mkdir(parents=True)
+        for image in sorted((folder / "images").iterdir())[:10]:
+            (tmp_path / "few" / folder.name / "images" / image.name).symlink_to(image)
+    (tmp_path / "few/Normal/images/torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    real = ("data=radiography", "data.root=few", f"backbone.weights={REAL_WEIGHTS}", "data.on_bad_image=skip")
+    done = run_cxr("experiment=seed_protocol", *real, "training.epochs=1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "seed_protocol"
+    assert run.data.tags["cxr.judged_on"] == "val"
+    assert not [name for name in run.data.metrics if name.startswith("test/")]
+    assert {"val/accuracy", "val/auc_macro_ovr", "val/covid/sensitivity"} <= set(run.data.metrics)
+    assert (run.data.metrics["data/images"], run.data.metrics["data/bad_images"]) == (30, 1)
+    artifacts = Path(str(run.info.artifact_uri).removeprefix("file://"))
+    assert "torn.png" in (artifacts / "data/bad_images.csv").read_text()
+    assert "1 unreadable image left out" in (artifacts / "report.html").read_text()
