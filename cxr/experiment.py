@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cxr.config import Config, Recipe
 from cxr.progress import Progress
 from cxr.study import Judgement, Study
+from cxr.training.runtime import keep_freed_memory
 from cxr.words import in_words
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def run_experiment(config: Config, recipe: Recipe) -> None:
     """Do one run. Raises `Mistake` before anything is in the store; after that the run in the store says how it ended."""
     from cxr.tracking.store import locate_store
 
+    keep_freed_memory()
     progress = Progress()
     store = locate_store(config.tracking)
     study = prepare(config, recipe, progress)

@@ -24,8 +24,8 @@ def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Pat
         "--no-build-isolation",
         "--no-index",
         "-w",
-        tmp_path,
-        REPOSITORY,
+        str(tmp_path),
+        str(REPOSITORY),
     ]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("cxr-*.whl")
@@ -38,7 +38,7 @@ def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Pat
 @pytest.mark.parametrize("lock", LOCKS, ids=[lock.name for lock in LOCKS])
 def test_locks_pin_every_package_with_hashes_and_name_no_index(lock: Path) -> None:
     text = lock.read_text()
-    assert "http" not in re.sub(r"(?m)^http[\w-]*==", "", text)
+    assert "://" not in text
     assert "index-url" not in text
     pinned = re.split(r"\n(?=\S)", text.strip())
     assert len(pinned) > 5

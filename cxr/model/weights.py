@@ -83,8 +83,16 @@ def _check_fit(path: Path, backbone: BackboneConfig) -> None:
         with h5py.File(path) as file:
             found: Counter[Shape] = Counter()
             file.visititems(lambda name, item: _count_array(found, name, item))
+            keras_3 = "layers" in file
     except OSError as error:
         raise Mistake(f"backbone.weights={path} can't be read as an HDF5 weights file ({error}): give another") from None
+    if keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
+        right = (
+            "end in .weights.h5, as it is in Keras 3's format"
+            if keras_3
+            else "end in .h5 without .weights, as it is in the older format"
+        )
+        raise Mistake(f"backbone.weights={path}: rename the file to {right}")
     if found != expected_shapes(backbone.alpha):
         raise Mistake(
             f"backbone.weights={path} does not fit MobileNetV2 with backbone.alpha={backbone.alpha:g} and no top "

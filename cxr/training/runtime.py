@@ -21,7 +21,6 @@ def prepare_tensorflow(training: TrainingConfig) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    _keep_freed_memory()
     tf, keras = _import_quietly()
     if training.threads is not None:
         _limit_threads(tf, training.threads)
@@ -56,7 +55,8 @@ def _import_quietly() -> tuple[Any, Any]:
     return tf, keras
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
+    """Set up this process' allocator; call it before any thread is started, since each would get an arena of its own."""
     if not sys.platform.startswith("linux"):
         return
     try:

@@ -24,15 +24,12 @@ SERVERS = {"scripts/cxr ui"}
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, phantoms: Path) -> Path:
-    """A home folder with what the README says to have: images in ~/radiography, weights in Keras' cache and in a file."""
+    """A home folder with what the README says to have: images in ~/radiography, and weights that Keras has downloaded."""
     home = tmp_path_factory.mktemp("home")
     (home / "radiography").symlink_to(phantoms)
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     (home / ".keras/models").mkdir(parents=True)
-    keras.applications.MobileNetV2(input_shape=(224, 224, 3), include_top=False, weights=None).save_weights(
-        home / "mobilenet.weights.h5"
-    )
-    (home / ".keras/models" / name).symlink_to(home / "mobilenet.weights.h5")
+    keras.applications.MobileNetV2(input_shape=(224, 224, 3), include_top=False, weights=None).save(home / ".keras/models" / name)
     return home
 
 

@@ -39,6 +39,12 @@ def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> No
         locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / name)))
 
 
+def test_a_file_whose_name_belies_its_format_is_named(tmp_path: Path) -> None:
+    (tmp_path / "renamed.h5").write_bytes(PHANTOM_WEIGHTS.read_bytes())
+    with pytest.raises(Mistake, match=r"rename the file to end in \.weights\.h5"):
+        locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / "renamed.h5")))
+
+
 def test_no_network_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
 
