@@ -31,7 +31,12 @@ def main(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
         command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]
-    subprocess.run(command, check=False, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    with subprocess.Popen([*command, "--uvicorn-opts", "--log-level=warning"], env={**os.environ, **quiet}) as server:
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()  # it ends its own workers
 
 
 def free_port(wanted: int) -> int:

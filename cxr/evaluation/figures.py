@@ -20,6 +20,7 @@ LINES = ("-", "--", "-.", ":")
 
 def draw_figures(predictions: Predictions, evaluation: Evaluation, curves: TrainingCurves, part: str) -> dict[str, Figure]:
     """Every figure of a run by its file name without suffix; `part` is the part of the split that `predictions` are of."""
+    part = {"val": "validation"}.get(part, part)
     return {
         "confusion_matrix": confusion_figure(predictions, evaluation, part),
         "sensitivity_specificity": class_figure(predictions, evaluation, part),
@@ -32,7 +33,7 @@ def draw_figures(predictions: Predictions, evaluation: Evaluation, curves: Train
 def save_figures(figures: dict[str, Figure], folder: Path, dpi: int) -> None:
     """Write each figure as a PNG without a time stamp: the same figure gives the same bytes."""
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+        figure.savefig(folder / f"{name}.png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
 
 
 def confusion_figure(predictions: Predictions, evaluation: Evaluation, part: str) -> Figure:
@@ -83,7 +84,7 @@ def class_figure(predictions: Predictions, evaluation: Evaluation, part: str) ->
     axes.set_xlim(_left_of(axes), 1.003)
     axes.set_xlabel("Proportion, with 95 % Wilson interval")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2 - 0.18 / len(classes)), ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
