@@ -59,7 +59,7 @@ def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
         ("training.epochs=0", "training.epochs=0 is out of range: it must be at least 1"),
         ("split.test=0.9", "leave nothing to train on"),
         ("optimizer.name=adm", "did you mean adam"),
-        ("freeze.trainable_from=block_17", "did you mean block_1"),
+        ("freeze.trainable_from=block_17", "freeze.trainable_from=block_17 is not known: did you mean block_"),
         ("backbone.input_range=[1,0]", "give [low,high]"),
         ("backbone.input_range=[0]", "give [low,high]"),
         ("data=folder", "add data.root=FOLDER"),
