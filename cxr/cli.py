@@ -8,6 +8,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cxr.errors import Mistake
+from cxr.options import usage
 from cxr.words import nearest
 
 # Each is a module of cxr.commands with a function main(arguments) -> None.
@@ -32,6 +33,9 @@ def _run(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
         import_module(f"cxr.commands.{first}").main(arguments[1:])
+        return 0
+    if {"--help", "-h"} & set(arguments):
+        print(usage())
         return 0
     if first and first[0].isalpha() and "=" not in first:
         raise Mistake(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")

@@ -16,11 +16,9 @@ from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, Omeg
 
 from cxr.config import Config, Recipe, check, settings
 from cxr.errors import Mistake
+from cxr.options import CONF_DIR, option_groups
 from cxr.words import nearest
 
-_PACKAGE = Path(__file__).resolve().parent
-# An installed wheel carries conf/ inside the package; a checkout has it beside the package.
-CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 _ERRORS = (HydraException, OmegaConfBaseException)
 
 
@@ -89,7 +87,7 @@ def _wrong_value(error: OmegaConfBaseException) -> Mistake | None:
 def _unknown_setting(key: str) -> Mistake:
     known = [name for name, _, _ in settings(Config())]
     group, _, leaf = key.partition(".")
-    groups = sorted(folder.name for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra")
+    groups = list(option_groups())
     if not leaf:
         last_parts = [name for name in known if name.split(".")[-1] == key]
         return Mistake(

@@ -11,9 +11,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from rich.console import Console
 
-from cxr.composition import CONF_DIR, typed
+from cxr.composition import typed
 from cxr.config import Config, PhantomConfig
 from cxr.data.phantom import ensure_drawn
+from cxr.options import CONF_DIR
 from cxr.progress import Progress
 
 REPOSITORY = Path(__file__).resolve().parents[1]

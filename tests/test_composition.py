@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.composition import CONF_DIR
 from cxr.errors import Mistake
+from cxr.options import CONF_DIR
 from tests.conftest import Compose
 
 OPTIONS = sorted(
