@@ -129,7 +129,7 @@ class TrainingConfig:
     """How long and how exactly; `epochs` counts the head's warm-up epochs too."""
 
     name: str = "standard"
-    epochs: int = number(12, 1, 10_000)
+    epochs: int = number(8, 1, 10_000)
     batch_size: int = number(32, 1, 4096)
     early_stopping_patience: int | None = number(5, 1, 10_000)
     precision: str = choice("float32", "float32", "mixed_bfloat16", "mixed_float16")
