@@ -16,8 +16,8 @@ def class_weights(loss: LossConfig, counts: Sequence[int]) -> NDArray[np.float32
     `balanced`: inverse frequency. `effective`: inverse effective number of images, (1 - beta) / (1 - beta^n), Cui et al.,
     "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, equation 2. `counts` are of the training part.
 
-    >>> class_weights(LossConfig(weighting="balanced"), [10, 30]).round(3).tolist()
-    [2.0, 0.667]
+    >>> class_weights(LossConfig(weighting="balanced"), [10, 30])
+    array([2.       , 0.6666667], dtype=float32)
     """
     number = np.asarray(counts, np.float64)
     if loss.weighting == "balanced":
