@@ -35,7 +35,7 @@ def choice(default: str, *names: str) -> Any:
 class PhantomConfig:
     """The synthetic images of `data=phantom`."""
 
-    count: int = number(800, 30, 100_000)
+    count: int = number(500, 30, 100_000)
     image_size: int = number(96, 32, 1024)
     seed: int = number(0, 0, 2**31 - 1)
 

@@ -98,7 +98,7 @@ def test_the_headline_can_be_made_again_from_the_predictions_alone(finished: tup
 def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) -> None:
     run, artifacts, _ = finished
     manifest = pd.read_csv(artifacts / "data/manifest.csv", keep_default_na=False)
-    assert len(manifest) == run.data.metrics["data/images"] == 800
+    assert len(manifest) == run.data.metrics["data/images"] == 500
     for part in ("val", "test"):
         predictions = Predictions.from_csv(artifacts / f"predictions/{part}.csv", CLASSES)
         assert list(predictions.ids) == sorted(manifest.loc[manifest["split"] == part, "path"])
@@ -127,7 +127,7 @@ def test_the_saved_models_take_raw_images_and_give_the_logged_probabilities(
 ) -> None:
     run, artifacts, _ = finished
     logged = Predictions.from_csv(artifacts / "predictions/test.csv", CLASSES)
-    (root,) = (path for path in (cache_home / "cxr/phantoms").iterdir() if path.is_dir() and "-800-" in path.name)
+    (root,) = (path for path in (cache_home / "cxr/phantoms").iterdir() if path.is_dir() and "-500-" in path.name)
     grey = np.stack([np.asarray(Image.open(root / path)) for path in logged.ids])
     images = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
     plain = keras.saving.load_model(artifacts / "model/model.keras")
