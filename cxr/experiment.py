@@ -1,6 +1,5 @@
 """The story of one run: images and weights, training, predictions, evaluation, and all of it kept in MLflow."""
 
-from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from cxr.config import Config, Recipe
 from cxr.progress import Progress
 from cxr.study import Judgement, Study
-from cxr.training.runtime import keep_freed_memory
+from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
 from cxr.words import in_words
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ def run_experiment(config: Config, recipe: Recipe) -> None:
     store = locate_store(config.tracking)
     study = prepare(config, recipe, progress)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
-        from cxr.training.runtime import prepare_tensorflow
-
         prepare_tensorflow(config.training)  # before anything else imports Keras
         from cxr.record import record_inputs, record_results, run_name, run_tags
         from cxr.tracking.run import open_run
@@ -88,12 +85,14 @@ def judge(study: Study, network: "Network", progress: Progress) -> list[Judgemen
     from cxr.evaluation.predictions import Predictions
     from cxr.training.fit import predict
 
-    dataset, classes = study.dataset, study.dataset.classes
+    dataset = study.dataset
+    paths, labels = dataset.manifest["path"], dataset.labels
     held_out = [part for part in part_names(study.config.split) if part != "train"]
     with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
         rows = [dataset.rows(part) for part in held_out]
         probabilities = predict(network.classifier, dataset.images, rows, study.config.evaluation.batch_size)
-        ids = [tuple(dataset.manifest["path"].iloc[of_part]) for of_part in rows]
-        labels = [dataset.labels[of_part] for of_part in rows]
-        predictions = [Predictions(*of_part) for of_part in zip(ids, repeat(classes), labels, probabilities)]
-        return [Judgement(part, found, evaluate(found)) for part, found in zip(held_out, predictions, strict=True)]
+        judgements = []
+        for part, chosen, found in zip(held_out, rows, probabilities, strict=True):
+            predictions = Predictions(tuple(paths.iloc[chosen]), dataset.classes, labels[chosen], found)
+            judgements.append(Judgement(part, predictions, evaluate(predictions)))
+    return judgements

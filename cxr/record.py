@@ -20,7 +20,7 @@ from cxr.study import Judgement, Study
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import Run
 from cxr.training.fit import History
-from cxr.words import in_words
+from cxr.words import in_words, part_in_full
 
 
 def run_name(study: Study) -> str:
@@ -148,7 +148,7 @@ def report_facts(study: Study, name: str, part: str) -> ReportFacts:
     left_out = f", {in_words(len(study.dataset.bad), 'unreadable image')} left out" if study.dataset.bad else ""
     return ReportFacts(
         title=f"cxr run {name}",
-        part={"val": "validation"}.get(part, part),
+        part=part_in_full(part),
         data=f"{in_words(len(manifest), 'image')} of data={config.data.name}{left_out}",
         images=[(label, {part: int(counts[part][label]) for part in counts.columns}) for label in study.dataset.classes],
         choices={**study.recipe.choices, "overrides": " ".join(study.recipe.overrides) or "none"},

@@ -14,6 +14,15 @@ def slug(class_name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", class_name.lower()).strip("_") or "class"
 
 
+def part_in_full(part: str) -> str:
+    """A part of a split as people call it.
+
+    >>> part_in_full("val"), part_in_full("test")
+    ('validation', 'test')
+    """
+    return "validation" if part == "val" else part
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint at what `word` was meant to be, to end a `Mistake` with.
 

@@ -17,7 +17,7 @@ OPTIONS = sorted(
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_and_names_itself(option: str, compose_config: Compose) -> None:
     group, name = option.split("/")
-    config = compose_config(f"{group}={name}", "+data.root=x" if group == "never" else "data.root=x")
+    config = compose_config(f"{group}={name}", "data.root=x")
     if group != "experiment":
         assert getattr(config, group).name == name
 

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from cxr.evaluation.history import TrainingCurves
 from cxr.evaluation.metrics import Evaluation, wilson_interval
 from cxr.evaluation.predictions import Predictions
+from cxr.words import part_in_full
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -20,7 +21,7 @@ LINES = ("-", "--", "-.", ":")
 
 def draw_figures(predictions: Predictions, evaluation: Evaluation, curves: TrainingCurves, part: str) -> dict[str, Figure]:
     """Every figure of a run by its file name without suffix; `part` is the part of the split that `predictions` are of."""
-    part = {"val": "validation"}.get(part, part)
+    part = part_in_full(part)
     return {
         "confusion_matrix": confusion_figure(predictions, evaluation, part),
         "sensitivity_specificity": class_figure(predictions, evaluation, part),

@@ -11,6 +11,7 @@ from sklearn.metrics import (
     confusion_matrix,
     f1_score,
     log_loss,
+    matthews_corrcoef,
     roc_auc_score,
 )
 
@@ -43,7 +44,7 @@ def evaluate(predictions: Predictions) -> Evaluation:
         "accuracy": accuracy_score(labels, predicted),
         "macro_f1": f1_score(labels, predicted, labels=indices, average="macro", zero_division=0),
         "weighted_f1": f1_score(labels, predicted, labels=indices, average="weighted", zero_division=0),
-        "mcc": _matthews(confusion),
+        "mcc": matthews_corrcoef(labels, predicted) if np.count_nonzero(confusion) > 1 else 0.0,  # else scikit-learn warns
         "log_loss": log_loss(labels, predictions.probabilities, labels=indices),
     }
     undefined: dict[str, str] = {}
@@ -63,14 +64,6 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         return 0.0, 1.0
     interval = binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def _matthews(confusion: NDArray[np.int64]) -> float:
-    """Multiclass correlation of true and predicted class (Gorodkin 2004); 0 where either has one class only."""
-    counts = confusion.astype(np.float64)
-    true, called, total = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
-    spread = np.sqrt((total**2 - (true**2).sum()) * (total**2 - (called**2).sum()))
-    return float((np.trace(counts) * total - true @ called) / spread) if spread else 0.0
 
 
 def _judge_class(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cxr.config import AugmentConfig
+from cxr.data.augment import draw_views
 from cxr.data.batches import Batches, plain_batches
 
 RNG = np.random.default_rng(0)
@@ -45,8 +46,6 @@ def test_a_translation_moves_a_point_by_what_was_drawn() -> None:
     spot[:, 16, 16] = 255
     augment = AugmentConfig(translation=0.2)
     made = batches(augment, spot)
-    from cxr.data.augment import draw_views
-
     for step, (grey, _) in enumerate(made.from_epoch(0, 1)):
         transforms = draw_views(augment, 32, 7, 0, made.rows_at(step)).transforms
         for image, transform in zip(np.asarray(grey)[..., 0], transforms, strict=True):
