@@ -39,11 +39,16 @@ def _run(arguments: list[str]) -> int:
         return 0
     if first and first[0].isalpha() and "=" not in first:
         raise Mistake(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")
-    return _run_experiments()
+    return _run_experiments(arguments)
 
 
-def _run_experiments() -> int:
-    """One job, or each job of a sweep; a job that fails does not keep the next from running. Returns the exit code."""
+def _run_experiments(arguments: list[str]) -> int:
+    """One run, or a sweep. Returns the exit code."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing and exiting
+    if _is_sweep(arguments):
+        from cxr.sweep.run import run_sweep
+
+        return run_sweep()
     import traceback
 
     from omegaconf import DictConfig
@@ -51,26 +56,29 @@ def _run_experiments() -> int:
     from cxr.composition import compose_and_call, recipe_of, typed
     from cxr.experiment import run_experiment
 
-    show_all = "HYDRA_FULL_ERROR" in os.environ
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing and exiting
-    exit_code = 0
+    failure: list[Exception] = []
 
     def job(composed: DictConfig) -> None:
-        nonlocal exit_code
         try:
             run_experiment(typed(composed), recipe_of(composed))
-        except Mistake as mistake:
-            if show_all:
-                traceback.print_exc()
-            _complain(mistake)
-            exit_code = exit_code or MISTAKE
-        except Exception as error:
-            traceback.print_exc()
-            _complain(error)
-            exit_code = FAILED
+        except Exception as error:  # Hydra would print it its own way
+            failure.append(error)
 
     compose_and_call(job)
-    return exit_code
+    for error in failure:
+        if isinstance(error, Mistake):
+            raise error
+        traceback.print_exception(error)
+        _complain(error)
+        return FAILED
+    return 0
+
+
+def _is_sweep(arguments: list[str]) -> bool:
+    """Whether Hydra will run several jobs: asked for by a flag, or by a preset of a search."""
+    showing = {"--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--hydra-help"} & set(arguments)
+    asked = {"-m", "--multirun"} & set(arguments)
+    return not showing and bool(asked or any(word.startswith(("hparams_search=", "hydra.mode=")) for word in arguments))
 
 
 def _complain(error: Exception) -> None:

@@ -1,20 +1,27 @@
 """How Hydra composes a config from conf/, and what its errors mean in a user's words."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra import initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from cxr.config import Config, Recipe, check, settings
+from cxr.cores import cores
 from cxr.errors import Mistake
 from cxr.options import CONF_DIR, option_groups
 from cxr.words import nearest
@@ -45,21 +52,96 @@ def typed(composed: DictConfig) -> Config:
 
 
 def recipe_of(composed: DictConfig) -> Recipe:
-    """What the run was asked for: options chosen, overrides given, the whole config as YAML, the sweep it belongs to."""
+    """What the job that Hydra runs was asked for."""
     job = HydraConfig.get()
+    return _recipe(composed, job, list(job.overrides.task))
+
+
+def job_of(composed: DictConfig) -> tuple[Path, int]:
+    """The folder of the sweep that Hydra runs, and this job's number in it, from 0."""
+    job = HydraConfig.get()
+    return Path(job.sweep.dir), int(job.job.num)
+
+
+def compose(overrides: Sequence[str]) -> tuple[DictConfig, Recipe]:
+    """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `Mistake`."""
+    with _composer() as loader:
+        whole = _load(loader, overrides, RunMode.RUN)
+    plain = _without_hydra(whole)
+    return plain, _recipe(plain, whole.hydra, list(overrides))
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What the arguments of a sweep come to."""
+
+    jobs: list[list[str]] | None  # overrides of each job; none where a search chooses them one by one
+    count: int
+    swept: list[str]  # keys that differ from job to job
+    at_once: int
+    common: DictConfig  # what all jobs have in common
+    search: str = ""  # how a search goes about it
+
+
+def expand(overrides: Sequence[str]) -> Expansion:
+    """The jobs that Hydra's sweeper will run for these arguments; raises `Mistake`."""
+    with _composer() as loader:
+        common = _load(loader, overrides, RunMode.MULTIRUN)
+        sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
+        params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *overrides])
+        swept = [override.get_key_element() for override in parsed if override.is_sweep_override()]
+        at_once = int(launcher.get("n_jobs", 1))
+        if at_once < 0:
+            at_once = max(1, cores() + 1 + at_once)
+        keys = list(dict.fromkeys(swept))
+        if "n_trials" in sweeper:
+            at_once = min(at_once, int(sweeper.n_jobs))
+            return Expansion(None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True))
+        try:
+            (jobs,) = BasicSweeper.split_arguments(parsed, None)
+        except HydraException as error:
+            raise as_mistake(error) from error
+    return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
+
+
+def _without_hydra(whole: DictConfig) -> DictConfig:
+    plain = whole.copy()
+    with flag_override(plain, ["struct", "readonly"], [False, False]):
+        del plain["hydra"]
+    return plain
+
+
+def _recipe(composed: DictConfig, job: DictConfig, overrides: list[str]) -> Recipe:
     choices = {str(group): str(name) for group, name in job.runtime.choices.items() if not str(group).startswith("hydra")}
-    in_sweep = job.mode == RunMode.MULTIRUN
     return Recipe(
-        choices=dict(sorted(choices.items())),
-        overrides=tuple(job.overrides.task),
-        yaml=OmegaConf.to_yaml(composed, resolve=True),
-        sweep_id=Path(job.sweep.dir).name if in_sweep else None,
+        choices=dict(sorted(choices.items())), overrides=tuple(overrides), yaml=OmegaConf.to_yaml(composed, resolve=True)
     )
+
+
+@contextmanager
+def _composer() -> Iterator[ConfigLoader]:
+    """Hydra's loader: the one of the app that is running, or one for the moment."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    if GlobalHydra.instance().is_initialized():
+        yield GlobalHydra.instance().config_loader()
+        return
+    with initialize_config_dir(str(CONF_DIR), job_name="cxr", version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> DictConfig:
+    try:
+        return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
+    except _ERRORS as error:
+        raise as_mistake(error) from error
 
 
 def as_mistake(error: HydraException | OmegaConfBaseException) -> Mistake:
     """What a composition error means, in one line with the nearest right names."""
     if isinstance(error, MissingConfigException):
+        if error.missing_cfg_file == "hydra/sweeper/optuna":
+            return Mistake("a search needs Optuna, which is an extra: pip install 'hydra-optuna-sweeper>=1.3,<1.4'")
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
         return Mistake(f"{group}={option} is not an option: {nearest(option, error.options or [])}")
     if isinstance(error, OverrideParseException):

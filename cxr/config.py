@@ -5,6 +5,7 @@ The values themselves live in conf/; a default here only says what a field is wh
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from cxr.errors import Mistake
@@ -145,6 +146,23 @@ class EvaluationConfig:
     name: str = "standard"
     batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
+    specificity: float = number(0.99, 0, 1, below=True)
+
+
+@dataclass
+class ObjectiveConfig:
+    """The validation metric that orders the jobs of a sweep, and that a search makes better."""
+
+    name: str = "macro_auc"
+    metric: str = "val/auc_macro_ovr"
+    direction: str = choice("maximize", "maximize", "minimize")
+
+
+@dataclass
+class BaselineConfig:
+    """What a run does where there is no frozen-head baseline to compare it with."""
+
+    auto: bool = False
 
 
 @dataclass
@@ -171,7 +189,21 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A run's place in a sweep."""
+
+    sweep_id: str
+    folder: Path  # where the sweep keeps its plan and what came of each job
+    number: int  # from 0
+    name: str
+    at_once: int  # jobs that run side by side
 
 
 @dataclass(frozen=True)
@@ -181,7 +213,8 @@ class Recipe:
     choices: dict[str, str]  # group: option
     overrides: tuple[str, ...]
     yaml: str  # the whole config, resolved
-    sweep_id: str | None = None
+    job: SweepJob | None = None  # none for a single run
+    reproduces: str | None = None  # id of the run that this one does again
 
 
 def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
@@ -209,6 +242,11 @@ def check(config: Config) -> None:
         raise Mistake(
             f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
             "which counts them too: raise training.epochs or lower freeze.warmup_epochs"
+        )
+    if not config.objective.metric.startswith("val/"):
+        raise Mistake(
+            f"objective.metric={config.objective.metric} is not a validation metric: what chooses among runs must not be what "
+            "judges them, so name one that begins with val/"
         )
     if config.loss.cost_strength > 0 and not config.loss.costs:
         raise Mistake("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")

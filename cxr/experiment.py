@@ -1,40 +1,80 @@
 """The story of one run: images and weights, training, predictions, evaluation, and all of it kept in MLflow."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cxr.config import Config, Recipe
+from cxr.config import Config, Recipe, SweepJob
+from cxr.errors import Mistake
 from cxr.progress import Progress
-from cxr.study import Judgement, Study
+from cxr.study import Judgement, Study, fingerprints
 from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
-from cxr.words import in_words
+from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:
     from cxr.model.network import Network
     from cxr.tracking.run import Run
-    from cxr.training.fit import History
+    from cxr.tracking.search import LoggedRun
+    from cxr.tracking.store import Store
+    from cxr.tracking.unfinished import Unfinished
+    from cxr.training.history import History
 
 
-def run_experiment(config: Config, recipe: Recipe) -> None:
-    """Do one run. Raises `Mistake` before anything is in the store; after that the run in the store says how it ended."""
-    from cxr.tracking.store import locate_store
+@dataclass(frozen=True)
+class End:
+    """How a run ended well: its id, and final metrics as the store names them (val/accuracy, test/accuracy, ...)."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    was_finished: bool = False  # an earlier run of the same config, data and code, which a sweep need not do again
+
+
+def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = None) -> End:
+    """Do one run, or go on with one that was cut off.
+
+    Raises `Mistake` before anything is in the store; after that the run in the store says how it ended.
+    """
+    from cxr.tracking.store import locate_store, open_store
 
     keep_freed_memory()
-    progress = Progress()
+    progress = progress or Progress()
     store = locate_store(config.tracking)
     study = prepare(config, recipe, progress)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
-        prepare_tensorflow(config.training)  # before anything else imports Keras
-        from cxr.record import record_inputs, record_results, run_name, run_tags
-        from cxr.tracking.run import open_run
-    with open_run(store, config, run_name(study), run_tags(study)) as run, TemporaryDirectory(prefix="cxr-") as scratch:
+        open_store(store)
+        from cxr.tracking.unfinished import close_cut_off_runs
+
+        close_cut_off_runs(store)
+        if recipe.job and not config.force and (twin := finished_twin(study)):
+            return _end_of(twin, recipe.job)
+        prepare_tensorflow(config.training, recipe.job.at_once if recipe.job else 1)  # before anything else imports Keras
+    with unfinished(study, progress) as claimed:
+        if recipe.job and not config.force and (twin := finished_twin(study)):  # another process was at it
+            return _end_of(twin, recipe.job)
+        return _run(study, store, claimed, progress)
+
+
+def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
+    from cxr.record import record_inputs, record_results, run_name, run_tags
+    from cxr.tracking.run import open_run
+
+    tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
+    with (
+        open_run(store, study.config, run_name(study), tags, go_on=claimed.run_id) as run,
+        TemporaryDirectory(prefix="cxr-") as scratch,
+    ):
+        claimed.belongs_to(run.id)
         record_inputs(run, study, Path(scratch) / "inputs")
-        network, history = train(study, run, progress)
+        network, history = train(study, run, progress, claimed.checkpoint)
         judgements = judge(study, network, progress)
         with progress.stage("log", "Logging model, predictions and figures"):
-            record_results(run, study, network, history, judgements, progress.seconds, Path(scratch) / "results")
-    progress.result(run.id, run.name, judgements[-1].part, judgements[-1].predictions.classes, judgements[-1].evaluation.numbers)
+            metrics = record_results(run, study, network, history, judgements, progress.seconds, Path(scratch) / "results")
+    headline = judgements[-1]
+    progress.result(run.id, run.name, headline.part, headline.predictions.classes, headline.evaluation.numbers)
+    return End(run.id, metrics)
 
 
 def prepare(config: Config, recipe: Recipe, progress: Progress) -> Study:
@@ -47,17 +87,62 @@ def prepare(config: Config, recipe: Recipe, progress: Progress) -> Study:
 
     weights = locate_weights(config.backbone)
     cost_matrix(config.loss, images.classes)  # raises for a class that the data does not have
+    from cxr.evaluation.metrics import metric_names
+
+    if config.objective.metric.removeprefix("val/") not in (known := metric_names(images.classes)):
+        hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
+        raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     from cxr.data.dataset import read_dataset
 
-    return Study(config, recipe, read_dataset(config, images, progress.stage), weights)
+    shelf = recipe.job.folder / "decoded" if recipe.job and recipe.job.at_once > 1 else None
+    return Study(config, recipe, read_dataset(config, images, progress.stage, shelf), weights)
 
 
-def train(study: Study, run: "Run", progress: Progress) -> "tuple[Network, History]":
-    """Build the network and fit it; epoch metrics reach the run as they come."""
+def finished_twin(study: Study) -> "LoggedRun | None":
+    """The latest finished run of the same config, data, split and code. The store has to be open."""
+    from cxr.tracking.search import finished_runs
+
+    return next(iter(finished_runs(fingerprints(study))), None)
+
+
+@contextmanager
+def unfinished(study: Study, progress: Progress) -> "Iterator[Unfinished]":
+    """The folder of this run while it is under way; what is cut off stays there for the next attempt, what fails does not."""
+    from cxr.fingerprint import fingerprint_of
+    from cxr.tracking.unfinished import claim
+
+    waiting = f"{study.recipe.job.name if study.recipe.job else 'this run'} is under way in another process: waiting for it"
+    claimed = claim(
+        fingerprint_of(study.config.tracking.experiment, *fingerprints(study).values()),
+        anew=study.config.force,
+        on_wait=(lambda: progress.console.print(f"cxr: {waiting}")) if study.recipe.job else None,
+    )
+    try:
+        yield claimed
+    except KeyboardInterrupt:
+        claimed.let_go()
+        raise
+    except BaseException:
+        claimed.remove()
+        raise
+    claimed.remove()
+
+
+def _end_of(twin: "LoggedRun", job: SweepJob) -> End:
+    """A job that an earlier run has done; the run says that it is of this sweep too."""
+    from cxr.tracking.search import join_sweep
+
+    join_sweep(twin, job.sweep_id)
+    return End(twin.id, twin.metrics, was_finished=True)
+
+
+def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, History]":
+    """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the run as they come."""
     from cxr.model.class_weights import class_weights, cost_matrix
     from cxr.model.loss import make_loss
     from cxr.model.network import build_network
-    from cxr.training.fit import Epoch, TrainingSet, Watcher, fit
+    from cxr.training.fit import TrainingSet, Watcher, fit
+    from cxr.training.history import Epoch, History
     from cxr.training.phases import Phase
 
     config, dataset = study.config, study.dataset
@@ -65,6 +150,10 @@ def train(study: Study, run: "Run", progress: Progress) -> "tuple[Network, Histo
     data = TrainingSet(dataset.images, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), cost_matrix(config.loss, dataset.classes))
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
+
+        def on_resume(so_far: History) -> None:
+            run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
+            progress.line(f"  going on after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts anew)")
 
         def on_phase(phase: Phase, trainable: int) -> None:
             progress.line(f"  {phase.name}: up to {in_words(phase.epochs, 'epoch')}, {in_words(trainable, 'trainable weight')}")
@@ -74,14 +163,14 @@ def train(study: Study, run: "Run", progress: Progress) -> "tuple[Network, Histo
             shown = ("train/loss", "val/loss", "val/accuracy")
             progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in shown))
 
-        history = fit(network, data, loss, config, Watcher(on_phase, update, on_epoch))
+        history = fit(network, data, loss, config, Watcher(on_resume, on_phase, update, on_epoch), checkpoint)
     return network, history
 
 
 def judge(study: Study, network: "Network", progress: Progress) -> list[Judgement]:
     """Predict and evaluate the parts that did not train; the last one is the headline: test, or val where there is none."""
     from cxr.data.split import part_names
-    from cxr.evaluation.metrics import evaluate
+    from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
     from cxr.evaluation.predictions import Predictions
     from cxr.training.fit import predict
 
@@ -94,5 +183,62 @@ def judge(study: Study, network: "Network", progress: Progress) -> list[Judgemen
         judgements = []
         for part, chosen, found in zip(held_out, rows, probabilities, strict=True):
             predictions = Predictions(tuple(paths.iloc[chosen]), dataset.classes, labels[chosen], found)
-            judgements.append(Judgement(part, predictions, evaluate(predictions)))
+            evaluation = evaluate(predictions)
+            if part == "val":
+                evaluation.numbers.update(sensitivity_at_specificity(predictions, study.config.evaluation.specificity))
+            judgements.append(Judgement(part, predictions, evaluation))
+    return judgements
+
+
+def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, History]":
+    """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the run as they come."""
+    from cxr.model.class_weights import class_weights, cost_matrix
+    from cxr.model.loss import make_loss
+    from cxr.model.network import build_network
+    from cxr.training.fit import TrainingSet, Watcher, fit
+    from cxr.training.history import Epoch, History
+    from cxr.training.phases import Phase
+
+    config, dataset = study.config, study.dataset
+    network = build_network(config.backbone, len(dataset.classes), study.weights)
+    data = TrainingSet(dataset.images, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
+    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), cost_matrix(config.loss, dataset.classes))
+    with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
+
+        def on_resume(so_far: History) -> None:
+            run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
+            progress.line(f"  going on after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts anew)")
+
+        def on_phase(phase: Phase, trainable: int) -> None:
+            progress.line(f"  {phase.name}: up to {in_words(phase.epochs, 'epoch')}, {in_words(trainable, 'trainable weight')}")
+
+        def on_epoch(epoch: Epoch) -> None:
+            run.log_metrics(epoch.metrics, step=epoch.number)
+            shown = ("train/loss", "val/loss", "val/accuracy")
+            progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in shown))
+
+        history = fit(network, data, loss, config, Watcher(on_resume, on_phase, update, on_epoch), checkpoint)
+    return network, history
+
+
+def judge(study: Study, network: "Network", progress: Progress) -> list[Judgement]:
+    """Predict and evaluate the parts that did not train; the last one is the headline: test, or val where there is none."""
+    from cxr.data.split import part_names
+    from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
+    from cxr.evaluation.predictions import Predictions
+    from cxr.training.fit import predict
+
+    dataset = study.dataset
+    paths, labels = dataset.manifest["path"], dataset.labels
+    held_out = [part for part in part_names(study.config.split) if part != "train"]
+    with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
+        rows = [dataset.rows(part) for part in held_out]
+        probabilities = predict(network.classifier, dataset.images, rows, study.config.evaluation.batch_size)
+        judgements = []
+        for part, chosen, found in zip(held_out, rows, probabilities, strict=True):
+            predictions = Predictions(tuple(paths.iloc[chosen]), dataset.classes, labels[chosen], found)
+            evaluation = evaluate(predictions)
+            if part == "val":
+                evaluation.numbers.update(sensitivity_at_specificity(predictions, study.config.evaluation.specificity))
+            judgements.append(Judgement(part, predictions, evaluation))
     return judgements

@@ -18,15 +18,20 @@ Stage = Callable[[str, str], AbstractContextManager[Update]]  # name, what is be
 
 
 class Progress:
-    """Says what is being done, how far it is, and how long it took; keeps the seconds of each stage by name."""
+    """Says what is being done, how far it is, and how long it took; keeps the seconds of each stage by name.
 
-    def __init__(self, console: Console | None = None) -> None:
+    A `job` of a sweep, by its name, says nothing but moves a bar, and not even that where several jobs share the terminal.
+    """
+
+    def __init__(self, console: Console | None = None, job: str | None = None, bars: bool = True) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.job, self.bars = job, bars
         self.seconds: dict[str, float] = {}
 
     def line(self, text: str) -> None:
         """One line, above any bar."""
-        self.console.print(text, markup=False)
+        if self.job is None:
+            self.console.print(text, markup=False)
 
     @contextmanager
     def stage(self, name: str, doing: str) -> Iterator[Update]:
@@ -39,16 +44,18 @@ class Progress:
 
     @contextmanager
     def _bar(self, doing: str) -> Iterator[Update]:
-        if not self.console.is_terminal:
+        if not (self.console.is_terminal and self.bars):
             yield lambda done, total: None
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Bars(*columns, console=self.console, transient=True) as bars:
-            task = bars.add_task(doing, total=None)
+            task = bars.add_task(f"{self.job}: {doing}" if self.job else doing, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)
 
     def result(self, run_id: str, run_name: str, part: str, classes: Sequence[str], numbers: Mapping[str, float]) -> None:
         """The short table at the end of a run, on standard output, and how to see the rest."""
+        if self.job is not None:
+            return
         out = Console(highlight=False)
         table = Table(title=f"{run_name}, judged on {part}", box=box.SIMPLE_HEAD, title_justify="left")
         for heading in ("", "precision", "sensitivity", "specificity", "F1", "AUC"):

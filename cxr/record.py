@@ -1,6 +1,5 @@
 """What a run leaves in MLflow: names, tags and artifacts that users build on."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,24 +8,26 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import OmegaConf
 
-from cxr.config import Config, settings
-from cxr.data.manifest import data_fingerprint, split_fingerprint, summary, write_manifest
+from cxr.config import Config
+from cxr.data.manifest import summary, write_manifest
 from cxr.data.split import part_names
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
 from cxr.evaluation.report import ReportFacts, classification_text, write_report
 from cxr.model.network import Network
-from cxr.study import Judgement, Study
+from cxr.study import Judgement, Study, fingerprints
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import Run
-from cxr.training.fit import History
+from cxr.training.history import History
 from cxr.words import in_words, part_in_full
 
 
 def run_name(study: Study) -> str:
-    """A short readable name: the preset, or what was chosen where options matter most."""
+    """A short readable name: what differs in a sweep, the preset, or what was chosen where options matter most."""
     if study.config.tracking.run_name:
         return study.config.tracking.run_name
+    if study.recipe.job:
+        return study.recipe.job.name
     choices = study.recipe.choices
     if choices.get("experiment", "None") != "None":
         return choices["experiment"]
@@ -36,25 +37,15 @@ def run_name(study: Study) -> str:
 def run_tags(study: Study) -> dict[str, str | None]:
     """The cxr.* tags of a run; what is unknown is none."""
     code = code_version()
-    return {
+    return fingerprints(study) | {
         "cxr.role": study.config.tracking.role,
         "cxr.judged_on": part_names(study.config.split)[-1],
-        "cxr.data_fingerprint": data_fingerprint(study.dataset.manifest),
-        "cxr.split_fingerprint": split_fingerprint(study.dataset.manifest),
-        "cxr.config_fingerprint": config_fingerprint(study.config, study.weights.sha256),
         "cxr.weights_sha256": study.weights.sha256,
-        "cxr.sweep_id": study.recipe.sweep_id,
+        "cxr.sweep_id": study.recipe.job.sweep_id if study.recipe.job else None,
+        "cxr.reproduces": study.recipe.reproduces,
         "cxr.git_commit": code.commit,
         "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower(),
     }
-
-
-def config_fingerprint(config: Config, weights_sha256: str | None) -> str:
-    """Hash of all settings that bear on the result, 16 hex digits: not where data lie, nor how the run is tracked."""
-    values = {key: value for key, value, _ in settings(config) if not key.startswith("tracking.") and key != "data.root"}
-    if weights_sha256:
-        values["backbone.weights"] = weights_sha256
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def record_inputs(run: Run, study: Study, folder: Path) -> None:
@@ -81,8 +72,8 @@ def record_results(
     judgements: Sequence[Judgement],
     seconds: dict[str, float],
     folder: Path,
-) -> None:
-    """After evaluation: metrics, predictions, tables, figures, report and model."""
+) -> dict[str, float]:
+    """After evaluation: metrics, predictions, tables, figures, report and model. Returns the final metrics by name."""
     for name in ("evaluation", "predictions", "model"):
         (folder / name).mkdir(parents=True)
     for judgement in judgements:
@@ -109,11 +100,10 @@ def record_results(
     run.log_model(network.classifier, study.config.backbone.image_size, len(study.dataset.classes))
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
     last = history.epochs[-1].number
-    for judgement in judgements:
-        run.log_metrics({f"{judgement.part}/{name}": value for name, value in judgement.evaluation.numbers.items()}, step=last)
-    run.log_metrics(
-        {"train/best_epoch": history.best_epoch, **{f"seconds/{name}": value for name, value in seconds.items()}}, step=last
-    )
+    finals = {f"{each.part}/{name}": value for each in judgements for name, value in each.evaluation.numbers.items()}
+    seconds_by_stage = {f"seconds/{name}": value for name, value in seconds.items()}
+    run.log_metrics({**finals, "train/best_epoch": history.best_epoch, **seconds_by_stage}, step=last)
+    return finals
 
 
 def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr.config import Config, Recipe
+from cxr.fingerprint import code_fingerprint, config_fingerprint
 
 if TYPE_CHECKING:
     from cxr.data.dataset import Dataset
@@ -29,3 +30,15 @@ class Judgement:
     part: str  # val or test
     predictions: "Predictions"
     evaluation: "Evaluation"
+
+
+def fingerprints(study: Study) -> dict[str, str]:
+    """What a run is a function of, as tags: two runs that agree in all four are the same experiment."""
+    from cxr.data.manifest import data_fingerprint, split_fingerprint
+
+    return {
+        "cxr.config_fingerprint": config_fingerprint(study.config, study.weights.sha256),
+        "cxr.data_fingerprint": data_fingerprint(study.dataset.manifest),
+        "cxr.split_fingerprint": split_fingerprint(study.dataset.manifest),
+        "cxr.code_fingerprint": code_fingerprint(),
+    }

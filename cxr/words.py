@@ -44,3 +44,17 @@ def in_words(count: int, singular: str, plural: str | None = None) -> str:
     ('1 image', '1,200 classes')
     """
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> duration(7.4), duration(95), duration(4000)
+    ('7 s', '1 min 35 s', '1 h 7 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

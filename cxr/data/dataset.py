@@ -1,14 +1,16 @@
 """The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.config import Config
+from cxr.data.decoded import read_once
 from cxr.data.folders import ImageFolder
-from cxr.data.images import BadImage, read_images
+from cxr.data.images import BadImage
 from cxr.data.manifest import make_manifest, rows_of
 from cxr.data.split import Part
 from cxr.errors import Mistake
@@ -44,10 +46,13 @@ class Dataset:
         return [int(count) for count in np.bincount(self.labels[self.rows("train")], minlength=len(self.classes))]
 
 
-def read_dataset(config: Config, images: ImageFolder, stage: Stage) -> Dataset:
-    """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`."""
+def read_dataset(config: Config, images: ImageFolder, stage: Stage, shelf: Path | None = None) -> Dataset:
+    """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`.
+
+    `shelf` is where processes of the same sweep share decoded images.
+    """
     with stage("read", f"Reading {in_words(len(images.paths), 'image')}") as update:
-        pixels = read_images(images.root, images.paths, config.backbone.image_size, update)
+        pixels = read_once(images.root, images.paths, config.backbone.image_size, update, shelf)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise Mistake(

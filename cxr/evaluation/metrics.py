@@ -1,6 +1,6 @@
 """Named numbers from predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.metrics import (
     log_loss,
     matthews_corrcoef,
     roc_auc_score,
+    roc_curve,
 )
 
 from cxr.evaluation.predictions import Predictions
@@ -30,6 +31,16 @@ class Evaluation:
     numbers: dict[str, float]
     undefined: dict[str, str]
     confusion: NDArray[np.int64]
+
+
+OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "auc_macro_ovr", "auc_weighted_ovr")
+BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
+
+
+def metric_names(classes: Sequence[str]) -> list[str]:
+    """The names of all numbers that validation predictions of these classes may have."""
+    by_class = (*BY_CLASS, "sensitivity_at_specificity")
+    return [*OVERALL, *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
 
 
 def evaluate(predictions: Predictions) -> Evaluation:
@@ -56,6 +67,22 @@ def evaluate(predictions: Predictions) -> Evaluation:
     numbers["balanced_accuracy"] = float(np.mean(sensitivities))  # over the classes that occur, as scikit-learn has it
     _average_auc(predictions, numbers, undefined)
     return Evaluation({name: float(value) for name, value in numbers.items()}, undefined, confusion)
+
+
+def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> dict[str, float]:
+    """By class, SLUG/sensitivity_at_specificity: the highest sensitivity that a threshold of at least this specificity has.
+
+    The threshold is chosen on these very predictions, so this is for validation, to choose among models. Classes of which
+    there are no images, or nothing else, are left out.
+    """
+    found = {}
+    for index, name in enumerate(predictions.classes):
+        positive = predictions.labels == index
+        if 0 < positive.sum() < len(positive):
+            false_rate, true_rate, _ = roc_curve(positive, predictions.probabilities[:, index], drop_intermediate=False)
+            reached = true_rate[false_rate <= 1 - specificity + 1e-12]  # rounding must not lose an exact hit
+            found[f"{slug(name)}/sensitivity_at_specificity"] = float(reached.max())
+    return found
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import jinja2
 import numpy as np
 from sklearn.metrics import classification_report
 
-from cxr.evaluation.metrics import Evaluation
+from cxr.evaluation.metrics import BY_CLASS, Evaluation
 from cxr.evaluation.predictions import Predictions
 from cxr.words import slug
 
@@ -22,7 +22,6 @@ HEADLINE = {
     "auc_weighted_ovr": "Weighted AUC (one vs rest)",
     "log_loss": "Log loss",
 }
-BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
 FIGURES = {
     "confusion_matrix": "Confusion matrix: counts and row percentages by true and predicted class",
     "sensitivity_specificity": "Sensitivity and specificity of each class with 95 % Wilson intervals",

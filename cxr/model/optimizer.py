@@ -42,6 +42,15 @@ def single_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optim
     return sorted(parts, key=learning_rate, reverse=True)
 
 
+def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """All that an optimizer remembers from step to step, the variables of its parts included, each once."""
+    parts = list(getattr(optimizer, "optimizers", []))
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        parts = [optimizer.inner_optimizer]
+    found = [*optimizer.variables, *(variable for part in parts for variable in optimizer_variables(part))]
+    return list({id(variable): variable for variable in found}.values())
+
+
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """The learning rate that the next update will use."""
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

@@ -1,11 +1,12 @@
 """What a run was made with: code version, packages, machine."""
 
-import os
 import platform
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+
+from cxr.cores import cores
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -40,7 +41,7 @@ def machine() -> dict[str, str | int]:
         "system": platform.system(),
         "release": platform.release(),
         "architecture": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "cores": cores(),
     }
 
 

@@ -13,6 +13,7 @@ from cxr.config import TrackingConfig
 from cxr.errors import Mistake
 
 FOLDER = Path("mlruns")  # in the folder that the user is in
+_PATIENCE = 60  # seconds that a writer waits while another writes
 _SERVERS = ("http", "https", "databricks")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -24,13 +25,18 @@ class Store:
     uri: str
     folder: Path | None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the connection may be lost."""
+        return not self.uri.startswith("sqlite")
+
 
 def locate_store(tracking: TrackingConfig) -> Store:
     """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `Mistake` if it can't be used."""
     uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         folder = FOLDER.resolve()
-        return Store(uri=f"sqlite:///{folder / 'mlflow.db'}", folder=folder)
+        return Store(uri=f"sqlite:///{folder / 'mlflow.db'}?timeout={_PATIENCE}", folder=folder)
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in (*_SERVERS, *_DATABASES):
         raise Mistake(
@@ -49,13 +55,20 @@ def open_store(store: Store) -> None:
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # MLflow's own 7 wait minutes for a server that is gone
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     import logging
 
     import mlflow
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(store.uri)
+    told_by_user = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(store.uri)  # also sets the variable, which must keep saying what the user said
+    if told_by_user is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = told_by_user
     if store.folder is not None:
         store.folder.mkdir(exist_ok=True)
         with FileLock(store.folder / "mlflow.db.lock"):

@@ -1,8 +1,9 @@
-"""Fitting the network: phase by phase, early stopping on validation loss, the best epoch's weights kept."""
+"""Fitting the network: phase by phase, early stopping on validation loss, the best epoch's weights kept, cut off and gone on with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,16 +16,9 @@ from cxr.data.batches import Batches, plain_batches
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
+from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
+from cxr.training.history import Epoch, History, epochs_since_best, reductions
 from cxr.training.phases import Phase, plan_phases
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to; `number` counts from 1 over all phases."""
-
-    number: int
-    phase: str
-    metrics: dict[str, float]  # train/loss, train/accuracy, val/loss, val/accuracy, train/learning_rate
 
 
 @dataclass(frozen=True)
@@ -39,37 +33,41 @@ class TrainingSet:
 
 @dataclass
 class Watcher:
-    """Who wants to know while it trains: after each batch (done, of how many), and after each epoch."""
+    """Who wants to know: epochs found on disk, each phase, each batch (done, of how many), each epoch."""
 
+    on_resume: Callable[[History], None] = lambda history: None
     on_phase: Callable[[Phase, int], None] = lambda phase, trainable: None
     on_batch: Callable[[int, int], None] = lambda done, of: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
-
-
-@dataclass
-class History:
-    """The epochs so far, and the one whose weights the network holds at the end."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
 
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
 
 
-def fit(network: Network, data: TrainingSet, loss: Callable[[Any, Any], Any], config: Config, watcher: Watcher) -> History:
+def fit(
+    network: Network,
+    data: TrainingSet,
+    loss: Callable[[Any, Any], Any],
+    config: Config,
+    watcher: Watcher,
+    checkpoint: Path | None = None,
+) -> History:
     """Train `network` in place and say how it went.
 
-    Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. Raises
-    `TrainingDiverged` where the loss is no longer finite.
+    Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. With a
+    `checkpoint` file the state is kept there after each epoch, and a training of the same config and data goes on from it as
+    if it had never stopped. Raises `TrainingDiverged` where the loss is no longer finite.
     """
-    training = config.training
-    batches = Batches(data.images, data.targets, data.train, config.augment, training.batch_size, training.seed)
+    batches = Batches(data.images, data.targets, data.train, config.augment, config.training.batch_size, config.training.seed)
     validation = plain_batches(data.images, data.targets, data.val, config.evaluation.batch_size)
-    history = History()
-    for phase in plan_phases(config):
-        done = len(history.epochs)
+    found = load(checkpoint) if checkpoint else None
+    history = found.history if found else History()
+    if found:
+        watcher.on_resume(history)
+    phases = plan_phases(config)
+    reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
+    for phase in phases[reached:]:
         apply_freeze(network.trainee, phase.trainable_from, config.freeze.batch_norm)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
         network.trainee.compile(
@@ -78,16 +76,23 @@ def fit(network: Network, data: TrainingSet, loss: Callable[[Any, Any], Any], co
             metrics=["accuracy"],
             jit_compile=False,  # on CPUs XLA runs MobileNetV2 several times slower than TensorFlow's own kernels
         )
-        network.trainee.fit(
-            batches.from_epoch(done, phase.epochs),
-            steps_per_epoch=batches.steps_per_epoch,
-            initial_epoch=done,
-            epochs=done + phase.epochs,
-            validation_data=validation,
-            shuffle=False,  # the batches come shuffled
-            callbacks=_callbacks(config, phase, history, batches.steps_per_epoch, watcher),
-            verbose=0,
-        )
+        course = _Course(network, config, phase, history, batches.steps_per_epoch, watcher, checkpoint)
+        if found:
+            course.resume(found)
+            found = None
+        done, left = len(history.epochs), phase.epochs - len(history.losses_of(phase.name))
+        if left and not course.has_ended():
+            network.trainee.fit(
+                batches.from_epoch(done, left),
+                steps_per_epoch=batches.steps_per_epoch,
+                initial_epoch=done,
+                epochs=done + left,
+                validation_data=validation,
+                shuffle=False,  # the batches come shuffled
+                callbacks=[course],
+                verbose=0,
+            )
+        assign(trained_weights(network), course.best)
     return history
 
 
@@ -106,26 +111,27 @@ def predict(
     return [of_rows(chosen) for chosen in rows]
 
 
-def _callbacks(config: Config, phase: Phase, history: History, steps: int, watcher: Watcher) -> list[keras.callbacks.Callback]:
-    patience = config.training.early_stopping_patience
-    chosen = [
-        _Reporter(phase, history, steps, watcher),
-        _KeepBest(history),
-    ]
-    if patience is not None:
-        chosen.append(keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience))
-    if config.optimizer.schedule == "plateau":
-        chosen.append(_Plateau(config.optimizer.plateau_factor, config.optimizer.plateau_patience))
-    return chosen
+class _Course(keras.callbacks.Callback):
+    """One phase as it goes: names each epoch's numbers as the project does, keeps the best weights and the state, tells the watcher."""
 
-
-class _Reporter(keras.callbacks.Callback):
-    """Names each epoch's numbers as the project does, keeps them, and tells the watcher."""
-
-    def __init__(self, phase: Phase, history: History, steps: int, watcher: Watcher) -> None:
+    def __init__(
+        self, network: Network, config: Config, phase: Phase, history: History, steps: int, watcher: Watcher, checkpoint: Path | None
+    ) -> None:
         super().__init__()
-        self.phase, self.history, self.steps, self.watcher = phase, history, steps, watcher
+        self.network, self.config, self.phase, self.history = network, config, phase, history
+        self.steps, self.watcher, self.checkpoint = steps, watcher, checkpoint
+        self.best: Arrays = values_of(trained_weights(network))
         self.rate = 0.0
+
+    def resume(self, state: State) -> None:
+        """Go on from an earlier process' last epoch of this phase."""
+        restore(self.network, state)
+        self.best = state.best
+
+    def has_ended(self) -> bool:
+        """Whether early stopping ends the phase here."""
+        patience = self.config.training.early_stopping_patience
+        return patience is not None and epochs_since_best(self.history.losses_of(self.phase.name)) >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.rate = learning_rate(single_optimizers(self.model.optimizer)[0])
@@ -134,7 +140,19 @@ class _Reporter(keras.callbacks.Callback):
         self.watcher.on_batch(batch + 1, self.steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
+        self._append(epoch + 1, logs or {})
+        losses = self.history.losses_of(self.phase.name)
+        if epochs_since_best(losses) == 0:
+            self.best, self.history.best_epoch = values_of(trained_weights(self.network)), epoch + 1
+        if self.config.optimizer.schedule == "plateau":
+            self._lower_rate(losses)
+        if self.checkpoint is not None:
+            save(capture(self.network, self.history, self.best), self.checkpoint)
+        self.watcher.on_epoch(self.history.epochs[-1])
+        if self.has_ended():
+            self.model.stop_training = True
+
+    def _append(self, number: int, logs: dict[str, float]) -> None:
         metrics = {
             "train/loss": logs["loss"],
             "train/accuracy": logs["accuracy"],
@@ -143,45 +161,12 @@ class _Reporter(keras.callbacks.Callback):
             "train/learning_rate": self.rate,
         }
         if not (isfinite(metrics["train/loss"]) and isfinite(metrics["val/loss"])):
-            raise TrainingDiverged(f"the loss is no longer finite in epoch {epoch + 1}: lower optimizer.learning_rate")
-        self.history.epochs.append(Epoch(epoch + 1, self.phase.name, {name: float(value) for name, value in metrics.items()}))
-        self.watcher.on_epoch(self.history.epochs[-1])
+            raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")
+        self.history.epochs.append(Epoch(number, self.phase.name, {name: float(value) for name, value in metrics.items()}))
 
-
-class _KeepBest(keras.callbacks.Callback):
-    """Keeps the weights of the phase's epoch of lowest validation loss, also where it never stops early."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__()
-        self.history = history
-        self.lowest = float("inf")
-        self.weights: list[NDArray[np.float32]] | None = None
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["val_loss"]
-        if loss < self.lowest:
-            self.lowest, self.weights, self.history.best_epoch = loss, self.model.get_weights(), epoch + 1
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        if self.weights is not None:
-            self.model.set_weights(self.weights)
-
-
-class _Plateau(keras.callbacks.Callback):
-    """Keras' ReduceLROnPlateau for an optimizer of several parts, which has no learning rate of its own."""
-
-    def __init__(self, factor: float, patience: int) -> None:
-        super().__init__()
-        self.factor, self.patience = factor, patience
-        self.lowest, self.waited = float("inf"), 0
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["val_loss"]
-        if loss < self.lowest:
-            self.lowest, self.waited = loss, 0
-            return
-        self.waited += 1
-        if self.waited >= self.patience:
-            self.waited = 0
-            for optimizer in single_optimizers(self.model.optimizer):
-                optimizer.learning_rate = learning_rate(optimizer) * self.factor
+    def _lower_rate(self, losses: list[float]) -> None:
+        """What Keras' ReduceLROnPlateau does, for an optimizer of several parts, which has no learning rate of its own."""
+        optimizer = self.config.optimizer
+        if reductions(losses, optimizer.plateau_patience) > reductions(losses[:-1], optimizer.plateau_patience):
+            for part in single_optimizers(self.model.optimizer):
+                part.learning_rate = learning_rate(part) * optimizer.plateau_factor

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from cxr.config import TrainingConfig
+from cxr.cores import fair_share
 
 # glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again, a
 # page fault for every 4 KB, and each thread keeps an arena of its own. One arena that keeps its memory is faster and smaller.
@@ -14,22 +15,25 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _KEEP_BYTES = 512 * 2**20
 
 
-def prepare_tensorflow(training: TrainingConfig) -> None:
+def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
     """Import TensorFlow and Keras and set them up for one run; may be called again for the next run of a sweep.
 
-    Threads are fixed by the first call in a process, and determinism once on stays on.
+    Of `at_once` runs side by side each takes its share of the cores. Threads are fixed by the first call in a process.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     tf, keras = _import_quietly()
-    if training.threads is not None:
-        _limit_threads(tf, training.threads)
+    _limit_threads(tf, training.threads or fair_share(at_once))
     keras.utils.clear_session()
     gc.collect()
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
+    else:
+        from tensorflow.python.framework.config import disable_op_determinism  # has no public name; an earlier run may have enabled it
+
+        disable_op_determinism()
 
 
 def _import_quietly() -> tuple[Any, Any]:

@@ -10,7 +10,8 @@ from cxr.model.class_weights import class_weights, cost_matrix
 from cxr.model.loss import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
-from cxr.training.fit import Epoch, TrainingDiverged, TrainingSet, Watcher, fit, predict
+from cxr.training.fit import TrainingDiverged, TrainingSet, Watcher, fit, predict
+from cxr.training.history import Epoch
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
 
@@ -23,13 +24,14 @@ SMALL = ("backbone.image_size=32", "training.batch_size=8", "augment=none", "tra
 DEEP = ("freeze=top_block", "freeze.warmup_epochs=0")
 
 
-def tiny_network() -> Network:
+def tiny_network(dropout: float = 0.0) -> Network:
     """A backbone of two convolutions, Conv1 and block_16_project, and the real head."""
     images = keras.Input((32, 32, 3))
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
     low = keras.layers.Conv2D(4, 5, strides=4, activation="relu", name="Conv1")(scaled)
     high = keras.layers.Conv2D(8, 3, activation="relu", name="block_16_project")(low)
-    logits = keras.layers.Dense(3, name="logits", dtype="float32")(keras.layers.GlobalAveragePooling2D()(high))
+    pooled = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D()(high))
+    logits = keras.layers.Dense(3, name="logits", dtype="float32")(pooled)
     probabilities = keras.layers.Softmax(dtype="float32")(logits)
     return Network(keras.Model(images, probabilities), keras.Model(images, logits))
 
@@ -43,7 +45,7 @@ def fitted(config: Config, network: Network | None = None) -> tuple[Network, lis
     )
     phases: list[tuple[str, int]] = []
     seen: list[Epoch] = []
-    watcher = Watcher(lambda phase, trainable: phases.append((phase.name, trainable)), on_epoch=seen.append)
+    watcher = Watcher(on_phase=lambda phase, trainable: phases.append((phase.name, trainable)), on_epoch=seen.append)
     history = fit(network, DATA, loss, config, watcher)
     assert seen == history.epochs
     return network, history.epochs, history.best_epoch, phases

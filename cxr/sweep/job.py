@@ -1,0 +1,63 @@
+"""One job of a sweep, in whatever process Hydra's launcher runs it; whatever comes of it, the other jobs go on."""
+
+import math
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+
+from omegaconf import DictConfig
+
+from cxr.composition import job_of, recipe_of, typed
+from cxr.config import SweepJob
+from cxr.errors import Mistake
+from cxr.experiment import run_experiment
+from cxr.progress import Progress
+from cxr.sweep.outcome import Outcome, read_outcomes, time_left
+from cxr.sweep.plan import Plan
+from cxr.words import duration
+
+
+def run_job(composed: DictConfig) -> float:
+    """Hydra's task function: do the job, write down what came of it, and return the objective (nan if there is none)."""
+    folder, number = job_of(composed)
+    plan, recipe, started = Plan.load(folder), recipe_of(composed), time.perf_counter()
+    name = plan.name_of(number, recipe.overrides)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
+    progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
+
+    def outcome(kind: str, **facts: object) -> Outcome:
+        seconds = time.perf_counter() - started
+        return Outcome(number, name, kind, seconds, overrides=recipe.overrides, **facts)  # type: ignore[arg-type]
+
+    try:
+        job = SweepJob(plan.id, folder, number, name, plan.at_once)
+        end = run_experiment(typed(composed), replace(recipe, job=job), progress)
+        found = outcome("before" if end.was_finished else "finished", run_id=end.run_id, objective=end.metrics[plan.metric])
+    except Mistake as mistake:
+        found = outcome("mistake", reason=str(mistake))
+    except Exception as error:
+        traceback.print_exc()
+        found = outcome("failed", reason=f"{type(error).__name__}: {error}")
+    found.save(folder)
+    print(_told(found, plan), file=sys.stderr, flush=True)
+    return math.nan if found.objective is None else found.objective
+
+
+def _told(outcome: Outcome, plan: Plan) -> str:
+    done = read_outcomes(plan.folder)
+    width = len(str(plan.count))
+    said = {
+        "finished": f"{plan.metric} {outcome.objective or 0:.4f}, {duration(outcome.seconds)}",
+        "before": f"{plan.metric} {outcome.objective or 0:.4f}, finished before",
+        "mistake": f"REFUSED, {outcome.reason}",
+        "failed": f"FAILED, {outcome.reason}",
+    }[outcome.kind]
+    left = time_left(done, plan.count, plan.at_once)
+    ahead = f"; {plan.count - len(done)} to go" if len(done) < plan.count else ""
+    if ahead and left is not None:
+        ahead += f", about {duration(left)}"
+    return f"[{len(done):>{width}}/{plan.count}] {outcome.name}: {' '.join(said.split())}{ahead}"

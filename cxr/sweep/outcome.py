@@ -1,0 +1,52 @@
+"""What came of each job of a sweep: a small file a job, written by whichever process ran it, read by all."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["finished", "before", "mistake", "failed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One job's end: finished now or before, refused for a mistake of the user's, or failed."""
+
+    number: int
+    name: str
+    kind: Kind
+    seconds: float
+    run_id: str | None = None
+    objective: float | None = None
+    reason: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    def save(self, folder: Path) -> None:
+        """Write it into a sweep's folder, whole or not at all."""
+        path = folder / "jobs" / f"{self.number:05d}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(asdict(self)) + "\n")
+        part.replace(path)
+
+
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """What has come of the jobs so far, by number."""
+    found = [json.loads(path.read_text()) for path in sorted((folder / "jobs").glob("*.json"))]
+    return [Outcome(**{**said, "overrides": tuple(said["overrides"])}) for said in found]
+
+
+def forget_outcomes(folder: Path) -> None:
+    """Drop what an earlier attempt wrote."""
+    for path in (folder / "jobs").glob("*"):
+        path.unlink()
+
+
+def time_left(outcomes: list[Outcome], count: int, at_once: int) -> float | None:
+    """Seconds that the jobs to come will take if they take as long as those that ran; none before one has.
+
+    >>> time_left([Outcome(0, "a", "finished", 30.0), Outcome(1, "b", "before", 0.1)], 6, 2)
+    60.0
+    """
+    ran = [outcome.seconds for outcome in outcomes if outcome.kind == "finished"]
+    return sum(ran) / len(ran) * (count - len(outcomes)) / at_once if ran else None

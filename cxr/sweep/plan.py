@@ -1,0 +1,117 @@
+"""What a sweep is going to do, known before its first job starts: the same arguments give the same plan, and the same id."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cxr.composition import compose, expand, typed
+from cxr.config import Config, Recipe
+from cxr.errors import Mistake
+from cxr.fingerprint import config_fingerprint, fingerprint_of
+from cxr.tracking.store import FOLDER
+
+PLACE = FOLDER / "sweeps"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep; `folder` keeps this plan, what came of each job, and the results."""
+
+    id: str
+    count: int
+    swept: tuple[str, ...]  # keys that differ from job to job
+    names: tuple[str, ...]  # of the jobs by number; none where a search chooses them one by one
+    at_once: int
+    metric: str
+    direction: str
+
+    @property
+    def folder(self) -> Path:
+        """`mlruns/sweeps/ID`."""
+        return PLACE / self.id
+
+    def name_of(self, number: int, overrides: Sequence[str]) -> str:
+        """The run name of a job."""
+        return self.names[number] if self.names else job_name(overrides, self.swept)
+
+    def save(self) -> None:
+        """Write it where its jobs, in whatever process, look for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "plan.json").write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @staticmethod
+    def load(folder: Path) -> "Plan":
+        """Read what `save` wrote."""
+        said = json.loads((folder / "plan.json").read_text())
+        return Plan(**{**said, "swept": tuple(said["swept"]), "names": tuple(said["names"])})
+
+
+def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Recipe]]]:
+    """Compose and check every job; raises `Mistake` for the first that can't be run.
+
+    Returns the plan, a config that holds what all jobs have in common, and the configs and recipes of the jobs by number,
+    none of them where a search chooses them one by one.
+    """
+    expansion = expand(overrides)
+    jobs = []
+    for job in expansion.jobs or []:
+        try:
+            composed, recipe = compose(job)
+            jobs.append((typed(composed), recipe))
+        except Mistake as mistake:
+            raise Mistake(f"job {' '.join(job)}: {mistake}") from None
+    common = jobs[0][0] if jobs else typed(expansion.common)
+    if expansion.jobs is None:
+        identity = [config_fingerprint(common), expansion.search, *overrides]
+    else:
+        identity = sorted(config_fingerprint(config) for config, _ in jobs)
+    plan = Plan(
+        id=_sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force),
+        count=expansion.count,
+        swept=tuple(expansion.swept),
+        names=tuple(_told_apart([job_name(job, expansion.swept) for job in expansion.jobs or []])),
+        at_once=expansion.at_once,
+        metric=common.objective.metric,
+        direction=common.objective.direction,
+    )
+    return plan, common, jobs
+
+
+def _sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
+    """The same for the same jobs, so that a sweep that is started again is the same sweep; one that is forced is another."""
+    label = re.sub(r"[^a-z0-9]+", "-", "-".join(key.rpartition(".")[2] for key in swept).lower())[:40].strip("-")
+    plain = f"{label or 'sweep'}-{fingerprint[:8]}"
+    if not force:
+        return plain
+    again = 1
+    while (PLACE / f"{plain}-again{again}/results.csv").exists():
+        again += 1
+    return f"{plain}-again{again}"
+
+
+def job_name(overrides: Sequence[str], swept: Sequence[str]) -> str:
+    """A short name made of what differs from job to job.
+
+    >>> job_name(["freeze=top_stage", "data=phantom", "optimizer.learning_rate=0.00031622"], ["freeze", "optimizer.learning_rate"])
+    'top_stage-learning_rate=0.000316'
+    """
+    values = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
+    parts = []
+    for key in swept:
+        value = _short(values.get(key, "?"))
+        parts.append(f"{key.rpartition('.')[2]}={value}" if "." in key else value)
+    return "-".join(parts) or "job"
+
+
+def _short(value: str) -> str:
+    try:
+        return f"{float(value):.3g}" if not value.lstrip("-").isdigit() else value
+    except ValueError:
+        return re.sub(r"[^\w.,=+-]+", "_", value).strip("_")[:40] or "none"
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
+

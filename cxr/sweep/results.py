@@ -1,0 +1,98 @@
+"""The end of a sweep: one table with the baseline in it, as text, CSV and figure, and where to see the runs."""
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cxr.baseline import baselines_like
+from cxr.evaluation.sweep_figure import sweep_figure
+from cxr.sweep.outcome import Outcome
+from cxr.sweep.plan import Plan
+from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
+from cxr.words import in_words, part_in_full
+
+# Beside the metric that orders the jobs: what people look at first, of the part that judges.
+SHOWN = {"accuracy": "accuracy", "balanced_accuracy": "balanced", "auc_macro_ovr": "macro AUC", "covid/sensitivity": "COVID sens."}
+
+
+def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
+    """One row a job that finished, and one for the baseline on the same data and split, best first by the plan's metric.
+
+    Columns: role, name, run_id, the values of the swept keys, seconds, and every metric of the runs.
+    """
+    runs = runs_by_id([outcome.run_id for outcome in outcomes if outcome.run_id])
+    rows = [
+        {
+            "role": "candidate",
+            "name": outcome.name,
+            "run_id": outcome.run_id,
+            **_swept_values(plan, outcome),
+            "seconds": round(outcome.seconds, 1),
+            **_metrics(runs[outcome.run_id]),
+        }
+        for outcome in outcomes
+        if outcome.run_id
+    ]
+    baselines = baselines_like(next(iter(runs.values()))) if runs else []
+    for baseline in baselines[:1]:
+        rows = [row for row in rows if row["run_id"] != baseline.id]
+        rows.append({"role": "baseline", "name": baseline.name, "run_id": baseline.id, **_metrics(baseline)})
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return frame
+    return frame.sort_values([plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True)
+
+
+def write_results(plan: Plan, frame: pd.DataFrame) -> None:
+    """`results.csv` and `results.png` in the sweep's folder."""
+    frame.to_csv(plan.folder / "results.csv", index=False, lineterminator="\n")
+    figure = sweep_figure(frame, plan.metric, f"Sweep {plan.id}")
+    figure.savefig(plan.folder / "results.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+
+
+def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], command: str) -> None:
+    """The table on standard output, what did not finish, and how to go on."""
+    out = Console(highlight=False, soft_wrap=True)
+    if not frame.empty:
+        wide = Console(highlight=False, width=None if out.is_terminal else 120)
+        wide.print(_table(plan, frame))
+    for outcome in outcomes:
+        if outcome.kind in ("failed", "mistake"):
+            out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was refused'}: {outcome.reason}", markup=False)
+    missing = plan.count - len(outcomes)
+    if missing:
+        out.print(f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped", markup=False)
+    if frame.empty:
+        return
+    if "baseline" not in set(frame["role"]):
+        out.print("  There is no baseline on this data and split: baseline.auto=true makes it first, or add experiment=frozen_head_baseline")
+    out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png", markup=False)
+    out.print(f"  In the UI ({command} ui) this filter shows just this sweep:  {of_sweep(plan.id)}", markup=False)
+
+
+def _table(plan: Plan, frame: pd.DataFrame) -> Table:
+    part = "test" if "test/accuracy" in frame else "val"
+    columns = {plan.metric: plan.metric.rpartition("/")[2], **{f"{part}/{name}": text for name, text in SHOWN.items()}}
+    title = f"Sweep {plan.id}, by {plan.metric}; other columns: {part_in_full(part)}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("run")
+    shown = [column for column in columns if column in frame]
+    for column in shown:
+        table.add_column(columns[column], justify="right")
+    table.add_column("id")
+    for _, row in frame.iterrows():
+        style = "bold" if row["role"] == "baseline" else None
+        name = f"baseline: {row['name']}" if row["role"] == "baseline" else str(row["name"])
+        values = [f"{row[column]:.4f}" if column == plan.metric else f"{row[column]:.3f}" for column in shown]
+        table.add_row(name, *values, str(row["run_id"])[:8], style=style)
+    return table
+
+
+def _swept_values(plan: Plan, outcome: Outcome) -> dict[str, str]:
+    values = dict(override.lstrip("+").partition("=")[::2] for override in outcome.overrides)
+    return {key: values.get(key, "") for key in plan.swept}
+
+
+def _metrics(run: LoggedRun) -> dict[str, float]:
+    return {name: value for name, value in sorted(run.metrics.items()) if name.startswith(("val/", "test/"))}

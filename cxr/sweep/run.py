@@ -1,0 +1,100 @@
+"""A sweep from its arguments to its table: plan, say what will run, run it, say what came of it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser  # Hydra's own reading of the command line; not public, so hydra-core is pinned
+
+from cxr.composition import compose_and_call
+from cxr.config import Config, Recipe, SweepJob
+from cxr.experiment import finished_twin, prepare
+from cxr.progress import Progress
+from cxr.sweep.job import run_job
+from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
+from cxr.sweep.plan import Plan, make_plan
+from cxr.sweep.results import print_results, results_frame, write_results
+from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.training.runtime import keep_freed_memory
+from cxr.words import in_words
+
+LISTED = 60  # jobs that are named before they run
+
+
+def run_sweep() -> int:
+    """Run this process' arguments as a sweep. Returns the exit code: 0, or 1 or 2 where a job failed or was refused.
+
+    Raises `Mistake` for what is wrong with any job before the first one runs.
+    """
+    asked = get_args_parser().parse_args()
+    places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
+    keep_freed_memory()
+    plan, common, jobs = make_plan([*asked.overrides, *places])
+    store = locate_store(common.tracking)
+    done = _look_ahead(plan, jobs)
+    plan.save()
+    forget_outcomes(plan.folder)
+    _announce(plan, done)
+    sys.argv.append(f"hydra.sweep.dir={plan.folder}")
+    failure: Exception | None = None
+    try:
+        compose_and_call(run_job)
+    except KeyboardInterrupt:
+        close_cut_off_runs(store)
+        ended = len(read_outcomes(plan.folder))
+        print(f"cxr: {ended} of {plan.count} jobs have ended; the same command goes on from here", file=sys.stderr)
+        raise
+    except Exception as error:
+        if not (outcomes := read_outcomes(plan.folder)) or len(outcomes) == plan.count:
+            raise
+        failure = error
+    finally:
+        shutil.rmtree(plan.folder / "decoded", ignore_errors=True)
+    close_cut_off_runs(store)
+    outcomes = read_outcomes(plan.folder)
+    frame = results_frame(plan, outcomes)
+    if not frame.empty:
+        write_results(plan, frame)
+    print_results(plan, frame, outcomes, os.environ.get("CXR_COMMAND", "cxr"))
+    if failure is not None:
+        print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
+    return _exit_code(plan, outcomes)
+
+
+def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Recipe]]) -> set[int]:
+    """Check every job's data and weights, decode images that processes will share, and find the jobs that are finished."""
+    progress, done = Progress(), set()
+    if not jobs:
+        return done
+    open_store(locate_store(jobs[0][0].tracking))
+    close_cut_off_runs(locate_store(jobs[0][0].tracking))
+    for number, (config, recipe) in enumerate(jobs):
+        job = SweepJob(plan.id, plan.folder, number, plan.names[number], plan.at_once)
+        study = prepare(config, replace(recipe, job=job), progress if number == 0 else Progress(job="", bars=False))
+        if not config.force and finished_twin(study):
+            done.add(number)
+    return done
+
+
+def _announce(plan: Plan, done: set[int]) -> None:
+    how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
+    before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
+    lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
+    if not plan.names:
+        lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen by what came of the ones before")
+    for number, name in enumerate(plan.names[:LISTED]):
+        lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{'  (finished)' if number in done else ''}")
+    if len(plan.names) > LISTED:
+        lines.append(f"  ... and {len(plan.names) - LISTED} more")
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> int:
+    kinds = {outcome.kind for outcome in outcomes}
+    if "failed" in kinds or len(outcomes) < plan.count:
+        return 1
+    return 2 if "mistake" in kinds else 0

@@ -1,0 +1,129 @@
+"""What a run has to say to its store, item by item; what a lost server could not be told is kept on disk and sent later.
+
+An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `items.jsonl` and copies of the files they name.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cxr.tracking.store import FOLDER
+
+PLACE = FOLDER / "unsent"
+
+Item = dict[str, Any]
+
+
+def metrics_item(values: Mapping[str, float], step: int) -> Item:
+    """Numbers at a step, with the time they came about."""
+    return {"kind": "metrics", "values": dict(values), "step": step, "milliseconds": int(time.time() * 1000)}
+
+
+def tags_item(tags: Mapping[str, str]) -> Item:
+    """Tags to set."""
+    return {"kind": "tags", "tags": dict(tags)}
+
+
+def params_item(params: Mapping[str, str]) -> Item:
+    """Params to log."""
+    return {"kind": "params", "params": dict(params)}
+
+
+def folder_item(folder: Path) -> Item:
+    """Artifacts: everything in a folder, under the same names."""
+    return {"kind": "folder", "folder": str(folder)}
+
+
+def end_item(status: str) -> Item:
+    """How the run ended: FINISHED, FAILED or KILLED."""
+    return {"kind": "end", "status": status}
+
+
+def send(run_id: str, item: Item) -> None:
+    """Tell the store; raises what MLflow raises."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = MlflowClient()
+    match item["kind"]:
+        case "metrics":
+            when, step = item["milliseconds"], item["step"]
+            client.log_batch(run_id, metrics=[Metric(name, value, when, step) for name, value in item["values"].items()])
+        case "tags":
+            client.log_batch(run_id, tags=[RunTag(name, value) for name, value in item["tags"].items()])
+        case "params":
+            client.log_batch(run_id, params=[Param(name, value) for name, value in item["params"].items()])
+        case "folder":
+            client.log_artifacts(run_id, item["folder"])
+        case "end":
+            client.set_terminated(run_id, item["status"])
+        case kind:
+            raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
+
+
+def is_lost_connection(error: Exception) -> bool:
+    """Whether a store could not be reached, rather than refused what it was told."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED")
+    return isinstance(error, OSError)  # requests' errors are
+
+
+@dataclass
+class Outbox:
+    """What one run could not send, in order."""
+
+    folder: Path
+    uri: str
+    run_id: str
+    name: str
+
+    def keep(self, item: Item) -> None:
+        """Write an item down; files that it names are copied."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if item["kind"] == "folder":
+            copy = self.folder / f"files-{len(list(self.folder.glob('files-*')))}"
+            shutil.copytree(item["folder"], copy)
+            item = {**item, "folder": copy.name}
+        if not (self.folder / "run.json").exists():
+            (self.folder / "run.json").write_text(json.dumps({"uri": self.uri, "run_id": self.run_id, "name": self.name}))
+        with (self.folder / "items.jsonl").open("a") as file:
+            file.write(json.dumps(item) + "\n")
+
+    def deliver(self) -> None:
+        """Send everything, oldest first, then remove the folder; raises what MLflow raises, and then keeps everything.
+
+        To send an item twice does no harm: metrics keep their time, and everything else has a name.
+        """
+        for line in (self.folder / "items.jsonl").read_text().splitlines():
+            item = json.loads(line)
+            if item["kind"] == "folder":
+                item["folder"] = str(self.folder / Path(item["folder"]).name)
+            send(self.run_id, item)
+        shutil.rmtree(self.folder)
+
+    def lock(self) -> FileLock:
+        """Held by the run as long as it lives."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder.with_suffix(".lock"))
+
+
+def outboxes() -> list[Outbox]:
+    """Every outbox in this folder whose run has ended, by name of the run's id."""
+    found = []
+    for facts in sorted(PLACE.glob("*/run.json")):
+        said = json.loads(facts.read_text())
+        outbox = Outbox(facts.parent, said["uri"], said["run_id"], said["name"])
+        try:
+            with outbox.lock().acquire(timeout=0):
+                found.append(outbox)
+        except Timeout:
+            continue
+    return found

@@ -1,0 +1,115 @@
+"""Runs that are under way or were cut off: a locked folder each, which tells the living from the dead and keeps what to go on from.
+
+A process holds a run's lock as long as it lives, and the system lets go of it however the process ends. So a run that is
+RUNNING in the store, and whose lock is free, was killed.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+
+from filelock import FileLock, Timeout
+
+from cxr.tracking.store import FOLDER, Store
+
+PLACE = FOLDER / "unfinished"
+TAG = "cxr.unfinished"  # the folder's name, on the run itself
+_CUT_OFF = "the process ended without a word: killed, out of memory, or the machine went down"
+
+
+@dataclass
+class Unfinished:
+    """One run's folder, and its lock, held by this process."""
+
+    folder: Path
+    run_id: str | None  # of an earlier attempt to go on with
+    _lock: FileLock = field(repr=False)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where training keeps its state."""
+        return self.folder / "state.npz"
+
+    def belongs_to(self, run_id: str) -> None:
+        """Remember which run in the store this is."""
+        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
+        self.run_id = run_id
+
+    def let_go(self) -> None:
+        """Keep the folder for another attempt, and stop holding it."""
+        self._lock.release()
+
+    def remove(self) -> None:
+        """Nothing is left to go on with."""
+        rmtree(self.folder, ignore_errors=True)
+        Path(self._lock.lock_file).unlink(missing_ok=True)  # who waits for it notices, and makes it again
+        self._lock.release()
+
+
+def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = None) -> Unfinished:
+    """Take the folder of a run with this fingerprint; `anew` drops what an earlier attempt left.
+
+    Where a living process holds it, wait for it after calling `on_wait`, or without one take a folder of another name.
+    """
+    for attempt in range(1, 1000):
+        folder = PLACE / (fingerprint if attempt == 1 else f"{fingerprint}-{attempt}")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=1)  # whoever only looks holds it for an instant
+        except Timeout:
+            if on_wait is None:
+                continue
+            on_wait()
+            lock.acquire()
+        if anew:
+            rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)  # whoever held it may have removed it
+        return Unfinished(folder, _run_id(folder), lock)
+    raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
+
+
+def close_cut_off_runs(store: Store) -> list[str]:
+    """Mark as KILLED every RUNNING run whose process is gone; returns their ids. The store has to be open.
+
+    In a store of this folder that is every run with no living process; in a server's, those that were started from here.
+    """
+    import mlflow
+    from mlflow.entities import RunStatus
+
+    client = mlflow.MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    closed = []
+    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
+        name = run.data.tags.get(TAG)
+        if name is None or Path(name).name != name:
+            continue  # not made by cxr
+        folder = PLACE / name
+        if not folder.exists() and store.folder is None:
+            continue  # started from elsewhere: not ours to judge
+        if _is_held(folder):
+            continue
+        client.set_tag(run.info.run_id, "cxr.failure", _CUT_OFF)
+        client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+        closed.append(run.info.run_id)
+    return closed
+
+
+def _is_held(folder: Path) -> bool:
+    lock = FileLock(folder.with_suffix(".lock"))
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _run_id(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "run.json").read_text())["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

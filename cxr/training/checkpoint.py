@@ -1,0 +1,96 @@
+"""A training as it stands after an epoch, on disk: what a run that was cut off goes on from."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.model.network import Network
+from cxr.model.optimizer import optimizer_variables
+from cxr.training.history import Epoch, History
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the epochs to come depend on, beside config and data.
+
+    `current` are the values of `moving_variables`, `optimizer` those of `optimizer_variables`, and `best` the weights of the
+    phase's epoch of lowest validation loss, as `trained_weights` lists them.
+    """
+
+    history: History
+    current: Arrays
+    optimizer: Arrays
+    best: Arrays
+
+
+def moving_variables(network: Network) -> list[keras.Variable]:
+    """All that training may change in the network: weights of layers that are not frozen, and the state of dropout."""
+    return [variable for layer in network.trainee.layers if layer.trainable for variable in layer.variables]
+
+
+def trained_weights(network: Network) -> list[keras.Variable]:
+    """The weights of layers that are not frozen."""
+    return [weight for layer in network.trainee.layers if layer.trainable for weight in layer.weights]
+
+
+def values_of(variables: Sequence[keras.Variable]) -> Arrays:
+    """Copies of the variables' values."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def assign(variables: Sequence[keras.Variable], values: Arrays) -> None:
+    """Put the values back; raises `ValueError` where their number or a shape differs."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def capture(network: Network, history: History, best: Arrays) -> State:
+    """The state of a network that is being fitted."""
+    return State(history, values_of(moving_variables(network)), values_of(optimizer_variables(network.trainee.optimizer)), best)
+
+
+def restore(network: Network, state: State) -> None:
+    """Bring a network that was compiled for the same phase to `state`."""
+    network.trainee.optimizer.build(network.trainee.trainable_variables)
+    assign(moving_variables(network), state.current)
+    assign(optimizer_variables(network.trainee.optimizer), state.optimizer)
+
+
+def save(state: State, path: Path) -> None:
+    """Write the state so that a reader finds the old one or the new one, never half of it."""
+    arrays = {
+        f"{name}_{index:04d}": array
+        for name in ("current", "optimizer", "best")
+        for index, array in enumerate(getattr(state, name))
+    }
+    course = json.dumps({"best_epoch": state.history.best_epoch, "epochs": [asdict(epoch) for epoch in state.history.epochs]})
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.savez(file, history=np.array(course), **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for allow_pickle
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def load(path: Path) -> State | None:
+    """What `save` wrote; none where there is nothing or nothing that can be read. Nothing is ever unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            course = json.loads(str(file["history"]))
+            names = sorted(file.files)
+            parts = {
+                part: [file[name] for name in names if name.startswith(f"{part}_")] for part in ("current", "optimizer", "best")
+            }
+    except (OSError, ValueError, KeyError, BadZipFile, EOFError):
+        return None
+    return State(History([Epoch(**epoch) for epoch in course["epochs"]], course["best_epoch"]), **parts)

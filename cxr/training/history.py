@@ -1,0 +1,51 @@
+"""How a training went, epoch by epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; `number` counts from 1 over all phases."""
+
+    number: int
+    phase: str
+    metrics: dict[str, float]  # train/loss, train/accuracy, val/loss, val/accuracy, train/learning_rate
+
+
+@dataclass
+class History:
+    """The epochs so far, and the one whose weights the network holds at the end."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def losses_of(self, phase: str) -> list[float]:
+        """Validation losses of a phase's epochs so far."""
+        return [epoch.metrics["val/loss"] for epoch in self.epochs if epoch.phase == phase]
+
+
+def epochs_since_best(losses: Sequence[float]) -> int:
+    """How many epochs ago the loss was lowest; the first of equals counts.
+
+    >>> epochs_since_best([3.0, 1.0, 2.0, 1.0]), epochs_since_best([])
+    (2, 0)
+    """
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+
+def reductions(losses: Sequence[float], patience: int) -> int:
+    """How often a plateau has lowered the learning rate: after each `patience` epochs without a new lowest loss.
+
+    >>> [reductions([2.0, 2.0, 2.0, 2.0, 1.0][:count], 2) for count in range(1, 6)]
+    [0, 0, 1, 1, 1]
+    """
+    lowest, waited, count = float("inf"), 0, 0
+    for loss in losses:
+        if loss < lowest:
+            lowest, waited = loss, 0
+            continue
+        waited += 1
+        if waited == patience:
+            waited, count = 0, count + 1
+    return count

@@ -1,0 +1,66 @@
+"""A training that was cut off goes on as if it had never stopped."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr.config import Config
+from cxr.model.loss import make_loss
+from cxr.training.checkpoint import load
+from cxr.training.fit import Watcher, fit
+from cxr.training.history import Epoch, History
+from cxr.training.runtime import prepare_tensorflow
+from tests.conftest import Compose
+from tests.training.test_fit import DATA, SMALL, tiny_network
+
+# Two phases, dropout, two learning rates, a schedule, early stopping: everything that has a state.
+STATEFUL = ("freeze=top_block", "freeze.warmup_epochs=2", "training.epochs=6", "optimizer.learning_rate=0.05")
+
+
+class Cut(Exception):
+    """Stands for the end of the process."""
+
+
+def trained(config: Config, checkpoint: Path | None, cut_after: int | None = None) -> tuple[History, list[np.ndarray], list[int]]:
+    """The history, final weights, and epochs trained in this attempt."""
+    prepare_tensorflow(config.training)
+    network, seen = tiny_network(dropout=0.5), []
+
+    def on_epoch(epoch: Epoch) -> None:
+        seen.append(epoch.number)
+        if epoch.number == cut_after:
+            raise Cut
+
+    loss = make_loss(config.loss, np.ones(3), np.ones((3, 3)))
+    history = fit(network, DATA, loss, config, Watcher(on_epoch=on_epoch), checkpoint)
+    return history, network.trainee.get_weights(), seen
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("optimizer=adam",),
+        ("optimizer=sgd", "optimizer.schedule=plateau", "optimizer.plateau_patience=1"),
+        ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"),
+    ],
+    ids=["cosine", "plateau", "early stopping"],
+)
+def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
+    config = compose_config(*SMALL, *STATEFUL, *overrides, "training.deterministic=true")
+    whole, weights, numbers = trained(config, None)
+    for number in numbers:
+        with pytest.raises(Cut):
+            trained(config, tmp_path / "state.npz", cut_after=number)
+    resumed, resumed_weights, seen = trained(config, tmp_path / "state.npz")
+    assert seen == []  # each attempt added one epoch, so nothing was left to train
+    assert resumed == whole
+    assert all(np.array_equal(one, other) for one, other in zip(weights, resumed_weights, strict=True))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 torn"], ids=["absent", "empty", "torn"])
+def test_a_checkpoint_that_can_not_be_read_is_as_none(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    if content is not None:
+        path.write_bytes(content)
+    assert load(path) is None
