@@ -1,13 +1,113 @@
 """The frozen-head baseline that a run is compared with: the latest one on the same data and split."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from cxr.comparison import groups_of, read_judged, why_not_comparable
+from cxr.composition import compose, typed
+from cxr.config import Config, Recipe
+from cxr.evaluation.paired import Difference, corrected, paired_differences
+from cxr.evaluation.predictions import Predictions
 from cxr.tracking.search import LoggedRun, finished_runs
 
-ROLE = {"cxr.role": "baseline"}
+PRESET = "experiment=frozen_head_baseline"
 SAME = ("cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.judged_on")
+_USUAL = {"data": "phantom", "split": "three_way"}
+_GROUPS = ("data", "split", "backbone", "evaluation")  # what a baseline has in common with the run that it is made for
 
 
-def baselines_like(run: LoggedRun) -> list[LoggedRun]:
-    """Finished baselines on the same data and split, latest first. The store has to be open."""
-    if not all(name in run.tags for name in SAME):
-        return []
-    return finished_runs({**ROLE, **{name: run.tags[name] for name in SAME}})
+@dataclass(frozen=True)
+class AgainstBaseline:
+    """How a run differs from the baseline, or why there is nothing to compare it with."""
+
+    baseline: LoggedRun | None
+    differences: list[Difference] = field(default_factory=list)
+    reason: str = ""
+
+    def metrics(self) -> dict[str, float]:
+        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and where it was tested the corrected p-value `_p`."""
+        found: dict[str, float] = {}
+        for each in self.differences:
+            name = f"vs_baseline/{each.metric}"
+            found |= {name: each.difference, f"{name}_lo": each.low, f"{name}_hi": each.high}
+            if each.adjusted is not None:
+                found[f"{name}_p"] = each.adjusted
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for a JSON file."""
+        assert self.baseline is not None
+        return {
+            "baseline": {"run_id": self.baseline.id, "name": self.baseline.name},
+            "differences": [vars(each) for each in self.differences],
+        }
+
+
+def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
+    """Finished baselines on the same data and split as a run with these tags, latest first. The store has to be open."""
+    return finished_runs({"cxr.role": "baseline", **{name: tags[name] for name in SAME}})
+
+
+def against_baseline(tags: dict[str, Any], predictions: Predictions, recipe: Recipe) -> AgainstBaseline:
+    """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it."""
+    found = baselines_like(tags)
+    if not found:
+        return AgainstBaseline(None, reason=_why_none(tags, recipe))
+    judged = read_judged(found[0])
+    order = {name: row for row, name in enumerate(judged.predictions.ids)}
+    rows = [order[name] for name in predictions.ids]
+    reference = Predictions(
+        predictions.ids, judged.predictions.classes, judged.predictions.labels[rows], judged.predictions.probabilities[rows]
+    )
+    by_id = dict(zip(judged.predictions.ids, groups_of(judged), strict=True))
+    differences = paired_differences(reference, predictions, [by_id[name] for name in predictions.ids])
+    return AgainstBaseline(found[0], corrected([differences])[0])
+
+
+def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:
+    """The preset's config on a run's own data, split and backbone, and for its store."""
+    composed, of_preset = compose([PRESET, *_shared(recipe)])
+    preset = typed(composed)
+    training = replace(
+        preset.training,
+        seed=config.training.seed,
+        deterministic=config.training.deterministic,
+        precision=config.training.precision,
+        threads=config.training.threads,
+    )
+    made = replace(
+        preset,
+        data=config.data,
+        split=config.split,
+        backbone=config.backbone,
+        evaluation=config.evaluation,
+        training=training,
+        tracking=replace(config.tracking, role="baseline", run_name=None),
+    )
+    return made, replace(of_preset, yaml=OmegaConf.to_yaml(OmegaConf.structured(made)))
+
+
+def command_for(recipe: Recipe) -> str:
+    """What makes the baseline that a run of this recipe lacks."""
+    return " ".join(["cxr", PRESET, *_shared(recipe)])
+
+
+def _shared(recipe: Recipe) -> list[str]:
+    """The part of a recipe that says which data, split and backbone."""
+    chosen = [
+        f"{group}={recipe.choices[group]}" for group, usual in _USUAL.items() if recipe.choices.get(group) not in (usual, None)
+    ]
+    given = [override for override in recipe.overrides if override.lstrip("+~").startswith(_GROUPS)]
+    return list(dict.fromkeys([*chosen, *given]))
+
+
+def _why_none(tags: dict[str, Any], recipe: Recipe) -> str:
+    others = finished_runs({"cxr.role": "baseline"})
+    make = f"make one with: {command_for(recipe)}  (or add baseline.auto=true)"
+    if not others:
+        return f"there is no baseline yet; {make}"
+    asked = LoggedRun("", "", "FINISHED", 0, tags, {}, {})
+    return f"no baseline can be compared with this run: the latest can't, as {why_not_comparable(others[0], asked)}; {make}"

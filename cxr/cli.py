@@ -11,8 +11,8 @@ from cxr.errors import Mistake
 from cxr.options import usage
 from cxr.words import nearest
 
-# Each is a module of cxr.commands with a function main(arguments) -> None.
-COMMANDS = ("ui",)
+# Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
+COMMANDS = ("compare", "reproduce", "send", "ui")
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 
 
@@ -32,8 +32,7 @@ def main() -> NoReturn:
 def _run(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
-        import_module(f"cxr.commands.{first}").main(arguments[1:])
-        return 0
+        return int(import_module(f"cxr.commands.{first}").main(arguments[1:]) or 0)
     if {"--help", "-h"} & set(arguments):
         print(usage())
         return 0

@@ -97,7 +97,9 @@ def expand(overrides: Sequence[str]) -> Expansion:
         keys = list(dict.fromkeys(swept))
         if "n_trials" in sweeper:
             at_once = min(at_once, int(sweeper.n_jobs))
-            return Expansion(None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True))
+            return Expansion(
+                None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True)
+            )
         try:
             (jobs,) = BasicSweeper.split_arguments(parsed, None)
         except HydraException as error:
@@ -112,11 +114,9 @@ def _without_hydra(whole: DictConfig) -> DictConfig:
     return plain
 
 
-def _recipe(composed: DictConfig, job: DictConfig, overrides: list[str]) -> Recipe:
+def _recipe(composed: DictConfig, job: Any, overrides: list[str]) -> Recipe:
     choices = {str(group): str(name) for group, name in job.runtime.choices.items() if not str(group).startswith("hydra")}
-    return Recipe(
-        choices=dict(sorted(choices.items())), overrides=tuple(overrides), yaml=OmegaConf.to_yaml(composed, resolve=True)
-    )
+    return Recipe(choices=dict(sorted(choices.items())), overrides=tuple(overrides), yaml=OmegaConf.to_yaml(composed, resolve=True))
 
 
 @contextmanager

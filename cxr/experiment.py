@@ -15,6 +15,8 @@ from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
 from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -32,8 +34,8 @@ class End:
     was_finished: bool = False  # an earlier run of the same config, data and code, which a sweep need not do again
 
 
-def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = None) -> End:
-    """Do one run, or go on with one that was cut off.
+def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = None, manifest: "pd.DataFrame | None" = None) -> End:
+    """Do one run, or go on with one that was cut off; with a `manifest`, on its images and its split.
 
     Raises `Mistake` before anything is in the store; after that the run in the store says how it ended.
     """
@@ -42,7 +44,7 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
     keep_freed_memory()
     progress = progress or Progress()
     store = locate_store(config.tracking)
-    study = prepare(config, recipe, progress)
+    study = prepare(config, recipe, progress, manifest)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
         open_store(store)
         from cxr.tracking.unfinished import close_cut_off_runs
@@ -51,6 +53,7 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
         if recipe.job and not config.force and (twin := finished_twin(study)):
             return _end_of(twin, recipe.job)
         prepare_tensorflow(config.training, recipe.job.at_once if recipe.job else 1)  # before anything else imports Keras
+    ensure_baseline(study, progress)
     with unfinished(study, progress) as claimed:
         if recipe.job and not config.force and (twin := finished_twin(study)):  # another process was at it
             return _end_of(twin, recipe.job)
@@ -58,7 +61,8 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
-    from cxr.record import record_inputs, record_results, run_name, run_tags
+    from cxr.baseline import against_baseline
+    from cxr.record import Results, record_inputs, record_results, run_name, run_tags
     from cxr.tracking.run import open_run
 
     tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
@@ -70,14 +74,37 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
         record_inputs(run, study, Path(scratch) / "inputs")
         network, history = train(study, run, progress, claimed.checkpoint)
         judgements = judge(study, network, progress)
+        headline = judgements[-1]
         with progress.stage("log", "Logging model, predictions and figures"):
-            metrics = record_results(run, study, network, history, judgements, progress.seconds, Path(scratch) / "results")
-    headline = judgements[-1]
-    progress.result(run.id, run.name, headline.part, headline.predictions.classes, headline.evaluation.numbers)
+            against = None
+            if study.config.tracking.role != "baseline":
+                against = against_baseline(tags, headline.predictions, study.recipe)
+            results = Results(network, history, judgements, against, dict(progress.seconds))
+            metrics = record_results(run, study, results, Path(scratch) / "results")
+    progress.result(run.id, run.name, headline, against)
     return End(run.id, metrics)
 
 
-def prepare(config: Config, recipe: Recipe, progress: Progress) -> Study:
+def ensure_baseline(study: Study, progress: Progress) -> None:
+    """With `baseline.auto=true`, make the baseline that this run lacks, once for all that want it. The store has to be open."""
+    if not study.config.baseline.auto or study.config.tracking.role == "baseline":
+        return
+    from cxr.baseline import baseline_for, baselines_like
+    from cxr.record import run_tags
+    from cxr.tracking.unfinished import one_at_a_time
+
+    tags = run_tags(study)
+    with one_at_a_time(f"baseline-{tags['cxr.split_fingerprint']}"):
+        if not baselines_like(tags):
+            config, recipe = baseline_for(study.config, study.recipe)
+            progress.line("There is no frozen-head baseline on this data and split: making it first")
+            run_experiment(
+                config, recipe, Progress(progress.console, job="baseline", bars=progress.bars) if progress.job else progress
+            )
+            prepare_tensorflow(study.config.training, study.recipe.job.at_once if study.recipe.job else 1)
+
+
+def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.DataFrame | None" = None) -> Study:
     """Find weights and images, check that they fit the config and each other, and read the images."""
     from cxr.data.locate import locate_images
 
@@ -95,7 +122,7 @@ def prepare(config: Config, recipe: Recipe, progress: Progress) -> Study:
     from cxr.data.dataset import read_dataset
 
     shelf = recipe.job.folder / "decoded" if recipe.job and recipe.job.at_once > 1 else None
-    return Study(config, recipe, read_dataset(config, images, progress.stage, shelf), weights)
+    return Study(config, recipe, read_dataset(config, images, progress.stage, shelf, manifest), weights)
 
 
 def finished_twin(study: Study) -> "LoggedRun | None":
@@ -134,60 +161,6 @@ def _end_of(twin: "LoggedRun", job: SweepJob) -> End:
 
     join_sweep(twin, job.sweep_id)
     return End(twin.id, twin.metrics, was_finished=True)
-
-
-def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, History]":
-    """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the run as they come."""
-    from cxr.model.class_weights import class_weights, cost_matrix
-    from cxr.model.loss import make_loss
-    from cxr.model.network import build_network
-    from cxr.training.fit import TrainingSet, Watcher, fit
-    from cxr.training.history import Epoch, History
-    from cxr.training.phases import Phase
-
-    config, dataset = study.config, study.dataset
-    network = build_network(config.backbone, len(dataset.classes), study.weights)
-    data = TrainingSet(dataset.images, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
-    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), cost_matrix(config.loss, dataset.classes))
-    with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
-
-        def on_resume(so_far: History) -> None:
-            run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
-            progress.line(f"  going on after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts anew)")
-
-        def on_phase(phase: Phase, trainable: int) -> None:
-            progress.line(f"  {phase.name}: up to {in_words(phase.epochs, 'epoch')}, {in_words(trainable, 'trainable weight')}")
-
-        def on_epoch(epoch: Epoch) -> None:
-            run.log_metrics(epoch.metrics, step=epoch.number)
-            shown = ("train/loss", "val/loss", "val/accuracy")
-            progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in shown))
-
-        history = fit(network, data, loss, config, Watcher(on_resume, on_phase, update, on_epoch), checkpoint)
-    return network, history
-
-
-def judge(study: Study, network: "Network", progress: Progress) -> list[Judgement]:
-    """Predict and evaluate the parts that did not train; the last one is the headline: test, or val where there is none."""
-    from cxr.data.split import part_names
-    from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
-    from cxr.evaluation.predictions import Predictions
-    from cxr.training.fit import predict
-
-    dataset = study.dataset
-    paths, labels = dataset.manifest["path"], dataset.labels
-    held_out = [part for part in part_names(study.config.split) if part != "train"]
-    with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
-        rows = [dataset.rows(part) for part in held_out]
-        probabilities = predict(network.classifier, dataset.images, rows, study.config.evaluation.batch_size)
-        judgements = []
-        for part, chosen, found in zip(held_out, rows, probabilities, strict=True):
-            predictions = Predictions(tuple(paths.iloc[chosen]), dataset.classes, labels[chosen], found)
-            evaluation = evaluate(predictions)
-            if part == "val":
-                evaluation.numbers.update(sensitivity_at_specificity(predictions, study.config.evaluation.specificity))
-            judgements.append(Judgement(part, predictions, evaluation))
-    return judgements
 
 
 def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, History]":

@@ -13,10 +13,19 @@ _NO_PART = ("tracking.", "objective.", "baseline.", "force", "data.root", "train
 
 def config_fingerprint(config: Config, weights_sha256: str | None = None) -> str:
     """Hash of all settings that bear on the result, 16 hex digits; weights count by content where it is given."""
-    values = {key: value for key, value, _ in settings(config) if not key.startswith(_NO_PART)}
+    values = {key: value for key, value, _ in settings(config) if bears_on_result(key)}
     if weights_sha256:
         values["backbone.weights"] = weights_sha256
     return _short(json.dumps(values, sort_keys=True))
+
+
+def bears_on_result(key: str) -> bool:
+    """Whether a setting is part of the experiment.
+
+    >>> bears_on_result("freeze.trainable_from"), bears_on_result("tracking.uri")
+    (True, False)
+    """
+    return not key.startswith(_NO_PART)
 
 
 @cache

@@ -2,23 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 from omegaconf import OmegaConf
 
+from cxr.baseline import AgainstBaseline
 from cxr.config import Config
 from cxr.data.manifest import summary, write_manifest
 from cxr.data.split import part_names
+from cxr.evaluation.comparison_figures import differences_figure
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
 from cxr.evaluation.report import ReportFacts, classification_text, write_report
 from cxr.model.network import Network
 from cxr.study import Judgement, Study, fingerprints
-from cxr.tracking.environment import code_version, machine, packages
+from cxr.tracking.environment import code_version, lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
 from cxr.training.history import History
+from cxr.training.runtime import compute
 from cxr.words import in_words, part_in_full
 
 
@@ -59,50 +62,57 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     if study.dataset.bad:
         pd.DataFrame([asdict(bad) for bad in study.dataset.bad]).to_csv(folder / "data/bad_images.csv", index=False)
     (folder / "environment/packages.txt").write_text(packages())
-    (folder / "environment/machine.json").write_text(json.dumps(machine(), indent=2) + "\n")
+    (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
+    if changes := uncommitted_changes():
+        (folder / "environment/uncommitted.diff").write_text(changes)
+    if lock := lock_of_code():
+        (folder / "environment/lock.txt").write_text(lock)
     run.log_folder(folder)
     run.log_metrics({"data/images": len(study.dataset.manifest), "data/bad_images": len(study.dataset.bad)})
 
 
-def record_results(
-    run: Run,
-    study: Study,
-    network: Network,
-    history: History,
-    judgements: Sequence[Judgement],
-    seconds: dict[str, float],
-    folder: Path,
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class Results:
+    """All that a run came to."""
+
+    network: Network
+    history: History
+    judgements: Sequence[Judgement]  # the last one is the headline
+    against: AgainstBaseline | None  # none for a baseline itself
+    seconds: dict[str, float]
+
+
+def record_results(run: Run, study: Study, results: Results, folder: Path) -> dict[str, float]:
     """After evaluation: metrics, predictions, tables, figures, report and model. Returns the final metrics by name."""
     for name in ("evaluation", "predictions", "model"):
         (folder / name).mkdir(parents=True)
-    for judgement in judgements:
+    for judgement in results.judgements:
         judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
-    headline = judgements[-1]
-    curves = curves_of(history)
+    headline, against = results.judgements[-1], results.against
+    curves = curves_of(results.history)
     curves.to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
-    save_figures(
-        draw_figures(headline.predictions, headline.evaluation, curves, headline.part),
-        folder / "evaluation",
-        study.config.evaluation.figure_dpi,
-    )
-    (folder / "evaluation/metrics.json").write_text(json.dumps(metrics_document(judgements), indent=2) + "\n")
+    figures = draw_figures(headline.predictions, headline.evaluation, curves, headline.part)
+    if against and against.differences:
+        figures["vs_baseline"] = differences_figure(
+            against.differences, f"{run.name} minus baseline, {part_in_full(headline.part)}"
+        )
+        (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
+    save_figures(figures, folder / "evaluation", study.config.evaluation.figure_dpi)
+    (folder / "evaluation/metrics.json").write_text(json.dumps(metrics_document(results.judgements), indent=2) + "\n")
     (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
-    write_report(
-        folder / "report.html",
-        report_facts(study, run.name, headline.part),
-        headline.predictions,
-        headline.evaluation,
-        folder / "evaluation",
-    )
-    network.classifier.save(folder / "model/model.keras")
+    facts = report_facts(study, run.name, headline.part, against)
+    write_report(folder / "report.html", facts, headline.predictions, headline.evaluation, folder / "evaluation")
+    results.network.classifier.save(folder / "model/model.keras")
     run.log_folder(folder)
-    run.log_model(network.classifier, study.config.backbone.image_size, len(study.dataset.classes))
+    run.log_model(results.network.classifier, study.config.backbone.image_size, len(study.dataset.classes))
+    if against:
+        run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
-    last = history.epochs[-1].number
-    finals = {f"{each.part}/{name}": value for each in judgements for name, value in each.evaluation.numbers.items()}
-    seconds_by_stage = {f"seconds/{name}": value for name, value in seconds.items()}
-    run.log_metrics({**finals, "train/best_epoch": history.best_epoch, **seconds_by_stage}, step=last)
+    last = results.history.epochs[-1].number
+    finals = {f"{each.part}/{name}": value for each in results.judgements for name, value in each.evaluation.numbers.items()}
+    finals |= against.metrics() if against else {}
+    seconds = {f"seconds/{name}": value for name, value in results.seconds.items()}
+    run.log_metrics({**finals, "train/best_epoch": results.history.best_epoch, **seconds}, step=last)
     return finals
 
 
@@ -131,7 +141,7 @@ def curves_of(history: History) -> TrainingCurves:
     )
 
 
-def report_facts(study: Study, name: str, part: str) -> ReportFacts:
+def report_facts(study: Study, name: str, part: str, against: AgainstBaseline | None) -> ReportFacts:
     """What the report says of the data and the config."""
     config, manifest = study.config, study.dataset.manifest
     counts = summary(manifest)
@@ -143,6 +153,8 @@ def report_facts(study: Study, name: str, part: str) -> ReportFacts:
         images=[(label, {part: int(counts[part][label]) for part in counts.columns}) for label in study.dataset.classes],
         choices={**study.recipe.choices, "overrides": " ".join(study.recipe.overrides) or "none"},
         caveats=caveats(config),
+        differences=against.differences if against else [],
+        no_baseline=against.reason if against else "This run is a baseline itself.",
     )
 
 

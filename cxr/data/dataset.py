@@ -11,7 +11,7 @@ from cxr.config import Config
 from cxr.data.decoded import read_once
 from cxr.data.folders import ImageFolder
 from cxr.data.images import BadImage
-from cxr.data.manifest import make_manifest, rows_of
+from cxr.data.manifest import make_manifest, only_those_of, rows_of
 from cxr.data.split import Part
 from cxr.errors import Mistake
 from cxr.progress import Stage
@@ -46,11 +46,16 @@ class Dataset:
         return [int(count) for count in np.bincount(self.labels[self.rows("train")], minlength=len(self.classes))]
 
 
-def read_dataset(config: Config, images: ImageFolder, stage: Stage, shelf: Path | None = None) -> Dataset:
+def read_dataset(
+    config: Config, images: ImageFolder, stage: Stage, shelf: Path | None = None, manifest: pd.DataFrame | None = None
+) -> Dataset:
     """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`.
 
-    `shelf` is where processes of the same sweep share decoded images.
+    `shelf` is where processes of the same sweep share decoded images. With a `manifest` its images are read, whatever else
+    there is, and lie on its side of the split.
     """
+    if manifest is not None:
+        images = only_those_of(manifest, images)
     with stage("read", f"Reading {in_words(len(images.paths), 'image')}") as update:
         pixels = read_once(images.root, images.paths, config.backbone.image_size, update, shelf)
     if pixels.bad and config.data.on_bad_image == "stop":
@@ -59,4 +64,7 @@ def read_dataset(config: Config, images: ImageFolder, stage: Stage, shelf: Path 
             f"can't read {images.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
-    return Dataset(images.classes, pixels.images, make_manifest(images, pixels, config.split), pixels.bad)
+    described = make_manifest(images, pixels, config.split)
+    if manifest is not None:
+        described["split"] = described["path"].map(manifest.set_index("path")["split"])
+    return Dataset(images.classes, pixels.images, described, pixels.bad)

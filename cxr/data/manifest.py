@@ -1,6 +1,7 @@
 """The manifest: one row an image, and the fingerprints that tell whether two runs saw the same data and split."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cxr.data.folders import ImageFolder
 from cxr.data.images import Pixels
 from cxr.data.split import assign_parts, part_names
 from cxr.errors import Mistake
+from cxr.words import in_words
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "width", "height", "split")
 
@@ -45,6 +47,23 @@ def make_manifest(images: ImageFolder, pixels: Pixels, split: SplitConfig) -> pd
                     f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
                 )
     return manifest
+
+
+def only_those_of(manifest: pd.DataFrame, images: ImageFolder) -> ImageFolder:
+    """The images of a folder that a manifest names; raises `Mistake` where one is missing or in another class's folder."""
+    there = {path: images.classes[label] for path, label in zip(images.paths, images.labels, strict=True)}
+    wanted = dict(zip(manifest["path"], manifest["label"], strict=True))
+    missing = sorted(path for path in wanted if path not in there)
+    if missing:
+        raise Mistake(
+            f"{in_words(len(missing), 'image')} of the manifest are not in {images.root}, the first of them {missing[0]}: "
+            "give the folder that has them as data.root=FOLDER"
+        )
+    moved = sorted(path for path, label in wanted.items() if there[path] != label)
+    if moved:
+        raise Mistake(f"{moved[0]} is of class {there[moved[0]]} in {images.root}, and of {wanted[moved[0]]} in the manifest")
+    kept = [(path, label) for path, label in zip(images.paths, images.labels, strict=True) if path in wanted]
+    return replace(images, paths=tuple(path for path, _ in kept), labels=tuple(label for _, label in kept))
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:

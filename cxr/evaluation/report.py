@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import classification_report
 
 from cxr.evaluation.metrics import BY_CLASS, Evaluation
+from cxr.evaluation.paired import Difference
 from cxr.evaluation.predictions import Predictions
 from cxr.words import slug
 
@@ -27,6 +28,7 @@ FIGURES = {
     "sensitivity_specificity": "Sensitivity and specificity of each class with 95 % Wilson intervals",
     "roc_curves": "One-vs-rest ROC curve of each class",
     "pr_curves": "One-vs-rest precision-recall curve of each class",
+    "vs_baseline": "Difference from the frozen-head baseline on the same images, with 95 % intervals",
     "training_curves": "Loss and accuracy by epoch, with phases and the epoch that was kept",
 }
 
@@ -41,6 +43,8 @@ class ReportFacts:
     images: list[tuple[str, dict[str, int]]]  # class, number of images by part
     choices: dict[str, str]
     caveats: list[str]
+    differences: list[Difference]  # from the baseline
+    no_baseline: str  # why there are none
 
 
 def classification_text(predictions: Predictions) -> str:
@@ -62,7 +66,8 @@ def write_report(path: Path, facts: ReportFacts, predictions: Predictions, evalu
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
-    pictures = [(text, base64.b64encode((figures / f"{name}.png").read_bytes()).decode()) for name, text in FIGURES.items()]
+    there = {text: figures / f"{name}.png" for name, text in FIGURES.items() if (figures / f"{name}.png").is_file()}
+    pictures = [(text, base64.b64encode(path.read_bytes()).decode()) for text, path in there.items()]
     classes = [
         (name, int((predictions.labels == index).sum()), [_shown(evaluation, f"{slug(name)}/{key}") for key in BY_CLASS])
         for index, name in enumerate(predictions.classes)

@@ -21,7 +21,9 @@ def sweep_figure(frame: pd.DataFrame, metric: str, title: str) -> Figure:
             continue
         axes.plot(rows[column], range(len(rows)), marker, color=COLOURS[index], label=label, markersize=7, alpha=0.9)
         for value in frame.loc[frame["role"] == "baseline", column]:
-            axes.axvline(value, color=COLOURS[index], linestyle="--", linewidth=1, alpha=0.7, label=f"{label.split(',')[0]}, baseline")
+            axes.axvline(
+                value, color=COLOURS[index], linestyle="--", linewidth=1, alpha=0.7, label=f"{label.split(',')[0]}, baseline"
+            )
     names = [f"baseline: {name}" if role == "baseline" else name for role, name in zip(rows["role"], rows["name"], strict=True)]
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.set_ylim(len(rows) - 0.5, -0.5)

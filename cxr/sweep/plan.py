@@ -114,4 +114,3 @@ def _short(value: str) -> str:
 
 def _told_apart(names: list[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]
-

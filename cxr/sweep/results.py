@@ -7,6 +7,7 @@ from rich.table import Table
 
 from cxr.baseline import baselines_like
 from cxr.evaluation.sweep_figure import sweep_figure
+from cxr.progress import wide_console
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
@@ -34,14 +35,16 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
         for outcome in outcomes
         if outcome.run_id
     ]
-    baselines = baselines_like(next(iter(runs.values()))) if runs else []
+    baselines = baselines_like(next(iter(runs.values())).tags) if runs else []
     for baseline in baselines[:1]:
         rows = [row for row in rows if row["run_id"] != baseline.id]
         rows.append({"role": "baseline", "name": baseline.name, "run_id": baseline.id, **_metrics(baseline)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
-    return frame.sort_values([plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True)
+    return frame.sort_values(
+        [plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True
+    )
 
 
 def write_results(plan: Plan, frame: pd.DataFrame) -> None:
@@ -55,18 +58,19 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     """The table on standard output, what did not finish, and how to go on."""
     out = Console(highlight=False, soft_wrap=True)
     if not frame.empty:
-        wide = Console(highlight=False, width=None if out.is_terminal else 120)
-        wide.print(_table(plan, frame))
+        wide_console().print(_table(plan, frame))
     for outcome in outcomes:
         if outcome.kind in ("failed", "mistake"):
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was refused'}: {outcome.reason}", markup=False)
     missing = plan.count - len(outcomes)
     if missing:
-        out.print(f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped", markup=False)
+        out.print(
+            f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped", markup=False
+        )
     if frame.empty:
         return
     if "baseline" not in set(frame["role"]):
-        out.print("  There is no baseline on this data and split: baseline.auto=true makes it first, or add experiment=frozen_head_baseline")
+        out.print("  There is no baseline on this data and split: baseline.auto=true makes one first")
     out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png", markup=False)
     out.print(f"  In the UI ({command} ui) this filter shows just this sweep:  {of_sweep(plan.id)}", markup=False)
 

@@ -67,7 +67,7 @@ def run_sweep() -> int:
 
 def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Recipe]]) -> set[int]:
     """Check every job's data and weights, decode images that processes will share, and find the jobs that are finished."""
-    progress, done = Progress(), set()
+    progress, done = Progress(), set[int]()
     if not jobs:
         return done
     open_store(locate_store(jobs[0][0].tracking))

@@ -9,6 +9,7 @@ from pathlib import Path
 from cxr.cores import cores
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_CODE = ("cxr", "conf", "scripts", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,29 @@ def code_version() -> CodeVersion:
     """Ask git about the checkout that this package lies in, whatever folder the user is in."""
     if not (_REPOSITORY / ".git").exists():
         return CodeVersion(None, None)
-    commit = _git("rev-parse", "HEAD")
-    status = _git("status", "--porcelain")
+    commit = (_git("rev-parse", "HEAD") or "").strip()
+    status = _git("status", "--porcelain", "--", *_CODE)
     return CodeVersion(commit or None, None if status is None else bool(status))
+
+
+def uncommitted_changes() -> str:
+    """How the code that runs differs from its commit, as a diff that `git apply` takes; untracked files of the code included.
+
+    Only the project's own folders are looked at: what else lies in the checkout is nobody's business.
+    """
+    if not (_REPOSITORY / ".git").exists():
+        return ""
+    changed = _git("diff", "HEAD", "--binary", "--", *_CODE) or ""
+    added = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or "").split("\0")
+    for name in sorted(filter(None, added)):
+        changed += _git("diff", "--no-index", "--binary", "--", "/dev/null", name, fine=(0, 1)) or ""
+    return changed
+
+
+def lock_of_code() -> str | None:
+    """The lock file that this checkout's environment is made from; none for an installed wheel."""
+    lock = _REPOSITORY / "scripts/locks/run.txt"
+    return lock.read_text() if lock.is_file() else None
 
 
 def packages() -> str:
@@ -45,9 +66,9 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(_REPOSITORY), *arguments], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(["git", "-C", str(_REPOSITORY), *arguments], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode in fine else None

@@ -71,7 +71,9 @@ def filtered_runs(wanted: str) -> list[LoggedRun]:
     found, token = [], None
     while True:
         try:
-            page = client.search_runs(experiments, wanted, max_results=1000, order_by=["attributes.start_time DESC"], page_token=token)
+            page = client.search_runs(
+                experiments, wanted, max_results=1000, order_by=["attributes.start_time DESC"], page_token=token
+            )
         except MlflowException as error:
             raise Mistake(f"MLflow can't use the filter {wanted!r}: {error.message}") from None
         found += [_logged(run) for run in page]

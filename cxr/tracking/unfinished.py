@@ -5,7 +5,8 @@ RUNNING in the store, and whose lock is free, was killed.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -95,6 +96,14 @@ def close_cut_off_runs(store: Store) -> list[str]:
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
         closed.append(run.info.run_id)
     return closed
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Work that several processes may want done, and that only one should do while the others wait."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with FileLock(PLACE / f"{name}.lock"):
+        yield
 
 
 def _is_held(folder: Path) -> bool:

@@ -76,7 +76,7 @@ def save(state: State, path: Path) -> None:
     course = json.dumps({"best_epoch": state.history.best_epoch, "epochs": [asdict(epoch) for epoch in state.history.epochs]})
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
-        np.savez(file, history=np.array(course), **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for allow_pickle
+        np.savez(file, history=np.array(course), **arrays)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)

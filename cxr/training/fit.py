@@ -1,4 +1,4 @@
-"""Fitting the network: phase by phase, early stopping on validation loss, the best epoch's weights kept, cut off and gone on with."""
+"""Fitting: phase by phase, early stopping on validation loss, the best epoch's weights kept, and gone on with when cut off."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,10 +112,17 @@ def predict(
 
 
 class _Course(keras.callbacks.Callback):
-    """One phase as it goes: names each epoch's numbers as the project does, keeps the best weights and the state, tells the watcher."""
+    """One phase as it goes: names each epoch's numbers as the project does, keeps best weights and state, tells the watcher."""
 
     def __init__(
-        self, network: Network, config: Config, phase: Phase, history: History, steps: int, watcher: Watcher, checkpoint: Path | None
+        self,
+        network: Network,
+        config: Config,
+        phase: Phase,
+        history: History,
+        steps: int,
+        watcher: Watcher,
+        checkpoint: Path | None,
     ) -> None:
         super().__init__()
         self.network, self.config, self.phase, self.history = network, config, phase, history

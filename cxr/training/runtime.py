@@ -31,9 +31,22 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     else:
-        from tensorflow.python.framework.config import disable_op_determinism  # has no public name; an earlier run may have enabled it
+        from tensorflow.python.framework.config import (
+            disable_op_determinism,
+        )  # has no public name; an earlier run may have enabled it
 
         disable_op_determinism()
+
+
+def compute() -> dict[str, Any]:
+    """What TensorFlow computes with in this process: threads, and GPUs by name. It has to be prepared."""
+    import tensorflow as tf
+
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {"threads": tf.config.threading.get_intra_op_parallelism_threads(), "gpus": names}
 
 
 def _import_quietly() -> tuple[Any, Any]:

@@ -76,7 +76,8 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         fill_store(folder / "figures")
-        command = [sys.executable, "-m", "cxr", "ui", "--port", str(free_port(5700))]
+        port = free_port(10_000 + os.getpid() % 20_000)  # not the one that another test is about to take
+        command = [sys.executable, "-m", "cxr", "ui", "--port", str(port)]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     options = ChromeOptions()
     options.binary_location = chromium

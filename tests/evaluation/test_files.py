@@ -74,7 +74,9 @@ def test_the_report_stands_alone_and_its_numbers_agree(tmp_path: Path) -> None:
     predictions = made(("COVID", "Normal <b>"))
     evaluation = evaluate(predictions)
     save_figures(draw_figures(predictions, evaluation, CURVES, "test"), tmp_path, dpi=60)
-    facts = ReportFacts("a run", "test", "60 images", [("COVID", {"test": 60})], {"freeze": "head"}, ["Synthetic."])
+    facts = ReportFacts(
+        "a run", "test", "60 images", [("COVID", {"test": 60})], {"freeze": "head"}, ["Fake."], [], "No baseline yet."
+    )
     write_report(tmp_path / "report.html", facts, predictions, evaluation, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert f"Accuracy<b>{evaluation.numbers['accuracy']:.3f}</b>" in page
@@ -82,7 +84,8 @@ def test_the_report_stands_alone_and_its_numbers_agree(tmp_path: Path) -> None:
     assert "Normal &lt;b&gt;" in page
     assert "Normal <b>" not in page
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert page.count('alt="') == len(FIGURES)
+    assert "No baseline yet." in page
+    assert page.count('alt="') == len(FIGURES) - 1  # no difference from a baseline
 
 
 def test_the_classification_report_has_every_class() -> None:

@@ -1,0 +1,137 @@
+"""`cxr compare`: logged runs side by side, with paired statistics; text, CSV and HTML. Never loads TensorFlow."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cxr.baseline import baselines_like
+from cxr.comparison import (
+    Comparison,
+    Judged,
+    compare_runs,
+    config_differences,
+    differences_frame,
+    in_short,
+    judged_in_words,
+    read_judged,
+    why_not_comparable,
+)
+from cxr.comparison_page import write_comparison
+from cxr.config import TrackingConfig
+from cxr.errors import Mistake
+from cxr.evaluation.paired import disagreements
+from cxr.progress import wide_console
+from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, of_sweep
+from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.words import in_words
+
+MANY = 50  # runs that one comparison takes
+
+
+def main(arguments: list[str]) -> None:
+    """Print the comparison, and write the files that are asked for."""
+    asked = _parser().parse_args(arguments)
+    store = locate_store(TrackingConfig())
+    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
+        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+    open_store(store)
+    close_cut_off_runs(store)
+    wanted = of_sweep(asked.sweep) + " and attributes.status = 'FINISHED'" if asked.sweep else asked.filter
+    runs = find_runs(asked.runs, wanted, store) if asked.runs or wanted else _latest()
+    if not runs:
+        raise Mistake(f"no finished run matches {wanted}: see what there is with cxr ui")
+    reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
+    if len(others) > MANY:
+        raise Mistake(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
+    comparison = compare_runs(read_judged(reference), [read_judged(run) for run in others])
+    _print(comparison, wide_console())
+    if asked.csv:
+        differences_frame(comparison).to_csv(asked.csv, index=False, lineterminator="\n")
+        print(f"  Every number: {asked.csv}")
+    if asked.disagreements:
+        _all_disagreements(comparison).to_csv(asked.disagreements, index=False, lineterminator="\n")
+        print(f"  Images that one gets right and the other wrong: {asked.disagreements}")
+    if asked.html:
+        write_comparison(asked.html, comparison, config_differences([reference, *others]))
+        print(f"  As a page with figures: {asked.html}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr compare",
+        description="Compare runs on the same images: differences with 95 %% intervals, tests corrected for their number.",
+        epilog="RUN is an id, the beginning of one, or a name. Without RUN, the latest run is compared with its baseline.",
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN")
+    parser.add_argument("--sweep", metavar="ID", help="every finished run of this sweep")
+    parser.add_argument("--filter", help="every run that this MLflow filter lets through, as typed in the UI")
+    parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
+    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write here the images that one run alone gets right")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")
+    return parser
+
+
+def _latest() -> list[LoggedRun]:
+    found = filtered_runs("attributes.status = 'FINISHED' and tags.`cxr.role` = 'candidate'")
+    if not found:
+        raise Mistake("no run has finished yet: make one with cxr, or name the runs to compare")
+    return found[:1]
+
+
+def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedRun, list[LoggedRun]]:
+    """What to compare with: the run asked for, a baseline among the runs, the baseline on their data, or the first of them."""
+    if reference is None:
+        among = [run for run in runs if run.tags.get("cxr.role") == "baseline"]
+        alike = [run for run in baselines_like(runs[0].tags) if not why_not_comparable(run, runs[0])]
+        candidates = among or (alike if len(runs) == 1 or alike else [])
+        reference = candidates[0] if candidates else runs[0]
+    others = [run for run in runs if run.id != reference.id]
+    if not others:
+        raise Mistake(
+            f"{in_short(reference)} has nothing to be compared with: name another run, or make a baseline with "
+            "cxr experiment=frozen_head_baseline on the same data"
+        )
+    return reference, others
+
+
+def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
+    tables = [
+        disagreements(comparison.reference.predictions, other.predictions).assign(run=other.run.name, run_id=other.run.id)
+        for other in comparison.others
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _print(comparison: Comparison, out: Console) -> None:
+    reference = comparison.reference
+    out.print(f"Against {in_short(reference.run)}, on {judged_in_words(reference)}", markup=False)
+    for other, differences in zip(comparison.others, comparison.differences, strict=True):
+        table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
+        for heading in ("", "reference", "this run", "difference", "95 % interval", "p", "test"):
+            table.add_column(heading, justify="left" if heading in ("", "test") else "right")
+        for each in differences:
+            p_value = "" if each.adjusted is None else "<0.001" if each.adjusted < 0.001 else f"{each.adjusted:.3f}"
+            interval = f"{each.low:+.3f} to {each.high:+.3f}"
+            table.add_row(
+                each.metric, f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", interval, p_value, each.test
+            )
+        out.print(table)
+        out.print(f"  {_who_is_right(reference, other)}", markup=False)
+    tests = sum(each.p_value is not None for differences in comparison.differences for each in differences)
+    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {tests} tests (Holm).", markup=False)
+    settings = config_differences([reference.run, *(other.run for other in comparison.others)])
+    out.print("  Settings that differ:", markup=False)
+    for setting, values in settings.iterrows():
+        out.print(f"    {setting}: {', '.join(map(str, values))}", markup=False)
+
+
+def _who_is_right(reference: Judged, other: Judged) -> str:
+    found = disagreements(reference.predictions, other.predictions)
+    gained = int((found["right"] == "other").sum())
+    return f"{in_words(gained, 'image')} right here and wrong there, {in_words(len(found) - gained, 'image')} the other way round"

@@ -1,0 +1,125 @@
+"""`cxr reproduce RUN`: do a run again from what it logged, and report every difference."""
+
+import argparse
+import os
+import subprocess
+import sys
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from cxr.config import TrackingConfig
+from cxr.errors import Mistake
+from cxr.experiment import prepare, run_experiment
+from cxr.progress import Progress, wide_console
+from cxr.reproduction.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
+from cxr.reproduction.logged import Logged, Restored, read_logged, restore
+from cxr.reproduction.verdict import Verdict, check_finished, judge_again
+from cxr.reproduction.worktree import checked_out
+from cxr.tracking.search import find_run, runs_by_id
+from cxr.tracking.store import locate_store, open_store
+from cxr.training.runtime import keep_freed_memory
+
+TOLERANCE = 1e-3
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
+    asked = _parser().parse_args(arguments)
+    keep_freed_memory()
+    store = locate_store(TrackingConfig(uri=_tracking_uri(asked.elsewhere)))
+    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
+        raise Mistake(f"there are no runs in {store.folder}: go to the folder that the run was made in, or set MLFLOW_TRACKING_URI")
+    open_store(store)
+    run = find_run(asked.run, store)
+    check_finished(run)
+    logged = read_logged(run)
+    if asked.in_worktree or asked.install:
+        return _in_worktree(logged, asked)
+    restored = restore(logged, asked.elsewhere)
+    progress = Progress()
+    study = prepare(restored.config, restored.recipe, progress, logged.manifest)
+    changes = [
+        *code_changes(logged),
+        *environment_changes(logged),
+        *weights_changes(logged, study.weights.sha256),
+        *data_changes(logged, study.dataset.manifest),
+        *config_changes(restored.changed, restored.notes),
+    ]
+    _print_changes(logged, changes)
+    if asked.dry:
+        return 0
+    end = run_experiment(restored.config, restored.recipe, progress, logged.manifest)
+    verdict = judge_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
+    _print_verdict(verdict, restored, [change for change in changes if change.decides])
+    return 1 if verdict.kind == "different" else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr reproduce",
+        description="Do a run again from its logged config, data manifest and code version, and report every difference.",
+        epilog="Exit code 0: the same to the bit, or within the tolerance. 1: different. 2: it can't be done.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument(
+        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="what lies elsewhere today: data.root=FOLDER, backbone.weights=FILE"
+    )
+    parser.add_argument("--dry", action="store_true", help="only say what differs today")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
+    )
+    parser.add_argument("--in-worktree", action="store_true", help="check out the logged commit first, and run that code")
+    parser.add_argument(
+        "--install", action="store_true", help="check out the logged commit, and make an environment from its lock to run it in"
+    )
+    parser.add_argument(
+        "--with-diff",
+        action="store_true",
+        help="in the worktree, apply the uncommitted changes that the run logged: code of whoever made the run, so read it first",
+    )
+    return parser
+
+
+def _tracking_uri(elsewhere: list[str]) -> str | None:
+    return next((word.partition("=")[2] for word in elsewhere if word.startswith("tracking.uri=")), None)
+
+
+def _print_changes(logged: Logged, changes: list[Change]) -> None:
+    when = pd.Timestamp(logged.run.started, unit="ms").strftime("%Y-%m-%d %H:%M UTC")
+    print(f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images", file=sys.stderr)
+    if not changes:
+        print("Nothing that is logged differs today: same code, packages, machine, weights and images", file=sys.stderr)
+        return
+    print("What differs today:", file=sys.stderr)
+    for change in changes:
+        print(f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -> None:
+    table = Table(title="Metrics then and now", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("", "then", "now", "difference"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, then, now in verdict.metrics:
+        table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
+    wide_console().print(table)
+    print(f"  {verdict.in_words}")
+    if verdict.kind == "different":
+        if causes:
+            print("  Likely causes: " + "; ".join(f"{change.what}: {change.text}" for change in causes))
+        elif not restored.config.training.deterministic:
+            print("  Likely cause: training.deterministic=false, so sums were rounded in another order")
+        else:
+            print("  Nothing that is logged explains it")
+
+
+def _in_worktree(logged: Logged, asked: argparse.Namespace) -> int:
+    """Run the same command with the code of the logged commit."""
+    words = [asked.run, *asked.elsewhere, f"--tolerance={asked.tolerance}", *(["--dry"] if asked.dry else [])]
+    with checked_out(logged.run.tags.get("cxr.git_commit"), logged.diff, asked.with_diff, keep=asked.install) as folder:
+        if asked.install:
+            return subprocess.run([str(folder / "scripts/cxr"), "reproduce", *words], check=False).returncode
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        return subprocess.run([sys.executable, "-m", "cxr", "reproduce", *words], env=environment, check=False).returncode

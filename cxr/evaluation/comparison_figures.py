@@ -1,0 +1,40 @@
+"""Differences between runs, drawn: each with its interval, beside the line of no difference."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from cxr.evaluation.figures import COLOURS
+from cxr.evaluation.paired import Difference
+
+MOST = len(COLOURS)
+
+
+def differences_figure(differences: Sequence[Difference], title: str) -> Figure:
+    """One run against another: each metric's difference with its 95 % interval, log loss left out as of another scale."""
+    return runs_figure({"": [each for each in differences if each.metric != "log_loss"]}, title)
+
+
+def runs_figure(by_run: dict[str, Sequence[Difference]], title: str) -> Figure:
+    """Several runs against one reference; at most seven runs are drawn, in the order given."""
+    shown = dict(list(by_run.items())[:MOST])
+    metrics = [each.metric for each in next(iter(shown.values())) if each.metric != "log_loss"]
+    step = 0.75 / max(len(shown), 1)
+    figure = Figure(figsize=(7.6, 1.5 + max(0.3, 0.16 * len(shown)) * len(metrics)), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(title, fontsize=12)
+    axes.axvline(0, color="0.3", linewidth=1)
+    for index, (name, differences) in enumerate(shown.items()):
+        found = {each.metric: each for each in differences}
+        rows = [row + step * (index - (len(shown) - 1) / 2) for row, metric in enumerate(metrics) if metric in found]
+        values = [found[metric] for metric in metrics if metric in found]
+        axes.hlines(rows, [each.low for each in values], [each.high for each in values], color=COLOURS[index], linewidth=2)
+        axes.plot([each.difference for each in values], rows, "o", color=COLOURS[index], markersize=5, label=name or None)
+    axes.set_yticks(range(len(metrics)), [metric.replace("_", " ").replace("/", ", ") for metric in metrics], fontsize=9)
+    axes.set_ylim(len(metrics) - 0.5, -0.5)
+    axes.set_xlabel("Difference, with 95 % interval (paired bootstrap); right of 0 is better")
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(shown):
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
+    return figure

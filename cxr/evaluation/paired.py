@@ -1,0 +1,208 @@
+"""Two models on the same images: differences with paired-bootstrap intervals, exact McNemar, DeLong, and Holm's correction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm, rankdata
+
+from cxr.evaluation.predictions import Predictions
+from cxr.words import slug
+
+RESAMPLES = 2000
+_CELLS = 4_000_000  # of the largest array that a batch of resamples may need
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one metric differs: `other` minus `reference`, its 95 % interval, and a p-value where there is a test.
+
+    `adjusted` is the p-value after Holm's correction over all tests that were made together.
+    """
+
+    metric: str
+    reference: float
+    other: float
+    difference: float
+    low: float
+    high: float
+    test: str = ""
+    p_value: float | None = None
+    adjusted: float | None = None
+
+
+def paired_differences(
+    reference: Predictions, other: Predictions, groups: Sequence[str] | None = None, seed: int = 0
+) -> list[Difference]:
+    """Compare two models' predictions of the same images; raises `ValueError` where the images or labels differ.
+
+    Metrics: accuracy, balanced_accuracy, macro_f1, log_loss, auc_macro_ovr, and for each class SLUG/sensitivity, /specificity
+    and /auc; those without a value are left out. Intervals are percentiles of a bootstrap that draws whole `groups` of images
+    (patients; without groups, images), the same ones for both models (Efron and Tibshirani 1993, chapters 8 and 13).
+    Accuracy, sensitivity and specificity are tested by exact McNemar, AUC by DeLong.
+    """
+    if (reference.ids, reference.classes) != (other.ids, other.classes) or not np.array_equal(reference.labels, other.labels):
+        raise ValueError("the two sets of predictions are not of the same images")
+    names = statistic_names(reference.classes)
+    members = np.unique(np.asarray(groups if groups is not None else reference.ids), return_inverse=True)[1].ravel()
+    count = int(members.max()) + 1
+
+    def of_draws(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        rows = drawn.reshape(-1, drawn.shape[-1])
+        times = np.stack([np.bincount(row, minlength=count) for row in rows]).astype(np.float64)
+        return statistics(other, times[:, members]) - statistics(reference, times[:, members])
+
+    with catch_warnings():
+        # A draw may hold no image of a rare class: such draws are left out below, so scipy's own interval is not used.
+        simplefilter("ignore", DegenerateDataWarning)
+        drawn = bootstrap(
+            (np.arange(count),),
+            lambda data, axis=-1: of_draws(data).reshape(len(names), *data.shape[:-1]),
+            n_resamples=RESAMPLES,
+            batch=max(1, _CELLS // len(members)),
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
+    once = np.ones((1, len(members)))
+    values = statistics(reference, once)[:, 0], statistics(other, once)[:, 0]
+    tests = _tests(reference, other)
+    found = []
+    for index, name in enumerate(names):
+        first, second = float(values[0][index]), float(values[1][index])
+        if not (np.isfinite(first) and np.isfinite(second)):
+            continue
+        low, high = np.nanquantile(drawn[index], (0.025, 0.975))
+        test, p_value = tests.get(name, ("", None))
+        found.append(Difference(name, first, second, second - first, float(low), float(high), test, p_value))
+    return found
+
+
+def statistic_names(classes: Sequence[str]) -> list[str]:
+    """The names of what `statistics` computes, in its order."""
+    by_class = [f"{slug(name)}/{key}" for name in classes for key in ("sensitivity", "specificity", "auc")]
+    return ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc_macro_ovr", *by_class]
+
+
+def statistics(predictions: Predictions, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every statistic for each row of image weights: (statistics, rows); `weights` is (rows, n). No value is nan."""
+    labels, predicted, k = predictions.labels, predictions.predicted, len(predictions.classes)
+    cells = np.eye(k * k)[labels * k + predicted]
+    confusion = (weights @ cells).reshape(-1, k, k)
+    total = confusion.sum(axis=(1, 2))
+    hits, of_class, called = np.einsum("bii->bi", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
+    losses = -np.log(np.clip(predictions.probabilities[np.arange(len(labels)), labels], np.finfo(float).eps, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sensitivity = hits / of_class
+        specificity = 1 - (called - hits) / (total[:, None] - of_class)
+        f1 = np.where(of_class + called > 0, 2 * hits / (of_class + called), 0)
+        rows = [hits.sum(axis=1) / total, _mean(sensitivity), f1.mean(axis=1), weights @ losses / total]
+    aucs = [weighted_auc(labels == index, predictions.probabilities[:, index], weights) for index in range(k)]
+    rows.append(np.mean(aucs, axis=0))
+    for index in range(k):
+        rows += [sensitivity[:, index], specificity[:, index], aucs[index]]
+    return np.stack(rows)
+
+
+def weighted_auc(positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area under the ROC curve with each image counted `weights` (rows, n) times; ties count half; nan without both classes."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
+    up = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)
+    down = np.add.reduceat(weights[:, order] * ~positive[order], starts, axis=1)
+    below = np.cumsum(down, axis=1) - down / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
+
+
+def mcnemar(reference_right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> float:
+    """Two-sided p-value that two models are right equally often, by the exact binomial (McNemar 1947)."""
+    only_reference = int((reference_right & ~other_right).sum())
+    only_other = int((other_right & ~reference_right).sum())
+    return float(binomtest(only_other, only_reference + only_other).pvalue) if only_reference + only_other else 1.0
+
+
+def delong(positive: NDArray[np.bool_], reference: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Two-sided p-value that two scores of the same images have equal AUC (DeLong et al. 1988, by Sun and Xu 2014's ranks)."""
+    m, n = int(positive.sum()), int((~positive).sum())
+    if m < 2 or n < 2:
+        return 1.0
+    above, below, aucs = [], [], []
+    for scores in (reference, other):
+        ranks = rankdata(scores)
+        above.append((ranks[positive] - rankdata(scores[positive])) / n)
+        below.append(1 - (ranks[~positive] - rankdata(scores[~positive])) / m)
+        aucs.append(float(above[-1].mean()))
+    covariance = np.cov(np.stack(above)) / m + np.cov(np.stack(below)) / n
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    if variance <= 1e-20:
+        return 1.0 if abs(aucs[0] - aucs[1]) < 1e-12 else 0.0
+    return float(2 * norm.sf(abs(aucs[1] - aucs[0]) / np.sqrt(variance)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted so that the chance of any false finding stays at the level (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.maximum.accumulate([(len(p_values) - rank) * p_values[index] for rank, index in enumerate(order)])
+    back = np.empty(len(p_values))
+    back[order] = np.minimum(adjusted, 1)
+    return [float(value) for value in back]
+
+
+def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
+    """The same differences with p-values adjusted over all tests of all comparisons."""
+    tested = [each.p_value for differences in comparisons for each in differences if each.p_value is not None]
+    adjusted = iter(holm(tested))
+    return [
+        [each if each.p_value is None else replace(each, adjusted=next(adjusted)) for each in differences]
+        for differences in comparisons
+    ]
+
+
+def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
+    """Images that one gets right and the other wrong.
+
+    Columns: id, label, right (reference or other), what each says, and the probability each gives the true class.
+    """
+    right = reference.predicted == reference.labels, other.predicted == other.labels
+    rows = np.flatnonzero(right[0] != right[1])
+    classes, true = np.array(reference.classes), reference.labels[rows]
+    return pd.DataFrame(
+        {
+            "id": [reference.ids[row] for row in rows],
+            "label": classes[true],
+            "right": np.where(right[0][rows], "reference", "other"),
+            "reference_says": classes[reference.predicted[rows]],
+            "other_says": classes[other.predicted[rows]],
+            "reference_p_true": reference.probabilities[rows, true],
+            "other_p_true": other.probabilities[rows, true],
+        }
+    )
+
+
+def _mean(sensitivity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over the classes that occur."""
+    present = np.isfinite(sensitivity)
+    return np.asarray(np.where(present, sensitivity, 0).sum(axis=1) / present.sum(axis=1))
+
+
+def _tests(reference: Predictions, other: Predictions) -> dict[str, tuple[str, float]]:
+    right = reference.predicted == reference.labels, other.predicted == other.labels
+    found = {"accuracy": ("McNemar", mcnemar(*right))}
+    for index, name in enumerate(reference.classes):
+        of_class = reference.labels == index
+        if not 0 < of_class.sum() < len(of_class):
+            continue
+        scores = reference.probabilities[:, index], other.probabilities[:, index]
+        found[f"{slug(name)}/auc"] = ("DeLong", delong(of_class, *scores))
+        called = reference.predicted == index, other.predicted == index
+        found[f"{slug(name)}/sensitivity"] = ("McNemar", mcnemar(called[0][of_class], called[1][of_class]))
+        found[f"{slug(name)}/specificity"] = ("McNemar", mcnemar(~called[0][~of_class], ~called[1][~of_class]))
+    return found
