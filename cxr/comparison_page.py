@@ -28,9 +28,7 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         }
         for other, differences in zip(comparison.others, comparison.differences, strict=True)
     ]
-    named: dict[str, Sequence[Difference]] = {
-        run["title"]: differences for run, differences in zip(runs, comparison.differences, strict=True)
-    }
+    named: dict[str, Sequence[Difference]] = {run["title"]: run["differences"] for run in runs}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )

@@ -11,6 +11,7 @@ from cxr.words import in_words
 
 # Versions that decide numbers come first, and only they are named one by one.
 _NUMERIC = ("tensorflow", "keras", "numpy", "scipy", "pillow", "scikit-learn", "pandas", "h5py", "cxr")
+_DECIDES = ("python", "architecture", "processor")
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ def code_changes(logged: Logged) -> list[Change]:
 
 def environment_changes(logged: Logged) -> list[Change]:
     """Packages, Python, processor, threads."""
-    found = []
     now = dict(line.split("==") for line in packages().split())
     differing = sorted(name for name in logged.packages.keys() | now.keys() if logged.packages.get(name) != now.get(name))
-    for name in [name for name in _NUMERIC if name in differing]:
-        found.append(Change("packages", f"{name} {logged.packages.get(name, 'absent')} then, {now.get(name, 'absent')} now"))
+    found = [
+        Change("packages", f"{name} {logged.packages.get(name, 'absent')} then, {now.get(name, 'absent')} now")
+        for name in _NUMERIC
+        if name in differing
+    ]
     if others := [name for name in differing if name not in _NUMERIC]:
         shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
         found.append(Change("packages", f"{in_words(len(others), 'other package')} of another version: {shown}", decides=False))
@@ -54,9 +57,7 @@ def environment_changes(logged: Logged) -> list[Change]:
     for name, value in here.items():
         then = logged.machine.get(name)
         if then != value:
-            found.append(
-                Change("machine", f"{name} {then} then, {value} now", decides=name in ("python", "architecture", "processor"))
-            )
+            found.append(Change("machine", f"{name} {then} then, {value} now", decides=name in _DECIDES))
     if logged.machine.get("gpus"):
         found.append(Change("machine", f"it ran on {', '.join(map(str, logged.machine['gpus']))}"))
     return found

@@ -73,7 +73,7 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     are. Raises `Mistake` with the whole list where logged values no longer fit the schema.
     """
     today, notes = _composed_today(logged)
-    config = OmegaConf.structured(Config)
+    config = OmegaConf.structured(_with_phantom(logged.values))
     problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, Config())]
     for key, value, _ in settings(_with_phantom(logged.values)):
         if (found := _lookup(logged.values, key)) is _ABSENT:

@@ -19,22 +19,8 @@ def checked_out(commit: str | None, diff: str, with_diff: bool, keep: bool) -> I
     The commit comes from this machine's repository, so it is code that its owner has; a logged diff is code of whoever made
     the run. Raises `Mistake` where there is no checkout, no such commit, or changes that were not asked for.
     """
-    if not (_REPOSITORY / ".git").exists():
-        raise Mistake("there is no checkout to take the logged commit from: this cxr was installed as a package")
-    if not commit or len(commit) != 40 or not set(commit) <= set("0123456789abcdef"):
-        raise Mistake("the run logged no commit: it was made with an installed package")
-    if _git("cat-file", "-e", f"{commit}:cxr/commands/reproduce.py").returncode:
-        known = not _git("cat-file", "-e", commit).returncode
-        raise Mistake(
-            f"commit {commit[:8]} is older than cxr reproduce: check it out and give the logged overrides by hand"
-            if known
-            else f"commit {commit[:8]} is not in this repository: fetch it first"
-        )
-    if diff and not with_diff:
-        raise Mistake(
-            "the run was made with uncommitted changes: read environment/uncommitted.diff among its artifacts, then add --with-diff "
-            "to apply it, or go without --in-worktree"
-        )
+    _check(commit, diff, with_diff)
+    assert commit is not None
     folder = user_cache_path("cxr") / "worktrees" / commit[:12]
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and not keep:
@@ -54,6 +40,25 @@ def checked_out(commit: str | None, diff: str, with_diff: bool, keep: bool) -> I
     finally:
         if not keep:
             _git("worktree", "remove", "--force", str(folder))
+
+
+def _check(commit: str | None, diff: str, with_diff: bool) -> None:
+    if not (_REPOSITORY / ".git").exists():
+        raise Mistake("there is no checkout to take the logged commit from: this cxr was installed as a package")
+    if not commit or len(commit) != 40 or not set(commit) <= set("0123456789abcdef"):
+        raise Mistake("the run logged no commit: it was made with an installed package")
+    if _git("cat-file", "-e", f"{commit}:cxr/commands/reproduce.py").returncode:
+        known = not _git("cat-file", "-e", commit).returncode
+        raise Mistake(
+            f"commit {commit[:8]} is older than cxr reproduce: check it out and give the logged overrides by hand"
+            if known
+            else f"commit {commit[:8]} is not in this repository: fetch it first"
+        )
+    if diff and not with_diff:
+        raise Mistake(
+            "the run was made with uncommitted changes: read environment/uncommitted.diff among its artifacts, then add "
+            "--with-diff to apply it, or go without --in-worktree"
+        )
 
 
 def _git(*arguments: str, folder: Path = _REPOSITORY, given: str | None = None) -> subprocess.CompletedProcess[str]:

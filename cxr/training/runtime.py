@@ -42,10 +42,8 @@ def compute() -> dict[str, Any]:
     """What TensorFlow computes with in this process: threads, and GPUs by name. It has to be prepared."""
     import tensorflow as tf
 
-    names = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return {"threads": tf.config.threading.get_intra_op_parallelism_threads(), "gpus": names}
 
 
