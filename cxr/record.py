@@ -104,7 +104,7 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
     write_report(folder / "report.html", facts, headline.predictions, headline.evaluation, folder / "evaluation")
     results.network.classifier.save(folder / "model/model.keras")
     run.log_folder(folder)
-    run.log_model(results.network.classifier, study.config.backbone.image_size, len(study.dataset.classes))
+    run.log_model(folder / "model/model.keras", study.config.backbone.image_size, len(study.dataset.classes))
     if against:
         run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.

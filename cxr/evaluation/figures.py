@@ -34,7 +34,7 @@ def draw_figures(predictions: Predictions, evaluation: Evaluation, curves: Train
 def save_figures(figures: dict[str, Figure], folder: Path, dpi: int) -> None:
     """Write each figure as a PNG without a time stamp: the same figure gives the same bytes."""
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
 
 
 def confusion_figure(predictions: Predictions, evaluation: Evaluation, part: str) -> Figure:

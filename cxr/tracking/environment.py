@@ -1,8 +1,9 @@
-"""What a run was made with: code version, packages, machine."""
+"""What a run is made with: code version, packages, machine; looked up once, since a process runs the code that it has loaded."""
 
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class CodeVersion:
     dirty: bool | None
 
 
+@cache
 def code_version() -> CodeVersion:
     """Ask git about the checkout that this package lies in, whatever folder the user is in."""
     if not (_REPOSITORY / ".git").exists():
@@ -29,6 +31,7 @@ def code_version() -> CodeVersion:
     return CodeVersion(commit or None, None if status is None else bool(status))
 
 
+@cache
 def uncommitted_changes() -> str:
     """How the code that runs differs from its commit, as a diff that `git apply` takes; untracked files of the code included.
 
@@ -49,6 +52,7 @@ def lock_of_code() -> str | None:
     return lock.read_text() if lock.is_file() else None
 
 
+@cache
 def packages() -> str:
     """Every installed distribution as NAME==VERSION, a line each, sorted."""
     found = {(item.metadata["Name"].lower(), item.version) for item in distributions()}

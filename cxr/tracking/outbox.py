@@ -7,7 +7,9 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,11 @@ def folder_item(folder: Path) -> Item:
     return {"kind": "folder", "folder": str(folder)}
 
 
+def model_item(file: Path, image_size: int, class_count: int) -> Item:
+    """A saved `.keras` file, to be kept as an MLflow model too."""
+    return {"kind": "model", "file": str(file), "image_size": image_size, "class_count": class_count}
+
+
 def end_item(status: str) -> Item:
     """How the run ended: FINISHED, FAILED or KILLED."""
     return {"kind": "end", "status": status}
@@ -61,10 +68,39 @@ def send(run_id: str, item: Item) -> None:
             client.log_batch(run_id, params=[Param(name, value) for name, value in item["params"].items()])
         case "folder":
             client.log_artifacts(run_id, item["folder"])
+        case "model":
+            _log_model(run_id, item)
         case "end":
             client.set_terminated(run_id, item["status"])
         case kind:
             raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A model that is on disk already, as MLflow wants to save it: to write it a second time would cost a second."""
+
+    file: str
+
+    def save(self, path: str) -> None:
+        shutil.copy(self.file, path)
+
+
+def _log_model(run_id: str, item: Item) -> None:
+    import mlflow.keras
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    size = item["image_size"]
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, size, size, 3))]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, item["class_count"]))]),
+    )
+    needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
+    active = mlflow.active_run()
+    with nullcontext() if active and active.info.run_id == run_id else mlflow.start_run(run_id=run_id):
+        mlflow.keras.log_model(_Saved(item["file"]), name="model", signature=signature, pip_requirements=needed)
 
 
 def is_lost_connection(error: Exception) -> bool:
@@ -88,10 +124,14 @@ class Outbox:
     def keep(self, item: Item) -> None:
         """Write an item down; files that it names are copied."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        copy = self.folder / f"files-{len(list(self.folder.glob('files-*')))}"
         if item["kind"] == "folder":
-            copy = self.folder / f"files-{len(list(self.folder.glob('files-*')))}"
             shutil.copytree(item["folder"], copy)
             item = {**item, "folder": copy.name}
+        if item["kind"] == "model":
+            copy.mkdir()
+            shutil.copy(item["file"], copy / "model.keras")
+            item = {**item, "file": copy.name}
         if not (self.folder / "run.json").exists():
             (self.folder / "run.json").write_text(json.dumps({"uri": self.uri, "run_id": self.run_id, "name": self.name}))
         with (self.folder / "items.jsonl").open("a") as file:
@@ -106,6 +146,8 @@ class Outbox:
             item = json.loads(line)
             if item["kind"] == "folder":
                 item["folder"] = str(self.folder / Path(item["folder"]).name)
+            if item["kind"] == "model":
+                item["file"] = str(self.folder / Path(item["file"]).name / "model.keras")
             send(self.run_id, item)
         shutil.rmtree(self.folder)
 

@@ -5,9 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -20,6 +18,7 @@ from cxr.tracking.outbox import (
     folder_item,
     is_lost_connection,
     metrics_item,
+    model_item,
     params_item,
     send,
     tags_item,
@@ -61,29 +60,9 @@ class Run:
         """The config's scalars."""
         self._say(params_item(params))
 
-    def log_model(self, model: Any, image_size: int, class_count: int) -> None:
-        """The Keras model as an MLflow model that can be served and registered: raw grey levels in, probabilities out.
-
-        A lost server goes without it: `model/model.keras` among the artifacts is the same model.
-        """
-        import mlflow.keras
-        import numpy as np
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        if self.lost:
-            return
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, image_size, image_size, 3))]),
-            outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, class_count))]),
-        )
-        needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
-        try:
-            mlflow.keras.log_model(model, name="model", signature=signature, pip_requirements=needed)
-        except Exception as error:
-            if self.outbox is None or not is_lost_connection(error):
-                raise
-            self.lose(error)
+    def log_model(self, file: Path, image_size: int, class_count: int) -> None:
+        """A saved `.keras` file as an MLflow model that can be served and registered: raw grey levels in, probabilities out."""
+        self._say(model_item(file, image_size, class_count))
 
     def _say(self, item: Item) -> None:
         if not self.lost:

@@ -22,10 +22,13 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    fresh = "tensorflow" not in sys.modules
     tf, keras = _import_quietly()
     _limit_threads(tf, training.threads or fair_share(at_once))
     keras.utils.clear_session()
     gc.collect()
+    if fresh:
+        gc.freeze()  # libraries stay; without them the collection between the runs of a sweep takes no time
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
     if training.deterministic:
