@@ -22,7 +22,9 @@ from cxr.tracking.environment import code_version, lock_of_code, machine, packag
 from cxr.tracking.run import Run
 from cxr.training.history import History
 from cxr.training.runtime import compute
-from cxr.words import in_words, part_in_full
+from cxr.words import in_words, part_in_full, slug
+
+TABLE = "evaluation/by_class.json"
 
 
 def run_name(study: Study) -> str:
@@ -99,12 +101,14 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
     save_figures(figures, folder / "evaluation", study.config.evaluation.figure_dpi)
     (folder / "evaluation/metrics.json").write_text(json.dumps(metrics_document(results.judgements), indent=2) + "\n")
+    (folder / TABLE).write_text(json.dumps(class_table(headline)) + "\n")
     (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
     facts = report_facts(study, run.name, headline.part, against)
     write_report(folder / "report.html", facts, headline.predictions, headline.evaluation, folder / "evaluation")
     results.network.classifier.save(folder / "model/model.keras")
     run.log_folder(folder)
     run.log_model(folder / "model/model.keras", study.config.backbone.image_size, len(study.dataset.classes))
+    run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})  # the UI compares it across runs
     if against:
         run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
@@ -114,6 +118,17 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
     seconds = {f"seconds/{name}": value for name, value in results.seconds.items()}
     run.log_metrics({**finals, "train/best_epoch": results.history.best_epoch, **seconds}, step=last)
     return finals
+
+
+def class_table(headline: Judgement) -> dict[str, list[object]]:
+    """Each class' numbers as a table that MLflow's UI compares across runs."""
+    columns = ("sensitivity", "specificity", "auc", "precision", "f1")
+    numbers, predictions = headline.evaluation.numbers, headline.predictions
+    rows: list[object] = [
+        [name, *(numbers.get(f"{slug(name)}/{key}") for key in columns), int((predictions.labels == index).sum())]
+        for index, name in enumerate(predictions.classes)
+    ]
+    return {"columns": ["class", *columns, "images"], "data": rows}
 
 
 def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:

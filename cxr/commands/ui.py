@@ -8,7 +8,9 @@ import sys
 
 from cxr.config import TrackingConfig
 from cxr.errors import Mistake
-from cxr.tracking.store import locate_store
+from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.view import save_view
 
 HOST = "127.0.0.1"
 
@@ -21,18 +23,28 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--port", type=int, default=5000, help="the next free port is taken if this one is not free (default: 5000)"
     )
-    port = free_port(parser.parse_args(arguments).port)
+    parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep")
+    parser.add_argument(
+        "--experiment", default=TrackingConfig().experiment, help="MLflow's name for the runs' group (default: cxr)"
+    )
+    asked = parser.parse_args(arguments)
+    port = free_port(asked.port)
     store = locate_store(TrackingConfig())
     if store.folder is None and store.uri.startswith(("http://", "https://")):
         raise Mistake(f"the runs are on a server already: open {store.uri} in a browser")
     if store.folder is not None and not (store.folder / "mlflow.db").is_file():
         raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
-    print(f"MLflow UI: http://{HOST}:{port}  (stop with Ctrl-C)", flush=True)
+    open_store(store)
+    close_cut_off_runs(store)
+    page = save_view(store, asked.experiment, asked.sweep)
+    print(f"MLflow UI: http://{HOST}:{port}{page}  (stop with Ctrl-C)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
         command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
-    with subprocess.Popen([*command, "--uvicorn-opts", "--log-level=warning"], env={**os.environ, **quiet}) as server:
+    # One person looks: one worker is enough, and jobs in the background are of no use. MLflow's own take 3 GB.
+    lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command += ["--workers", "1", "--uvicorn-opts", "--log-level=warning"]
+    with subprocess.Popen(command, env={**os.environ, **lean}) as server:
         try:
             server.wait()
         except KeyboardInterrupt:

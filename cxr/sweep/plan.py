@@ -81,8 +81,10 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
 
 def _sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
     """The same for the same jobs, so that a sweep that is started again is the same sweep; one that is forced is another."""
-    label = re.sub(r"[^a-z0-9]+", "-", "-".join(key.rpartition(".")[2] for key in swept).lower())[:40].strip("-")
-    plain = f"{label or 'sweep'}-{fingerprint[:8]}"
+    words = [re.sub(r"[^a-z0-9]+", "_", key.rpartition(".")[2].lower()) for key in swept]
+    while len("-".join(words)) > 32:
+        words.pop()
+    plain = "-".join([*words, fingerprint[:8]]) if words else f"sweep-{fingerprint[:8]}"
     if not force:
         return plain
     again = 1

@@ -72,7 +72,8 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     if "baseline" not in set(frame["role"]):
         out.print("  There is no baseline on this data and split: baseline.auto=true makes one first")
     out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png", markup=False)
-    out.print(f"  In the UI ({command} ui) this filter shows just this sweep:  {of_sweep(plan.id)}", markup=False)
+    out.print(f"  See its runs with  {command} ui --sweep {plan.id}", markup=False)
+    out.print(f"  Anywhere in the UI this filter shows just this sweep:  {of_sweep(plan.id)}", markup=False)
 
 
 def _table(plan: Plan, frame: pd.DataFrame) -> Table:
@@ -80,7 +81,7 @@ def _table(plan: Plan, frame: pd.DataFrame) -> Table:
     columns = {plan.metric: plan.metric.rpartition("/")[2], **{f"{part}/{name}": text for name, text in SHOWN.items()}}
     title = f"Sweep {plan.id}, by {plan.metric}; other columns: {part_in_full(part)}"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("run")
+    table.add_column("run", overflow="fold")
     shown = [column for column in columns if column in frame]
     for column in shown:
         table.add_column(columns[column], justify="right")

@@ -1,10 +1,12 @@
 """A sweep from its arguments to its table: plan, say what will run, run it, say what came of it."""
 
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser  # Hydra's own reading of the command line; not public, so hydra-core is pinned
@@ -40,6 +42,8 @@ def run_sweep() -> int:
     forget_outcomes(plan.folder)
     _announce(plan, done)
     sys.argv.append(f"hydra.sweep.dir={plan.folder}")
+    if not plan.names:
+        import_module("optuna").logging.set_verbosity(logging.WARNING)
     failure: Exception | None = None
     try:
         compose_and_call(run_job)
