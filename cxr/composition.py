@@ -10,6 +10,7 @@ from typing import Any
 import hydra
 from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
+from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public either
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -105,6 +106,13 @@ def expand(overrides: Sequence[str]) -> Expansion:
         except HydraException as error:
             raise as_mistake(error) from error
     return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
+
+
+def asked_overrides() -> list[str]:
+    """The overrides among this process' arguments; a `--config-dir` comes as the override that has the same effect."""
+    asked = get_args_parser().parse_args()
+    places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
+    return [*asked.overrides, *places]
 
 
 def _without_hydra(whole: DictConfig) -> DictConfig:

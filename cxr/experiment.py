@@ -61,8 +61,9 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
-    from cxr.baseline import against_baseline
+    from cxr.comparison.baseline import against_baseline
     from cxr.record import Results, record_inputs, record_results, run_name, run_tags
+    from cxr.summary import print_summary
     from cxr.tracking.run import open_run
 
     tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
@@ -81,7 +82,8 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
                 against = against_baseline(tags, headline.predictions, study.recipe)
             results = Results(network, history, judgements, against, dict(progress.seconds))
             metrics = record_results(run, study, results, Path(scratch) / "results")
-    progress.result(run.id, run.name, headline, against)
+    if progress.job is None:
+        print_summary(run.id, run.name, headline, against)
     return End(run.id, metrics)
 
 
@@ -89,7 +91,7 @@ def ensure_baseline(study: Study, progress: Progress) -> None:
     """With `baseline.auto=true`, make the baseline that this run lacks, once for all that want it. The store has to be open."""
     if not study.config.baseline.auto or study.config.tracking.role == "baseline":
         return
-    from cxr.baseline import baseline_for, baselines_like
+    from cxr.comparison.baseline import baseline_for, baselines_like
     from cxr.record import run_tags
     from cxr.tracking.unfinished import one_at_a_time
 

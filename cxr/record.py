@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import OmegaConf
 
-from cxr.baseline import AgainstBaseline
+from cxr.comparison.baseline import AgainstBaseline
 from cxr.config import Config
 from cxr.data.manifest import summary, write_manifest
 from cxr.data.split import part_names

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hypothesis import settings
 from rich.console import Console
 
 from cxr.composition import typed
@@ -16,6 +17,9 @@ from cxr.config import Config, PhantomConfig
 from cxr.data.phantom import ensure_drawn
 from cxr.options import CONF_DIR
 from cxr.progress import Progress
+
+settings.register_profile("cxr", deadline=None, derandomize=True)  # the same examples every time, however slow the machine
+settings.load_profile("cxr")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

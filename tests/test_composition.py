@@ -18,7 +18,7 @@ OPTIONS = sorted(
 def test_every_option_composes_and_names_itself(option: str, compose_config: Compose) -> None:
     group, name = option.split("/")
     config = compose_config(f"{group}={name}", "data.root=x")
-    if group != "experiment":
+    if group not in ("experiment", "hparams_search"):
         assert getattr(config, group).name == name
 
 

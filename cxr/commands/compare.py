@@ -8,8 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cxr.baseline import baselines_like
-from cxr.comparison import (
+from cxr.comparison.baseline import baselines_like
+from cxr.comparison.page import write_comparison
+from cxr.comparison.runs import (
     Comparison,
     Judged,
     compare_runs,
@@ -20,7 +21,6 @@ from cxr.comparison import (
     read_judged,
     why_not_comparable,
 )
-from cxr.comparison_page import write_comparison
 from cxr.config import TrackingConfig
 from cxr.errors import Mistake
 from cxr.evaluation.paired import disagreements

@@ -1,5 +1,6 @@
 """Figures from predictions and training history, for a paper or MLflow's viewer: readable at 700 pixels, colour-blind safe."""
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from cxr.evaluation.history import TrainingCurves
@@ -32,9 +34,16 @@ def draw_figures(predictions: Predictions, evaluation: Evaluation, curves: Train
 
 
 def save_figures(figures: dict[str, Figure], folder: Path, dpi: int) -> None:
-    """Write each figure as a PNG without a time stamp: the same figure gives the same bytes."""
+    """Write each figure as a PNG."""
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+        (folder / f"{name}.png").write_bytes(png_of(figure, dpi))
+
+
+def png_of(figure: Figure, dpi: int) -> bytes:
+    """A figure as a PNG without a time stamp: the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def confusion_figure(predictions: Predictions, evaluation: Evaluation, part: str) -> Figure:
@@ -44,7 +53,7 @@ def confusion_figure(predictions: Predictions, evaluation: Evaluation, part: str
     share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     side = max(5.2, 1.9 + 1.15 * len(classes))
     figure, axes = _axes(f"Confusion matrix, {part} (n = {counts.sum():,})", (side + 1, side * 0.88))
-    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*counts.shape):
         colour = "white" if share[row, column] > 0.55 else "black"
         text = f"{counts[row, column]:,}\n{share[row, column]:.1%}"
@@ -76,7 +85,7 @@ def class_figure(predictions: Predictions, evaluation: Evaluation, part: str) ->
                 continue
             value, (low, high) = good / out_of, wilson_interval(good, out_of)
             axes.plot([low, high], [row + offset] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
-            axes.plot(value, row + offset, marker, color=colour, markersize=8, label=name if row == 0 else None)
+            axes.plot(value, row + offset, marker, color=colour, markersize=8, label=name if row == 0 else None, clip_on=False)
             axes.annotate(
                 f"{value:.3f}  ({good:,}/{out_of:,})", (1.015, row + offset), va="center", fontsize=9.5, annotation_clip=False
             )
@@ -171,7 +180,7 @@ def _left_of(axes: Axes) -> float:
 
 
 def _axes(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplots()
     figure.suptitle(title, fontsize=13)
     axes.spines[["top", "right"]].set_visible(False)

@@ -26,12 +26,23 @@ def make_optimizer(optimizer: OptimizerConfig, network: keras.Model, steps: int)
     Where any of the backbone trains, it gets an update rule of its own at `backbone_rate` times the head's learning rate.
     """
     head_layers = {layer.name for layer in network.layers if block_of(layer.name) == HEAD}
-    head = _MAKERS[optimizer.name](optimizer, _rate(optimizer, 1.0, steps))
+    head = _made(optimizer, _rate(optimizer, 1.0, steps))
     if all(variable.path.split("/")[0] in head_layers for variable in network.trainable_variables):
         return head
-    backbone = _MAKERS[optimizer.name](optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
+    backbone = _made(optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
     by_path = {f"{re.escape(name)}/.*": head for name in sorted(head_layers)}
     return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(backbone, by_path))
+
+
+def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
+    """One update rule, without the sum of gradients over devices, of which there is one.
+
+    TensorFlow registers that sum's own gradient for good, and with it the graph and the weights of a training that is over:
+    some 30 MB a run, which each later run of a sweep would have to carry.
+    """
+    made = _MAKERS[optimizer.name](optimizer, rate)
+    made._all_reduce_sum_gradients = list
+    return made
 
 
 def single_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from cxr.comparison import read_judged
+from cxr.comparison.runs import read_judged
 from cxr.errors import Mistake
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.search import LoggedRun

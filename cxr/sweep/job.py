@@ -1,6 +1,5 @@
 """One job of a sweep, in whatever process Hydra's launcher runs it; whatever comes of it, the other jobs go on."""
 
-import math
 import signal
 import sys
 import threading
@@ -20,8 +19,8 @@ from cxr.sweep.plan import Plan
 from cxr.words import duration
 
 
-def run_job(composed: DictConfig) -> float:
-    """Hydra's task function: do the job, write down what came of it, and return the objective (nan if there is none)."""
+def run_job(composed: DictConfig) -> float | None:
+    """Hydra's task function: do the job, write down what came of it, and return the objective (none where it failed)."""
     folder, number = job_of(composed)
     plan, recipe, started = Plan.load(folder), recipe_of(composed), time.perf_counter()
     name = plan.name_of(number, recipe.overrides)
@@ -44,7 +43,7 @@ def run_job(composed: DictConfig) -> float:
         found = outcome("failed", reason=f"{type(error).__name__}: {error}")
     found.save(folder)
     print(_told(found, plan), file=sys.stderr, flush=True)
-    return math.nan if found.objective is None else found.objective
+    return found.objective
 
 
 def _told(outcome: Outcome, plan: Plan) -> str:

@@ -5,7 +5,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cxr.baseline import baselines_like
+from cxr.comparison.baseline import baselines_like
+from cxr.evaluation.figures import png_of
 from cxr.evaluation.sweep_figure import sweep_figure
 from cxr.progress import wide_console
 from cxr.sweep.outcome import Outcome
@@ -51,7 +52,7 @@ def write_results(plan: Plan, frame: pd.DataFrame) -> None:
     """`results.csv` and `results.png` in the sweep's folder."""
     frame.to_csv(plan.folder / "results.csv", index=False, lineterminator="\n")
     figure = sweep_figure(frame, plan.metric, f"Sweep {plan.id}")
-    figure.savefig(plan.folder / "results.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    (plan.folder / "results.png").write_bytes(png_of(figure, dpi=110))
 
 
 def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], command: str) -> None:

@@ -7,11 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
-from hydra._internal.utils import get_args_parser  # Hydra's own reading of the command line; not public, so hydra-core is pinned
-
-from cxr.composition import compose_and_call
+from cxr.composition import asked_overrides, compose_and_call
 from cxr.config import Config, Recipe, SweepJob
 from cxr.experiment import finished_twin, prepare
 from cxr.progress import Progress
@@ -32,10 +29,8 @@ def run_sweep() -> int:
 
     Raises `Mistake` for what is wrong with any job before the first one runs.
     """
-    asked = get_args_parser().parse_args()
-    places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
     keep_freed_memory()
-    plan, common, jobs = make_plan([*asked.overrides, *places])
+    plan, common, jobs = make_plan(asked_overrides())
     store = locate_store(common.tracking)
     done = _look_ahead(plan, jobs)
     plan.save()
@@ -53,9 +48,9 @@ def run_sweep() -> int:
         print(f"cxr: {ended} of {plan.count} jobs have ended; the same command goes on from here", file=sys.stderr)
         raise
     except Exception as error:
-        if not (outcomes := read_outcomes(plan.folder)) or len(outcomes) == plan.count:
+        if not (ended := len(read_outcomes(plan.folder))):
             raise
-        failure = error
+        failure = error if ended < plan.count else None  # a search of which every job failed has no best one
     finally:
         shutil.rmtree(plan.folder / "decoded", ignore_errors=True)
     close_cut_off_runs(store)

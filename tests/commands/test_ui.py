@@ -13,7 +13,7 @@ from cxr.commands.ui import HOST, free_port
 from cxr.config import Config, TrackingConfig
 from cxr.errors import Mistake
 from cxr.tracking.run import open_run
-from cxr.tracking.store import locate_store
+from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command
 
 
@@ -34,13 +34,15 @@ def test_without_runs_it_says_so(tmp_path: Path, run_cxr: Command) -> None:
 def test_it_shows_the_runs_of_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with open_run(locate_store(TrackingConfig()), Config(), "a run to be found", {}):
+    store = locate_store(TrackingConfig())
+    open_store(store)
+    with open_run(store, Config(), "a run to be found", {}):
         pass
     port = free_port(5600)
     server = subprocess.Popen([sys.executable, "-m", "cxr", "ui", "--port", str(port)], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
+        assert f"http://127.0.0.1:{port}/#/experiments/1/runs?" in server.stdout.readline()
         query = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/search",
             b'{"experiment_ids": ["1"]}',

@@ -42,7 +42,7 @@ def test_each_statistic_is_the_one_that_evaluate_gives() -> None:
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(4, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_weight_is_a_repetition(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     positive, scores, times = rng.random(count) < 0.5, rng.integers(0, 5, count) / 4, rng.integers(0, 4, count)
@@ -55,7 +55,6 @@ def test_a_weight_is_a_repetition(seed: int, count: int) -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-@settings(deadline=None)
 def test_mcnemar_agrees_with_statsmodels(pairs: list[tuple[bool, bool]]) -> None:
     first, second = (np.array(column) for column in zip(*pairs, strict=True))
     table = [[(first & second).sum(), (first & ~second).sum()], [(~first & second).sum(), (~first & ~second).sum()]]

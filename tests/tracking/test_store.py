@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cxr.config import Config, TrackingConfig
 from cxr.errors import Mistake
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import flat_params, open_run
-from cxr.tracking.store import Store, locate_store
+from cxr.tracking.store import Store, locate_store, open_store
 
 
 @pytest.fixture
@@ -22,8 +23,19 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return locate_store(TrackingConfig())
 
 
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store for several tests, open: to make it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("opened"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store = locate_store(TrackingConfig())
+        open_store(store)
+        yield store
+
+
 def test_config_comes_before_environment_before_this_folder(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert store.uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert store.uri.startswith(f"sqlite:///{tmp_path}/mlruns/mlflow.db?")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
     assert locate_store(TrackingConfig()) == Store("sqlite:///elsewhere.db", None)
     assert locate_store(TrackingConfig(uri="sqlite:///chosen.db")).uri == "sqlite:///chosen.db"
@@ -40,8 +52,10 @@ def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
     code = """
 from cxr.config import Config, TrackingConfig
 from cxr.tracking.run import open_run
-from cxr.tracking.store import locate_store
-with open_run(locate_store(TrackingConfig()), Config(), "a run", {}) as run:
+from cxr.tracking.store import locate_store, open_store
+store = locate_store(TrackingConfig())
+open_store(store)
+with open_run(store, Config(), "a run", {}) as run:
     run.log_metrics({"x": 1.0})
 """
     started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
@@ -57,17 +71,19 @@ with open_run(locate_store(TrackingConfig()), Config(), "a run", {}) as run:
     [(ValueError("no good"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (None, "FINISHED")],
     ids=["error", "ctrl-c", "end"],
 )
-def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, store: Store) -> None:
-    opened = open_run(store, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None})
-    with pytest.raises(type(error)) if error else nullcontext(), opened as run:
+def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, opened: Store) -> None:
+    mlflow.set_tracking_uri(opened.uri)  # another test may have turned to its own
+    begun = open_run(opened, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None})
+    with pytest.raises(type(error)) if error else nullcontext(), begun as run:
         if error:
             raise error
     logged = mlflow.get_run(run.id)
+    assert opened.folder is not None
     assert logged.info.status == status
     assert logged.data.tags.get("cxr.failure") == ("ValueError: no good" if status == "FAILED" else None)
     assert logged.data.params == flat_params(Config())
     assert "cxr.sweep_id" not in logged.data.tags
-    assert logged.info.artifact_uri.startswith((Path.cwd() / "mlruns/artifacts").as_uri())
+    assert logged.info.artifact_uri.startswith(f"{opened.folder.as_uri()}/artifacts")
 
 
 def test_params_are_the_configs_scalars() -> None:

@@ -1,5 +1,7 @@
 """Fitting: phases, the best epoch kept, early stopping, plateaus. Mostly on a network of three layers named as the real ones."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -130,3 +132,12 @@ def test_mixed_precision_ends_in_float32_probabilities(precision: str, compose_c
     assert network.classifier.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
     np.testing.assert_allclose(probabilities(network).sum(axis=1), 1)
     prepare_tensorflow(TrainingConfig())  # back to float32 for the tests that follow
+
+
+def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Compose) -> None:
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    config = compose_config(*SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=2")
+    fitted(config)
+    prepare_tensorflow(config.training)  # as the next run would
+    assert [each.name for each in gc.get_objects() if isinstance(each, FuncGraph)] == []

@@ -1,17 +1,16 @@
 """A comparison as one page that opens offline: tables, figures, and the images that one run alone gets right."""
 
 import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
-from matplotlib.figure import Figure
 
-from cxr.comparison import Comparison, in_short, judged_in_words
+from cxr.comparison.runs import Comparison, in_short, judged_in_words
 from cxr.evaluation.comparison_figures import runs_figure
+from cxr.evaluation.figures import png_of
 from cxr.evaluation.paired import Difference, disagreements
 
 SHOWN = 100  # images of a run's disagreements; the CSV has all
@@ -32,7 +31,7 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
-    page = environment.get_template("comparison_page.html.jinja").render(
+    page = environment.get_template("page.html.jinja").render(
         reference=in_short(reference.run),
         judged=judged_in_words(reference),
         runs=runs,
@@ -40,12 +39,6 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         tests=sum(each.p_value is not None for differences in comparison.differences for each in differences),
         names=[in_short(reference.run), *(run["title"] for run in runs)],
         settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
-        figure=_embedded(runs_figure(named, f"Difference from {in_short(reference.run)}")),
+        figure=base64.b64encode(png_of(runs_figure(named, f"Difference from {in_short(reference.run)}"), dpi=110)).decode(),
     )
     path.write_text(page, encoding="utf-8")
-
-
-def _embedded(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-    return base64.b64encode(buffer.getvalue()).decode()

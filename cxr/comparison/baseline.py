@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from cxr.comparison import groups_of, read_judged, why_not_comparable
+from cxr.comparison.runs import groups_of, read_judged, why_not_comparable
 from cxr.composition import compose, typed
 from cxr.config import Config, Recipe
 from cxr.evaluation.paired import Difference, corrected, paired_differences

@@ -1,0 +1,47 @@
+"""The short table at the end of a run, on standard output, and how to see the rest."""
+
+import os
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cxr.comparison.baseline import AgainstBaseline
+from cxr.evaluation.metrics import BY_CLASS
+from cxr.evaluation.paired import Difference
+from cxr.study import Judgement
+from cxr.words import slug
+
+_OVERALL = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auc_macro_ovr": "macro AUC",
+}
+_HEADINGS = {"f1": "F1", "auc": "AUC"}
+
+
+def print_summary(run_id: str, run_name: str, headline: Judgement, against: AgainstBaseline | None) -> None:
+    """Each class' numbers, the overall ones, how they differ from the baseline, and the command that shows everything."""
+    out, numbers = Console(highlight=False, soft_wrap=True), headline.evaluation.numbers
+    table = Table(title=f"{run_name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    for key in BY_CLASS:
+        table.add_column(_HEADINGS.get(key, key), justify="right")
+    for name in headline.predictions.classes:
+        keys = [f"{slug(name)}/{key}" for key in BY_CLASS]
+        table.add_row(name, *(f"{numbers[key]:.3f}" if key in numbers else "-" for key in keys))
+    out.print(table)
+    out.print("  " + ", ".join(f"{text} {numbers[key]:.3f}" for key, text in _OVERALL.items() if key in numbers))
+    if against and against.baseline:
+        found = {each.metric: each for each in against.differences}
+        told = [f"{_OVERALL[key]} {_signed(found[key])}" for key in ("accuracy", "auc_macro_ovr") if key in found]
+        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}", markup=False)
+    elif against:
+        out.print(f"  Against the baseline: {against.reason}", markup=False)
+    command = os.environ.get("CXR_COMMAND", "cxr")
+    out.print(f"  Run {run_id} is logged: see it, its figures and report with  {command} ui", markup=False)
+
+
+def _signed(difference: Difference) -> str:
+    return f"{difference.difference:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"

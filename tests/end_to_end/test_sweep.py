@@ -1,0 +1,77 @@
+"""Real sweeps: side by side from an empty store, then a larger one that is killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+
+from tests.conftest import Command
+
+SMALL = ("data.phantom.count=60", "training.epochs=3", "training.deterministic=true")
+LIMIT = 240  # seconds
+
+
+def runs_in(folder: Path) -> list[Run]:
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    return list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweeps")
+
+
+@pytest.fixture(scope="module")
+def parallel(folder: Path, run_cxr: Command) -> tuple[subprocess.CompletedProcess[str], list[Run]]:
+    """Two jobs side by side, in a folder that has no store yet."""
+    done = run_cxr("-m", "loss=plain,focal", *SMALL, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=folder)
+    return done, runs_in(folder)
+
+
+def test_side_by_side_from_an_empty_store(parallel: tuple[subprocess.CompletedProcess[str], list[Run]]) -> None:
+    done, runs = parallel
+    assert done.returncode == 0, done.stderr
+    assert "2 jobs, 2 at once" in done.stderr
+    assert "[2/2] " in done.stderr
+    assert [run.info.status for run in runs] == ["FINISHED"] * 2
+    assert {run.info.run_name for run in runs} == {"plain", "focal"}
+    assert len({run.data.tags["cxr.sweep_id"] for run in runs}) == 1
+
+
+def test_killed_and_started_again_it_ends_complete(
+    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], run_cxr: Command, cache_home: Path
+) -> None:
+    larger = ("-m", "loss=plain,focal,balanced", *SMALL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cxr", *larger],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache_home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + LIMIT
+    while not list(folder.glob("mlruns/unfinished/*/state.npz")):  # an epoch of the third job is done
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (cut_off,) = (run for run in runs_in(folder) if run.info.status == "RUNNING")
+    done = run_cxr(*larger, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "3 jobs, one after another, 2 of them finished before" in done.stderr
+    runs = {run.info.run_name: run for run in runs_in(folder)}
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(("plain", "focal", "balanced"), "FINISHED")
+    assert runs["balanced"].info.run_id == cut_off.info.run_id
+    steps = [point.step for point in mlflow.MlflowClient().get_metric_history(cut_off.info.run_id, "train/loss")]
+    assert steps == [1, 2, 3]
+    sweep = runs["balanced"].data.tags["cxr.sweep_id"]
+    shown = mlflow.search_runs(search_all_experiments=True, filter_string=f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")
+    assert len(shown) == 3
+    assert not list(folder.glob("mlruns/unfinished/*"))

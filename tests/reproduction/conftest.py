@@ -1,0 +1,106 @@
+"""Runs in a store of their own, logged as cxr logs them but for the training."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from cxr.composition import compose, typed
+from cxr.config import Config, TrackingConfig
+from cxr.data.split import part_names
+from cxr.evaluation.predictions import Predictions
+from cxr.experiment import prepare
+from cxr.progress import Progress
+from cxr.study import Study
+from cxr.tracking.run import open_run
+from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.store import locate_store, open_store
+
+LogRun = Callable[..., tuple[LoggedRun, Config]]
+
+
+@pytest.fixture(scope="module")
+def log_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Iterator[LogRun]:
+    """Log a run of these overrides, finished but never trained, in a store that the module's tests share and work in."""
+    from cxr.record import record_inputs, run_tags  # Keras takes seconds, and tests that log no run do without
+
+    folder = tmp_path_factory.mktemp("untrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(cache_home))
+        patch.setattr("cxr.record.compute", lambda: {"threads": 2, "gpus": []})
+        store = locate_store(TrackingConfig())
+        open_store(store)
+
+        def log(*overrides: str, name: str = "then", tags: dict[str, str | None] | None = None) -> tuple[LoggedRun, Config]:
+            if not any(override.startswith("data=") for override in overrides):
+                overrides = ("data.phantom.count=30", *overrides)
+            composed, recipe = compose(overrides)
+            study = prepare(typed(composed), recipe, Progress(Console(quiet=True)))
+            with open_run(store, study.config, name, run_tags(study) | (tags or {})) as run:
+                record_inputs(run, study, folder / run.id / "inputs")
+                write_guesses(study, folder / run.id / "results")
+                run.log_folder(folder / run.id / "results")
+            return runs_by_id([run.id])[run.id], study.config
+
+        yield log
+
+
+@pytest.fixture(scope="module")
+def untouched(log_run: LogRun) -> LoggedRun:
+    """One run for all tests of a module."""
+    return log_run("freeze=top_block", "training.seed=3")[0]
+
+
+@pytest.fixture
+def run(untouched: LoggedRun) -> Iterator[LoggedRun]:
+    """A run whose files a test may alter: afterwards they are again what they were."""
+    folder = untouched.file("config/config.yaml").parents[1]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    yield untouched
+    shutil.rmtree(folder)
+    for path, content in before.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def write_guesses(study: Study, folder: Path) -> None:
+    """The results of a network that finds every class equally probable."""
+    dataset, document = study.dataset, {}
+    for name in ("evaluation", "predictions"):
+        (folder / name).mkdir(parents=True)
+    for part in (part for part in part_names(study.config.split) if part != "train"):
+        rows = dataset.rows(part)
+        same = np.full((len(rows), len(dataset.classes)), 1 / len(dataset.classes))
+        paths = tuple(dataset.manifest["path"].iloc[rows])
+        Predictions(paths, dataset.classes, dataset.labels[rows], same).to_csv(folder / f"predictions/{part}.csv")
+        document[part] = {"classes": dataset.classes, "metrics": {"accuracy": 0.5}}
+    (folder / "evaluation/metrics.json").write_text(json.dumps(document))
+
+
+def say(run: LoggedRun, key: str, value: object) -> None:
+    """Make a run's logged config say something else."""
+    path = run.file("config/config.yaml")
+    config = OmegaConf.load(path)
+    OmegaConf.update(config, key, value, force_add=True)
+    path.write_text(OmegaConf.to_yaml(config))
+
+
+def leave_out(run: LoggedRun, key: str) -> None:
+    """Make a run's logged config lack a setting, as one from before there was such a setting."""
+    path = run.file("config/config.yaml")
+    config = OmegaConf.load(path)
+    group, _, leaf = key.rpartition(".")
+    del OmegaConf.select(config, group)[leaf]
+    path.write_text(OmegaConf.to_yaml(config))
+
+
+def say_overrides(run: LoggedRun, *overrides: str) -> None:
+    """Make a run say that it was asked for with these overrides."""
+    run.file("config/overrides.yaml").write_text(json.dumps(overrides))

@@ -1,0 +1,140 @@
+"""A logged config comes back as it was, whatever the presets say today; what no longer fits is said in one go."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cxr.config import BaselineConfig, Config, TrackingConfig
+from cxr.errors import Mistake
+from cxr.reproduction.logged import Restored, read_logged, restore
+from cxr.tracking.search import LoggedRun
+from tests.reproduction.conftest import LogRun, leave_out, say, say_overrides
+
+
+def restored(run: LoggedRun, *elsewhere: str) -> Restored:
+    return restore(read_logged(run), list(elsewhere))
+
+
+def experiment_of(config: Config) -> Config:
+    """A config but for where it is kept and how it is run."""
+    training = replace(config.training, threads=None)
+    return replace(config, tracking=TrackingConfig(), baseline=BaselineConfig(), force=False, training=training)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("experiment=frozen_head_baseline", "training.epochs=3"),
+        ("experiment=seed_protocol",),
+        ("loss=cost", "+loss.costs.normal.covid=2"),
+        ("optimizer=sgd", "optimizer.schedule=plateau", "freeze=half", "optimizer.learning_rate=1e-5"),
+        ("augment=strong", "training.precision=mixed_bfloat16", "training.early_stopping_patience=null"),
+        ("data.classes=[COVID,Normal]", "split.seed=7", "objective=log_loss"),
+        ("data=folder", "data.root={phantoms}", "backbone=phantom"),
+        ("data=radiography", "data.root={phantoms}", "backbone=phantom", "split=seed_80_20"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, log_run: LogRun) -> None:
+    words = [override.format(phantoms=phantoms) for override in overrides]
+    run, config = log_run(*words)
+    again = restored(run)
+    assert experiment_of(again.config) == experiment_of(config)
+    assert (again.changed, again.notes) == ([], [])
+    assert set(words) <= set(again.recipe.overrides)
+    assert again.recipe.reproduces == run.id
+
+
+def test_it_is_kept_here_under_a_name_of_its_own_and_computed_on_as_many_threads(run: LoggedRun) -> None:
+    say(run, "tracking.uri", "http://elsewhere.example:5000")
+    say(run, "tracking.experiment", "lungs")
+    config = restored(run).config
+    assert config.tracking == TrackingConfig(experiment="lungs", run_name="then-again")
+    assert (config.training.threads, config.force) == (2, True)
+
+
+def test_where_a_preset_says_something_else_today_the_value_of_then_is_used_and_listed(run: LoggedRun) -> None:
+    say(run, "freeze.trainable_from", "block_12")
+    again = restored(run)
+    assert again.config.freeze.trainable_from == "block_12"
+    assert again.changed == [("freeze.trainable_from", "block_12", "block_16")]
+
+
+def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run: LoggedRun) -> None:
+    leave_out(run, "training.seed")
+    leave_out(run, "freeze.batch_norm")
+    again = restored(run)
+    assert (again.config.training.seed, again.config.freeze.batch_norm) == (3, "inference")
+    assert again.notes == ["freeze.batch_norm is new since then: inference", "training.seed is new since then: 3"]
+
+
+PROBLEMS: dict[str, tuple[str, object]] = {
+    "unknown group": ("colours.red", 1),
+    "unknown setting": ("optimizer.colour", "red"),
+    "unknown setting of the phantoms": ("data.phantom.colour", "red"),
+    "not a number": ("training.epochs", "many"),
+    "not one of its names": ("optimizer.name", "adm"),
+    "out of range": ("training.batch_size", 0),
+    "a value where a group should be": ("augment", "strong"),
+    "a group where a value should be": ("split.seed", {"a": 1}),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), PROBLEMS.values(), ids=PROBLEMS)
+def test_what_no_longer_fits_is_refused(key: str, value: object, run: LoggedRun) -> None:
+    say(run, key, value)
+    with pytest.raises(Mistake, match=key.partition(".")[0]):
+        restored(run)
+
+
+def test_all_that_no_longer_fits_is_said_at_once(run: LoggedRun) -> None:
+    wrong = ["unknown setting", "not a number", "not one of its names", "out of range"]
+    for name in wrong:
+        say(run, *PROBLEMS[name])
+    with pytest.raises(Mistake) as told:
+        restored(run)
+    assert [name for name in wrong if PROBLEMS[name][0] not in str(told.value)] == []
+
+
+@pytest.mark.parametrize("override", ["freeze=tp_block", "freeze=null", "freez=head", "training.epochs=[1", ""])
+def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(override: str, run: LoggedRun) -> None:
+    before = experiment_of(restored(run).config)
+    say_overrides(run, override)
+    again = restored(run)
+    assert experiment_of(again.config) == before
+    assert len(again.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("data.root=elsewhere", "data.root"),
+        ("backbone.weights=weights.h5", "backbone.weights"),
+        ("training.threads=3", "training.threads"),
+        ("tracking.experiment=lungs", "tracking.experiment"),
+    ],
+)
+def test_what_lies_elsewhere_today_can_be_said(override: str, key: str, run: LoggedRun) -> None:
+    group, name = key.split(".")
+    assert str(getattr(getattr(restored(run, override).config, group), name)) == override.partition("=")[2]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer.learning_rate=1",
+        "data.phantom.count=60",
+        "data.classes=[COVID,Normal]",
+        "training.threads=many",
+        "training.threads=0",
+        "data.root",
+        "nonsense=1",
+        "hydra.run.dir=elsewhere",
+        "+data.root=elsewhere",
+    ],
+)
+def test_what_bears_on_the_result_can_not_be_changed(override: str, run: LoggedRun) -> None:
+    with pytest.raises(Mistake, match=override.lstrip("+").partition("=")[0]):
+        restored(run, override)

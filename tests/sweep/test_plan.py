@@ -1,0 +1,84 @@
+"""What a sweep is going to do: jobs with short names, one id for the same jobs, and every mistake before the first job."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr.errors import Mistake
+from cxr.sweep.plan import Plan, make_plan
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def planned(*overrides: str) -> Plan:
+    return make_plan(overrides)[0]
+
+
+def test_names_are_made_of_what_differs() -> None:
+    plan, _, jobs = make_plan(["freeze=head,top_stage", "optimizer.learning_rate=1e-3,3e-4", "augment=none"])
+    assert plan.names == (
+        "head-learning_rate=0.001",
+        "head-learning_rate=0.0003",
+        "top_stage-learning_rate=0.001",
+        "top_stage-learning_rate=0.0003",
+    )
+    assert plan.swept == ("freeze", "optimizer.learning_rate")
+    assert [config.optimizer.learning_rate for config, _ in jobs] == [1e-3, 3e-4, 1e-3, 3e-4]
+    assert {config.augment.name for config, _ in jobs} == {"none"}
+
+
+def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for() -> None:
+    plan = planned("freeze=head,top_stage", "loss=plain,focal")
+    assert planned("loss=focal,plain", "freeze=top_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
+    assert planned("freeze=head,top_stage", "loss=plain,focal", "tracking.role=candidate").id == plan.id
+    assert planned("freeze=head,top_stage", "loss=plain,balanced").id != plan.id
+    assert plan.id.startswith("freeze-loss-")
+
+
+def test_a_sweep_that_is_forced_is_another_sweep() -> None:
+    plain, forced = planned("loss=plain,focal"), planned("loss=plain,focal", "force=true")
+    assert forced.id == f"{plain.id}-again1"
+    (forced.folder / "x").mkdir(parents=True)
+    (forced.folder / "results.csv").touch()
+    assert planned("loss=plain,focal", "force=true").id == f"{plain.id}-again2"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "answer"),
+    [
+        (["loss=plain,fcal"], "loss=fcal is not an option: did you mean focal"),
+        (["optimizer.learning_rate=1e-3,fast"], "optimizer.learning_rate=fast is not a number"),
+        (["training.batch_size=8,0"], "job training.batch_size=0: training.batch_size=0 is out of range"),
+        (["loss=plain,focal", "objective.metric=test/accuracy"], "what chooses among runs must not be what judges them"),
+    ],
+)
+def test_a_mistake_in_any_job_is_found_before_the_first(overrides: list[str], answer: str) -> None:
+    with pytest.raises(Mistake) as mistake:
+        make_plan(overrides)
+    assert answer in str(mistake.value)
+
+
+def test_parallel_jobs_are_counted() -> None:
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3")
+    assert planned("loss=plain,focal,balanced,cost", *parallel).at_once == 3
+    assert planned("loss=plain,focal", *parallel).at_once == 2
+    assert planned("loss=plain,focal").at_once == 1
+
+
+def test_a_search_names_its_jobs_as_they_come() -> None:
+    plan, common, jobs = make_plan(["hparams_search=covid_sensitivity", "hydra.sweeper.n_trials=7"])
+    assert (plan.count, plan.names, jobs) == (7, (), [])
+    assert plan.metric == common.objective.metric == "val/covid/sensitivity_at_specificity"
+    assert set(plan.swept) == {"loss", "freeze", "optimizer.learning_rate", "optimizer.backbone_rate"}
+    values = ["loss=focal", "freeze=half", "optimizer.learning_rate=0.0031", "optimizer.backbone_rate=0.5"]
+    made = plan.name_of(0, ["hparams_search=x", *values])
+    assert made == "focal-half-learning_rate=0.0031-backbone_rate=0.5"
+
+
+def test_a_plan_is_read_back_as_it_was() -> None:
+    plan = planned("loss=plain,focal")
+    plan.save()
+    assert Plan.load(plan.folder) == plan

@@ -1,0 +1,141 @@
+"""The course of a sweep, with jobs that end as they are told to: what is reported, what goes on, and the exit code."""
+
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cxr.comparison.baseline import SAME
+from cxr.config import Config, Recipe
+from cxr.errors import Mistake
+from cxr.experiment import End
+from cxr.progress import Progress
+from cxr.sweep import job
+from cxr.sweep.run import run_sweep
+from cxr.tracking.run import open_run
+from cxr.tracking.store import Store, locate_store, open_store
+
+Job = Callable[[Config, Recipe, Progress], End]
+ARGUMENTS = ["cxr", "-m", "loss=plain,focal,balanced", "data=folder", "backbone=phantom"]
+LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with no runs, to start from: to make one takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    open_store(Store(f"sqlite:///{folder}/mlflow.db", folder))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], int]]:
+    """Run a sweep of three jobs that are done by the function given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns/mlflow.db")
+
+    def run(do: Job, *more: str) -> int:
+        monkeypatch.setattr(job, "run_experiment", do)
+        monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
+        return run_sweep()
+
+    before = list(logging.getLogger().handlers)
+    yield run
+    logging.getLogger().handlers[:] = before  # Hydra has set up others, on this test's standard error
+
+
+def logged(config: Config, auc: float, role: str = "candidate") -> End:
+    """A run in the store, without any training."""
+    tags = {**LIKE, "cxr.role": role}
+    with open_run(locate_store(config.tracking), config, f"run of {config.loss.name}", tags) as run:
+        metrics = {"val/auc_macro_ovr": auc, "test/auc_macro_ovr": auc - 0.01, "test/accuracy": 0.5}
+        run.log_metrics(metrics)
+    return End(run.id, metrics)
+
+
+AUCS = {"plain": 0.7, "focal": 0.9, "balanced": 0.8}
+
+
+def test_all_finished(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        assert recipe.job is not None
+        assert recipe.job.name == config.loss.name
+        if config.loss.name == "plain":
+            logged(config, 0.75, role="baseline")
+        return logged(config, AUCS[config.loss.name])
+
+    assert sweep(do) == 0
+    said = capsys.readouterr()
+    assert "3 jobs, one after another" in said.err
+    assert said.err.index("[1/3] plain") < said.err.index("[2/3] focal") < said.err.index("[3/3] balanced")
+    assert "2 to go, about" in said.err
+    (results,) = (tmp_path / "mlruns/sweeps").glob("*/results.csv")
+    table = pd.read_csv(results)
+    assert list(table["name"]) == ["focal", "balanced", "run of plain", "plain"]
+    assert list(table["role"]) == ["candidate", "candidate", "baseline", "candidate"]
+    assert table["val/auc_macro_ovr"].is_monotonic_decreasing
+    assert "baseline: run of plain" in said.out
+    assert f"LIKE '%{results.parent.name}%'" in said.out
+    assert (results.parent / "results.png").stat().st_size > 10_000
+
+
+def test_a_job_that_fails_is_reported_at_once_and_the_others_go_on(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        if config.loss.name == "focal":
+            raise RuntimeError("no more\nmemory")
+        return logged(config, AUCS[config.loss.name])
+
+    assert sweep(do) == 1
+    said = capsys.readouterr()
+    assert said.err.index("[2/3] focal: FAILED, RuntimeError: no more memory") < said.err.index("[3/3] balanced")
+    assert "focal failed: RuntimeError: no more" in said.out
+    assert "balanced" in said.out
+
+
+def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        raise Mistake("there is no such thing")
+
+    assert sweep(do) == 2
+    assert "REFUSED, there is no such thing" in capsys.readouterr().err
+
+
+def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        if config.loss.name == "balanced":
+            raise KeyboardInterrupt
+        return logged(config, AUCS[config.loss.name])
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(do)
+    assert "2 of 3 jobs have ended; the same command goes on from here" in capsys.readouterr().err
+    outcomes = [json.loads(path.read_text()) for path in sorted((tmp_path / "mlruns/sweeps").glob("*/jobs/*.json"))]
+    assert [outcome["kind"] for outcome in outcomes] == ["finished", "finished"]
+
+
+def test_a_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        asked.append(f"{config.loss.name} {config.optimizer.learning_rate}")
+        if len(asked) == 2:
+            raise RuntimeError("a job that fails does not end a search")
+        return logged(config, config.optimizer.learning_rate)
+
+    search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=1", "hydra.sweeper.sampler.seed=0")
+    more = (*search, "optimizer.learning_rate=interval(1e-4,1e-2)")
+    assert sweep(do, *more) == 1
+    first = list(asked)
+    asked.clear()
+    sweep(do, *more)
+    assert asked == first
+    assert len(set(first)) == 4

@@ -1,0 +1,161 @@
+"""Runs that are under way or were cut off: whose folder it is, and which of them are dead."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from cxr.config import TrackingConfig
+from cxr.tracking.store import Store, experiment_id, locate_store, open_store
+from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
+
+# A run as the experiment opens it; it goes on until it is killed.
+RUN = """
+import sys
+from cxr.config import Config, TrackingConfig
+from cxr.tracking.run import open_run
+from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.unfinished import TAG, claim
+store = locate_store(TrackingConfig())
+open_store(store)
+claimed = claim(sys.argv[1], anew=False)
+with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
+    claimed.belongs_to(run.id)
+    print(run.id, flush=True)
+    sys.stdin.read()
+"""
+
+CLAIM = """
+import sys
+from cxr.tracking.unfinished import claim
+say = lambda: print("waiting", flush=True)
+claimed = claim("abc", anew=False, on_wait=say if sys.argv[1] == "wait" else None)
+print(claimed.folder.name, claimed.run_id, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a fresh store begins with; to make it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        open_store(locate_store(TrackingConfig()))
+        return Path("mlruns/mlflow.db").resolve()
+
+
+@pytest.fixture
+def store(empty_database: Path) -> Store:
+    """A fresh store in this folder, open."""
+    Path("mlruns").mkdir()
+    shutil.copy(empty_database, "mlruns")
+    store = locate_store(TrackingConfig())
+    open_store(store)
+    return store
+
+
+@contextmanager
+def python(code: str, argument: str) -> Iterator[subprocess.Popen[str]]:
+    """Code in a process of its own, killed at the end, or when a minute and a half has passed."""
+    process = subprocess.Popen([sys.executable, "-c", code, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    limit = threading.Timer(90, process.kill)
+    limit.start()
+    try:
+        yield process
+    finally:
+        limit.cancel()
+        process.kill()
+        process.communicate()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """The next line that a process prints; empty if it ended."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_what_is_let_go_is_found_again_and_what_is_removed_is_not() -> None:
+    first = claim("abc", anew=False)
+    assert first.run_id is None
+    first.belongs_to("run-1")
+    first.checkpoint.write_bytes(b"state")
+    first.let_go()
+    second = claim("abc", anew=False)
+    assert second.run_id == "run-1"
+    assert second.checkpoint.read_bytes() == b"state"
+    second.remove()
+    assert list(PLACE.iterdir()) == []
+    assert claim("abc", anew=False).run_id is None
+
+
+def test_anew_drops_what_an_earlier_attempt_left() -> None:
+    first = claim("abc", anew=False)
+    first.belongs_to("run-1")
+    first.checkpoint.write_bytes(b"state")
+    first.let_go()
+    second = claim("abc", anew=True)
+    assert second.run_id is None
+    assert list(second.folder.iterdir()) == []
+
+
+def test_who_does_not_wait_takes_another_folder() -> None:
+    mine = claim("abc", anew=False)
+    mine.belongs_to("run-1")
+    with python(CLAIM, "go-on") as other:
+        assert line_of(other) == "abc-2 None"
+
+
+@pytest.mark.parametrize(("end", "found"), [("let_go", "abc run-1"), ("remove", "abc None")])
+def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
+    mine = claim("abc", anew=False)
+    mine.belongs_to("run-1")
+    with python(CLAIM, "wait") as other:
+        assert line_of(other) == "waiting"
+        assert other.poll() is None
+        getattr(mine, end)()
+        assert line_of(other) == found
+
+
+def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: Store) -> None:
+    alive = claim("alive", anew=False)
+    alive_id = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), tags={TAG: alive.folder.name}).info.run_id
+    with python(RUN, "dead") as dead:
+        dead_id = line_of(dead)
+        assert close_cut_off_runs(store) == []
+        dead.kill()
+        dead.wait(30)
+        assert close_cut_off_runs(store) == [dead_id]
+    closed = mlflow.get_run(dead_id)
+    assert closed.info.status == "KILLED"
+    assert "the process ended without a word" in closed.data.tags["cxr.failure"]
+    assert mlflow.get_run(alive_id).info.status == "RUNNING"
+    assert claim("dead", anew=False).run_id == dead_id
+
+
+def test_runs_that_cxr_did_not_make_here_are_left_alone(store: Store) -> None:
+    client, experiment = mlflow.MlflowClient(), experiment_id(store, "cxr")
+    of_somebody = client.create_run(experiment)
+    of_another_folder = client.create_run(experiment, tags={TAG: "../abc"})
+    assert close_cut_off_runs(store) == []
+    assert client.get_run(of_somebody.info.run_id).info.status == "RUNNING"
+    assert client.get_run(of_another_folder.info.run_id).info.status == "RUNNING"
+
+
+def test_a_servers_runs_from_elsewhere_are_left_alone(store: Store) -> None:
+    run = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), tags={TAG: "abc"})
+    server = Store(store.uri, None)
+    assert close_cut_off_runs(server) == []
+    claim("abc", anew=False).let_go()
+    assert close_cut_off_runs(server) == [run.info.run_id]
