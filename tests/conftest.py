@@ -18,6 +18,7 @@ from cxr.data.phantom import ensure_drawn
 from cxr.options import CONF_DIR
 from cxr.progress import Progress
 
+pytest_plugins = ["tests.logged_runs"]
 settings.register_profile("cxr", deadline=None, derandomize=True)  # the same examples every time, however slow the machine
 settings.load_profile("cxr")
 

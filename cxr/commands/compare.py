@@ -126,7 +126,7 @@ def _print(comparison: Comparison, out: Console) -> None:
     tests = sum(each.p_value is not None for differences in comparison.differences for each in differences)
     out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {tests} tests (Holm).", markup=False)
     settings = config_differences([reference.run, *(other.run for other in comparison.others)])
-    out.print("  Settings that differ:", markup=False)
+    out.print(f"  Settings that differ:{'' if len(settings) else ' none'}", markup=False)
     for setting, values in settings.iterrows():
         out.print(f"    {setting}: {', '.join(map(str, values))}", markup=False)
 

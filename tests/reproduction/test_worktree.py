@@ -1,14 +1,20 @@
 """The code of then, checked out beside today's: only what the owner's repository has, only what was asked for, and no trace."""
 
 import subprocess
+import sys
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from cxr.commands import reproduce
 from cxr.errors import Mistake
 from cxr.reproduction import worktree
+from cxr.reproduction.logged import Logged
 from cxr.reproduction.worktree import checked_out
+from cxr.tracking.search import LoggedRun
 
 ALTERS = "--- a/cxr/code.py\n+++ b/cxr/code.py\n@@ -1 +1 @@\n-version = 2\n+version = 3\n"
 ADDS = "diff --git a/{name} b/{name}\nnew file mode {mode}\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+{text}\n"
@@ -153,3 +159,22 @@ def test_the_same_changes_can_be_applied_to_a_kept_folder_again(repository: Path
     for _ in range(2):
         with checked_out(latest(repository), ADDS_A_FILE, with_diff=True, keep=True) as folder:
             assert (folder / "cxr/new.py").read_text() == "new = 1\n"
+
+
+@pytest.mark.parametrize("install", [False, True], ids=["--in-worktree", "--install"])
+def test_the_code_of_then_runs_in_the_repository_too(
+    install: bool, repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "cxr/__main__.py").write_text("import cxr.code\nprint(cxr.code.version)\n")
+    (repository / "cxr/code.py").write_text("version = 2\n")
+    (repository / "scripts").mkdir()
+    (repository / "scripts/cxr").write_text(f'#!/bin/sh\nexec {sys.executable} -m cxr "$@"\n')
+    (repository / "scripts/cxr").chmod(0o755)
+    git("add", ".", folder=repository)
+    git("commit", "--quiet", "--message", "it runs", folder=repository)
+    (repository / "cxr/code.py").write_text("version = 10\n")
+    monkeypatch.chdir(repository)
+    run = LoggedRun("0" * 32, "then", "FINISHED", 0, {"cxr.git_commit": latest(repository)}, {}, {})
+    asked = Namespace(run="then", elsewhere=[], tolerance=0, dry=True, with_diff=False, install=install, in_worktree=not install)
+    assert reproduce._in_worktree(Logged(run, {}, (), {}, pd.DataFrame(), {}, {}, ""), asked) == 0
+    assert capfd.readouterr().out == "2\n"

@@ -18,19 +18,11 @@ from cxr.progress import Progress
 from cxr.sweep import job
 from cxr.sweep.run import run_sweep
 from cxr.tracking.run import open_run
-from cxr.tracking.store import Store, locate_store, open_store
+from cxr.tracking.store import locate_store
 
 Job = Callable[[Config, Recipe, Progress], End]
 ARGUMENTS = ["cxr", "-m", "loss=plain,focal,balanced", "data=folder", "backbone=phantom"]
 LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with no runs, to start from: to make one takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    open_store(Store(f"sqlite:///{folder}/mlflow.db", folder))
-    return folder / "mlflow.db"
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""`cxr compare`: which runs, against which, and what it says; without TensorFlow."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cxr.commands.compare import main
+from cxr.errors import Mistake
+from tests.logged_runs import MakeRun
+
+
+@pytest.fixture
+def three(make_run: MakeRun) -> MakeRun:
+    """A baseline, a good run and a bad one."""
+    make_run("base", skill=1, role="baseline")
+    make_run("bad", skill=0.5, seed=2, loss="focal")
+    make_run("good", skill=4, seed=3)
+    return make_run
+
+
+def test_the_latest_run_is_compared_with_its_baseline(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    said = capsys.readouterr().out
+    assert re.search(r"Against base \(\w{8}\), on 90 images of the test part", said)
+    assert "good (" in said
+    assert "bad (" not in said
+    assert re.search(r"accuracy +[01]\.\d{3} +[01]\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} +<0\.001 +McNemar", said)
+    assert "covid/auc" in said
+    assert re.search(r"\d+ images right here and wrong there, \d+ images? the other way round", said)
+
+
+def test_text_csv_and_page_say_the_same(three: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["good", "bad", "--csv", "all.csv", "--html", "all.html", "--disagreements", "images.csv"])
+    said, table, page = capsys.readouterr().out, pd.read_csv("all.csv"), Path("all.html").read_text()
+    assert set(table["run"]) == {"good", "bad"}
+    row = table[(table["run"] == "bad") & (table["metric"] == "accuracy")].iloc[0]
+    assert f"{row['difference']:+.3f}" in said
+    assert f"<td>{row['difference']:+.3f}</td>" in page
+    assert (table["adjusted"].dropna() >= table["p_value"].dropna()).all()
+    assert "loss.name: plain, plain, focal" in said
+    assert "corrected over all 20 tests" in said
+    assert 'src="data:image/png;base64,' in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    images = pd.read_csv("images.csv")
+    assert len(images) > 0
+    assert set(images["run"]) == {"good", "bad"}
+
+
+def test_a_reference_can_be_named(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["good", "--reference", "bad"])
+    assert "Against bad (" in capsys.readouterr().out
+
+
+def test_a_filter_picks_runs(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--filter", "params.`loss.name` = 'focal'"])
+    said = capsys.readouterr().out
+    assert "bad (" in said
+    assert "good (" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["god"], "there is no run god: did you mean good"),
+        (["--filter", "nonsense"], "MLflow can't use the filter"),
+        (["--sweep", "none-such"], "no finished run matches"),
+        (["good", "elsewhere"], "can't be compared with"),
+        (["base"], "has nothing to be compared with"),
+    ],
+)
+def test_what_can_not_be_compared(arguments: list[str], answer: str, three: MakeRun) -> None:
+    three("elsewhere", split="t")
+    with pytest.raises(Mistake) as mistake:
+        main(arguments)
+    assert answer in str(mistake.value)
+
+
+def test_tensorflow_is_never_loaded(three: MakeRun) -> None:
+    code = "import sys; from cxr.commands.compare import main; main([]); print({'tensorflow', 'keras'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -1,0 +1,66 @@
+"""Finished runs with predictions, made without any training."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.config import Config, LossConfig
+from cxr.evaluation.predictions import Predictions
+from cxr.tracking.run import open_run
+from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.store import Store, open_store
+
+CLASSES = ("COVID", "Normal", "Viral Pneumonia")
+MakeRun = Callable[..., LoggedRun]
+
+
+def predicted(seed: int, skill: float, count: int = 90) -> Predictions:
+    """What a model of some skill says of the same images whatever the seed."""
+    labels = np.arange(count) % 3
+    logits = np.random.default_rng(seed).normal(0, 1, (count, 3))
+    logits[np.arange(count), labels] += skill
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Predictions(tuple(f"{CLASSES[label]}/{index:03d}.png" for index, label in enumerate(labels)), CLASSES, labels, p)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with no runs, to start from: to make one takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    open_store(Store(f"sqlite:///{folder}/mlflow.db", folder))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
+    """Log a run in this test's own store: name, skill, role, fingerprint of its split."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / "mlruns"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = Store(f"sqlite:///{folder}/mlflow.db", folder)
+    open_store(store)
+
+    def make(
+        name: str, skill: float = 1.0, role: str = "candidate", split: str = "s", loss: str = "plain", seed: int = 1
+    ) -> LoggedRun:
+        said = predicted(seed, skill)
+        files = tmp_path / "files" / name
+        for each in ("evaluation", "predictions", "data"):
+            (files / each).mkdir(parents=True, exist_ok=True)
+        said.to_csv(files / "predictions/test.csv")
+        document = {"test": {"classes": CLASSES, "metrics": {"accuracy": float((said.predicted == said.labels).mean())}}}
+        (files / "evaluation/metrics.json").write_text(json.dumps(document))
+        pd.DataFrame({"path": said.ids, "group": said.ids, "label": "x"}).to_csv(files / "data/manifest.csv", index=False)
+        tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
+        with open_run(store, Config(loss=LossConfig(name=loss)), name, tags) as run:
+            run.log_folder(files)
+        return runs_by_id([run.id])[run.id]
+
+    return make
