@@ -13,10 +13,13 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr data=radiography data.root=FOLDER            on the COVID-19 Radiography Database
   cxr data=folder data.root=FOLDER                 on any folder of class folders
   cxr freeze=top_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
-  cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination
+  cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; again, to go on where it stopped
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
+  cxr compare RUN RUN                              paired statistics of runs on the same images
+  cxr reproduce RUN                                do a logged run again, and report every difference
   cxr ui                                           open the MLflow UI on the runs made here
+  cxr send                                         send what a lost MLflow server could not be told
 
 Options (group=option):
 

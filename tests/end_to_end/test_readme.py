@@ -14,9 +14,10 @@ import pytest
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
-COMMANDS = [
-    line.split("  #")[0].strip() for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines() if line
+BLOCKS = [
+    [line.split("  #")[0].strip() for line in block.splitlines() if line] for block in re.findall(r"```sh\n(.*?)```", README, re.S)
 ]
+COMMANDS = [command for block in BLOCKS for command in block]
 # Run elsewhere: the tests by whoever reads this, the bare command by test_default_run.
 ELSEWHERE = {"scripts/test", "scripts/cxr"}
 SERVERS = {"scripts/cxr ui"}
@@ -39,21 +40,24 @@ def test_the_readme_shows_the_commands_that_people_need() -> None:
     assert any("data=radiography" in command for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [command for command in dict.fromkeys(COMMANDS) if command not in ELSEWHERE | SERVERS])
-def test_the_command_runs_as_written(command: str, home: Path, cache_home: Path, tmp_path: Path) -> None:
+RUN_HERE = [[command for command in block if command not in ELSEWHERE | SERVERS] for block in BLOCKS]
+
+
+@pytest.mark.parametrize("block", [block for block in RUN_HERE if block], ids=lambda block: block[0])
+def test_the_commands_of_a_block_run_as_written(block: list[str], home: Path, cache_home: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(home), "KERAS_HOME": str(home / ".keras"), "XDG_CACHE_HOME": str(cache_home)}
-    words = [word.replace("~", str(home)) for word in shlex.split(command)]
-    assert words[0] == "scripts/cxr"
-    words[0] = str(REPOSITORY / "scripts/cxr")
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr
-    if "-m" in words:
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-        runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
-        assert [run.info.status for run in runs] == ["FINISHED"] * 2
-        assert len({run.data.tags["cxr.sweep_id"] for run in runs}) == 1
-        by_freeze = {run.data.params["freeze.name"]: run.data.metrics["test/auc_macro_ovr"] for run in runs}
-        assert by_freeze["top_stage"] > by_freeze["head"]  # unfreezing visibly helps, as the README says
+    for command in block:
+        words = [word.replace("~", str(home)) for word in shlex.split(command)]
+        assert words[0] == "scripts/cxr"
+        words[0] = str(REPOSITORY / "scripts/cxr")
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr
+        if "-m" in words:
+            mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+            runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+            assert [run.info.status for run in runs] == ["FINISHED"] * 2
+            by_freeze = {run.data.params["freeze.name"]: run.data.metrics["test/auc_macro_ovr"] for run in runs}
+            assert by_freeze["top_stage"] > by_freeze["head"]  # unfreezing visibly helps, as the README says
 
 
 def test_the_ui_command_starts_a_server_where_runs_are(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from cxr.tracking.store import locate_store, open_store
 LogRun = Callable[..., tuple[LoggedRun, Config]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def log_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Iterator[LogRun]:
-    """Log a run of these overrides, finished but never trained, in a store that the module's tests share and work in."""
+    """Log a run of these overrides, finished but never trained, in a store that the tests here share and work in."""
     from cxr.record import record_inputs, run_tags  # Keras takes seconds, and tests that log no run do without
 
     folder = tmp_path_factory.mktemp("untrained")
@@ -52,9 +52,9 @@ def log_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Itera
         yield log
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def untouched(log_run: LogRun) -> LoggedRun:
-    """One run for all tests of a module."""
+    """One run for all tests here."""
     return log_run("freeze=top_block", "training.seed=3")[0]
 
 

@@ -26,13 +26,11 @@ def experiment_of(config: Config) -> Config:
     "overrides",
     [
         (),
-        ("experiment=frozen_head_baseline", "training.epochs=3"),
-        ("experiment=seed_protocol",),
+        ("experiment=seed_protocol", "training.epochs=3"),
         ("loss=cost", "+loss.costs.normal.covid=2"),
         ("optimizer=sgd", "optimizer.schedule=plateau", "freeze=half", "optimizer.learning_rate=1e-5"),
         ("augment=strong", "training.precision=mixed_bfloat16", "training.early_stopping_patience=null"),
         ("data.classes=[COVID,Normal]", "split.seed=7", "objective=log_loss"),
-        ("data=folder", "data.root={phantoms}", "backbone=phantom"),
         ("data=radiography", "data.root={phantoms}", "backbone=phantom", "split=seed_80_20"),
     ],
     ids=" ".join,
@@ -70,35 +68,25 @@ def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run
     assert again.notes == ["freeze.batch_norm is new since then: inference", "training.seed is new since then: 3"]
 
 
-PROBLEMS: dict[str, tuple[str, object]] = {
-    "unknown group": ("colours.red", 1),
-    "unknown setting": ("optimizer.colour", "red"),
-    "unknown setting of the phantoms": ("data.phantom.colour", "red"),
-    "not a number": ("training.epochs", "many"),
-    "not one of its names": ("optimizer.name", "adm"),
-    "out of range": ("training.batch_size", 0),
-    "a value where a group should be": ("augment", "strong"),
-    "a group where a value should be": ("split.seed", {"a": 1}),
-}
-
-
-@pytest.mark.parametrize(("key", "value"), PROBLEMS.values(), ids=PROBLEMS)
-def test_what_no_longer_fits_is_refused(key: str, value: object, run: LoggedRun) -> None:
-    say(run, key, value)
-    with pytest.raises(Mistake, match=key.partition(".")[0]):
-        restored(run)
-
-
 def test_all_that_no_longer_fits_is_said_at_once(run: LoggedRun) -> None:
-    wrong = ["unknown setting", "not a number", "not one of its names", "out of range"]
-    for name in wrong:
-        say(run, *PROBLEMS[name])
+    problems: dict[str, object] = {
+        "colours": {"red": 1},  # no such group
+        "optimizer.colour": "red",  # no such setting
+        "data.phantom.colour": "red",
+        "training.epochs": "many",
+        "split.seed": {"a": 1},
+        "augment": "strong",
+        "optimizer.name": "adm",
+        "training.batch_size": 0,  # out of range
+    }
+    for key, value in problems.items():
+        say(run, key, value)
     with pytest.raises(Mistake) as told:
         restored(run)
-    assert [name for name in wrong if PROBLEMS[name][0] not in str(told.value)] == []
+    assert [key for key in problems if key not in str(told.value)] == []
 
 
-@pytest.mark.parametrize("override", ["freeze=tp_block", "freeze=null", "freez=head", "training.epochs=[1", ""])
+@pytest.mark.parametrize("override", ["freeze=tp_block", "freeze=null", "freez=head", "training.epochs=[1"])
 def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(override: str, run: LoggedRun) -> None:
     before = experiment_of(restored(run).config)
     say_overrides(run, override)
@@ -107,23 +95,17 @@ def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(o
     assert len(again.notes) == 1
 
 
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [
-        ("data.root=elsewhere", "data.root"),
-        ("backbone.weights=weights.h5", "backbone.weights"),
-        ("training.threads=3", "training.threads"),
-        ("tracking.experiment=lungs", "tracking.experiment"),
-    ],
-)
-def test_what_lies_elsewhere_today_can_be_said(override: str, key: str, run: LoggedRun) -> None:
-    group, name = key.split(".")
-    assert str(getattr(getattr(restored(run, override).config, group), name)) == override.partition("=")[2]
+def test_what_lies_elsewhere_today_can_be_said(run: LoggedRun) -> None:
+    config = restored(
+        run, "data.root=elsewhere", "backbone.weights=weights.h5", "training.threads=3", "tracking.experiment=lungs"
+    ).config
+    assert (config.data.root, config.backbone.weights) == ("elsewhere", "weights.h5")
+    assert (config.training.threads, config.tracking.experiment) == (3, "lungs")
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
+def test_what_bears_on_the_result_can_not_be_changed(run: LoggedRun) -> None:
+    logged = read_logged(run)
+    for override in (
         "optimizer.learning_rate=1",
         "data.phantom.count=60",
         "data.classes=[COVID,Normal]",
@@ -133,8 +115,6 @@ def test_what_lies_elsewhere_today_can_be_said(override: str, key: str, run: Log
         "nonsense=1",
         "hydra.run.dir=elsewhere",
         "+data.root=elsewhere",
-    ],
-)
-def test_what_bears_on_the_result_can_not_be_changed(override: str, run: LoggedRun) -> None:
-    with pytest.raises(Mistake, match=override.lstrip("+").partition("=")[0]):
-        restored(run, override)
+    ):
+        with pytest.raises(Mistake, match=override.lstrip("+").partition("=")[0]):
+            restore(replace(logged, overrides=()), [override])

@@ -1,71 +1,54 @@
-"""`cxr reproduce`: one run, what differs today, and the same run again."""
+"""`cxr reproduce`: what differs today, and the same run again."""
 
-import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from cxr.commands.reproduce import main
+from cxr.errors import Mistake
+from cxr.tracking.search import LoggedRun, filtered_runs
 from tests.conftest import Command
 
 TINY = ("data.phantom.count=60", "training.epochs=2", "training.deterministic=true")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[Path, str]:
-    """A folder with one finished run, and the run's id."""
-    folder = tmp_path_factory.mktemp("made")
-    done = run_cxr(*TINY, folder=folder)
-    assert done.returncode == 0, done.stderr
-    ((run_id, _),) = runs_in(folder)
-    return folder, run_id
+def test_a_dry_run_says_what_differs_and_makes_none(run: LoggedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    packages = run.file("environment/packages.txt")
+    packages.write_text(re.sub("^numpy==.*$", "numpy==0.1", packages.read_text(), flags=re.M))
+    before = {each.id for each in filtered_runs("")}
+    assert main([run.short_id, "--dry"]) == 0
+    assert "packages: numpy 0.1 then" in capsys.readouterr().err
+    assert {each.id for each in filtered_runs("")} == before
 
 
-def runs_in(folder: Path) -> list[tuple[str, str]]:
-    """Id and status of every run, oldest first."""
-    with closing(sqlite3.connect(folder / "mlruns/mlflow.db")) as store:
-        return store.execute("select run_uuid, status from runs order by start_time").fetchall()
+def test_settings_may_follow_a_flag(run: LoggedRun) -> None:
+    assert main([run.id, "--dry", "training.threads=1"]) == 0
 
 
-def test_a_dry_run_says_what_differs_and_makes_none(made: tuple[Path, str], run_cxr: Command) -> None:
-    folder, run_id = made
-    packages = folder / f"mlruns/artifacts/{run_id}/artifacts/environment/packages.txt"
-    text = packages.read_text()
-    packages.write_text(text.replace("\nnumpy==", "\nnumpy==0."))
-    done = run_cxr("reproduce", run_id[:8], "--dry", folder=folder)
-    packages.write_text(text)
-    assert done.returncode == 0, done.stderr
-    assert "packages: numpy 0." in done.stderr
-    assert len(runs_in(folder)) == 1
-
-
-def test_settings_may_follow_a_flag(tmp_path: Path, run_cxr: Command) -> None:
-    done = run_cxr("reproduce", "a-run", "--dry", "data.root=elsewhere", folder=tmp_path)
-    assert "there are no runs in" in done.stderr  # so it has read its arguments
-
-
-def test_a_store_that_was_moved_away_from_its_files_is_told(made: tuple[Path, str], run_cxr: Command, tmp_path: Path) -> None:
-    folder, run_id = made
-    (folder / "mlruns").rename(tmp_path / "mlruns")
+def test_a_store_that_was_moved_away_from_its_files_is_told(
+    run: LoggedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path.cwd() / "mlruns"
+    here.rename(tmp_path / "mlruns")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     try:
-        done = run_cxr(
-            "reproduce", run_id, "--dry", folder=tmp_path.parent, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlruns/mlflow.db"
-        )
+        with pytest.raises(Mistake, match="was the store moved") as told:
+            main([run.id, "--dry"])
     finally:
-        (tmp_path / "mlruns").rename(folder / "mlruns")
-    assert done.returncode == 2
-    assert "was the store moved?" in done.stderr
-    assert os.fspath(folder / "mlruns") in done.stderr
+        (tmp_path / "mlruns").rename(here)
+    assert str(here) in str(told.value)  # where its files should be
 
 
-def test_the_run_again_is_the_same_to_the_bit(made: tuple[Path, str], run_cxr: Command) -> None:
-    folder, run_id = made
-    done = run_cxr("reproduce", run_id, folder=folder)
+def test_a_run_again_is_the_same_to_the_bit(tmp_path: Path, run_cxr: Command) -> None:
+    assert run_cxr(*TINY, "tracking.run_name=then", folder=tmp_path).returncode == 0
+    done = run_cxr("reproduce", "then", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "identical to the bit" in done.stdout
-    first, (again, status) = runs_in(folder)
-    assert (first[0], status) == (run_id, "FINISHED")
-    with closing(sqlite3.connect(folder / "mlruns/mlflow.db")) as store:
-        said = store.execute("select value from tags where key = 'cxr.reproduces' and run_uuid = ?", (again,)).fetchall()
-    assert said == [(run_id,)]
+    with closing(sqlite3.connect(tmp_path / "mlruns/mlflow.db")) as store:
+        then, again = store.execute("select run_uuid, status from runs order by start_time").fetchall()
+        reproduces = store.execute("select run_uuid, value from tags where key = 'cxr.reproduces'").fetchall()
+    assert reproduces == [(again[0], then[0])]
+    assert again[1] == "FINISHED"
