@@ -17,6 +17,7 @@ from cxr.words import in_words, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cxr.comparison.baseline import AgainstBaseline
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -61,7 +62,6 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
-    from cxr.comparison.baseline import against_baseline
     from cxr.record import Results, record_inputs, record_results, run_name, run_tags
     from cxr.summary import print_summary
     from cxr.tracking.run import open_run
@@ -77,14 +77,25 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
         judgements = judge(study, network, progress)
         headline = judgements[-1]
         with progress.stage("log", "Logging model, predictions and figures"):
-            against = None
-            if study.config.tracking.role != "baseline":
-                against = against_baseline(tags, headline.predictions, study.recipe)
+            against = None if study.config.tracking.role == "baseline" else _against(study, tags, headline)
             results = Results(network, history, judgements, against, dict(progress.seconds))
             metrics = record_results(run, study, results, Path(scratch) / "results")
     if progress.job is None:
         print_summary(run.id, run.name, headline, against)
     return End(run.id, metrics)
+
+
+def _against(study: Study, tags: "Mapping[str, str | None]", headline: Judgement) -> "AgainstBaseline":
+    """How the run differs from the baseline; a server that is lost takes the comparison with it, and not the run."""
+    from cxr.comparison.baseline import AgainstBaseline, against_baseline
+    from cxr.tracking.outbox import is_lost_connection
+
+    try:
+        return against_baseline(tags, headline.predictions, study.recipe)
+    except Exception as error:
+        if not is_lost_connection(error):
+            raise
+        return AgainstBaseline(None, reason="the server was lost; say cxr compare when it has the run")
 
 
 def ensure_baseline(study: Study, progress: Progress) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cxr.cli import COMMANDS
 from tests.conftest import Command
 
 EMPTY_WEIGHTS = "weights.h5"
@@ -48,6 +49,13 @@ MISTAKES = [
     ([f"backbone.weights={EMPTY_WEIGHTS}"], "can't be read as an HDF5 weights file"),
     (["backbone.alpha=0.5"], "does not fit MobileNetV2 with backbone.alpha=0.5"),
     (["loss=cost", "+loss.costs.covd.normal=3"], "the data has no class covd: did you mean covid?"),
+    (["-m", "loss=plain,focal", "data=folder", "data.root=few", "backbone=phantom"], "class COVID has 2 images, too few"),
+    (["-m", "loss=plain,fcal"], "loss=fcal is not an option: did you mean focal?"),
+    (["objective.metric=test/accuracy"], "what chooses among runs must not be what judges them"),
+    (["objective.metric=val/covid/sensitivty"], "did you mean val/covid/sensitivity"),
+    (["hparams_search=macro"], "hparams_search=macro is not an option: did you mean macro_auc?"),
+    (["compare", "x"], "there are no runs in"),
+    (["reproduce", "x"], "there are no runs in"),
     (["tracking.uri=some/folder"], "is not one that MLflow can write to"),
     (["tracking.uri=http://127.0.0.1:9"], "no MLflow server answers at http://127.0.0.1:9"),
 ]
@@ -55,7 +63,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("arguments", "answer"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
 def test_a_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
-    if not any(argument.startswith("data=") for argument in arguments):
+    if arguments[0] not in COMMANDS and not any(argument.startswith("data=") for argument in arguments):
         arguments = [*arguments, "data=folder", "data.root=good", "backbone=phantom"]
     done = run_cxr(*arguments, folder=folder)
     assert done.returncode == 2, done.stderr

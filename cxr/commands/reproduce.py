@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 from rich import box
@@ -18,7 +19,7 @@ from cxr.reproduction.logged import Logged, Restored, read_logged, restore
 from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
 from cxr.tracking.search import find_run, runs_by_id
-from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.store import Store, locate_store, open_store
 from cxr.training.runtime import keep_freed_memory
 
 TOLERANCE = 1e-3
@@ -28,9 +29,7 @@ def main(arguments: list[str]) -> int:
     """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
     asked = _parser().parse_args(arguments)
     keep_freed_memory()
-    store = locate_store(TrackingConfig(uri=_tracking_uri(asked.elsewhere)))
-    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
-        raise Mistake(f"there are no runs in {store.folder}: go to the folder that the run was made in, or set MLFLOW_TRACKING_URI")
+    store = _store_of_the_run(asked.store)
     open_store(store)
     run = find_run(asked.run, store)
     check_finished(run)
@@ -66,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "elsewhere", nargs="*", metavar="SETTING=VALUE", help="what lies elsewhere today: data.root=FOLDER, backbone.weights=FILE"
     )
+    parser.add_argument(
+        "--from", dest="store", metavar="STORE", help="folder mlruns or URI of the store with RUN (default: this one)"
+    )
     parser.add_argument("--dry", action="store_true", help="only say what differs today")
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
@@ -82,8 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tracking_uri(elsewhere: list[str]) -> str | None:
-    return next((word.partition("=")[2] for word in elsewhere if word.startswith("tracking.uri=")), None)
+def _store_of_the_run(named: str | None) -> Store:
+    """The store to find the run in: a folder with mlflow.db, a URI, or the one that runs go to here."""
+    if named is not None and "://" not in named:
+        folder = Path(named).expanduser().resolve()
+        if not (folder / "mlflow.db").is_file():
+            raise Mistake(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
+        return Store(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    store = locate_store(TrackingConfig(uri=named))
+    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
+        raise Mistake(f"there are no runs in {store.folder}: go to the folder that holds the run, or name its store with --from")
+    return store
 
 
 def _print_changes(logged: Logged, changes: list[Change]) -> None:
@@ -118,6 +129,7 @@ def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -
 def _in_worktree(logged: Logged, asked: argparse.Namespace) -> int:
     """Run the same command with the code of the logged commit."""
     words = [asked.run, *asked.elsewhere, f"--tolerance={asked.tolerance}", *(["--dry"] if asked.dry else [])]
+    words += [f"--from={asked.store}"] if asked.store else []
     with checked_out(logged.run.tags.get("cxr.git_commit"), logged.diff, asked.with_diff, keep=asked.install) as folder:
         if asked.install:
             return subprocess.run([str(folder / "scripts/cxr"), "reproduce", *words], check=False).returncode

@@ -51,7 +51,7 @@ def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
     return finished_runs({"cxr.role": "baseline", **{name: tags[name] for name in SAME}})
 
 
-def against_baseline(tags: dict[str, Any], predictions: Predictions, recipe: Recipe) -> AgainstBaseline:
+def against_baseline(tags: Mapping[str, Any], predictions: Predictions, recipe: Recipe) -> AgainstBaseline:
     """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it."""
     found = baselines_like(tags)
     if not found:
@@ -104,7 +104,7 @@ def _shared(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys([*chosen, *given]))
 
 
-def _why_none(tags: dict[str, Any], recipe: Recipe) -> str:
+def _why_none(tags: Mapping[str, Any], recipe: Recipe) -> str:
     others = finished_runs({"cxr.role": "baseline"})
     make = f"make one with: {command_for(recipe)}  (or add baseline.auto=true)"
     if not others:

@@ -12,10 +12,12 @@ from cxr.composition import asked_overrides, compose_and_call
 from cxr.config import Config, Recipe, SweepJob
 from cxr.experiment import finished_twin, prepare
 from cxr.progress import Progress
+from cxr.study import Study
 from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, make_plan
 from cxr.sweep.results import print_results, results_frame, write_results
+from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.runtime import keep_freed_memory
@@ -32,7 +34,10 @@ def run_sweep() -> int:
     keep_freed_memory()
     plan, common, jobs = make_plan(asked_overrides())
     store = locate_store(common.tracking)
-    done = _look_ahead(plan, jobs)
+    studies = _look_ahead(plan, jobs)
+    open_store(store)
+    close_cut_off_runs(store)
+    done = {number for number, study in enumerate(studies) if not study.config.force and finished_twin(study)}
     plan.save()
     forget_outcomes(plan.folder)
     _announce(plan, done)
@@ -53,30 +58,34 @@ def run_sweep() -> int:
         failure = error if ended < plan.count else None  # a search of which every job failed has no best one
     finally:
         shutil.rmtree(plan.folder / "decoded", ignore_errors=True)
-    close_cut_off_runs(store)
     outcomes = read_outcomes(plan.folder)
-    frame = results_frame(plan, outcomes)
-    if not frame.empty:
-        write_results(plan, frame)
-    print_results(plan, frame, outcomes, os.environ.get("CXR_COMMAND", "cxr"))
+    try:
+        close_cut_off_runs(store)
+        _show(plan, outcomes)
+    except Exception as error:
+        if not (store.is_remote and is_lost_connection(error)):
+            raise
+        print(f"cxr: {store.uri} is lost, so there is no table: say cxr send, then this command again", file=sys.stderr)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
     return _exit_code(plan, outcomes)
 
 
-def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Recipe]]) -> set[int]:
-    """Check every job's data and weights, decode images that processes will share, and find the jobs that are finished."""
-    progress, done = Progress(), set[int]()
-    if not jobs:
-        return done
-    open_store(locate_store(jobs[0][0].tracking))
-    close_cut_off_runs(locate_store(jobs[0][0].tracking))
+def _show(plan: Plan, outcomes: list[Outcome]) -> None:
+    frame = results_frame(plan, outcomes)
+    if not frame.empty:
+        write_results(plan, frame)
+    print_results(plan, frame, outcomes, os.environ.get("CXR_COMMAND", "cxr"))
+
+
+def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Recipe]]) -> list[Study]:
+    """Check every job's data and weights, and decode images that processes will share."""
+    studies = []
     for number, (config, recipe) in enumerate(jobs):
         job = SweepJob(plan.id, plan.folder, number, plan.names[number], plan.at_once)
-        study = prepare(config, replace(recipe, job=job), progress if number == 0 else Progress(job="", bars=False))
-        if not config.force and finished_twin(study):
-            done.add(number)
-    return done
+        progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
+        studies.append(prepare(config, replace(recipe, job=job), progress))
+    return studies
 
 
 def _announce(plan: Plan, done: set[int]) -> None:

@@ -24,6 +24,8 @@ class LoggedRun:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+    artifacts: str = ""  # URI of the folder of its artifacts
+    store: str = ""  # URI of the store that it is in
 
     @property
     def short_id(self) -> str:
@@ -31,18 +33,22 @@ class LoggedRun:
         return self.id[:8]
 
     def file(self, name: str) -> Path:
-        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `Mistake` where there is none."""
+        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `Mistake` where there is none.
+
+        A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
+        are meant.
+        """
+        if urlsplit(self.artifacts).scheme in ("", "file"):
+            logged = Path(unquote(urlsplit(self.artifacts).path))
+            beside = Path(urlsplit(self.store).path.removeprefix("/")).parent / "artifacts" / self.id / "artifacts"
+            for folder in (logged, beside):
+                if (folder / name).is_file():
+                    return folder / name
+            raise Mistake(f"run {self.name} ({self.short_id}) has no {name}: it should be in {logged}")
         import mlflow
 
-        uri = mlflow.get_run(self.id).info.artifact_uri
-        if urlsplit(uri).scheme in ("", "file"):
-            path = Path(unquote(urlsplit(uri).path)) / name
-            if path.is_file():
-                return path
-            hint = "" if path.parents[len(Path(name).parts) - 1].is_dir() else ": was the store moved?"
-            raise Mistake(f"run {self.name} ({self.short_id}) has no {name}{hint}; its artifacts should be in {uri}")
         try:
-            return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name))
+            return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, tracking_uri=self.store))
         except Exception as error:
             raise Mistake(f"can't fetch {name} of run {self.name} ({self.short_id}): {error}") from None
 
@@ -132,10 +138,13 @@ def of_sweep(sweep_id: str) -> str:
 
 
 def _logged(run: object) -> LoggedRun:
+    import mlflow
     from mlflow.entities import Run
 
     assert isinstance(run, Run)
     return LoggedRun(
+        artifacts=run.info.artifact_uri or "",
+        store=mlflow.get_tracking_uri(),
         id=run.info.run_id,
         name=run.info.run_name or run.info.run_id[:8],
         status=run.info.status,

@@ -123,7 +123,8 @@ def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
     mine.belongs_to("run-1")
     with python(CLAIM, "wait") as other:
         assert line_of(other) == "waiting"
-        assert other.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
         getattr(mine, end)()
         assert line_of(other) == found
 
