@@ -17,7 +17,6 @@ from cxr.words import in_words, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxr.comparison.baseline import AgainstBaseline
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -62,40 +61,30 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
+    from cxr.comparison.baseline import against_baseline
     from cxr.record import Results, record_inputs, record_results, run_name, run_tags
     from cxr.summary import print_summary
     from cxr.tracking.run import open_run
 
     tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
     with (
-        open_run(store, study.config, run_name(study), tags, go_on=claimed.run_id) as run,
+        open_run(store, study.config, run_name(study), tags, go_on=claimed.earlier_run(store)) as run,
         TemporaryDirectory(prefix="cxr-") as scratch,
     ):
-        claimed.belongs_to(run.id)
+        claimed.belongs_to(run.id, store)
         record_inputs(run, study, Path(scratch) / "inputs")
         network, history = train(study, run, progress, claimed.checkpoint)
         judgements = judge(study, network, progress)
         headline = judgements[-1]
         with progress.stage("log", "Logging model, predictions and figures"):
-            against = None if study.config.tracking.role == "baseline" else _against(study, tags, headline)
+            against = (
+                None if study.config.tracking.role == "baseline" else against_baseline(tags, headline.predictions, study.recipe)
+            )
             results = Results(network, history, judgements, against, dict(progress.seconds))
             metrics = record_results(run, study, results, Path(scratch) / "results")
     if progress.job is None:
-        print_summary(run.id, run.name, headline, against)
+        print_summary(run, headline, against)
     return End(run.id, metrics)
-
-
-def _against(study: Study, tags: "Mapping[str, str | None]", headline: Judgement) -> "AgainstBaseline":
-    """How the run differs from the baseline; a server that is lost takes the comparison with it, and not the run."""
-    from cxr.comparison.baseline import AgainstBaseline, against_baseline
-    from cxr.tracking.outbox import is_lost_connection
-
-    try:
-        return against_baseline(tags, headline.predictions, study.recipe)
-    except Exception as error:
-        if not is_lost_connection(error):
-            raise
-        return AgainstBaseline(None, reason="the server was lost; say cxr compare when it has the run")
 
 
 def ensure_baseline(study: Study, progress: Progress) -> None:

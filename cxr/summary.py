@@ -10,6 +10,7 @@ from cxr.comparison.baseline import AgainstBaseline
 from cxr.evaluation.metrics import BY_CLASS
 from cxr.evaluation.paired import Difference
 from cxr.study import Judgement
+from cxr.tracking.run import Run
 from cxr.words import slug
 
 _OVERALL = {
@@ -21,10 +22,10 @@ _OVERALL = {
 _HEADINGS = {"f1": "F1", "auc": "AUC"}
 
 
-def print_summary(run_id: str, run_name: str, headline: Judgement, against: AgainstBaseline | None) -> None:
+def print_summary(run: Run, headline: Judgement, against: AgainstBaseline | None) -> None:
     """Each class' numbers, the overall ones, how they differ from the baseline, and the command that shows everything."""
     out, numbers = Console(highlight=False, soft_wrap=True), headline.evaluation.numbers
-    table = Table(title=f"{run_name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=f"{run.name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for key in BY_CLASS:
         table.add_column(_HEADINGS.get(key, key), justify="right")
@@ -39,8 +40,11 @@ def print_summary(run_id: str, run_name: str, headline: Judgement, against: Agai
         out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}", markup=False)
     elif against:
         out.print(f"  Against the baseline: {against.reason}", markup=False)
-    command = os.environ.get("CXR_COMMAND", "cxr")
-    out.print(f"  Run {run_id} is logged: see it, its figures and report with  {command} ui", markup=False)
+    if run.outbox is None:
+        command = os.environ.get("CXR_COMMAND", "cxr")
+        out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui", markup=False)
+    elif not run.lost:
+        out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}", markup=False)
 
 
 def _signed(difference: Difference) -> str:

@@ -2,28 +2,42 @@
 
 import argparse
 
+from filelock import Timeout
+
 from cxr.config import TrackingConfig
 from cxr.errors import Mistake
-from cxr.tracking.outbox import is_lost_connection, outboxes
+from cxr.tracking.outbox import Outbox, is_lost_connection, outboxes
 from cxr.tracking.store import locate_store, open_store
-from cxr.words import in_words
 
 
 def main(arguments: list[str]) -> None:
-    """Send everything that this folder's runs kept, or say why not; what is not sent stays."""
+    """Send everything that this folder's runs kept; what can't be sent stays, and raises `Mistake` at the end."""
     parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
-    parser.parse_args(arguments)
+    parser.add_argument("--uri", help="the server's address, if it is another one today")
+    uri = parser.parse_args(arguments).uri
     waiting = outboxes()
     if not waiting:
         print("Nothing waits to be sent.")
-        return
-    for outbox in waiting:
-        open_store(locate_store(TrackingConfig(uri=outbox.uri)))  # raises Mistake where the server does not answer
-        try:
+    refused = [reason for outbox in waiting if (reason := _send(outbox, uri or outbox.uri))]
+    if refused:
+        raise Mistake("; ".join(refused))
+
+
+def _send(outbox: Outbox, uri: str) -> str | None:
+    """Why it could not be sent; none if it was, or need not be yet."""
+    try:
+        open_store(locate_store(TrackingConfig(uri=uri)))
+    except Mistake as mistake:
+        raise Mistake(f"{mistake}; everything is still in {outbox.folder.parent}, and --uri sends it elsewhere") from None
+    try:
+        with outbox.held(timeout=0):
             outbox.deliver()
-        except Exception as error:
-            if not is_lost_connection(error):
-                raise
-            raise Mistake(f"{outbox.uri} was lost again: everything is still here, say cxr send when it is back") from None
-        print(f"Sent {outbox.name} ({outbox.run_id[:8]}) to {outbox.uri}.")
-    print(f"{in_words(len(waiting), 'run')} sent.")
+    except Timeout:
+        print(f"{outbox.name} ({outbox.run_id[:8]}) is under way: it sends itself when it ends.")
+        return None
+    except Exception as error:
+        if is_lost_connection(error):
+            raise Mistake(f"{uri} was lost again: everything not sent is still in {outbox.folder.parent}") from None
+        return f"{outbox.name} ({outbox.run_id[:8]}) can't be sent ({' '.join(str(error).split())}): it stays in {outbox.folder}"
+    print(f"Sent {outbox.name} ({outbox.run_id[:8]}) to {uri}.")
+    return None

@@ -11,6 +11,7 @@ from cxr.composition import compose, typed
 from cxr.config import Config, Recipe
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 
 PRESET = "experiment=frozen_head_baseline"
@@ -52,11 +53,21 @@ def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
 
 
 def against_baseline(tags: Mapping[str, Any], predictions: Predictions, recipe: Recipe) -> AgainstBaseline:
-    """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it."""
-    found = baselines_like(tags)
-    if not found:
-        return AgainstBaseline(None, reason=_why_none(tags, recipe))
-    judged = read_judged(found[0])
+    """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it.
+
+    A server that is lost takes the comparison with it, and not the run.
+    """
+    try:
+        found = baselines_like(tags)
+        return _compared(found[0], predictions) if found else AgainstBaseline(None, reason=_why_none(tags, recipe))
+    except Exception as error:
+        if not is_lost_connection(error):
+            raise
+        return AgainstBaseline(None, reason="the server was lost: say cxr compare when it has the run")
+
+
+def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
+    judged = read_judged(baseline)
     order = {name: row for row, name in enumerate(judged.predictions.ids)}
     rows = [order[name] for name in predictions.ids]
     reference = Predictions(
@@ -64,7 +75,7 @@ def against_baseline(tags: Mapping[str, Any], predictions: Predictions, recipe: 
     )
     by_id = dict(zip(judged.predictions.ids, groups_of(judged), strict=True))
     differences = paired_differences(reference, predictions, [by_id[name] for name in predictions.ids])
-    return AgainstBaseline(found[0], corrected([differences])[0])
+    return AgainstBaseline(baseline, corrected([differences])[0])
 
 
 def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:

@@ -84,13 +84,13 @@ def _sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
     words = [re.sub(r"[^a-z0-9]+", "_", key.rpartition(".")[2].lower()) for key in swept]
     while len("-".join(words)) > 32:
         words.pop()
-    plain = "-".join([*words, fingerprint[:8]]) if words else f"sweep-{fingerprint[:8]}"
+    label = "-".join(words) or "sweep"
     if not force:
-        return plain
+        return f"{label}-{fingerprint[:8]}"
     again = 1
-    while (PLACE / f"{plain}-again{again}/results.csv").exists():
+    while (PLACE / f"{label}-again{again}-{fingerprint[:8]}/results.csv").exists():
         again += 1
-    return f"{plain}-again{again}"
+    return f"{label}-again{again}-{fingerprint[:8]}"
 
 
 def job_name(overrides: Sequence[str], swept: Sequence[str]) -> str:

@@ -6,14 +6,14 @@ An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `ite
 import json
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from cxr.tracking.store import FOLDER
 
@@ -48,8 +48,8 @@ def model_item(file: Path, image_size: int, class_count: int) -> Item:
 
 
 def end_item(status: str) -> Item:
-    """How the run ended: FINISHED, FAILED or KILLED."""
-    return {"kind": "end", "status": status}
+    """How the run ended, FINISHED, FAILED or KILLED, and when."""
+    return {"kind": "end", "status": status, "milliseconds": int(time.time() * 1000)}
 
 
 def send(run_id: str, item: Item) -> None:
@@ -71,7 +71,7 @@ def send(run_id: str, item: Item) -> None:
         case "model":
             _log_model(run_id, item)
         case "end":
-            client.set_terminated(run_id, item["status"])
+            client.set_terminated(run_id, item["status"], item["milliseconds"])
         case kind:
             raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
 
@@ -89,7 +89,7 @@ class _Saved:
 def _log_model(run_id: str, item: Item) -> None:
     import mlflow.keras
     import numpy as np
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     size = item["image_size"]
@@ -98,18 +98,20 @@ def _log_model(run_id: str, item: Item) -> None:
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, item["class_count"]))]),
     )
     needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
-    active = mlflow.active_run()
-    with nullcontext() if active and active.info.run_id == run_id else mlflow.start_run(run_id=run_id):
-        mlflow.keras.log_model(_Saved(item["file"]), name="model", signature=signature, pip_requirements=needed)
+    saved = _Saved(item["file"])
+    Model.log(None, mlflow.keras, name="model", run_id=run_id, model=saved, signature=signature, pip_requirements=needed)
 
 
 def is_lost_connection(error: Exception) -> bool:
     """Whether a store could not be reached, rather than refused what it was told."""
     from mlflow.exceptions import MlflowException
+    from requests import HTTPError, RequestException
 
     if isinstance(error, MlflowException):
         return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED")
-    return isinstance(error, OSError)  # requests' errors are
+    if isinstance(error, HTTPError) and error.response is not None:
+        return error.response.status_code >= 500 or error.response.status_code in (408, 429)  # timeout, too many requests
+    return isinstance(error, RequestException | ConnectionError | TimeoutError)
 
 
 @dataclass
@@ -138,34 +140,46 @@ class Outbox:
             file.write(json.dumps(item) + "\n")
 
     def deliver(self) -> None:
-        """Send everything, oldest first, then remove the folder; raises what MLflow raises, and then keeps everything.
+        """Send everything, oldest first, then remove the folder; raises what MLflow raises, and then keeps what was not sent.
 
-        To send an item twice does no harm: metrics keep their time, and everything else has a name.
+        To send an item twice, where the server took it and could not say so, does no harm: metrics keep their time, and
+        everything else has a name.
         """
-        for line in (self.folder / "items.jsonl").read_text().splitlines():
+        lines = self._lines()
+        for done, line in enumerate(lines, 1):
             item = json.loads(line)
             if item["kind"] == "folder":
                 item["folder"] = str(self.folder / Path(item["folder"]).name)
             if item["kind"] == "model":
                 item["file"] = str(self.folder / Path(item["file"]).name / "model.keras")
             send(self.run_id, item)
+            left = self.folder / "items.part"
+            left.write_text("".join(f"{each}\n" for each in lines[done:]))
+            left.replace(self.folder / "items.jsonl")
         shutil.rmtree(self.folder)
 
-    def lock(self) -> FileLock:
-        """Held by the run as long as it lives."""
+    def _lines(self) -> list[str]:
+        """The items that were written whole."""
+        path = self.folder / "items.jsonl"
+        text = path.read_text() if path.exists() else ""
+        return text[: text.rfind("\n") + 1].splitlines()
+
+    @contextmanager
+    def held(self, timeout: float = -1) -> Iterator[None]:
+        """Held by the run as long as it lives, and by whoever sends it after that; raises filelock's `Timeout`."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder.with_suffix(".lock"))
+        lock = FileLock(self.folder.with_suffix(".lock"))
+        with lock.acquire(timeout=timeout):
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def outboxes() -> list[Outbox]:
-    """Every outbox in this folder whose run has ended, by name of the run's id."""
+    """Every outbox in this folder, by the run's id."""
     found = []
     for facts in sorted(PLACE.glob("*/run.json")):
         said = json.loads(facts.read_text())
-        outbox = Outbox(facts.parent, said["uri"], said["run_id"], said["name"])
-        try:
-            with outbox.lock().acquire(timeout=0):
-                found.append(outbox)
-        except Timeout:
-            continue
+        found.append(Outbox(facts.parent, said["uri"], said["run_id"], said["name"]))
     return found

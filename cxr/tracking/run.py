@@ -3,11 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 from cxr.config import Config, settings
 from cxr.tracking.outbox import (
@@ -43,7 +41,13 @@ class Run:
         """Numbers of epochs that an earlier process trained, where it did not get to log them."""
         from mlflow import MlflowClient
 
-        known = set() if self.lost else {point.step for point in MlflowClient().get_metric_history(self.id, "train/loss")}
+        known = set()
+        try:
+            known = set() if self.lost else {point.step for point in MlflowClient().get_metric_history(self.id, "train/loss")}
+        except Exception as error:
+            if self.outbox is None or not is_lost_connection(error):
+                raise
+            self.lose()
         for number, values in epochs:
             if number not in known:
                 self.log_metrics(values, number)
@@ -71,17 +75,16 @@ class Run:
             except Exception as error:
                 if self.outbox is None or not is_lost_connection(error):
                     raise
-                self.lose(error)
+                self.lose()
         assert self.outbox is not None
         self.outbox.keep(item)
         return None
 
-    def lose(self, error: Exception) -> None:
+    def lose(self) -> None:
         """The store can't be reached: from here on everything goes to disk."""
         assert self.outbox is not None
         self.lost = True
-        reason = " ".join(str(error).split())[:200]
-        print(f"cxr: {self.outbox.uri} is lost ({reason}): going on, all is kept in {self.outbox.folder}", file=sys.stderr)
+        print(f"cxr: {self.outbox.uri} is lost: going on, all is kept in {self.outbox.folder}", file=sys.stderr)
 
 
 @contextmanager
@@ -94,6 +97,9 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
 
     known = {key: value for key, value in tags.items() if value is not None}
     if go_on:
+        kept = Outbox(PLACE / go_on, store.uri, go_on, name)
+        if store.is_remote and kept.folder.exists():
+            kept.deliver()
         mlflow.start_run(run_id=go_on, tags=known)
         if "cxr.failure" in mlflow.MlflowClient().get_run(go_on).data.tags:
             mlflow.delete_tag("cxr.failure")
@@ -101,22 +107,21 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
         mlflow.start_run(experiment_id=experiment_id(store, config.tracking.experiment), run_name=name, tags=known)
     active = mlflow.active_run()
     assert active is not None
-    run, lock = Run(active.info.run_id, name), None
+    run = Run(active.info.run_id, name)
     if store.is_remote:
         run.outbox = Outbox(PLACE / run.id, store.uri, run.id, name)
-        lock = run.outbox.lock()
-        lock.acquire()
-    try:
-        run.log_params(flat_params(config))
-        yield run
-    except KeyboardInterrupt:
-        _close(run, "KILLED", lock)
-        raise
-    except BaseException as error:
-        run.set_tags({"cxr.failure": f"{type(error).__name__}: {error}"[:5000]})
-        _close(run, "FAILED", lock)
-        raise
-    _close(run, "FINISHED", lock)
+    with run.outbox.held() if run.outbox else nullcontext():
+        try:
+            run.log_params(flat_params(config))
+            yield run
+        except KeyboardInterrupt:
+            _close(run, "KILLED")
+            raise
+        except BaseException as error:
+            run.set_tags({"cxr.failure": f"{type(error).__name__}: {error}"[:5000]})
+            _close(run, "FAILED")
+            raise
+        _close(run, "FINISHED")
 
 
 def flat_params(config: Config) -> dict[str, str]:
@@ -124,7 +129,7 @@ def flat_params(config: Config) -> dict[str, str]:
     return {key: json.dumps(value) if isinstance(value, list | dict) else str(value) for key, value, _ in settings(config)}
 
 
-def _close(run: Run, status: str, lock: FileLock | None) -> None:
+def _close(run: Run, status: str) -> None:
     """End the run in the store and in mlflow's own mind, and try once more to send what is kept."""
     import mlflow
 
@@ -134,7 +139,7 @@ def _close(run: Run, status: str, lock: FileLock | None) -> None:
         if run.outbox is None or not is_lost_connection(error):
             raise
         if not run.lost:
-            run.lose(error)
+            run.lose()
     if run.outbox is not None and run.lost:
         run.outbox.keep(end_item(status))
         try:
@@ -143,6 +148,3 @@ def _close(run: Run, status: str, lock: FileLock | None) -> None:
             if not is_lost_connection(error):
                 raise
             print(f"cxr: run {run.id} is kept whole in {run.outbox.folder}; send it with: cxr send", file=sys.stderr)
-    if lock is not None:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cxr.errors import Mistake
+from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import Store
 from cxr.words import nearest
 
@@ -50,6 +51,8 @@ class LoggedRun:
         try:
             return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, tracking_uri=self.store))
         except Exception as error:
+            if is_lost_connection(error):
+                raise
             raise Mistake(f"can't fetch {name} of run {self.name} ({self.short_id}): {error}") from None
 
     def has_file(self, name: str) -> bool:
@@ -81,6 +84,8 @@ def filtered_runs(wanted: str) -> list[LoggedRun]:
                 experiments, wanted, max_results=1000, order_by=["attributes.start_time DESC"], page_token=token
             )
         except MlflowException as error:
+            if is_lost_connection(error):
+                raise
             raise Mistake(f"MLflow can't use the filter {wanted!r}: {error.message}") from None
         found += [_logged(run) for run in page]
         token = page.token

@@ -25,7 +25,6 @@ class Unfinished:
     """One run's folder, and its lock, held by this process."""
 
     folder: Path
-    run_id: str | None  # of an earlier attempt to go on with
     _lock: FileLock = field(repr=False)
 
     @property
@@ -33,10 +32,21 @@ class Unfinished:
         """Where training keeps its state."""
         return self.folder / "state.npz"
 
-    def belongs_to(self, run_id: str) -> None:
-        """Remember which run in the store this is."""
-        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
-        self.run_id = run_id
+    def belongs_to(self, run_id: str, store: Store) -> None:
+        """Remember which run in which store this is."""
+        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id, "uri": store.uri}))
+
+    def earlier_run(self, store: Store) -> str | None:
+        """Id of the run of an earlier attempt, if it is in this store and was not deleted. The store has to be open."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            said = json.loads((self.folder / "run.json").read_text())
+            run = mlflow.get_run(said["run_id"]) if said["uri"] == store.uri else None
+        except (OSError, ValueError, KeyError, TypeError, MlflowException):
+            return None
+        return str(run.info.run_id) if run and run.info.lifecycle_stage == "active" else None
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and stop holding it."""
@@ -68,7 +78,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
         if anew:
             rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)  # whoever held it may have removed it
-        return Unfinished(folder, _run_id(folder), lock)
+        return Unfinished(folder, lock)
     raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
 
 
@@ -115,10 +125,3 @@ def _is_held(folder: Path) -> bool:
             return False
     except Timeout:
         return True
-
-
-def _run_id(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / "run.json").read_text())["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -36,13 +36,13 @@ def log_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Itera
         patch.setenv("XDG_CACHE_HOME", str(cache_home))
         patch.setattr("cxr.record.compute", lambda: {"threads": 2, "gpus": []})
         store = locate_store(TrackingConfig())
-        open_store(store)
 
         def log(*overrides: str, name: str = "then", tags: dict[str, str | None] | None = None) -> tuple[LoggedRun, Config]:
             if not any(override.startswith("data=") for override in overrides):
                 overrides = ("data.phantom.count=30", *overrides)
             composed, recipe = compose(overrides)
             study = prepare(typed(composed), recipe, Progress(Console(quiet=True)))
+            open_store(store)  # a test may have opened another
             with open_run(store, study.config, name, run_tags(study) | (tags or {})) as run:
                 record_inputs(run, study, folder / run.id / "inputs")
                 write_guesses(study, folder / run.id / "results")

@@ -28,18 +28,22 @@ def test_settings_may_follow_a_flag(run: LoggedRun) -> None:
     assert main([run.id, "--dry", "training.threads=1"]) == 0
 
 
-def test_a_store_that_was_moved_away_from_its_files_is_told(
-    run: LoggedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_was_moved_is_read_where_it_is_now(run: LoggedRun, tmp_path: Path) -> None:
     here = Path.cwd() / "mlruns"
     here.rename(tmp_path / "mlruns")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     try:
-        with pytest.raises(Mistake, match="was the store moved") as told:
-            main([run.id, "--dry"])
+        assert main([run.id, "--from", str(tmp_path / "mlruns"), "--dry"]) == 0
+        assert not here.exists()
     finally:
         (tmp_path / "mlruns").rename(here)
-    assert str(here) in str(told.value)  # where its files should be
+
+
+def test_artifacts_that_are_gone_are_told_with_their_place(run: LoggedRun) -> None:
+    gone = run.file("config/config.yaml")
+    gone.unlink()
+    with pytest.raises(Mistake, match="has no config/config.yaml") as told:
+        main([run.id, "--dry"])
+    assert str(gone.parents[1]) in str(told.value)
 
 
 def test_a_run_again_is_the_same_to_the_bit(tmp_path: Path, run_cxr: Command) -> None:

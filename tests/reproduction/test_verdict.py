@@ -35,7 +35,7 @@ def on_disk(folder: Path, metrics: dict[str, float], *covid: float) -> OnDisk:
         (folder / name).mkdir(parents=True)
     predictions(*covid).to_csv(folder / "predictions/test.csv")
     (folder / "evaluation/metrics.json").write_text(json.dumps({"test": {"classes": CLASSES, "metrics": metrics}}))
-    return OnDisk("0" * 32, "a run", "FINISHED", 0, {}, {}, {}, folder)
+    return OnDisk("0" * 32, "a run", "FINISHED", 0, {}, {}, {}, folder=folder)
 
 
 THEN = predictions(0.25, 0.5, 0.75)

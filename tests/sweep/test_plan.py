@@ -40,10 +40,10 @@ def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for()
 
 def test_a_sweep_that_is_forced_is_another_sweep() -> None:
     plain, forced = planned("loss=plain,focal"), planned("loss=plain,focal", "force=true")
-    assert forced.id == f"{plain.id}-again1"
+    assert forced.id == plain.id.replace("loss-", "loss-again1-")
     (forced.folder / "x").mkdir(parents=True)
     (forced.folder / "results.csv").touch()
-    assert planned("loss=plain,focal", "force=true").id == f"{plain.id}-again2"
+    assert planned("loss=plain,focal", "force=true").id == plain.id.replace("loss-", "loss-again2-")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ store = locate_store(TrackingConfig())
 open_store(store)
 claimed = claim(sys.argv[1], anew=False)
 with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
-    claimed.belongs_to(run.id)
+    claimed.belongs_to(run.id, store)
     print(run.id, flush=True)
     sys.stdin.read()
 """
@@ -36,7 +36,7 @@ import sys
 from cxr.tracking.unfinished import claim
 say = lambda: print("waiting", flush=True)
 claimed = claim("abc", anew=False, on_wait=say if sys.argv[1] == "wait" else None)
-print(claimed.folder.name, claimed.run_id, flush=True)
+print(claimed.folder.name, claimed.checkpoint.exists(), flush=True)
 """
 
 
@@ -88,39 +88,34 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 def test_what_is_let_go_is_found_again_and_what_is_removed_is_not() -> None:
     first = claim("abc", anew=False)
-    assert first.run_id is None
-    first.belongs_to("run-1")
     first.checkpoint.write_bytes(b"state")
     first.let_go()
     second = claim("abc", anew=False)
-    assert second.run_id == "run-1"
     assert second.checkpoint.read_bytes() == b"state"
     second.remove()
     assert list(PLACE.iterdir()) == []
-    assert claim("abc", anew=False).run_id is None
+    assert not claim("abc", anew=False).checkpoint.exists()
 
 
 def test_anew_drops_what_an_earlier_attempt_left() -> None:
     first = claim("abc", anew=False)
-    first.belongs_to("run-1")
     first.checkpoint.write_bytes(b"state")
     first.let_go()
     second = claim("abc", anew=True)
-    assert second.run_id is None
     assert list(second.folder.iterdir()) == []
 
 
 def test_who_does_not_wait_takes_another_folder() -> None:
     mine = claim("abc", anew=False)
-    mine.belongs_to("run-1")
+    mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "go-on") as other:
-        assert line_of(other) == "abc-2 None"
+        assert line_of(other) == "abc-2 False"
 
 
-@pytest.mark.parametrize(("end", "found"), [("let_go", "abc run-1"), ("remove", "abc None")])
+@pytest.mark.parametrize(("end", "found"), [("let_go", "abc True"), ("remove", "abc False")])
 def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
     mine = claim("abc", anew=False)
-    mine.belongs_to("run-1")
+    mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "wait") as other:
         assert line_of(other) == "waiting"
         with pytest.raises(subprocess.TimeoutExpired):
@@ -142,7 +137,11 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: 
     assert closed.info.status == "KILLED"
     assert "the process ended without a word" in closed.data.tags["cxr.failure"]
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
-    assert claim("dead", anew=False).run_id == dead_id
+    left = claim("dead", anew=False)
+    assert left.earlier_run(store) == dead_id
+    assert left.earlier_run(Store("sqlite:///elsewhere.db", None)) is None
+    mlflow.delete_run(dead_id)
+    assert left.earlier_run(store) is None
 
 
 def test_runs_that_cxr_did_not_make_here_are_left_alone(store: Store) -> None:
