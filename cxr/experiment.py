@@ -68,10 +68,10 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
 
     tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
     with (
-        open_run(store, study.config, run_name(study), tags, go_on=claimed.earlier_run(store)) as run,
+        open_run(store, study.config, run_name(study), tags, go_on=claimed.earlier_run()) as run,
         TemporaryDirectory(prefix="cxr-") as scratch,
     ):
-        claimed.belongs_to(run.id, store)
+        claimed.belongs_to(run.id)
         record_inputs(run, study, Path(scratch) / "inputs")
         network, history = train(study, run, progress, claimed.checkpoint)
         judgements = judge(study, network, progress)

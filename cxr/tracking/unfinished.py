@@ -32,21 +32,20 @@ class Unfinished:
         """Where training keeps its state."""
         return self.folder / "state.npz"
 
-    def belongs_to(self, run_id: str, store: Store) -> None:
-        """Remember which run in which store this is."""
-        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id, "uri": store.uri}))
+    def belongs_to(self, run_id: str) -> None:
+        """Remember which run in the store this is."""
+        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
 
-    def earlier_run(self, store: Store) -> str | None:
-        """Id of the run of an earlier attempt, if it is in this store and was not deleted. The store has to be open."""
+    def earlier_run(self) -> str | None:
+        """Id of the run of an earlier attempt, if it is in the store that is open and was not deleted."""
         import mlflow
         from mlflow.exceptions import MlflowException
 
         try:
-            said = json.loads((self.folder / "run.json").read_text())
-            run = mlflow.get_run(said["run_id"]) if said["uri"] == store.uri else None
+            run = mlflow.get_run(json.loads((self.folder / "run.json").read_text())["run_id"])
         except (OSError, ValueError, KeyError, TypeError, MlflowException):
             return None
-        return str(run.info.run_id) if run and run.info.lifecycle_stage == "active" else None
+        return str(run.info.run_id) if run.info.lifecycle_stage == "active" else None
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and stop holding it."""

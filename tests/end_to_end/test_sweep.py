@@ -51,7 +51,7 @@ def test_killed_and_started_again_it_ends_complete(
     process = subprocess.Popen(
         [sys.executable, "-m", "cxr", *larger],
         cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache_home)},
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}, "XDG_CACHE_HOME": str(cache_home)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -41,7 +41,7 @@ def test_a_store_that_was_moved_is_read_where_it_is_now(run: LoggedRun, tmp_path
 def test_artifacts_that_are_gone_are_told_with_their_place(run: LoggedRun) -> None:
     gone = run.file("config/config.yaml")
     gone.unlink()
-    with pytest.raises(Mistake, match="has no config/config.yaml") as told:
+    with pytest.raises(Mistake, match=r"has no config/config\.yaml") as told:
         main([run.id, "--dry"])
     assert str(gone.parents[1]) in str(told.value)
 

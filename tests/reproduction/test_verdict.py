@@ -1,7 +1,6 @@
 """When two runs count as the same: by every probability of every image, never by their metrics alone."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +13,18 @@ from cxr.tracking.search import LoggedRun
 CLASSES = ("COVID", "Normal")
 
 
-@dataclass(frozen=True)
-class OnDisk(LoggedRun):
-    """A run whose artifacts lie in a folder."""
-
-    folder: Path = Path()
-
-    def file(self, name: str) -> Path:
-        return self.folder / name
-
-
 def predictions(*covid: float, ids: tuple[str, ...] = ("a.png", "b.png", "c.png")) -> Predictions:
     """Two classes; the probabilities of the first."""
     probabilities = np.array([[each, 1 - each] for each in covid])
     return Predictions(ids, CLASSES, np.zeros(len(covid), np.int64), probabilities)
 
 
-def on_disk(folder: Path, metrics: dict[str, float], *covid: float) -> OnDisk:
+def run_in(folder: Path, metrics: dict[str, float], *covid: float) -> LoggedRun:
     for name in ("evaluation", "predictions"):
         (folder / name).mkdir(parents=True)
     predictions(*covid).to_csv(folder / "predictions/test.csv")
     (folder / "evaluation/metrics.json").write_text(json.dumps({"test": {"classes": CLASSES, "metrics": metrics}}))
-    return OnDisk("0" * 32, "a run", "FINISHED", 0, {}, {}, {}, folder=folder)
+    return LoggedRun("0" * 32, "a run", "FINISHED", 0, {}, {}, {}, artifacts=folder.as_uri())
 
 
 THEN = predictions(0.25, 0.5, 0.75)
@@ -85,8 +74,8 @@ def test_what_is_no_number_is_not_equal(pair: tuple[Predictions, Predictions]) -
 
 
 def test_metrics_are_told_then_and_now_and_do_not_decide(tmp_path: Path) -> None:
-    then = on_disk(tmp_path / "then", {"accuracy": 0.5, "covid/auc": float("nan"), "mcc": 0.1}, 0.25, 0.5, 0.75)
-    now = on_disk(tmp_path / "now", {"accuracy": 0.6, "covid/auc": 0.7}, 0.25, 0.5, 0.75)
+    then = run_in(tmp_path / "then", {"accuracy": 0.5, "covid/auc": float("nan"), "mcc": 0.1}, 0.25, 0.5, 0.75)
+    now = run_in(tmp_path / "now", {"accuracy": 0.6, "covid/auc": 0.7}, 0.25, 0.5, 0.75)
     verdict = judge_again(then, now, tolerance=0.0)
     assert verdict.kind == "identical"
     names, before, after = zip(*verdict.metrics, strict=True)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -161,20 +160,22 @@ def test_the_same_changes_can_be_applied_to_a_kept_folder_again(repository: Path
             assert (folder / "cxr/new.py").read_text() == "new = 1\n"
 
 
-@pytest.mark.parametrize("install", [False, True], ids=["--in-worktree", "--install"])
+@pytest.mark.parametrize("how", ["--in-worktree", "--install"])
 def test_the_code_of_then_runs_in_the_repository_too(
-    install: bool, repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    how: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    (repository / "cxr/__init__.py").touch()
     (repository / "cxr/__main__.py").write_text("import cxr.code\nprint(cxr.code.version)\n")
     (repository / "cxr/code.py").write_text("version = 2\n")
     (repository / "scripts").mkdir()
-    (repository / "scripts/cxr").write_text(f'#!/bin/sh\nexec {sys.executable} -m cxr "$@"\n')
+    environment = 'PYTHONPATH="$(dirname "$0")/.."'  # stands for one that is made for the worktree
+    (repository / "scripts/cxr").write_text(f'#!/bin/sh\n{environment} exec {sys.executable} -m cxr "$@"\n')
     (repository / "scripts/cxr").chmod(0o755)
     git("add", ".", folder=repository)
     git("commit", "--quiet", "--message", "it runs", folder=repository)
     (repository / "cxr/code.py").write_text("version = 10\n")
     monkeypatch.chdir(repository)
     run = LoggedRun("0" * 32, "then", "FINISHED", 0, {"cxr.git_commit": latest(repository)}, {}, {})
-    asked = Namespace(run="then", elsewhere=[], tolerance=0, dry=True, with_diff=False, install=install, in_worktree=not install)
+    asked = reproduce._parser().parse_args(["then", how])
     assert reproduce._in_worktree(Logged(run, {}, (), {}, pd.DataFrame(), {}, {}, ""), asked) == 0
     assert capfd.readouterr().out == "2\n"

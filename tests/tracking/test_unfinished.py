@@ -26,7 +26,7 @@ store = locate_store(TrackingConfig())
 open_store(store)
 claimed = claim(sys.argv[1], anew=False)
 with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
-    claimed.belongs_to(run.id, store)
+    claimed.belongs_to(run.id)
     print(run.id, flush=True)
     sys.stdin.read()
 """
@@ -138,10 +138,9 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: 
     assert "the process ended without a word" in closed.data.tags["cxr.failure"]
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
     left = claim("dead", anew=False)
-    assert left.earlier_run(store) == dead_id
-    assert left.earlier_run(Store("sqlite:///elsewhere.db", None)) is None
+    assert left.earlier_run() == dead_id
     mlflow.delete_run(dead_id)
-    assert left.earlier_run(store) is None
+    assert left.earlier_run() is None
 
 
 def test_runs_that_cxr_did_not_make_here_are_left_alone(store: Store) -> None:
