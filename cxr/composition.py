@@ -37,6 +37,9 @@ def compose_and_call(task: Any) -> None:
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")(task)()
     except _ERRORS as error:
         raise as_mistake(error) from error
+    except ValueError as error:
+        _raise_if_no_option(error)
+        raise
 
 
 def typed(composed: DictConfig) -> Config:
@@ -143,6 +146,15 @@ def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> Dict
         return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
     except _ERRORS as error:
         raise as_mistake(error) from error
+    except ValueError as error:
+        _raise_if_no_option(error)
+        raise
+
+
+def _raise_if_no_option(error: ValueError) -> None:
+    """Hydra's plain error for group=null."""
+    if str(error).startswith("Config group override must be"):
+        raise Mistake("a group can't be null: choose one of its options (cxr --help lists them)") from error
 
 
 def as_mistake(error: HydraException | OmegaConfBaseException) -> Mistake:

@@ -230,7 +230,7 @@ def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]
 def check(config: Config) -> None:
     """Raise `Mistake` for the first value out of its range, or at odds with another."""
     for key, value, item in settings(config):
-        _check_value(key, value, item)
+        check_value(key, value, item)
     _check_data(config.data)
     if config.split.validation + config.split.test >= 1:
         raise Mistake(
@@ -256,7 +256,8 @@ def check(config: Config) -> None:
                 raise Mistake(f"loss.costs.{true}.{predicted}={cost} is not a cost: give a number of at least 0")
 
 
-def _check_value(key: str, value: Any, item: Field[Any]) -> None:
+def check_value(key: str, value: Any, item: Field[Any]) -> None:
+    """Raise `Mistake` for a value out of the range of its field."""
     if value is None:
         return
     if "fits" in item.metadata and not item.metadata["fits"](value):

@@ -30,6 +30,7 @@ def folder(tmp_path: Path, phantoms: Path) -> Path:
 
 MISTAKES = [
     (["freeze=tp_block"], "freeze=tp_block is not an option: did you mean top_block?"),
+    (["freeze=null"], "a group can't be null: choose one of its options"),
     (["freez=head"], "there is no group freez: did you mean freeze?"),
     (["optimizer.learning_rat=1"], "there is no setting optimizer.learning_rat: did you mean learning_rate"),
     (["learning_rate=1"], "did you mean optimizer.learning_rate?"),

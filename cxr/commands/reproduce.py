@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from cxr.config import TrackingConfig
@@ -27,7 +28,7 @@ TOLERANCE = 1e-3
 
 def main(arguments: list[str]) -> int:
     """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
-    asked = _parser().parse_args(arguments)
+    asked = _parser().parse_intermixed_args(arguments)
     keep_freed_memory()
     store = _store_of_the_run(asked.store)
     open_store(store)
@@ -114,7 +115,7 @@ def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -
     for heading in ("", "then", "now", "difference"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, then, now in verdict.metrics:
-        table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
+        table.add_row(escape(name), f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
     wide_console().print(table)
     print(f"  {verdict.in_words}")
     if verdict.kind == "different":
@@ -131,7 +132,8 @@ def _in_worktree(logged: Logged, asked: argparse.Namespace) -> int:
     words = [asked.run, *asked.elsewhere, f"--tolerance={asked.tolerance}", *(["--dry"] if asked.dry else [])]
     words += [f"--from={asked.store}"] if asked.store else []
     with checked_out(logged.run.tags.get("cxr.git_commit"), logged.diff, asked.with_diff, keep=asked.install) as folder:
+        # Python would look in the folder that the user is in first, and that may be the repository with today's code.
+        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
         if asked.install:
-            return subprocess.run([str(folder / "scripts/cxr"), "reproduce", *words], check=False).returncode
-        environment = {**os.environ, "PYTHONPATH": str(folder)}
+            return subprocess.run([str(folder / "scripts/cxr"), "reproduce", *words], env=environment, check=False).returncode
         return subprocess.run([sys.executable, "-m", "cxr", "reproduce", *words], env=environment, check=False).returncode

@@ -1,5 +1,6 @@
 """The frozen-head baseline that a run is compared with: the latest one on the same data and split."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -103,7 +104,7 @@ def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:
 
 def command_for(recipe: Recipe) -> str:
     """What makes the baseline that a run of this recipe lacks."""
-    return " ".join(["cxr", PRESET, *_shared(recipe)])
+    return shlex.join(["cxr", PRESET, *_shared(recipe)])
 
 
 def _shared(recipe: Recipe) -> list[str]:

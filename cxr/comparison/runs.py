@@ -39,8 +39,11 @@ def read_judged(run: LoggedRun) -> Judged:
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
         raise Mistake(f"run {run.name} ({run.short_id}) was not made by cxr: it has no tag cxr.judged_on")
-    document = json.loads(run.file("evaluation/metrics.json").read_text())
-    return Judged(run, part, Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(document[part]["classes"])))
+    try:
+        document = json.loads(run.file("evaluation/metrics.json").read_text())
+        return Judged(run, part, Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(document[part]["classes"])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Mistake(f"the results of run {run.name} ({run.short_id}) can't be read: {error}") from None
 
 
 def why_not_comparable(reference: LoggedRun, other: LoggedRun) -> str | None:

@@ -11,7 +11,7 @@ from cxr.words import in_words
 
 # Versions that decide numbers come first, and only they are named one by one.
 _NUMERIC = ("tensorflow", "keras", "numpy", "scipy", "pillow", "scikit-learn", "pandas", "h5py", "cxr")
-_DECIDES = ("python", "architecture", "processor")
+_DECIDES = ("python", "architecture")
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ def data_changes(logged: Logged, today: pd.DataFrame) -> list[Change]:
     """Images by hash: altered since then. Images that came later are not part of the run and are left out."""
     then, now = (frame.set_index("path") for frame in (logged.manifest, today))
     altered = [path for path in then.index if path in now.index and then.loc[path, "sha256"] != now.loc[path, "sha256"]]
-    if not altered:
-        return []
-    return [Change("data", f"{in_words(len(altered), 'image')} altered since then, the first of them {altered[0]}")]
+    gone = [path for path in then.index if path not in now.index]
+    found = [(altered, "altered since then"), (gone, "can't be read today")]
+    return [
+        Change("data", f"{in_words(len(paths), 'image')} {what}, the first of them {paths[0]}") for paths, what in found if paths
+    ]
 
 
 def weights_changes(logged: Logged, sha256: str | None) -> list[Change]:

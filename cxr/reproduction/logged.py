@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from cxr.composition import compose, typed
-from cxr.config import Config, Recipe, TrackingConfig, settings
+from cxr.config import Config, PhantomConfig, Recipe, TrackingConfig, check_value, settings
+from cxr.data.manifest import COLUMNS
 from cxr.errors import Mistake
 from cxr.fingerprint import bears_on_result
 from cxr.options import option_groups
 from cxr.tracking.search import LoggedRun
 
-# A search's preset would bring its sweeper; its values are among the overrides anyway.
-_LEFT_OUT = ("hparams_search", "hydra")
+_SEARCH = "hparams_search="  # its preset would bring its sweeper; its values are among the overrides anyway
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,13 @@ def read_logged(run: LoggedRun) -> Logged:
         manifest = pd.read_csv(run.file("data/manifest.csv"), dtype={"sha256": str, "group": str}, keep_default_na=False)
         packages = dict(line.split("==") for line in run.file("environment/packages.txt").read_text().split())
         machine = json.loads(run.file("environment/machine.json").read_text())
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        diff = run.file("environment/uncommitted.diff").read_text() if run.has_file("environment/uncommitted.diff") else ""
+        _check_manifest(manifest)
+        _check_machine(machine)
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         raise Mistake(f"what run {run.name} ({run.short_id}) logged can't be read: {' '.join(str(error).split())}") from None
-    if not (isinstance(values, dict) and isinstance(overrides, list) and isinstance(choices, dict) and isinstance(machine, dict)):
+    if not (isinstance(values, dict) and values and isinstance(overrides, list) and isinstance(choices, dict)):
         raise Mistake(f"what run {run.name} ({run.short_id}) logged is not a config of cxr")
-    diff = run.file("environment/uncommitted.diff").read_text() if run.has_file("environment/uncommitted.diff") else ""
     said = tuple(str(each) for each in overrides)
     return Logged(run, values, said, {str(k): str(v) for k, v in choices.items()}, manifest, packages, machine, diff)
 
@@ -74,10 +76,11 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     """
     today, notes = _composed_today(logged)
     config = OmegaConf.structured(_with_phantom(logged.values))
-    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, Config())]
-    for key, value, _ in settings(_with_phantom(logged.values)):
+    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, _with_phantom(logged.values))]
+    for key, value, item in settings(_with_phantom(logged.values)):
         if (found := _lookup(logged.values, key)) is _ABSENT:
             now = _lookup(today, key) if today else value
+            now = PhantomConfig(**now) if key == "data.phantom" and isinstance(now, dict) else now
             OmegaConf.update(config, key, value if now is _ABSENT else now)
             if bears_on_result(key):
                 notes.append(f"{key} is new since then: {value if now is _ABSENT else now}")
@@ -85,6 +88,9 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
         try:
             _refuse_interpolation(key, found)
             OmegaConf.update(config, key, found, merge=False)
+            check_value(key, OmegaConf.select(config, key), item)
+        except Mistake as mistake:
+            problems.append(str(mistake))
         except (OmegaConfBaseException, ValueError) as error:
             problems.append(f"{key}={str(found)[:80]}: {str(error).splitlines()[0]}")
     if problems:
@@ -118,7 +124,9 @@ _ABSENT = object()
 
 
 def _plain(path: Path) -> Any:
-    """A YAML file as dicts, lists and scalars; interpolations stay text."""
+    """A YAML file as dicts, lists and scalars; interpolations stay text, and aliases, which could grow without end, are refused."""
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(path.read_text())):
+        raise ValueError("it holds a YAML alias, which a logged config never does")
     return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
 
 
@@ -127,11 +135,11 @@ def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
     kept, left = [], []
     for override in logged.overrides:
         key = override.lstrip("+~").partition("=")[0].partition("@")[0]
-        if key.partition(".")[0].partition("/")[0] in _LEFT_OUT or "${" in override or not _is_ours(key):
+        if "$" in override or not _is_ours(key) or not _is_option(override):
             left.append(override)
         else:
             kept.append(override)
-    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(_LEFT_OUT)]
+    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(_SEARCH)]
     try:
         composed, _ = compose(kept)
     except Mistake as mistake:
@@ -145,10 +153,29 @@ def _is_ours(key: str) -> bool:
     return key.partition(".")[0] in {*option_groups(), *(item.name for item in fields(Config))}
 
 
+def _is_option(override: str) -> bool:
+    """Whether a choice is one of conf/'s own options: Hydra would take a path to any YAML file too. True for other overrides."""
+    group, _, option = override.lstrip("+~").partition("=")
+    options = option_groups()
+    return "/" not in group and "@" not in group and (group not in options or option in options[group]) and group != _SEARCH[:-1]
+
+
+def _check_manifest(manifest: pd.DataFrame) -> None:
+    if missing := set(COLUMNS) - set(manifest.columns):
+        raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
+    if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {"train", "val", "test"}:
+        raise ValueError("its manifest names an image twice, or a part that is none")
+
+
+def _check_machine(machine: Any) -> None:
+    if not isinstance(machine, dict) or not (
+        isinstance(machine.get("threads", 0), int) and isinstance(machine.get("gpus", []), list)
+    ):
+        raise ValueError("environment/machine.json does not describe a machine")
+
+
 def _with_phantom(values: dict[str, Any]) -> Config:
     """A default config with the optional parts that the logged one has, so that their settings are looked for."""
-    from cxr.config import PhantomConfig
-
     config, data = Config(), values.get("data")
     if isinstance(data, dict) and isinstance(data.get("phantom"), dict):
         config.data.phantom = PhantomConfig()

@@ -27,6 +27,8 @@ class Verdict:
         """One line."""
         if self.kind == "identical":
             return "identical to the bit: every probability of every image is the same"
+        if self.largest == float("inf"):
+            return "different: not every image has its probabilities in both runs"
         if self.kind == "equal":
             return f"equal within the tolerance: no probability differs by more than {self.largest:.2g}"
         return f"different: the largest difference in any probability is {self.largest:.2g}"
@@ -51,8 +53,10 @@ def verdict_on(pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple
     for first, second in pairs:
         if first.ids != second.ids or first.classes != second.classes:
             return Verdict("different", float("inf"), metrics)
-        identical &= bool(np.array_equal(first.probabilities, second.probabilities))
-        largest = max(largest, float(np.abs(first.probabilities - second.probabilities).max()))
+        if np.array_equal(first.probabilities, second.probabilities, equal_nan=True):
+            continue
+        identical = False
+        largest = max(largest, float(np.nan_to_num(np.abs(first.probabilities - second.probabilities), nan=np.inf).max()))
     kind: Kind = "identical" if identical else "equal" if largest <= tolerance else "different"
     return Verdict(kind, largest, metrics)
 
@@ -65,6 +69,13 @@ def predictions_of(run: LoggedRun, part: str) -> Predictions:
 
 def check_finished(run: LoggedRun) -> None:
     """Raise `Mistake` for a run that has no results to be compared with."""
-    read_judged(run)
+    parts = {"val", read_judged(run).part}
+    try:
+        if set(json.loads(run.file("evaluation/metrics.json").read_text())) != parts:
+            raise ValueError("evaluation/metrics.json is of other parts of the split")
+        for part in parts:
+            predictions_of(run, part)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Mistake(f"the results of run {run.name} ({run.short_id}) can't be read: {error}") from None
     if "cxr.config_fingerprint" not in run.tags:
         raise Mistake(f"run {run.name} ({run.short_id}) was not made by cxr")

@@ -32,6 +32,7 @@ def checked_out(commit: str | None, diff: str, with_diff: bool, keep: bool) -> I
             raise Mistake(f"git can't check out {commit[:8]}: {' '.join(done.stderr.split())}")
     try:
         _git("checkout", "--force", commit, folder=folder)
+        _git("clean", "--force", "-d", folder=folder)  # what another run's changes added; .venv is ignored, and stays
         if diff:
             applied = _git("apply", "--whitespace=nowarn", "-", folder=folder, given=diff)
             if applied.returncode:

@@ -86,9 +86,14 @@ def experiment_id(store: Store, name: str) -> str:
         lock.acquire()
     try:
         found = mlflow.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
         location = (store.folder / "artifacts").as_uri() if store.folder else None
+        if found is not None:
+            if location and found.artifact_location != location:
+                raise Mistake(
+                    f"this store was moved: files of new runs would go to {found.artifact_location}; it can be read (compare, ui, "
+                    "reproduce --from), so make new runs in another folder, or move it back"
+                )
+            return str(found.experiment_id)
         return mlflow.create_experiment(name, artifact_location=location)
     finally:
         if lock:

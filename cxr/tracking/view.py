@@ -32,7 +32,8 @@ def save_view(store: Store, experiment: str, sweep_id: str | None) -> str:
     """
     import mlflow
 
-    number = experiment_id(store, experiment)
+    found = mlflow.get_experiment_by_name(experiment)
+    number = str(found.experiment_id) if found else experiment_id(store, experiment)
     key = f"cxr-{sweep_id}" if sweep_id else "cxr"
     state = {
         "selectedColumns": _COLUMNS,

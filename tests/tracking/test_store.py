@@ -13,7 +13,7 @@ from cxr.config import Config, TrackingConfig
 from cxr.errors import Mistake
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import flat_params, open_run
-from cxr.tracking.store import Store, locate_store, open_store
+from cxr.tracking.store import Store, experiment_id, locate_store, open_store
 
 
 @pytest.fixture
@@ -98,3 +98,20 @@ def test_the_environment_is_named_without_naming_the_person() -> None:
     assert set(machine()) == {"python", "system", "release", "architecture", "cores"}
     commit = code_version().commit
     assert commit is None or len(commit) == 40
+
+
+def test_a_store_that_was_moved_takes_no_new_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "old")
+    first = locate_store(TrackingConfig())
+    open_store(first)
+    experiment_id(first, "cxr")
+    (tmp_path / "old/mlruns").rename(tmp_path / "new/mlruns")
+    monkeypatch.chdir(tmp_path / "new")
+    moved = locate_store(TrackingConfig())
+    open_store(moved)
+    with pytest.raises(Mistake, match="this store was moved"):
+        experiment_id(moved, "cxr")
+    assert not (tmp_path / "old/mlruns").exists()
