@@ -12,7 +12,8 @@ from cxr.errors import Mistake
 from cxr.tracking.search import LoggedRun, filtered_runs
 from tests.conftest import Command
 
-TINY = ("data.phantom.count=60", "training.epochs=2", "training.deterministic=true")
+DEEP = ("freeze=top_block", "freeze.warmup_epochs=0", "augment=medium", "training.epochs=2")
+TINY = ("data.phantom.count=60", *DEEP, "training.deterministic=true")
 
 
 def test_a_dry_run_says_what_differs_and_makes_none(run: LoggedRun, capsys: pytest.CaptureFixture[str]) -> None:
