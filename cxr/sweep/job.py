@@ -35,7 +35,7 @@ def run_job(composed: DictConfig) -> float | None:
     try:
         job = SweepJob(plan.id, folder, number, name, plan.at_once)
         end = run_experiment(typed(composed), replace(recipe, job=job), progress)
-        found = outcome("before" if end.was_finished else "finished", run_id=end.run_id, objective=end.metrics[plan.metric])
+        found = outcome("before" if end.was_finished else "finished", run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except Mistake as mistake:
         found = outcome("mistake", reason=str(mistake))
     except Exception as error:
@@ -49,9 +49,10 @@ def run_job(composed: DictConfig) -> float | None:
 def _told(outcome: Outcome, plan: Plan) -> str:
     done = read_outcomes(plan.folder)
     width = len(str(plan.count))
+    objective = "has no value" if outcome.objective is None else f"{outcome.objective:.4f}"
     said = {
-        "finished": f"{plan.metric} {outcome.objective or 0:.4f}, {duration(outcome.seconds)}",
-        "before": f"{plan.metric} {outcome.objective or 0:.4f}, finished before",
+        "finished": f"{plan.metric} {objective}, {duration(outcome.seconds)}",
+        "before": f"{plan.metric} {objective}, finished before",
         "mistake": f"REFUSED, {outcome.reason}",
         "failed": f"FAILED, {outcome.reason}",
     }[outcome.kind]

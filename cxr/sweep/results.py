@@ -43,6 +43,8 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
+    if plan.metric not in frame:
+        frame[plan.metric] = float("nan")  # no job has a value
     return frame.sort_values(
         [plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True
     )

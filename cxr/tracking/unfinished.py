@@ -37,7 +37,7 @@ class Unfinished:
         (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
 
     def earlier_run(self) -> str | None:
-        """Id of the run of an earlier attempt, if it is in the store that is open and was not deleted."""
+        """Id of the run of an earlier attempt, if it is in the store that is open, not deleted, and not finished after all."""
         import mlflow
         from mlflow.exceptions import MlflowException
 
@@ -45,7 +45,8 @@ class Unfinished:
             run = mlflow.get_run(json.loads((self.folder / "run.json").read_text())["run_id"])
         except (OSError, ValueError, KeyError, TypeError, MlflowException):
             return None
-        return str(run.info.run_id) if run.info.lifecycle_stage == "active" else None
+        is_open = run.info.lifecycle_stage == "active" and run.info.status != "FINISHED"
+        return str(run.info.run_id) if is_open else None
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and stop holding it."""

@@ -131,3 +131,15 @@ def test_a_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..
     sweep(do, *more)
     assert asked == first
     assert len(set(first)) == 4
+
+
+def test_a_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+        with open_run(locate_store(config.tracking), config, config.loss.name, LIKE) as run:
+            run.log_metrics({"test/accuracy": 0.5})
+        return End(run.id, {})
+
+    assert sweep(do) == 0
+    said = capsys.readouterr()
+    assert "plain: val/auc_macro_ovr has no value" in said.err
+    assert "0.500" in said.out

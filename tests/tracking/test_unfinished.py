@@ -139,6 +139,9 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: 
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
     left = claim("dead", anew=False)
     assert left.earlier_run() == dead_id
+    mlflow.MlflowClient().set_terminated(dead_id, "FINISHED")  # it was killed after its last word
+    assert left.earlier_run() is None
+    mlflow.MlflowClient().set_terminated(dead_id, "KILLED")
     mlflow.delete_run(dead_id)
     assert left.earlier_run() is None
 
