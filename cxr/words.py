@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
     """A length of time as people say it.
 
     >>> duration(7.4), duration(95), duration(4000)
-    ('7 s', '1 min 35 s', '1 h 7 min')
+    ('7 s', '1 min 35 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -74,6 +74,12 @@ def run_cxr(cache_home: Path) -> Command:
     return run
 
 
+@pytest.fixture(autouse=True)
+def _no_store_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow writes the store that a test opened into the environment, where the next test's commands would find it."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture
 def quiet() -> Progress:
     """Progress that nobody sees."""

@@ -1,10 +1,9 @@
 """The course of a sweep, with jobs that end as they are told to: what is reported, what goes on, and the exit code."""
 
 import json
-import logging
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +25,11 @@ LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], int]]:
+def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
     """Run a sweep of three jobs that are done by the function given."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for place in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
+        monkeypatch.setattr(f"hydra.{place}.configure_log", lambda *config: None)  # it would close the handlers of pytest
     (tmp_path / "mlruns").mkdir()
     shutil.copy(empty_store, tmp_path / "mlruns/mlflow.db")
 
@@ -38,9 +38,7 @@ def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest
         monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
         return run_sweep()
 
-    before = list(logging.getLogger().handlers)
-    yield run
-    logging.getLogger().handlers[:] = before  # Hydra has set up others, on this test's standard error
+    return run
 
 
 def logged(config: Config, auc: float, role: str = "candidate") -> End:
