@@ -86,7 +86,7 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     options.add_argument("--window-size=1600,1000")
     try:
         assert server.stdout is not None
-        address = server.stdout.readline().split()[2]
+        address = server.stdout.readline().split()[2].partition("/#")[0]
         with Chrome(options, ChromeService(driver)) as browser:
             browser.set_page_load_timeout(LIMIT)
             yield Window(browser, address, folder)

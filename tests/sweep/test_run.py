@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra._internal import logging_config
 
 from cxr.comparison.baseline import SAME
 from cxr.config import Config, Recipe
@@ -28,8 +29,7 @@ LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
     """Run a sweep of three jobs that are done by the function given."""
     monkeypatch.chdir(tmp_path)
-    for place in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
-        monkeypatch.setattr(f"hydra.{place}.configure_log", lambda *config: None)  # it would close the handlers of pytest
+    monkeypatch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest
     (tmp_path / "mlruns").mkdir()
     shutil.copy(empty_store, tmp_path / "mlruns/mlflow.db")
 
