@@ -33,23 +33,16 @@ _ERRORS = (HydraException, OmegaConfBaseException)
 def compose_and_call(task: Any) -> None:
     """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `Mistake`."""
     ConfigStore.instance().store(name="schema", node=Config)
-    try:
+    with _told_as_mistakes():
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")(task)()
-    except _ERRORS as error:
-        raise as_mistake(error) from error
-    except ValueError as error:
-        _raise_if_no_option(error)
-        raise
 
 
 def typed(composed: DictConfig) -> Config:
     """The composed config as a checked `Config`; raises `Mistake` for an unknown key or a value out of range."""
     for key in _unknown_keys(composed, Config, ""):
         raise _unknown_setting(key)
-    try:
+    with _told_as_mistakes():
         config = OmegaConf.to_object(composed)
-    except OmegaConfBaseException as error:
-        raise as_mistake(error) from error
     assert isinstance(config, Config)
     check(config)
     return config
@@ -69,7 +62,7 @@ def job_of(composed: DictConfig) -> tuple[Path, int]:
 
 def compose(overrides: Sequence[str]) -> tuple[DictConfig, Recipe]:
     """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `Mistake`."""
-    with _composer() as loader:
+    with _told_as_mistakes(), _composer() as loader:
         whole = _load(loader, overrides, RunMode.RUN)
     plain = _without_hydra(whole)
     return plain, _recipe(plain, whole.hydra, list(overrides))
@@ -89,7 +82,7 @@ class Expansion:
 
 def expand(overrides: Sequence[str]) -> Expansion:
     """The jobs that Hydra's sweeper will run for these arguments; raises `Mistake`."""
-    with _composer() as loader:
+    with _told_as_mistakes(), _composer() as loader:
         common = _load(loader, overrides, RunMode.MULTIRUN)
         sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
@@ -104,10 +97,7 @@ def expand(overrides: Sequence[str]) -> Expansion:
             return Expansion(
                 None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True)
             )
-        try:
-            (jobs,) = BasicSweeper.split_arguments(parsed, None)
-        except HydraException as error:
-            raise as_mistake(error) from error
+        (jobs,) = BasicSweeper.split_arguments(parsed, None)
     return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
 
 
@@ -142,19 +132,20 @@ def _composer() -> Iterator[ConfigLoader]:
 
 
 def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> DictConfig:
+    return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
+
+
+@contextmanager
+def _told_as_mistakes() -> Iterator[None]:
+    """Raise what Hydra raises for a user's mistake as a `Mistake`."""
     try:
-        return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
+        yield
     except _ERRORS as error:
         raise as_mistake(error) from error
-    except ValueError as error:
-        _raise_if_no_option(error)
+    except ValueError as error:  # Hydra's plain error for group=null
+        if str(error).startswith("Config group override must be"):
+            raise Mistake("a group can't be null: choose one of its options (cxr --help lists them)") from error
         raise
-
-
-def _raise_if_no_option(error: ValueError) -> None:
-    """Hydra's plain error for group=null."""
-    if str(error).startswith("Config group override must be"):
-        raise Mistake("a group can't be null: choose one of its options (cxr --help lists them)") from error
 
 
 def as_mistake(error: HydraException | OmegaConfBaseException) -> Mistake:

@@ -216,6 +216,11 @@ class Recipe:
     job: SweepJob | None = None  # none for a single run
     reproduces: str | None = None  # id of the run that this one does again
 
+    @property
+    def at_once(self) -> int:
+        """How many runs share this machine's cores."""
+        return self.job.at_once if self.job else 1
+
 
 def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
     """Every leaf of a config as (dotted key, value, dataclass field), in the order of the schema."""

@@ -52,7 +52,7 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
         close_cut_off_runs(store)
         if recipe.job and not config.force and (twin := finished_twin(study)):
             return _end_of(twin, recipe.job)
-        prepare_tensorflow(config.training, recipe.job.at_once if recipe.job else 1)  # before anything else imports Keras
+        prepare_tensorflow(config.training, recipe.at_once)  # before anything else imports Keras
     ensure_baseline(study, progress)
     with unfinished(study, progress) as claimed:
         if recipe.job and not config.force and (twin := finished_twin(study)):  # another process was at it
@@ -65,8 +65,9 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
     from cxr.record import Results, record_inputs, record_results, run_name, run_tags
     from cxr.summary import print_summary
     from cxr.tracking.run import open_run
+    from cxr.tracking.unfinished import TAG
 
-    tags = run_tags(study) | {"cxr.unfinished": claimed.folder.name}
+    tags = run_tags(study) | {TAG: claimed.folder.name}
     with (
         open_run(store, study.config, run_name(study), tags, go_on=claimed.earlier_run()) as run,
         TemporaryDirectory(prefix="cxr-") as scratch,
@@ -103,7 +104,7 @@ def ensure_baseline(study: Study, progress: Progress) -> None:
             run_experiment(
                 config, recipe, Progress(progress.console, job="baseline", bars=progress.bars) if progress.job else progress
             )
-            prepare_tensorflow(study.config.training, study.recipe.job.at_once if study.recipe.job else 1)
+            prepare_tensorflow(study.config.training, study.recipe.at_once)
 
 
 def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.DataFrame | None" = None) -> Study:
@@ -123,7 +124,7 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
         raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     from cxr.data.dataset import read_dataset
 
-    shelf = recipe.job.folder / "decoded" if recipe.job and recipe.job.at_once > 1 else None
+    shelf = recipe.job.folder / "decoded" if recipe.job and recipe.at_once > 1 else None
     return Study(config, recipe, read_dataset(config, images, progress.stage, shelf, manifest), weights)
 
 

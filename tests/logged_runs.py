@@ -2,18 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.config import Config, LossConfig
+from cxr.config import Config, LossConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id
-from cxr.tracking.store import Store, open_store
+from cxr.tracking.store import Store, locate_store, open_store
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 MakeRun = Callable[..., LoggedRun]
@@ -37,15 +37,33 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
-    """Log a run in this test's own store: name, skill, role, fingerprint of its split."""
+def fresh_store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """This test's own store, open, in the folder that the test is in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = tmp_path / "mlruns"
-    folder.mkdir()
-    shutil.copy(empty_store, folder / "mlflow.db")
-    store = Store(f"sqlite:///{folder}/mlflow.db", folder)
+    return open_copy(empty_store)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Store]:
+    """One store for all tests of a file, open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("shared"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield open_copy(empty_store)
+
+
+def open_copy(empty_store: Path) -> Store:
+    """A copy of a store in the folder that the process is in, open."""
+    Path("mlruns").mkdir()
+    shutil.copy(empty_store, "mlruns/mlflow.db")
+    store = locate_store(TrackingConfig())
     open_store(store)
+    return store
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
+    """Log a run in this test's own store: name, skill, role, fingerprint of its split."""
 
     def make(
         name: str, skill: float = 1.0, role: str = "candidate", split: str = "s", loss: str = "plain", seed: int = 1
@@ -59,7 +77,7 @@ def make_run(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch)
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
         pd.DataFrame({"path": said.ids, "group": said.ids, "label": "x"}).to_csv(files / "data/manifest.csv", index=False)
         tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
-        with open_run(store, Config(loss=LossConfig(name=loss)), name, tags) as run:
+        with open_run(fresh_store, Config(loss=LossConfig(name=loss)), name, tags) as run:
             run.log_folder(files)
         return runs_by_id([run.id])[run.id]
 

@@ -19,14 +19,12 @@ from cxr.comparison.runs import (
     in_short,
     judged_in_words,
     read_judged,
-    why_not_comparable,
 )
-from cxr.config import TrackingConfig
 from cxr.errors import Mistake
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
-from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, of_sweep
-from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
+from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.words import in_words
 
@@ -36,12 +34,10 @@ MANY = 50  # runs that one comparison takes
 def main(arguments: list[str]) -> None:
     """Print the comparison, and write the files that are asked for."""
     asked = _parser().parse_args(arguments)
-    store = locate_store(TrackingConfig())
-    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
-        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+    store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
-    wanted = of_sweep(asked.sweep) + " and attributes.status = 'FINISHED'" if asked.sweep else asked.filter
+    wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else asked.filter
     runs = find_runs(asked.runs, wanted, store) if asked.runs or wanted else _latest()
     if not runs:
         raise Mistake(f"no finished run matches {wanted}: see what there is with cxr ui")
@@ -78,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _latest() -> list[LoggedRun]:
-    found = filtered_runs("attributes.status = 'FINISHED' and tags.`cxr.role` = 'candidate'")
+    found = finished_runs({"cxr.role": "candidate"})
     if not found:
         raise Mistake("no run has finished yet: make one with cxr, or name the runs to compare")
     return found[:1]
@@ -88,9 +84,7 @@ def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedR
     """What to compare with: the run asked for, a baseline among the runs, the baseline on their data, or the first of them."""
     if reference is None:
         among = [run for run in runs if run.tags.get("cxr.role") == "baseline"]
-        alike = [run for run in baselines_like(runs[0].tags) if not why_not_comparable(run, runs[0])]
-        candidates = among or (alike if len(runs) == 1 or alike else [])
-        reference = candidates[0] if candidates else runs[0]
+        reference = [*among, *baselines_like(runs[0].tags), *runs][0]
     others = [run for run in runs if run.id != reference.id]
     if not others:
         raise Mistake(
@@ -116,15 +110,11 @@ def _print(comparison: Comparison, out: Console) -> None:
         for heading in ("", "reference", "this run", "difference", "95 % interval", "p", "test"):
             table.add_column(heading, justify="left" if heading in ("", "test") else "right")
         for each in differences:
-            p_value = "" if each.adjusted is None else "<0.001" if each.adjusted < 0.001 else f"{each.adjusted:.3f}"
-            interval = f"{each.low:+.3f} to {each.high:+.3f}"
-            table.add_row(
-                each.metric, f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", interval, p_value, each.test
-            )
+            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", f"{each.low:+.3f} to {each.high:+.3f}"
+            table.add_row(each.metric, *shown, each.p_in_words, each.test)
         out.print(table)
         out.print(f"  {_who_is_right(reference, other)}", markup=False)
-    tests = sum(each.p_value is not None for differences in comparison.differences for each in differences)
-    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {tests} tests (Holm).", markup=False)
+    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {comparison.tests} tests (Holm).", markup=False)
     settings = config_differences([reference.run, *(other.run for other in comparison.others)])
     out.print(f"  Settings that differ:{'' if len(settings) else ' none'}", markup=False)
     for setting, values in settings.iterrows():

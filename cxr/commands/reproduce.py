@@ -11,7 +11,6 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from cxr.config import TrackingConfig
 from cxr.errors import Mistake
 from cxr.experiment import prepare, run_experiment
 from cxr.progress import Progress, wide_console
@@ -20,7 +19,7 @@ from cxr.reproduction.logged import Logged, Restored, read_logged, restore
 from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
 from cxr.tracking.search import find_run, runs_by_id
-from cxr.tracking.store import Store, locate_store, open_store
+from cxr.tracking.store import Store, open_store, store_with_runs
 from cxr.training.runtime import keep_freed_memory
 
 TOLERANCE = 1e-3
@@ -92,10 +91,7 @@ def _store_of_the_run(named: str | None) -> Store:
         if not (folder / "mlflow.db").is_file():
             raise Mistake(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
         return Store(f"sqlite:///{folder / 'mlflow.db'}", folder)
-    store = locate_store(TrackingConfig(uri=named))
-    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
-        raise Mistake(f"there are no runs in {store.folder}: go to the folder that holds the run, or name its store with --from")
-    return store
+    return store_with_runs(named)
 
 
 def _print_changes(logged: Logged, changes: list[Change]) -> None:

@@ -8,7 +8,7 @@ import sys
 
 from cxr.config import TrackingConfig
 from cxr.errors import Mistake
-from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import save_view
 
@@ -29,11 +29,9 @@ def main(arguments: list[str]) -> None:
     )
     asked = parser.parse_args(arguments)
     port = free_port(asked.port)
-    store = locate_store(TrackingConfig())
+    store = store_with_runs()
     if store.folder is None and store.uri.startswith(("http://", "https://")):
         raise Mistake(f"the runs are on a server already: open {store.uri} in a browser")
-    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
-        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
     open_store(store)
     close_cut_off_runs(store)
     page = save_view(store, asked.experiment, asked.sweep)

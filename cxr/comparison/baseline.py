@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from cxr.comparison.runs import groups_of, read_judged, why_not_comparable
+from cxr.comparison.runs import SAME, groups_of, read_judged, why_not_comparable
 from cxr.composition import compose, typed
 from cxr.config import Config, Recipe
 from cxr.evaluation.paired import Difference, corrected, paired_differences
@@ -16,7 +16,6 @@ from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 
 PRESET = "experiment=frozen_head_baseline"
-SAME = ("cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.judged_on")
 _USUAL = {"data": "phantom", "split": "three_way"}
 _GROUPS = ("data", "split", "backbone", "evaluation")  # what a baseline has in common with the run that it is made for
 
@@ -50,6 +49,8 @@ class AgainstBaseline:
 
 def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
     """Finished baselines on the same data and split as a run with these tags, latest first. The store has to be open."""
+    if not set(SAME) <= set(tags):
+        return []  # not made by cxr
     return finished_runs({"cxr.role": "baseline", **{name: tags[name] for name in SAME}})
 
 
@@ -121,5 +122,4 @@ def _why_none(tags: Mapping[str, Any], recipe: Recipe) -> str:
     make = f"make one with: {command_for(recipe)}  (or add baseline.auto=true)"
     if not others:
         return f"there is no baseline yet; {make}"
-    asked = LoggedRun("", "", "FINISHED", 0, tags, {}, {})
-    return f"no baseline can be compared with this run: the latest can't, as {why_not_comparable(others[0], asked)}; {make}"
+    return f"no baseline can be compared with this run: the latest can't, as {why_not_comparable(others[0].tags, tags)}; {make}"

@@ -36,7 +36,7 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         judged=judged_in_words(reference),
         runs=runs,
         shown=SHOWN,
-        tests=sum(each.p_value is not None for differences in comparison.differences for each in differences),
+        tests=comparison.tests,
         names=[in_short(reference.run), *(run["title"] for run in runs)],
         settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
         figure=base64.b64encode(png_of(runs_figure(named, f"Difference from {in_short(reference.run)}"), dpi=110)).decode(),

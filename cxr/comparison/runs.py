@@ -1,8 +1,9 @@
 """Logged runs side by side: read from what they logged, refused where they were not judged on the same images."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +13,14 @@ from cxr.evaluation.predictions import Predictions
 from cxr.fingerprint import bears_on_result
 from cxr.tracking.search import LoggedRun
 from cxr.words import part_in_full
+
+# Tags in which runs that can be compared agree, and what it means where they do not.
+_WHY_NOT = {
+    "cxr.data_fingerprint": "they saw different images",
+    "cxr.split_fingerprint": "their images were split differently",
+    "cxr.judged_on": "they were judged on different parts of the split",
+}
+SAME = tuple(_WHY_NOT)
 
 
 @dataclass(frozen=True)
@@ -31,38 +40,59 @@ class Comparison:
     others: list[Judged]
     differences: list[list[Difference]]
 
+    @property
+    def tests(self) -> int:
+        """How many p-values were corrected together."""
+        return sum(each.p_value is not None for differences in self.differences for each in differences)
+
 
 def read_judged(run: LoggedRun) -> Judged:
     """What a run logged; raises `Mistake` for one that did not finish or lacks its files."""
     if run.status != "FINISHED":
-        raise Mistake(f"run {run.name} ({run.short_id}) is {run.status}, not finished: there is nothing to compare")
+        raise Mistake(f"run {in_short(run)} is {run.status}, not finished: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
-        raise Mistake(f"run {run.name} ({run.short_id}) was not made by cxr: it has no tag cxr.judged_on")
+        raise Mistake(f"run {in_short(run)} was not made by cxr: it has no tag cxr.judged_on")
+    return Judged(run, part, read_results(run)[part].predictions)
+
+
+@dataclass(frozen=True)
+class PartResults:
+    """What a run logged of one part of the split."""
+
+    predictions: Predictions
+    metrics: dict[str, float]
+
+
+def read_results(run: LoggedRun) -> dict[str, PartResults]:
+    """The results of a finished run by part; raises `Mistake` where they can't be read, or lack the part that judged it."""
     try:
         document = json.loads(run.file("evaluation/metrics.json").read_text())
-        return Judged(run, part, Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(document[part]["classes"])))
-    except (ValueError, KeyError, TypeError) as error:
-        raise Mistake(f"the results of run {run.name} ({run.short_id}) can't be read: {error}") from None
+        if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
+            raise ValueError("evaluation/metrics.json is of other parts of the split")
+        return {
+            part: PartResults(
+                Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(said["classes"])),
+                {name: float(value) for name, value in said["metrics"].items()},
+            )
+            for part, said in document.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Mistake(f"the results of run {in_short(run)} can't be read: {error}") from None
 
 
-def why_not_comparable(reference: LoggedRun, other: LoggedRun) -> str | None:
-    """Why two runs can't be compared, in words; none if they can."""
-    said = {
-        "cxr.data_fingerprint": "they saw different images",
-        "cxr.split_fingerprint": "their images were split differently",
-        "cxr.judged_on": "they were judged on different parts of the split",
-    }
-    for tag, reason in said.items():
-        if reference.tags.get(tag) != other.tags.get(tag):
-            return f"{reason} ({tag.removeprefix('cxr.')} {reference.tags.get(tag)} and {other.tags.get(tag)})"
+def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Why two runs with these tags can't be compared, in words; none if they can."""
+    for tag, reason in _WHY_NOT.items():
+        if reference.get(tag) != other.get(tag):
+            return f"{reason} ({tag.removeprefix('cxr.')} {reference.get(tag)} and {other.get(tag)})"
     return None
 
 
 def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
     """Paired statistics of each run against the reference; raises `Mistake` where one was judged on other images."""
     for other in others:
-        if reason := why_not_comparable(reference.run, other.run):
+        if reason := why_not_comparable(reference.run.tags, other.run.tags):
             raise Mistake(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")
     groups = groups_of(reference)
     found = corrected([paired_differences(reference.predictions, other.predictions, groups) for other in others])

@@ -11,12 +11,12 @@ MOST = len(COLOURS)
 
 
 def differences_figure(differences: Sequence[Difference], title: str) -> Figure:
-    """One run against another: each metric's difference with its 95 % interval, log loss left out as of another scale."""
-    return runs_figure({"": [each for each in differences if each.metric != "log_loss"]}, title)
+    """One run against another: each metric's difference with its 95 % interval."""
+    return runs_figure({"": differences}, title)
 
 
 def runs_figure(by_run: dict[str, Sequence[Difference]], title: str) -> Figure:
-    """Several runs against one reference; at most seven runs are drawn, in the order given."""
+    """Several runs against one reference, seven at most, in the order given; log loss is left out as of another scale."""
     shown = dict(list(by_run.items())[:MOST])
     metrics = [each.metric for each in next(iter(shown.values())) if each.metric != "log_loss"]
     step = 0.75 / max(len(shown), 1)

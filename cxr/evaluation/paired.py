@@ -33,6 +33,11 @@ class Difference:
     p_value: float | None = None
     adjusted: float | None = None
 
+    @property
+    def p_in_words(self) -> str:
+        """The corrected p-value as tables show it; empty where nothing was tested."""
+        return "" if self.adjusted is None else "<0.001" if self.adjusted < 0.001 else f"{self.adjusted:.3f}"
+
 
 def paired_differences(
     reference: Predictions, other: Predictions, groups: Sequence[str] | None = None, seed: int = 0

@@ -1,10 +1,10 @@
 """What differs between a run's day and today, where the run itself can't tell: code, packages, machine, images, weights."""
 
-import difflib
 from dataclasses import dataclass
 
 import pandas as pd
 
+from cxr.fingerprint import code_fingerprint
 from cxr.reproduction.logged import Logged
 from cxr.tracking.environment import code_version, machine, packages, uncommitted_changes
 from cxr.words import in_words
@@ -25,8 +25,6 @@ class Change:
 
 def code_changes(logged: Logged) -> list[Change]:
     """Commit, uncommitted changes, and the package's own source."""
-    from cxr.fingerprint import code_fingerprint
-
     tags, now, found = logged.run.tags, code_version(), []
     same_source = tags.get("cxr.code_fingerprint") == code_fingerprint()
     commit = tags.get("cxr.git_commit")
@@ -88,11 +86,6 @@ def config_changes(changed: list[tuple[str, str, str]], notes: list[str]) -> lis
         *(Change("config", f"{key} was {then}; the same arguments give {now} today", decides=False) for key, then, now in changed),
         *(Change("config", note, decides=False) for note in notes),
     ]
-
-
-def diff_of_diffs(then: str, now: str) -> str:
-    """How uncommitted changes of then and now differ, as a unified diff."""
-    return "".join(difflib.unified_diff(then.splitlines(True), now.splitlines(True), "then", "now"))
 
 
 def _short(value: str | None) -> str:

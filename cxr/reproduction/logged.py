@@ -18,7 +18,7 @@ from cxr.fingerprint import bears_on_result
 from cxr.options import option_groups
 from cxr.tracking.search import LoggedRun
 
-_SEARCH = "hparams_search="  # its preset would bring its sweeper; its values are among the overrides anyway
+_SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,10 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     are. Raises `Mistake` with the whole list where logged values no longer fit the schema.
     """
     today, notes = _composed_today(logged)
-    config = OmegaConf.structured(_with_phantom(logged.values))
-    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, _with_phantom(logged.values))]
-    for key, value, item in settings(_with_phantom(logged.values)):
+    schema = _with_phantom(logged.values)
+    config = OmegaConf.structured(schema)
+    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, schema)]
+    for key, value, item in settings(schema):
         if (found := _lookup(logged.values, key)) is _ABSENT:
             now = _lookup(today, key) if today else value
             now = PhantomConfig(**now) if key == "data.phantom" and isinstance(now, dict) else now
@@ -97,7 +98,7 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
         raise Mistake(f"the logged config of {logged.run.name} no longer fits: {'; '.join(problems)}")
     changed = [
         (key, str(found), str(now))
-        for key, _, _ in settings(_with_phantom(logged.values))
+        for key, _, _ in settings(schema)
         if today
         and bears_on_result(key)
         and (found := _lookup(logged.values, key)) is not _ABSENT
@@ -139,7 +140,7 @@ def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
             left.append(override)
         else:
             kept.append(override)
-    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(_SEARCH)]
+    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(f"{_SEARCH}=")]
     try:
         composed, _ = compose(kept)
     except Mistake as mistake:
@@ -157,7 +158,7 @@ def _is_option(override: str) -> bool:
     """Whether a choice is one of conf/'s own options: Hydra would take a path to any YAML file too. True for other overrides."""
     group, _, option = override.lstrip("+~").partition("=")
     options = option_groups()
-    return "/" not in group and "@" not in group and (group not in options or option in options[group]) and group != _SEARCH[:-1]
+    return "/" not in group and "@" not in group and (group not in options or option in options[group]) and group != _SEARCH
 
 
 def _check_manifest(manifest: pd.DataFrame) -> None:

@@ -1,12 +1,11 @@
 """Whether two runs came to the same: each metric then and now, the largest difference in any probability, and a verdict."""
 
-import json
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from cxr.comparison.runs import read_judged
+from cxr.comparison.runs import in_short, read_judged, read_results
 from cxr.errors import Mistake
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.search import LoggedRun
@@ -36,15 +35,15 @@ class Verdict:
 
 def judge_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Verdict:
     """Compare what two finished runs logged."""
-    parts = json.loads(then.file("evaluation/metrics.json").read_text())
-    again = json.loads(now.file("evaluation/metrics.json").read_text())
-    pairs = [(predictions_of(then, part), predictions_of(now, part)) for part in parts]
-    names = [(part, name) for part in parts for name in parts[part]["metrics"]]
+    results, again = read_results(then), read_results(now)
     metrics = [
-        (f"{part}/{name}", float(parts[part]["metrics"][name]), float(again.get(part, {}).get("metrics", {}).get(name, np.nan)))
-        for part, name in names
+        (f"{part}/{name}", value, again[part].metrics.get(name, np.nan) if part in again else np.nan)
+        for part, found in results.items()
+        for name, value in found.metrics.items()
     ]
-    return verdict_on(pairs, metrics, tolerance)
+    if set(results) != set(again):
+        return Verdict("different", float("inf"), metrics)
+    return verdict_on([(results[part].predictions, again[part].predictions) for part in results], metrics, tolerance)
 
 
 def verdict_on(pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple[str, float, float]], tolerance: float) -> Verdict:
@@ -61,21 +60,8 @@ def verdict_on(pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple
     return Verdict(kind, largest, metrics)
 
 
-def predictions_of(run: LoggedRun, part: str) -> Predictions:
-    """What a run said of a part of the split."""
-    document = json.loads(run.file("evaluation/metrics.json").read_text())
-    return Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(document[part]["classes"]))
-
-
 def check_finished(run: LoggedRun) -> None:
     """Raise `Mistake` for a run that has no results to be compared with."""
-    parts = {"val", read_judged(run).part}
-    try:
-        if set(json.loads(run.file("evaluation/metrics.json").read_text())) != parts:
-            raise ValueError("evaluation/metrics.json is of other parts of the split")
-        for part in parts:
-            predictions_of(run, part)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Mistake(f"the results of run {run.name} ({run.short_id}) can't be read: {error}") from None
+    read_judged(run)
     if "cxr.config_fingerprint" not in run.tags:
-        raise Mistake(f"run {run.name} ({run.short_id}) was not made by cxr")
+        raise Mistake(f"run {in_short(run)} was not made by cxr")

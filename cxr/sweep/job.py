@@ -14,7 +14,7 @@ from cxr.config import SweepJob
 from cxr.errors import Mistake
 from cxr.experiment import run_experiment
 from cxr.progress import Progress
-from cxr.sweep.outcome import Outcome, read_outcomes, time_left
+from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
 from cxr.words import duration
 
@@ -28,19 +28,18 @@ def run_job(composed: DictConfig) -> float | None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
-    def outcome(kind: str, **facts: object) -> Outcome:
-        seconds = time.perf_counter() - started
-        return Outcome(number, name, kind, seconds, overrides=recipe.overrides, **facts)  # type: ignore[arg-type]
-
+    found = Outcome(number, name, "failed", overrides=recipe.overrides)
     try:
         job = SweepJob(plan.id, folder, number, name, plan.at_once)
         end = run_experiment(typed(composed), replace(recipe, job=job), progress)
-        found = outcome("before" if end.was_finished else "finished", run_id=end.run_id, objective=end.metrics.get(plan.metric))
+        kind: Kind = "before" if end.was_finished else "finished"
+        found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except Mistake as mistake:
-        found = outcome("mistake", reason=str(mistake))
+        found = replace(found, kind="mistake", reason=str(mistake))
     except Exception as error:
         traceback.print_exc()
-        found = outcome("failed", reason=f"{type(error).__name__}: {error}")
+        found = replace(found, reason=f"{type(error).__name__}: {error}")
+    found = replace(found, seconds=time.perf_counter() - started)
     found.save(folder)
     print(_told(found, plan), file=sys.stderr, flush=True)
     return found.objective

@@ -15,7 +15,7 @@ class Outcome:
     number: int
     name: str
     kind: Kind
-    seconds: float
+    seconds: float = 0.0
     run_id: str | None = None
     objective: float | None = None
     reason: str | None = None

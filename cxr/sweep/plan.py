@@ -68,7 +68,7 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
     else:
         identity = sorted(config_fingerprint(config) for config, _ in jobs)
     plan = Plan(
-        id=_sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force),
+        id=sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force),
         count=expansion.count,
         swept=tuple(expansion.swept),
         names=tuple(_told_apart([job_name(job, expansion.swept) for job in expansion.jobs or []])),
@@ -79,7 +79,7 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
     return plan, common, jobs
 
 
-def _sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
+def sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
     """The same for the same jobs, so that a sweep that is started again is the same sweep; one that is forced is another."""
     words = [re.sub(r"[^a-z0-9]+", "_", key.rpartition(".")[2].lower()) for key in swept]
     while len("-".join(words)) > 32:
@@ -93,13 +93,22 @@ def _sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
     return f"{label}-again{again}-{fingerprint[:8]}"
 
 
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """What each override sets, by key.
+
+    >>> values_of(["freeze=head", "+loss.costs.covid.normal=5"])
+    {'freeze': 'head', 'loss.costs.covid.normal': '5'}
+    """
+    return dict(override.lstrip("+").partition("=")[::2] for override in overrides)
+
+
 def job_name(overrides: Sequence[str], swept: Sequence[str]) -> str:
     """A short name made of what differs from job to job.
 
     >>> job_name(["freeze=top_stage", "data=phantom", "optimizer.learning_rate=0.00031622"], ["freeze", "optimizer.learning_rate"])
     'top_stage-learning_rate=0.000316'
     """
-    values = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
+    values = values_of(overrides)
     parts = []
     for key in swept:
         value = _short(values.get(key, "?"))

@@ -10,7 +10,7 @@ from cxr.evaluation.figures import png_of
 from cxr.evaluation.sweep_figure import sweep_figure
 from cxr.progress import wide_console
 from cxr.sweep.outcome import Outcome
-from cxr.sweep.plan import Plan
+from cxr.sweep.plan import Plan, values_of
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
 from cxr.words import in_words, part_in_full
 
@@ -98,7 +98,7 @@ def _table(plan: Plan, frame: pd.DataFrame) -> Table:
 
 
 def _swept_values(plan: Plan, outcome: Outcome) -> dict[str, str]:
-    values = dict(override.lstrip("+").partition("=")[::2] for override in outcome.overrides)
+    values = values_of(outcome.overrides)
     return {key: values.get(key, "") for key in plan.swept}
 
 

@@ -16,7 +16,6 @@ from cxr.study import Study
 from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, make_plan
-from cxr.sweep.results import print_results, results_frame, write_results
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -72,6 +71,8 @@ def run_sweep() -> int:
 
 
 def _show(plan: Plan, outcomes: list[Outcome]) -> None:
+    from cxr.sweep.results import print_results, results_frame, write_results  # pandas and matplotlib wait until there is a table
+
     frame = results_frame(plan, outcomes)
     if not frame.empty:
         write_results(plan, frame)

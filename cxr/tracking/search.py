@@ -11,6 +11,7 @@ from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import Store
 from cxr.words import nearest
 
+FINISHED = "attributes.status = 'FINISHED'"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -64,10 +65,9 @@ class LoggedRun:
         return True
 
 
-def finished_runs(tags: Mapping[str, str], status: str = "FINISHED") -> list[LoggedRun]:
-    """Runs of this status with all these tags, latest first. The store has to be open."""
-    clauses = [f"attributes.status = '{status}'"] + [f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items()]
-    return filtered_runs(" and ".join(clauses))
+def finished_runs(tags: Mapping[str, str]) -> list[LoggedRun]:
+    """Finished runs with all these tags, latest first. The store has to be open."""
+    return filtered_runs(" and ".join([FINISHED, *(f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items())]))
 
 
 def filtered_runs(wanted: str) -> list[LoggedRun]:

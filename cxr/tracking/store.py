@@ -1,6 +1,7 @@
 """Which MLflow store keeps runs: checked without mlflow, made once under a lock."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -48,6 +49,14 @@ def locate_store(tracking: TrackingConfig) -> Store:
     return Store(uri=uri, folder=None)
 
 
+def store_with_runs(uri: str | None = None) -> Store:
+    """The store to read runs from: the one of this address, else the one that runs go to here; raises `Mistake` if it has none."""
+    store = locate_store(TrackingConfig(uri=uri))
+    if store.folder is not None and not (store.folder / "mlflow.db").is_file():
+        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+    return store
+
+
 def open_store(store: Store) -> None:
     """Make the store if it is not there and point mlflow at it.
 
@@ -81,10 +90,7 @@ def experiment_id(store: Store, name: str) -> str:
     """The MLflow experiment of this name, made if need be; a local store keeps artifacts in its own folder."""
     import mlflow
 
-    lock = FileLock(store.folder / "mlflow.db.lock") if store.folder else None
-    if lock:
-        lock.acquire()
-    try:
+    with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
         found = mlflow.get_experiment_by_name(name)
         location = (store.folder / "artifacts").as_uri() if store.folder else None
         if found is not None:
@@ -95,9 +101,6 @@ def experiment_id(store: Store, name: str) -> str:
                 )
             return str(found.experiment_id)
         return mlflow.create_experiment(name, artifact_location=location)
-    finally:
-        if lock:
-            lock.release()
 
 
 def _check_server(uri: str) -> None:

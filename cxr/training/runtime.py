@@ -34,9 +34,8 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     else:
-        from tensorflow.python.framework.config import (
-            disable_op_determinism,
-        )  # has no public name; an earlier run may have enabled it
+        # An earlier run of this process may have enabled it; to disable it has no public name.
+        from tensorflow.python.framework.config import disable_op_determinism
 
         disable_op_determinism()
 

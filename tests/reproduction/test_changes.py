@@ -33,7 +33,7 @@ def today(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     ) -> None:
         monkeypatch.setattr("cxr.reproduction.changes.code_version", lambda: CodeVersion(commit, bool(diff)))
         monkeypatch.setattr("cxr.reproduction.changes.uncommitted_changes", lambda: diff)
-        monkeypatch.setattr("cxr.fingerprint.code_fingerprint", lambda: source)
+        monkeypatch.setattr("cxr.reproduction.changes.code_fingerprint", lambda: source)
         monkeypatch.setattr("cxr.reproduction.changes.packages", lambda: packages)
         monkeypatch.setattr("cxr.reproduction.changes.machine", lambda: {**MACHINE, **machine})
 

@@ -24,7 +24,7 @@ def run_in(folder: Path, metrics: dict[str, float], *covid: float) -> LoggedRun:
         (folder / name).mkdir(parents=True)
     predictions(*covid).to_csv(folder / "predictions/test.csv")
     (folder / "evaluation/metrics.json").write_text(json.dumps({"test": {"classes": CLASSES, "metrics": metrics}}))
-    return LoggedRun("0" * 32, "a run", "FINISHED", 0, {}, {}, {}, artifacts=folder.as_uri())
+    return LoggedRun("0" * 32, "a run", "FINISHED", 0, {"cxr.judged_on": "test"}, {}, {}, artifacts=folder.as_uri())
 
 
 THEN = predictions(0.25, 0.5, 0.75)

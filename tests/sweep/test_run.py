@@ -1,7 +1,6 @@
 """The course of a sweep, with jobs that end as they are told to: what is reported, what goes on, and the exit code."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 from hydra._internal import logging_config
 
-from cxr.comparison.baseline import SAME
+from cxr.comparison.runs import SAME
 from cxr.config import Config, Recipe
 from cxr.errors import Mistake
 from cxr.experiment import End
@@ -18,7 +17,7 @@ from cxr.progress import Progress
 from cxr.sweep import job
 from cxr.sweep.run import run_sweep
 from cxr.tracking.run import open_run
-from cxr.tracking.store import locate_store
+from cxr.tracking.store import Store, locate_store
 
 Job = Callable[[Config, Recipe, Progress], End]
 ARGUMENTS = ["cxr", "-m", "loss=plain,focal,balanced", "data=folder", "backbone=phantom"]
@@ -26,12 +25,9 @@ LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, empty_store: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
+def sweep(fresh_store: Store, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
     """Run a sweep of three jobs that are done by the function given."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest
-    (tmp_path / "mlruns").mkdir()
-    shutil.copy(empty_store, tmp_path / "mlruns/mlflow.db")
 
     def run(do: Job, *more: str) -> int:
         monkeypatch.setattr(job, "run_experiment", do)

@@ -21,7 +21,8 @@ from requests import ConnectionError as NoConnection
 from requests import HTTPError, Response
 
 from cxr.commands import send
-from cxr.comparison.baseline import SAME, against_baseline
+from cxr.comparison.baseline import against_baseline
+from cxr.comparison.runs import SAME
 from cxr.config import Config, Recipe
 from cxr.errors import Mistake
 from cxr.evaluation.predictions import Predictions

@@ -1,28 +1,15 @@
 """Runs are found as people name them, and what can't be found says what there is."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from cxr.config import TrackingConfig
 from cxr.errors import Mistake
-from cxr.sweep.plan import _sweep_id
+from cxr.sweep.plan import sweep_id
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, join_sweep, of_sweep, runs_by_id
-from cxr.tracking.store import Store, experiment_id, locate_store, open_store
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A fresh store, open."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("search"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        store = locate_store(TrackingConfig())
-        open_store(store)
-        yield store
+from cxr.tracking.store import Store, experiment_id
 
 
 def make_run(store: Store, name: str, second: int, status: str = "FINISHED", **tags: str) -> LoggedRun:
@@ -35,13 +22,13 @@ def make_run(store: Store, name: str, second: int, status: str = "FINISHED", **t
 
 
 @pytest.fixture(scope="module")
-def named(store: Store) -> dict[str, LoggedRun]:
+def named(shared_store: Store) -> dict[str, LoggedRun]:
     """Three runs of one name, the second of them the latest that finished, and one that failed."""
     return {
-        "first": make_run(store, "frozen", 1),
-        "second": make_run(store, "frozen", 2),
-        "third": make_run(store, "frozen", 3, "FAILED"),
-        "failed": make_run(store, "unfrozen", 4, "FAILED"),
+        "first": make_run(shared_store, "frozen", 1),
+        "second": make_run(shared_store, "frozen", 2),
+        "third": make_run(shared_store, "frozen", 3, "FAILED"),
+        "failed": make_run(shared_store, "unfrozen", 4, "FAILED"),
     }
 
 
@@ -49,72 +36,74 @@ def logged(run_id: str, name: str) -> LoggedRun:
     return LoggedRun(run_id, name, "FINISHED", 0, {}, {}, {})
 
 
-def test_a_run_is_found_by_its_id_or_the_beginning_of_it(named: dict[str, LoggedRun], store: Store) -> None:
+def test_a_run_is_found_by_its_id_or_the_beginning_of_it(named: dict[str, LoggedRun], shared_store: Store) -> None:
     wanted = named["first"]
-    assert find_run(wanted.id, store) == wanted
-    assert find_run(wanted.short_id, store) == wanted
+    assert find_run(wanted.id, shared_store) == wanted
+    assert find_run(wanted.short_id, shared_store) == wanted
 
 
-def test_a_name_means_the_latest_finished_run_of_that_name(named: dict[str, LoggedRun], store: Store) -> None:
-    assert find_run("frozen", store) == named["second"]
-    assert find_run("unfrozen", store) == named["failed"]
+def test_a_name_means_the_latest_finished_run_of_that_name(named: dict[str, LoggedRun], shared_store: Store) -> None:
+    assert find_run("frozen", shared_store) == named["second"]
+    assert find_run("unfrozen", shared_store) == named["failed"]
 
 
-def test_an_id_that_is_too_short_to_tell_runs_apart_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_that_is_too_short_to_tell_runs_apart_is_refused(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [logged("abcd" + "0" * 28, "one"), logged("abcd" + "1" * 28, "two")]
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: runs)
     with pytest.raises(Mistake, match="2 runs have ids that begin with abcd: write more of it"):
-        find_run("abcd", store)
-    assert find_run("abcd1", store).name == "two"
+        find_run("abcd", shared_store)
+    assert find_run("abcd1", shared_store).name == "two"
 
 
-def test_a_run_may_be_named_like_an_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_may_be_named_like_an_id(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [logged("1" * 32, "other"), logged("2" * 32, "facade")]
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: runs)
-    assert find_run("facade", store).id == "2" * 32
+    assert find_run("facade", shared_store).id == "2" * 32
 
 
 def test_an_unknown_run_is_answered_with_those_that_there_are(
-    named: dict[str, LoggedRun], store: Store, monkeypatch: pytest.MonkeyPatch
+    named: dict[str, LoggedRun], shared_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Mistake, match=r"there is no run frozne: did you mean frozen") as mistake:
-        find_run("frozne", store)
+        find_run("frozne", shared_store)
     assert "unfrozen" in str(mistake.value)
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: [])
     with pytest.raises(Mistake, match=r"there are no runs in .*make one with cxr"):
-        find_run("frozen", store)
+        find_run("frozen", shared_store)
 
 
-def test_a_filter_lets_runs_through_latest_first_and_each_once(named: dict[str, LoggedRun], store: Store) -> None:
+def test_a_filter_lets_runs_through_latest_first_and_each_once(named: dict[str, LoggedRun], shared_store: Store) -> None:
     assert filtered_runs("attributes.status = 'FAILED'") == [named["failed"], named["third"]]
-    assert find_runs(["frozen"], "attributes.run_name = 'frozen'", store) == [named["second"], named["third"], named["first"]]
+    expected = [named["second"], named["third"], named["first"]]
+    assert find_runs(["frozen"], "attributes.run_name = 'frozen'", shared_store) == expected
 
 
 @pytest.mark.parametrize("wanted", ["status is good", "metrics.`x` = 'y'", "nonsense.x = 1"])
-def test_a_filter_that_mlflow_can_not_read_is_a_mistake(wanted: str, store: Store) -> None:
+def test_a_filter_that_mlflow_can_not_read_is_a_mistake(wanted: str, shared_store: Store) -> None:
     with pytest.raises(Mistake, match="MLflow can't use the filter") as mistake:
         filtered_runs(wanted)
     assert wanted in str(mistake.value)
 
 
-def test_a_run_that_two_sweeps_share_is_found_by_both(store: Store) -> None:
-    both, other = make_run(store, "both", 5, sweep_id="freeze-1a2b"), make_run(store, "other", 6, sweep_id="loss-9f9f")
+def test_a_run_that_two_sweeps_share_is_found_by_both(shared_store: Store) -> None:
+    both = make_run(shared_store, "both", 5, sweep_id="freeze-1a2b")
+    other = make_run(shared_store, "other", 6, sweep_id="loss-9f9f")
     for _ in range(2):
         join_sweep(runs_by_id([both.id])[both.id], "loss-3c4d")
     assert runs_by_id([both.id])[both.id].tags["cxr.sweep_id"] == "freeze-1a2b loss-3c4d"
-    for sweep_id, found in [("freeze-1a2b", both), ("loss-3c4d", both), ("loss-9f9f", other)]:
-        assert [run.id for run in filtered_runs(of_sweep(sweep_id))] == [found.id]
+    for sweep, found in [("freeze-1a2b", both), ("loss-3c4d", both), ("loss-9f9f", other)]:
+        assert [run.id for run in filtered_runs(of_sweep(sweep))] == [found.id]
 
 
-def test_a_sweep_that_was_forced_anew_is_another_sweep(store: Store) -> None:
-    plain, anew = (_sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force) for force in (False, True))
-    first = make_run(store, "first", 7, sweep_id=plain)
-    make_run(store, "anew", 8, sweep_id=anew)
+def test_a_sweep_that_was_forced_anew_is_another_sweep(shared_store: Store) -> None:
+    plain, anew = (sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force) for force in (False, True))
+    first = make_run(shared_store, "first", 7, sweep_id=plain)
+    make_run(shared_store, "anew", 8, sweep_id=anew)
     assert [run.id for run in filtered_runs(of_sweep(plain))] == [first.id]
 
 
-def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(store: Store, tmp_path: Path) -> None:
-    run = make_run(store, "with artifacts", 9)
+def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store: Store, tmp_path: Path) -> None:
+    run = make_run(shared_store, "with artifacts", 9)
     (tmp_path / "metrics.json").write_text("{}")
     mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "metrics.json"), "evaluation")
     assert run.file("evaluation/metrics.json").read_text() == "{}"

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,17 +20,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return locate_store(TrackingConfig())
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One store for several tests, open: to make it takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("opened"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        store = locate_store(TrackingConfig())
-        open_store(store)
-        yield store
 
 
 def test_config_comes_before_environment_before_this_folder(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,19 +59,19 @@ with open_run(store, Config(), "a run", {}) as run:
     [(ValueError("no good"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (None, "FINISHED")],
     ids=["error", "ctrl-c", "end"],
 )
-def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, opened: Store) -> None:
-    mlflow.set_tracking_uri(opened.uri)  # another test may have turned to its own
-    begun = open_run(opened, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None})
+def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, shared_store: Store) -> None:
+    mlflow.set_tracking_uri(shared_store.uri)  # another test may have turned to its own
+    begun = open_run(shared_store, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None})
     with pytest.raises(type(error)) if error else nullcontext(), begun as run:
         if error:
             raise error
     logged = mlflow.get_run(run.id)
-    assert opened.folder is not None
+    assert shared_store.folder is not None
     assert logged.info.status == status
     assert logged.data.tags.get("cxr.failure") == ("ValueError: no good" if status == "FAILED" else None)
     assert logged.data.params == flat_params(Config())
     assert "cxr.sweep_id" not in logged.data.tags
-    assert logged.info.artifact_uri.startswith(f"{opened.folder.as_uri()}/artifacts")
+    assert logged.info.artifact_uri.startswith(f"{shared_store.folder.as_uri()}/artifacts")
 
 
 def test_params_are_the_configs_scalars() -> None:

@@ -1,6 +1,5 @@
 """Runs that are under way or were cut off: whose folder it is, and which of them are dead."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,8 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from cxr.config import TrackingConfig
-from cxr.tracking.store import Store, experiment_id, locate_store, open_store
+from cxr.tracking.store import Store, experiment_id
 from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
 
 # A run as the experiment opens it; it goes on until it is killed.
@@ -44,26 +42,6 @@ print(claimed.folder.name, claimed.checkpoint.exists(), flush=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a fresh store begins with; to make it takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("empty"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        open_store(locate_store(TrackingConfig()))
-        return Path("mlruns/mlflow.db").resolve()
-
-
-@pytest.fixture
-def store(empty_database: Path) -> Store:
-    """A fresh store in this folder, open."""
-    Path("mlruns").mkdir()
-    shutil.copy(empty_database, "mlruns")
-    store = locate_store(TrackingConfig())
-    open_store(store)
-    return store
 
 
 @contextmanager
@@ -124,15 +102,15 @@ def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
         assert line_of(other) == found
 
 
-def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: Store) -> None:
+def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_store: Store) -> None:
     alive = claim("alive", anew=False)
-    alive_id = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), tags={TAG: alive.folder.name}).info.run_id
+    alive_id = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: alive.folder.name}).info.run_id
     with python(RUN, "dead") as dead:
         dead_id = line_of(dead)
-        assert close_cut_off_runs(store) == []
+        assert close_cut_off_runs(fresh_store) == []
         dead.kill()
         dead.wait(30)
-        assert close_cut_off_runs(store) == [dead_id]
+        assert close_cut_off_runs(fresh_store) == [dead_id]
     closed = mlflow.get_run(dead_id)
     assert closed.info.status == "KILLED"
     assert "the process ended without a word" in closed.data.tags["cxr.failure"]
@@ -146,18 +124,18 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(store: 
     assert left.earlier_run() is None
 
 
-def test_runs_that_cxr_did_not_make_here_are_left_alone(store: Store) -> None:
-    client, experiment = mlflow.MlflowClient(), experiment_id(store, "cxr")
+def test_runs_that_cxr_did_not_make_here_are_left_alone(fresh_store: Store) -> None:
+    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
     of_somebody = client.create_run(experiment)
     of_another_folder = client.create_run(experiment, tags={TAG: "../abc"})
-    assert close_cut_off_runs(store) == []
+    assert close_cut_off_runs(fresh_store) == []
     assert client.get_run(of_somebody.info.run_id).info.status == "RUNNING"
     assert client.get_run(of_another_folder.info.run_id).info.status == "RUNNING"
 
 
-def test_a_servers_runs_from_elsewhere_are_left_alone(store: Store) -> None:
-    run = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), tags={TAG: "abc"})
-    server = Store(store.uri, None)
+def test_a_servers_runs_from_elsewhere_are_left_alone(fresh_store: Store) -> None:
+    run = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"})
+    server = Store(fresh_store.uri, None)
     assert close_cut_off_runs(server) == []
     claim("abc", anew=False).let_go()
     assert close_cut_off_runs(server) == [run.info.run_id]
