@@ -13,6 +13,8 @@ from cxr.words import nearest
 
 # The building blocks of MobileNetV2 from the input upward: what `freeze.trainable_from` may name, with `head` on top.
 BACKBONE_BLOCKS = ("Conv1", "expanded_conv", *(f"block_{i}" for i in range(1, 17)), "Conv_1")
+# A new view of each image for each epoch.
+FRESH = "fresh"
 # What Keras publishes ImageNet weights for.
 IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
@@ -96,6 +98,7 @@ class AugmentConfig:
     shear_degrees: float = number(0.0, 0, 30)
     brightness: float = number(0.0, 0, 0.5)
     contrast: float = number(0.0, 0, 0.9)
+    views: str = FRESH  # or how many views are drawn once for each image, for the epochs to take in turn
 
 
 @dataclass
@@ -137,6 +140,15 @@ class TrainingConfig:
     seed: int = number(0, 0, 2**31 - 1)
     deterministic: bool = False
     threads: int | None = number(None, 1, 1024)
+    cache: bool = True  # compute the frozen part once for each image and view, and keep it; False: the plain loop
+    cache_limit_gb: float = number(20.0, 0, 1e6, above=True)
+
+
+@dataclass
+class EngineConfig:
+    """The library that computes the frozen part."""
+
+    name: str = choice("auto", "auto", "openvino", "tensorflow")
 
 
 @dataclass
@@ -147,6 +159,7 @@ class EvaluationConfig:
     batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
     specificity: float = number(0.99, 0, 1, below=True)
+    verified_images: int | None = number(16, 1, 1_000_000)  # held-out images on which the saved model must say the same
 
 
 @dataclass
@@ -188,6 +201,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -243,6 +257,7 @@ def check(config: Config) -> None:
             "make their sum less than 1"
         )
     _check_backbone(config.backbone)
+    _check_speed(config)
     if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
         raise Mistake(
             f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
@@ -276,6 +291,19 @@ def _check_data(data: DataConfig) -> None:
         raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
     if data.classes is not None and len(set(data.classes)) < 2:
         raise Mistake(f"data.classes={data.classes} is not enough: name at least two different classes")
+
+
+def _check_speed(config: Config) -> None:
+    if config.augment.views != FRESH and not (config.augment.views.isdecimal() and 0 < int(config.augment.views) <= 10_000):
+        raise Mistake(
+            f"augment.views={config.augment.views} is not known: give fresh, for a new view of each image in each epoch, or how "
+            "many views to draw once, for example augment.views=8"
+        )
+    if config.engine.name == "openvino" and config.training.precision != "float32":
+        raise Mistake(
+            f"engine=openvino computes in float32, not in training.precision={config.training.precision}: "
+            "choose engine=tensorflow or leave engine at auto"
+        )
 
 
 def _check_backbone(backbone: BackboneConfig) -> None:

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 
 from cxr.config import Config, Recipe, SweepJob
 from cxr.errors import Mistake
-from cxr.progress import Progress
+from cxr.progress import Progress, Update
 from cxr.study import Judgement, Study, fingerprints
 from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
 from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from cxr.cache import Cache
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
     from cxr.tracking.store import Store
     from cxr.tracking.unfinished import Unfinished
-    from cxr.training.history import History
+    from cxr.training.fit import Fitted
+    from cxr.training.verify import Verified
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
     from cxr.comparison.baseline import against_baseline
-    from cxr.record import Results, record_inputs, record_results, run_name, run_tags
-    from cxr.summary import print_summary
+    from cxr.record import Results, record_costs, record_inputs, record_results, run_name, run_tags
+    from cxr.summary import costs_in_words, print_summary
     from cxr.tracking.run import open_run
     from cxr.tracking.unfinished import TAG
 
@@ -74,15 +78,18 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
     ):
         claimed.belongs_to(run.id)
         record_inputs(run, study, Path(scratch) / "inputs")
-        network, history = train(study, run, progress, claimed.checkpoint)
-        judgements = judge(study, network, progress)
+        network, fitted = train(study, run, progress, claimed.checkpoint)
+        model = Path(scratch) / "results/model/model.keras"
+        judgements, verified = judge(study, network, fitted, model, progress)
         headline = judgements[-1]
         with progress.stage("log", "Logging model, predictions and figures"):
             against = (
                 None if study.config.tracking.role == "baseline" else against_baseline(tags, headline.predictions, study.recipe)
             )
-            results = Results(network, history, judgements, against, dict(progress.seconds))
+            results = Results(fitted.history, judgements, against, verified)
             metrics = record_results(run, study, results, Path(scratch) / "results")
+        record_costs(run, progress.seconds, fitted.frozen, step=fitted.history.epochs[-1].number)
+    progress.line(costs_in_words(progress.seconds, fitted.frozen))
     if progress.job is None:
         print_summary(run, headline, against)
     return End(run.id, metrics)
@@ -124,8 +131,20 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
         raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     from cxr.data.dataset import read_dataset
 
-    shelf = recipe.job.folder / "decoded" if recipe.job and recipe.at_once > 1 else None
-    return Study(config, recipe, read_dataset(config, images, progress.stage, shelf, manifest), weights)
+    return Study(config, recipe, read_dataset(config, images, progress.stage, cache_of(config, progress), manifest), weights)
+
+
+def cache_of(config: Config, progress: Progress) -> "Cache | None":
+    """The cache that a run uses, unless it asks for the plain loop."""
+    from cxr.cache import Cache, default_folder
+
+    if not config.training.cache:
+        return None
+    return Cache(
+        default_folder(),
+        int(config.training.cache_limit_gb * 1e9),
+        lambda text: progress.console.print(f"cxr: {text}", markup=False),
+    )
 
 
 def finished_twin(study: Study) -> "LoggedRun | None":
@@ -166,7 +185,7 @@ def _end_of(twin: "LoggedRun", job: SweepJob) -> End:
     return End(twin.id, twin.metrics, was_finished=True)
 
 
-def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, History]":
+def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, Fitted]":
     """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the run as they come."""
     from cxr.model.class_weights import class_weights, cost_matrix
     from cxr.model.loss import make_loss
@@ -176,8 +195,9 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
     from cxr.training.phases import Phase
 
     config, dataset = study.config, study.dataset
-    network = build_network(config.backbone, len(dataset.classes), study.weights)
-    data = TrainingSet(dataset.images, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
+    with progress.timed("train"):
+        network = build_network(config.backbone, len(dataset.classes), study.weights, config.training.seed)
+    data = TrainingSet(dataset.images, dataset.hashes, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), cost_matrix(config.loss, dataset.classes))
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
 
@@ -193,28 +213,45 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
             shown = ("train/loss", "val/loss", "val/accuracy")
             progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in shown))
 
-        history = fit(network, data, loss, config, Watcher(on_resume, on_phase, update, on_epoch), checkpoint)
-    return network, history
+        @contextmanager
+        def computing(count: int) -> Iterator[Update]:
+            with progress.timed("frozen"):
+                yield update
+
+        watcher = Watcher(on_resume, on_phase, update, on_epoch, computing)
+        fitted = fit(network, data, loss, config, watcher, checkpoint, cache_of(config, progress))
+    return network, fitted
 
 
-def judge(study: Study, network: "Network", progress: Progress) -> list[Judgement]:
-    """Predict and evaluate the parts that did not train; the last one is the headline: test, or val where there is none."""
-    from cxr.data.split import part_names
+def judge(
+    study: Study, network: "Network", fitted: "Fitted", model: Path, progress: Progress
+) -> "tuple[list[Judgement], Verified]":
+    """Save the model, predict and evaluate the parts that did not train; the last one is the headline.
+
+    That is test, or val where there is none. The saved model has to say the same of a sample of them, whatever computed
+    the predictions; where it does not, its own predictions count.
+    """
+    from cxr.data.split import Part, part_names
     from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
     from cxr.evaluation.predictions import Predictions
-    from cxr.training.fit import predict
+    from cxr.model.saved import save_model
+    from cxr.training.verify import verify
 
-    dataset = study.dataset
-    paths, labels = dataset.manifest["path"], dataset.labels
-    held_out = [part for part in part_names(study.config.split) if part != "train"]
+    config, dataset = study.config, study.dataset
+    held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in part_names(config.split) if part != "train"}
     with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
-        rows = [dataset.rows(part) for part in held_out]
-        probabilities = predict(network.classifier, dataset.images, rows, study.config.evaluation.batch_size)
+        save_model(network, model)
+        found = {part: fitted.predict(rows) for part, rows in held_out.items()}
+        found, verified = verify(model, dataset.images, held_out, found, config)
+        if not verified.agreed:
+            progress.line(f"  {verified.in_words}")
         judgements = []
-        for part, chosen, found in zip(held_out, rows, probabilities, strict=True):
-            predictions = Predictions(tuple(paths.iloc[chosen]), dataset.classes, labels[chosen], found)
+        for part, rows in held_out.items():
+            predictions = Predictions(
+                tuple(dataset.manifest["path"].iloc[rows]), dataset.classes, dataset.labels[rows], found[part]
+            )
             evaluation = evaluate(predictions)
             if part == "val":
-                evaluation.numbers.update(sensitivity_at_specificity(predictions, study.config.evaluation.specificity))
+                evaluation.numbers.update(sensitivity_at_specificity(predictions, config.evaluation.specificity))
             judgements.append(Judgement(part, predictions, evaluation))
-    return judgements
+    return judgements, verified

@@ -19,6 +19,7 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr compare RUN RUN                              paired statistics of runs on the same images
   cxr reproduce RUN                                do a logged run again, and report every difference
   cxr ui                                           open the MLflow UI on the runs made here
+  cxr cache                                        what is kept to save time, and how much of it; cxr cache clear
   cxr send                                         send what a lost MLflow server could not be told
 
 Options (group=option):

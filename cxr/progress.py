@@ -23,6 +23,7 @@ class Progress:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.job, self.bars = job, bars
         self.seconds: dict[str, float] = {}
+        self._inner = [0.0]  # seconds of the stages within each stage that is under way
 
     def line(self, text: str) -> None:
         """One line, above any bar."""
@@ -33,10 +34,21 @@ class Progress:
     def stage(self, name: str, doing: str) -> Iterator[Update]:
         """A stretch of work: yields a function to report progress with, and prints its duration at the end."""
         started = time.perf_counter()
-        with self._bar(doing) as update:
+        with self._bar(doing) as update, self.timed(name):
             yield update
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
         self.line(f"{doing}: {time.perf_counter() - started:.1f} s")
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Count the seconds of what is done here under a name, and not under that of the stage around it."""
+        started = time.perf_counter()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            took, inner = time.perf_counter() - started, self._inner.pop()
+            self._inner[-1] += took
+            self.seconds[name] = self.seconds.get(name, 0.0) + took - inner
 
     @contextmanager
     def _bar(self, doing: str) -> Iterator[Update]:

@@ -1,7 +1,7 @@
 """What a run leaves in MLflow: names, tags and artifacts that users build on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from cxr.evaluation.comparison_figures import differences_figure
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
 from cxr.evaluation.report import ReportFacts, classification_text, write_report
-from cxr.model.network import Network
 from cxr.study import Judgement, Study, fingerprints
 from cxr.tracking.environment import code_version, lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
 from cxr.training.history import History
+from cxr.training.inputs import FrozenWork
 from cxr.training.runtime import compute
+from cxr.training.verify import Verified
 from cxr.words import in_words, part_in_full, slug
 
 TABLE = "evaluation/by_class.json"
@@ -77,16 +78,18 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
 class Results:
     """All that a run came to."""
 
-    network: Network
     history: History
     judgements: Sequence[Judgement]  # the last one is the headline
     against: AgainstBaseline | None  # none for a baseline itself
-    seconds: dict[str, float]
+    verified: Verified
 
 
 def record_results(run: Run, study: Study, results: Results, folder: Path) -> dict[str, float]:
-    """After evaluation: metrics, predictions, tables, figures, report and model. Returns the final metrics by name."""
-    for name in ("evaluation", "predictions", "model"):
+    """After evaluation: metrics, predictions, tables, figures, report and the model that is in `folder` already.
+
+    Returns the final metrics by name.
+    """
+    for name in ("evaluation", "predictions"):
         (folder / name).mkdir(parents=True)
     for judgement in results.judgements:
         judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
@@ -105,7 +108,6 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
     (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
     facts = report_facts(study, run.name, headline.part, against)
     write_report(folder / "report.html", facts, headline.predictions, headline.evaluation, folder / "evaluation")
-    results.network.classifier.save(folder / "model/model.keras")
     run.log_folder(folder)
     run.log_model(folder / "model/model.keras", study.config.backbone.image_size, len(study.dataset.classes))
     run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})  # the UI compares it across runs
@@ -115,9 +117,16 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
     last = results.history.epochs[-1].number
     finals = {f"{each.part}/{name}": value for each in results.judgements for name, value in each.evaluation.numbers.items()}
     finals |= against.metrics() if against else {}
-    seconds = {f"seconds/{name}": value for name, value in results.seconds.items()}
-    run.log_metrics({**finals, "train/best_epoch": results.history.best_epoch, **seconds}, step=last)
+    more = {"train/best_epoch": float(results.history.best_epoch), "model/largest_difference": results.verified.largest}
+    run.log_metrics({**finals, **more}, step=last)
     return finals
+
+
+def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:
+    """Where the time went: seconds by stage, and how much of the frozen part was found in the cache."""
+    rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed else {}
+    counts = {"frozen/computed": float(frozen.computed), "frozen/from_cache": float(frozen.found)}
+    run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)
 
 
 def class_table(headline: Judgement) -> dict[str, list[object]]:

@@ -1,6 +1,7 @@
-"""The short table at the end of a run, on standard output, and how to see the rest."""
+"""What a run says at its end: where the time went, a short table on standard output, and how to see the rest."""
 
 import os
+from collections.abc import Mapping
 
 from rich import box
 from rich.console import Console
@@ -11,7 +12,8 @@ from cxr.evaluation.metrics import BY_CLASS
 from cxr.evaluation.paired import Difference
 from cxr.study import Judgement
 from cxr.tracking.run import Run
-from cxr.words import slug
+from cxr.training.inputs import FrozenWork
+from cxr.words import in_words, slug
 
 _OVERALL = {
     "accuracy": "accuracy",
@@ -45,6 +47,27 @@ def print_summary(run: Run, headline: Judgement, against: AgainstBaseline | None
         out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui", markup=False)
     elif not run.lost:
         out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}", markup=False)
+
+
+_STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "log", "start")  # as a run goes; imports last
+
+
+def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
+    """Where a run's time went, in one line.
+
+    >>> costs_in_words({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
+    'Time: index 0.1 s, frozen part 5.0 s (1,500 computed, 300 images/s; 500 from the cache), train 1.3 s'
+    """
+    told = []
+    for name in sorted(seconds, key=lambda name: (*_STAGES, name).index(name)):
+        if name == "frozen":
+            rate = f"{frozen.computed:,} computed, {frozen.computed / seconds[name]:.0f} images/s; {frozen.found:,} from the cache"
+            told.append(f"frozen part {seconds[name]:.1f} s ({rate})")
+        else:
+            told.append(f"{'start-up' if name == 'start' else name} {seconds[name]:.1f} s")
+    if frozen.found and "frozen" not in seconds:
+        told.append(f"frozen part 0 s ({in_words(frozen.found, 'activation')} from the cache)")
+    return f"Time: {', '.join(told)}"
 
 
 def _signed(difference: Difference) -> str:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,7 +64,7 @@ def run_cxr(cache_home: Path) -> Command:
         return subprocess.run(
             [sys.executable, "-m", "cxr", *arguments],
             cwd=folder,
-            env={**inherited, "XDG_CACHE_HOME": str(cache_home), **environment},
+            env={**inherited, "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment},
             capture_output=True,
             text=True,
             timeout=400,
@@ -72,6 +72,14 @@ def run_cxr(cache_home: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs within the test process keep nothing in the cache of whoever runs the tests, and find nothing there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_CACHE", str(tmp_path_factory.mktemp("cxr-cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

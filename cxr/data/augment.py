@@ -1,11 +1,12 @@
 """How training images are moved: one affine map and one exposure change an image and epoch, drawn from the seed alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config import AugmentConfig
+from cxr.config import FRESH, AugmentConfig
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,25 @@ def changes_nothing(augment: AugmentConfig) -> bool:
     )
 
 
-def draw_views(augment: AugmentConfig, size: int, seed: int, epoch: int, rows: NDArray[np.int64]) -> Views:
-    """Draw a view for each row of the data in an epoch.
+def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:
+    """Which view of each image an epoch (from 0 over all phases) shows: a new one, or one of `augment.views` in turn.
 
-    An image's view depends on seed, epoch and row only: not on the batch it is in, nor on the number of threads.
+    None where views do not differ, because nothing is augmented.
+
+    >>> [view_of_epoch(AugmentConfig(zoom=0.1, views=views), 5) for views in ("fresh", "4")], view_of_epoch(AugmentConfig(), 5)
+    ([5, 1], None)
     """
-    draws = np.stack([np.random.Generator(np.random.Philox([seed, epoch, int(row)])).uniform(-1, 1, 7) for row in rows])
+    if changes_nothing(augment):
+        return None
+    return epoch if augment.views == FRESH else epoch % int(augment.views)
+
+
+def draw_views(augment: AugmentConfig, size: int, seed: int, view: int, hashes: Sequence[str]) -> Views:
+    """Draw view number `view` of each image, given by its pixel hash (sha256 in hex).
+
+    What is drawn depends on seed, view and pixels only: not on the images around it, its batch or the number of threads.
+    """
+    draws = np.stack([np.random.Generator(np.random.Philox([seed, view, int(each[:16], 16)])).uniform(-1, 1, 7) for each in hashes])
     turn, right, down, zoom, shear, light, contrast = draws.T
     angle = np.deg2rad(augment.rotation_degrees) * turn
     slant = np.tan(np.deg2rad(augment.shear_degrees) * shear)

@@ -1,14 +1,14 @@
 """The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxr.cache import Cache, Rows
 from cxr.config import Config
-from cxr.data.decoded import read_once
+from cxr.data.decoded import read_images
 from cxr.data.folders import ImageFolder
 from cxr.data.images import BadImage
 from cxr.data.manifest import make_manifest, only_those_of, rows_of
@@ -23,7 +23,7 @@ class Dataset:
     """Images with what is known of them; row i of `images` is row i of `manifest`."""
 
     classes: tuple[str, ...]
-    images: NDArray[np.uint8]  # (n, size, size, 1)
+    images: Rows  # (n, size, size, 1) uint8
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
 
@@ -37,6 +37,11 @@ class Dataset:
         """Class of each image, (n, classes)."""
         return np.eye(len(self.classes), dtype=np.float32)[self.labels]
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Pixel hash of each image, sha256 in hex."""
+        return tuple(self.manifest["sha256"])
+
     def rows(self, part: Part) -> NDArray[np.int64]:
         """Rows of one part of the split."""
         return rows_of(self.manifest, part)
@@ -47,17 +52,15 @@ class Dataset:
 
 
 def read_dataset(
-    config: Config, images: ImageFolder, stage: Stage, shelf: Path | None = None, manifest: pd.DataFrame | None = None
+    config: Config, images: ImageFolder, stage: Stage, cache: Cache | None = None, manifest: pd.DataFrame | None = None
 ) -> Dataset:
     """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`.
 
-    `shelf` is where processes of the same sweep share decoded images. With a `manifest` its images are read, whatever else
-    there is, and lie on its side of the split.
+    With a `manifest` its images are read, whatever else there is, and lie on its side of the split.
     """
     if manifest is not None:
         images = only_those_of(manifest, images)
-    with stage("read", f"Reading {in_words(len(images.paths), 'image')}") as update:
-        pixels = read_once(images.root, images.paths, config.backbone.image_size, update, shelf)
+    pixels = read_images(images.root, images.paths, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise Mistake(

@@ -1,14 +1,16 @@
-"""From image files to pixels: decoded once, hashed, and resized to the network's size."""
+"""From one image file to pixels: decoded, hashed, and resized to the network's size."""
 
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image
+
+DECODER = f"grey, bilinear, pillow {PIL.__version__}"  # all that decides, beside the file, what its pixels are
 
 # What Pillow raises on damaged or absurd files, by format: https://pillow.readthedocs.io/en/stable/reference/Image.html
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -31,49 +33,23 @@ class Decoded:
     height: int
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Images that were read, in the order of their paths; `bad` holds those that were not."""
+def decode(content: bytes, size: int) -> tuple[NDArray[np.uint8], Decoded | str]:
+    """Grey levels of one file's content, (size, size, 1), and what is known of it; or zeros, and why it can't be read.
 
-    paths: tuple[str, ...]
-    images: NDArray[np.uint8]  # (n, size, size, 1), 0..255
-    facts: tuple[Decoded, ...]
-    bad: tuple[BadImage, ...]
-
-
-def read_images(root: Path, paths: tuple[str, ...], size: int, on_progress: Callable[[int, int], None]) -> Pixels:
-    """Read every path below `root` as grey levels, resized to `size` x `size` (bilinear, area-averaged when shrinking).
-
-    Uses all cores; the result does not depend on how many. Bad images are left out and listed.
+    Resized bilinearly, area-averaged when shrinking.
     """
-    images = np.empty((len(paths), size, size, 1), np.uint8)
-
-    def read_one(index: int) -> Decoded | BadImage:
-        try:
-            grey = load_grey(root / paths[index])
-        except _UNREADABLE as error:
-            return BadImage(paths[index], _reason(error))
-        images[index, :, :, 0] = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR))
-        digest = hashlib.sha256(f"{grey.width}x{grey.height}:".encode() + grey.tobytes()).hexdigest()
-        return Decoded(digest, grey.width, grey.height)
-
-    results: list[Decoded | BadImage] = []
-    with ThreadPoolExecutor() as pool:
-        for result in pool.map(read_one, range(len(paths))):
-            results.append(result)
-            on_progress(len(results), len(paths))
-    kept = [index for index, result in enumerate(results) if isinstance(result, Decoded)]
-    return Pixels(
-        paths=tuple(paths[index] for index in kept),
-        images=images if len(kept) == len(paths) else images[kept],
-        facts=tuple(result for result in results if isinstance(result, Decoded)),
-        bad=tuple(result for result in results if isinstance(result, BadImage)),
-    )
+    try:
+        grey = load_grey(BytesIO(content))
+    except _UNREADABLE as error:
+        return np.zeros((size, size, 1), np.uint8), _reason(error)
+    digest = hashlib.sha256(f"{grey.width}x{grey.height}:".encode() + grey.tobytes()).hexdigest()
+    resized = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR))
+    return resized[:, :, None], Decoded(digest, grey.width, grey.height)
 
 
-def load_grey(path: Path) -> Image.Image:
+def load_grey(file: Path | BytesIO) -> Image.Image:
     """Decode one file to 8-bit grey (mode L). 16-bit files are scaled from 0..65535. Raises what Pillow raises."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         if image.mode.startswith(("I", "F")):
             values = np.asarray(image, np.float64)
             return Image.fromarray(np.clip(values / 257, 0, 255).round().astype(np.uint8))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cxr.config import SplitConfig
+from cxr.data.decoded import Pixels
 from cxr.data.folders import ImageFolder
-from cxr.data.images import Pixels
 from cxr.data.split import assign_parts, part_names
 from cxr.errors import Mistake
 from cxr.words import in_words

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from cxr.config import OptimizerConfig
+from cxr.config import Config, OptimizerConfig
 from cxr.model.freeze import HEAD, block_of
 
 _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {
@@ -20,18 +20,23 @@ _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]]
 }
 
 
-def make_optimizer(optimizer: OptimizerConfig, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
-    """An optimizer for the trainable variables of a flat network, over a phase of `steps` updates.
+def make_optimizer(config: Config, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
+    """An optimizer for the trainable variables of a flat network, over a phase of `steps` updates; ready to be applied.
 
     Where any of the backbone trains, it gets an update rule of its own at `backbone_rate` times the head's learning rate.
+    In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
     """
+    optimizer, variables = config.optimizer, network.trainable_variables
     head_layers = {layer.name for layer in network.layers if block_of(layer.name) == HEAD}
-    head = _made(optimizer, _rate(optimizer, 1.0, steps))
-    if all(variable.path.split("/")[0] in head_layers for variable in network.trainable_variables):
-        return head
-    backbone = _made(optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
-    by_path = {f"{re.escape(name)}/.*": head for name in sorted(head_layers)}
-    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(backbone, by_path))
+    made = _made(optimizer, _rate(optimizer, 1.0, steps))
+    if not all(variable.path.split("/")[0] in head_layers for variable in variables):
+        backbone = _made(optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
+        by_path = {f"{re.escape(name)}/.*": made for name in sorted(head_layers)}
+        made = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(backbone, by_path))
+    if config.training.precision == "mixed_float16":
+        made = keras.optimizers.LossScaleOptimizer(made)
+    made.build(variables)
+    return made
 
 
 def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:

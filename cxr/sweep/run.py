@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,8 +54,6 @@ def run_sweep() -> int:
         if not (ended := len(read_outcomes(plan.folder))):
             raise
         failure = error if ended < plan.count else None  # a search of which every job failed has no best one
-    finally:
-        shutil.rmtree(plan.folder / "decoded", ignore_errors=True)
     outcomes = read_outcomes(plan.folder)
     try:
         close_cut_off_runs(store)

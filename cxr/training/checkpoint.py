@@ -54,16 +54,15 @@ def assign(variables: Sequence[keras.Variable], values: Arrays) -> None:
         variable.assign(value)
 
 
-def capture(network: Network, history: History, best: Arrays) -> State:
+def capture(network: Network, optimizer: keras.optimizers.Optimizer, history: History, best: Arrays) -> State:
     """The state of a network that is being fitted."""
-    return State(history, values_of(moving_variables(network)), values_of(optimizer_variables(network.trainee.optimizer)), best)
+    return State(history, values_of(moving_variables(network)), values_of(optimizer_variables(optimizer)), best)
 
 
-def restore(network: Network, state: State) -> None:
-    """Bring a network that was compiled for the same phase to `state`."""
-    network.trainee.optimizer.build(network.trainee.trainable_variables)
+def restore(network: Network, optimizer: keras.optimizers.Optimizer, state: State) -> None:
+    """Bring a network and an optimizer that were made for the same phase to `state`."""
     assign(moving_variables(network), state.current)
-    assign(optimizer_variables(network.trainee.optimizer), state.optimizer)
+    assign(optimizer_variables(optimizer), state.optimizer)
 
 
 def save(state: State, path: Path) -> None:

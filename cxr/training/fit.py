@@ -1,44 +1,68 @@
 """Fitting: phase by phase, early stopping on validation loss, the best epoch's weights kept, and gone on with when cut off."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from cxr.cache import Cache, Rows
 from cxr.config import Config
-from cxr.data.batches import Batches, plain_batches
+from cxr.data.augment import view_of_epoch
+from cxr.data.views import Viewer
+from cxr.model.cut import cut
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
+from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, History, epochs_since_best, reductions
+from cxr.training.inputs import Activations, FrozenWork, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
+from cxr.training.steps import Loss, Score, Steps
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All images with one-hot targets, and which rows train and validate."""
+    """All images with their pixel hashes and one-hot targets, and which rows train and validate."""
 
-    images: NDArray[np.uint8]  # (n, size, size, 1)
+    images: Rows  # (n, size, size, 1) uint8
+    hashes: Sequence[str]
     targets: NDArray[np.float32]  # (n, classes)
     train: NDArray[np.int64]
     val: NDArray[np.int64]
 
 
+@contextmanager
+def _unwatched(count: int) -> Iterator[Callable[[int, int], None]]:
+    yield lambda done, of: None
+
+
 @dataclass
 class Watcher:
-    """Who wants to know: epochs found on disk, each phase, each batch (done, of how many), each epoch."""
+    """Who wants to know: epochs found on disk, each phase, images trained on (done, of how many), each epoch.
+
+    `computing` is entered while activations of the frozen part are computed, with their number.
+    """
 
     on_resume: Callable[[History], None] = lambda history: None
     on_phase: Callable[[Phase, int], None] = lambda phase, trainable: None
-    on_batch: Callable[[int, int], None] = lambda done, of: None
+    on_images: Callable[[int, int], None] = lambda done, of: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    computing: Callable[[int], AbstractContextManager[Callable[[int, int], None]]] = _unwatched
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went, and the trained network as a function from rows of the data to probabilities (rows, classes)."""
+
+    history: History
+    frozen: FrozenWork
+    predict: Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 
 class TrainingDiverged(RuntimeError):
@@ -48,91 +72,75 @@ class TrainingDiverged(RuntimeError):
 def fit(
     network: Network,
     data: TrainingSet,
-    loss: Callable[[Any, Any], Any],
+    loss: Loss,
     config: Config,
     watcher: Watcher,
     checkpoint: Path | None = None,
-) -> History:
+    cache: Cache | None = None,
+) -> Fitted:
     """Train `network` in place and say how it went.
 
     Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. With a
     `checkpoint` file the state is kept there after each epoch, and a training of the same config and data goes on from it as
-    if it had never stopped. Raises `TrainingDiverged` where the loss is no longer finite.
+    if it had never stopped. With a `cache` the frozen part of the network is computed once for each image and view; without
+    one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite.
     """
-    batches = Batches(data.images, data.targets, data.train, config.augment, config.training.batch_size, config.training.seed)
-    validation = plain_batches(data.images, data.targets, data.val, config.evaluation.batch_size)
+    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed)
     found = load(checkpoint) if checkpoint else None
     history = found.history if found else History()
     if found:
         watcher.on_resume(history)
-    phases = plan_phases(config)
+    phases, work = plan_phases(config), FrozenWork()
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:
         apply_freeze(network.trainee, phase.trainable_from, config.freeze.batch_norm)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
-        network.trainee.compile(
-            optimizer=make_optimizer(config.optimizer, network.trainee, phase.epochs * batches.steps_per_epoch),
-            loss=loss,
-            metrics=["accuracy"],
-            jit_compile=False,  # on CPUs XLA runs MobileNetV2 several times slower than TensorFlow's own kernels
-        )
-        course = _Course(network, config, phase, history, batches.steps_per_epoch, watcher, checkpoint)
+        halves = cut(network.trainee, phase.trainable_from) if cache else None
+        part: keras.Model = network.trainee
+        inputs: Inputs = Images(viewer)
+        if cache and halves:
+            part, inputs = halves.upper, Activations(FrozenPart(halves, viewer, config), cache, watcher.computing, work)
+        steps_per_epoch = -(-len(data.train) // config.training.batch_size)
+        optimizer = make_optimizer(config, network.trainee, phase.epochs * steps_per_epoch)
+        steps = Steps(part, inputs, data.targets, loss, optimizer)
+        course = _Course(network, optimizer, config, phase, history, watcher, checkpoint)
         if found:
             course.resume(found)
             found = None
-        done, left = len(history.epochs), phase.epochs - len(history.losses_of(phase.name))
-        if left and not course.has_ended():
-            network.trainee.fit(
-                batches.from_epoch(done, left),
-                steps_per_epoch=batches.steps_per_epoch,
-                initial_epoch=done,
-                epochs=done + left,
-                validation_data=validation,
-                shuffle=False,  # the batches come shuffled
-                callbacks=[course],
-                verbose=0,
-            )
+        while len(history.losses_of(phase.name)) < phase.epochs and not course.has_ended():
+            epoch, rate = len(history.epochs), learning_rate(single_optimizers(optimizer)[0])
+            order, view = shuffled(data.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch)
+            trained = steps.train(order, view, config.training.batch_size, watcher.on_images)
+            course.end_epoch(trained, steps.judge(data.val, config.evaluation.batch_size), rate)
         assign(trained_weights(network), course.best)
-    return history
+    return Fitted(history, work, lambda rows: steps.predict(rows, config.evaluation.batch_size))
 
 
-def predict(
-    classifier: keras.Model, images: NDArray[np.uint8], rows: Sequence[NDArray[np.int64]], batch_size: int
-) -> list[NDArray[np.float64]]:
-    """Probabilities of grey images (n, size, size, 1) for each set of rows: (len(rows), classes), each row summing to 1."""
-    forward = tf.function(lambda grey: classifier(grey, training=False), reduce_retracing=True)  # Keras' predict would use XLA
-    unused = np.zeros((len(images), 1), np.float32)
-
-    def of_rows(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = [forward(grey).numpy() for grey, _ in plain_batches(images, unused, chosen, batch_size)]
-        probabilities = np.concatenate(found).astype(np.float64)
-        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
-
-    return [of_rows(chosen) for chosen in rows]
+def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of an epoch, from 0 over all phases: the same for the same seed, however the run got there."""
+    return np.random.Generator(np.random.Philox([seed, epoch])).permutation(rows)
 
 
-class _Course(keras.callbacks.Callback):
+class _Course:
     """One phase as it goes: names each epoch's numbers as the project does, keeps best weights and state, tells the watcher."""
 
     def __init__(
         self,
         network: Network,
+        optimizer: keras.optimizers.Optimizer,
         config: Config,
         phase: Phase,
         history: History,
-        steps: int,
         watcher: Watcher,
         checkpoint: Path | None,
     ) -> None:
-        super().__init__()
-        self.network, self.config, self.phase, self.history = network, config, phase, history
-        self.steps, self.watcher, self.checkpoint = steps, watcher, checkpoint
+        self.network, self.optimizer, self.config, self.phase, self.history = network, optimizer, config, phase, history
+        self.watcher, self.checkpoint = watcher, checkpoint
         self.best: Arrays = values_of(trained_weights(network))
-        self.rate = 0.0
 
     def resume(self, state: State) -> None:
         """Go on from an earlier process' last epoch of this phase."""
-        restore(self.network, state)
+        restore(self.network, self.optimizer, state)
         self.best = state.best
 
     def has_ended(self) -> bool:
@@ -140,40 +148,31 @@ class _Course(keras.callbacks.Callback):
         patience = self.config.training.early_stopping_patience
         return patience is not None and epochs_since_best(self.history.losses_of(self.phase.name)) >= patience
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.rate = learning_rate(single_optimizers(self.model.optimizer)[0])
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.watcher.on_batch(batch + 1, self.steps)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._append(epoch + 1, logs or {})
+    def end_epoch(self, trained: Score, validated: Score, rate: float) -> None:
+        """Note what the epoch came to; raises `TrainingDiverged` where a loss is no number."""
+        number = len(self.history.epochs) + 1
+        if not (isfinite(trained.loss) and isfinite(validated.loss)):
+            raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")
+        metrics = {
+            "train/loss": trained.loss,
+            "train/accuracy": trained.accuracy,
+            "val/loss": validated.loss,
+            "val/accuracy": validated.accuracy,
+            "train/learning_rate": rate,
+        }
+        self.history.epochs.append(Epoch(number, self.phase.name, metrics))
         losses = self.history.losses_of(self.phase.name)
         if epochs_since_best(losses) == 0:
-            self.best, self.history.best_epoch = values_of(trained_weights(self.network)), epoch + 1
+            self.best, self.history.best_epoch = values_of(trained_weights(self.network)), number
         if self.config.optimizer.schedule == "plateau":
             self._lower_rate(losses)
         if self.checkpoint is not None:
-            save(capture(self.network, self.history, self.best), self.checkpoint)
+            save(capture(self.network, self.optimizer, self.history, self.best), self.checkpoint)
         self.watcher.on_epoch(self.history.epochs[-1])
-        if self.has_ended():
-            self.model.stop_training = True
-
-    def _append(self, number: int, logs: dict[str, float]) -> None:
-        metrics = {
-            "train/loss": logs["loss"],
-            "train/accuracy": logs["accuracy"],
-            "val/loss": logs["val_loss"],
-            "val/accuracy": logs["val_accuracy"],
-            "train/learning_rate": self.rate,
-        }
-        if not (isfinite(metrics["train/loss"]) and isfinite(metrics["val/loss"])):
-            raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")
-        self.history.epochs.append(Epoch(number, self.phase.name, {name: float(value) for name, value in metrics.items()}))
 
     def _lower_rate(self, losses: list[float]) -> None:
         """What Keras' ReduceLROnPlateau does, for an optimizer of several parts, which has no learning rate of its own."""
         optimizer = self.config.optimizer
         if reductions(losses, optimizer.plateau_patience) > reductions(losses[:-1], optimizer.plateau_patience):
-            for part in single_optimizers(self.model.optimizer):
+            for part in single_optimizers(self.optimizer):
                 part.learning_rate = learning_rate(part) * optimizer.plateau_factor

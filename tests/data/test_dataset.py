@@ -37,7 +37,7 @@ def test_rows_agree(root: Path, compose_config: Compose, quiet: Progress) -> Non
     for row in (0, 17, 39):
         path = dataset.manifest["path"][row]
         assert path.startswith(dataset.manifest["label"][row])
-        np.testing.assert_array_equal(dataset.images[row, ..., 0], np.asarray(Image.open(root / path)))
+        np.testing.assert_array_equal(dataset.images[row][..., 0], np.asarray(Image.open(root / path)))
     parts = [dataset.rows(part) for part in ("train", "val", "test")]
     assert sorted(np.concatenate(parts)) == list(range(40))
     assert dataset.one_hot.argmax(axis=1).tolist() == dataset.labels.tolist()

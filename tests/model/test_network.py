@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config import BACKBONE_BLOCKS, BackboneConfig, OptimizerConfig
+from cxr.config import BACKBONE_BLOCKS, BackboneConfig, Config, OptimizerConfig
 from cxr.model.freeze import apply_freeze, block_of
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
@@ -34,6 +34,17 @@ def test_raw_grey_levels_are_scaled_inside(bounds: list[float]) -> None:
     plain = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=str(PHANTOM_WEIGHTS))
     scaled = bounds[0] + GREY / 255 * (bounds[1] - bounds[0])
     np.testing.assert_allclose(features(GREY), plain(scaled), atol=1e-4)
+
+
+def test_the_next_network_of_a_process_begins_as_the_first_did() -> None:
+    first = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=5)
+    before = [weight.copy() for weight in first.classifier.get_weights()]
+    first.classifier.set_weights([weight + 1 for weight in before])
+    again = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=5)
+    for one, other in zip(again.classifier.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    head = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=6).classifier.get_weights()[-2]
+    assert not np.array_equal(head, before[-2])
 
 
 def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path) -> None:
@@ -66,11 +77,12 @@ def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Ne
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion"])
 def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) -> None:
-    options = compose_config(f"optimizer={name}").optimizer
+    config = compose_config(f"optimizer={name}")
+    options = config.optimizer
     inputs = keras.Input((2,))
     hidden = keras.layers.Dense(2, name="block_16_project", use_bias=False, kernel_initializer="ones")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, name="logits", use_bias=False, kernel_initializer="ones")(hidden))
-    optimizer = make_optimizer(options, model, steps=10)
+    optimizer = make_optimizer(config, model, steps=10)
     gradients = [keras.ops.full(variable.shape, 0.5) for variable in model.trainable_variables]
     optimizer.apply(gradients, model.trainable_variables)
     backbone, head = (float(1 - np.asarray(variable)[0, 0]) for variable in model.trainable_variables)
@@ -82,7 +94,7 @@ def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) 
 def test_cosine_ends_at_nothing() -> None:
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(inputs))
-    optimizer = make_optimizer(OptimizerConfig(schedule="cosine", learning_rate=0.1), model, steps=4)
+    optimizer = make_optimizer(Config(optimizer=OptimizerConfig(schedule="cosine", learning_rate=0.1)), model, steps=4)
     rates = []
     for _ in range(4):
         rates.append(learning_rate(optimizer))

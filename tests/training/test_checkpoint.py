@@ -33,8 +33,8 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
             raise Cut
 
     loss = make_loss(config.loss, np.ones(3), np.ones((3, 3)))
-    history = fit(network, DATA, loss, config, Watcher(on_epoch=on_epoch), checkpoint)
-    return history, network.trainee.get_weights(), seen
+    found = fit(network, DATA, loss, config, Watcher(on_epoch=on_epoch), checkpoint)
+    return found.history, network.trainee.get_weights(), seen
 
 
 @pytest.mark.parametrize(

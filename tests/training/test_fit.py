@@ -5,23 +5,24 @@ import gc
 import keras
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cxr.config import Config, TrainingConfig
 from cxr.model.class_weights import class_weights, cost_matrix
 from cxr.model.loss import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
-from cxr.training.fit import TrainingDiverged, TrainingSet, Watcher, fit, predict
+from cxr.training.fit import Fitted, TrainingDiverged, TrainingSet, Watcher, fit, shuffled
 from cxr.training.history import Epoch
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
+from tests.data.test_views import rows_of
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(24) % 3
 # Three classes that differ in brightness: learnable in a few steps.
 IMAGES = np.clip(RNG.normal(60 + 60 * LABELS[:, None, None, None], 20, (24, 32, 32, 1)), 0, 255).astype(np.uint8)
-DATA = TrainingSet(IMAGES, np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24))
+HASHES = [f"{row:064x}" for row in range(24)]
+DATA = TrainingSet(rows_of(IMAGES), HASHES, np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24))
 SMALL = ("backbone.image_size=32", "training.batch_size=8", "augment=none", "training.early_stopping_patience=null")
 DEEP = ("freeze=top_block", "freeze.warmup_epochs=0")
 
@@ -38,7 +39,8 @@ def tiny_network(dropout: float = 0.0) -> Network:
     return Network(keras.Model(images, probabilities), keras.Model(images, logits))
 
 
-def fitted(config: Config, network: Network | None = None) -> tuple[Network, list[Epoch], int, list[tuple[str, int]]]:
+def fitted(config: Config, network: Network | None = None) -> tuple[Fitted, list[tuple[str, int]]]:
+    """The plain loop, and the phases with their numbers of trainable weights."""
     if network is None:
         prepare_tensorflow(config.training)
         network = tiny_network()
@@ -48,23 +50,28 @@ def fitted(config: Config, network: Network | None = None) -> tuple[Network, lis
     phases: list[tuple[str, int]] = []
     seen: list[Epoch] = []
     watcher = Watcher(on_phase=lambda phase, trainable: phases.append((phase.name, trainable)), on_epoch=seen.append)
-    history = fit(network, DATA, loss, config, watcher)
-    assert seen == history.epochs
-    return network, history.epochs, history.best_epoch, phases
+    found = fit(network, DATA, loss, config, watcher)
+    assert seen == found.history.epochs
+    return found, phases
 
 
-def probabilities(network: Network) -> NDArray[np.float64]:
-    return predict(network.classifier, IMAGES, [np.arange(24)], 8)[0]
+def test_each_epoch_shows_every_row_once_in_an_order_of_its_own() -> None:
+    rows = np.array([1, 2, 3, 5, 8, 13, 14, 15])
+    orders = [shuffled(rows, seed, epoch).tolist() for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    assert all(sorted(order) == rows.tolist() for order in orders)
+    assert orders[0] == orders[3]
+    assert len({tuple(order) for order in orders}) == 3
 
 
 def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> None:
     config = compose_config(*SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=2")
     prepare_tensorflow(config.training)
-    network, epochs, best, phases = fitted(config, build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS)))
-    assert [(epoch.number, epoch.phase) for epoch in epochs] == [(1, "head warm-up"), (2, "fine-tuning")]
+    network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS))
+    found, phases = fitted(config, network)
+    assert [(epoch.number, epoch.phase) for epoch in found.history.epochs] == [(1, "head warm-up"), (2, "fine-tuning")]
     assert phases[0][1] == 1280 * 3 + 3
     assert phases[1][1] > 10 * phases[0][1]
-    assert best == 2
+    assert found.history.best_epoch == 2
     before = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=str(PHANTOM_WEIGHTS))
     for name, same in (("block_15_project", True), ("block_16_project", False), ("block_16_project_BN", True)):
         for ours, theirs in zip(
@@ -75,11 +82,12 @@ def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> N
 
 def test_the_network_ends_with_the_weights_of_its_best_epoch(compose_config: Compose) -> None:
     overrides = ("training.epochs=20", "optimizer.learning_rate=10", "optimizer.schedule=constant")
-    network, epochs, best, _ = fitted(compose_config(*SMALL, *overrides, "training.early_stopping_patience=2"))
+    found, _ = fitted(compose_config(*SMALL, *overrides, "training.early_stopping_patience=2"))
+    epochs, best = found.history.epochs, found.history.best_epoch
     losses = [epoch.metrics["val/loss"] for epoch in epochs]
     assert best == int(np.argmin(losses)) + 1
     assert len(epochs) == min(20, best + 2) < 20
-    chosen = probabilities(network)[np.arange(15, 24), LABELS[15:]]
+    chosen = found.predict(np.arange(15, 24))[np.arange(9), LABELS[15:]]
     assert -np.log(chosen).mean() == pytest.approx(min(losses), rel=1e-2)
 
 
@@ -92,20 +100,20 @@ def test_a_loss_of_each_kind_learns(loss: str, compose_config: Compose) -> None:
         "optimizer.learning_rate=0.02",
         "optimizer.backbone_rate=1",
     )
-    network, *_ = fitted(compose_config(*SMALL, f"loss={loss}", *overrides))
-    assert (probabilities(network).argmax(axis=1) == LABELS).mean() > 0.8
+    found, _ = fitted(compose_config(*SMALL, f"loss={loss}", *overrides))
+    assert (found.predict(np.arange(24)).argmax(axis=1) == LABELS).mean() > 0.8
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "lion"])
 def test_every_optimizer_fits_and_its_schedule_is_logged(optimizer: str, compose_config: Compose) -> None:
     config = compose_config(*SMALL, *DEEP, f"optimizer={optimizer}", "training.epochs=2")
     first = config.optimizer.learning_rate
-    assert [epoch.metrics["train/learning_rate"] for epoch in fitted(config)[1]] == pytest.approx([first, first / 2])
+    assert [epoch.metrics["train/learning_rate"] for epoch in fitted(config)[0].history.epochs] == pytest.approx([first, first / 2])
 
 
 def test_a_plateau_halves_the_rate_whenever_the_loss_stays(compose_config: Compose) -> None:
     still = ("optimizer=sgd", "optimizer.learning_rate=1e-12", "optimizer.schedule=plateau", "optimizer.plateau_patience=1")
-    epochs = fitted(compose_config(*SMALL, *DEEP, *still, "training.epochs=4"))[1]
+    epochs = fitted(compose_config(*SMALL, *DEEP, *still, "training.epochs=4"))[0].history.epochs
     lowest, rate, expected = float("inf"), 1e-12, []
     for epoch in epochs:
         expected.append(rate)
@@ -127,10 +135,13 @@ def test_a_loss_that_is_no_number_stops_the_run(compose_config: Compose) -> None
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_ends_in_float32_probabilities(precision: str, compose_config: Compose) -> None:
-    network, *_ = fitted(compose_config(*SMALL, *DEEP, "training.epochs=1", f"training.precision={precision}"))
+    config = compose_config(*SMALL, *DEEP, "training.epochs=1", f"training.precision={precision}")
+    prepare_tensorflow(config.training)
+    network = tiny_network()
+    found, _ = fitted(config, network)
     assert network.classifier.output.dtype == "float32"
     assert network.classifier.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
-    np.testing.assert_allclose(probabilities(network).sum(axis=1), 1)
+    np.testing.assert_allclose(found.predict(np.arange(24)).sum(axis=1), 1)
     prepare_tensorflow(TrainingConfig())  # back to float32 for the tests that follow
 
 

@@ -1,0 +1,76 @@
+"""`cxr cache`: what is kept on disk so that it need not be computed again, and how to be rid of it."""
+
+import argparse
+from datetime import datetime
+
+from rich import box
+from rich.filesize import decimal as in_bytes
+from rich.table import Table
+
+from cxr.cache import KINDS, Cache, Entry, default_folder
+from cxr.config import TrainingConfig
+from cxr.progress import wide_console
+from cxr.words import in_words
+
+
+def main(arguments: list[str]) -> None:
+    """Show the cache, or clear it."""
+    parser = argparse.ArgumentParser(
+        prog="cxr cache",
+        description="Show or clear what runs keep on disk: decoded images, and activations of the frozen part. All of it is "
+        "computed again when it is needed. CXR_CACHE=FOLDER says where it lies.",
+    )
+    parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
+    parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
+    asked = parser.parse_args(arguments)
+    cache = Cache(default_folder(), limit=int(TrainingConfig().cache_limit_gb * 1e9))
+    entries = [entry for entry in cache.entries() if asked.kind in (None, entry.kind)]
+    if asked.action == "clear":
+        _clear(cache, entries)
+    else:
+        _show(cache, entries)
+
+
+def _clear(cache: Cache, entries: list[Entry]) -> None:
+    gone = [entry for entry in entries if cache.remove(entry)]
+    print(f"Cleared {in_words(len(gone), 'entry', 'entries')}, {in_bytes(sum(entry.bytes for entry in gone))}.")
+    if len(gone) < len(entries):
+        print(
+            f"{in_words(len(entries) - len(gone), 'entry is', 'entries are')} being written by a run: clear again when it is over."
+        )
+
+
+def _show(cache: Cache, entries: list[Entry]) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("kind", "of", "images", "size", "last used"):
+        table.add_column(name, justify="right" if name in ("images", "size") else "left")
+    alike: dict[tuple[str, str], list[Entry]] = {}  # all but the number of the view; most recently used first
+    for entry in reversed(entries):
+        alike.setdefault((entry.kind, _of(entry)), []).append(entry)
+    for (kind, of), found in alike.items():
+        used = datetime.fromtimestamp(found[0].used).strftime("%Y-%m-%d %H:%M")
+        views = f", {in_words(len(found), 'view')} of seed {_seed_of(found[0])}" if _seed_of(found[0]) is not None else ""
+        images = sum(entry.rows for entry in found)
+        table.add_row(kind, of + views, f"{images:,}", in_bytes(sum(entry.bytes for entry in found)), used)
+    console = wide_console()
+    if entries:
+        console.print(table)
+    total = in_bytes(sum(entry.bytes for entry in entries))
+    clear = "Clear them with: cxr cache clear" if entries else "Runs fill it."
+    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {cache.folder}. {clear}", markup=False)
+
+
+def _of(entry: Entry) -> str:
+    """What an entry holds, in a few words; its recipe is this user's own file, and may be of an older version."""
+    recipe = entry.recipe
+    if entry.kind == "decoded":
+        return f"{recipe.get('image_size', '?')} px"
+    seen = "" if _seed_of(entry) is not None else ", images as they are"
+    low, high = recipe.get("input_range") or ("?", "?")
+    fed = f"{recipe.get('image_size', '?')} px in [{low}, {high}]"
+    return f"up to {recipe.get('boundary', '?')}, {fed}, {recipe.get('engine', '?')}{seen}"
+
+
+def _seed_of(entry: Entry) -> object | None:
+    augment = entry.recipe.get("augment")
+    return augment.get("seed") if isinstance(augment, dict) else None

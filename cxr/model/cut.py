@@ -1,0 +1,43 @@
+"""Where the network is cut: what lies under the freeze boundary and what lies above, sharing every weight."""
+
+import hashlib
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from cxr.model.freeze import HEAD, block_of, is_trainable
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network in two: grey levels (n, size, size, 3) to activations, and activations to logits (n, classes).
+
+    Pooling has no weights, so under a head that trains alone the activations are pooled vectors.
+    """
+
+    boundary: str  # the last layer below
+    lower: keras.Model
+    upper: keras.Model
+
+
+def cut(trainee: keras.Model, trainable_from: str) -> Cut | None:
+    """Cut a flat network below the block from which it trains; none where no layer with weights lies below.
+
+    A block of MobileNetV2 hands on one tensor, so the cut is one array an image.
+    """
+    lower = [layer for layer in trainee.layers if layer.name == "pooled" or not is_trainable(layer.name, trainable_from)]
+    if trainable_from != HEAD:
+        lower = [layer for layer in lower if block_of(layer.name) != HEAD]
+    if not any(layer.weights for layer in lower):
+        return None
+    top = lower[-1]
+    return Cut(top.name, keras.Model(trainee.input, top.output), keras.Model(top.output, trainee.output))
+
+
+def weights_hash(model: keras.Model) -> str:
+    """Hash of every weight's value, sha256 in hex."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+    return digest.hexdigest()

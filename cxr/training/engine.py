@@ -1,0 +1,102 @@
+"""Which library computes the frozen part, and how: batches of images in, activations out, in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from cxr.config import EngineConfig
+
+BATCH = 8  # images; both libraries are fastest at 8 to 16 on a CPU. Every batch has this size, so an image's values never
+# depend on how many were asked for.
+
+Name = Literal["openvino", "tensorflow"]
+# Grey levels (BATCH, size, size, 1) float32, batch by batch, to activations (BATCH, ...) in the same order.
+Engine = Callable[[Iterable[NDArray[np.float32]]], Iterator[NDArray[Any]]]
+
+
+def choose_engine(engine: EngineConfig, precision: str) -> Name:
+    """The library that `engine` means on this machine: TensorFlow has GPUs and mixed precision, OpenVINO is fast on a CPU."""
+    if engine.name != "auto":
+        return "openvino" if engine.name == "openvino" else "tensorflow"
+    if precision != "float32" or tf.config.list_physical_devices("GPU") or find_spec("openvino") is None:
+        return "tensorflow"
+    return "openvino"
+
+
+def engine_version(name: Name) -> str:
+    """Name and version of the library: another version may compute other last digits."""
+    return f"{name} {metadata.version(name)}"
+
+
+def make_engine(name: Name, lower: keras.Model, dtype: str, threads: int) -> Engine:
+    """An engine for the frozen part `lower`, from grey levels (n, size, size, 3) to activations of type `dtype`."""
+    return _openvino(compile_openvino(lower, dtype, threads)) if name == "openvino" else _tensorflow(_constant_graph(lower, dtype))
+
+
+def _constant_graph(lower: keras.Model, dtype: str) -> Any:
+    """The frozen part as one TensorFlow function with its weights inside, which both libraries run faster than Keras does."""
+    size = lower.input.shape[1]
+
+    def forward(grey: tf.Tensor) -> tf.Tensor:
+        return tf.cast(lower(tf.repeat(grey, 3, axis=-1), training=False), dtype)
+
+    compiled = tf.function(forward, input_signature=[tf.TensorSpec((BATCH, size, size, 1), tf.float32)], autograph=False)
+    return convert_variables_to_constants_v2(compiled.get_concrete_function())
+
+
+def _tensorflow(graph: Any) -> Engine:
+    def compute(batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[Any]]:
+        for batch in batches:
+            (found,) = graph(tf.constant(batch))
+            yield found.numpy()
+
+    return compute
+
+
+def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
+    """The frozen part as OpenVINO's compiled model, in float32 as asked: on some CPUs the library would take bfloat16.
+
+    The graph goes through a file to the library's own reader: its Python converter would send usage statistics unasked.
+    """
+    from openvino import Core
+
+    core = Core()
+    with TemporaryDirectory(prefix="cxr-") as folder:
+        path = Path(folder) / "frozen.pb"
+        path.write_bytes(_constant_graph(lower, dtype).graph.as_graph_def().SerializeToString())
+        model = core.read_model(path)
+    asked = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    return core.compile_model(model, "CPU", asked)
+
+
+def _openvino(compiled: Any) -> Engine:
+    idle = [compiled.create_infer_request() for _ in range(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
+
+    def compute(batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[Any]]:
+        requests, at_work = list(idle), deque[Any]()
+
+        def finish() -> NDArray[Any]:
+            request = at_work.popleft()
+            request.wait()
+            requests.append(request)
+            return np.array(request.get_output_tensor().data)
+
+        for batch in batches:
+            if not requests:
+                yield finish()
+            at_work.append(requests.pop(0))
+            at_work[-1].start_async([batch])
+        while at_work:
+            yield finish()
+
+    return compute

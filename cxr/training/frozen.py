@@ -1,0 +1,70 @@
+"""The frozen part of a network as a function of image and view, with all that its values depend on."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.config import Config
+from cxr.cores import cores
+from cxr.data.images import DECODER
+from cxr.data.views import Viewer
+from cxr.model.cut import Cut, weights_hash
+from cxr.training.engine import BATCH, Engine, choose_engine, engine_version, make_engine
+
+_LOOK_AHEAD = 8 * BATCH  # images that are moved at once, so that all cores have some
+
+
+class FrozenPart:
+    """What lies under the freeze boundary: it never changes, so each image and view needs it once."""
+
+    def __init__(self, cut: Cut, viewer: Viewer, config: Config) -> None:
+        self.cut, self.viewer, self.config = cut, viewer, config
+        self.shape: tuple[int, ...] = tuple(cut.lower.output.shape[1:])
+        self.dtype = "float16" if config.training.precision == "mixed_float16" else "float32"
+        self.engine_name = choose_engine(config.engine, config.training.precision)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        # All cores, also beside other jobs: those that need the same activations wait for these.
+        return make_engine(self.engine_name, self.cut.lower, self.dtype, self.config.training.threads or cores())
+
+    @cached_property
+    def _same_for_all_views(self) -> dict[str, Any]:
+        backbone = self.config.backbone
+        return {
+            "decoder": DECODER,
+            "image_size": backbone.image_size,
+            "input_range": list(backbone.input_range),
+            "weights": weights_hash(self.cut.lower),
+            "boundary": self.cut.boundary,
+            "precision": self.config.training.precision,
+            "engine": engine_version(self.engine_name),
+        }
+
+    def recipe(self, view: int | None) -> dict[str, Any]:
+        """All that an image's activations depend on, beside its pixels: nothing else may change them."""
+        augment = None
+        if view is not None:
+            moves = {name: value for name, value in asdict(self.viewer.augment).items() if name not in ("name", "views")}
+            augment = {**moves, "seed": self.viewer.seed, "view": view}
+        return {**self._same_for_all_views, "augment": augment}
+
+    def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
+        """Activations of the given rows under a view, in order, in pieces (k, ...)."""
+        left = len(rows)
+        for found in self._engine(self._batches(rows, view)):
+            yield found[: min(left, BATCH)]
+            left -= BATCH
+
+    def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
+        """Images in batches of one size; the last is filled up with black ones."""
+        for start in range(0, len(rows), _LOOK_AHEAD):
+            seen = self.viewer.see(rows[start : start + _LOOK_AHEAD], view)
+            missing = -len(seen) % BATCH
+            if missing:
+                seen = np.concatenate([seen, np.zeros((missing, *seen.shape[1:]), np.float32)])
+            yield from seen.reshape(-1, BATCH, *seen.shape[1:])

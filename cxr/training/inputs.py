@@ -1,0 +1,139 @@
+"""What the trainable part of a network is fed: whole images, or activations of the frozen part that are computed once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.cache import Cache, CacheUnusable, Rows
+from cxr.data.views import Viewer
+from cxr.training.frozen import FrozenPart
+
+# Where activations can't be kept on disk they are held in memory up to this, and beyond it computed whenever they are needed.
+_IN_MEMORY_BYTES = 512 * 2**20
+
+Update = Callable[[int, int], None]
+
+
+class Inputs(Protocol):
+    """Arrays for a network, or its upper part, by row of the data and view."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row."""
+
+    @property
+    def dtype(self) -> str:
+        """Of the values."""
+
+    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
+        """Do, before any of these rows is taken, what is better done for all of them at once."""
+
+    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
+        """Inputs of the given rows, (len(rows), *shape)."""
+
+
+class Images:
+    """Whole images, for a network that is not cut: grey levels (size, size, 1) float32."""
+
+    dtype = "float32"
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer, self.shape = viewer, tuple(viewer.images.shape[1:])
+
+    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
+        """Nothing: images are moved as they are taken."""
+
+    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
+        """Images under the view."""
+        return self.viewer.see(rows, view)
+
+
+@dataclass
+class FrozenWork:
+    """How many activations a run had to compute, and how many it found in the cache."""
+
+    computed: int = 0
+    found: int = 0
+
+
+@dataclass
+class _Ready:
+    """Activations of one view, and the place of each row of the data among them (-1: not there)."""
+
+    rows: Rows
+    places: NDArray[np.int64]
+
+
+@dataclass
+class Activations:
+    """Activations of the frozen part, computed once for each image and view and kept in `cache`.
+
+    `computing` is entered, with the number of activations, while some are computed; it yields a function to report with.
+    """
+
+    frozen: FrozenPart
+    cache: Cache
+    computing: Callable[[int], AbstractContextManager[Update]]
+    work: FrozenWork
+    _ready: dict[int | None, _Ready] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one activation."""
+        return self.frozen.shape
+
+    @property
+    def dtype(self) -> str:
+        """Of the activations."""
+        return self.frozen.dtype
+
+    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
+        """Find or compute the activations of all rows; of views of training images only the latest stays at hand."""
+        ready = self._ready.get(view)
+        if ready is not None and (ready.places[rows] >= 0).all():
+            return
+        if view is not None:
+            self._ready = {key: value for key, value in self._ready.items() if key is None}
+        wanted = rows if ready is None else np.union1d(rows, np.flatnonzero(ready.places >= 0))
+        places = np.full(len(self.frozen.viewer.hashes), -1, np.int64)
+        places[wanted] = np.arange(len(wanted))
+        computed = self.work.computed
+        if (found := self._find(wanted, view)) is not None:
+            at_hand = 0 if ready is None else len(ready.rows)
+            self.work.found += max(0, len(wanted) - at_hand - (self.work.computed - computed))
+            self._ready[view] = _Ready(found, places)
+
+    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
+        """Activations that were prepared, or that are computed now because they could not be kept."""
+        if view in self._ready:
+            ready = self._ready[view]
+            return ready.rows[ready.places[rows]]
+        return np.concatenate([found for found, _ in self._compute(rows, view)])
+
+    def _find(self, rows: NDArray[np.int64], view: int | None) -> Rows | None:
+        hashes = [self.frozen.viewer.hashes[row] for row in rows]
+        recipe = self.frozen.recipe(view)
+        try:
+            kept = self.cache.rows(
+                "activations", recipe, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
+            )
+        except CacheUnusable as why:
+            self.cache.tell(f"activations of the frozen part are not kept: {why}")
+            if len(rows) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize > _IN_MEMORY_BYTES:
+                return None
+            values = np.concatenate([found for found, _ in self._compute(rows, view)])
+            return Rows((values,), np.stack([np.zeros(len(rows), np.int64), np.arange(len(rows))], axis=1))
+        return kept.rows
+
+    def _compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[tuple[NDArray[Any], Sequence[None]]]:
+        done = 0
+        with self.computing(len(rows)) as update:
+            for found in self.frozen.compute(rows, view):
+                done += len(found)
+                self.work.computed += len(found)
+                update(done, len(rows))
+                yield found, [None] * len(found)

@@ -1,0 +1,153 @@
+"""The compiled steps of one phase: many updates in one call of TensorFlow, and the same numbers as one call an update."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cxr.training.inputs import Inputs
+
+# Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
+_BYTES_AT_ONCE = 64 * 2**20
+
+Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # a batch and its targets to losses and logits
+Totals = Callable[..., tuple[Any, Any]]  # inputs, targets and batch size to what the steps sum up to
+Loss = Callable[[Any, Any], Any]  # one-hot targets and logits, both (n, classes), to one value an image
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean loss and accuracy over images, as each was when its batch was reached."""
+
+    loss: float
+    accuracy: float
+
+
+class Steps:
+    """Training and judging of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
+
+    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order.
+    """
+
+    def __init__(
+        self, part: keras.Model, inputs: Inputs, targets: NDArray[np.float32], loss: Loss, optimizer: keras.optimizers.Optimizer
+    ) -> None:
+        self.inputs, self.targets = inputs, targets
+        images = tf.TensorSpec((None, *inputs.shape), inputs.dtype)
+        classes = tf.TensorSpec((None, targets.shape[1]), tf.float32)
+        channels = part.input.shape[-1] // inputs.shape[-1]  # a whole network takes grey levels three times
+        variables = part.trainable_variables
+
+        def logits_of(batch: tf.Tensor, training: bool) -> tf.Tensor:
+            return part(tf.repeat(batch, channels, axis=-1) if channels > 1 else batch, training=training)
+
+        def update(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape() as tape:
+                logits = logits_of(batch, training=True)
+                losses = loss(target, logits)
+                scaled = optimizer.scale_loss(tf.reduce_mean(losses))
+            optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
+            return losses, logits
+
+        def judge(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = logits_of(batch, training=False)
+            return loss(target, logits), logits
+
+        def counted(step: Step) -> Step:
+            """The sum of losses and the number of images that are right, of one batch."""
+
+            def count(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                losses, logits = step(batch, target)
+                right = tf.argmax(logits, axis=-1) == tf.argmax(target, axis=-1)
+                return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
+
+            return count
+
+        over = _over_vectors if len(inputs.shape) == 1 else _over_arrays
+        self._train = over(counted(update), images, classes)
+        self._judge = over(counted(judge), images, classes)
+        self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
+
+    def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
+        """One epoch: an update for each `batch_size` rows, in their order."""
+        return self._run(self._train, rows, view, batch_size, on_progress)
+
+    def judge(self, rows: NDArray[np.int64], batch_size: int) -> Score:
+        """Loss and accuracy on rows as they are, without any change to the network."""
+        return self._run(self._judge, rows, None, batch_size, lambda done, of: None)
+
+    def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
+        """Probabilities of rows as they are: (len(rows), classes), each row summing to 1."""
+        chunks = self._chunks(rows, None, batch_size)
+        found = [
+            self._predict(values[start : start + batch_size]).numpy()
+            for _, values in chunks
+            for start in range(0, len(values), batch_size)
+        ]
+        probabilities = np.concatenate(found).astype(np.float64)
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+
+    def _run(
+        self, function: Any, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]
+    ) -> Score:
+        loss_sum, right, done = 0.0, 0.0, 0
+        for chosen, values in self._chunks(rows, view, batch_size):
+            found = function(values, self.targets[chosen], batch_size)
+            loss_sum, right, done = loss_sum + float(found[0]), right + float(found[1]), done + len(chosen)
+            on_progress(done, len(rows))
+        return Score(loss_sum / len(rows), right / len(rows))
+
+    def _chunks(
+        self, rows: NDArray[np.int64], view: int | None, batch_size: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Rows and their inputs, whole batches at a time, the next ones gathered while the last are used."""
+        self.inputs.prepare(rows, view)
+        row_bytes = int(np.prod(self.inputs.shape)) * np.dtype(self.inputs.dtype).itemsize
+        count = max(1, _BYTES_AT_ONCE // (row_bytes * batch_size)) * batch_size
+        parts = [rows[start : start + count] for start in range(0, len(rows), count)]
+        with ThreadPoolExecutor(1) as gathering:
+            coming = gathering.submit(self.inputs.take, parts[0], view)
+            for part, following in zip(parts, [*parts[1:], None], strict=True):
+                values = coming.result()
+                if following is not None:
+                    coming = gathering.submit(self.inputs.take, following, view)
+                yield part, values
+
+
+def _over_vectors(step: Step, *signature: tf.TensorSpec) -> Totals:
+    """All batches in one call: for a step so small that a call of its own would cost more than the step."""
+
+    def totals(inputs: tf.Tensor, targets: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def body(start: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            found = step(inputs[start : start + size], targets[start : start + size])
+            return start + size, losses + found[0], right + found[1]
+
+        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
+        ended: tuple[tf.Tensor, ...] = tf.while_loop(
+            lambda start, *_: start < tf.shape(inputs)[0], body, begin, parallel_iterations=1
+        )
+        return ended[1], ended[2]
+
+    return _compiled(totals, *signature, tf.TensorSpec((), tf.int32))
+
+
+def _over_arrays(step: Step, *signature: tf.TensorSpec) -> Totals:
+    """A call for each batch: inside a loop of TensorFlow's own, convolutions were measured to be a third slower."""
+    compiled = _compiled(step, *signature)
+
+    def totals(inputs: NDArray[Any], targets: NDArray[np.float32], size: int) -> tuple[float, float]:
+        found = [compiled(inputs[start : start + size], targets[start : start + size]) for start in range(0, len(inputs), size)]
+        return sum(float(losses) for losses, _ in found), sum(float(right) for _, right in found)
+
+    return totals
+
+
+def _compiled(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
+    """Without XLA, which runs MobileNetV2 on CPUs several times slower than TensorFlow's own kernels."""
+    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+    return made

@@ -1,0 +1,63 @@
+"""Whether the saved model says what the predictions say, however those were computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.cache import Rows
+from cxr.config import Config
+from cxr.data.split import Part
+from cxr.model.saved import load_model, probabilities_of
+from cxr.words import in_words
+
+# Largest difference in a probability that is rounding and not a mistake, by training.precision.
+_TOLERANCES = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 5e-2}
+
+_BATCH = 8  # more at once takes longer: Keras runs a loaded model layer by layer, and each layer's output has to fit the memory
+
+ByPart = dict[Part, NDArray[np.float64]]  # part of the split: probabilities (rows of the part, classes)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """On how many held-out images the saved model was asked, and the largest difference in a probability."""
+
+    images: int
+    largest: float
+    tolerance: float
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the difference is one of rounding."""
+        return self.largest <= self.tolerance  # false for what is no number
+
+    @property
+    def in_words(self) -> str:
+        """What was found."""
+        said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
+        return said if self.agreed else f"{said}: all predictions are made by the saved model instead; please report this"
+
+
+def verify(
+    model: Path, images: Rows, rows: Mapping[Part, NDArray[np.int64]], predicted: ByPart, config: Config
+) -> tuple[ByPart, Verified]:
+    """Ask the saved model for `evaluation.verified_images` of the held-out images, given by their rows, spread evenly.
+
+    Returns the predictions as they are where it agrees, and its own for every image where it does not.
+    """
+    parts = np.concatenate([rows[part] for part in predicted])
+    probabilities = np.concatenate(list(predicted.values()))
+    count = min(config.evaluation.verified_images or len(parts), len(parts))
+    chosen = np.linspace(0, len(parts) - 1, count).round().astype(np.int64)
+    saved = load_model(model)
+
+    def asked(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+        pieces = [chosen[start : start + _BATCH] for start in range(0, len(chosen), _BATCH)]
+        return np.concatenate([probabilities_of(saved, images[piece].astype(np.float32)) for piece in pieces])
+
+    largest = float(np.abs(asked(parts[chosen]) - probabilities[chosen]).max())
+    verified = Verified(count, largest, _TOLERANCES[config.training.precision])
+    return (predicted if verified.agreed else {part: asked(rows[part]) for part in predicted}), verified

@@ -1,0 +1,72 @@
+"""How fast the frozen part runs inside cxr, against the same engine on random input with nothing else to do."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from contest import Images
+
+from cxr.config import AugmentConfig, BackboneConfig, Config, EngineConfig
+from cxr.cores import cores
+from cxr.data.folders import find_images
+from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
+
+
+@dataclass(frozen=True)
+class EngineRates:
+    """Images a second, medians."""
+
+    alone: float  # the engine's own asynchronous queue on random input
+    as_they_are: float  # cxr, decoded images to activations
+    moved: float  # the same with light augmentation
+
+
+def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
+    """Measure OpenVINO up to the pooled vector, the three ways in turn."""
+    keep_freed_memory()
+    prepare_tensorflow(Config().training)
+    from openvino import AsyncInferQueue
+
+    from cxr.data.decoded import read_images
+    from cxr.data.views import Viewer
+    from cxr.model.cut import cut
+    from cxr.model.network import build_network
+    from cxr.model.weights import Weights
+    from cxr.progress import Progress
+    from cxr.training.engine import BATCH, compile_openvino
+    from cxr.training.frozen import FrozenPart
+
+    backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
+    halves = cut(build_network(backbone, 3, Weights(path=Path(images.weights))).trainee, "head")
+    assert halves is not None
+    found = find_images(Config().data, images.root)
+    pixels = read_images(found.root, found.paths[:: max(1, len(found.paths) // count)][:count], images.size, Progress().stage)
+    augment = AugmentConfig(rotation_degrees=9, translation=0.05, zoom=0.05)
+    viewer = Viewer(pixels.images, tuple(fact.sha256 for fact in pixels.facts), augment, 0)
+    frozen = FrozenPart(halves, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
+    queue = AsyncInferQueue(compile_openvino(halves.lower, "float32", cores()))
+    noise = np.random.default_rng(0).uniform(0, 255, (BATCH, images.size, images.size, 1)).astype(np.float32)
+    rows = np.arange(len(pixels.facts))
+
+    def alone() -> None:
+        for _ in range(-(-len(rows) // BATCH)):
+            queue.start_async([noise])
+        queue.wait_all()
+
+    def in_cxr(view: int | None) -> Callable[[], None]:
+        return lambda: [None for _ in frozen.compute(rows, view)].clear()
+
+    ways: tuple[Callable[[], None], ...] = (alone, in_cxr(None), in_cxr(0))
+    for way in ways:
+        way()
+    times = [[_seconds(way) for way in ways] for _ in range(repeats)]
+    return EngineRates(*(len(rows) / statistics.median(of_way) for of_way in zip(*times, strict=True)))
+
+
+def _seconds(way: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    way()
+    return time.perf_counter() - started

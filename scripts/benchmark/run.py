@@ -1,0 +1,197 @@
+"""`scripts/bench`: cxr against the plain Keras loop and against itself, in turn, on the same images and machine."""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from contest import Contest, Images, contests, desk, hold, subset
+from measure import GFLOP_AN_IMAGE, Measured, matrix_rate
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cxr.config import PhantomConfig
+from cxr.cores import cores
+from cxr.data.phantom import ensure_drawn
+from cxr.model.weights import PHANTOM_WEIGHTS
+from cxr.progress import wide_console
+
+TABLES = ("contests", "engine", "again", "growth")
+
+
+def main() -> None:
+    """Measure what was asked for, and print a table of medians after each part."""
+    asked = _arguments()
+    with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
+        images = _images(asked, Path(folder))
+        console = wide_console()
+        rate = matrix_rate()
+        console.print(
+            f"{cores()} cores, {rate:.0f} GFLOP/s of matrix products: at {GFLOP_AN_IMAGE} GFLOP an image the limit is "
+            f"{rate / GFLOP_AN_IMAGE:.0f} images/s. Medians of {asked.repeats}, range in brackets."
+        )
+        wanted = asked.tables or TABLES
+        if "contests" in wanted:
+            _hold_contests(console, images, asked)
+        if "engine" in wanted:
+            _measure_engine(console, images, asked.repeats, rate)
+        if "again" in wanted:
+            _measure_again(console, images, asked)
+        if "growth" in wanted:
+            _measure_growth(console, images, asked)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("tables", nargs="*", choices=(*TABLES, []), help=f"what to measure (default: {' '.join(TABLES)})")
+    parser.add_argument("--root", type=Path, help="images in the layout of the radiography database (default: phantoms)")
+    parser.add_argument("--weights", help="ImageNet weights of MobileNetV2 for --root")
+    parser.add_argument("--repeats", type=int, default=3, help="how often each side runs (default: 3)")
+    parser.add_argument("--epochs", type=int, default=6, help="of the seed's protocol; others are in proportion (default: 6)")
+    parser.add_argument("--phantoms", type=int, default=120, help="how many phantoms where there is no --root (default: 120)")
+    parser.add_argument("--only", help="only contests with this in their name")
+    asked = parser.parse_args()
+    if asked.root and not asked.weights:
+        parser.error("--root needs --weights")
+    return asked
+
+
+def _images(asked: argparse.Namespace, folder: Path) -> Images:
+    if asked.root:
+        return Images(asked.root.resolve(), str(Path(asked.weights).resolve()))
+    drawn = ensure_drawn(PhantomConfig(count=asked.phantoms), folder, lambda done, total: None)
+    return Images(drawn, str(PHANTOM_WEIGHTS), size=96, alpha=0.35)
+
+
+def _hold_contests(console: Console, images: Images, asked: argparse.Namespace) -> None:
+    table = _table("cxr against the plain Keras loop, seconds; whole process, and without imports and logging")
+    for name in (
+        "plain",
+        "cxr",
+        "ratio",
+        "plain, work",
+        "cxr, work",
+        "ratio",
+        "accuracy, plain",
+        "accuracy, cxr",
+        "GB, plain",
+        "GB, cxr",
+    ):
+        table.add_column(name, justify="right")
+    for contest in contests(asked.epochs):
+        if asked.only and asked.only not in contest.name:
+            continue
+        pairs = [hold(contest, images, seed) for seed in range(asked.repeats)]
+        table.add_row(contest.name, *_row_of(contest, pairs))
+        console.print(f"{contest.name}: {' '.join(_row_of(contest, pairs))}", highlight=False)
+    console.print(table)
+
+
+def _row_of(contest: Contest, pairs: list[tuple[Measured, Measured]]) -> list[str]:
+    ours, plain = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    whole = [p.wall / c.wall for c, p in pairs]
+    work = [p.work / c.work for c, p in pairs]
+    one = contest.runs == 1
+    return [
+        _spread([each.wall for each in plain]),
+        _spread([each.wall for each in ours]),
+        _spread(whole, "x"),
+        _spread([each.work for each in plain]) if one else "",
+        _spread([each.work for each in ours]) if one else "",
+        _spread(work, "x") if one else "",
+        _spread([each.said["accuracy"] for each in plain], digits=3),
+        _spread([each.said["val/accuracy"] for each in ours], digits=3),
+        _spread([each.memory for each in plain], digits=2),
+        _spread([each.memory for each in ours], digits=2),
+    ]
+
+
+def _measure_engine(console: Console, images: Images, repeats: int, rate: float) -> None:
+    from engine_rate import engine_rates
+
+    found = engine_rates(images, 1000, repeats)
+    table = _table("The frozen part up to the pooled vector, images/s")
+    table.add_column("images/s", justify="right")
+    table.add_column("of the engine alone", justify="right")
+    for name, value in (
+        ("OpenVINO alone, its asynchronous queue on random input", found.alone),
+        ("in cxr, images as they are", found.as_they_are),
+        ("in cxr, moved images", found.moved),
+    ):
+        table.add_row(name, f"{value:.0f}", f"{value / found.alone:.2f}")
+    if images.size == 224:
+        table.add_row("limit: matrix products", f"{rate / GFLOP_AN_IMAGE:.0f}", "")
+    console.print(table)
+
+
+def _measure_again(console: Console, images: Images, asked: argparse.Namespace) -> None:
+    """The same experiment with another loss, where the first run has filled the cache."""
+    seed = contests(asked.epochs)[0].cxr
+    table = _table("The second run of an experiment, with another loss, seconds")
+    for name in ("first run", "second run", "beyond imports", "computed", "from the cache"):
+        table.add_column(name, justify="right")
+    with desk() as ours:
+        first = ours.cxr(images, seed)
+        others = [ours.cxr(images, (*seed, f"loss={loss}")) for loss in ("focal", "balanced", "effective", "cost")[: asked.repeats]]
+    beyond = [sum(v for name, v in each.said.items() if name.startswith("seconds/") and name != "seconds/start") for each in others]
+    table.add_row(
+        "seed's protocol",
+        f"{first.wall:.1f}",
+        _spread([each.wall for each in others]),
+        _spread(beyond),
+        f"{others[0].said['frozen/computed']:.0f}",
+        f"{others[0].said['frozen/from_cache']:.0f}",
+    )
+    console.print(table)
+
+
+def _measure_growth(console: Console, images: Images, asked: argparse.Namespace) -> None:
+    """What images, epochs and runs cost, one after another from an empty cache."""
+    table = _table("What more images, epochs and runs cost: seconds of a whole process, peak memory in GB")
+    for name in ("seconds", "frozen part", "training", "GB"):
+        table.add_column(name, justify="right")
+    seed = contests(asked.epochs)[0].cxr
+    total = len(list(images.root.glob("*/images/*.png")))
+    cases: list[tuple[str, int, tuple[str, ...]]] = [
+        *((f"{count:,} images", count, seed) for count in (total // 4, total // 2, total)),
+        *((f"{epochs} epochs", total, (*seed, f"training.epochs={epochs}")) for epochs in (asked.epochs // 2, 2 * asked.epochs)),
+        *(
+            (f"a sweep of {len(rates.split(','))} runs", total, ("-m", *seed, f"optimizer.learning_rate={rates}"))
+            for rates in _RATES
+        ),
+    ]
+    for name, count, overrides in cases:
+        found = []
+        for _ in range(asked.repeats):
+            with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder, desk() as ours:
+                found.append(ours.cxr(subset(images, count, Path(folder)), overrides))
+        seconds = {key: [each.said.get(f"seconds/{key}", 0.0) for each in found] for key in ("frozen", "train")}
+        last = "" if overrides[0] == "-m" else _spread(seconds["frozen"])
+        table.add_row(
+            name,
+            _spread([each.wall for each in found]),
+            last,
+            "" if overrides[0] == "-m" else _spread(seconds["train"]),
+            _spread([each.memory for each in found], digits=2),
+        )
+    console.print(table)
+
+
+_RATES = ("1e-3,3e-3", "3e-4,1e-3,2e-3,3e-3")  # of sweeps of two and of four runs
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    return table
+
+
+def _spread(values: list[float], unit: str = "", digits: int = 1) -> str:
+    """Median, and the range where there are several."""
+    median = f"{statistics.median(values):.{digits}f}{unit}"
+    return median if len(values) == 1 else f"{median} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()

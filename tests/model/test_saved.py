@@ -1,0 +1,62 @@
+"""The saved file: opened with the weights it holds, also where a process opened another before, and never by running it."""
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import keras
+import numpy as np
+import pytest
+
+from cxr.config import BackboneConfig
+from cxr.model.network import Network, build_network
+from cxr.model.saved import load_model, probabilities_of, save_model
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+
+GREY = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 1)).astype(np.float32)
+
+
+def network(seed: int = 0, size: int = 32, dropout: float = 0.2) -> Network:
+    backbone = BackboneConfig(alpha=0.35, image_size=size, dropout=dropout)
+    return build_network(backbone, 3, Weights(path=PHANTOM_WEIGHTS), seed)
+
+
+def test_each_file_brings_its_own_weights(tmp_path: Path) -> None:
+    said = []
+    for seed in (0, 1):
+        save_model(network(seed), tmp_path / f"{seed}.keras")
+        said.append(probabilities_of(keras.saving.load_model(tmp_path / f"{seed}.keras"), GREY))
+    assert not np.allclose(said[0], said[1])
+    for seed in (0, 1, 0):
+        np.testing.assert_array_equal(probabilities_of(load_model(tmp_path / f"{seed}.keras"), GREY), said[seed])
+
+
+def test_another_kind_of_model_is_built_anew(tmp_path: Path) -> None:
+    for size in (32, 64):
+        save_model(network(size=size), tmp_path / f"{size}.keras")
+        assert load_model(tmp_path / f"{size}.keras").input.shape[1] == size
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    inputs = keras.Input((2,))
+    hostile = keras.Model(inputs, keras.layers.Lambda(lambda x: trap.touch() or x, output_shape=(2,))(inputs))
+    hostile.save(tmp_path / "hostile.keras")
+    trap.unlink(missing_ok=True)  # saving ran it once, on purpose
+    with pytest.raises(ValueError, match="unsafe"):
+        load_model(tmp_path / "hostile.keras")
+    assert not trap.exists()
+
+
+def test_a_class_of_someone_elses_is_not_imported(tmp_path: Path) -> None:
+    save_model(network(), tmp_path / "model.keras")
+    with ZipFile(tmp_path / "model.keras") as file:
+        said = json.loads(file.read("config.json"))
+        rest = {name: file.read(name) for name in file.namelist() if name != "config.json"}
+    said["module"], said["class_name"], said["registered_name"] = "os", "system", None
+    with ZipFile(tmp_path / "other.keras", "w") as file:
+        file.writestr("config.json", json.dumps(said))
+        for name, content in rest.items():
+            file.writestr(name, content)
+    with pytest.raises((ValueError, TypeError)):
+        load_model(tmp_path / "other.keras")

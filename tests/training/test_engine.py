@@ -1,0 +1,81 @@
+"""Engines: the same numbers from each, whatever the batch; chosen by what this machine has; and they tell nobody."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cxr.config import BackboneConfig, EngineConfig
+from cxr.model.cut import Cut, cut
+from cxr.model.network import build_network
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training import engine
+from cxr.training.engine import BATCH, Name, choose_engine, compile_openvino, engine_version, make_engine
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (2 * BATCH, 96, 96, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["head", "block_13", "block_3"])
+def halves(request: pytest.FixtureRequest) -> Cut:
+    found = cut(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)).trainee, request.param)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["openvino", "tensorflow"])
+def test_activations_are_those_of_keras(name: Name, halves: Cut) -> None:
+    found = np.concatenate(list(make_engine(name, halves.lower, "float32", 2)(IMAGES.reshape(2, BATCH, 96, 96, 1))))
+    expected = keras.ops.convert_to_numpy(halves.lower(np.repeat(IMAGES, 3, axis=-1)))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    logits = [keras.ops.convert_to_numpy(halves.upper(each)) for each in (found, expected)]
+    probabilities = [tf.nn.softmax(each).numpy() for each in logits]
+    np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["openvino", "tensorflow"])
+def test_an_image_comes_out_the_same_to_the_bit_whatever_it_is_with(name: Name, halves: Cut) -> None:
+    compute, order = make_engine(name, halves.lower, "float32", 2), np.random.default_rng(1).permutation(len(IMAGES))
+    found, shuffled = (np.concatenate(list(compute(each.reshape(2, BATCH, 96, 96, 1)))) for each in (IMAGES, IMAGES[order]))
+    np.testing.assert_array_equal(shuffled, found[order])
+
+
+def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
+    compute = make_engine("openvino", halves.lower, "float32", 2)
+    many = [np.full((BATCH, 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
+    found = [each[0] for each in compute(many)]
+    assert list(compute([])) == []
+    for grey, each in enumerate(found):
+        np.testing.assert_array_equal(each, next(compute(many[grey : grey + 1]))[0])
+
+
+def test_openvino_is_asked_for_float32_and_sends_nothing(halves: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where its usage statistics would leave their traces
+    compiled = compile_openvino(halves.lower, "float32", 2)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "precision", "gpu", "installed", "chosen"),
+    [
+        ("auto", "float32", False, True, "openvino"),
+        ("auto", "float32", False, False, "tensorflow"),
+        ("auto", "float32", True, True, "tensorflow"),
+        ("auto", "mixed_bfloat16", False, True, "tensorflow"),
+        ("openvino", "float32", True, True, "openvino"),
+        ("tensorflow", "float32", False, True, "tensorflow"),
+    ],
+)
+def test_what_auto_means(
+    asked: str, precision: str, gpu: bool, installed: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if gpu else [])
+    monkeypatch.setattr(engine, "find_spec", lambda name: object() if installed else None)
+    assert choose_engine(EngineConfig(asked), precision) == chosen
+
+
+def test_the_version_is_part_of_the_name() -> None:
+    assert engine_version("tensorflow") == f"tensorflow {tf.__version__}"

@@ -1,0 +1,117 @@
+"""The frozen part: everything that its values depend on is in the recipe, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cxr.config import Config
+from cxr.data.views import Viewer
+from cxr.model.cut import cut
+from cxr.model.network import Network, build_network
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training.frozen import FrozenPart
+from tests.conftest import Compose
+from tests.data.test_views import HASHES, IMAGES, rows_of
+
+SMALL = ("backbone.image_size=32", "freeze=top_stage", "augment=light")
+Change = Callable[[FrozenPart], FrozenPart]
+
+
+def frozen(config: Config, change: Callable[[Network], None] = lambda network: None) -> FrozenPart:
+    network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
+    change(network)
+    halves = cut(network.trainee, config.freeze.trainable_from)
+    assert halves is not None
+    return FrozenPart(halves, Viewer(rows_of(IMAGES), HASHES, config.augment, config.training.seed), config)
+
+
+def add_to(layer: str) -> Callable[[Network], None]:
+    """A change of the last weight of a layer, as small as can be."""
+
+    def change(network: Network) -> None:
+        weights = network.trainee.get_layer(layer).get_weights()
+        weights[-1].flat[0] = np.nextafter(weights[-1].flat[0], np.float32(10), dtype=np.float32)
+        network.trainee.get_layer(layer).set_weights(weights)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "backbone.image_size=64",
+        "backbone.input_range=[0,1]",
+        "freeze=top_block",
+        "augment.rotation_degrees=8",
+        "augment.translation=0.04",
+        "augment.zoom=0.04",
+        "augment.shear_degrees=1",
+        "augment.brightness=0.1",
+        "augment.contrast=0.1",
+        "training.seed=1",
+        "engine=tensorflow",
+    ],
+)
+def test_each_part_of_the_recipe_matters(override: str, compose_config: Compose) -> None:
+    assert frozen(compose_config(*SMALL, override)).recipe(0) != frozen(compose_config(*SMALL)).recipe(0)
+
+
+def test_so_do_the_view_and_whether_there_is_one(compose_config: Compose) -> None:
+    part = frozen(compose_config(*SMALL))
+    recipes = [part.recipe(view) for view in (None, 0, 1)]
+    assert all(one != other for place, one in enumerate(recipes) for other in recipes[:place])
+
+
+def test_so_do_precision_and_every_frozen_weight(compose_config: Compose) -> None:
+    config = compose_config(*SMALL, "engine=tensorflow")
+    before = frozen(config).recipe(0)
+    mixed = compose_config(*SMALL, "engine=tensorflow", "training.precision=mixed_float16")
+    assert frozen(mixed).recipe(0) != before
+    for layer in ("Conv1", "bn_Conv1", "block_12_project_BN"):
+        assert frozen(config, add_to(layer)).recipe(0) != before, layer
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loss=focal",
+        "optimizer=sgd",
+        "split.seed=5",
+        "training.batch_size=7",
+        "training.epochs=11",
+        "backbone.dropout=0.5",
+        "freeze.warmup_epochs=1",
+        "freeze.batch_norm=train",
+        "augment.views=4",
+        "augment.name=other",
+        "evaluation.batch_size=3",
+    ],
+)
+def test_nothing_else_does(override: str, compose_config: Compose) -> None:
+    assert frozen(compose_config(*SMALL, override)).recipe(0) == frozen(compose_config(*SMALL)).recipe(0)
+
+
+def test_what_trains_does_not_matter(compose_config: Compose) -> None:
+    config = compose_config(*SMALL)
+    before = frozen(config).recipe(0)
+    for layer in ("block_13_expand", "logits"):
+        assert frozen(config, add_to(layer)).recipe(0) == before
+
+
+def test_images_as_they_are_do_not_depend_on_augmentation_or_seed(compose_config: Compose) -> None:
+    others = ("augment=none", "training.seed=1", "augment=strong")
+    recipes = [frozen(compose_config(*SMALL, other)).recipe(None) for other in others]
+    assert recipes == [frozen(compose_config(*SMALL)).recipe(None)] * 3
+
+
+def test_any_number_of_images_comes_out_in_order(compose_config: Compose) -> None:
+    part = frozen(compose_config(*SMALL))
+    every = np.concatenate(list(part.compute(np.arange(20), 0)))
+    assert every.shape == (20, *part.shape)
+    for rows in ([3], [19, 0, 7], list(range(8)), list(range(5, 14))):
+        np.testing.assert_array_equal(np.concatenate(list(part.compute(np.array(rows), 0))), every[rows])
+    many = replace(part.viewer, images=rows_of(np.concatenate([IMAGES] * 4)), hashes=HASHES * 4)
+    part.viewer = many
+    np.testing.assert_array_equal(np.concatenate(list(part.compute(np.arange(70), 0))), np.concatenate([every] * 4)[:70])

@@ -1,0 +1,114 @@
+"""Activations: training on them is training on the images, at every depth; each is computed once; and it goes on without a disk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr.cache import Cache
+from cxr.config import Config
+from cxr.model.class_weights import class_weights, cost_matrix
+from cxr.model.loss import make_loss
+from cxr.model.network import build_network
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
+from cxr.training.inputs import FrozenWork
+from cxr.training.runtime import prepare_tensorflow
+from tests.conftest import Compose
+from tests.data.test_views import rows_of
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(24) % 3
+IMAGES = np.clip(RNG.normal(60 + 60 * LABELS[:, None, None, None], 20, (24, 64, 64, 1)), 0, 255).astype(np.uint8)
+DATA = TrainingSet(
+    rows_of(IMAGES), [f"{row:064x}" for row in range(24)], np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24)
+)
+SMALL = ("backbone.image_size=64", "training.batch_size=8", "training.early_stopping_patience=null", "augment=light")
+VAL = DATA.val
+
+
+def fitted(config: Config, cache: Cache | None) -> Fitted:
+    prepare_tensorflow(config.training)
+    network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
+    loss = make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix(config.loss, ["a", "b", "c"]))
+    return fit(network, DATA, loss, config, Watcher(), cache=cache)
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        ("freeze=head",),
+        ("freeze=top_block", "freeze.warmup_epochs=1"),
+        ("freeze=top_stage", "freeze.warmup_epochs=1", "freeze.batch_norm=train"),
+        ("freeze=half", "freeze.warmup_epochs=0"),
+        ("freeze=half", "freeze.trainable_from=block_1", "freeze.warmup_epochs=0"),
+        ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
+        ("freeze=none", "freeze.warmup_epochs=1"),
+    ],
+    ids=["head", "top_block", "top_stage", "half", "block_1", "expanded_conv", "none"],
+)
+@pytest.mark.parametrize("engine", ["auto", "tensorflow"])
+def test_cached_training_is_plain_training(engine: str, depth: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
+    """Equal up to the rounding of float32: another kernel may sum in another order, and three updates carry that on.
+
+    With adam the first updates are of the size of the learning rate whatever the gradient's size, so a gradient of almost
+    nothing may turn: sgd does not amplify that.
+    """
+    config = compose_config(*SMALL, *depth, "optimizer=sgd", "optimizer.schedule=constant", "training.epochs=2", f"engine={engine}")
+    plain, cached = fitted(config, None), fitted(config, Cache(tmp_path / "cache", 10**9))
+    assert cached.frozen.computed > 0
+    for one, other in zip(plain.history.epochs, cached.history.epochs, strict=True):
+        assert other.metrics == pytest.approx(one.metrics, rel=1e-4, abs=1e-5)
+    np.testing.assert_allclose(cached.predict(np.arange(24)), plain.predict(np.arange(24)), atol=1e-4)
+
+
+def test_a_second_run_computes_nothing_and_gives_the_same_to_the_bit(compose_config: Compose, tmp_path: Path) -> None:
+    config = compose_config(
+        *SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3", "training.deterministic=true"
+    )
+    cache = Cache(tmp_path / "cache", 10**9)
+    first, second = fitted(config, cache), fitted(config, cache)
+    # 15 training images in each of 3 epochs, and 9 validation images at both depths.
+    assert first.frozen == FrozenWork(computed=15 * 3 + 9 * 2, found=0)
+    assert second.frozen == FrozenWork(computed=0, found=15 * 3 + 9 * 2)
+    assert second.history == first.history
+    np.testing.assert_array_equal(second.predict(VAL), first.predict(VAL))
+
+
+@pytest.mark.parametrize(
+    ("other", "computed"),
+    [
+        ("loss=focal", 0),
+        ("optimizer=adamw", 0),
+        ("augment.views=2", 0),  # views 0 and 1 are the first two fresh ones
+        ("training.epochs=3", 15),
+        ("augment=none", 15),
+        ("training.seed=1", 2 * 15),
+    ],
+)
+def test_runs_share_what_they_can(other: str, computed: int, compose_config: Compose, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 10**9)
+    fitted(compose_config(*SMALL, "freeze=head", "training.epochs=2"), cache)
+    again = fitted(compose_config(*SMALL, "freeze=head", "training.epochs=2", other), cache)
+    assert again.frozen.computed == computed
+
+
+def test_views_are_taken_in_turn(compose_config: Compose, tmp_path: Path) -> None:
+    config = compose_config(*SMALL, "freeze=head", "training.epochs=5", "augment.views=2")
+    assert fitted(config, Cache(tmp_path / "cache", 10**9)).frozen.computed == 2 * 15 + 9
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_without_room_on_disk_it_goes_on(
+    in_memory: bool, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose_config(*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
+    expected = fitted(config, Cache(tmp_path / "cache", 10**9))
+    told: list[str] = []
+    if not in_memory:
+        monkeypatch.setattr("cxr.training.inputs._IN_MEMORY_BYTES", 0)
+    without = fitted(config, Cache(tmp_path / "cache", 100, told.append))
+    assert without.history == expected.history
+    np.testing.assert_array_equal(without.predict(VAL), expected.predict(VAL))
+    assert told
+    assert all("are not kept" in text and "raise training.cache_limit_gb" in text for text in told)

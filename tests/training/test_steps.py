@@ -1,0 +1,96 @@
+"""Steps give what Keras' own `fit` and `evaluate` give: the same batches, dropout, optimizer and loss."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cxr.config import Config, OptimizerConfig, TrainingConfig
+from cxr.model.optimizer import make_optimizer
+from cxr.training.fit import shuffled
+from cxr.training.runtime import prepare_tensorflow
+from cxr.training.steps import Steps
+
+RNG = np.random.default_rng(0)
+TARGETS = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
+TRAIN, VAL, BATCH, EPOCHS = np.arange(21), np.arange(21, 30), 8, 3
+
+
+def vectors() -> keras.Model:
+    """A head on vectors, as on pooled features."""
+    inputs = keras.Input((12,))
+    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(0.3)(inputs)))
+
+
+def arrays() -> keras.Model:
+    """A convolution whose rate is the backbone's, and a head."""
+    inputs = keras.Input((6, 6, 2))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, name="block_16_project")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(0.3)(pooled)))
+
+
+class Given:
+    """Inputs from memory."""
+
+    dtype = "float32"
+
+    def __init__(self, values: NDArray[np.float32]) -> None:
+        self.values, self.shape = values, values.shape[1:]
+
+    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
+        """Nothing to do."""
+
+    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
+        return self.values[rows]
+
+
+def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
+
+
+CASES = [(make, name) for make in (vectors, arrays) for name in ("adam", "sgd")]
+
+
+@pytest.mark.parametrize(("make", "name"), CASES, ids=[f"{make.__name__}-{name}" for make, name in CASES])
+def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) -> None:
+    config = Config(optimizer=OptimizerConfig(name=name, learning_rate=0.05, schedule="cosine"))
+    values = RNG.normal(size=(30, *make().input.shape[1:])).astype(np.float32)
+
+    prepare_tensorflow(TrainingConfig(seed=3))
+    ours = make()
+    steps = Steps(ours, Given(values), TARGETS, loss, make_optimizer(config, ours, steps=9))
+    scores = []
+    for epoch in range(EPOCHS):
+        trained = steps.train(shuffled(TRAIN, 0, epoch), None, BATCH, lambda done, of: None)
+        scores.append((trained, steps.judge(VAL, 4)))
+
+    prepare_tensorflow(TrainingConfig(seed=3))
+    theirs = make()
+    theirs.compile(make_optimizer(config, theirs, steps=9), loss, metrics=["accuracy"], jit_compile=False)
+    for epoch in range(EPOCHS):
+        rows = shuffled(TRAIN, 0, epoch)
+        said = theirs.fit(
+            values[rows], TARGETS[rows], BATCH, shuffle=False, verbose=0, validation_data=(values[VAL], TARGETS[VAL])
+        ).history
+        trained, validated = scores[epoch]
+        expected = [said[key][0] for key in ("loss", "accuracy", "val_loss", "val_accuracy")]
+        assert [trained.loss, trained.accuracy, validated.loss, validated.accuracy] == pytest.approx(expected, rel=1e-5)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(steps.predict(VAL, 4), keras.ops.softmax(theirs(values[VAL], training=False)), atol=1e-5)
+
+
+def test_rows_that_do_not_fit_into_one_piece_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = RNG.normal(size=(30, 12)).astype(np.float32)
+    scores, seen = [], []
+    for size in (10**6, BATCH * 12 * 4):
+        monkeypatch.setattr("cxr.training.steps._BYTES_AT_ONCE", size)
+        prepare_tensorflow(TrainingConfig(seed=3))
+        model = vectors()
+        steps = Steps(model, Given(values), TARGETS, loss, make_optimizer(Config(), model, steps=9))
+        scores.append(steps.train(TRAIN, None, BATCH, lambda done, of: seen.append((done, of))))
+    assert (scores[0].loss, scores[0].accuracy) == pytest.approx((scores[1].loss, scores[1].accuracy), rel=1e-6)
+    assert seen == [(21, 21), (8, 21), (16, 21), (21, 21)]
