@@ -4,11 +4,14 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from cxr.evaluation.history import TrainingCurves
@@ -41,8 +44,11 @@ def save_figures(figures: dict[str, Figure], folder: Path, dpi: int) -> None:
 
 def png_of(figure: Figure, dpi: int) -> bytes:
     """A figure as a PNG without a time stamp: the same figure gives the same bytes."""
+    figure.dpi = dpi
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # once; savefig would draw it twice, to lay it out first
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "png")
     return buffer.getvalue()
 
 

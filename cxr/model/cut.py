@@ -39,5 +39,5 @@ def weights_hash(model: keras.Model) -> str:
     """Hash of every weight's value, sha256 in hex."""
     digest = hashlib.sha256()
     for weight in model.weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).data)
+        digest.update(np.ascontiguousarray(weight.value.numpy()).data)
     return digest.hexdigest()

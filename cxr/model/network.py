@@ -60,7 +60,7 @@ def _backbone(backbone: BackboneConfig, weights: Weights) -> tuple[Any, Any]:
         made = keras.applications.MobileNetV2(alpha=backbone.alpha, include_top=False, weights=source, input_tensor=scaled)
         pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(made.output)
         model = keras.Model(images, pooled)
-        known = _Backbone(model, model.get_weights())
+        known = _Backbone(model, [weight.value.numpy() for weight in model.weights])
         _latest.clear()
         _latest[key] = known
     else:

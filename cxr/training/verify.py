@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from cxr.cache import Rows
 from cxr.config import Config
 from cxr.data.split import Part
-from cxr.model.saved import load_model, probabilities_of
+from cxr.model.saved import load_model
 from cxr.words import in_words
 
 # Largest difference in a probability that is rounding and not a mistake, by training.precision.
 _TOLERANCES = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 5e-2}
-
-_BATCH = 8  # more at once takes longer: Keras runs a loaded model layer by layer, and each layer's output has to fit the memory
 
 ByPart = dict[Part, NDArray[np.float64]]  # part of the split: probabilities (rows of the part, classes)
 
@@ -55,8 +53,9 @@ def verify(
     saved = load_model(model)
 
     def asked(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-        pieces = [chosen[start : start + _BATCH] for start in range(0, len(chosen), _BATCH)]
-        return np.concatenate([probabilities_of(saved, images[piece].astype(np.float32)) for piece in pieces])
+        at_once = config.evaluation.batch_size
+        pieces = [chosen[start : start + at_once] for start in range(0, len(chosen), at_once)]
+        return np.concatenate([saved.probabilities(images[piece].astype(np.float32)) for piece in pieces])
 
     largest = float(np.abs(asked(parts[chosen]) - probabilities[chosen]).max())
     verified = Verified(count, largest, _TOLERANCES[config.training.precision])

@@ -8,7 +8,7 @@ import pytest
 from cxr.config import BackboneConfig, Config, EvaluationConfig
 from cxr.data.split import Part
 from cxr.model.network import build_network
-from cxr.model.saved import load_model, probabilities_of, save_model
+from cxr.model.saved import load_model, save_model
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.verify import ByPart, verify
 from tests.data.test_views import IMAGES, rows_of
@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def right(model: Path) -> ByPart:
     """What the saved model says."""
-    said = probabilities_of(load_model(model), IMAGES.astype(np.float32))
+    said = load_model(model).probabilities(IMAGES.astype(np.float32))
     return {part: said[rows] for part, rows in ROWS.items()}
 
 
