@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -124,6 +125,8 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
 
     weights = locate_weights(config.backbone)
     cost_matrix(config.loss, images.classes)  # raises for a class that the data does not have
+    if config.engine.name == "openvino" and find_spec("openvino") is None:
+        raise Mistake("engine=openvino needs a package that is not here: pip install openvino, or leave engine at auto")
     from cxr.evaluation.metrics import metric_names
 
     if config.objective.metric.removeprefix("val/") not in (known := metric_names(images.classes)):

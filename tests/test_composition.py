@@ -67,6 +67,8 @@ def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
         ("loss.cost_strength=1", "loss.costs is empty"),
         ("+loss.costs.covid.normal=-1", "give a number of at least 0"),
         ("+loss.costs.covid.normal=much", "give a number of at least 0"),
+        ("augment.views=0", "augment.views=0 is not known: give fresh"),
+        ("augment.views=many", "augment.views=many is not known: give fresh"),
         ("+optimizer.lr=1", "there is no setting optimizer.lr: choose from: name, learning_rate"),
         ("+colour=red", "there is no group colour"),
     ],
@@ -79,6 +81,11 @@ def test_values_out_of_range_are_answered_with_what_to_do(override: str, answer:
 def test_imagenet_weights_need_a_published_width(compose_config: Compose) -> None:
     with pytest.raises(Mistake, match="no ImageNet weights are published"):
         compose_config("backbone=mobilenet_v2", "backbone.alpha=0.6")
+
+
+def test_openvino_is_refused_where_it_would_compute_in_another_precision(compose_config: Compose) -> None:
+    with pytest.raises(Mistake, match="choose engine=tensorflow or leave engine at auto"):
+        compose_config("engine=openvino", "training.precision=mixed_bfloat16")
 
 
 def test_warm_up_can_not_use_up_all_epochs(compose_config: Compose) -> None:

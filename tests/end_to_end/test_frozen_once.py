@@ -1,0 +1,63 @@
+"""What a run keeps for the next: another run computes only what is new, and one that keeps nothing comes to the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.config import TrackingConfig
+from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.store import locate_store, open_store
+from tests.conftest import Command
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[Path, list[str]]:
+    """A folder where three small runs were done: one, another loss, the first again without a cache; and their Time lines."""
+    folder = tmp_path_factory.mktemp("runs")
+    said: list[str] = []
+    common = ("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=seed_80_20")
+    for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
+        done = run_cxr(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))
+        assert done.returncode == 0, done.stderr
+        said.extend(line for line in done.stderr.splitlines() if line.startswith("Time: "))
+    return folder, said
+
+
+@pytest.fixture(scope="module")
+def runs(small: tuple[Path, list[str]]) -> list[LoggedRun]:
+    """The three, in their order."""
+    open_store(locate_store(TrackingConfig(uri=f"sqlite:///{small[0]}/mlruns/mlflow.db")))
+    return filtered_runs("attributes.status = 'FINISHED'")[::-1]
+
+
+def test_the_second_computes_nothing_below_the_boundary(runs: list[LoggedRun]) -> None:
+    computed = [run.metrics["frozen/computed"] for run in runs]
+    found = [run.metrics["frozen/from_cache"] for run in runs]
+    assert (computed, found) == ([2 * 48 + 12, 0, 0], [0, 2 * 48 + 12, 0])
+
+
+def test_without_a_cache_it_comes_to_the_same_and_nothing_is_kept(small: tuple[Path, list[str]], runs: list[LoggedRun]) -> None:
+    kept, plain = (pd.read_csv(run.file("predictions/val.csv")) for run in (runs[0], runs[2]))
+    columns = [name for name in kept if str(name).startswith("p_")]
+    np.testing.assert_allclose(kept[columns], plain[columns], atol=1e-4)
+    assert list(kept["id"]) == list(plain["id"])
+    assert (small[0] / "kept/activations").is_dir()
+    assert not (small[0] / "nothing").exists()
+
+
+def test_each_says_in_a_line_where_the_time_went(small: tuple[Path, list[str]], runs: list[LoggedRun]) -> None:
+    first, second, plain = small[1]
+    for name in ("index", "decode", "train", "evaluate", "log", "start-up"):
+        assert f"{name} " in first
+    assert "(108 computed, " in first
+    assert "frozen part 0 s (108 activations from the cache)" in second
+    assert "decode" not in second
+    assert "frozen" not in plain
+    for name in ("index", "decode", "frozen", "train", "evaluate", "log", "start"):
+        assert runs[0].metrics[f"seconds/{name}"] >= 0
+
+
+def test_the_saved_model_said_the_same(runs: list[LoggedRun]) -> None:
+    assert all(run.metrics["model/largest_difference"] <= 1e-4 for run in runs)

@@ -1,0 +1,46 @@
+"""Progress: each second is counted once, under the innermost name; what is said can be kept in a log file."""
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from cxr.progress import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands still until it is set."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_a_second_is_counted_once_and_repeated_names_add_up(clock: list[float], quiet: Progress) -> None:
+    with quiet.stage("train", "Training"):
+        clock[0] += 1
+        for seconds in (10, 20):
+            with quiet.timed("frozen"):
+                clock[0] += seconds
+                with quiet.timed("decode"):
+                    clock[0] += 0.5
+        clock[0] += 2
+    assert quiet.seconds == {"train": 3, "frozen": 30, "decode": 1}
+
+
+def test_a_stage_that_fails_is_counted_but_not_said_to_be_done(clock: list[float]) -> None:
+    said = io.StringIO()
+    progress = Progress(Console(file=said))
+
+    def fail() -> None:
+        with progress.stage("train", "Training"), progress.timed("frozen"):
+            clock[0] += 4
+            raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        fail()
+    with progress.stage("log", "Logging"):
+        clock[0] += 1.25
+    assert progress.seconds == {"train": 0, "frozen": 4, "log": 1.25}
+    assert said.getvalue() == "Logging: 1.2 s\n"
