@@ -12,7 +12,7 @@ from cxr.config import Config, Recipe, SweepJob
 from cxr.errors import Mistake
 from cxr.progress import Progress, Update
 from cxr.study import Judgement, Study, fingerprints
-from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
+from cxr.training.runtime import prepare_memory, prepare_tensorflow
 from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
     """
     from cxr.tracking.store import locate_store, open_store
 
-    keep_freed_memory()
+    prepare_memory()
     progress = progress or Progress()
     store = locate_store(config.tracking)
     study = prepare(config, recipe, progress, manifest)

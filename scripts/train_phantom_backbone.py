@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cxr.config import TrainingConfig
 from cxr.data.phantom import Anatomy, draw_chest, expose
 from cxr.model.weights import PHANTOM_WEIGHTS
-from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
+from cxr.training.runtime import prepare_memory, prepare_tensorflow
 
 SIZE, ALPHA, BATCH = 96, 0.35, 32
 MARKS = ("none", "disc", "ring", "square", "wire", "dots")
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=11_000, help="phantoms to draw; an eleventh is held out")
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
-    keep_freed_memory()
+    prepare_memory()
     prepare_tensorflow(TrainingConfig(seed=SEED, deterministic=True))
     images, marks, measures = draw_all(arguments.count)
     held_out = arguments.count // 11

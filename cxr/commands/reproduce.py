@@ -20,7 +20,7 @@ from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
 from cxr.tracking.search import find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
-from cxr.training.runtime import keep_freed_memory
+from cxr.training.runtime import prepare_memory
 
 TOLERANCE = 1e-3
 
@@ -28,7 +28,7 @@ TOLERANCE = 1e-3
 def main(arguments: list[str]) -> int:
     """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
     asked = _parser().parse_intermixed_args(arguments)
-    keep_freed_memory()
+    prepare_memory()
     store = _store_of_the_run(asked.store)
     open_store(store)
     run = find_run(asked.run, store)

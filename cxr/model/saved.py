@@ -41,9 +41,7 @@ def load_model(path: Path) -> SavedModel:
     returned for the file before.
     """
     with ZipFile(path) as file:
-        said = json.loads(file.read("config.json"))
-    said.pop("shared_object_id", None)  # Keras' own number for an object in memory, another in each file
-    config = json.dumps(said)
+        config = json.dumps(json.loads(file.read("config.json"), object_hook=_without_identity))
     if config in _latest:
         _latest[config].model.load_weights(path)
     else:
@@ -54,6 +52,11 @@ def load_model(path: Path) -> SavedModel:
 
 
 _latest: dict[str, SavedModel] = {}  # one at a time, by config
+
+
+def _without_identity(said: dict[str, Any]) -> dict[str, Any]:
+    """Without Keras' number for an object in memory, which is another in each file."""
+    return {name: value for name, value in said.items() if name != "shared_object_id"}
 
 
 def _compiled(model: keras.Model) -> Callable[[NDArray[np.float32]], Any]:

@@ -18,7 +18,7 @@ from cxr.sweep.plan import Plan, make_plan
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.training.runtime import keep_freed_memory
+from cxr.training.runtime import prepare_memory
 from cxr.words import in_words
 
 LISTED = 60  # jobs that are named before they run
@@ -29,7 +29,7 @@ def run_sweep() -> int:
 
     Raises `Mistake` for what is wrong with any job before the first one runs.
     """
-    keep_freed_memory()
+    prepare_memory()
     plan, common, jobs = make_plan(asked_overrides())
     store = locate_store(common.tracking)
     studies = _look_ahead(plan, jobs)

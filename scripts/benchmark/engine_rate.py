@@ -12,7 +12,7 @@ from contest import Images
 from cxr.config import AugmentConfig, BackboneConfig, Config, EngineConfig
 from cxr.cores import cores
 from cxr.data.folders import find_images
-from cxr.training.runtime import keep_freed_memory, prepare_tensorflow
+from cxr.training.runtime import prepare_memory, prepare_tensorflow
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class EngineRates:
 
 def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     """Measure OpenVINO up to the pooled vector, the three ways in turn."""
-    keep_freed_memory()
+    prepare_memory()
     prepare_tensorflow(Config().training)
     from openvino import AsyncInferQueue
 
