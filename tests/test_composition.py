@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cxr.data.augment import changes_nothing
 from cxr.errors import Mistake
 from cxr.options import CONF_DIR
 from tests.conftest import Compose
@@ -51,6 +52,11 @@ def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
     assert (config.training.epochs, config.training.early_stopping_patience) == (6, 2)
     assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.schedule) == ("adam", 1e-3, "constant")
     assert config.freeze.trainable_from == "head"
+    assert (config.augment.rotation_degrees, config.augment.translation, config.augment.zoom) == (18, 0.05, 0.05)
+
+
+def test_augmentation_chosen_beside_a_preset_is_all_there_is(compose_config: Compose) -> None:
+    assert changes_nothing(compose_config("experiment=seed_protocol", "augment=none").augment)
 
 
 @pytest.mark.parametrize(
