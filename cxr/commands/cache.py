@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import datetime
+from typing import Any
 
 from rich import box
 from rich.filesize import decimal as in_bytes
@@ -40,18 +41,21 @@ def _clear(cache: Cache, entries: list[Entry]) -> None:
         )
 
 
+_COLUMNS = ("kind", "pixels", "up to", "fed with", "by", "views", "images", "size", "last used")
+
+
 def _show(cache: Cache, entries: list[Entry]) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("kind", "of", "images", "size", "last used"):
+    for name in _COLUMNS:
         table.add_column(name, justify="right" if name in ("images", "size") else "left")
-    alike: dict[tuple[str, str], list[Entry]] = {}  # all but the number of the view; most recently used first
+    alike: dict[tuple[str, ...], list[Entry]] = {}  # all but the number of the view; most recently used first
     for entry in reversed(entries):
-        alike.setdefault((entry.kind, _of(entry)), []).append(entry)
-    for (kind, of), found in alike.items():
+        alike.setdefault((entry.kind, *_of(entry.recipe)), []).append(entry)
+    for (*of, seen), found in alike.items():
         used = datetime.fromtimestamp(found[0].used).strftime("%Y-%m-%d %H:%M")
-        views = f", {in_words(len(found), 'view')} of seed {_seed_of(found[0])}" if _seed_of(found[0]) is not None else ""
+        views = f"{len(found)} of {seen}" if seen.startswith("seed") else seen
         images = sum(entry.rows for entry in found)
-        table.add_row(kind, of + views, f"{images:,}", in_bytes(sum(entry.bytes for entry in found)), used)
+        table.add_row(*of, views, f"{images:,}", in_bytes(sum(entry.bytes for entry in found)), used)
     console = wide_console()
     if entries:
         console.print(table)
@@ -60,17 +64,12 @@ def _show(cache: Cache, entries: list[Entry]) -> None:
     console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {cache.folder}. {clear}", markup=False)
 
 
-def _of(entry: Entry) -> str:
-    """What an entry holds, in a few words; its recipe is this user's own file, and may be of an older version."""
-    recipe = entry.recipe
-    if entry.kind == "decoded":
-        return f"{recipe.get('image_size', '?')} px"
-    seen = "" if _seed_of(entry) is not None else ", images as they are"
-    low, high = recipe.get("input_range") or ("?", "?")
-    fed = f"{recipe.get('image_size', '?')} px in [{low}, {high}]"
-    return f"up to {recipe.get('boundary', '?')}, {fed}, {recipe.get('engine', '?')}{seen}"
-
-
-def _seed_of(entry: Entry) -> object | None:
-    augment = entry.recipe.get("augment")
-    return augment.get("seed") if isinstance(augment, dict) else None
+def _of(recipe: dict[str, Any]) -> tuple[str, ...]:
+    """What an entry holds, by column; a recipe may be of an older version of cxr, or damaged."""
+    pixels = f"{recipe.get('image_size', '?')} px"
+    if "boundary" not in recipe:
+        return pixels, "", "", "", ""
+    low, high = recipe.get("input_range") or (float("nan"), float("nan"))
+    augment = recipe.get("augment")
+    seen = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "as they are"
+    return pixels, str(recipe["boundary"]), f"[{low:g}, {high:g}]", str(recipe.get("engine", "?")), seen

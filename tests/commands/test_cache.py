@@ -9,7 +9,7 @@ import pytest
 from cxr.cache import Cache, Kind
 from cxr.commands.cache import main
 
-OF_HEAD = {"boundary": "pooled", "image_size": 96, "engine": "openvino 1.0", "augment": None}
+OF_HEAD = {"boundary": "pooled", "image_size": 96, "input_range": [-1.0, 1.0], "engine": "openvino 1.0", "augment": None}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
 def test_it_shows_what_is_kept(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     said = capsys.readouterr().out
-    for words in ("96 px", "pooled", "images as they are", "2 views of seed 3", "4 entries, 33.0 kB"):
+    for words in ("96 px", "pooled", "[-1, 1]", "as they are", "2 of seed 3", "4 entries, 33.0 kB"):
         assert words in said
 
 

@@ -47,7 +47,7 @@ GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_ra
     [
         ("freeze=head",),
         ("freeze=head", "engine=tensorflow"),
-        ("freeze=top_block", "freeze.warmup_epochs=1"),
+        ("freeze=top_block", "freeze.warmup_epochs=0"),
         ("freeze=top_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"),
         ("freeze=half", "freeze.warmup_epochs=0", "engine=tensorflow"),
         ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
