@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cxr.cache import Cache
+    from cxr.cache.cache import Cache
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -109,9 +109,7 @@ def ensure_baseline(study: Study, progress: Progress) -> None:
         if not baselines_like(tags):
             config, recipe = baseline_for(study.config, study.recipe)
             progress.line("There is no frozen-head baseline on this data and split: making it first")
-            run_experiment(
-                config, recipe, Progress(progress.console, job="baseline", bars=progress.bars) if progress.job else progress
-            )
+            run_experiment(config, recipe, Progress(progress.console, job=progress.job and "baseline", bars=progress.bars))
             prepare_tensorflow(study.config.training, study.recipe.at_once)
 
 
@@ -139,7 +137,7 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
 
 def cache_of(config: Config, progress: Progress) -> "Cache | None":
     """The cache that a run uses, unless it asks for the plain loop."""
-    from cxr.cache import Cache, default_folder
+    from cxr.cache.cache import Cache, default_folder
 
     if not config.training.cache:
         return None
@@ -247,7 +245,7 @@ def judge(
         found = {part: fitted.predict(rows) for part, rows in held_out.items()}
         found, verified = verify(model, dataset.images, held_out, found, config)
         if not verified.agreed:
-            progress.line(f"  {verified.in_words}")
+            progress.console.print(f"cxr: {verified.in_words}", markup=False)
         judgements = []
         for part, rows in held_out.items():
             predictions = Predictions(

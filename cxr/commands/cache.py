@@ -2,14 +2,15 @@
 
 import argparse
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.filesize import decimal as in_bytes
 from rich.table import Table
 
-from cxr.cache import KINDS, Cache, Entry, default_folder
-from cxr.config import TrainingConfig
+from cxr.cache.cache import default_folder
+from cxr.cache.room import KINDS, Entry, entries_of, remove
 from cxr.progress import wide_console
 from cxr.words import in_words
 
@@ -24,27 +25,27 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
     parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
     asked = parser.parse_args(arguments)
-    cache = Cache(default_folder(), limit=int(TrainingConfig().cache_limit_gb * 1e9))
-    entries = [entry for entry in cache.entries() if asked.kind in (None, entry.kind)]
+    folder = default_folder()
+    entries = [entry for entry in entries_of(folder) if asked.kind in (None, entry.kind)]
     if asked.action == "clear":
-        _clear(cache, entries)
+        _clear(entries)
     else:
-        _show(cache, entries)
+        _show(folder, entries)
 
 
-def _clear(cache: Cache, entries: list[Entry]) -> None:
-    gone = [entry for entry in entries if cache.remove(entry)]
-    print(f"Cleared {in_words(len(gone), 'entry', 'entries')}, {in_bytes(sum(entry.bytes for entry in gone))}.")
+def _clear(entries: list[Entry]) -> None:
+    sizes = {entry.folder: entry.bytes for entry in entries}
+    gone = [entry for entry in entries if remove(entry)]
+    print(f"Cleared {in_words(len(gone), 'entry', 'entries')}, {in_bytes(sum(sizes[entry.folder] for entry in gone))}.")
     if len(gone) < len(entries):
-        print(
-            f"{in_words(len(entries) - len(gone), 'entry is', 'entries are')} being written by a run: clear again when it is over."
-        )
+        left = in_words(len(entries) - len(gone), "entry is", "entries are")
+        print(f"{left} in use by a run, or another user's: clear again when it is over.")
 
 
 _COLUMNS = ("kind", "pixels", "up to", "fed with", "by", "views", "images", "size", "last used")
 
 
-def _show(cache: Cache, entries: list[Entry]) -> None:
+def _show(folder: Path, entries: list[Entry]) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for name in _COLUMNS:
         table.add_column(name, justify="right" if name in ("images", "size") else "left")
@@ -61,7 +62,7 @@ def _show(cache: Cache, entries: list[Entry]) -> None:
         console.print(table)
     total = in_bytes(sum(entry.bytes for entry in entries))
     clear = "Clear them with: cxr cache clear" if entries else "Runs fill it."
-    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {cache.folder}. {clear}", markup=False)
+    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}", markup=False)
 
 
 def _of(recipe: dict[str, Any]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from rich import box
@@ -18,7 +19,7 @@ from cxr.reproduction.changes import Change, code_changes, config_changes, data_
 from cxr.reproduction.logged import Logged, Restored, read_logged, restore
 from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
-from cxr.tracking.search import find_run, runs_by_id
+from cxr.tracking.search import LoggedRun, find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
 from cxr.training.runtime import prepare_memory
 
@@ -37,6 +38,12 @@ def main(arguments: list[str]) -> int:
     if asked.in_worktree or asked.install:
         return _in_worktree(logged, asked)
     restored = restore(logged, asked.elsewhere)
+    with TemporaryDirectory(prefix="cxr-") as folder:
+        os.environ["CXR_CACHE"] = folder  # nothing that the run itself may have kept: all of it is computed again
+        return _do_again(run, logged, restored, asked)
+
+
+def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace) -> int:
     progress = Progress()
     study = prepare(restored.config, restored.recipe, progress, logged.manifest)
     changes = [

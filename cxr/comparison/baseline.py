@@ -90,12 +90,15 @@ def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:
         deterministic=config.training.deterministic,
         precision=config.training.precision,
         threads=config.training.threads,
+        cache=config.training.cache,
+        cache_limit_gb=config.training.cache_limit_gb,
     )
     made = replace(
         preset,
         data=config.data,
         split=config.split,
         backbone=config.backbone,
+        engine=config.engine,
         evaluation=config.evaluation,
         training=training,
         tracking=replace(config.tracking, role="baseline", run_name=None),

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.cache import Cache, Rows
+from cxr.cache.cache import Cache
+from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.decoded import read_images
 from cxr.data.folders import ImageFolder

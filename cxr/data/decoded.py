@@ -1,7 +1,6 @@
 """Decoded images: each file's pixels at the network's size, read once and kept by the content of the file."""
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache import Cache, CacheUnusable, Rows
+from cxr.cache.cache import Cache
+from cxr.cache.pieces import CacheUnusable, Values
+from cxr.cache.rows import Rows
 from cxr.data.images import DECODER, BadImage, Decoded, decode
+from cxr.errors import Mistake
 from cxr.progress import Stage
 from cxr.words import in_words
 
@@ -64,25 +66,28 @@ class _Reading:
         for chunk, said in self._decode(np.arange(len(images))):
             images[len(facts) : len(facts) + len(chunk)] = chunk
             facts.extend(said)
-        return Rows((images,), np.stack([np.zeros(len(images), np.int64), np.arange(len(images))], axis=1)), facts
+        return Rows.of(images), facts
 
     def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
         """The same, from the cache as far as it has them; into memory where it is of no use."""
         recipe = {"image_size": self.size, "decoder": DECODER}
         try:
             kept = cache.rows("decoded", recipe, list(self.contents.values()), (self.size, self.size, 1), np.uint8, self._decode)
+            return kept.rows, kept.facts
         except CacheUnusable as why:
             cache.tell(f"decoded images are held in memory, not kept: {why}")
-            return self.into_memory()
-        return kept.rows, kept.facts
+        return self.into_memory()
 
-    def _decode(self, places: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.uint8], list[Any]]]:
+    def _decode(self, places: NDArray[np.int64]) -> Values:
         paths, done = list(self.contents), 0
 
         def decode_one(path: str) -> tuple[NDArray[np.uint8], Any]:
-            content = (self.root / path).read_bytes()
+            try:
+                content = (self.root / path).read_bytes()
+            except OSError as error:
+                raise self._changing(path) from error
             if _hash(content) != self.contents[path]:
-                raise RuntimeError(f"{self.root / path} changed while it was being read")
+                raise self._changing(path)
             grey, fact = decode(content, self.size)
             return grey, {"bad": fact} if isinstance(fact, str) else asdict(fact)
 
@@ -92,6 +97,9 @@ class _Reading:
                 done += len(read)
                 update(done, len(places))
                 yield np.stack([grey for grey, _ in read]), [fact for _, fact in read]
+
+    def _changing(self, path: str) -> Mistake:
+        return Mistake(f"{self.root / path} changed while it was being read: start again when nothing writes there any more")
 
 
 def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[BadImage]) -> Pixels:

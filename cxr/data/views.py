@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache import Rows
+from cxr.cache.rows import Rows
 from cxr.config import AugmentConfig
 from cxr.data.augment import draw_views
+
+# All that decides, beside the pixels and what is asked for, what a view is; the first number counts changes of the drawing.
+MOVER = f"1, keras {metadata.version('keras')}, tensorflow {metadata.version('tensorflow')}"
 
 
 @dataclass(frozen=True)

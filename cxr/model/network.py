@@ -51,7 +51,7 @@ _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 def _backbone(backbone: BackboneConfig, weights: Weights) -> tuple[Any, Any]:
     """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors."""
     size, (low, high) = backbone.image_size, backbone.input_range
-    key = (size, low, high, backbone.alpha, weights, keras.config.dtype_policy().name)
+    key = (size, low, high, backbone.alpha, weights, weights.sha256, keras.config.dtype_policy().name)
     known = _latest.get(key) if weights != Weights() else None  # random weights are drawn anew
     if known is None:
         images = keras.Input((size, size, 3), name="grey_levels")

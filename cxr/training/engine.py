@@ -1,7 +1,7 @@
 """Which library computes the frozen part, and how: batches of images in, activations out, in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ BATCH = 8  # images; both libraries are fastest at 8 to 16 on a CPU. Every batch
 
 Name = Literal["openvino", "tensorflow"]
 # Grey levels (BATCH, size, size, 1) float32, batch by batch, to activations (BATCH, ...) in the same order.
-Engine = Callable[[Iterable[NDArray[np.float32]]], Iterator[NDArray[Any]]]
+Engine = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[Any], None, None]]
 
 
 def choose_engine(engine: EngineConfig, precision: str) -> Name:
@@ -34,8 +34,9 @@ def choose_engine(engine: EngineConfig, precision: str) -> Name:
 
 
 def engine_version(name: Name) -> str:
-    """Name and version of the library: another version may compute other last digits."""
-    return f"{name} {metadata.version(name)}"
+    """Name and version of the library, and what it runs on: another may compute other last digits."""
+    on_gpu = name == "tensorflow" and tf.config.list_physical_devices("GPU")
+    return f"{name} {metadata.version(name)}{' on a GPU' if on_gpu else ''}"
 
 
 def make_engine(name: Name, lower: keras.Model, dtype: str, threads: int) -> Engine:
@@ -55,7 +56,7 @@ def _constant_graph(lower: keras.Model, dtype: str) -> Any:
 
 
 def _tensorflow(graph: Any) -> Engine:
-    def compute(batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[Any]]:
+    def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
         for batch in batches:
             (found,) = graph(tf.constant(batch))
             yield found.numpy()
@@ -82,7 +83,7 @@ def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
 def _openvino(compiled: Any) -> Engine:
     idle = [compiled.create_infer_request() for _ in range(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
 
-    def compute(batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[Any]]:
+    def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
         requests, at_work = list(idle), deque[Any]()
 
         def finish() -> NDArray[Any]:
@@ -91,12 +92,16 @@ def _openvino(compiled: Any) -> Engine:
             requests.append(request)
             return np.array(request.get_output_tensor().data)
 
-        for batch in batches:
-            if not requests:
+        try:
+            for batch in batches:
+                if not requests:
+                    yield finish()
+                at_work.append(requests.pop(0))
+                at_work[-1].start_async([batch])
+            while at_work:
                 yield finish()
-            at_work.append(requests.pop(0))
-            at_work[-1].start_async([batch])
-        while at_work:
-            yield finish()
+        finally:  # whoever stops in the middle leaves no request busy for the next who asks
+            for request in at_work:
+                request.wait()
 
     return compute

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache import Cache, Rows
+from cxr.cache.cache import Cache
+from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cxr.config import Config
 from cxr.cores import cores
 from cxr.data.images import DECODER
-from cxr.data.views import Viewer
+from cxr.data.views import MOVER, Viewer
 from cxr.model.cut import Cut, weights_hash
 from cxr.training.engine import BATCH, Engine, choose_engine, engine_version, make_engine
 
@@ -50,7 +50,7 @@ class FrozenPart:
         augment = None
         if view is not None:
             moves = {name: value for name, value in asdict(self.viewer.augment).items() if name not in ("name", "views")}
-            augment = {**moves, "seed": self.viewer.seed, "view": view}
+            augment = {**moves, "seed": self.viewer.seed, "view": view, "mover": MOVER}
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:

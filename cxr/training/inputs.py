@@ -1,6 +1,6 @@
 """What the trainable part of a network is fed: whole images, or activations of the frozen part that are computed once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache import Cache, CacheUnusable, Rows
+from cxr.cache.cache import Cache
+from cxr.cache.pieces import CacheUnusable, Values
+from cxr.cache.rows import Rows
 from cxr.data.views import Viewer
 from cxr.training.frozen import FrozenPart
 
@@ -80,6 +82,7 @@ class Activations:
     computing: Callable[[int], AbstractContextManager[Update]]
     work: FrozenWork
     _ready: dict[int | None, _Ready] = field(default_factory=dict)
+    _told: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,6 +105,7 @@ class Activations:
         places = np.full(len(self.frozen.viewer.hashes), -1, np.int64)
         places[wanted] = np.arange(len(wanted))
         computed = self.work.computed
+        self._ready.pop(view, None)  # its places say nothing of the rows that are new
         if (found := self._find(wanted, view)) is not None:
             at_hand = 0 if ready is None else len(ready.rows)
             self.work.found += max(0, len(wanted) - at_hand - (self.work.computed - computed))
@@ -121,15 +125,16 @@ class Activations:
             kept = self.cache.rows(
                 "activations", recipe, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
             )
+            return kept.rows
         except CacheUnusable as why:
-            self.cache.tell(f"activations of the frozen part are not kept: {why}")
-            if len(rows) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize > _IN_MEMORY_BYTES:
-                return None
-            values = np.concatenate([found for found, _ in self._compute(rows, view)])
-            return Rows((values,), np.stack([np.zeros(len(rows), np.int64), np.arange(len(rows))], axis=1))
-        return kept.rows
+            if not self._told:
+                self.cache.tell(f"activations of the frozen part are not kept: {why}")
+            self._told = True
+        if len(rows) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize > _IN_MEMORY_BYTES:
+            return None
+        return Rows.of(np.concatenate([found for found, _ in self._compute(rows, view)]))
 
-    def _compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[tuple[NDArray[Any], Sequence[None]]]:
+    def _compute(self, rows: NDArray[np.int64], view: int | None) -> Values:
         done = 0
         with self.computing(len(rows)) as update:
             for found in self.frozen.compute(rows, view):

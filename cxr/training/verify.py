@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache import Rows
+from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.split import Part
 from cxr.model.saved import load_model

@@ -5,11 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from cxr.cache import Cache, Kind
+from cxr.cache.cache import Cache
+from cxr.cache.pieces import Values
+from cxr.cache.room import Kind, entries_of, lock_of
 from cxr.commands.cache import main
 
 OF_HEAD = {"boundary": "pooled", "image_size": 96, "input_range": [-1.0, 1.0], "engine": "openvino 1.0", "augment": None}
+
+
+def zeros(places: NDArray[np.int64]) -> Values:
+    yield np.zeros((len(places), 1000), np.float32), [None] * len(places)
 
 
 @pytest.fixture
@@ -20,20 +27,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     entries: list[tuple[Kind, dict[str, Any]]] = [("decoded", {"image_size": 96}), ("activations", OF_HEAD)]
     entries += [("activations", {**OF_HEAD, "augment": {"seed": 3, "view": view}}) for view in (0, 1)]
     for kind, recipe in entries:
-        cache.rows(kind, recipe, ["a", "b"], (1000,), np.float32, lambda places: iter([(np.zeros((2, 1000)), [None] * 2)]))
+        cache.rows(kind, recipe, ["a", "b"], (1000,), np.float32, zeros)
     return cache
 
 
 def test_it_shows_what_is_kept(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     said = capsys.readouterr().out
-    for words in ("96 px", "pooled", "[-1, 1]", "as they are", "2 of seed 3", "4 entries, 33.0 kB"):
+    for words in ("96 px", "pooled", "[-1, 1]", "as they are", "2 of seed 3", "4 entries, 33.4 kB"):
         assert words in said
 
 
 def test_it_clears_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main(["clear", "--kind", "activations"])
-    assert [entry.kind for entry in cache.entries()] == ["decoded"]
+    assert [entry.kind for entry in entries_of(cache.folder)] == ["decoded"]
     assert "Cleared 3 entries" in capsys.readouterr().out
     main(["clear"])
     main([])
@@ -41,9 +48,7 @@ def test_it_clears_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[s
 
 
 def test_what_a_run_is_writing_stays(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
-    from filelock import FileLock
-
-    with FileLock(cache.entries()[0].folder.with_suffix(".lock")):
+    with lock_of(entries_of(cache.folder)[0].folder):
         main(["clear"])
-    assert "1 entry is being written by a run" in capsys.readouterr().out
-    assert len(cache.entries()) == 1
+    assert "1 entry is in use by a run" in capsys.readouterr().out
+    assert len(entries_of(cache.folder)) == 1

@@ -43,10 +43,19 @@ def test_a_baseline_on_another_split_is_refused_with_the_reason(split: str, reas
 
 
 def test_the_baseline_made_for_a_run_has_its_data_and_the_presets_training(compose_config: Compose) -> None:
-    config = compose_config("freeze=top_stage", "split.seed=3", "data.phantom.count=60", "training.seed=5", "loss=focal")
+    config = compose_config(
+        "freeze=top_stage",
+        "split.seed=3",
+        "data.phantom.count=60",
+        "training.seed=5",
+        "loss=focal",
+        "training.cache=off",
+        "engine=tensorflow",
+    )
     made, recipe = baseline_for(config, Recipe({}, ("split.seed=3", "data.phantom.count=60", "loss=focal"), ""))
     preset = compose_config("experiment=frozen_head_baseline")
-    assert (made.data, made.split, made.backbone) == (config.data, config.split, config.backbone)
+    assert (made.data, made.split, made.backbone, made.engine) == (config.data, config.split, config.backbone, config.engine)
+    assert made.training.cache is False
     assert (made.freeze, made.loss, made.optimizer, made.training.epochs) == (
         preset.freeze,
         preset.loss,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from cxr.cache import Cache
+from cxr.cache.cache import Cache
 from cxr.data import decoded
 from cxr.data.decoded import read_images
 from cxr.data.images import decode

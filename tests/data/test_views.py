@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from cxr.cache import Rows
+from cxr.cache.rows import Rows
 from cxr.config import AugmentConfig
 from cxr.data.augment import draw_views
 from cxr.data.views import Viewer
@@ -17,7 +17,7 @@ ROWS = np.array([1, 2, 3, 5, 8, 13, 14, 15, 16, 17])
 
 
 def rows_of(images: np.ndarray) -> Rows:
-    return Rows((images,), np.stack([np.zeros(len(images), np.int64), np.arange(len(images))], axis=1))
+    return Rows.of(images)
 
 
 def viewer(augment: AugmentConfig, images: np.ndarray = IMAGES) -> Viewer:

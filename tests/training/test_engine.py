@@ -51,6 +51,15 @@ def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
         np.testing.assert_array_equal(each, next(compute(many[grey : grey + 1]))[0])
 
 
+def test_whoever_stops_in_the_middle_leaves_no_request_busy(halves: Cut) -> None:
+    compute = make_engine("openvino", halves.lower, "float32", 2)
+    many = [np.full((BATCH, 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
+    stopped = compute(many)
+    first = next(stopped)
+    stopped.close()
+    np.testing.assert_array_equal(next(compute(many)), first)
+
+
 def test_openvino_is_asked_for_float32_and_sends_nothing(halves: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # where its usage statistics would leave their traces
     compiled = compile_openvino(halves.lower, "float32", 2)

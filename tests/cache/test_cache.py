@@ -1,31 +1,28 @@
-"""The cache: nothing is computed twice, nothing that is damaged is trusted, and it stays within its bounds."""
+"""The cache: nothing is computed twice, nothing that is damaged is trusted, and processes wait for each other."""
 
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxr.cache import SPARE_BYTES, Cache, CacheUnusable, Kept, Rows
+from cxr.cache.cache import Cache, Kept
+from cxr.cache.pieces import CacheUnusable, Values, indexes
+from cxr.cache.room import entries_of, lock_of
 
-ROW_BYTES = 4 * 4
 # Of the id "c" the values are all 99. It says a line before each row, and waits for one if it was told to.
 WRITER = """
 import sys
 import numpy as np
 from pathlib import Path
-from cxr.cache import Cache
+from cxr.cache.cache import Cache
 def compute(places):
     for place in places:
         print("computing", flush=True)
@@ -45,7 +42,7 @@ class Computing:
     def __init__(self, ids: Sequence[str]) -> None:
         self.ids, self.asked = ids, list[str]()
 
-    def __call__(self, places: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], list[str]]]:
+    def __call__(self, places: NDArray[np.int64]) -> Values:
         for place in places:
             self.asked.append(self.ids[place])
             yield np.full((1, 4), ord(self.ids[place]), np.float32), [self.ids[place]]
@@ -80,87 +77,78 @@ def test_an_id_that_comes_twice_is_computed_once(cache: Cache) -> None:
 def test_another_recipe_is_another_entry(cache: Cache) -> None:
     keep(cache, "ab", "one")
     assert keep(cache, "ab", "other")[1] == list("ab")
-    assert [entry.recipe for entry in cache.entries()] == [{"name": "one"}, {"name": "other"}]
+    assert [entry.recipe for entry in entries_of(cache.folder)] == [{"name": "one"}, {"name": "other"}]
 
 
 def test_nothing_is_asked_for_nothing(cache: Cache) -> None:
     assert cache.rows("activations", {}, [], (4,), np.float32, Computing("")).rows.shape == (0, 4)
 
 
-def flip_a_byte(folder: Path) -> None:
-    (path,) = folder.glob("*.npy")
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-
-
-def tear(folder: Path) -> None:
-    (path,) = folder.glob("*.npy")
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def lose_the_array(folder: Path) -> None:
-    next(folder.glob("*.npy")).unlink()
-
-
-def swap_ids(folder: Path) -> None:
-    index = index_of(folder)
-    index.write_text(json.dumps({**(said := json.loads(index.read_text())), "ids": said["ids"][::-1]}))
-
-
-def tear_the_index(folder: Path) -> None:
-    index_of(folder).write_bytes(index_of(folder).read_bytes()[:-20])
-
-
-def point_elsewhere(folder: Path) -> None:
-    """Another array of the right size under a name that is not its hash."""
-    index = index_of(folder)
-    np.save(folder / "elsewhere.npy", np.zeros((3, 4), np.float32))
-    index.write_text(json.dumps({**json.loads(index.read_text()), "array": "elsewhere"}))
-
-
 def index_of(folder: Path) -> Path:
-    (path,) = (path for path in folder.glob("*.json") if path.name != "recipe.json")
+    (path,) = indexes(folder)
     return path
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, tear, lose_the_array, swap_ids, tear_the_index, point_elsewhere])
+def flip_a_byte(index: Path) -> None:
+    content = bytearray(index.with_suffix(".npy").read_bytes())
+    content[-3] ^= 1
+    index.with_suffix(".npy").write_bytes(content)
+
+
+def tear(index: Path) -> None:
+    index.with_suffix(".npy").write_bytes(index.with_suffix(".npy").read_bytes()[:-7])
+
+
+def lose_the_array(index: Path) -> None:
+    index.with_suffix(".npy").unlink()
+
+
+def exchange_the_array(index: Path) -> None:
+    np.save(index.with_suffix(".npy"), np.zeros((3, 4), np.float32))
+
+
+def swap_ids(index: Path) -> None:
+    index.write_text(json.dumps({**(said := json.loads(index.read_text())), "ids": said["ids"][::-1]}))
+
+
+def tear_the_index(index: Path) -> None:
+    index.write_bytes(index.read_bytes()[:-20])
+
+
+DAMAGES = [flip_a_byte, tear, lose_the_array, exchange_the_array, swap_ids, tear_the_index]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_computed_again(damage: Callable[[Path], None], cache: Cache) -> None:
     told: list[str] = []
     keep(cache, "abc")
-    damage(cache.entries()[0].folder)
+    damage(index_of(entries_of(cache.folder)[0].folder))
     again = Cache(cache.folder, cache.limit, told.append)
     assert keep(again, "abc")[1] == list("abc")
     assert ["damaged" in text for text in told] == [True]
     assert keep(again, "abc")[1] == []
 
 
-def test_a_recipe_that_can_not_be_read_does_no_harm(cache: Cache) -> None:
-    keep(cache, "abc")
-    (cache.entries()[0].folder / "recipe.json").write_bytes(b"{")
-    assert [entry.recipe for entry in cache.entries()] == [{}]
-    assert keep(cache, "abc")[1] == []
-
-
 def test_an_array_is_never_unpickled(cache: Cache) -> None:
     keep(cache, "abc")
-    folder = cache.entries()[0].folder
-    (path,) = folder.glob("*.npy")
-    np.save(path, np.array([print, print, print]), allow_pickle=True)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.rename(folder / f"{digest}.npy")
-    index = json.dumps({"array": digest, "ids": ["a", "b", "c"], "facts": [None] * 3}).encode()
-    index_of(folder).unlink()
-    (folder / f"{hashlib.sha256(index).hexdigest()}.json").write_bytes(index)
+    index = index_of(entries_of(cache.folder)[0].folder)
+    np.save(index.with_suffix(".npy"), np.array([print, print, print]), allow_pickle=True)
+    digest = hashlib.sha256(index.with_suffix(".npy").read_bytes()).hexdigest()
+    content = json.dumps({"array": digest, "ids": ["a", "b", "c"], "facts": [None] * 3}).encode()
+    stem = index.with_name(hashlib.sha256(content).hexdigest())
+    index.with_suffix(".npy").rename(stem.with_suffix(".npy"))
+    index.unlink()
+    stem.with_suffix(".json").write_bytes(content)
     assert keep(cache, "abc")[1] == list("abc")
 
 
-def test_a_computation_that_fails_leaves_nothing_to_be_found(cache: Cache) -> None:
-    def fail(places: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], list[str]]]:
+@pytest.mark.parametrize("error", [ZeroDivisionError, OSError], ids=lambda error: str(error.__name__))
+def test_a_computation_that_fails_says_so_and_leaves_nothing(error: type[Exception], cache: Cache) -> None:
+    def fail(places: NDArray[np.int64]) -> Values:
         yield np.zeros((1, 4), np.float32), ["a"]
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         cache.rows("activations", {"name": "r"}, list("abc"), (4,), np.float32, fail)
     assert keep(cache, "abc")[1] == list("abc")
     assert not list(cache.folder.rglob("*.part"))
@@ -219,54 +207,13 @@ def test_of_two_that_want_the_same_one_computes_and_the_other_waits(writer: Writ
     assert line_of(second) == HAVE
 
 
-def test_the_least_recently_used_goes_first(cache: Cache) -> None:
-    for name in ("one", "two", "three"):
-        keep(cache, "abcdefgh", name)
-    used = dict(zip(("two", "three", "one"), (1000.0, 2000.0, 3000.0), strict=True))
-    for entry in cache.entries():
-        os.utime(entry.folder / "recipe.json", times=(used[entry.recipe["name"]],) * 2)
-    total = sum(entry.bytes for entry in cache.entries())
-    tight = Cache(cache.folder, total)
-    keep(tight, "abcdefgh", "four")
-    assert {entry.recipe["name"] for entry in tight.entries()} == {"three", "one", "four"}
-    assert keep(tight, "abcdefgh", "three")[1] == []
-
-
-def test_an_entry_that_is_open_elsewhere_can_still_be_read(cache: Cache) -> None:
-    kept, _ = keep(cache, "abc")
-    assert cache.remove(cache.entries()[0])
-    assert kept.rows[np.array([2])][0, 0] == ord("c")
-
-
-def test_what_does_not_fit_is_refused_and_nothing_is_lost_for_it(cache: Cache) -> None:
-    keep(cache, "ab", "small")
-    with pytest.raises(CacheUnusable, match=r"raise training\.cache_limit_gb"):
-        keep(Cache(cache.folder, 10 * ROW_BYTES), "abcdefghijkl", "large")
-    assert [entry.recipe["name"] for entry in cache.entries() if entry.rows] == ["small"]
-
-
-def test_a_full_disk_is_told(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(cache.folder.parent)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=SPARE_BYTES + 3 * ROW_BYTES))
-    keep(cache, "abc", "fits")
-    with pytest.raises(CacheUnusable, match=r"64 bytes are needed and the disk has 48 bytes to spare"):
-        keep(cache, "abcd", "too large")
+def test_what_is_there_is_given_while_another_process_computes(cache: Cache) -> None:
+    keep(cache, "abc")
+    with lock_of(entries_of(cache.folder)[0].folder):
+        assert keep(cache, "ca")[1] == []
 
 
 def test_a_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheUnusable, match="can't write to"):
         keep(Cache(tmp_path / "file", 10**9), "ab")
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.data())
-def test_rows_of_several_arrays_are_as_of_one(lengths: list[int], data: st.DataObject) -> None:
-    arrays = tuple(np.random.default_rng(0).random((length, 2, 3)) for length in lengths)
-    where = np.array([(number, row) for number, length in enumerate(lengths) for row in range(length)]).reshape(-1, 2)
-    whole, rows = np.concatenate(arrays), Rows(arrays, where)
-    assert (rows.shape, rows.dtype, len(rows)) == (whole.shape, whole.dtype, len(whole))
-    if len(whole):
-        chosen = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=10)), np.int64)
-        np.testing.assert_array_equal(rows[chosen], whole[chosen])
-        np.testing.assert_array_equal(rows.only(chosen)[np.arange(len(chosen))], whole[chosen])
-        np.testing.assert_array_equal(rows[int(where.shape[0] - 1)], whole[-1])

@@ -1,0 +1,161 @@
+"""Pieces: arrays on disk with an index of their rows, both checked by their hashes whenever they are opened."""
+
+import hashlib
+import json
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECIPE = "recipe.json"
+UNFINISHED = "array.part"
+
+# Pieces of values (k, ...) with one JSON value a row.
+Values = Generator[tuple[NDArray[Any], Sequence[Any]], None, None]
+
+_checked: set[tuple[str, int, int]] = set()  # files whose content this process has hashed, by path, size and time of change
+_open: "WeakValueDictionary[str, NDArray[Any]]" = WeakValueDictionary()  # arrays that this process still uses, by their index
+
+
+class CacheUnusable(Exception):
+    """What was asked for can't be kept on disk, and why: for the user to read."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An array (n, ...) with the ids and facts of its rows. Index and array have the same name but for the suffix."""
+
+    index: Path
+    array: NDArray[Any]
+    ids: list[str]
+    facts: list[Any]
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns the errors of the file system into `CacheUnusable`; for nothing but writing, so that no other error is."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheUnusable(f"can't write to {folder} ({error.strerror})") from None
+
+
+def indexes(folder: Path) -> list[Path]:
+    """The index of each piece in a folder, sorted."""
+    return sorted(path for path in folder.glob("*.json") if path.name != RECIPE)
+
+
+def read_piece(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Piece | None:
+    """A piece, if index and array are what their names and the index say; none where they are damaged or gone."""
+    try:
+        content = index.read_bytes()
+        if hashlib.sha256(content).hexdigest() != index.stem:
+            return None
+        said = json.loads(content)
+        path = index.with_suffix(".npy")
+        stat = path.stat()
+        if (mark := (str(path), stat.st_size, stat.st_mtime_ns)) not in _checked:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != said["array"]:
+                    return None
+            _checked.add(mark)
+        array = _open.get(str(index))
+        if array is None:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if array.shape != (len(said["ids"]), *shape) or array.dtype != dtype or len(said["facts"]) != len(array):
+        return None
+    _open[str(index)] = array
+    return Piece(index, array, said["ids"], said["facts"])
+
+
+def is_in_use(index: Path) -> bool:
+    """Whether this process still holds the array: to delete it would free nothing, and its rows may be asked for again."""
+    return str(index) in _open
+
+
+def size_of(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """About how many bytes a piece takes on disk; an index has some 400 a row."""
+    return rows * (int(np.prod(shape)) * dtype.itemsize + 400)
+
+
+def write_piece(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.dtype[Any], values: Values) -> None:
+    """Write a piece, the index last, so that an index speaks of whole arrays only.
+
+    Nothing is forced to the disk: what a power failure tears is found to be torn by its hash. Errors of `values` pass
+    through, and nothing is left behind.
+    """
+    unfinished, facts = folder / UNFINISHED, list[Any]()
+    try:
+        with closing(values):
+            with writing(folder):
+                file = unfinished.open("r+b" if unfinished.exists() else "wb")
+            with file:
+                hashing = _Hashing(file, folder)
+                header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(ids), *shape)}
+                np.lib.format.write_array_header_2_0(hashing, header)
+                for chunk, said in values:
+                    hashing.write(np.ascontiguousarray(chunk, dtype).data)
+                    facts.extend(said)
+                with writing(folder):
+                    file.truncate()
+        content = _json({"array": hashing.digest.hexdigest(), "ids": ids, "facts": facts})
+        index = folder / f"{hashlib.sha256(content).hexdigest()}.json"
+        with writing(folder):
+            (folder / "index.part").write_bytes(content)
+            unfinished.replace(index.with_suffix(".npy"))
+            (folder / "index.part").replace(index)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def drop_piece(index: Path) -> None:
+    """Delete a piece, the index first. Raises `OSError` where that is not allowed."""
+    index.unlink(missing_ok=True)
+    index.with_suffix(".npy").unlink(missing_ok=True)
+
+
+def reserve(folder: Path, count: int) -> None:
+    """Take bytes of the disk for the array that is written next, where the system can do that."""
+    with writing(folder), (folder / UNFINISHED).open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, count)
+        else:
+            file.truncate(count)  # counted, though the disk may yet fill up
+
+
+def write_recipe(folder: Path, recipe: Any) -> None:
+    """Say what a folder's rows are of; written once and whole."""
+    if not (folder / RECIPE).exists():
+        with writing(folder):
+            (folder / "recipe.part").write_bytes(_json(recipe))
+            (folder / "recipe.part").replace(folder / RECIPE)
+
+
+def name_of(recipe: Any) -> str:
+    """The name of a recipe's folder, of its content alone."""
+    return hashlib.sha256(_json(recipe)).hexdigest()[:32]
+
+
+class _Hashing:
+    """A file to write to, hashed on the way."""
+
+    def __init__(self, file: Any, folder: Path) -> None:
+        self.file, self.folder, self.digest = file, folder, hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        with writing(self.folder):
+            return int(self.file.write(data))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
