@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cxr.cache.cache import Cache
 from cxr.cache.pieces import CacheUnusable, Values
 from cxr.cache.rows import Rows
+from cxr.cores import cores
 from cxr.data.images import DECODER, BadImage, Decoded, decode
 from cxr.errors import Mistake
 from cxr.progress import Stage
@@ -91,7 +92,7 @@ class _Reading:
             grey, fact = decode(content, self.size)
             return grey, {"bad": fact} if isinstance(fact, str) else asdict(fact)
 
-        with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update, ThreadPoolExecutor() as pool:
+        with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update, ThreadPoolExecutor(cores()) as pool:
             for start in range(0, len(places), _AT_ONCE):
                 read = list(pool.map(decode_one, [paths[place] for place in places[start : start + _AT_ONCE]]))
                 done += len(read)
@@ -122,7 +123,7 @@ def _contents_of(root: Path, paths: tuple[str, ...]) -> dict[str, str | BadImage
         except OSError as error:
             return BadImage(path, error.strerror or "can't be opened")
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return dict(zip(paths, pool.map(content_of, paths), strict=True))
 
 

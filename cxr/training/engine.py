@@ -16,11 +16,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from cxr.config import EngineConfig
 
-BATCH = 8  # images; both libraries are fastest at 8 to 16 on a CPU. Every batch has this size, so an image's values never
-# depend on how many were asked for.
-
 Name = Literal["openvino", "tensorflow"]
-# Grey levels (BATCH, size, size, 1) float32, batch by batch, to activations (BATCH, ...) in the same order.
+# Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values
+# never depend on how many were asked for.
+BATCHES: dict[Name, int] = {"openvino": 2, "tensorflow": 8}
+# Grey levels (batch, size, size, 1) float32, batch by batch, to activations (batch, ...) in the same order.
 Engine = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[Any], None, None]]
 
 
@@ -41,17 +41,19 @@ def engine_version(name: Name) -> str:
 
 def make_engine(name: Name, lower: keras.Model, dtype: str, threads: int) -> Engine:
     """An engine for the frozen part `lower`, from grey levels (n, size, size, 3) to activations of type `dtype`."""
-    return _openvino(compile_openvino(lower, dtype, threads)) if name == "openvino" else _tensorflow(_constant_graph(lower, dtype))
+    if name == "openvino":
+        return _openvino(compile_openvino(lower, dtype, threads))
+    return _tensorflow(_constant_graph(lower, dtype, BATCHES["tensorflow"]))
 
 
-def _constant_graph(lower: keras.Model, dtype: str) -> Any:
+def _constant_graph(lower: keras.Model, dtype: str, batch: int) -> Any:
     """The frozen part as one TensorFlow function with its weights inside, which both libraries run faster than Keras does."""
     size = lower.input.shape[1]
 
     def forward(grey: tf.Tensor) -> tf.Tensor:
         return tf.cast(lower(tf.repeat(grey, 3, axis=-1), training=False), dtype)
 
-    compiled = tf.function(forward, input_signature=[tf.TensorSpec((BATCH, size, size, 1), tf.float32)], autograph=False)
+    compiled = tf.function(forward, input_signature=[tf.TensorSpec((batch, size, size, 1), tf.float32)], autograph=False)
     return convert_variables_to_constants_v2(compiled.get_concrete_function())
 
 
@@ -67,17 +69,19 @@ def _tensorflow(graph: Any) -> Engine:
 def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
     """The frozen part as OpenVINO's compiled model, in float32 as asked: on some CPUs the library would take bfloat16.
 
-    The graph goes through a file to the library's own reader: its Python converter would send usage statistics unasked.
+    A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
+    are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
+    library's own reader: its Python converter would send usage statistics unasked.
     """
     from openvino import Core
 
     core = Core()
     with TemporaryDirectory(prefix="cxr-") as folder:
         path = Path(folder) / "frozen.pb"
-        path.write_bytes(_constant_graph(lower, dtype).graph.as_graph_def().SerializeToString())
+        path.write_bytes(_constant_graph(lower, dtype, BATCHES["openvino"]).graph.as_graph_def().SerializeToString())
         model = core.read_model(path)
-    asked = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    return core.compile_model(model, "CPU", asked)
+    asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
+    return core.compile_model(model, "CPU", {**asked, "ENABLE_CPU_PINNING": False})
 
 
 def _openvino(compiled: Any) -> Engine:

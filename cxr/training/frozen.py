@@ -13,9 +13,9 @@ from cxr.cores import cores
 from cxr.data.images import DECODER
 from cxr.data.views import MOVER, Viewer
 from cxr.model.cut import Cut, weights_hash
-from cxr.training.engine import BATCH, Engine, choose_engine, engine_version, make_engine
+from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
 
-_LOOK_AHEAD = 8 * BATCH  # images that are moved at once, so that all cores have some
+_LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some
 
 
 class FrozenPart:
@@ -57,14 +57,15 @@ class FrozenPart:
         """Activations of the given rows under a view, in order, in pieces (k, ...)."""
         left = len(rows)
         for found in self._engine(self._batches(rows, view)):
-            yield found[: min(left, BATCH)]
-            left -= BATCH
+            yield found[: min(left, len(found))]
+            left -= len(found)
 
     def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
         """Images in batches of one size; the last is filled up with black ones."""
+        batch = BATCHES[self.engine_name]
         for start in range(0, len(rows), _LOOK_AHEAD):
             seen = self.viewer.see(rows[start : start + _LOOK_AHEAD], view)
-            missing = -len(seen) % BATCH
+            missing = -len(seen) % batch
             if missing:
                 seen = np.concatenate([seen, np.zeros((missing, *seen.shape[1:]), np.float32)])
-            yield from seen.reshape(-1, BATCH, *seen.shape[1:])
+            yield from seen.reshape(-1, batch, *seen.shape[1:])

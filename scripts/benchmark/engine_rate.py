@@ -36,7 +36,7 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     from cxr.model.network import build_network
     from cxr.model.weights import Weights
     from cxr.progress import Progress
-    from cxr.training.engine import BATCH, compile_openvino
+    from cxr.training.engine import BATCHES, compile_openvino
     from cxr.training.frozen import FrozenPart
 
     backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
@@ -47,12 +47,14 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     augment = AugmentConfig(rotation_degrees=9, translation=0.05, zoom=0.05)
     viewer = Viewer(pixels.images, tuple(fact.sha256 for fact in pixels.facts), augment, 0)
     frozen = FrozenPart(halves, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
-    queue = AsyncInferQueue(compile_openvino(halves.lower, "float32", cores()))
-    noise = np.random.default_rng(0).uniform(0, 255, (BATCH, images.size, images.size, 1)).astype(np.float32)
+    compiled = compile_openvino(halves.lower, "float32", cores())
+    queue = AsyncInferQueue(compiled, 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))  # as many as in cxr
+    batch = BATCHES["openvino"]
+    noise = np.random.default_rng(0).uniform(0, 255, (batch, images.size, images.size, 1)).astype(np.float32)
     rows = np.arange(len(pixels.facts))
 
     def alone() -> None:
-        for _ in range(-(-len(rows) // BATCH)):
+        for _ in range(-(-len(rows) // batch)):
             queue.start_async([noise])
         queue.wait_all()
 

@@ -12,9 +12,9 @@ from cxr.model.cut import Cut, cut
 from cxr.model.network import build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import engine
-from cxr.training.engine import BATCH, Name, choose_engine, compile_openvino, engine_version, make_engine
+from cxr.training.engine import BATCHES, Name, choose_engine, compile_openvino, engine_version, make_engine
 
-IMAGES = np.random.default_rng(0).uniform(0, 255, (2 * BATCH, 96, 96, 1)).astype(np.float32)
+IMAGES = np.random.default_rng(0).uniform(0, 255, (16, 96, 96, 1)).astype(np.float32)
 
 
 @pytest.fixture(scope="module", params=["head", "block_13", "block_3"])
@@ -24,9 +24,13 @@ def halves(request: pytest.FixtureRequest) -> Cut:
     return found
 
 
+def batches(name: Name, images: np.ndarray) -> np.ndarray:
+    return images.reshape(-1, BATCHES[name], 96, 96, 1)
+
+
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_activations_are_those_of_keras(name: Name, halves: Cut) -> None:
-    found = np.concatenate(list(make_engine(name, halves.lower, "float32", 2)(IMAGES.reshape(2, BATCH, 96, 96, 1))))
+    found = np.concatenate(list(make_engine(name, halves.lower, "float32", 2)(batches(name, IMAGES))))
     expected = keras.ops.convert_to_numpy(halves.lower(np.repeat(IMAGES, 3, axis=-1)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
@@ -38,13 +42,13 @@ def test_activations_are_those_of_keras(name: Name, halves: Cut) -> None:
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_an_image_comes_out_the_same_to_the_bit_whatever_it_is_with(name: Name, halves: Cut) -> None:
     compute, order = make_engine(name, halves.lower, "float32", 2), np.random.default_rng(1).permutation(len(IMAGES))
-    found, shuffled = (np.concatenate(list(compute(each.reshape(2, BATCH, 96, 96, 1)))) for each in (IMAGES, IMAGES[order]))
+    found, shuffled = (np.concatenate(list(compute(batches(name, each)))) for each in (IMAGES, IMAGES[order]))
     np.testing.assert_array_equal(shuffled, found[order])
 
 
 def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
     compute = make_engine("openvino", halves.lower, "float32", 2)
-    many = [np.full((BATCH, 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
+    many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
     found = [each[0] for each in compute(many)]
     assert list(compute([])) == []
     for grey, each in enumerate(found):
@@ -53,7 +57,7 @@ def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
 
 def test_whoever_stops_in_the_middle_leaves_no_request_busy(halves: Cut) -> None:
     compute = make_engine("openvino", halves.lower, "float32", 2)
-    many = [np.full((BATCH, 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
+    many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
     stopped = compute(many)
     first = next(stopped)
     stopped.close()
