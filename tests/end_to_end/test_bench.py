@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 
 def test_its_tables_are_filled_in(tmp_path: Path) -> None:
     small = ("--phantoms", "40", "--epochs", "1", "--repeats", "1", "--only", "seed's protocol")
-    command = [sys.executable, str(REPOSITORY / "scripts/benchmark/run.py"), "contests", "engine", "again", *small]
+    command = [sys.executable, str(REPOSITORY / "scripts/benchmark/run.py"), "contests", "engine", *small]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     rows = [line.strip() for line in done.stdout.splitlines()]
