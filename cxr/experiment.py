@@ -215,7 +215,7 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
             progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in shown))
 
         @contextmanager
-        def computing(count: int) -> Iterator[Update]:
+        def computing() -> Iterator[Update]:
             with progress.timed("frozen"):
                 yield update
 

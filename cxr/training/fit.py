@@ -39,7 +39,7 @@ class TrainingSet:
 
 
 @contextmanager
-def _unwatched(count: int) -> Iterator[Callable[[int, int], None]]:
+def _unwatched() -> Iterator[Callable[[int, int], None]]:
     yield lambda done, of: None
 
 
@@ -47,14 +47,14 @@ def _unwatched(count: int) -> Iterator[Callable[[int, int], None]]:
 class Watcher:
     """Who wants to know: epochs found on disk, each phase, images trained on (done, of how many), each epoch.
 
-    `computing` is entered while activations of the frozen part are computed, with their number.
+    `computing` is entered while activations of the frozen part are computed; it yields a function to report with.
     """
 
     on_resume: Callable[[History], None] = lambda history: None
     on_phase: Callable[[Phase, int], None] = lambda phase, trainable: None
     on_images: Callable[[int, int], None] = lambda done, of: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    computing: Callable[[int], AbstractContextManager[Callable[[int, int], None]]] = _unwatched
+    computing: Callable[[], AbstractContextManager[Callable[[int, int], None]]] = _unwatched
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,12 @@ class _Ready:
 class Activations:
     """Activations of the frozen part, computed once for each image and view and kept in `cache`.
 
-    `computing` is entered, with the number of activations, while some are computed; it yields a function to report with.
+    `computing` is entered while some are computed; it yields a function to report with.
     """
 
     frozen: FrozenPart
     cache: Cache
-    computing: Callable[[int], AbstractContextManager[Update]]
+    computing: Callable[[], AbstractContextManager[Update]]
     work: FrozenWork
     _ready: dict[int | None, _Ready] = field(default_factory=dict)
     _told: bool = False
@@ -136,7 +136,7 @@ class Activations:
 
     def _compute(self, rows: NDArray[np.int64], view: int | None) -> Values:
         done = 0
-        with self.computing(len(rows)) as update:
+        with self.computing() as update:
             for found in self.frozen.compute(rows, view):
                 done += len(found)
                 self.work.computed += len(found)

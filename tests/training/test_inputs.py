@@ -89,7 +89,7 @@ def work_of(config: Config, cache: Cache) -> FrozenWork:
     halves = cut(network.trainee, "head")
     assert halves is not None
     work, viewer = FrozenWork(), Viewer(DATA.images, DATA.hashes, config.augment, config.training.seed)
-    activations = Activations(FrozenPart(halves, viewer, config), cache, lambda count: nullcontext(lambda done, of: None), work)
+    activations = Activations(FrozenPart(halves, viewer, config), cache, lambda: nullcontext(lambda done, of: None), work)
     for epoch in range(config.training.epochs):
         activations.prepare(shuffled(DATA.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch))
         activations.prepare(VAL, None)
