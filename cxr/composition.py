@@ -166,9 +166,11 @@ def as_mistake(error: HydraException | OmegaConfBaseException) -> Mistake:
 
 def _wrong_value(error: OmegaConfBaseException) -> Mistake | None:
     key, line = str(error.full_key), str(error).splitlines()[0]
-    value = re.match(r"Value '(.*)' of type '\w+' (?:could not be converted to|is not a subclass of) (\w+)", line)
+    value = re.match(
+        r"Value '(.*)' (?:of type '\w+' could not be converted to|of type '\w+' is not a subclass of|is not a valid) (\w+)", line
+    )
     if isinstance(error, ValidationError) and value:
-        kinds = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false"}
+        kinds = {"Float": "a number", "Integer": "a whole number", "bool": "true or false"}
         return Mistake(f"{key}={value.group(1)} is not {kinds.get(value[2], value[2])}")
     if isinstance(error, ConfigTypeError) and "deletion" in line:
         return Mistake(f"{key} can't be left out: set it with {key}=VALUE")

@@ -37,6 +37,7 @@ MISTAKES = [
     (["learning_rate=1"], "did you mean optimizer.learning_rate?"),
     (["optimizer.learning_rate=fast"], "optimizer.learning_rate=fast is not a number"),
     (["training.seed=1.5"], "training.seed=1.5 is not a whole number"),
+    (["training.cache=maybe"], "training.cache=maybe is not true or false"),
     (["training.batch_size=0"], "training.batch_size=0 is out of range"),
     (["~training.seed"], "training.seed can't be left out"),
     (["trainn"], "there is no command trainn"),
