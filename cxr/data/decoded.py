@@ -1,8 +1,9 @@
 """Decoded images: each file's pixels at the network's size, read once and kept by the content of the file."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 from cxr.cache.cache import Cache
 from cxr.cache.pieces import CacheUnusable, Values
 from cxr.cache.rows import Rows
-from cxr.cores import cores
-from cxr.data.images import DECODER, BadImage, Decoded, decode
-from cxr.errors import Mistake
+from cxr.data.images import DECODER, BadImage, Content, Decoded, contents_of, decode_contents
+from cxr.data.on_all_cores import on_all_cores
 from cxr.progress import Stage
 from cxr.words import in_words
 
-_AT_ONCE = 256  # images in memory while a set is written to the cache
+_FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images; the kernel's reading and the hash need no process of their own
+
 _latest: "dict[str, Pixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
 
 
@@ -41,24 +42,22 @@ def read_images(root: Path, paths: tuple[str, ...], size: int, stage: Stage, cac
     """
     with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
         key = _state_of(root, paths, size)
-        contents = {} if key in _latest else _contents_of(root, paths)
+        contents, unreadable = ({}, []) if key in _latest else _contents_of(root, paths)
     if key not in _latest:
-        reading = _Reading(root, size, stage, {path: said for path, said in contents.items() if not isinstance(said, BadImage)})
+        reading = _Reading(size, stage, contents)
         found = reading.into_memory() if cache is None else reading.into_cache(cache)
-        unreadable = [said for said in contents.values() if isinstance(said, BadImage)]
         _latest.clear()
-        _latest[key] = _pixels(*found, list(reading.contents), unreadable)
+        _latest[key] = _pixels(*found, list(contents), unreadable)
     return _latest[key]
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """Files to decode, by path, with the hash of each one's content."""
+    """Files to decode, by path, with what each one's content was when it was looked at."""
 
-    root: Path
     size: int
     stage: Stage
-    contents: dict[str, str]
+    contents: dict[str, Content]
 
     def into_memory(self) -> tuple[Rows, list[Any]]:
         """Every image and what is known of it, in the order of the paths."""
@@ -72,35 +71,22 @@ class _Reading:
     def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
         """The same, from the cache as far as it has them; into memory where it is of no use."""
         recipe = {"image_size": self.size, "decoder": DECODER}
+        hashes = [content.sha256 for content in self.contents.values()]
         try:
-            kept = cache.rows("decoded", recipe, list(self.contents.values()), (self.size, self.size, 1), np.uint8, self._decode)
+            kept = cache.rows("decoded", recipe, hashes, (self.size, self.size, 1), np.uint8, self._decode)
             return kept.rows, kept.facts
         except CacheUnusable as why:
             cache.tell(f"decoded images are held in memory, not kept: {why}")
         return self.into_memory()
 
     def _decode(self, places: NDArray[np.int64]) -> Values:
-        paths, done = list(self.contents), 0
-
-        def decode_one(path: str) -> tuple[NDArray[np.uint8], Any]:
-            try:
-                content = (self.root / path).read_bytes()
-            except OSError as error:
-                raise self._changing(path) from error
-            if _hash(content) != self.contents[path]:
-                raise self._changing(path)
-            grey, fact = decode(content, self.size)
-            return grey, {"bad": fact} if isinstance(fact, str) else asdict(fact)
-
-        with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update, ThreadPoolExecutor(cores()) as pool:
-            for start in range(0, len(places), _AT_ONCE):
-                read = list(pool.map(decode_one, [paths[place] for place in places[start : start + _AT_ONCE]]))
-                done += len(read)
+        contents, done = list(self.contents.values()), 0
+        decode = partial(decode_contents, size=self.size)
+        with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update:
+            for pixels, facts in on_all_cores(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
+                done += len(facts)
                 update(done, len(places))
-                yield np.stack([grey for grey, _ in read]), [fact for _, fact in read]
-
-    def _changing(self, path: str) -> Mistake:
-        return Mistake(f"{self.root / path} changed while it was being read: start again when nothing writes there any more")
+                yield pixels, [{"bad": fact} if isinstance(fact, str) else asdict(fact) for fact in facts]
 
 
 def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[BadImage]) -> Pixels:
@@ -114,17 +100,16 @@ def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[B
     )
 
 
-def _contents_of(root: Path, paths: tuple[str, ...]) -> dict[str, str | BadImage]:
-    """The hash of each file's content, or why it can't be read."""
-
-    def content_of(path: str) -> str | BadImage:
-        try:
-            return _hash((root / path).read_bytes())
-        except OSError as error:
-            return BadImage(path, error.strerror or "can't be opened")
-
-    with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(paths, pool.map(content_of, paths), strict=True))
+def _contents_of(root: Path, paths: tuple[str, ...]) -> tuple[dict[str, Content], list[BadImage]]:
+    """What is in each file, and those that can't be read."""
+    found = chain.from_iterable(on_all_cores(contents_of, [root / path for path in paths], few=_FEW_TO_HASH))
+    readable, bad = {}, []
+    for path, said in zip(paths, found, strict=True):
+        if isinstance(said, Content):
+            readable[path] = said
+        else:
+            bad.append(BadImage(path, said.strerror or "can't be opened"))
+    return readable, bad
 
 
 def _state_of(root: Path, paths: tuple[str, ...], size: int) -> str:
@@ -138,7 +123,3 @@ def _state_of(root: Path, paths: tuple[str, ...], size: int) -> str:
         else:
             digest.update(f"\0{path}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,6 +1,7 @@
 """From one image file to pixels: decoded, hashed, and resized to the network's size."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import Image
+
+from cxr.errors import Mistake
 
 DECODER = f"grey, bilinear, pillow {PIL.__version__}"  # all that decides, beside the file, what its pixels are
 
@@ -47,6 +50,40 @@ def decode(content: bytes, size: int) -> tuple[NDArray[np.uint8], Decoded | str]
     return resized[:, :, None], Decoded(digest, grey.width, grey.height)
 
 
+@dataclass(frozen=True)
+class Content:
+    """A file, and the sha256 in hex that its content had when it was looked at."""
+
+    file: Path
+    sha256: str
+
+
+def contents_of(files: Sequence[Path]) -> list[Content | OSError]:
+    """Each file with the hash of its content, or why it can't be read."""
+    found: list[Content | OSError] = []
+    for file in files:
+        try:
+            found.append(Content(file, _hash(file.read_bytes())))
+        except OSError as error:
+            found.append(error)
+    return found
+
+
+def decode_contents(contents: Sequence[Content], size: int) -> tuple[NDArray[np.uint8], list[Decoded | str]]:
+    """What `decode` makes of each: (n, size, size, 1), and n facts. Raises `Mistake` for a file that has changed."""
+    pixels, facts = np.empty((len(contents), size, size, 1), np.uint8), []
+    for row, looked_at in enumerate(contents):
+        try:
+            content = looked_at.file.read_bytes()
+        except OSError:
+            content = b""
+        if _hash(content) != looked_at.sha256:
+            raise Mistake(f"{looked_at.file} changed while it was being read: start again when nothing writes there any more")
+        pixels[row], fact = decode(content, size)
+        facts.append(fact)
+    return pixels, facts
+
+
 def load_grey(file: Path | BytesIO) -> Image.Image:
     """Decode one file to 8-bit grey (mode L). 16-bit files are scaled from 0..65535. Raises what Pillow raises."""
     with Image.open(file) as image:
@@ -59,3 +96,7 @@ def load_grey(file: Path | BytesIO) -> Image.Image:
 def _reason(error: BaseException) -> str:
     text = str(error).split("'/")[0].strip() or type(error).__name__
     return "not an image that can be recognised" if "cannot identify" in text else text
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
