@@ -44,24 +44,46 @@ class PhantomConfig:
 
 
 @dataclass
+class ColumnsConfig:
+    """What the columns of `data.manifest` are called; all but path and label may be missing, or none to leave them unread."""
+
+    path: str = "path"
+    label: str = "label"
+    source: str | None = "source"
+    group: str | None = "group"
+    split: str | None = "split"
+
+
+@dataclass
 class DataConfig:
-    """Where the images come from; `classes` none means every class folder found."""
+    """Where the images come from; `classes` none means every class folder found.
+
+    `merge` names classes made of others. Copies of one image with different labels are left out, kept, or stop the run.
+    """
 
     name: str = "folder"
     root: str | None = None
     classes: list[str] | None = None
     aliases: dict[str, list[str]] = field(default_factory=dict)
+    manifest: str | None = None
+    columns: ColumnsConfig = field(default_factory=lambda: ColumnsConfig())
+    merge: dict[str, list[str]] = field(default_factory=dict)
     on_bad_image: str = choice("stop", "stop", "skip")
+    on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
     phantom: PhantomConfig | None = None
 
 
 @dataclass
 class SplitConfig:
-    """Fractions of each class for validation and test; the rest trains."""
+    """How the parts come about; fractions are of all images, class by class, and what is in neither part trains."""
 
     name: str = "three_way"
+    method: str = choice("fractions", "fractions", "folds", "sources", "column")
     validation: float = number(0.15, 0, 0.9, above=True)
-    test: float = number(0.2, 0, 0.9)
+    test: float = number(0.2, 0, 0.9)  # of method=fractions
+    folds: int = number(5, 2, 100)  # of method=folds
+    fold: int = number(0, 0, 99)  # the one that tests
+    source: str | None = None  # of method=sources: the one that tests
     seed: int = number(0, 0, 2**31 - 1)
 
 
@@ -256,6 +278,8 @@ def check(config: Config) -> None:
             f"split.validation ({config.split.validation:g}) and split.test ({config.split.test:g}) leave nothing to train on: "
             "make their sum less than 1"
         )
+    if config.split.fold >= config.split.folds:
+        raise Mistake(f"split.fold={config.split.fold} is out of range: {config.split.folds} folds are numbered 0 to {config.split.folds - 1}")
     _check_backbone(config.backbone)
     _check_speed(config)
     if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
@@ -287,7 +311,11 @@ def check_value(key: str, value: Any, item: Field[Any]) -> None:
 
 
 def _check_data(data: DataConfig) -> None:
-    if data.root is None and data.phantom is None:
+    if data.name == "manifest" and data.manifest is None:
+        raise Mistake("data=manifest needs to know which: add data.manifest=FILE, and data.root=FOLDER where its paths start elsewhere")
+    if data.manifest is not None and data.phantom is not None:
+        raise Mistake("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
+    if data.root is None and data.phantom is None and data.manifest is None:
         raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
     if data.classes is not None and len(set(data.classes)) < 2:
         raise Mistake(f"data.classes={data.classes} is not enough: name at least two different classes")

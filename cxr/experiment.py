@@ -117,7 +117,11 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
     """Find weights and images, check that they fit the config and each other, and read the images."""
     from cxr.data.locate import locate_images
 
-    images = locate_images(config.data, config.split, progress.stage)
+    images = locate_images(config.data, progress.stage, manifest)
+    if manifest is None:
+        from cxr.data.split import check_split
+
+        check_split(images, config.split)
     from cxr.model.class_weights import cost_matrix
     from cxr.model.weights import locate_weights
 
@@ -232,14 +236,14 @@ def judge(
     That is test, or val where there is none. The saved model has to say the same of a sample of them, whatever computed
     the predictions; where it does not, its own predictions count.
     """
-    from cxr.data.split import Part, part_names
+    from cxr.data.split import Part
     from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
     from cxr.evaluation.predictions import Predictions
     from cxr.model.saved import save_model
     from cxr.training.verify import verify
 
     config, dataset = study.config, study.dataset
-    held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in part_names(config.split) if part != "train"}
+    held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}
     with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
         save_model(network, model)
         found = {part: fitted.predict(rows) for part, rows in held_out.items()}

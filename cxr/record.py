@@ -11,7 +11,6 @@ from omegaconf import OmegaConf
 from cxr.comparison.baseline import AgainstBaseline
 from cxr.config import Config
 from cxr.data.manifest import summary, write_manifest
-from cxr.data.split import part_names
 from cxr.evaluation.comparison_figures import differences_figure
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
@@ -45,7 +44,7 @@ def run_tags(study: Study) -> dict[str, str | None]:
     code = code_version()
     return fingerprints(study) | {
         "cxr.role": study.config.tracking.role,
-        "cxr.judged_on": part_names(study.config.split)[-1],
+        "cxr.judged_on": study.dataset.parts[-1],
         "cxr.weights_sha256": study.weights.sha256,
         "cxr.sweep_id": study.recipe.job.sweep_id if study.recipe.job else None,
         "cxr.reproduces": study.recipe.reproduces,

@@ -13,8 +13,8 @@ from rich.filesize import decimal as in_bytes
 
 from cxr.cache.pieces import RECIPE, CacheUnusable, drop_piece, indexes, is_in_use, reserve, writing
 
-Kind = Literal["decoded", "activations"]
-KINDS: tuple[Kind, ...] = ("decoded", "activations")
+Kind = Literal["facts", "decoded", "activations"]
+KINDS: tuple[Kind, ...] = ("facts", "decoded", "activations")
 # Left free on the disk, whatever the limit: a full disk would take the run's own results with it.
 SPARE_BYTES = 2**30
 

@@ -1,6 +1,6 @@
 """The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ from cxr.cache.cache import Cache
 from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.decoded import read_images
-from cxr.data.folders import ImageFolder
 from cxr.data.images import BadImage
-from cxr.data.manifest import make_manifest, only_those_of, rows_of
-from cxr.data.split import Part
+from cxr.data.listing import Listing
+from cxr.data.manifest import altered, describe, rows_of, split_images
+from cxr.data.split import PARTS, Part
 from cxr.errors import Mistake
 from cxr.progress import Stage
 from cxr.words import in_words
@@ -27,6 +27,12 @@ class Dataset:
     images: Rows  # (n, size, size, 1) uint8
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
+    conflicts: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as copies of them have another label
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the split that have images, in the order train, val, test."""
+        return tuple(part for part in PARTS if (self.manifest["split"] == part).any())
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -53,22 +59,47 @@ class Dataset:
 
 
 def read_dataset(
-    config: Config, images: ImageFolder, stage: Stage, cache: Cache | None = None, manifest: pd.DataFrame | None = None
+    config: Config, listing: Listing, stage: Stage, cache: Cache | None = None, manifest: pd.DataFrame | None = None
 ) -> Dataset:
-    """Decode every image once and split them; raises `Mistake` for a bad image unless `data.on_bad_image=skip`.
+    """Decode every image once, group copies and split them.
 
-    With a `manifest` its images are read, whatever else there is, and lie on its side of the split.
+    Raises `Mistake` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
+    with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
     """
-    if manifest is not None:
-        images = only_those_of(manifest, images)
-    pixels = read_images(images.root, images.paths, config.backbone.image_size, stage, cache)
+    pixels = read_images(listing.root, listing.paths, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise Mistake(
-            f"can't read {images.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
+            f"can't read {listing.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
-    described = make_manifest(images, pixels, config.split)
+    described = describe(listing, pixels)
     if manifest is not None:
-        described["split"] = described["path"].map(manifest.set_index("path")["split"])
-    return Dataset(images.classes, pixels.images, described, pixels.bad)
+        parts = described.images["path"].map(manifest.set_index("path")["split"])
+        return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
+    if changed := altered(listing, described.images):
+        raise Mistake(_altered_in_words(changed, config))
+    kept = np.arange(len(described.images))
+    if len(described.conflicts) and config.data.on_conflict != "keep":
+        if config.data.on_conflict == "stop":
+            raise Mistake(_conflict_in_words(described.conflicts))
+        kept = np.setdiff1d(kept, described.conflicts.index.to_numpy())
+    images = split_images(described.images.iloc[kept].reset_index(drop=True), listing.classes, config.split)
+    return Dataset(listing.classes, pixels.images.only(kept), images, pixels.bad, described.conflicts)
+
+
+def _altered_in_words(changed: list[str], config: Config) -> str:
+    first, more = ", ".join(changed[:3]), f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
+    return (
+        f"{in_words(len(changed), 'image')} changed since data.manifest={config.data.manifest} was written: {first}{more}. "
+        "Bring them back, or write a new manifest with cxr data index"
+    )
+
+
+def _conflict_in_words(conflicts: pd.DataFrame) -> str:
+    first = conflicts[conflicts["copies"] == conflicts["copies"].iloc[0]]
+    one, other = first.iloc[0], first[first["label"] != first["label"].iloc[0]].iloc[0]
+    return (
+        f"{in_words(len(conflicts), 'image')} have copies with another label, for example {one['path']} ({one['label']}) and "
+        f"{other['path']} ({other['label']}): correct the labels, or leave them out with data.on_conflict=leave_out"
+    )

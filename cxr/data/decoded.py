@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cxr.cache.cache import Cache
 from cxr.cache.pieces import CacheUnusable, Values
+from cxr.cache.room import Kind
 from cxr.cache.rows import Rows
-from cxr.data.images import DECODER, BadImage, Content, Decoded, contents_of, decode_contents
+from cxr.data.images import DECODER, BadImage, Content, Decoded, contents_of, decode_contents, shape_of
 from cxr.data.on_all_cores import on_all_cores
 from cxr.progress import Stage
 from cxr.words import in_words
@@ -28,14 +29,15 @@ class Pixels:
     """Images that were read, in the order of their paths; `bad` holds those that were not."""
 
     paths: tuple[str, ...]
-    images: Rows  # (n, size, size, 1) uint8, 0..255
+    images: Rows  # (n, size, size, 1) uint8, 0..255; (n, 0) where no size was asked for
     facts: tuple[Decoded, ...]
     bad: tuple[BadImage, ...]
 
 
-def read_images(root: Path, paths: tuple[str, ...], size: int, stage: Stage, cache: Cache | None = None) -> Pixels:
+def read_images(root: Path, paths: tuple[str, ...], size: int | None, stage: Stage, cache: Cache | None = None) -> Pixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
+    With no size only what is known of each image is made, and its pixels are an empty array.
     Uses all cores; the result does not depend on how many. With a `cache` a file's content is decoded once, and the pixels
     stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
     long as no file changes (by size and time).
@@ -55,13 +57,13 @@ def read_images(root: Path, paths: tuple[str, ...], size: int, stage: Stage, cac
 class _Reading:
     """Files to decode, by path, with what each one's content was when it was looked at."""
 
-    size: int
+    size: int | None
     stage: Stage
     contents: dict[str, Content]
 
     def into_memory(self) -> tuple[Rows, list[Any]]:
         """Every image and what is known of it, in the order of the paths."""
-        images = np.empty((len(self.contents), self.size, self.size, 1), np.uint8)
+        images = np.empty((len(self.contents), *shape_of(self.size)), np.uint8)
         facts: list[Any] = []
         for chunk, said in self._decode(np.arange(len(images))):
             images[len(facts) : len(facts) + len(chunk)] = chunk
@@ -71,9 +73,10 @@ class _Reading:
     def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
         """The same, from the cache as far as it has them; into memory where it is of no use."""
         recipe = {"image_size": self.size, "decoder": DECODER}
+        kind: Kind = "facts" if self.size is None else "decoded"
         hashes = [content.sha256 for content in self.contents.values()]
         try:
-            kept = cache.rows("decoded", recipe, hashes, (self.size, self.size, 1), np.uint8, self._decode)
+            kept = cache.rows(kind, recipe, hashes, shape_of(self.size), np.uint8, self._decode)
             return kept.rows, kept.facts
         except CacheUnusable as why:
             cache.tell(f"decoded images are held in memory, not kept: {why}")
@@ -105,21 +108,23 @@ def _contents_of(root: Path, paths: tuple[str, ...]) -> tuple[dict[str, Content]
     found = chain.from_iterable(on_all_cores(contents_of, [root / path for path in paths], few=_FEW_TO_HASH))
     readable, bad = {}, []
     for path, said in zip(paths, found, strict=True):
-        if isinstance(said, Content):
+        if not path.isprintable():
+            bad.append(BadImage(ascii(path), "its name holds what is no letter, digit or sign: rename it"))
+        elif isinstance(said, Content):
             readable[path] = said
         else:
-            bad.append(BadImage(path, said.strerror or "can't be opened"))
+            bad.append(BadImage(path, (said.strerror or "can't be opened").lower()))
     return readable, bad
 
 
-def _state_of(root: Path, paths: tuple[str, ...], size: int) -> str:
+def _state_of(root: Path, paths: tuple[str, ...], size: int | None) -> str:
     """Changes whenever a file does, by its size or time."""
     digest = hashlib.sha256(f"{root.resolve()}\0{size}".encode())
     for path in paths:
         try:
             stat = (root / path).stat()
         except OSError:
-            digest.update(f"\0{path}\0absent".encode())
+            digest.update(f"\0{path!a}\0absent".encode())
         else:
-            digest.update(f"\0{path}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+            digest.update(f"\0{path!a}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()

@@ -1,26 +1,46 @@
-"""Where the images of a config are: a folder of the user's, or phantoms drawn on first use."""
+"""Where the images of a config are: a folder or a table of the user's, or phantoms drawn on first use."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 from platformdirs import user_cache_path
 
-from cxr.config import DataConfig, SplitConfig
-from cxr.data.folders import ImageFolder, check_counts, find_images
-from cxr.data.split import part_names
+from cxr.config import DataConfig
+from cxr.data.folders import find_images
+from cxr.data.images import DICOM_SUFFIXES
+from cxr.data.listing import Listing
+from cxr.data.sources import with_sources_of_tables
+from cxr.data.tables import logged_images, read_table
+from cxr.errors import Mistake
 from cxr.progress import Stage
 from cxr.words import in_words
 
 
-def locate_images(data: DataConfig, split: SplitConfig, stage: Stage) -> ImageFolder:
-    """List the images, drawing the phantoms first where they are asked for; raises `Mistake` if they can't be split."""
-    if data.phantom is None:
-        assert data.root is not None  # checked with the config
-        root = Path(data.root).expanduser()
-    else:
-        root = _draw_phantoms(data, stage)
-    images = find_images(data, root)
-    check_counts(images, parts=len(part_names(split)))
-    return images
+def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> Listing:
+    """List the images, drawing the phantoms first where they are asked for; with a logged `manifest`, those that it names."""
+    found = _listed(data, stage, manifest)
+    if find_spec("pydicom") is None and any(path.lower().endswith(DICOM_SUFFIXES) for path in found.paths):
+        raise Mistake(f"{found.root} holds DICOM files, which need a package that is not here: pip install 'cxr[dicom]'")
+    return found
+
+
+def _listed(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None) -> Listing:
+    if data.manifest is not None and manifest is None:
+        return read_table(data)
+    root = _root(data, stage)
+    if manifest is not None:
+        return logged_images(manifest, root, data)
+    return with_sources_of_tables(find_images(data, root))
+
+
+def _root(data: DataConfig, stage: Stage) -> Path:
+    if data.phantom is not None:
+        return _draw_phantoms(data, stage)
+    if data.root is not None:
+        return Path(data.root).expanduser()
+    assert data.manifest is not None  # checked with the config
+    return Path(data.manifest).expanduser().parent
 
 
 def _draw_phantoms(data: DataConfig, stage: Stage) -> Path:

@@ -1,7 +1,7 @@
 """The manifest: one row an image, and the fingerprints that tell whether two runs saw the same data and split."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,61 +9,76 @@ import pandas as pd
 
 from cxr.config import SplitConfig
 from cxr.data.decoded import Pixels
-from cxr.data.folders import ImageFolder
-from cxr.data.split import assign_parts, part_names
+from cxr.data.groups import copies, joined
+from cxr.data.listing import Listing
+from cxr.data.split import assign_parts, check_groups, part_names
 from cxr.errors import Mistake
 from cxr.words import in_words
 
-COLUMNS = ("path", "label", "source", "group", "sha256", "width", "height", "split")
+COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
 
 
-def make_manifest(images: ImageFolder, pixels: Pixels, split: SplitConfig) -> pd.DataFrame:
-    """Describe every image that was read, in the order of `pixels`; its columns are `COLUMNS`.
+@dataclass(frozen=True)
+class Described:
+    """Images that were read, row by row as `pixels` has them, with `COLUMNS` but the split; and copies that disagree.
 
-    `group` is the pixel hash, so exact copies never lie on both sides of a split; `source` is not known yet.
-    Raises `Mistake` where a class has no image left for one of the parts.
+    `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.
     """
-    label_of = dict(zip(images.paths, images.labels, strict=True))
-    labels = [label_of[path] for path in pixels.paths]
-    hashes = [fact.sha256 for fact in pixels.facts]
-    manifest = pd.DataFrame(
+
+    images: pd.DataFrame
+    conflicts: pd.DataFrame
+
+
+def describe(listing: Listing, pixels: Pixels) -> Described:
+    """Put together what is known of every image that was read.
+
+    Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares a patient with,
+    directly or through others; the user's own groups count as patients.
+    """
+    said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
+    facts = pd.DataFrame([vars(fact) for fact in pixels.facts], index=said.index)
+    patients = said["group"].where(said["group"] != "", facts["patient"])
+    same_image = copies(facts["sha256"], facts["phash"])
+    images = pd.DataFrame(
         {
-            "path": pixels.paths,
-            "label": [images.classes[label] for label in labels],
-            "source": "",
-            "group": hashes,
-            "sha256": hashes,
-            "width": [fact.width for fact in pixels.facts],
-            "height": [fact.height for fact in pixels.facts],
-            "split": assign_parts(hashes, labels, split),
+            "path": said["path"],
+            "label": said["label"],
+            "source": said["source"],
+            "group": joined(same_image, patients, facts["sha256"]),
+            **{name: facts[name] for name in ("sha256", "phash", "width", "height", "mode")},
+            "split": said["split"],
         },
         columns=list(COLUMNS),
     )
-    counts = manifest.groupby(["label", "split"]).size()
-    for name in images.classes:
+    labels = images["label"].groupby(same_image).transform("nunique")
+    return Described(images, images.assign(copies=same_image)[labels > 1])
+
+
+def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitConfig) -> pd.DataFrame:
+    """The same rows with the part of each.
+
+    Raises `Mistake` where a class has no image left for one of the parts, and where a group would be torn apart.
+    """
+    images = images.assign(split=assign_parts(images, split))
+    check_groups(images)
+    counts = images.groupby(["label", "split"]).size()
+    for name in classes:
         for part in part_names(split):
             if (name, part) not in counts.index:
                 raise Mistake(
                     f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
                 )
-    return manifest
+    return images
 
 
-def only_those_of(manifest: pd.DataFrame, images: ImageFolder) -> ImageFolder:
-    """The images of a folder that a manifest names; raises `Mistake` where one is missing or in another class's folder."""
-    there = {path: images.classes[label] for path, label in zip(images.paths, images.labels, strict=True)}
-    wanted = dict(zip(manifest["path"], manifest["label"], strict=True))
-    missing = sorted(path for path in wanted if path not in there)
-    if missing:
-        raise Mistake(
-            f"{in_words(len(missing), 'image')} of the manifest are not in {images.root}, the first of them {missing[0]}: "
-            "give the folder that has them as data.root=FOLDER"
-        )
-    moved = sorted(path for path, label in wanted.items() if there[path] != label)
-    if moved:
-        raise Mistake(f"{moved[0]} is of class {there[moved[0]]} in {images.root}, and of {wanted[moved[0]]} in the manifest")
-    kept = [(path, label) for path, label in zip(images.paths, images.labels, strict=True) if path in wanted]
-    return replace(images, paths=tuple(path for path, _ in kept), labels=tuple(label for _, label in kept))
+def altered(listing: Listing, images: pd.DataFrame) -> list[str]:
+    """Paths whose pixels are not those that the listing expects, or that could not be read; sorted.
+
+    None where the listing does not come from a manifest.
+    """
+    found = dict(zip(images["path"], images["sha256"], strict=True))
+    expected = zip(listing.images["path"], listing.images["sha256"], strict=True)
+    return [path for path, sha256 in expected if sha256 and found.get(path) != sha256]
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:

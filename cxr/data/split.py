@@ -1,49 +1,150 @@
-"""Who trains, who validates, who tests: stratified by class, decided by a hash, so never by file order."""
+"""Who trains, who validates, who tests: by group and class, decided by a hash, so never by the order of files."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from cxr.config import SplitConfig
+from cxr.data.listing import Listing
+from cxr.errors import Mistake
+from cxr.words import in_words, nearest
 
 Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+# How far the share of a part may be from what is asked for, before groups that the hash puts elsewhere are moved to mend it.
+# So an image that joins later moves no other, as long as shares stay within it.
+_SLACK = 0.015
+
+# What people call the parts in a column of their own.
+_SPELLINGS: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), PARTS[0]),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), PARTS[1]),
+    **dict.fromkeys(("test", "testing", "holdout"), PARTS[2]),
+}
 
 
 def part_names(split: SplitConfig) -> tuple[Part, ...]:
-    """The parts that this split makes."""
-    return ("train", "val", "test") if split.test > 0 else ("train", "val")
+    """The parts in which each class has to have an image; a source, or the user's own column, may test on fewer classes."""
+    tests = split.method == "folds" or (split.method == "fractions" and split.test > 0)
+    return PARTS if tests else PARTS[:2]
 
 
-def assign_parts(groups: Sequence[str], labels: Sequence[int], split: SplitConfig) -> list[Part]:
-    """Give each image a part; images of the same class and group always share one.
+def check_split(listing: Listing, split: SplitConfig) -> None:
+    """Raise `Mistake` where these images can't be split like this, before any of them is read."""
+    given, sources = listing.images["split"] != "", sorted(set(listing.images["source"]) - {""})
+    if split.method == "column" and not given.all():
+        raise Mistake(
+            f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give data.manifest a "
+            "column that says train, val or test (data.columns.split names it), or choose split=three_way"
+        )
+    if split.method != "column" and given.any():
+        raise Mistake(
+            "data.manifest says which image is in which part: keep that with split=column, or have them split anew with "
+            "data.columns.split=null"
+        )
+    if split.method == "sources" and split.source not in sources:
+        found = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
+        raise Mistake(f"split.source={split.source} is not a source of these images: {found}")
+    parts = part_names(split)
+    for name, count in listing.class_counts().items():
+        if count < len(parts):
+            raise Mistake(
+                f"class {name} has {in_words(count, 'image')}, too few to split into {len(parts)} parts: "
+                "add images, leave it out with data.classes, or choose split=seed_80_20"
+            )
 
-    Within a class, groups are ranked by sha256 of seed and group, and the first fill the test part, the next validation,
-    up to their fraction of the class. So the result does not depend on the order of the images, and an image that joins
-    later moves only those near the borders.
+
+def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
+    """Give each image a part, (n,); images of one group always share one.
+
+    `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
+    A group counts for the class of most of its images. Raises `Mistake` for a part that is none.
     """
-    parts: list[Part] = ["train"] * len(groups)
-    for label in sorted(set(labels)):
-        members: dict[str, list[int]] = {}
-        for index, (group, of_label) in enumerate(zip(groups, labels, strict=True)):
-            if of_label == label:
-                members.setdefault(group, []).append(index)
-        total = sum(map(len, members.values()))
-        wanted: list[tuple[Part, int]] = [
-            ("test", _at_least_one(split.test, total)),
-            ("val", _at_least_one(split.validation, total)),
-        ]
-        ranked = sorted(members, key=lambda group: hashlib.sha256(f"{split.seed}:{group}".encode()).digest())
-        for group in ranked:
-            while wanted and wanted[0][1] <= 0:
-                wanted.pop(0)
-            if not wanted:
-                break
-            part, room = wanted[0]
-            for index in members[group]:
-                parts[index] = part
-            wanted[0] = (part, room - len(members[group]))
-    return parts
+    if split.method == "column":
+        return _from_column(images["split"])
+    groups = _Groups(images)
+    if split.method == "sources":
+        tested = groups.with_source(images["source"], split.source)
+        share = groups.sizes[tested].sum() / len(images)
+    elif split.method == "folds":
+        tested = groups.between(f"{split.seed}:fold", split.fold / split.folds, (split.fold + 1) / split.folds)
+        share = 1 / split.folds
+    else:
+        tested = groups.between(f"{split.seed}:test", 0, split.test, some=split.test > 0)
+        share = split.test
+    validated = groups.between(f"{split.seed}:val", 0, min(0.5, split.validation / (1 - share)), among=~tested, some=True)
+    parts = np.select([tested, validated], ["test", "val"], "train")
+    return np.asarray(parts[groups.of_image])
 
 
-def _at_least_one(fraction: float, total: int) -> int:
-    return max(1, round(fraction * total)) if fraction > 0 else 0
+class _Groups:
+    """The groups of a set of images, each with its number of images and the class of most of them."""
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        self.of_image, names = pd.factorize(images["group"], sort=True)
+        self.names = list(names)
+        self.sizes = np.bincount(self.of_image)
+        counts = pd.crosstab(self.of_image, images["label"])
+        self.label = counts.to_numpy().argmax(axis=1)  # the first in the alphabet where two are equal
+
+    def between(
+        self, salt: str, low: float, high: float, among: NDArray[np.bool_] | None = None, some: bool = False
+    ) -> NDArray[np.bool_]:
+        """Groups of each class whose hash lies in [low, high) of its range, so that their share of the images is about that.
+
+        With `some` at least one of each class, where there is one to spare.
+        """
+        draws = np.array([_draw(f"{salt}:{name}") for name in self.names])
+        chosen = np.zeros(len(self.names), bool)
+        for label in np.unique(self.label):
+            members = np.flatnonzero((self.label == label) & (True if among is None else among))
+            members = members[np.argsort(draws[members], kind="stable")]
+            first, last = (_cut(draws[members], self.sizes[members], edge) for edge in (low, high))
+            if some and first == last and len(members) > 1:
+                last += 1
+            chosen[members[first:last]] = True
+        return chosen
+
+    def with_source(self, sources: pd.Series, wanted: str | None) -> NDArray[np.bool_]:
+        """Groups with an image of one source."""
+        return np.bincount(self.of_image, weights=(sources == wanted).to_numpy()) > 0
+
+
+def check_groups(images: pd.DataFrame) -> None:
+    """Raise `Mistake` where images of one group (columns group, split, path) lie in more than one part."""
+    parts = images.groupby("group")["split"].nunique()
+    torn = parts.index[parts > 1]
+    if len(torn):
+        paths = sorted(images.loc[images["group"] == torn[0], "path"])
+        raise Mistake(
+            f"{in_words(len(torn), 'group')} of images that belong together would be on two sides of the split, for example "
+            f"{paths[0]} and {paths[-1]}: copies, near copies and images of one patient need the same part"
+        )
+
+
+def _cut(draws: NDArray[np.float64], sizes: NDArray[np.int64], edge: float) -> int:
+    """How many of the groups, sorted by their draws, lie below an edge of [0, 1]; moved until their share is within the slack."""
+    if edge <= 0 or edge >= 1:
+        return 0 if edge <= 0 else len(draws)
+    reached = np.concatenate([[0.0], np.cumsum(sizes) / max(1, sizes.sum())])
+    within = np.flatnonzero(np.abs(reached - edge) <= _SLACK)
+    if not len(within):
+        return int(np.abs(reached - edge).argmin())
+    return int(np.clip(np.searchsorted(draws, edge), within[0], within[-1]))
+
+
+def _draw(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+
+def _from_column(given: pd.Series) -> NDArray[np.str_]:
+    said = given.fillna("").astype(str).str.strip().str.lower()
+    unknown = sorted(set(said) - set(_SPELLINGS))
+    if unknown:
+        raise Mistake(f"the column of the split says {unknown[0]!r}: it may say train, val or test")
+    return np.asarray(said.map(_SPELLINGS), str)

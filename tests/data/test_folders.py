@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cxr.config import DataConfig
-from cxr.data.folders import check_counts, find_images
+from cxr.data.folders import find_images
+from cxr.data.listing import check_counts
 from cxr.errors import Mistake
 from tests.conftest import Compose
 
@@ -29,7 +30,7 @@ def test_folder_names_of_every_release(names: tuple[str, ...], level: str, tmp_p
     found = find_images(data, tmp_path)
     assert found.classes == ("COVID", "Normal", "Viral Pneumonia")
     assert found.paths == tuple(f"{name}/{level}1.png" for name in names)
-    assert found.labels == (0, 1, 2)
+    assert list(found.images["label"]) == list(found.classes)
 
 
 def test_a_fourth_class_can_join(tmp_path: Path, compose_config: Compose) -> None:
@@ -66,3 +67,22 @@ def test_a_class_needs_an_image_for_each_part(tmp_path: Path) -> None:
     check_counts(images, parts=2)
     with pytest.raises(Mistake, match="class a has 2 images"):
         check_counts(images, parts=3)
+
+
+def test_classes_are_merged(tmp_path: Path, compose_config: Compose) -> None:
+    touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png", "Viral Pneumonia/images/1.png")
+    merge = "+data.merge={pneumonia: [Viral Pneumonia, Lung_Opacity]}"
+    found = find_images(compose_config("data=radiography", f"data.root={tmp_path}", merge).data, tmp_path)
+    assert found.class_counts() == {"COVID": 1, "Normal": 1, "pneumonia": 2}
+    found = find_images(DataConfig(merge={"ill": ["COVID", "Lung_Opacity", "Viral Pneumonia"]}), tmp_path)
+    assert found.class_counts() == {"ill": 3, "Normal": 1}
+
+
+@pytest.mark.parametrize(
+    ("merge", "answer"),
+    [({"x": ["a"], "y": ["a"]}, "counts a as x and as y"), ({"z": ["q"]}, "makes z of classes that are not in data.classes")],
+)
+def test_merges_that_make_no_sense_are_refused(merge: dict[str, list[str]], answer: str, tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/1.png")
+    with pytest.raises(Mistake, match=answer):
+        find_images(DataConfig(classes=["a", "b"], merge=merge), tmp_path)

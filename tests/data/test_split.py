@@ -1,51 +1,93 @@
-"""Splits: stratified, deterministic, and blind to the order of files."""
+"""Splits: by group, at their fractions, deterministic, blind to the order of files, and stable when images join."""
 
-import random
+import re
 from collections import Counter
 
-from hypothesis import given
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.config import SplitConfig
-from cxr.data.split import assign_parts
+from cxr.data.split import assign_parts, check_groups
+from cxr.errors import Mistake
 
-IMAGES = st.lists(st.tuples(st.integers(0, 200).map(str), st.integers(0, 3)), min_size=1, max_size=120)
-
-
-def split_of(images: list[tuple[str, int]], config: SplitConfig) -> list[tuple[str, int, str]]:
-    groups, labels = [group for group, _ in images], [label for _, label in images]
-    return [(*image, part) for image, part in zip(images, assign_parts(groups, labels, config), strict=True)]
-
-
-@given(images=IMAGES, seed=st.integers(0, 5), shuffle=st.randoms(use_true_random=False))
-def test_the_order_of_images_does_not_matter(images: list[tuple[str, int]], seed: int, shuffle: random.Random) -> None:
-    config = SplitConfig(seed=seed)
-    reordered = images.copy()
-    shuffle.shuffle(reordered)
-    assert sorted(split_of(images, config)) == sorted(split_of(reordered, config))
+ROWS = st.lists(
+    st.tuples(st.integers(0, 60).map(str), st.sampled_from("ab"), st.sampled_from(["x", "y", "z"])), min_size=1, max_size=120
+)
+SPLITS = st.one_of(
+    st.builds(SplitConfig, seed=st.integers(0, 3), test=st.sampled_from([0.0, 0.2])),
+    st.builds(SplitConfig, method=st.just("folds"), folds=st.just(3), fold=st.integers(0, 2), seed=st.integers(0, 3)),
+)
 
 
-@given(images=IMAGES)
-def test_a_group_is_never_split(images: list[tuple[str, int]]) -> None:
-    parts: dict[tuple[str, int], set[str]] = {}
-    for group, label, part in split_of(images, SplitConfig()):
-        parts.setdefault((group, label), set()).add(part)
-    assert all(len(found) == 1 for found in parts.values())
+def frame(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
+    images = pd.DataFrame(rows, columns=["group", "label", "source"], dtype=str)
+    return images.assign(split="", path=[f"{number}.png" for number in range(len(rows))])
 
 
-@given(count=st.integers(3, 300), validation=st.floats(0.05, 0.4), test=st.one_of(st.just(0.0), st.floats(0.05, 0.4)))
+@settings(max_examples=50)
+@given(rows=ROWS, split=SPLITS, seed=st.integers(0, 5))
+def test_the_order_of_images_does_not_matter_and_no_group_is_torn(
+    rows: list[tuple[str, str, str]], split: SplitConfig, seed: int
+) -> None:
+    images = frame(rows)
+    images["split"] = assign_parts(images, split)
+    check_groups(images)
+    shuffled = images.sample(frac=1, random_state=seed).reset_index(drop=True)
+    assert list(assign_parts(shuffled, split)) == list(shuffled["split"])
+
+
+@settings(max_examples=50)
+@given(count=st.integers(20, 400), validation=st.floats(0.1, 0.4), test=st.one_of(st.just(0.0), st.floats(0.1, 0.4)))
 def test_each_class_is_split_at_its_fractions(count: int, validation: float, test: float) -> None:
-    images = [(f"{label}-{index}", label) for label in (0, 1) for index in range(count)]
-    config = SplitConfig(validation=validation, test=test)
-    sizes = Counter((label, part) for _, label, part in split_of(images, config))
-    for label in (0, 1):
-        assert sizes[label, "val"] == max(1, round(validation * count))
-        assert sizes[label, "test"] == (max(1, round(test * count)) if test else 0)
+    images = frame([(f"{label}-{index}", label, "") for label in "ab" for index in range(count)])
+    sizes = Counter(zip(images["label"], assign_parts(images, SplitConfig(validation=validation, test=test)), strict=True))
+    for label in "ab":
+        assert sizes[label, "val"] / count == pytest.approx(validation, abs=0.03 + 2 / count)
+        assert sizes[label, "test"] / count == pytest.approx(test, abs=0.02 + 1 / count)
 
 
-def test_the_seed_matters_and_new_images_move_few_old_ones() -> None:
-    images = [(str(index), 0) for index in range(400)]
-    first = dict.fromkeys(split_of(images, SplitConfig()))
-    assert split_of(images, SplitConfig(seed=1)) != list(first)
-    grown = set(split_of([*images, *((f"new-{index}", 0) for index in range(40))], SplitConfig()))
-    assert sum(image not in grown for image in first) < 40  # a fresh shuffle would move some 190
+def test_a_few_images_of_a_class_still_have_all_parts() -> None:
+    images = frame([(str(index), "a", "") for index in range(3)])
+    assert sorted(assign_parts(images, SplitConfig())) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize("split", [SplitConfig(), SplitConfig(method="folds")])
+def test_the_seed_matters_and_images_that_join_move_hardly_any(split: SplitConfig) -> None:
+    images = frame([(str(index), "ab"[index % 2], "") for index in range(1000)])
+    first = assign_parts(images, split)
+    assert (assign_parts(images, SplitConfig(method=split.method, seed=1)) != first).mean() > 0.3
+    grown = frame([(str(index), "ab"[index % 2], "") for index in range(1100)])
+    assert (assign_parts(grown, split)[:1000] != first).sum() <= 5
+
+
+def test_folds_test_each_image_once() -> None:
+    images = frame([(str(index // 2), "abc"[index % 3], "") for index in range(300)])
+    tested = sum((assign_parts(images, SplitConfig(method="folds", folds=5, fold=fold)) == "test").astype(int) for fold in range(5))
+    assert (np.asarray(tested) == 1).all()
+
+
+def test_a_source_that_is_left_out_is_all_that_tests() -> None:
+    images = frame([(str(index), "ab"[index % 2], "xyz"[index % 3]) for index in range(90)])
+    parts = assign_parts(images, SplitConfig(method="sources", source="y"))
+    assert ((parts == "test") == (images["source"] == "y")).all()
+    assert set(parts[images["source"] != "y"]) == {"train", "val"}
+    with pytest.raises(Mistake, match=re.escape("split.source=w is not a source of these images")):
+        assign_parts(images, SplitConfig(method="sources", source="w"))
+    with pytest.raises(Mistake, match="none is known"):
+        assign_parts(images.assign(source=""), SplitConfig(method="sources", source="y"))
+
+
+def test_a_column_of_the_users_own_decides() -> None:
+    images = frame([("1", "a", ""), ("2", "a", ""), ("3", "b", "")]).assign(split=["Training", "valid ", "TEST"])
+    assert list(assign_parts(images, SplitConfig(method="column"))) == ["train", "val", "test"]
+    with pytest.raises(Mistake, match="says 'exam': it may say train, val or test"):
+        assign_parts(images.assign(split="exam"), SplitConfig(method="column"))
+
+
+def test_a_torn_group_is_named() -> None:
+    images = frame([("1", "a", ""), ("1", "a", ""), ("2", "b", "")]).assign(split=["train", "test", "val"])
+    with pytest.raises(Mistake, match=r"1 group of images.*0\.png and 1\.png"):
+        check_groups(images)

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from cxr.composition import compose, typed
 from cxr.config import Config, TrackingConfig
-from cxr.data.split import part_names
 from cxr.evaluation.predictions import Predictions
 from cxr.experiment import prepare
 from cxr.progress import Progress
@@ -75,7 +74,7 @@ def write_guesses(study: Study, folder: Path) -> None:
     dataset, document = study.dataset, {}
     for name in ("evaluation", "predictions"):
         (folder / name).mkdir(parents=True)
-    for part in (part for part in part_names(study.config.split) if part != "train"):
+    for part in (part for part in study.dataset.parts if part != "train"):
         rows = dataset.rows(part)
         same = np.full((len(rows), len(dataset.classes)), 1 / len(dataset.classes))
         paths = tuple(dataset.manifest["path"].iloc[rows])

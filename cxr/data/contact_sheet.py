@@ -1,0 +1,27 @@
+"""A contact sheet: some images of each class side by side, for a person to look at before anything is trained."""
+
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from cxr.data.images import load_grey
+
+_SIDE, _GAP, _TITLE = 128, 4, 22  # pixels
+
+
+def contact_sheet(images: pd.DataFrame, root: Path, each: int) -> Image.Image:
+    """A row of up to `each` images for each class of a manifest; which ones depends on their pixels alone."""
+    rows = [rows.sort_values("sha256").head(each) for _, rows in images.groupby("label", sort=True)]
+    width = _GAP + max(len(row) for row in rows) * (_SIDE + _GAP)
+    sheet = Image.new("L", (max(width, 400), len(rows) * (_TITLE + _SIDE + 2 * _GAP)), 255)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for number, row in enumerate(rows):
+        top = number * (_TITLE + _SIDE + 2 * _GAP)
+        label = row["label"].iloc[0]
+        draw.text((_GAP, top + 3), f"{label}, {len(row)} of {(images['label'] == label).sum():,}", fill=0, font=font)
+        for column, path in enumerate(row["path"]):
+            grey, _ = load_grey(root / path)
+            grey.thumbnail((_SIDE, _SIDE))
+            sheet.paste(grey, (_GAP + column * (_SIDE + _GAP), top + _TITLE))
+    return sheet

@@ -1,0 +1,91 @@
+"""DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIXES = (".dcm", ".dicom")
+
+# All that is ever read of a file: what the pixels mean, and the id that says which films are of one patient.
+_TAGS = (
+    *("PatientID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelData"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+)
+
+
+@dataclass(frozen=True)
+class Dicom:
+    """Grey levels (height, width) in 0..255, bright where little was absorbed less; depth and photometry as stored; a patient."""
+
+    grey: NDArray[np.uint8]
+    mode: str
+    patient: str  # a hash of the id: enough to keep a patient's films together, though not a way to hide who it is
+
+
+def is_dicom(content: bytes) -> bool:
+    """Whether it says that it is (DICOM PS3.10, section 7.1)."""
+    return content[128:132] == b"DICM"
+
+
+def reader() -> str:
+    """The version of the library that reads DICOM here, or that there is none."""
+    try:
+        return f"pydicom {version('pydicom')}"
+    except PackageNotFoundError:
+        return "no pydicom"
+
+
+def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
+    """Read a single-frame grey film; raises `ValueError` in words, never with a value of the file's own, for all others.
+
+    Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
+    PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
+    black. MONOCHROME1 is inverted.
+    """
+    import pydicom
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote values
+    try:
+        film = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
+        height, width = int(film.Rows), int(film.Columns)
+        frames, samples = int(film.get("NumberOfFrames") or 1), int(film.get("SamplesPerPixel") or 1)
+        photometry = str(film.get("PhotometricInterpretation"))
+    except Exception as error:
+        raise ValueError(f"its DICOM header can't be read ({type(error).__name__})") from None
+    check_size(width, height)
+    if frames > 1:
+        raise ValueError(f"{frames} frames in one DICOM file: save the one that is meant by itself")
+    if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
+        raise ValueError("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+    try:
+        stored = film.pixel_array
+        shown = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film, prefer_lut=True), np.float64)
+    except Exception as error:
+        syntax = film.file_meta.get("TransferSyntaxUID")
+        packing = getattr(syntax, "name", "an unknown transfer syntax")
+        raise ValueError(f"its DICOM pixels can't be decoded ({packing}: {type(error).__name__})") from None
+    padding = stored == film.PixelPaddingValue if "PixelPaddingValue" in film else np.zeros(stored.shape, bool)
+    grey = _stretched(shown, ~padding, inverted=photometry == "MONOCHROME1")
+    return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", _patient(film))
+
+
+def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool) -> NDArray[np.uint8]:
+    if not seen.any():
+        return np.zeros(values.shape, np.uint8)
+    low, high = values[seen].min(), values[seen].max()
+    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
+
+
+def _patient(film: Any) -> str:
+    said = str(film.get("PatientID") or "").strip()
+    return hashlib.sha256(said.encode()).hexdigest()[:16] if said else ""

@@ -1,0 +1,72 @@
+"""From the content of an image file to grey levels of 8 bits, whatever its format, depth and colours."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.data.dicom import is_dicom, read_dicom
+
+# No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+_MOST_PIXELS = 64_000_000  # three times the largest detector; beyond it a small file could fill the memory
+_SHORTEST_SIDE = 16  # pixels; less than that shows no chest
+
+
+@dataclass(frozen=True)
+class Grey:
+    """An image (mode L) at its own size, the mode that it is stored in, and what tells a patient from others, if anything."""
+
+    image: Image.Image
+    mode: str
+    patient: str = ""
+
+
+def read_grey(content: bytes) -> Grey:
+    """Decode one file; raises `ValueError` in words for what is no single film, and nearly anything for damaged files.
+
+    Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
+    16 bits that hold their brightest pixel. What is transparent becomes black.
+    """
+    if is_dicom(content):
+        dicom = read_dicom(content, check_size)
+        return Grey(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
+    with Image.open(BytesIO(content), formats=_FORMATS) as image:
+        check_size(image.width, image.height)
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"{frames} images in one file: save the one that is meant by itself")
+        return Grey(_grey(image), image.mode)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise `ValueError` for a size in pixels that no chest film has, before memory is taken for it."""
+    if width * height > _MOST_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than any chest film has")
+    if min(width, height) < _SHORTEST_SIDE:
+        raise ValueError(f"{width} x {height} pixels are too few to show a chest")
+
+
+def to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `ValueError` for values that are no grey levels.
+
+    >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    brightest = values.max()
+    if values.min() < 0 or brightest > 65535:
+        raise ValueError("its values are not grey levels of up to 16 bits")
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 2**bits)
+    return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("its values are fractions: save it with whole grey levels of 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return Image.fromarray(to_eight_bits(np.asarray(image, np.float64)))
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), seen).convert("L")
+    return image.convert("L")

@@ -1,0 +1,87 @@
+"""Images by name, before any is opened: what a folder or a table says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.config import DataConfig
+from cxr.errors import Mistake
+from cxr.words import nearest, slug
+
+COLUMNS = ("path", "label", "source", "group", "split", "sha256")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a data set. `images` has `COLUMNS`, all text, "" where nothing is known; sorted by path, each once.
+
+    Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
+    pixels that a manifest of cxr's expects.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    images: pd.DataFrame
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of all images."""
+        return tuple(self.images["path"])
+
+    def class_counts(self) -> dict[str, int]:
+        """Number of images of each class."""
+        return {name: int((self.images["label"] == name).sum()) for name in self.classes}
+
+    def with_sources(self, sources: dict[str, str]) -> "Listing":
+        """The same with the source of each path that is known."""
+        known = self.images["path"].map(sources).fillna("").astype(str)
+        return replace(self, images=self.images.assign(source=known))
+
+
+def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame) -> Listing:
+    """A listing of rows in any order; columns that are missing are not known."""
+    known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
+    rows = pd.DataFrame({name: known.get(name, "") for name in COLUMNS}, index=images.index)
+    rows = rows.sort_values("path", kind="stable", ignore_index=True)
+    slugs = [slug(name) for name in classes]
+    if len(set(slugs)) < len(slugs):
+        raise Mistake(f"classes {', '.join(classes)} differ only in punctuation: rename one, so that each metric has its own name")
+    return Listing(root, classes, rows)
+
+
+def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
+    """The class that each class of the data counts as, in the order of `data.classes`, or of the names that come out of it.
+
+    `found` are the classes that the data has. Raises `Mistake` for merges that make no sense.
+
+    >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), [])
+    {'COVID': 'COVID', 'Viral': 'pneumonia', 'Opacity': 'pneumonia'}
+    >>> counted_as(DataConfig(merge={"ill": ["Viral", "Opacity"]}), ["Normal", "Opacity", "Viral"])
+    {'Normal': 'Normal', 'Opacity': 'ill', 'Viral': 'ill'}
+    """
+    merged = _merged(data)
+    if data.classes is None:
+        if unknown := sorted(set(merged) - set(found)):
+            raise Mistake(f"data.merge counts {unknown[0]} as {merged[unknown[0]]}, and there is no such class: {nearest(unknown[0], found)}")
+        names = {name: merged.get(name, name) for name in found}
+        return dict(sorted(names.items(), key=lambda each: (each[1], each[0])))
+    chosen: dict[str, str] = {}
+    for name in data.classes:
+        whole = merged.get(name, name)
+        for part in data.merge.get(whole, [whole]):
+            chosen[part] = whole
+    if unused := sorted(set(data.merge) - set(chosen.values())):
+        raise Mistake(f"data.merge makes {unused[0]} of classes that are not in data.classes: {nearest(unused[0], data.classes)}")
+    return chosen
+
+
+def _merged(data: DataConfig) -> dict[str, str]:
+    """The merged class of each class that is part of one; raises `Mistake` for a class that is part of two."""
+    found: dict[str, str] = {}
+    for whole, parts in data.merge.items():
+        for part in parts:
+            if found.setdefault(part, whole) != whole:
+                raise Mistake(f"data.merge counts {part} as {found[part]} and as {whole}: leave it in one of them")
+    return found

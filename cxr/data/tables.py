@@ -1,0 +1,121 @@
+"""Images that a table of the user's lists: CSV or Parquet, a row an image, with columns of any name."""
+
+import csv
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from cxr.config import DataConfig
+from cxr.data.listing import COLUMNS, Listing, counted_as, listed
+from cxr.data.manifest import COLUMNS as MANIFEST_COLUMNS
+from cxr.errors import Mistake
+from cxr.words import in_words, nearest
+
+_REQUIRED = ("path", "label")
+_PARQUET = (".parquet", ".pq")
+_DELIMITERS = ",;\t"
+
+
+def read_table(data: DataConfig) -> Listing:
+    """The images that `data.manifest` lists, of the classes that are asked for.
+
+    Paths are relative to `data.root`, or to the table's folder; absolute ones have to lie below it. A table with all columns of
+    a manifest that cxr wrote is one, and its hashes are what is expected of the images. Raises `Mistake` for a table that can't
+    be read, a column that is missing, a path that leaves the root or comes twice, and a class that is not there.
+    """
+    assert data.manifest is not None
+    file = Path(data.manifest).expanduser()
+    read = _read(file)
+    table = _renamed(read, data, file)
+    root = Path(data.root).expanduser() if data.root else file.parent
+    if set(MANIFEST_COLUMNS) <= set(read.columns):
+        table["sha256"] = read["sha256"].to_numpy()
+    table["path"] = [_inside(str(path), root, file) for path in table["path"]]
+    twice = table["path"][table["path"].duplicated()]
+    if len(twice):
+        raise Mistake(f"{file} lists {twice.iloc[0]} more than once: one row for each image")
+    if data.on_bad_image == "stop":
+        check_present(root, tuple(table["path"]), str(file))
+    return _of_classes(root, table, data, file)
+
+
+def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Listing:
+    """The images of a manifest that a run logged, below `root`; that they still have the same pixels is not expected of them.
+
+    Raises `Mistake` as `read_table` does.
+    """
+    said = "the run's manifest"
+    table = manifest[["path", "label", "source", "group", "split"]].assign(sha256="")
+    table["path"] = [_inside(str(path), root, said) for path in table["path"]]
+    check_present(root, tuple(table["path"]), said)
+    return _of_classes(root, table, data, said)
+
+
+def check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
+    """Raise `Mistake` where a file that is listed is not there."""
+    absent = sorted(path for path in paths if not (root / path).is_file())
+    if absent:
+        raise Mistake(
+            f"{in_words(len(absent), 'image')} of {listed_by} {'is' if len(absent) == 1 else 'are'} not in {root}, the first of "
+            f"them {absent[0]}: give the folder that paths start from as data.root=FOLDER"
+        )
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """All columns as text, "" where there is nothing."""
+    if not file.is_file():
+        raise Mistake(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
+    try:
+        if file.suffix.lower() in _PARQUET:
+            found = pd.read_parquet(file)
+            return found.astype(object).where(found.notna(), "").astype(str)
+        # utf-8-sig: spreadsheets put a byte order mark first. Nothing is taken for a missing value: NA may be a class.
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            delimiter = max(_DELIMITERS, key=lines.readline().count)
+        found = pd.read_csv(
+            file, sep=delimiter, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
+        )
+        return found.fillna("")
+    except (OSError, ValueError, csv.Error) as error:
+        raise Mistake(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
+
+
+def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
+    """With the columns of a listing."""
+    theirs = {name: getattr(data.columns, name, None) for name in COLUMNS}
+    for name in _REQUIRED:
+        if theirs[name] not in table.columns:
+            hint = nearest(str(theirs[name]), map(str, table.columns))
+            raise Mistake(f"{file} has no column {theirs[name]}: {hint}; name yours with data.columns.{name}=COLUMN")
+    found = {name: column for name, column in theirs.items() if column in table.columns}
+    return pd.DataFrame({name: table[column] for name, column in found.items()}).reset_index(drop=True)
+
+
+def _inside(path: str, root: Path, file: Path | str) -> str:
+    """A path below the root, with forward slashes; raises `Mistake` for one that is not."""
+    pure = PurePosixPath(path if (root / path).exists() else path.replace("\\", "/"))
+    if pure.is_absolute():
+        for top in (root.absolute(), root.resolve()):
+            if pure.is_relative_to(top.as_posix()):
+                pure = pure.relative_to(top.as_posix())
+                break
+    if not pure.name or pure.is_absolute() or ".." in pure.parts or (len(path) > 1 and path[1] == ":"):
+        raise Mistake(f"{file} lists {path!r}, which is not below {root}: give the folder that has them all as data.root=FOLDER")
+    return pure.as_posix()
+
+
+def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | str) -> Listing:
+    labels = table["label"]
+    if (labels == "").any():
+        raise Mistake(f"{file} has no label for {table['path'][labels == ''].iloc[0]}: give it one or leave the row out")
+    present = sorted(set(labels))
+    if "sha256" in table:  # a manifest of cxr's: merged already
+        parts = [part for parts in data.merge.values() for part in parts]
+        names = {whole: whole for whole in counted_as(data, found=sorted({*present, *parts})).values()}
+    else:
+        names = counted_as(data, found=present)
+    for name in names:
+        if name not in present:
+            raise Mistake(f"{file} has no image of class {name}: {nearest(name, present)}; name yours with data.classes")
+    chosen = table[labels.isin(list(names))].assign(label=labels.map(names))
+    return listed(root, tuple(dict.fromkeys(names.values())), chosen)
