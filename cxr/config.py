@@ -273,13 +273,7 @@ def check(config: Config) -> None:
     for key, value, item in settings(config):
         check_value(key, value, item)
     _check_data(config.data)
-    if config.split.validation + config.split.test >= 1:
-        raise Mistake(
-            f"split.validation ({config.split.validation:g}) and split.test ({config.split.test:g}) leave nothing to train on: "
-            "make their sum less than 1"
-        )
-    if config.split.fold >= config.split.folds:
-        raise Mistake(f"split.fold={config.split.fold} is out of range: {config.split.folds} folds are numbered 0 to {config.split.folds - 1}")
+    _check_split(config.split)
     _check_backbone(config.backbone)
     _check_speed(config)
     if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
@@ -312,13 +306,27 @@ def check_value(key: str, value: Any, item: Field[Any]) -> None:
 
 def _check_data(data: DataConfig) -> None:
     if data.name == "manifest" and data.manifest is None:
-        raise Mistake("data=manifest needs to know which: add data.manifest=FILE, and data.root=FOLDER where its paths start elsewhere")
+        raise Mistake(
+            "data=manifest needs to know which: add data.manifest=FILE, and data.root=FOLDER where its paths start elsewhere"
+        )
     if data.manifest is not None and data.phantom is not None:
         raise Mistake("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
     if data.root is None and data.phantom is None and data.manifest is None:
         raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
     if data.classes is not None and len(set(data.classes)) < 2:
         raise Mistake(f"data.classes={data.classes} is not enough: name at least two different classes")
+
+
+def _check_split(split: SplitConfig) -> None:
+    if split.method == "fractions" and split.validation + split.test >= 1:
+        raise Mistake(
+            f"split.validation ({split.validation:g}) and split.test ({split.test:g}) leave nothing to train on: "
+            "make their sum less than 1"
+        )
+    if split.method == "folds" and split.validation + 1 / split.folds >= 1:
+        raise Mistake(f"split.validation ({split.validation:g}) and one of {split.folds} folds leave nothing to train on: lower it")
+    if split.method == "folds" and split.fold >= split.folds:
+        raise Mistake(f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}")
 
 
 def _check_speed(config: Config) -> None:

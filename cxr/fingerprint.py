@@ -8,7 +8,16 @@ from pathlib import Path
 from cxr.config import Config, settings
 
 # Where things are, how runs are kept and ordered, and how many cores work: none of it is part of the experiment.
-_NO_PART = ("tracking.", "objective.", "baseline.", "force", "data.root", "training.threads", "training.cache_limit_gb")
+_NO_PART = (
+    "tracking.",
+    "objective.",
+    "baseline.",
+    "force",
+    "data.root",
+    "data.manifest",
+    "training.threads",
+    "training.cache_limit_gb",
+)
 
 
 def config_fingerprint(config: Config, weights_sha256: str | None = None) -> str:

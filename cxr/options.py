@@ -16,8 +16,10 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; again, to go on where it stopped
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
+  cxr data index OVERRIDES                         what a set of images holds, as a manifest; also check, show, fetch
   cxr compare RUN RUN                              paired statistics of runs on the same images
   cxr reproduce RUN                                do a logged run again, and report every difference
+  cxr folds                                        mean, spread and pooled predictions of a cross-validation
   cxr ui                                           open the MLflow UI on the runs made here
   cxr cache                                        what is kept to save time, and how much of it; cxr cache clear
   cxr send                                         send what a lost MLflow server could not be told

@@ -10,7 +10,10 @@ from omegaconf import OmegaConf
 
 from cxr.comparison.baseline import AgainstBaseline
 from cxr.config import Config
+from cxr.data.dataset import Dataset
 from cxr.data.manifest import summary, write_manifest
+from cxr.data.sources import source_shortcut
+from cxr.data.survey import survey_of
 from cxr.evaluation.comparison_figures import differences_figure
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
@@ -25,6 +28,7 @@ from cxr.training.verify import Verified
 from cxr.words import in_words, part_in_full, slug
 
 TABLE = "evaluation/by_class.json"
+_SHORTCUT = 0.05  # share of images that the source tells beyond blind guessing, from which on a reader is told
 
 
 def run_name(study: Study) -> str:
@@ -63,6 +67,8 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     write_manifest(study.dataset.manifest, folder / "data/manifest.csv")
     if study.dataset.bad:
         pd.DataFrame([asdict(bad) for bad in study.dataset.bad]).to_csv(folder / "data/bad_images.csv", index=False)
+    if len(study.dataset.conflicts):
+        study.dataset.conflicts.to_csv(folder / "data/conflicts.csv", index=False, lineterminator="\n")
     (folder / "environment/packages.txt").write_text(packages())
     (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
     if changes := uncommitted_changes():
@@ -70,7 +76,9 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     if lock := lock_of_code():
         (folder / "environment/lock.txt").write_text(lock)
     run.log_folder(folder)
-    run.log_metrics({"data/images": len(study.dataset.manifest), "data/bad_images": len(study.dataset.bad)})
+    survey = survey_of(study.dataset.manifest, study.dataset.conflicts, study.dataset.bad)
+    counts = {"images": len(study.dataset.manifest), "bad_images": len(survey.bad), "conflicts": len(survey.conflicts)}
+    run.log_metrics({f"data/{name}": count for name, count in {**counts, "groups": survey.groups}.items()})
 
 
 @dataclass(frozen=True)
@@ -168,22 +176,31 @@ def report_facts(study: Study, name: str, part: str, against: AgainstBaseline | 
     """What the report says of the data and the config."""
     config, manifest = study.config, study.dataset.manifest
     counts = summary(manifest)
-    left_out = f", {in_words(len(study.dataset.bad), 'unreadable image')} left out" if study.dataset.bad else ""
+    left_out = "".join(
+        f", {in_words(count, f'{what} image')} left out"
+        for what, count in (("unreadable", len(study.dataset.bad)), ("contradictory", len(study.dataset.conflicts)))
+        if count
+    )
     return ReportFacts(
         title=f"cxr run {name}",
         part=part_in_full(part),
         data=f"{in_words(len(manifest), 'image')} of data={config.data.name}{left_out}",
         images=[(label, {part: int(counts[part][label]) for part in counts.columns}) for label in study.dataset.classes],
         choices={**study.recipe.choices, "overrides": " ".join(study.recipe.overrides) or "none"},
-        caveats=caveats(config),
+        caveats=caveats(config, study.dataset),
         differences=against.differences if against else [],
         no_baseline=against.reason if against else "This run is a baseline itself.",
     )
 
 
-def caveats(config: Config) -> list[str]:
+def caveats(config: Config, dataset: Dataset) -> list[str]:
     """What a reader should distrust, in plain sentences."""
     found = []
+    shortcut = source_shortcut(dataset.manifest["label"], dataset.manifest["source"])
+    if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
+        found.append(
+            f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
+        )
     if config.data.phantom is not None:
         found.append("The images are synthetic: these numbers show the workflow and say nothing about medicine.")
     if config.data.name == "radiography":
@@ -191,6 +208,6 @@ def caveats(config: Config) -> list[str]:
             "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
             "no patient ids are known. Take these numbers as upper bounds."
         )
-    if config.split.test == 0:
+    if "test" not in dataset.parts:
         found.append("The same images stopped the training and judged it, so the numbers are optimistic.")
     return found

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
-from cxr.config import Config, LossConfig, TrackingConfig
+from cxr.config import Config, LossConfig, SplitConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id
@@ -26,6 +27,12 @@ def predicted(seed: int, skill: float, count: int = 90) -> Predictions:
     logits[np.arange(count), labels] += skill
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return Predictions(tuple(f"{CLASSES[label]}/{index:03d}.png" for index, label in enumerate(labels)), CLASSES, labels, p)
+
+
+def only(predictions: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
+    """Of some images."""
+    ids = tuple(np.array(predictions.ids)[chosen])
+    return Predictions(ids, predictions.classes, predictions.labels[chosen], predictions.probabilities[chosen])
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +70,20 @@ def open_copy(empty_store: Path) -> Store:
 
 @pytest.fixture
 def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
-    """Log a run in this test's own store: name, skill, role, fingerprint of its split."""
+    """Log a run in this test's own store: name, skill, role, fingerprint of its split; of a fold, only its share of the images."""
 
     def make(
-        name: str, skill: float = 1.0, role: str = "candidate", split: str = "s", loss: str = "plain", seed: int = 1
+        name: str,
+        skill: float = 1.0,
+        role: str = "candidate",
+        split: str = "s",
+        loss: str = "plain",
+        seed: int = 1,
+        fold: SplitConfig | None = None,
     ) -> LoggedRun:
         said = predicted(seed, skill)
+        if fold is not None:
+            said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == fold.fold)
         files = tmp_path / "files" / name
         for each in ("evaluation", "predictions", "data"):
             (files / each).mkdir(parents=True, exist_ok=True)
@@ -77,7 +92,8 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
         pd.DataFrame({"path": said.ids, "group": said.ids, "label": "x"}).to_csv(files / "data/manifest.csv", index=False)
         tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
-        with open_run(fresh_store, Config(loss=LossConfig(name=loss)), name, tags) as run:
+        config = Config(loss=LossConfig(name=loss), split=fold or SplitConfig())
+        with open_run(fresh_store, config, name, tags) as run:
             run.log_folder(files)
         return runs_by_id([run.id])[run.id]
 

@@ -18,7 +18,7 @@ OPTIONS = sorted(
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_and_names_itself(option: str, compose_config: Compose) -> None:
     group, name = option.split("/")
-    config = compose_config(f"{group}={name}", "data.root=x")
+    config = compose_config(f"{group}={name}", "data.root=x", *(["data.manifest=x.csv"] if option == "data/manifest" else []))
     if group not in ("experiment", "hparams_search"):
         assert getattr(config, group).name == name
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr.data.images import load_grey
+from cxr.data.grey import read_grey
 
 _SIDE, _GAP, _TITLE = 128, 4, 22  # pixels
 
@@ -21,7 +21,7 @@ def contact_sheet(images: pd.DataFrame, root: Path, each: int) -> Image.Image:
         label = row["label"].iloc[0]
         draw.text((_GAP, top + 3), f"{label}, {len(row)} of {(images['label'] == label).sum():,}", fill=0, font=font)
         for column, path in enumerate(row["path"]):
-            grey, _ = load_grey(root / path)
+            grey = read_grey((root / path).read_bytes()).image
             grey.thumbnail((_SIDE, _SIDE))
             sheet.paste(grey, (_GAP + column * (_SIDE + _GAP), top + _TITLE))
     return sheet

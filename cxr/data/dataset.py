@@ -1,6 +1,6 @@
 """The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from cxr.cache.cache import Cache
 from cxr.cache.rows import Rows
 from cxr.config import Config
-from cxr.data.decoded import read_images
+from cxr.data.decoded import Pixels, read_images
 from cxr.data.images import BadImage
 from cxr.data.listing import Listing
 from cxr.data.manifest import altered, describe, rows_of, split_images
+from cxr.data.seen import Seen
 from cxr.data.split import PARTS, Part
 from cxr.errors import Mistake
 from cxr.progress import Stage
@@ -66,17 +67,29 @@ def read_dataset(
     Raises `Mistake` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
     with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
     """
-    pixels = read_images(listing.root, listing.paths, config.backbone.image_size, stage, cache)
+    pixels = read_listed(listing, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise Mistake(
             f"can't read {listing.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
+    if manifest is None:
+        return dataset_of(config, listing, pixels)
     described = describe(listing, pixels)
-    if manifest is not None:
-        parts = described.images["path"].map(manifest.set_index("path")["split"])
-        return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
+    parts = described.images["path"].map(manifest.set_index("path")["split"])
+    return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
+
+
+def read_listed(listing: Listing, size: int | None, stage: Stage, cache: Cache | None, seen: Seen | None = None) -> Pixels:
+    """Read the images of a listing; what it could not list is among the bad ones."""
+    pixels = read_images(listing.root, listing.paths, size, stage, cache, seen)
+    return replace(pixels, bad=tuple(sorted([*listing.bad, *pixels.bad], key=lambda bad: bad.path)))
+
+
+def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
+    """Images that were read, grouped and split. Raises `Mistake` as `read_dataset` does, but for bad images."""
+    described = describe(listing, pixels)
     if changed := altered(listing, described.images):
         raise Mistake(_altered_in_words(changed, config))
     kept = np.arange(len(described.images))

@@ -16,10 +16,12 @@ from cxr.cache.room import Kind
 from cxr.cache.rows import Rows
 from cxr.data.images import DECODER, BadImage, Content, Decoded, contents_of, decode_contents, shape_of
 from cxr.data.on_all_cores import on_all_cores
+from cxr.data.seen import Seen
 from cxr.progress import Stage
 from cxr.words import in_words
 
 _FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images; the kernel's reading and the hash need no process of their own
+
 
 _latest: "dict[str, Pixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
 
@@ -34,17 +36,19 @@ class Pixels:
     bad: tuple[BadImage, ...]
 
 
-def read_images(root: Path, paths: tuple[str, ...], size: int | None, stage: Stage, cache: Cache | None = None) -> Pixels:
+def read_images(
+    root: Path, paths: tuple[str, ...], size: int | None, stage: Stage, cache: Cache | None = None, seen: Seen | None = None
+) -> Pixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
     With no size only what is known of each image is made, and its pixels are an empty array.
     Uses all cores; the result does not depend on how many. With a `cache` a file's content is decoded once, and the pixels
     stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
-    long as no file changes (by size and time).
+    long as no file changes (by size and time); with `seen`, neither is what another process has looked at.
     """
     with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
         key = _state_of(root, paths, size)
-        contents, unreadable = ({}, []) if key in _latest else _contents_of(root, paths)
+        contents, unreadable = ({}, []) if key in _latest else _contents_of(root, paths, seen)
     if key not in _latest:
         reading = _Reading(size, stage, contents)
         found = reading.into_memory() if cache is None else reading.into_cache(cache)
@@ -103,17 +107,21 @@ def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[B
     )
 
 
-def _contents_of(root: Path, paths: tuple[str, ...]) -> tuple[dict[str, Content], list[BadImage]]:
+def _contents_of(root: Path, paths: tuple[str, ...], seen: Seen | None) -> tuple[dict[str, Content], list[BadImage]]:
     """What is in each file, and those that can't be read."""
-    found = chain.from_iterable(on_all_cores(contents_of, [root / path for path in paths], few=_FEW_TO_HASH))
+    known = seen.recall(paths) if seen else {}
+    unknown = [path for path in paths if path not in known]
+    found = chain.from_iterable(on_all_cores(contents_of, [root / path for path in unknown], few=_FEW_TO_HASH))
+    looked_at: dict[str, Content | OSError] = {**known, **dict(zip(unknown, found, strict=True))}
     readable, bad = {}, []
-    for path, said in zip(paths, found, strict=True):
-        if not path.isprintable():
-            bad.append(BadImage(ascii(path), "its name holds what is no letter, digit or sign: rename it"))
-        elif isinstance(said, Content):
+    for path in paths:
+        said = looked_at[path]
+        if isinstance(said, Content):
             readable[path] = said
         else:
             bad.append(BadImage(path, (said.strerror or "can't be opened").lower()))
+    if seen:
+        seen.remember(readable)
     return readable, bad
 
 

@@ -51,7 +51,7 @@ def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
     black. MONOCHROME1 is inverted.
     """
     import pydicom
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote values
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.config import DataConfig
-from cxr.data.images import SUFFIXES
-from cxr.data.listing import Listing, counted_as, listed
+from cxr.data.images import SUFFIXES, BadImage
+from cxr.data.listing import Listing, can_be_told, counted_as, listed
 from cxr.errors import Mistake
 from cxr.words import nearest
 
@@ -27,14 +27,18 @@ def find_images(data: DataConfig, root: Path) -> Listing:
     if data.classes is None and len(present) < 2:
         raise Mistake(f"data.root={root} holds one folder only ({present[0]}): two classes at least are needed{_deeper(root)}")
     rows: list[tuple[str, str]] = []
+    bad: list[BadImage] = []
     names = counted_as(data, present)
     for name, counts_as in names.items():
         folder = root / (name if name in present else _folder_of(name, data, root, present))
         found = _images_in(root, folder)
         if not found:
             raise Mistake(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
-        rows += [(path, counts_as) for path in found]
-    return listed(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]))
+        rows += [(path, counts_as) for path in found if can_be_told(path)]
+        bad += [
+            BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it") for path in found if not can_be_told(path)
+        ]
+    return listed(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
 
 
 def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:
@@ -43,9 +47,8 @@ def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> s
     for alias in (name, *data.aliases.get(name, [])):
         if _loose(alias) in by_name:
             return by_name[_loose(alias)]
-    raise Mistake(
-        f"data.root={root} has no folder for class {name}{_deeper(root) or f': {nearest(name, present)}; name yours with data.classes'}"
-    )
+    hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
+    raise Mistake(f"data.root={root} has no folder for class {name}{hint}")
 
 
 def _loose(name: str) -> str:

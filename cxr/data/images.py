@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imagehash
 import numpy as np
 import PIL
 from numpy.typing import NDArray
@@ -13,10 +12,11 @@ from PIL import Image, UnidentifiedImageError
 
 from cxr.data import dicom
 from cxr.data.grey import read_grey
+from cxr.data.perceptual import look_of
 from cxr.errors import Mistake
 
 # All that decides, beside the file, what its pixels and facts are; the number counts changes of this project's own.
-DECODER = f"grey 2, bilinear, pillow {PIL.__version__}, imagehash {imagehash.__version__}, {dicom.reader()}"
+DECODER = f"grey 2, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *dicom.SUFFIXES)
 
@@ -33,13 +33,12 @@ class BadImage:
 class Decoded:
     """One image at its own size.
 
-    `sha256` is of its grey pixels and size, in hex: the same for every encoding that loses nothing. `phash` is perceptual,
-    64 bits in hex: it survives another encoding or size (Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-    Functions", 2010, section 3.2.1). `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
+    `sha256` is of its grey pixels and size, in hex: the same for every encoding that loses nothing. `look` is what near copies
+    are told by, a `cxr.data.perceptual.Look` in hex. `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
     """
 
     sha256: str
-    phash: str
+    look: str
     width: int
     height: int
     mode: str
@@ -57,7 +56,7 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
         return None, _reason(error)
     image = grey.image
     pixels = _hash(f"{image.width}x{image.height}:".encode() + image.tobytes())
-    facts = Decoded(pixels, str(imagehash.phash(image)), image.width, image.height, grey.mode, grey.patient)
+    facts = Decoded(pixels, look_of(np.asarray(image)).to_hex(), image.width, image.height, grey.mode, grey.patient)
     if size is None:
         return None, facts
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None], facts

@@ -1,5 +1,6 @@
 """Images by name, before any is opened: what a folder or a table says of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.config import DataConfig
+from cxr.data.images import BadImage
 from cxr.errors import Mistake
 from cxr.words import nearest, slug
 
@@ -18,12 +20,13 @@ class Listing:
     """The images of a data set. `images` has `COLUMNS`, all text, "" where nothing is known; sorted by path, each once.
 
     Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
-    pixels that a manifest of cxr's expects.
+    pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold.
     """
 
     root: Path
     classes: tuple[str, ...]
     images: pd.DataFrame
+    bad: tuple[BadImage, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -40,7 +43,11 @@ class Listing:
         return replace(self, images=self.images.assign(source=known))
 
 
-def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame) -> Listing:
+# Characters that a table, a log or a terminal can't hold safely; the last are bytes that are no text at all.
+_UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> Listing:
     """A listing of rows in any order; columns that are missing are not known."""
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in COLUMNS}, index=images.index)
@@ -48,7 +55,16 @@ def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame) -> Listin
     slugs = [slug(name) for name in classes]
     if len(set(slugs)) < len(slugs):
         raise Mistake(f"classes {', '.join(classes)} differ only in punctuation: rename one, so that each metric has its own name")
-    return Listing(root, classes, rows)
+    return Listing(root, classes, rows, tuple(bad))
+
+
+def can_be_told(path: str) -> bool:
+    r"""Whether a path is text in one line.
+
+    >>> can_be_told("COVID/images/1.png"), can_be_told("two\nlines.png")
+    (True, False)
+    """
+    return not _UNTOLD.search(path)
 
 
 def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
@@ -64,7 +80,9 @@ def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
     merged = _merged(data)
     if data.classes is None:
         if unknown := sorted(set(merged) - set(found)):
-            raise Mistake(f"data.merge counts {unknown[0]} as {merged[unknown[0]]}, and there is no such class: {nearest(unknown[0], found)}")
+            raise Mistake(
+                f"data.merge counts {unknown[0]} as {merged[unknown[0]]}, and there is no such class: {nearest(unknown[0], found)}"
+            )
         names = {name: merged.get(name, name) for name in found}
         return dict(sorted(names.items(), key=lambda each: (each[1], each[0])))
     chosen: dict[str, str] = {}

@@ -7,8 +7,8 @@ import pandas as pd
 from platformdirs import user_cache_path
 
 from cxr.config import DataConfig
+from cxr.data import dicom
 from cxr.data.folders import find_images
-from cxr.data.images import DICOM_SUFFIXES
 from cxr.data.listing import Listing
 from cxr.data.sources import with_sources_of_tables
 from cxr.data.tables import logged_images, read_table
@@ -20,7 +20,7 @@ from cxr.words import in_words
 def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> Listing:
     """List the images, drawing the phantoms first where they are asked for; with a logged `manifest`, those that it names."""
     found = _listed(data, stage, manifest)
-    if find_spec("pydicom") is None and any(path.lower().endswith(DICOM_SUFFIXES) for path in found.paths):
+    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
         raise Mistake(f"{found.root} holds DICOM files, which need a package that is not here: pip install 'cxr[dicom]'")
     return found
 

@@ -1,7 +1,7 @@
 """The manifest: one row an image, and the fingerprints that tell whether two runs saw the same data and split."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,12 @@ from cxr.config import SplitConfig
 from cxr.data.decoded import Pixels
 from cxr.data.groups import copies, joined
 from cxr.data.listing import Listing
+from cxr.data.perceptual import Look
 from cxr.data.split import assign_parts, check_groups, part_names
 from cxr.errors import Mistake
-from cxr.words import in_words
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
+_TEXT = tuple(name for name in COLUMNS if name not in ("width", "height"))
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,16 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
     said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
     facts = pd.DataFrame([vars(fact) for fact in pixels.facts], index=said.index)
     patients = said["group"].where(said["group"] != "", facts["patient"])
-    same_image = copies(facts["sha256"], facts["phash"])
+    looks = [Look.from_hex(look) for look in facts["look"]]
+    same_image = copies(list(facts["sha256"]), looks)
     images = pd.DataFrame(
         {
             "path": said["path"],
             "label": said["label"],
             "source": said["source"],
             "group": joined(same_image, patients, facts["sha256"]),
-            **{name: facts[name] for name in ("sha256", "phash", "width", "height", "mode")},
+            "phash": [look.phash for look in looks],
+            **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
             "split": said["split"],
         },
         columns=list(COLUMNS),
@@ -84,6 +87,28 @@ def altered(listing: Listing, images: pd.DataFrame) -> list[str]:
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
     """Write the rows sorted by path: the same bytes for the same images, whatever the order they were found in."""
     manifest.sort_values("path", kind="stable").to_csv(path, index=False, lineterminator="\n")
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
+    found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False)
+    if missing := set(COLUMNS) - set(found.columns):
+        raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
+    return found
+
+
+def changes(before: pd.DataFrame, now: pd.DataFrame) -> str:
+    """What differs between two manifests of the same images, in words; "" for nothing."""
+    both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="there")
+    common = both[both["there"] == "both"]
+    counts = {
+        "new": (both["there"] == "right_only").sum(),
+        "gone": (both["there"] == "left_only").sum(),
+        "with other pixels": (common["sha256_before"] != common["sha256"]).sum(),
+        "with another label": (common["label_before"] != common["label"]).sum(),
+        "in another part of the split": (common["split_before"] != common["split"]).sum(),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def data_fingerprint(manifest: pd.DataFrame) -> str:

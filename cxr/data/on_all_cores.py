@@ -14,7 +14,8 @@ from typing import TypeVar
 from cxr.cores import cores
 from cxr.errors import Mistake
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _CHUNK = 64  # items
 

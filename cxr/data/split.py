@@ -38,8 +38,8 @@ def check_split(listing: Listing, split: SplitConfig) -> None:
     given, sources = listing.images["split"] != "", sorted(set(listing.images["source"]) - {""})
     if split.method == "column" and not given.all():
         raise Mistake(
-            f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give data.manifest a "
-            "column that says train, val or test (data.columns.split names it), or choose split=three_way"
+            f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give "
+            "data.manifest a column that says train, val or test (data.columns.split names it), or choose split=three_way"
         )
     if split.method != "column" and given.any():
         raise Mistake(
@@ -68,15 +68,14 @@ def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
         return _from_column(images["split"])
     groups = _Groups(images)
     if split.method == "sources":
-        tested = groups.with_source(images["source"], split.source)
-        share = groups.sizes[tested].sum() / len(images)
+        tested, share = groups.with_source(images["source"], split.source), 0.0  # validation is a share of what is left
     elif split.method == "folds":
         tested = groups.between(f"{split.seed}:fold", split.fold / split.folds, (split.fold + 1) / split.folds)
         share = 1 / split.folds
     else:
         tested = groups.between(f"{split.seed}:test", 0, split.test, some=split.test > 0)
         share = split.test
-    validated = groups.between(f"{split.seed}:val", 0, min(0.5, split.validation / (1 - share)), among=~tested, some=True)
+    validated = groups.between(f"{split.seed}:val", 0, split.validation / (1 - share), among=~tested, some=True)
     parts = np.select([tested, validated], ["test", "val"], "train")
     return np.asarray(parts[groups.of_image])
 

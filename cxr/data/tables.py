@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from cxr.config import DataConfig
-from cxr.data.listing import COLUMNS, Listing, counted_as, listed
+from cxr.data.listing import COLUMNS, Listing, can_be_told, counted_as, listed
 from cxr.data.manifest import COLUMNS as MANIFEST_COLUMNS
 from cxr.errors import Mistake
 from cxr.words import in_words, nearest
@@ -69,15 +69,23 @@ def _read(file: Path) -> pd.DataFrame:
         if file.suffix.lower() in _PARQUET:
             found = pd.read_parquet(file)
             return found.astype(object).where(found.notna(), "").astype(str)
-        # utf-8-sig: spreadsheets put a byte order mark first. Nothing is taken for a missing value: NA may be a class.
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            delimiter = max(_DELIMITERS, key=lines.readline().count)
-        found = pd.read_csv(
-            file, sep=delimiter, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
-        )
-        return found.fillna("")
+        return _read_csv(file)
     except (OSError, ValueError, csv.Error) as error:
         raise Mistake(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    # utf-8-sig: spreadsheets put a byte order mark first. No text is taken for a missing value: NA may be a class.
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        delimiter = max(_DELIMITERS, key=lines.readline().count)
+        lines.seek(0)
+        header, *rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row] or [[]]
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise ValueError(f"two of its columns are called {twice[0]}")
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} columns and the first row {len(header)}")
+    return pd.DataFrame(rows, columns=header, dtype=str)
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
@@ -99,6 +107,8 @@ def _inside(path: str, root: Path, file: Path | str) -> str:
             if pure.is_relative_to(top.as_posix()):
                 pure = pure.relative_to(top.as_posix())
                 break
+    if not can_be_told(path):
+        raise Mistake(f"{file} lists {path!a}, which is not text in one line: rename that file")
     if not pure.name or pure.is_absolute() or ".." in pure.parts or (len(path) > 1 and path[1] == ":"):
         raise Mistake(f"{file} lists {path!r}, which is not below {root}: give the folder that has them all as data.root=FOLDER")
     return pure.as_posix()

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cxr.composition import compose, typed
 from cxr.config import Config, PhantomConfig, Recipe, TrackingConfig, check_value, settings
-from cxr.data.manifest import COLUMNS
+from cxr.data.manifest import read_manifest
 from cxr.errors import Mistake
 from cxr.fingerprint import bears_on_result
 from cxr.options import option_groups
@@ -41,7 +41,7 @@ def read_logged(run: LoggedRun) -> Logged:
         values = _plain(run.file("config/config.yaml"))
         overrides = _plain(run.file("config/overrides.yaml"))
         choices = _plain(run.file("config/choices.yaml"))
-        manifest = pd.read_csv(run.file("data/manifest.csv"), dtype={"sha256": str, "group": str}, keep_default_na=False)
+        manifest = read_manifest(run.file("data/manifest.csv"))
         packages = dict(line.split("==") for line in run.file("environment/packages.txt").read_text().split())
         machine = json.loads(run.file("environment/machine.json").read_text())
         diff = run.file("environment/uncommitted.diff").read_text() if run.has_file("environment/uncommitted.diff") else ""
@@ -162,8 +162,6 @@ def _is_option(override: str) -> bool:
 
 
 def _check_manifest(manifest: pd.DataFrame) -> None:
-    if missing := set(COLUMNS) - set(manifest.columns):
-        raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
     if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {"train", "val", "test"}:
         raise ValueError("its manifest names an image twice, or a part that is none")
 

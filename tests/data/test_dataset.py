@@ -27,7 +27,7 @@ def config_for(root: Path, compose_config: Compose, *overrides: str) -> Config:
 
 
 def read(config: Config, quiet: Progress) -> Dataset:
-    return read_dataset(config, locate_images(config.data, config.split, quiet.stage), quiet.stage)
+    return read_dataset(config, locate_images(config.data, quiet.stage), quiet.stage)
 
 
 def test_rows_agree(root: Path, compose_config: Compose, quiet: Progress) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 from cxr.cache.cache import Cache
-from cxr.data import decoded
+from cxr.data import decoded, images
 from cxr.data.decoded import read_images
 from cxr.data.images import decode
 from cxr.progress import Progress
@@ -31,11 +31,11 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What was decoded so far."""
     seen: list[bytes] = []
 
-    def counted(content: bytes, size: int) -> object:
+    def counted(content: bytes, size: int | None) -> object:
         seen.append(content)
         return decode(content, size)
 
-    monkeypatch.setattr(decoded, "decode", counted)
+    monkeypatch.setattr(images, "decode", counted)
     return seen
 
 

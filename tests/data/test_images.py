@@ -4,7 +4,6 @@ import hashlib
 import tracemalloc
 from io import BytesIO
 
-import imagehash
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.data.images import Decoded, decode, load_grey
+from cxr.data.grey import read_grey
+from cxr.data.images import Decoded, decode
+from cxr.data.perceptual import look_of
 
 
 def saved(image: Image.Image, kind: str) -> bytes:
@@ -26,7 +27,7 @@ def noise(height: int = 30, width: int = 20) -> NDArray[np.uint8]:
 
 
 def read(content: bytes) -> Image.Image:
-    return load_grey(BytesIO(content))[0]
+    return read_grey(content).image
 
 
 def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
@@ -41,7 +42,7 @@ def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
         assert pixels.dtype == np.uint8
         np.testing.assert_array_equal(pixels, found[0][0])
         assert facts.sha256 == hashlib.sha256(b"20x30:" + grey.tobytes()).hexdigest()
-        assert (facts.width, facts.height, facts.phash) == (20, 30, str(imagehash.phash(Image.fromarray(grey))))
+        assert (facts.width, facts.height, facts.look) == (20, 30, look_of(grey).to_hex())
     assert [facts.mode for _, facts in found if isinstance(facts, Decoded)] == ["L", "L", "RGB"]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.config import SplitConfig
-from cxr.data.split import assign_parts, check_groups
+from cxr.data.listing import Listing, listed
+from cxr.data.split import assign_parts, check_groups, check_split
 from cxr.errors import Mistake
 
 ROWS = st.lists(
@@ -74,10 +76,36 @@ def test_a_source_that_is_left_out_is_all_that_tests() -> None:
     parts = assign_parts(images, SplitConfig(method="sources", source="y"))
     assert ((parts == "test") == (images["source"] == "y")).all()
     assert set(parts[images["source"] != "y"]) == {"train", "val"}
-    with pytest.raises(Mistake, match=re.escape("split.source=w is not a source of these images")):
-        assign_parts(images, SplitConfig(method="sources", source="w"))
-    with pytest.raises(Mistake, match="none is known"):
-        assign_parts(images.assign(source=""), SplitConfig(method="sources", source="y"))
+
+
+def listing(rows: list[tuple[str, str, str]], **columns: str) -> Listing:
+    return listed(Path(), ("a", "b"), frame(rows).assign(**columns))
+
+
+ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("images", "split", "answer"),
+    [
+        (listing(ENOUGH[:5]), SplitConfig(), "class b has 2 images, too few to split into 3 parts"),
+        (
+            listing(ENOUGH),
+            SplitConfig(method="sources", source="w"),
+            "split.source=w is not a source of these images: choose from: x, y",
+        ),
+        (listing(ENOUGH, source=""), SplitConfig(method="sources", source="x"), "none is known"),
+        (listing(ENOUGH), SplitConfig(name="column", method="column"), "and 12 images have none"),
+        (listing(ENOUGH, split="train"), SplitConfig(), "keep that with split=column"),
+    ],
+)
+def test_what_can_not_be_split_is_refused_before_anything_is_read(images: Listing, split: SplitConfig, answer: str) -> None:
+    with pytest.raises(Mistake, match=re.escape(answer)):
+        check_split(images, split)
+
+
+def test_two_parts_need_two_images_of_each_class() -> None:
+    check_split(listing(ENOUGH[:5]), SplitConfig(test=0))
 
 
 def test_a_column_of_the_users_own_decides() -> None:

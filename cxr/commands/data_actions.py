@@ -1,0 +1,100 @@
+"""What `cxr data` does: index, check and show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.commands.survey import print_survey
+from cxr.config import Config
+from cxr.data.contact_sheet import contact_sheet
+from cxr.data.dataset import Dataset, dataset_of, read_listed
+from cxr.data.listing import Listing
+from cxr.data.locate import locate_images
+from cxr.data.manifest import altered, changes, describe, read_manifest, split_images, write_manifest
+from cxr.data.seen import Seen
+from cxr.data.split import check_split
+from cxr.data.survey import survey_of
+from cxr.errors import Mistake
+from cxr.experiment import cache_of
+from cxr.progress import Progress
+from cxr.training.runtime import prepare_memory
+from cxr.words import in_words
+
+_LISTED = 20  # of each problem
+
+
+def index(config: Config, to: Path) -> None:
+    """Write the manifest, and say what is in it, and what changed since it was written last."""
+    before = _manifest_to_replace(to)
+    dataset, listing = _dataset(config)
+    print_survey(survey_of(dataset.manifest, dataset.conflicts, dataset.bad))
+    write_manifest(dataset.manifest, to)
+    changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
+    print(f"  Written to {to}{changed}")
+    print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={listing.root}")
+
+
+def show(config: Config, to: Path, each: int) -> None:
+    """Draw some images of each class side by side."""
+    dataset, listing = _dataset(config)
+    contact_sheet(dataset.manifest, listing.root, each).save(to)
+    print(f"  {to}: {in_words(len(dataset.classes), 'class', 'classes')}, up to {in_words(each, 'image')} of each")
+
+
+def check(config: Config) -> int:
+    """Read every file and print all that is wrong. Returns 1 where anything is, else 0."""
+    prepare_memory()
+    progress = Progress()
+    listing = locate_images(config.data, progress.stage)
+    pixels = read_listed(listing, None, progress.stage, cache_of(config, progress))
+    described = describe(listing, pixels)
+    conflicts = described.conflicts.sort_values(["copies", "path"])
+    found = [
+        *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad]),
+        *_problem(f"changed since {config.data.manifest} was written", altered(listing, described.images)),
+        *_problem(
+            "copies with different labels",
+            [f"{row['path']}: {row['label']}, in set of copies {number}" for number, row in _numbered(conflicts)],
+        ),
+    ]
+    try:
+        check_split(listing, config.split)
+        split_images(described.images.drop(index=conflicts.index).reset_index(drop=True), listing.classes, config.split)
+    except Mistake as mistake:
+        found += [f"the split: {mistake}"]
+    print("\n".join(found) if found else f"Nothing wrong: {in_words(len(described.images), 'image')} in {listing.root}")
+    return 1 if found else 0
+
+
+def _dataset(config: Config) -> tuple[Dataset, Listing]:
+    """The images of a config, read as far as they were not read before; bad ones are left out."""
+    prepare_memory()
+    progress = Progress()
+    listing = locate_images(config.data, progress.stage)
+    check_split(listing, config.split)
+    cache = cache_of(config, progress)
+    seen = Seen(cache.folder, listing.root) if cache else None
+    return dataset_of(config, listing, read_listed(listing, None, progress.stage, cache, seen)), listing
+
+
+def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
+    """The manifest that is there; raises `Mistake` for any other file, which is not ours to write over."""
+    if not to.exists():
+        return None
+    try:
+        return read_manifest(to)
+    except (OSError, ValueError):
+        raise Mistake(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
+
+
+def _numbered(conflicts: pd.DataFrame) -> list[tuple[int, pd.Series]]:
+    numbers, _ = pd.factorize(conflicts["copies"])
+    return [(int(number) + 1, row) for number, (_, row) in zip(numbers, conflicts.iterrows(), strict=True)]
+
+
+def _problem(what: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    more = [f"  and {len(lines) - _LISTED:,} more"] if len(lines) > _LISTED else []
+    return [f"{in_words(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines[:_LISTED]), *more]

@@ -1,0 +1,74 @@
+"""`cxr folds`: the runs of a cross-validation as one result: mean, spread and pooled predictions. Never loads TensorFlow."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from cxr.comparison.folds import CrossValidation, gather, like, spread
+from cxr.progress import wide_console
+from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
+from cxr.tracking.store import open_store, store_with_runs
+from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.words import in_words, slug
+
+_OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auc_macro_ovr")
+
+
+def main(arguments: list[str]) -> None:
+    """Print one cross-validation, or each of a sweep, and write the files that are asked for."""
+    asked = _parser().parse_args(arguments)
+    store = store_with_runs()
+    open_store(store)
+    close_cut_off_runs(store)
+    runs = filtered_runs(f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else FINISHED)
+    found = gather(like(find_run(asked.run, store), runs) if asked.run else runs)
+    for each in found if asked.sweep else found[:1]:
+        _print(each)
+    if asked.predictions:
+        found[0].pooled.to_csv(asked.predictions)
+        print(f"  What was said of each image by the network that had not seen it: {asked.predictions}")
+    if asked.csv:
+        pd.concat([spread(each).assign(name=each.name) for each in found]).rename_axis("metric").to_csv(
+            asked.csv, lineterminator="\n"
+        )
+        print(f"  Every number: {asked.csv}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr folds",
+        description="Gather the runs of a cross-validation: each metric's mean and spread over the folds, and its value on the "
+        "predictions of all folds together. Make the runs with: cxr -m split=kfold split.fold=0,1,2,3,4",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest fold)")
+    parser.add_argument("--sweep", metavar="ID", help="each cross-validation of this sweep")
+    parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
+    return parser
+
+
+def _print(found: CrossValidation) -> None:
+    numbers, console = spread(found), wide_console()
+    images = in_words(len(found.pooled.ids), "image")
+    table = Table(
+        title=escape(f"{found.name}: {in_words(len(found.runs), 'run')}, {images}"), box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    table.add_column("")
+    for heading in ("mean", "sd", "lowest", "highest", "pooled"):
+        table.add_column(heading, justify="right")
+    classes = found.runs[0].predictions.classes
+    shown = [*_OVERALL, *(f"{slug(name)}/{key}" for name in classes for key in ("sensitivity", "specificity", "auc"))]
+    for name in shown:
+        if name in numbers.index:
+            row = numbers.loc[name]
+            few = f" (in {row['folds']:.0f} of {len(found.runs)})" if row["folds"] < len(found.runs) else ""
+            cells = [f"{row[heading]:.3f}" for heading in ("mean", "sd", "lowest", "highest", "pooled")]
+            table.add_row(f"{name}{few}", *cells)
+    console.print(table)
+    said = ", ".join(f"{turn} {judged.run.short_id}" for turn, judged in zip(found.turns, found.runs, strict=True))
+    console.print(f"  Tested by {said}", markup=False, soft_wrap=True)
+    console.print("  The runs share training images, so their spread is no standard error of the mean.")

@@ -1,0 +1,65 @@
+"""A survey of a set of images as a person reads it in a terminal."""
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cxr.data.survey import Survey
+from cxr.progress import wide_console
+from cxr.words import in_words
+
+_MOST = 12  # rows of a table, or kinds in a line
+
+
+def print_survey(survey: Survey) -> None:
+    """Tables by class and by source, and a line for each thing that a reader should know."""
+    out = wide_console()
+    out.print(_table(survey.by_class, "class"))
+    if len(survey.by_source):
+        out.print(_table(survey.by_source.head(_MOST), "source"))
+        if len(survey.by_source) > _MOST:
+            out.print(f"  and {in_words(len(survey.by_source) - _MOST, 'more source')}")
+    for line in _lines(survey):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+    _print_left_out(survey, out)
+
+
+def _table(counts: pd.DataFrame, what: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(what, overflow="fold")
+    for name in counts.columns:
+        table.add_column(escape(str(name)), justify="right")
+    for label, row in counts.iterrows():
+        table.add_row(escape(str(label)), *(f"{count:,}" for count in row))
+    return table
+
+
+def _lines(survey: Survey) -> list[str]:
+    lines = [f"Sizes: {_kinds(survey.sizes)}", f"Modes: {_kinds(survey.modes)}"]
+    if survey.groups:
+        copies = f", {in_words(survey.copies, 'image')} equal to another to the pixel" if survey.copies else ""
+        lines.append(
+            f"Groups: {in_words(survey.groups, 'group')} of {in_words(survey.grouped, 'image')} that belong together{copies}"
+        )
+    else:
+        lines.append("Groups: none; no two images are copies, and no patient is known to have two")
+    if (shortcut := survey.shortcut) is None:
+        lines.append("Sources: not known, so nobody can tell whether the network learns the disease or the hospital")
+    else:
+        lines.append(shortcut.in_words)
+    return lines
+
+
+def _kinds(counts: pd.Series) -> str:
+    told = [f"{name} ({count:,})" for name, count in counts.head(_MOST).items()]
+    return ", ".join([*told, *([f"and {len(counts) - _MOST} more"] if len(counts) > _MOST else [])])
+
+
+def _print_left_out(survey: Survey, out: Console) -> None:
+    if len(survey.conflicts):
+        count = in_words(len(survey.conflicts), "image")
+        out.print(f"  Left out: {count} whose copies have another label; cxr data check lists them", soft_wrap=True)
+    if survey.bad:
+        out.print(f"  Left out: {in_words(len(survey.bad), 'image')} that can't be read; cxr data check lists them", soft_wrap=True)

@@ -1,0 +1,131 @@
+"""The manifest: the same bytes wherever the same images lie, copies in one group, and nothing else joined."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from cxr.config import ColumnsConfig, Config, DataConfig, SplitConfig
+from cxr.data.dataset import Dataset, read_dataset
+from cxr.data.locate import locate_images
+from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
+from cxr.data.split import check_split
+from cxr.errors import Mistake
+from cxr.progress import Progress
+from tests.conftest import REAL_IMAGES
+
+stage = Progress(Console(quiet=True)).stage
+
+
+def dataset(root: Path, split: SplitConfig | None = None, **data: object) -> Dataset:
+    config = Config(data=DataConfig(root=str(root), **data), split=split or SplitConfig())  # type: ignore[arg-type]
+    listing = locate_images(config.data, stage)
+    check_split(listing, config.split)
+    return read_dataset(config, listing, stage)
+
+
+def manifest_bytes(root: Path, to: Path) -> bytes:
+    write_manifest(dataset(root).manifest, to)
+    return to.read_bytes()
+
+
+def test_the_same_images_give_the_same_bytes_in_whatever_order_they_came(phantoms: Path, tmp_path: Path) -> None:
+    files = sorted(path.relative_to(phantoms) for path in phantoms.rglob("*.png"))
+    shuffled = [files[index] for index in np.random.default_rng(0).permutation(len(files))]
+    for name, order in (("one", files), ("other", shuffled)):
+        for file in order:
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(phantoms / file, tmp_path / name / file)
+    one, other = (manifest_bytes(tmp_path / name, tmp_path / f"{name}.csv") for name in ("one", "other"))
+    assert one == other
+    assert one.decode().splitlines()[0].split(",") == list(COLUMNS)
+
+
+def plant(folder: Path, films: list[Path]) -> dict[str, set[str]]:
+    """Copies of some films in all ways: exact, another format, JPEG, another size, moved by a pixel; by the film's name."""
+    planted: dict[str, set[str]] = {}
+    for film in films:
+        with Image.open(film) as image:
+            grey = image.convert("L")
+        values = np.asarray(grey)
+        ways = {
+            "exact.png": grey,
+            "other.bmp": grey,
+            "lossy.jpg": grey,
+            "larger.png": grey.resize((grey.width * 2, grey.height * 2), Image.Resampling.BICUBIC),
+            "right.png": Image.fromarray(np.roll(values, 1, axis=1)),
+            "down.png": Image.fromarray(np.roll(values, 1, axis=0)),
+        }
+        for way, copy in ways.items():
+            copy.save(folder / f"{film.stem} {way}", quality=75)
+        planted[film.stem] = {f"{film.stem} {way}" for way in ways}
+    return planted
+
+
+@pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="the real images are not on this machine")
+def test_planted_copies_of_real_films_are_grouped_none_is_split_and_no_two_films_are_joined(tmp_path: Path) -> None:
+    films = {name: sorted((REAL_IMAGES / name / "images").iterdir()) for name in ("COVID", "Normal", "Viral Pneumonia")}
+    planted: dict[str, set[str]] = {}
+    for name, found in films.items():
+        (tmp_path / name).mkdir()
+        for film in found[:60]:
+            (tmp_path / name / film.name).symlink_to(film)
+        planted |= plant(tmp_path / name, found[:12])
+    manifest = dataset(tmp_path).manifest
+    assert (manifest.groupby("group")["split"].nunique() == 1).all()
+    names = manifest["path"].str.split("/").str[1]
+    film_of = names.str.replace(r"( \w+)?\.\w+$", "", regex=True)
+    assert (film_of.groupby(manifest["group"]).nunique() == 1).all()
+    groups = manifest.groupby(film_of)["group"].nunique()
+    apart = {film: count for film, count in groups.items() if count > 1}
+    assert not apart, f"{len(apart)} of {len(planted)} films are apart from a copy: {apart}"
+
+
+def test_a_manifest_trains_on_exactly_what_it_says(phantoms: Path, tmp_path: Path) -> None:
+    shutil.copytree(phantoms, tmp_path / "here")
+    first = dataset(tmp_path / "here")
+    write_manifest(first.manifest, tmp_path / "m.csv")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    (tmp_path / "there/COVID/images/new.png").symlink_to(next((tmp_path / "here/COVID/images").iterdir()))
+    column = SplitConfig(name="column", method="column")
+    again = dataset(tmp_path / "there", column, manifest=str(tmp_path / "m.csv"))
+    pd.testing.assert_frame_equal(again.manifest, first.manifest)
+    np.testing.assert_array_equal(again.images[:], first.images[:])
+    with pytest.raises(Mistake, match=r"keep that with split=column, or have them split anew with data.columns.split=null"):
+        dataset(tmp_path / "there", manifest=str(tmp_path / "m.csv"))
+    changed = sorted((tmp_path / "there/Normal/images").iterdir())[:5]
+    for file in changed:
+        Image.new("L", (40, 40), int(file.stem.encode().hex(), 16) % 200).save(file)
+    with pytest.raises(
+        Mistake, match=rf"5 images changed since .*m.csv was written: Normal/images/{changed[0].name}, .* and 2 more"
+    ):
+        dataset(tmp_path / "there", column, manifest=str(tmp_path / "m.csv"))
+
+
+def test_a_split_of_the_users_own_that_tears_a_group_stops_the_run(tmp_path: Path) -> None:
+    for index in range(6):
+        Image.fromarray(np.random.default_rng(index // 2).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / f"{index}.png")
+    rows = {"path": [f"{index}.png" for index in range(6)], "label": list("aaabbb"), "split": ["train", "val"] * 3}
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    column = SplitConfig(name="column", method="column")
+    with pytest.raises(Mistake, match=r"groups? of images that belong together would be on two sides"):
+        dataset(tmp_path, column, manifest=str(tmp_path / "t.csv"), on_conflict="keep")
+    with pytest.raises(Mistake, match="split=column needs the part of each image, and 6 images have none"):
+        dataset(tmp_path, column, manifest=str(tmp_path / "t.csv"), columns=ColumnsConfig(split=None))
+
+
+def test_what_changed_between_two_manifests_is_counted(tmp_path: Path) -> None:
+    rows = pd.DataFrame({name: ["x"] * 4 for name in COLUMNS}).assign(path=list("abcd"), width=1, height=1)
+    write_manifest(rows, tmp_path / "m.csv")
+    before = read_manifest(tmp_path / "m.csv")
+    assert changes(before, rows) == ""
+    now = pd.concat([rows.iloc[1:], rows.iloc[:1].assign(path="e")], ignore_index=True)
+    now.loc[0, "label"], now.loc[1, "sha256"] = "y", "y"
+    assert changes(before, now) == "1 new, 1 gone, 1 with other pixels, 1 with another label"
+    (tmp_path / "other.csv").write_text("path,label\na,b\n")
+    with pytest.raises(ValueError, match="has no group, height, mode"):
+        read_manifest(tmp_path / "other.csv")
