@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from cxr.config import Config, Recipe, SweepJob
 from cxr.errors import Mistake
+from cxr.memory import prepare_memory
 from cxr.progress import Progress, Update
 from cxr.study import Judgement, Study, fingerprints
-from cxr.training.runtime import prepare_memory, prepare_tensorflow
+from cxr.training.runtime import prepare_tensorflow
 from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:

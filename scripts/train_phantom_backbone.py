@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cxr.config import TrainingConfig
 from cxr.data.phantom import Anatomy, draw_chest, expose
+from cxr.memory import prepare_memory
 from cxr.model.weights import PHANTOM_WEIGHTS
-from cxr.training.runtime import prepare_memory, prepare_tensorflow
+from cxr.training.runtime import prepare_tensorflow
 
 SIZE, ALPHA, BATCH = 96, 0.35, 32
 MARKS = ("none", "disc", "ring", "square", "wire", "dots")

@@ -18,7 +18,7 @@ ALLOWED = {  # third-party libraries that only some places may import, at any de
 }
 # A room may import rooms of a lower level only (and itself).
 LEVELS = [
-    {"words", "errors", "options", "cores"},
+    {"words", "errors", "options", "cores", "memory"},
     {"config", "progress", "cache"},
     {"data", "tracking", "composition", "fingerprint"},
     {"model", "evaluation"},

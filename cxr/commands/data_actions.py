@@ -17,8 +17,8 @@ from cxr.data.split import check_split
 from cxr.data.survey import survey_of
 from cxr.errors import Mistake
 from cxr.experiment import cache_of
+from cxr.memory import prepare_memory
 from cxr.progress import Progress
-from cxr.training.runtime import prepare_memory
 from cxr.words import in_words
 
 _LISTED = 20  # of each problem

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cxr.errors import Mistake
 from cxr.experiment import prepare, run_experiment
+from cxr.memory import prepare_memory
 from cxr.progress import Progress, wide_console
 from cxr.reproduction.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
 from cxr.reproduction.logged import Logged, Restored, read_logged, restore
@@ -21,7 +22,6 @@ from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
 from cxr.tracking.search import LoggedRun, find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
-from cxr.training.runtime import prepare_memory
 
 TOLERANCE = 1e-3
 

@@ -1,6 +1,7 @@
 """Decoded images: each file's pixels at the network's size, read once and kept by the content of the file."""
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -15,12 +16,12 @@ from cxr.cache.pieces import CacheUnusable, Values
 from cxr.cache.room import Kind
 from cxr.cache.rows import Rows
 from cxr.data.images import DECODER, BadImage, Content, Decoded, contents_of, decode_contents, shape_of
-from cxr.data.on_all_cores import on_all_cores
+from cxr.data.on_all_cores import AllCores
 from cxr.data.seen import Seen
 from cxr.progress import Stage
 from cxr.words import in_words
 
-_FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images; the kernel's reading and the hash need no process of their own
+_FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images, up to which threads are quicker than processes
 
 
 _latest: "dict[str, Pixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
@@ -46,14 +47,16 @@ def read_images(
     stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
     long as no file changes (by size and time); with `seen`, neither is what another process has looked at.
     """
-    with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
-        key = _state_of(root, paths, size)
-        contents, unreadable = ({}, []) if key in _latest else _contents_of(root, paths, seen)
-    if key not in _latest:
-        reading = _Reading(size, stage, contents)
+    with AllCores() as all_cores:
+        with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
+            key = _state_of(root, paths, size)
+            if key in _latest:
+                return _latest[key]
+            contents, unreadable = _contents_of(root, paths, seen, all_cores)
+        reading = _Reading(size, stage, contents, all_cores)
         found = reading.into_memory() if cache is None else reading.into_cache(cache)
-        _latest.clear()
-        _latest[key] = _pixels(*found, list(contents), unreadable)
+    _latest.clear()
+    _latest[key] = _pixels(*found, list(contents), unreadable)
     return _latest[key]
 
 
@@ -64,6 +67,7 @@ class _Reading:
     size: int | None
     stage: Stage
     contents: dict[str, Content]
+    all_cores: AllCores
 
     def into_memory(self) -> tuple[Rows, list[Any]]:
         """Every image and what is known of it, in the order of the paths."""
@@ -90,7 +94,7 @@ class _Reading:
         contents, done = list(self.contents.values()), 0
         decode = partial(decode_contents, size=self.size)
         with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update:
-            for pixels, facts in on_all_cores(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
+            for pixels, facts in self.all_cores.map(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
                 done += len(facts)
                 update(done, len(places))
                 yield pixels, [{"bad": fact} if isinstance(fact, str) else asdict(fact) for fact in facts]
@@ -107,11 +111,13 @@ def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[B
     )
 
 
-def _contents_of(root: Path, paths: tuple[str, ...], seen: Seen | None) -> tuple[dict[str, Content], list[BadImage]]:
+def _contents_of(
+    root: Path, paths: tuple[str, ...], seen: Seen | None, all_cores: AllCores
+) -> tuple[dict[str, Content], list[BadImage]]:
     """What is in each file, and those that can't be read."""
     known = seen.recall(paths) if seen else {}
     unknown = [path for path in paths if path not in known]
-    found = chain.from_iterable(on_all_cores(contents_of, [root / path for path in unknown], few=_FEW_TO_HASH))
+    found = chain.from_iterable(all_cores.map(contents_of, [f"{root}/{path}" for path in unknown], few=_FEW_TO_HASH))
     looked_at: dict[str, Content | OSError] = {**known, **dict(zip(unknown, found, strict=True))}
     readable, bad = {}, []
     for path in paths:
@@ -130,7 +136,7 @@ def _state_of(root: Path, paths: tuple[str, ...], size: int | None) -> str:
     digest = hashlib.sha256(f"{root.resolve()}\0{size}".encode())
     for path in paths:
         try:
-            stat = (root / path).stat()
+            stat = os.stat(f"{root}/{path}")  # noqa: PTH116 - of many files, and a Path takes longer than this
         except OSError:
             digest.update(f"\0{path!a}\0absent".encode())
         else:

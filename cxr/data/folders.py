@@ -74,9 +74,6 @@ def _images_in(root: Path, folder: Path) -> list[str]:
             continue
         been.add(here)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        found += [
-            (Path(directory) / name).relative_to(root).as_posix()
-            for name in names
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
+        inside = Path(directory).relative_to(root).as_posix()
+        found += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
     return sorted(found)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cxr.data.perceptual import Look
+from cxr.data.perceptual import Looks
 
 _BITS = 64
 # Correlation of outlines. It was 0.985 or more for planted copies of real films, moved by a pixel or encoded anew; the only two
@@ -16,31 +16,29 @@ _BITS = 64
 _ALIKE = 0.97
 
 
-def copies(sha256: Sequence[str], looks: Sequence[Look]) -> NDArray[np.int64]:
+def copies(sha256: Sequence[str], looks: Looks) -> NDArray[np.int64]:
     """Number of the set of copies that each image is in: equal pixels, or near copies."""
     _, first, image = np.unique(np.array(sha256), return_index=True, return_inverse=True)
-    near = near_copies([looks[place] for place in first])
-    return np.asarray(_components(near, len(first))[image])
+    return np.asarray(_components(near_copies(looks.only(first)), len(first))[image])
 
 
-def near_copies(looks: Sequence[Look]) -> NDArray[np.int64]:
+def near_copies(looks: Looks) -> NDArray[np.int64]:
     """Pairs of images that look the same, (pairs, 2): one's hash and the other's differ in one bit at most, and outlines agree.
 
     A looser threshold is not offered: at 5 bits, films of different patients of the radiography database are joined. Hashes
     are sorted and looked up, so the cost does not grow with the number of pairs.
     """
-    if not looks:
+    if not len(looks.hashes):
         return np.empty((0, 2), np.int64)
-    hashes = np.stack([look.hashes for look in looks])
-    outlines = np.stack([look.outline for look in looks]).astype(np.float64)
-    outlines /= np.maximum(1e-9, np.linalg.norm(outlines, axis=1, keepdims=True))
-    values, value_of = np.unique(hashes.ravel(), return_inverse=True)
-    order = np.argsort(value_of, kind="stable")
-    ends = np.searchsorted(value_of[order], np.arange(1, len(values)))
-    owners = np.split(order // hashes.shape[1], ends)  # the images of each value, ascending
-    shared = [each for each in owners if each[0] != each[-1]]
-    shared += [np.concatenate([owners[one], owners[other]]) for one, other in _one_bit_apart(values)]
-    return np.concatenate([np.empty((0, 2), np.int64), *(_alike(np.unique(each), outlines) for each in shared)])
+    values, value_of, count = np.unique(looks.hashes.ravel(), return_inverse=True, return_counts=True)
+    order, end = np.argsort(value_of, kind="stable") // looks.hashes.shape[1], np.cumsum(count)
+
+    def owners(value: int) -> NDArray[np.int64]:
+        return np.asarray(np.unique(order[end[value] - count[value] : end[value]]))
+
+    shared = [owners(int(value)) for value in np.flatnonzero(order[end - count] != order[end - 1])]
+    shared += [np.union1d(owners(one), owners(other)) for one, other in _one_bit_apart(values)]
+    return np.concatenate([np.empty((0, 2), np.int64), *(_alike(each, looks.outlines) for each in shared)])
 
 
 def _one_bit_apart(values: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
@@ -52,11 +50,14 @@ def _one_bit_apart(values: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
             yield int(one), int(place[one])
 
 
-def _alike(images: NDArray[np.int64], outlines: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Pairs among some images whose outlines, (n, 64) of length 1, correlate."""
+def _alike(images: NDArray[np.int64], outlines: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Pairs among some images whose outlines, (n, 64), correlate."""
+    values = outlines[images].astype(np.float32)  # whole numbers, so that products below are exact on every machine
+    lengths = np.sqrt((values**2).sum(axis=1, dtype=np.float64))
     found = [np.empty((0, 2), np.int64)]
     for start in range(0, len(images), 1000):  # a folder full of black images is no reason to run out of memory
-        one, other = np.nonzero(outlines[images[start : start + 1000]] @ outlines[images].T >= _ALIKE)
+        some = slice(start, start + 1000)
+        one, other = np.nonzero(values[some] @ values.T > _ALIKE * lengths[some, None] * lengths)
         later = one + start < other
         found.append(np.stack([images[one[later] + start], images[other[later]]], axis=1))
     return np.concatenate(found)

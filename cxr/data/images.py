@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -29,12 +28,12 @@ class BadImage:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """One image at its own size.
 
     `sha256` is of its grey pixels and size, in hex: the same for every encoding that loses nothing. `look` is what near copies
-    are told by, a `cxr.data.perceptual.Look` in hex. `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
+    are told by: see cxr.data.perceptual. `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
     """
 
     sha256: str
@@ -54,28 +53,29 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
         grey = read_grey(content)
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files, TypeError and KeyError among it
         return None, _reason(error)
-    image = grey.image
-    pixels = _hash(f"{image.width}x{image.height}:".encode() + image.tobytes())
-    facts = Decoded(pixels, look_of(np.asarray(image)).to_hex(), image.width, image.height, grey.mode, grey.patient)
+    image, pixels = grey.image, np.asarray(grey.image)
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    digest.update(pixels.data)
+    facts = Decoded(digest.hexdigest(), look_of(pixels), image.width, image.height, grey.mode, grey.patient)
     if size is None:
         return None, facts
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None], facts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Content:
-    """A file, and the sha256 in hex that its content had when it was looked at."""
+    """A file by its path, and the sha256 in hex that its content had when it was looked at."""
 
-    file: Path
+    file: str
     sha256: str
 
 
-def contents_of(files: Sequence[Path]) -> list[Content | OSError]:
+def contents_of(files: Sequence[str]) -> list[Content | OSError]:
     """Each file with the hash of its content, or why it can't be read."""
     found: list[Content | OSError] = []
     for file in files:
         try:
-            found.append(Content(file, _hash(file.read_bytes())))
+            found.append(Content(file, _hash(_read(file))))
         except OSError as error:
             found.append(error)
     return found
@@ -90,7 +90,7 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
     facts: list[Decoded | str] = []
     for row, looked_at in enumerate(contents):
         try:
-            content = looked_at.file.read_bytes()
+            content = _read(looked_at.file)
         except OSError:
             content = b""
         if _hash(content) != looked_at.sha256:
@@ -114,6 +114,11 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than any chest film has"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _read(file: str) -> bytes:
+    with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - a set has many files, and a Path takes as long as to read one
+        return opened.read()
 
 
 def _hash(content: bytes) -> str:

@@ -1,7 +1,7 @@
 """The manifest: one row an image, and the fingerprints that tell whether two runs saw the same data and split."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import pandas as pd
 from cxr.config import SplitConfig
 from cxr.data.decoded import Pixels
 from cxr.data.groups import copies, joined
+from cxr.data.images import Decoded
 from cxr.data.listing import Listing
-from cxr.data.perceptual import Look
+from cxr.data.perceptual import Looks
 from cxr.data.split import assign_parts, check_groups, part_names
 from cxr.errors import Mistake
 
@@ -37,9 +38,9 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
     directly or through others; the user's own groups count as patients.
     """
     said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
-    facts = pd.DataFrame([vars(fact) for fact in pixels.facts], index=said.index)
+    facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(Decoded)})
     patients = said["group"].where(said["group"] != "", facts["patient"])
-    looks = [Look.from_hex(look) for look in facts["look"]]
+    looks = Looks.from_hex([fact.look for fact in pixels.facts])
     same_image = copies(list(facts["sha256"]), looks)
     images = pd.DataFrame(
         {
@@ -47,7 +48,7 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
             "label": said["label"],
             "source": said["source"],
             "group": joined(same_image, patients, facts["sha256"]),
-            "phash": [look.phash for look in looks],
+            "phash": looks.phashes,
             **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
             "split": said["split"],
         },

@@ -87,8 +87,9 @@ class _Groups:
         self.of_image, names = pd.factorize(images["group"], sort=True)
         self.names = list(names)
         self.sizes = np.bincount(self.of_image)
-        counts = pd.crosstab(self.of_image, images["label"])
-        self.label = counts.to_numpy().argmax(axis=1)  # the first in the alphabet where two are equal
+        of_class, classes = pd.factorize(images["label"], sort=True)
+        counts = np.bincount(self.of_image * len(classes) + of_class, minlength=len(self.names) * len(classes))
+        self.label = counts.reshape(-1, len(classes)).argmax(axis=1)  # the first in the alphabet where two are equal
 
     def between(
         self, salt: str, low: float, high: float, among: NDArray[np.bool_] | None = None, some: bool = False

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cxr.data.images import BadImage
 from cxr.data.sources import SourceShortcut, source_shortcut
+from cxr.data.split import PARTS
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,11 @@ class Survey:
 def survey_of(images: pd.DataFrame, conflicts: pd.DataFrame, bad: Sequence[BadImage]) -> Survey:
     """Survey the rows of a manifest, and what was left out of it."""
     group_sizes = images.groupby("group")["group"].transform("size")
+    by_class = pd.crosstab(images["label"], images["split"], margins=True, margins_name="all")
     known = images[images["source"] != ""]
     by_source = pd.crosstab(known["source"], known["label"])
     return Survey(
-        by_class=pd.crosstab(images["label"], images["split"], margins=True, margins_name="all"),
+        by_class=by_class[[*(part for part in PARTS if part in by_class), "all"]],
         by_source=by_source.loc[by_source.sum(axis=1).sort_values(ascending=False, kind="stable").index],
         shortcut=source_shortcut(images["label"], images["source"]),
         sizes=(images["width"].astype(str) + " x " + images["height"].astype(str)).value_counts(),

@@ -10,6 +10,7 @@ from importlib import import_module
 from cxr.composition import asked_overrides, compose_and_call
 from cxr.config import Config, Recipe, SweepJob
 from cxr.experiment import finished_twin, prepare
+from cxr.memory import prepare_memory
 from cxr.progress import Progress
 from cxr.study import Study
 from cxr.sweep.job import run_job
@@ -18,7 +19,6 @@ from cxr.sweep.plan import Plan, make_plan
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.training.runtime import prepare_memory
 from cxr.words import in_words
 
 LISTED = 60  # jobs that are named before they run

@@ -12,7 +12,8 @@ from contest import Images
 from cxr.config import AugmentConfig, BackboneConfig, Config, EngineConfig
 from cxr.cores import cores
 from cxr.data.folders import find_images
-from cxr.training.runtime import prepare_memory, prepare_tensorflow
+from cxr.memory import prepare_memory
+from cxr.training.runtime import prepare_tensorflow
 
 
 @dataclass(frozen=True)

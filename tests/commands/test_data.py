@@ -37,7 +37,7 @@ def test_an_index_is_a_manifest_and_a_summary(films: Path, capsys: pytest.Captur
     manifest = pd.read_csv("manifest.csv")
     assert len(manifest) == 40
     for name, rows in manifest.groupby("label"):
-        counts = "".join(rf"{count} +" for count in (*rows["split"].value_counts()[["test", "train", "val"]], len(rows)))
+        counts = "".join(rf"{count} +" for count in (*rows["split"].value_counts()[["train", "val", "test"]], len(rows)))
         assert pd.Series([said]).str.contains(f"{name} +{counts.rstrip(' +')}").all(), said
     assert "Left out: 1 image that can't be read" in said
     assert "Sizes: 96 x 96 (40)" in said
@@ -52,9 +52,9 @@ def test_a_second_index_reads_nothing_again_and_says_what_changed(
     data("index", films)
     first = Path("manifest.csv").read_bytes()
     monkeypatch.setattr(decoded, "_latest", {})
-    looked_at: list[Path] = []
+    looked_at: list[str] = []
 
-    def noted(files: Sequence[Path]) -> list[Content | OSError]:
+    def noted(files: Sequence[str]) -> list[Content | OSError]:
         looked_at.extend(files)
         return contents_of(files)
 

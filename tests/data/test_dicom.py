@@ -1,6 +1,7 @@
 """DICOM: shown as a viewer shows it, refused in words, and with nothing of the person in what comes out."""
 
 import warnings
+from dataclasses import astuple
 from io import BytesIO
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_facts_tell_patients_apart_and_name_nobody() -> None:
     assert isinstance(other, Decoded)
     assert first.patient == second.patient != other.patient
     assert first.mode == "12-bit MONOCHROME2"
-    assert not {"4711", "Doe^Jane", "19500101"} & set(map(str, vars(first).values()))
+    assert not {"4711", "Doe^Jane", "19500101"} & set(map(str, astuple(first)))
     unnamed = decode(dicom(PatientID=""), None)[1]
     assert isinstance(unnamed, Decoded)
     assert unnamed.patient == ""

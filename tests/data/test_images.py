@@ -42,7 +42,7 @@ def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
         assert pixels.dtype == np.uint8
         np.testing.assert_array_equal(pixels, found[0][0])
         assert facts.sha256 == hashlib.sha256(b"20x30:" + grey.tobytes()).hexdigest()
-        assert (facts.width, facts.height, facts.look) == (20, 30, look_of(grey).to_hex())
+        assert (facts.width, facts.height, facts.look) == (20, 30, look_of(grey))
     assert [facts.mode for _, facts in found if isinstance(facts, Decoded)] == ["L", "L", "RGB"]
 
 

@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from cxr.data.on_all_cores import on_all_cores
+from cxr.data.on_all_cores import AllCores
 from cxr.errors import Mistake
 
 THREADS, PROCESSES = 1000, 0
+Result = TypeVar("Result")
 
 
 def squares(numbers: Sequence[int]) -> list[int]:
@@ -32,27 +34,31 @@ def be_killed(numbers: Sequence[int]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def on_all_cores(function: Callable[[Sequence[int]], Result], numbers: Sequence[int], few: int) -> list[Result]:
+    with AllCores() as all_cores:
+        return list(all_cores.map(function, numbers, few))
+
+
 @pytest.mark.parametrize("few", [THREADS, PROCESSES])
 def test_results_come_in_order_and_errors_as_they_are(few: int) -> None:
     found = [number for chunk in on_all_cores(squares, range(300), few) for number in chunk]
     assert found == squares(range(300))
-    assert not list(on_all_cores(squares, [], few))
+    assert not on_all_cores(squares, [], few)
     with pytest.raises(ValueError, match="150 is too much"):
-        list(on_all_cores(refuse, range(300), few))
+        on_all_cores(refuse, range(300), few)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="with one core there are no processes")
 def test_a_process_that_the_system_kills_is_told_in_words() -> None:
     with pytest.raises(Mistake, match="memory ran out"):
-        list(on_all_cores(be_killed, range(300), PROCESSES))
+        on_all_cores(be_killed, range(300), PROCESSES)
 
 
 ENDLESS = """
 import time
-from cxr.data.on_all_cores import on_all_cores
-from tests.data.test_on_all_cores import endless
+from tests.data.test_on_all_cores import endless, on_all_cores
 if __name__ == "__main__":
-    list(on_all_cores(endless, range(300), few=0))
+    on_all_cores(endless, range(300), few=0)
 """
 
 

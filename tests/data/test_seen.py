@@ -31,7 +31,7 @@ def look(root: Path, paths: Sequence[str] = PATHS) -> set[str]:
     """Which files are recalled; all of them are remembered afterwards."""
     seen = Seen(root.parent / "cache", root)
     recalled = seen.recall(paths)
-    found = {path: content for path in paths if not isinstance(content := contents_of([root / path])[0], OSError)}
+    found = {path: content for path in paths if not isinstance(content := contents_of([f"{root}/{path}"])[0], OSError)}
     assert recalled == {path: found[path] for path in recalled}
     seen.remember(found)
     return set(recalled)
