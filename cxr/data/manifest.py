@@ -40,7 +40,7 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
     said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
     facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(Decoded)})
     patients = said["group"].where(said["group"] != "", facts["patient"])
-    looks = Looks.from_hex([fact.look for fact in pixels.facts])
+    looks = Looks.of([fact.look for fact in pixels.facts])
     same_image = copies(list(facts["sha256"]), looks)
     images = pd.DataFrame(
         {

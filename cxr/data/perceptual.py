@@ -1,5 +1,6 @@
 """What a film looks like, in a few bytes: the same to the bit on every machine, and nearly so for every copy of the film."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,12 +12,12 @@ _WAVES = 8  # along each side, so 64 bits a hash
 # Cosines are rounded to so many steps: then every sum below is a whole number, exact in the order of any machine: under 2 ** 24 in
 # float32 over so many rows at a time, and under 2 ** 53 in float64 over as many pixels as an image may have.
 _STEPS, _ROWS = 256.0, 64
-_DOWN, _ACROSS = [0, 1, 1, 2, 2], [0, 1, 2, 1, 2]  # the five parts: over which rows and columns their cosines go
+_PARTS, _DOWN, _ACROSS = 5, [0, 1, 1, 2, 2], [0, 1, 2, 1, 2]  # over which rows and columns the cosines of each part go
 
 
 @dataclass(frozen=True)
 class Looks:
-    """Of n films: `hashes` (n, 5) uint64 of five parts of each; `outlines` (n, 64) int8, low frequencies, scaled to -127..127."""
+    """Of five parts of n films: `hashes` (n, 5) uint64, and `outlines` (n, 5, 64) int8, low frequencies scaled to -127..127."""
 
     hashes: NDArray[np.uint64]
     outlines: NDArray[np.int8]
@@ -31,17 +32,17 @@ class Looks:
         return Looks(self.hashes[chosen], self.outlines[chosen])
 
     @staticmethod
-    def from_hex(texts: Sequence[str]) -> "Looks":
+    def of(said: Sequence[str]) -> "Looks":
         """What `look_of` said of each film."""
-        content = np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), 104)
-        hashes = np.ascontiguousarray(content[:, :40]).view(">u8").astype(np.uint64)
-        return Looks(hashes, content[:, 40:].view(np.int8))
+        content = np.frombuffer(b"".join(map(b64decode, said)), np.uint8).reshape(len(said), _PARTS * (8 + _WAVES**2))
+        hashes = np.ascontiguousarray(content[:, : 8 * _PARTS]).view(">u8").astype(np.uint64)
+        return Looks(hashes, content[:, 8 * _PARTS :].view(np.int8).reshape(-1, _PARTS, _WAVES**2))
 
 
 def look_of(grey: NDArray[np.uint8]) -> str:
-    """The look of grey levels (height, width), 208 hex digits: five hashes and an outline.
+    """The look of grey levels (height, width), 480 characters: hashes and outlines of five parts.
 
-    The hashes are of the whole, and of what is left without a row and a column at either side.
+    They are the whole, and what is left of it without a row and a column at either side.
 
     A bit of a hash says whether one of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner,
     "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking, which only
@@ -53,12 +54,12 @@ def look_of(grey: NDArray[np.uint8]) -> str:
     rows = np.zeros((3 * _WAVES, width))
     for top in range(0, height, _ROWS):
         rows += down[:, top : top + _ROWS] @ grey[top : top + _ROWS].astype(np.float32)
-    parts = (rows @ across.T.astype(np.float64)).reshape(3, _WAVES, 3, _WAVES)[_DOWN, :, _ACROSS].reshape(5, _WAVES**2)
+    parts = (rows @ across.T.astype(np.float64)).reshape(3, _WAVES, 3, _WAVES)[_DOWN, :, _ACROSS].reshape(_PARTS, _WAVES**2)
     middle = np.sort(parts, axis=1)[:, _WAVES**2 // 2 - 1 : _WAVES**2 // 2 + 1].mean(axis=1, keepdims=True)  # the median
-    outline = parts[0].copy()
-    outline[0] = 0  # brightness says nothing
-    outline *= 127 / max(1.0, np.abs(outline).max())
-    return str(np.packbits(parts > middle, axis=1).tobytes().hex() + outline.round().astype(np.int8).tobytes().hex())
+    hashes = np.packbits(parts > middle, axis=1)
+    parts[:, 0] = 0  # brightness says nothing
+    outlines = (parts * (127 / np.maximum(1.0, np.abs(parts).max(axis=1, keepdims=True)))).round().astype(np.int8)
+    return b64encode(hashes.tobytes() + outlines.tobytes()).decode()
 
 
 @lru_cache(maxsize=256)
