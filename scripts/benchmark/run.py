@@ -18,7 +18,7 @@ from cxr.data.phantom import ensure_drawn
 from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.progress import wide_console
 
-TABLES = ("contests", "engine", "again", "growth")
+TABLES = ("contests", "engine", "again", "growth", "index")
 
 
 def main() -> None:
@@ -41,6 +41,8 @@ def main() -> None:
             _measure_again(console, images, asked)
         if "growth" in wanted:
             _measure_growth(console, images, asked)
+        if "index" in wanted:
+            _measure_index(console, images, asked)
 
 
 def _arguments() -> argparse.Namespace:
@@ -51,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="how often each side runs (default: 3)")
     parser.add_argument("--epochs", type=int, default=6, help="of the seed's protocol; others are in proportion (default: 6)")
     parser.add_argument("--phantoms", type=int, default=120, help="how many phantoms where there is no --root (default: 120)")
+    parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000], help="sizes of sets to index (default: 2000 20000)")
     parser.add_argument("--only", help="only contests with this in their name")
     asked = parser.parse_args()
     if asked.root and not asked.weights:
@@ -177,6 +180,32 @@ def _measure_growth(console: Console, images: Images, asked: argparse.Namespace)
             last,
             "" if overrides[0] == "-m" else _spread(seconds["train"]),
             _spread([each.memory for each in found], digits=2),
+        )
+    console.print(table)
+
+
+def _measure_index(console: Console, images: Images, asked: argparse.Namespace) -> None:
+    """`cxr data index`, twice, and Pillow alone; crops are made anew for each repeat."""
+    from index_rate import index_rates
+
+    table = _table("cxr data index, whole processes in seconds, and decoding the same images with Pillow alone")
+    for name in ("Pillow, images/s", "first", "of it reading", "reading, images/s", "of Pillow", "second", "GB"):
+        table.add_column(name, justify="right")
+    found = []
+    for _ in range(asked.repeats):
+        with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
+            found.append(index_rates(images, asked.images, Path(folder)))
+    for of_count in zip(*found, strict=True):
+        rates = [each.images / each.reading for each in of_count]
+        table.add_row(
+            f"{of_count[0].images:,} images",
+            _spread([each.pillow for each in of_count], digits=0),
+            _spread([each.first for each in of_count]),
+            _spread([each.reading for each in of_count]),
+            _spread(rates, digits=0),
+            _spread([rate / each.pillow for rate, each in zip(rates, of_count, strict=True)], digits=2),
+            _spread([each.second for each in of_count]),
+            _spread([each.memory for each in of_count], digits=2),
         )
     console.print(table)
 

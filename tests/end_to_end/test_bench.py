@@ -10,11 +10,25 @@ from tests.conftest import REPOSITORY
 
 def test_its_tables_are_filled_in(tmp_path: Path) -> None:
     small = ("--phantoms", "40", "--epochs", "1", "--repeats", "1", "--only", "seed's protocol")
-    command = [sys.executable, str(REPOSITORY / "scripts/benchmark/run.py"), "contests", "engine", *small]
+    command = [
+        sys.executable,
+        str(REPOSITORY / "scripts/benchmark/run.py"),
+        "contests",
+        "engine",
+        "index",
+        "--images",
+        "30",
+        *small,
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     rows = [line.strip() for line in done.stdout.splitlines()]
-    for name, columns in (("seed's protocol, fresh augmentation", 6), ("OpenVINO alone", 2), ("in cxr, moved images", 2)):
+    for name, columns in (
+        ("seed's protocol, fresh augmentation", 6),
+        ("OpenVINO alone", 2),
+        ("in cxr, moved images", 2),
+        ("30 images", 7),
+    ):
         (found,) = [row for row in rows if row.startswith(name)][:1]
         assert len(re.findall(r"\s\d+\.?\d*x?(?=\s|$)", found)) == columns, found
     assert list(tmp_path.iterdir()) == []
