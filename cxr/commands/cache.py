@@ -1,6 +1,7 @@
 """`cxr cache`: what is kept on disk so that it need not be computed again, and how to be rid of it."""
 
 import argparse
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ def main(arguments: list[str]) -> None:
     entries = [entry for entry in entries_of(folder) if asked.kind in (None, entry.kind)]
     if asked.action == "clear":
         _clear(entries)
+        if asked.kind is None:
+            from cxr.data.seen import FOLDER
+
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
     else:
         _show(folder, entries)
 
@@ -67,7 +72,7 @@ def _show(folder: Path, entries: list[Entry]) -> None:
 
 def _of(recipe: dict[str, Any]) -> tuple[str, ...]:
     """What an entry holds, by column; a recipe may be of an older version of cxr, or damaged."""
-    pixels = f"{recipe.get('image_size', '?')} px"
+    pixels = f"{size} px" if (size := recipe.get("image_size", "?")) else ""  # facts are of films as they are
     if "boundary" not in recipe:
         return pixels, "", "", "", ""
     low, high = recipe.get("input_range") or (float("nan"), float("nan"))

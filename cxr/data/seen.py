@@ -13,6 +13,8 @@ from cxr.data.images import Content
 # A file changed so shortly before it was looked at may change again without another time of change (seconds).
 _SETTLED = 3.0
 
+FOLDER = "seen"  # in the cache
+
 
 class Seen:
     """Hashes of files below a root by their size and time of change, kept in a file of this user's cache.
@@ -22,7 +24,7 @@ class Seen:
     """
 
     def __init__(self, cache: Path, root: Path) -> None:
-        self.root, self.file = root, cache / "seen" / f"{sha256(str(root.resolve()).encode()).hexdigest()[:16]}.json"
+        self.root, self.file = root, cache / FOLDER / f"{sha256(str(root.resolve()).encode()).hexdigest()[:16]}.json"
         self._before = self._read()
         self._stats: dict[str, list[int]] = {}
 
@@ -47,7 +49,7 @@ class Seen:
         if kept == self._before:
             return
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # names of files may be names of people
             with NamedTemporaryFile("w", dir=self.file.parent, delete=False) as file:
                 file.write(json.dumps(kept))  # json.dump takes five times as long
             Path(file.name).replace(self.file)

@@ -24,6 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """One set of decoded images, activations of them as they are and of two views."""
     monkeypatch.setenv("CXR_CACHE", str(tmp_path))
     cache = Cache(tmp_path, 10**9)
+    (tmp_path / "seen").mkdir()
     entries: list[tuple[Kind, dict[str, Any]]] = [("decoded", {"image_size": 96}), ("activations", OF_HEAD)]
     entries += [("activations", {**OF_HEAD, "augment": {"seed": 3, "view": view}}) for view in (0, 1)]
     for kind, recipe in entries:
@@ -42,9 +43,11 @@ def test_it_clears_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[s
     main(["clear", "--kind", "activations"])
     assert [entry.kind for entry in entries_of(cache.folder)] == ["decoded"]
     assert "Cleared 3 entries" in capsys.readouterr().out
+    assert (cache.folder / "seen").exists()
     main(["clear"])
     main([])
     assert "0 entries" in capsys.readouterr().out
+    assert not (cache.folder / "seen").exists()
 
 
 def test_what_a_run_is_writing_stays(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
