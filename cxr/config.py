@@ -70,6 +70,7 @@ class DataConfig:
     merge: dict[str, list[str]] = field(default_factory=dict)
     on_bad_image: str = choice("stop", "stop", "skip")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
+    dicom_patients: bool = True  # films of one DICOM PatientID belong together; False where every film has the same stand-in
     phantom: PhantomConfig | None = None
 
 

@@ -69,6 +69,8 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
         pd.DataFrame([asdict(bad) for bad in study.dataset.bad]).to_csv(folder / "data/bad_images.csv", index=False)
     if len(study.dataset.conflicts):
         study.dataset.conflicts.to_csv(folder / "data/conflicts.csv", index=False, lineterminator="\n")
+    if len(study.dataset.apart):
+        study.dataset.apart.to_csv(folder / "data/apart.csv", index=False, lineterminator="\n")
     (folder / "environment/packages.txt").write_text(packages())
     (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
     if changes := uncommitted_changes():
@@ -78,6 +80,7 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     run.log_folder(folder)
     survey = survey_of(study.dataset.manifest, study.dataset.conflicts, study.dataset.bad)
     counts = {"images": len(study.dataset.manifest), "bad_images": len(survey.bad), "conflicts": len(survey.conflicts)}
+    counts |= {"apart": len(study.dataset.apart)}
     run.log_metrics({f"data/{name}": count for name, count in {**counts, "groups": survey.groups}.items()})
 
 
@@ -178,7 +181,11 @@ def report_facts(study: Study, name: str, part: str, against: AgainstBaseline | 
     counts = summary(manifest)
     left_out = "".join(
         f", {in_words(count, f'{what} image')} left out"
-        for what, count in (("unreadable", len(study.dataset.bad)), ("contradictory", len(study.dataset.conflicts)))
+        for what, count in (
+            ("unreadable", len(study.dataset.bad)),
+            ("contradictory", len(study.dataset.conflicts)),
+            ("source-crossing", len(study.dataset.apart)),
+        )
         if count
     )
     return ReportFacts(

@@ -11,7 +11,7 @@ def slug(class_name: str) -> str:
     >>> slug("Viral Pneumonia"), slug("COVID-19"), slug("Lung_Opacity")
     ('viral_pneumonia', 'covid_19', 'lung_opacity')
     """
-    return re.sub(r"[^a-z0-9]+", "_", class_name.lower()).strip("_") or "class"
+    return re.sub(r"[\W_]+", "_", class_name.lower()).strip("_") or "class"
 
 
 def part_in_full(part: str) -> str:

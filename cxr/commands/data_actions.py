@@ -1,13 +1,14 @@
 """What `cxr data` does: index, check and show."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from cxr.commands.survey import print_survey
 from cxr.config import Config
-from cxr.data.contact_sheet import contact_sheet
+from cxr.data.contact_sheet import contact_sheet, is_contact_sheet, save_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
 from cxr.data.listing import Listing
 from cxr.data.locate import locate_images
@@ -21,11 +22,10 @@ from cxr.memory import prepare_memory
 from cxr.progress import Progress
 from cxr.words import in_words
 
-_LISTED = 20  # of each problem
-
 
 def index(config: Config, to: Path) -> None:
     """Write the manifest, and say what is in it, and what changed since it was written last."""
+    _check_folder(to)
     before = _manifest_to_replace(to)
     dataset, listing = _dataset(config)
     print_survey(survey_of(dataset.manifest, dataset.conflicts, dataset.bad))
@@ -37,8 +37,13 @@ def index(config: Config, to: Path) -> None:
 
 def show(config: Config, to: Path, each: int) -> None:
     """Draw some images of each class side by side."""
+    if to.suffix.lower() != ".png":
+        raise Mistake(f"--to {to} is no PNG file: give a name that ends in .png")
+    if to.exists() and not is_contact_sheet(to):
+        raise Mistake(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
+    _check_folder(to)
     dataset, listing = _dataset(config)
-    contact_sheet(dataset.manifest, listing.root, each).save(to)
+    save_contact_sheet(contact_sheet(dataset.manifest, listing.root, each), to)
     print(f"  {to}: {in_words(len(dataset.classes), 'class', 'classes')}, up to {in_words(each, 'image')} of each")
 
 
@@ -46,9 +51,12 @@ def check(config: Config) -> int:
     """Read every file and print all that is wrong. Returns 1 where anything is, else 0."""
     prepare_memory()
     progress = Progress()
-    listing = locate_images(config.data, progress.stage)
+    listing = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
     pixels = read_listed(listing, None, progress.stage, cache_of(config, progress))
-    described = describe(listing, pixels)
+    if not pixels.paths:
+        print("\n".join(_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad])))
+        return 1
+    described = describe(listing, pixels, config.data.dicom_patients)
     conflicts = described.conflicts.sort_values(["copies", "path"])
     found = [
         *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad]),
@@ -78,6 +86,11 @@ def _dataset(config: Config) -> tuple[Dataset, Listing]:
     return dataset_of(config, listing, read_listed(listing, None, progress.stage, cache, seen)), listing
 
 
+def _check_folder(to: Path) -> None:
+    if not to.parent.is_dir():
+        raise Mistake(f"--to {to} is in a folder that does not exist: make it first, or choose another")
+
+
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
     """The manifest that is there; raises `Mistake` for any other file, which is not ours to write over."""
     if not to.exists():
@@ -96,5 +109,4 @@ def _numbered(conflicts: pd.DataFrame) -> list[tuple[int, pd.Series]]:
 def _problem(what: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
-    more = [f"  and {len(lines) - _LISTED:,} more"] if len(lines) > _LISTED else []
-    return [f"{in_words(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines[:_LISTED]), *more]
+    return [f"{in_words(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines)]

@@ -20,7 +20,7 @@ _TURN = {"folds": "split.fold", "sources": "split.source"}
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """One run for each fold (or source), in their order; no image is tested twice."""
+    """One run for each fold, or for each of two sources and more, in their order; no image is tested twice."""
 
     runs: tuple[Judged, ...]
 

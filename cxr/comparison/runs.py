@@ -100,7 +100,7 @@ def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
 
 
 def groups_of(judged: Judged) -> list[str]:
-    """The group (patient, or exact copies of one image) of each image, in the order of the predictions."""
+    """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
     manifest = pd.read_csv(judged.run.file("data/manifest.csv"), dtype=str, keep_default_na=False).set_index("path")
     return list(manifest.loc[list(judged.predictions.ids), "group"])
 

@@ -4,10 +4,28 @@ from pathlib import Path
 
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from cxr.data.grey import read_grey
 
+_MARK = "Software", "cxr data show"
 _SIDE, _GAP, _TITLE = 128, 4, 22  # pixels
+
+
+def save_contact_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write it as PNG with a mark that tells it from a film."""
+    mark = PngInfo()
+    mark.add_text(*_MARK)
+    sheet.save(path, "png", pnginfo=mark)
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether `save_contact_sheet` wrote a file."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return image.info.get(_MARK[0]) == _MARK[1]
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def contact_sheet(images: pd.DataFrame, root: Path, each: int) -> Image.Image:

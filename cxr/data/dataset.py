@@ -29,6 +29,7 @@ class Dataset:
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
     conflicts: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as copies of them have another label
+    apart: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -76,7 +77,7 @@ def read_dataset(
         )
     if manifest is None:
         return dataset_of(config, listing, pixels)
-    described = describe(listing, pixels)
+    described = describe(listing, pixels, config.data.dicom_patients)
     parts = described.images["path"].map(manifest.set_index("path")["split"])
     return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
 
@@ -89,16 +90,25 @@ def read_listed(listing: Listing, size: int | None, stage: Stage, cache: Cache |
 
 def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
     """Images that were read, grouped and split. Raises `Mistake` as `read_dataset` does, but for bad images."""
-    described = describe(listing, pixels)
+    described = describe(listing, pixels, config.data.dicom_patients)
     if changed := altered(listing, described.images):
         raise Mistake(_altered_in_words(changed, config))
     kept = np.arange(len(described.images))
-    if len(described.conflicts) and config.data.on_conflict != "keep":
+    exactly = config.data.on_conflict == "leave_out" and (listing.images["sha256"] != "").any()  # what a manifest says is meant
+    if len(described.conflicts) and config.data.on_conflict != "keep" and not exactly:
         if config.data.on_conflict == "stop":
             raise Mistake(_conflict_in_words(described.conflicts))
         kept = np.setdiff1d(kept, described.conflicts.index.to_numpy())
     images = split_images(described.images.iloc[kept].reset_index(drop=True), listing.classes, config.split)
-    return Dataset(listing.classes, pixels.images.only(kept), images, pixels.bad, described.conflicts)
+    part = (images["split"] != "").to_numpy()
+    return Dataset(
+        classes=listing.classes,
+        images=pixels.images.only(kept[part]),
+        manifest=images[part].reset_index(drop=True),
+        bad=pixels.bad,
+        conflicts=described.conflicts,
+        apart=images[~part].reset_index(drop=True),
+    )
 
 
 def _altered_in_words(changed: list[str], config: Config) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
@@ -21,6 +22,9 @@ _TAGS = (
 )
 
 
+_CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
+
+
 @dataclass(frozen=True)
 class Dicom:
     """Grey levels (height, width) in 0..255, bright where little was absorbed less; depth and photometry as stored; a patient."""
@@ -36,11 +40,12 @@ def is_dicom(content: bytes) -> bool:
 
 
 def reader() -> str:
-    """The version of the library that reads DICOM here, or that there is none."""
-    try:
-        return f"pydicom {version('pydicom')}"
-    except PackageNotFoundError:
-        return "no pydicom"
+    """The libraries that read DICOM here, with their versions."""
+    found = []
+    for name in ("pydicom", *_CODECS):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found) or "no pydicom"
 
 
 def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
@@ -51,7 +56,7 @@ def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
     black. MONOCHROME1 is inverted.
     """
     import pydicom
-    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote values
     try:
@@ -68,14 +73,32 @@ def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
         raise ValueError("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
     try:
         stored = film.pixel_array
-        shown = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film, prefer_lut=True), np.float64)
+        shown = _windowed(apply_modality_lut(stored, film), film)
+    except MemoryError:
+        raise
     except Exception as error:
         syntax = film.file_meta.get("TransferSyntaxUID")
-        packing = getattr(syntax, "name", "an unknown transfer syntax")
-        raise ValueError(f"its DICOM pixels can't be decoded ({packing}: {type(error).__name__})") from None
+        packed = bool(getattr(syntax, "is_compressed", False)) and syntax.name != str(syntax)  # a known one
+        hint = f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg" if packed else ""
+        raise ValueError(f"its DICOM pixels can't be decoded ({type(error).__name__}){hint}") from None
     padding = stored == film.PixelPaddingValue if "PixelPaddingValue" in film else np.zeros(stored.shape, bool)
     grey = _stretched(shown, ~padding, inverted=photometry == "MONOCHROME1")
     return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", _patient(film))
+
+
+def _windowed(values: NDArray[Any], film: Any) -> NDArray[np.float64]:
+    """With the first VOI lookup table, or else the first window; what a window puts out is scaled later, so it only cuts off."""
+    from pydicom.multival import MultiValue
+    from pydicom.pixels.processing import apply_voi_lut
+
+    if "VOILUTSequence" in film or "WindowCenter" not in film or film.get("VOILUTFunction") == "SIGMOID":
+        return np.asarray(apply_voi_lut(values, film, prefer_lut=True), np.float64)
+    center, width = (
+        float(said[0] if isinstance(said, MultiValue) else said) for said in (film.WindowCenter, film.get("WindowWidth", 1))
+    )
+    if film.get("VOILUTFunction", "LINEAR") == "LINEAR":  # C.11.2.1.2.1: of whole numbers, so half a level less
+        center, width = center - 0.5, width - 1
+    return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
 
 
 def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool) -> NDArray[np.uint8]:

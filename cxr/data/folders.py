@@ -1,14 +1,13 @@
 """Which images a folder of class folders holds: looked up by name alone, no file is opened."""
 
 import os
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from cxr.config import DataConfig
 from cxr.data.images import SUFFIXES, BadImage
-from cxr.data.listing import Listing, can_be_told, counted_as, listed
+from cxr.data.listing import Listing, can_be_told, counted_as, listed, spelling
 from cxr.errors import Mistake
 from cxr.words import nearest
 
@@ -18,10 +17,13 @@ def find_images(data: DataConfig, root: Path) -> Listing:
 
     Raises `Mistake` where the folder, a class or its images are missing.
     """
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
-        raise Mistake(f"data.root={root} {what}: give the folder that holds one folder for each class")
-    present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        what = {NotADirectoryError: "is a file, not a folder", FileNotFoundError: "does not exist"}.get(type(error))
+        raise Mistake(
+            f"data.root={root} {what or f'can not be listed ({error.strerror})'}: give the folder with one folder for each class"
+        ) from None
     if not present:
         raise Mistake(f"data.root={root} holds no folders: it should hold one folder of images for each class")
     if data.classes is None and len(present) < 2:
@@ -30,9 +32,10 @@ def find_images(data: DataConfig, root: Path) -> Listing:
     bad: list[BadImage] = []
     names = counted_as(data, present)
     for name, counts_as in names.items():
-        folder = root / (name if name in present else _folder_of(name, data, root, present))
-        found = _images_in(root, folder)
-        if not found:
+        folder = root / _folder_of(name, data, root, present)
+        found, unlisted = _images_in(root, folder)
+        bad += unlisted
+        if not found and not unlisted:
             raise Mistake(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
         rows += [(path, counts_as) for path in found if can_be_told(path)]
         bad += [
@@ -42,33 +45,35 @@ def find_images(data: DataConfig, root: Path) -> Listing:
 
 
 def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:
-    """The folder of a class that has another spelling on this disk."""
-    by_name = {_loose(folder): folder for folder in present}
-    for alias in (name, *data.aliases.get(name, [])):
-        if _loose(alias) in by_name:
-            return by_name[_loose(alias)]
-    hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
-    raise Mistake(f"data.root={root} has no folder for class {name}{hint}")
-
-
-def _loose(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower()) or name
+    """The folder of a class that may have another spelling on this disk."""
+    found = name if name in present else spelling(name, data, present)
+    if found is None:
+        hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
+        raise Mistake(f"data.root={root} has no folder for class {name}{hint}")
+    return found
 
 
 def _deeper(root: Path) -> str:
     """A hint where the classes lie one folder further down, as they do in the database's own archive."""
     for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
-        inner = [entry.name for entry in folder.iterdir() if entry.is_dir()] if os.access(folder, os.R_OK) else []
+        inner = [entry.name for entry in folder.iterdir() if entry.is_dir()] if os.access(folder, os.R_OK | os.X_OK) else []
         if len(inner) >= 2 and "images" not in inner:
             return f": did you mean data.root={folder}?"
     return ""
 
 
-def _images_in(root: Path, folder: Path) -> list[str]:
-    """Sorted paths from the root; links are followed, but never round in a circle."""
-    start = folder / "images" if (folder / "images").is_dir() else folder
-    found, been = [], set()
-    for directory, subfolders, names in os.walk(start, followlinks=True):
+def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
+    """Sorted paths from the root, and folders that can't be listed; links are followed, but never round in a circle."""
+    start = folder / "images" if os.path.isdir(folder / "images") else folder  # noqa: PTH112 - may be in a folder that is closed
+    found: list[str] = []
+    closed: list[BadImage] = []
+    been: set[str] = set()
+
+    def note(error: OSError) -> None:
+        where = os.path.relpath(error.filename, root)
+        closed.append(BadImage(where if can_be_told(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
+
+    for directory, subfolders, names in os.walk(start, onerror=note, followlinks=True):
         if (here := os.path.realpath(directory)) in been:
             subfolders.clear()
             continue
@@ -76,4 +81,4 @@ def _images_in(root: Path, folder: Path) -> list[str]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(directory).relative_to(root).as_posix()
         found += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(found)
+    return sorted(found), closed

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.dicom import is_dicom, read_dicom
 
@@ -48,7 +50,7 @@ def check_size(width: int, height: int) -> None:
         raise ValueError(f"{width} x {height} pixels are too few to show a chest")
 
 
-def to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `ValueError` for values that are no grey levels.
 
     >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
@@ -61,11 +63,17 @@ def to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
 
 
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether a deep TIFF is a negative, which Pillow does not undo."""
+    return bool(isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0)
+
+
 def _grey(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("its values are fractions: save it with whole grey levels of 8 or 16 bits")
     if image.mode.startswith("I"):
-        return Image.fromarray(to_eight_bits(np.asarray(image, np.float64)))
+        levels = to_eight_bits(np.asarray(image, np.float32))
+        return Image.fromarray(255 - levels if _white_is_zero(image) else levels)
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), seen).convert("L")

@@ -67,9 +67,9 @@ def _alike(chosen: NDArray[np.int64], outlines: NDArray[np.int8]) -> NDArray[np.
     return np.concatenate(found)
 
 
-def joined(same_image: NDArray[np.int64], patients: pd.Series, sha256: pd.Series) -> pd.Series:
-    """The group of each image: the smallest pixel hash among all that it shares a set of copies or a patient with."""
-    pairs = np.concatenate([same(map(str, same_image)), same(patients)])
+def joined(sha256: pd.Series, same_image: NDArray[np.int64], *patients: pd.Series) -> pd.Series:
+    """The group of each image: the smallest pixel hash among all that it shares a set of copies with, or any name of a patient."""
+    pairs = np.concatenate([same(map(str, same_image)), *(same(names) for names in patients)])
     return sha256.groupby(_components(pairs, len(sha256))).transform("min")
 
 

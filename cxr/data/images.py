@@ -51,6 +51,8 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
     """
     try:
         grey = read_grey(content)
+    except MemoryError:  # says nothing of the file
+        raise Mistake("memory ran out while an image was read: free some, and start again") from None
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files, TypeError and KeyError among it
         return None, _reason(error)
     image, pixels = grey.image, np.asarray(grey.image)

@@ -52,9 +52,15 @@ def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequ
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in COLUMNS}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
+    if len(classes) < 2:
+        raise Mistake(
+            f"there is one class only ({', '.join(classes)}): two at least are needed; see data.classes, data.merge and labels"
+        )
     slugs = [slug(name) for name in classes]
     if len(set(slugs)) < len(slugs):
-        raise Mistake(f"classes {', '.join(classes)} differ only in punctuation: rename one, so that each metric has its own name")
+        raise Mistake(
+            f"classes {', '.join(classes)} differ only in case or punctuation: rename one, so that each metric has its own name"
+        )
     return Listing(root, classes, rows, tuple(bad))
 
 
@@ -70,12 +76,13 @@ def can_be_told(path: str) -> bool:
 def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
     """The class that each class of the data counts as, in the order of `data.classes`, or of the names that come out of it.
 
-    `found` are the classes that the data has. Raises `Mistake` for merges that make no sense.
+    `found` are the classes that the data has. A class that others are counted as stays one of its own parts. Raises `Mistake`
+    for merges that make no sense.
 
-    >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), [])
+    >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), ["COVID", "Viral"])
     {'COVID': 'COVID', 'Viral': 'pneumonia', 'Opacity': 'pneumonia'}
-    >>> counted_as(DataConfig(merge={"ill": ["Viral", "Opacity"]}), ["Normal", "Opacity", "Viral"])
-    {'Normal': 'Normal', 'Opacity': 'ill', 'Viral': 'ill'}
+    >>> counted_as(DataConfig(merge={"Viral": ["Opacity"]}), ["Normal", "Opacity", "Viral"])
+    {'Normal': 'Normal', 'Opacity': 'Viral', 'Viral': 'Viral'}
     """
     merged = _merged(data)
     if data.classes is None:
@@ -88,11 +95,23 @@ def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name in data.classes:
         whole = merged.get(name, name)
-        for part in data.merge.get(whole, [whole]):
+        own = [whole] if whole not in data.merge or spelling(whole, data, found) else []
+        for part in dict.fromkeys([*own, *data.merge.get(whole, [whole])]):
             chosen[part] = whole
     if unused := sorted(set(data.merge) - set(chosen.values())):
         raise Mistake(f"data.merge makes {unused[0]} of classes that are not in data.classes: {nearest(unused[0], data.classes)}")
     return chosen
+
+
+def spelling(name: str, data: DataConfig, found: Sequence[str]) -> str | None:
+    """How a class is called among those that the data has: case, spaces and punctuation do not matter, and aliases count."""
+    by_name = {_loose(each): each for each in found}
+    known = (name, *data.aliases.get(name, []))
+    return next((by_name[_loose(alias)] for alias in known if _loose(alias) in by_name), None)
+
+
+def _loose(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower()) or name
 
 
 def _merged(data: DataConfig) -> dict[str, str]:

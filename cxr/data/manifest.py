@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from cxr.errors import Mistake
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
 _TEXT = tuple(name for name in COLUMNS if name not in ("width", "height"))
+_FILMS_OF_ONE = 20  # DICOM files, which one patient may well have
+NEEDED = ("path", "label", "source", "group", "sha256", "width", "height", "split")  # of a manifest, however old
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,16 @@ class Described:
     conflicts: pd.DataFrame
 
 
-def describe(listing: Listing, pixels: Pixels) -> Described:
+def describe(listing: Listing, pixels: Pixels, dicom_patients: bool = True) -> Described:
     """Put together what is known of every image that was read.
 
-    Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares a patient with,
-    directly or through others; the user's own groups count as patients.
+    Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a
+    DICOM patient with, directly or through others.
     """
     said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
     facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(Decoded)})
-    patients = said["group"].where(said["group"] != "", facts["patient"])
+    patients = facts["patient"] if dicom_patients else facts["patient"].mask(facts["patient"] != "", "")
+    _check_patients(patients)
     looks = Looks.of([fact.look for fact in pixels.facts])
     same_image = copies(list(facts["sha256"]), looks)
     images = pd.DataFrame(
@@ -47,7 +51,7 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
             "path": said["path"],
             "label": said["label"],
             "source": said["source"],
-            "group": joined(same_image, patients, facts["sha256"]),
+            "group": joined(facts["sha256"], same_image, said["group"].str.strip(), patients),
             "phash": looks.phashes,
             **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
             "split": said["split"],
@@ -58,11 +62,23 @@ def describe(listing: Listing, pixels: Pixels) -> Described:
     return Described(images, images.assign(copies=same_image)[labels > 1])
 
 
+def _check_patients(patients: pd.Series) -> None:
+    """Raise `Mistake` where one id is on so many films that it can't be a patient's."""
+    films = patients[patients != ""].value_counts()
+    if len(films) and films.iloc[0] > max(_FILMS_OF_ONE, films.sum() / 2):
+        raise Mistake(
+            f"{films.iloc[0]:,} of {films.sum():,} DICOM films have the same PatientID, which no patient has: if it is a "
+            "stand-in, add data.dicom_patients=false, and name patients in a column of data.manifest if you know them"
+        )
+
+
 def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitConfig) -> pd.DataFrame:
     """The same rows with the part of each.
 
     Raises `Mistake` where a class has no image left for one of the parts, and where a group would be torn apart.
     """
+    if images.empty:
+        raise Mistake("no image is left to train on: cxr data check says what is wrong with each")
     images = images.assign(split=assign_parts(images, split))
     check_groups(images)
     counts = images.groupby(["label", "split"]).size()
@@ -86,16 +102,19 @@ def altered(listing: Listing, images: pd.DataFrame) -> list[str]:
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the rows sorted by path: the same bytes for the same images, whatever the order they were found in."""
-    manifest.sort_values("path", kind="stable").to_csv(path, index=False, lineterminator="\n")
+    """Write the rows sorted by path: the same bytes for the same images, whatever the order they were found in; whole or not."""
+    with NamedTemporaryFile("w", dir=path.parent, delete=False, newline="", encoding="utf-8") as file:
+        manifest.sort_values("path", kind="stable").to_csv(file, index=False, lineterminator="\n")
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
     found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False)
-    if missing := set(COLUMNS) - set(found.columns):
+    if missing := set(NEEDED) - set(found.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
-    return found
+    return found.reindex(columns=list(COLUMNS), fill_value="")
 
 
 def changes(before: pd.DataFrame, now: pd.DataFrame) -> str:

@@ -19,8 +19,7 @@ FOLDER = "seen"  # in the cache
 class Seen:
     """Hashes of files below a root by their size and time of change, kept in a file of this user's cache.
 
-    A file that changed and was given its old size and time again is taken for unchanged; training and `cxr data check` read
-    every file, so they find it.
+    Time is that of the content and of the entry in the folder, so a file that is replaced is noticed whatever its date.
     """
 
     def __init__(self, cache: Path, root: Path) -> None:
@@ -37,7 +36,7 @@ class Seen:
             except OSError:
                 continue
             if stat.st_mtime < now - _SETTLED:
-                self._stats[path] = [stat.st_size, stat.st_mtime_ns]
+                self._stats[path] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
             before = self._before.get(path)
             if isinstance(before, list) and before[:-1] == self._stats.get(path):
                 found[path] = Content(f"{self.root}/{path}", str(before[-1]))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def _sources_in(table: Path) -> dict[str, str]:
     try:
         rows = pd.read_excel(table, dtype=str, na_filter=False)
         return dict(zip(rows[_NAME].map(_key), rows[_URL].str.strip(), strict=True))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise Mistake(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): mend it or move it away") from None
 
 

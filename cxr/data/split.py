@@ -59,7 +59,7 @@ def check_split(listing: Listing, split: SplitConfig) -> None:
 
 
 def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
-    """Give each image a part, (n,); images of one group always share one.
+    """Give each image a part, (n,), or "" where it may have none; images of one group always share one.
 
     `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
     A group counts for the class of most of its images. Raises `Mistake` for a part that is none.
@@ -68,8 +68,8 @@ def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
         return _from_column(images["split"])
     groups = _Groups(images)
     if split.method == "sources":
-        tested, share = groups.with_source(images["source"], split.source), 0.0  # validation is a share of what is left
-    elif split.method == "folds":
+        return _by_source(images, groups, split)
+    if split.method == "folds":
         tested = groups.between(f"{split.seed}:fold", split.fold / split.folds, (split.fold + 1) / split.folds)
         share = 1 / split.folds
     else:
@@ -109,14 +109,20 @@ class _Groups:
             chosen[members[first:last]] = True
         return chosen
 
-    def with_source(self, sources: pd.Series, wanted: str | None) -> NDArray[np.bool_]:
-        """Groups with an image of one source."""
-        return np.bincount(self.of_image, weights=(sources == wanted).to_numpy()) > 0
+
+def _by_source(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDArray[np.str_]:
+    """One source tests; images of unknown source, and of others that are copies of what tests, have no part."""
+    of_source = (images["source"] == split.source).to_numpy()
+    tested = np.bincount(groups.of_image, weights=of_source) > 0
+    validated = groups.between(f"{split.seed}:val", 0, split.validation, among=~tested, some=True)
+    parts = np.select([tested, validated], ["test", "val"], "train")[groups.of_image]
+    unclear = (images["source"] == "").to_numpy() | ((parts == "test") & ~of_source)
+    return np.asarray(np.where(unclear, "", parts))
 
 
 def check_groups(images: pd.DataFrame) -> None:
     """Raise `Mistake` where images of one group (columns group, split, path) lie in more than one part."""
-    parts = images.groupby("group")["split"].nunique()
+    parts = images[images["split"] != ""].groupby("group")["split"].nunique()
     torn = parts.index[parts > 1]
     if len(torn):
         paths = sorted(images.loc[images["group"] == torn[0], "path"])

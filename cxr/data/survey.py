@@ -29,11 +29,12 @@ class Survey:
 def survey_of(images: pd.DataFrame, conflicts: pd.DataFrame, bad: Sequence[BadImage]) -> Survey:
     """Survey the rows of a manifest, and what was left out of it."""
     group_sizes = images.groupby("group")["group"].transform("size")
-    by_class = pd.crosstab(images["label"], images["split"], margins=True, margins_name="all")
+    by_class = pd.crosstab(images["label"], images["split"])
+    by_class = by_class[[part for part in PARTS if part in by_class]].assign(all=by_class.sum(axis=1))
     known = images[images["source"] != ""]
     by_source = pd.crosstab(known["source"], known["label"])
     return Survey(
-        by_class=by_class[[*(part for part in PARTS if part in by_class), "all"]],
+        by_class=pd.concat([by_class, by_class.sum().to_frame("all classes").T]),
         by_source=by_source.loc[by_source.sum(axis=1).sort_values(ascending=False, kind="stable").index],
         shortcut=source_shortcut(images["label"], images["source"]),
         sizes=(images["width"].astype(str) + " x " + images["height"].astype(str)).value_counts(),

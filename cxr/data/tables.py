@@ -1,13 +1,14 @@
 """Images that a table of the user's lists: CSV or Parquet, a row an image, with columns of any name."""
 
 import csv
+import os
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from cxr.config import DataConfig
 from cxr.data.listing import COLUMNS, Listing, can_be_told, counted_as, listed
-from cxr.data.manifest import COLUMNS as MANIFEST_COLUMNS
+from cxr.data.manifest import NEEDED
 from cxr.errors import Mistake
 from cxr.words import in_words, nearest
 
@@ -28,8 +29,10 @@ def read_table(data: DataConfig) -> Listing:
     read = _read(file)
     table = _renamed(read, data, file)
     root = Path(data.root).expanduser() if data.root else file.parent
-    if set(MANIFEST_COLUMNS) <= set(read.columns):
+    if set(NEEDED) <= set(read.columns):
         table["sha256"] = read["sha256"].to_numpy()
+    else:
+        table = table.apply(lambda column: column if column.name == "path" else column.str.strip())
     table["path"] = [_inside(str(path), root, file) for path in table["path"]]
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
@@ -53,7 +56,7 @@ def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Listi
 
 def check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
     """Raise `Mistake` where a file that is listed is not there."""
-    absent = sorted(path for path in paths if not (root / path).is_file())
+    absent = sorted(path for path in paths if not os.path.isfile(root / path))  # noqa: PTH113 - of Path it raises for long names
     if absent:
         raise Mistake(
             f"{in_words(len(absent), 'image')} of {listed_by} {'is' if len(absent) == 1 else 'are'} not in {root}, the first of "
@@ -79,13 +82,18 @@ def _read_csv(file: Path) -> pd.DataFrame:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         delimiter = max(_DELIMITERS, key=lines.readline().count)
         lines.seek(0)
-        header, *rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row] or [[]]
+        header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
+    while (
+        header and not header[-1] and not any(row[-1] for row in rows if len(row) == len(header))
+    ):  # a spreadsheet's empty columns
+        rows = [row[:-1] if len(row) == len(header) else row for row in rows]
+        header = header[:-1]
     if twice := [name for name in header if header.count(name) > 1]:
         raise ValueError(f"two of its columns are called {twice[0]}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} columns and the first row {len(header)}")
-    return pd.DataFrame(rows, columns=header, dtype=str)
+    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
@@ -101,7 +109,8 @@ def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
 
 def _inside(path: str, root: Path, file: Path | str) -> str:
     """A path below the root, with forward slashes; raises `Mistake` for one that is not."""
-    pure = PurePosixPath(path if (root / path).exists() else path.replace("\\", "/"))
+    there = os.path.exists(root / path)  # noqa: PTH110 - that of Path raises for names that are too long
+    pure = PurePosixPath(path if there else path.strip().replace("\\", "/"))
     if pure.is_absolute():
         for top in (root.absolute(), root.resolve()):
             if pure.is_relative_to(top.as_posix()):
@@ -119,8 +128,8 @@ def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | 
     if (labels == "").any():
         raise Mistake(f"{file} has no label for {table['path'][labels == ''].iloc[0]}: give it one or leave the row out")
     present = sorted(set(labels))
-    if "sha256" in table:  # a manifest of cxr's: merged already
-        parts = [part for parts in data.merge.values() for part in parts]
+    parts = {part for whole, parts in data.merge.items() for part in parts if part != whole}
+    if "sha256" in table and not parts & set(present):  # a manifest of cxr's: merged already
         names = {whole: whole for whole in counted_as(data, found=sorted({*present, *parts})).values()}
     else:
         names = counted_as(data, found=present)

@@ -101,6 +101,12 @@ def test_a_contact_sheet_shows_each_class(films: Path) -> None:
         pixels = np.asarray(sheet)
     assert pixels.shape[0] > 3 * 96
     assert pixels.min() < 50
+    data("show", films, "--to", "sheet.png")
+    one = next(films.rglob("*.png"))
+    with pytest.raises(Mistake, match="exists and is no contact sheet"):
+        data("show", films, "--to", str(one))
+    with pytest.raises(Mistake, match="in a folder that does not exist"):
+        data("index", films, "--to", "nowhere/manifest.csv")
     with pytest.raises(Mistake, match="--each 0 shows nothing"):
         data("show", films, "--each", "0")
 

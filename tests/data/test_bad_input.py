@@ -126,6 +126,7 @@ def test_a_file_that_may_not_be_read_is_answered_for(readable_by_all: Path) -> N
         for index in range(8):
             film(100 * (number + 1) + index).save(readable_by_all / label / f"{index}.png")
     (readable_by_all / "ill/0.png").chmod(0)
+    (readable_by_all / "well/ward").mkdir(mode=0)
     administrator = os.geteuid() == 0  # who may read everything
     if administrator:
         os.seteuid(65534)
@@ -134,8 +135,20 @@ def test_a_file_that_may_not_be_read_is_answered_for(readable_by_all: Path) -> N
     finally:
         if administrator:
             os.seteuid(0)
-    assert [(bad.path, bad.reason) for bad in found.bad] == [("ill/0.png", "permission denied")]
+    assert [(bad.path, bad.reason) for bad in found.bad] == [
+        ("ill/0.png", "permission denied"),
+        ("well/ward", "permission denied: a folder"),
+    ]
     assert len(found.manifest) == 15
+
+
+def test_where_nothing_can_be_read_the_run_stops_in_words(tmp_path: Path) -> None:
+    for label in ("ill", "well"):
+        (tmp_path / label).mkdir()
+        for index in range(4):
+            (tmp_path / label / f"{index}.png").write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(Mistake, match="no image is left to train on"):
+        dataset(tmp_path, on_bad_image="skip")
 
 
 def test_copies_with_other_labels_are_left_out_kept_or_stop_the_run(root: Path) -> None:

@@ -62,6 +62,11 @@ def test_rescale_and_window_are_applied() -> None:
     np.testing.assert_allclose(shown, expected, atol=1.5)
 
 
+def test_a_negative_slope_turns_the_film_and_its_window() -> None:
+    shown = grey(dicom(RescaleSlope="-1", RescaleIntercept="4095", WindowCenter="2048", WindowWidth="4096"))
+    np.testing.assert_allclose(shown, 255 - RAMP, atol=1.5)
+
+
 def test_the_first_of_several_windows_counts_and_signed_values_are_read() -> None:
     one = grey(dicom(WindowCenter="1000", WindowWidth="500"))
     np.testing.assert_array_equal(grey(dicom(WindowCenter=["1000", "3000"], WindowWidth=["500", "100"])), one)

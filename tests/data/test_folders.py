@@ -56,7 +56,7 @@ def test_the_folder_above_is_recognised(tmp_path: Path, compose_config: Compose)
 
 def test_two_classes_can_not_share_a_metric_name(tmp_path: Path) -> None:
     touch(tmp_path, "viral pneumonia/1.png", "viral_pneumonia/1.png")
-    with pytest.raises(Mistake, match="differ only in punctuation"):
+    with pytest.raises(Mistake, match="differ only in case or punctuation"):
         find_images(DataConfig(), tmp_path)
 
 

@@ -58,8 +58,9 @@ def test_a_group_is_named_by_its_smallest_hash_and_joins_through_others() -> Non
     sha256 = pd.Series(["d", "c", "b", "b", "a"])
     patients = pd.Series(["p", "", "p", "q", "q"])
     same_image = np.array([0, 0, 1, 1, 2])
-    assert list(joined(same_image, patients, sha256)) == ["a"] * 5
-    assert list(joined(same_image, pd.Series([""] * 5), sha256)) == ["c", "c", "b", "b", "a"]
+    assert list(joined(sha256, same_image, patients)) == ["a"] * 5
+    assert list(joined(sha256, same_image, pd.Series([""] * 5))) == ["c", "c", "b", "b", "a"]
+    assert list(joined(sha256, same_image, pd.Series(["", "x", "x", "", ""]), pd.Series(["", "", "", "y", "y"]))) == ["a"] * 5
 
 
 def test_many_black_images_need_little_memory() -> None:

@@ -77,6 +77,14 @@ def test_deep_grey_levels_are_scaled_by_their_depth(kind: str, bits: int) -> Non
     np.testing.assert_allclose(np.asarray(read(content), float), np.linspace(0, 255, 256).reshape(16, 16), atol=1)
 
 
+def test_a_deep_tiff_negative_is_turned() -> None:
+    """Pillow turns those of 8 bits itself."""
+    file = BytesIO()
+    levels = np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)
+    Image.fromarray(levels).save(file, "tiff", tiffinfo={262: 0})  # white is zero
+    np.testing.assert_allclose(np.asarray(read(file.getvalue()), float), 255 - levels / 257, atol=1)
+
+
 def test_what_is_transparent_is_black() -> None:
     image = Image.new("RGBA", (16, 16), (255, 255, 255, 255))
     image.putalpha(Image.fromarray(np.repeat([[0], [255]], 8, axis=0).astype(np.uint8).repeat(16, axis=1)))

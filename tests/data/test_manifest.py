@@ -1,6 +1,7 @@
 """The manifest: the same bytes wherever the same images lie, copies in one group, and nothing else joined."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from cxr.cache.rows import Rows
 from cxr.config import ColumnsConfig, Config, DataConfig, SplitConfig
 from cxr.data.dataset import Dataset, read_dataset
+from cxr.data.decoded import Pixels
+from cxr.data.images import Decoded
+from cxr.data.listing import listed
 from cxr.data.locate import locate_images
-from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
+from cxr.data.manifest import COLUMNS, changes, describe, read_manifest, write_manifest
+from cxr.data.perceptual import look_of
 from cxr.data.split import check_split
 from cxr.errors import Mistake
 from cxr.progress import Progress
@@ -118,6 +124,26 @@ def test_a_split_of_the_users_own_that_tears_a_group_stops_the_run(tmp_path: Pat
         dataset(tmp_path, column, manifest=str(tmp_path / "t.csv"), columns=ColumnsConfig(split=None))
 
 
+def test_films_of_a_patient_stay_together_whoever_names_them_and_a_stand_in_is_no_patient() -> None:
+    facts = tuple(
+        Decoded(f"{row:064x}", look_of(film(row)), 40, 40, "12-bit MONOCHROME2", "p" if row < 2 else "") for row in range(60)
+    )
+    rows = pd.DataFrame(
+        {"path": [f"{row:02}.dcm" for row in range(60)], "label": ["a", "b"] * 30, "group": ["", "g", "g "] + [""] * 57}
+    )
+    listing = listed(Path(), ("a", "b"), rows)
+    pixels = Pixels(listing.paths, Rows.of(np.zeros((60, 0), np.uint8)), facts, ())
+    assert describe(listing, pixels).images["group"].value_counts().iloc[0] == 3
+    assert describe(listing, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
+    same = tuple(replace(fact, patient="stand-in") for fact in facts)
+    with pytest.raises(Mistake, match=r"60 of 60 DICOM films have the same PatientID.*data.dicom_patients=false"):
+        describe(listing, replace(pixels, facts=same))
+
+
+def film(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (40, 40), np.uint8)
+
+
 def test_what_changed_between_two_manifests_is_counted(tmp_path: Path) -> None:
     rows = pd.DataFrame({name: ["x"] * 4 for name in COLUMNS}).assign(path=list("abcd"), width=1, height=1)
     write_manifest(rows, tmp_path / "m.csv")
@@ -127,5 +153,5 @@ def test_what_changed_between_two_manifests_is_counted(tmp_path: Path) -> None:
     now.loc[0, "label"], now.loc[1, "sha256"] = "y", "y"
     assert changes(before, now) == "1 new, 1 gone, 1 with other pixels, 1 with another label"
     (tmp_path / "other.csv").write_text("path,label\na,b\n")
-    with pytest.raises(ValueError, match="has no group, height, mode"):
+    with pytest.raises(ValueError, match="has no group, height, sha256"):
         read_manifest(tmp_path / "other.csv")

@@ -30,7 +30,7 @@ def test_the_databases_tables_name_the_source_of_each_image(tmp_path: Path) -> N
 def test_a_table_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "COVID.metadata.xlsx").write_bytes(b"no spreadsheet")
     with pytest.raises(Mistake, match=r"COVID.metadata.xlsx can't be read as a table"):
-        with_sources_of_tables(listed(tmp_path, (), pd.DataFrame({"path": [], "label": []})))
+        with_sources_of_tables(listed(tmp_path, ("a", "b"), pd.DataFrame({"path": [], "label": []})))
 
 
 def test_what_a_source_tells_of_the_label() -> None:

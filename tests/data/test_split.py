@@ -78,6 +78,15 @@ def test_a_source_that_is_left_out_is_all_that_tests() -> None:
     assert set(parts[images["source"] != "y"]) == {"train", "val"}
 
 
+def test_copies_that_cross_sources_and_images_of_unknown_source_have_no_part() -> None:
+    rows = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(20)]
+    images = frame([*rows, ("0", "a", "y"), ("crossing", "a", "x"), ("crossing", "a", "y"), ("unknown", "a", "")])
+    images["split"] = assign_parts(images, SplitConfig(method="sources", source="y"))
+    assert list(images["split"][20:]) == ["test", "", "test", ""]
+    assert images["split"][0] == ""  # its copy tests
+    check_groups(images)
+
+
 def listing(rows: list[tuple[str, str, str]], **columns: str) -> Listing:
     return listed(Path(), ("a", "b"), frame(rows).assign(**columns))
 

@@ -45,6 +45,9 @@ SPELLINGS = {
     "no last line end": PLAIN.rstrip(),
     "dots": PLAIN.replace("a/1", "./a//1"),
     "backslashes": PLAIN.replace("/", "\\"),
+    "blanks": PLAIN.replace(",", ", "),
+    "empty columns": PLAIN.replace("\n", ",,\n"),
+    "empty lines": PLAIN.replace("\n", "\n,\n") + "\n",
     "other columns": "age,path,label\n1,a/1.png,ill\n2,a/2.png,ill\n,b/3.png,NA\n",
 }
 
@@ -87,6 +90,14 @@ def test_classes_are_chosen_and_merged(root: Path) -> None:
         read(file, classes=["Ill", "NA"])
 
 
+def test_a_class_that_others_are_counted_as_keeps_its_own_images(root: Path) -> None:
+    file = written(root, PLAIN.replace("2.png,ill", "2.png,sick"))
+    for classes in (None, ["NA", "ill"]):
+        assert read(file, merge={"ill": ["sick"]}, classes=classes).class_counts() == {"NA": 1, "ill": 2}
+    with pytest.raises(Mistake, match=r"there is one class only \(any\)"):
+        read(file, merge={"any": ["ill", "sick", "NA"]})
+
+
 def test_a_manifest_of_ours_brings_its_hashes_and_its_merged_labels(root: Path) -> None:
     rows = pd.DataFrame(
         {"path": IMAGES, "label": ["any", "any", "NA"], "sha256": ["x", "y", "z"], "split": ["train", "val", "test"]}
@@ -95,6 +106,7 @@ def test_a_manifest_of_ours_brings_its_hashes_and_its_merged_labels(root: Path) 
     found = read(root / "m.csv", merge={"any": ["ill"]}, classes=["NA", "any"])
     assert list(found.images["sha256"]) == ["x", "y", "z"]
     assert found.classes == ("NA", "any")
+    assert read(root / "m.csv", merge={"some": ["any"]}).class_counts() == {"NA": 1, "some": 2}
     rows.to_csv(root / "own.csv", index=False)  # a column of that name in any other table may be of anything
     assert not read(root / "own.csv").images["sha256"].any()
 
@@ -109,6 +121,7 @@ WRONG = {
     "path,label\n/etc/passwd,ill\n": "lists '/etc/passwd', which is not below",
     "path,label\nC:\\x.png,ill\n": "which is not below",
     "path,label\n,ill\n": "lists '', which is not below",
+    f"path,label\n{'very long ' * 60},ill\nb/3.png,NA\n": "1 image of .* is not in",
     "path,label\na/1.png,ill\na/1.png,NA\n": "lists a/1.png more than once",
     "path,label\na/1.png,ill\na/9.png,NA\nb/9.png,NA\n": "2 images of .* are not in .*, the first of them a/9.png",
 }
