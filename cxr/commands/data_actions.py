@@ -28,6 +28,8 @@ def index(config: Config, to: Path) -> None:
     _check_folder(to)
     before = _manifest_to_replace(to)
     dataset, listing = _dataset(config)
+    if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
+        raise Mistake(f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE")
     print_survey(survey_of(dataset.manifest, dataset.conflicts, dataset.bad))
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"

@@ -76,6 +76,13 @@ def test_a_file_that_is_no_manifest_is_never_written_over(films: Path) -> None:
     with pytest.raises(Mistake, match=r"manifest.csv exists and is no manifest that cxr wrote"):
         data("index", films)
     assert Path("manifest.csv").read_text() == "path,label\nmine,too\n"
+    data("index", films, "--to", "other.csv")
+    before = Path("other.csv").read_bytes()
+    for folder in films.iterdir():
+        folder.rename(folder.with_name(f"new {folder.name}"))
+    with pytest.raises(Mistake, match=r"other.csv is of other images, only 0 of its 40 are here"):
+        data("index", films, "--to", "other.csv")
+    assert Path("other.csv").read_bytes() == before
 
 
 def test_a_check_lists_all_that_is_wrong(films: Path, capsys: pytest.CaptureFixture[str]) -> None:
