@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from cxr.cores import cores
 from cxr.data.on_all_cores import AllCores
 from cxr.errors import Mistake
 
@@ -48,7 +49,7 @@ def test_results_come_in_order_and_errors_as_they_are(few: int) -> None:
         on_all_cores(refuse, range(300), few)
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="with one core there are no processes")
+@pytest.mark.skipif(cores() == 1, reason="with one core there are no processes")
 def test_a_process_that_the_system_kills_is_told_in_words() -> None:
     with pytest.raises(Mistake, match="memory ran out"):
         on_all_cores(be_killed, range(300), PROCESSES)
@@ -68,7 +69,7 @@ def endless(numbers: Sequence[int]) -> None:
     time.sleep(600)
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="with one core there are no processes")
+@pytest.mark.skipif(cores() == 1, reason="with one core there are no processes")
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS)
