@@ -45,7 +45,8 @@ def index_rates(images: Images, counts: Sequence[int], folder: Path) -> list[Ind
         stages = re.findall(r"^(?:Looking|Decoding).*: ([\d.]+) s$", (folder / "stderr.txt").read_text(), re.MULTILINE)
         second, again, _ = timed_process(command, folder, environment)
         (folder / "manifest.csv").unlink()
-        found.append(IndexRate(count, pillow, first, sum(map(float, stages)), second, max(memory, again)))
+        reading = max(0.05, sum(map(float, stages)))  # they are told in tenths of a second
+        found.append(IndexRate(count, pillow, first, reading, second, max(memory, again)))
     return found
 
 
