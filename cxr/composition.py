@@ -21,10 +21,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
-from cxr.config import Config, Recipe, check, settings
+from cxr.checks import check
+from cxr.config import Config, settings
 from cxr.cores import cores
 from cxr.errors import Mistake
 from cxr.options import CONF_DIR, option_groups
+from cxr.recipe import Recipe
 from cxr.words import nearest
 
 _ERRORS = (HydraException, OmegaConfBaseException)

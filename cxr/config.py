@@ -1,22 +1,16 @@
-"""The schema of a composed config: its types, the range of every value, and the checks across fields.
+"""The schema of a composed config: its types, and the range of every value.
 
 The values themselves live in conf/; a default here only says what a field is when no option sets it.
 """
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from pathlib import Path
 from typing import Any
-
-from cxr.errors import Mistake
-from cxr.words import nearest
 
 # The building blocks of MobileNetV2 from the input upward: what `freeze.trainable_from` may name, with `head` on top.
 BACKBONE_BLOCKS = ("Conv1", "expanded_conv", *(f"block_{i}" for i in range(1, 17)), "Conv_1")
 # A new view of each image for each epoch.
 FRESH = "fresh"
-# What Keras publishes ImageNet weights for.
-IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 
 def number(default: Any, low: float, high: float, *, above: bool = False, below: bool = False) -> Any:
@@ -232,33 +226,6 @@ class Config:
     force: bool = False
 
 
-@dataclass(frozen=True)
-class SweepJob:
-    """A run's place in a sweep."""
-
-    sweep_id: str
-    folder: Path  # where the sweep keeps its plan and what came of each job
-    number: int  # from 0
-    name: str
-    at_once: int  # jobs that run side by side
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a config came about, for the record."""
-
-    choices: dict[str, str]  # group: option
-    overrides: tuple[str, ...]
-    yaml: str  # the whole config, resolved
-    job: SweepJob | None = None  # none for a single run
-    reproduces: str | None = None  # id of the run that this one does again
-
-    @property
-    def at_once(self) -> int:
-        """How many runs share this machine's cores."""
-        return self.job.at_once if self.job else 1
-
-
 def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
     """Every leaf of a config as (dotted key, value, dataclass field), in the order of the schema."""
     for item in fields(node):
@@ -267,88 +234,3 @@ def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]
             yield from settings(value, f"{prefix}{item.name}.")
         else:
             yield f"{prefix}{item.name}", value, item
-
-
-def check(config: Config) -> None:
-    """Raise `Mistake` for the first value out of its range, or at odds with another."""
-    for key, value, item in settings(config):
-        check_value(key, value, item)
-    _check_data(config.data)
-    _check_split(config.split)
-    _check_backbone(config.backbone)
-    _check_speed(config)
-    if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
-        raise Mistake(
-            f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
-            "which counts them too: raise training.epochs or lower freeze.warmup_epochs"
-        )
-    if not config.objective.metric.startswith("val/"):
-        raise Mistake(
-            f"objective.metric={config.objective.metric} is not a validation metric: what chooses among runs must not be what "
-            "judges them, so name one that begins with val/"
-        )
-    if config.loss.cost_strength > 0 and not config.loss.costs:
-        raise Mistake("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
-    for true, row in config.loss.costs.items():
-        for predicted, cost in row.items():
-            if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
-                raise Mistake(f"loss.costs.{true}.{predicted}={cost} is not a cost: give a number of at least 0")
-
-
-def check_value(key: str, value: Any, item: Field[Any]) -> None:
-    """Raise `Mistake` for a value out of the range of its field."""
-    if value is None:
-        return
-    if "fits" in item.metadata and not item.metadata["fits"](value):
-        raise Mistake(f"{key}={value} is out of range: it must be {item.metadata['text']}")
-    if "names" in item.metadata and value not in item.metadata["names"]:
-        raise Mistake(f"{key}={value} is not known: {nearest(str(value), item.metadata['names'])}")
-
-
-def _check_data(data: DataConfig) -> None:
-    if data.name == "manifest" and data.manifest is None:
-        raise Mistake(
-            "data=manifest needs to know which: add data.manifest=FILE, and data.root=FOLDER where its paths start elsewhere"
-        )
-    if data.manifest is not None and data.phantom is not None:
-        raise Mistake("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
-    if data.root is None and data.phantom is None and data.manifest is None:
-        raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
-    if data.classes is not None and len(set(data.classes)) < 2:
-        raise Mistake(f"data.classes={data.classes} is not enough: name at least two different classes")
-
-
-def _check_split(split: SplitConfig) -> None:
-    if split.method == "fractions" and split.validation + split.test >= 1:
-        raise Mistake(
-            f"split.validation ({split.validation:g}) and split.test ({split.test:g}) leave nothing to train on: "
-            "make their sum less than 1"
-        )
-    if split.method == "folds" and split.validation + 1 / split.folds >= 1:
-        raise Mistake(f"split.validation ({split.validation:g}) and one of {split.folds} folds leave nothing to train on: lower it")
-    if split.method == "folds" and split.fold >= split.folds:
-        raise Mistake(f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}")
-
-
-def _check_speed(config: Config) -> None:
-    if config.augment.views != FRESH and not (config.augment.views.isdecimal() and 0 < int(config.augment.views) <= 10_000):
-        raise Mistake(
-            f"augment.views={config.augment.views} is not known: give fresh, for a new view of each image in each epoch, or how "
-            "many views to draw once, for example augment.views=8"
-        )
-    if config.engine.name == "openvino" and config.training.precision != "float32":
-        raise Mistake(
-            f"engine=openvino computes in float32, not in training.precision={config.training.precision}: "
-            "choose engine=tensorflow or leave engine at auto"
-        )
-
-
-def _check_backbone(backbone: BackboneConfig) -> None:
-    bounds = backbone.input_range
-    if len(bounds) != 2 or bounds[0] >= bounds[1]:
-        raise Mistake(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
-    if backbone.weights == "imagenet" and backbone.alpha not in IMAGENET_ALPHAS:
-        raise Mistake(
-            f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
-            f"{', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}, or backbone.weights=none"
-        )

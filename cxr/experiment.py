@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cxr.config import Config, Recipe, SweepJob
+from cxr.config import Config
 from cxr.errors import Mistake
 from cxr.memory import prepare_memory
 from cxr.progress import Progress, Update
+from cxr.recipe import Recipe, SweepJob
 from cxr.study import Judgement, Study, fingerprints
 from cxr.training.runtime import prepare_tensorflow
 from cxr.words import in_words, nearest

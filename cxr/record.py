@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from cxr.comparison.baseline import AgainstBaseline
 from cxr.config import Config
 from cxr.data.dataset import Dataset
+from cxr.data.groups import of_several
 from cxr.data.manifest import summary, write_manifest
 from cxr.data.sources import source_shortcut
-from cxr.data.survey import survey_of
 from cxr.evaluation.comparison_figures import differences_figure
 from cxr.evaluation.figures import draw_figures, save_figures
 from cxr.evaluation.history import TrainingCurves
@@ -78,10 +78,15 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     if lock := lock_of_code():
         (folder / "environment/lock.txt").write_text(lock)
     run.log_folder(folder)
-    survey = survey_of(study.dataset.manifest, study.dataset.conflicts, study.dataset.bad)
-    counts = {"images": len(study.dataset.manifest), "bad_images": len(survey.bad), "conflicts": len(survey.conflicts)}
-    counts |= {"apart": len(study.dataset.apart)}
-    run.log_metrics({f"data/{name}": count for name, count in {**counts, "groups": survey.groups}.items()})
+    dataset = study.dataset
+    counts = {
+        "images": len(dataset.manifest),
+        "bad_images": len(dataset.bad),
+        "conflicts": len(dataset.conflicts),
+        "apart": len(dataset.apart),
+        "groups": len(of_several(dataset.manifest["group"])),
+    }
+    run.log_metrics({f"data/{name}": count for name, count in counts.items()})
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def report_facts(study: Study, name: str, part: str, against: AgainstBaseline | 
         f", {in_words(count, f'{what} image')} left out"
         for what, count in (
             ("unreadable", len(study.dataset.bad)),
-            ("contradictory", len(study.dataset.conflicts)),
+            ("contradictory", int(study.dataset.conflicts["left_out"].sum())),
             ("source-crossing", len(study.dataset.apart)),
         )
         if count

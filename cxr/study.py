@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cxr.config import Config, Recipe
+from cxr.config import Config
 from cxr.fingerprint import code_fingerprint, config_fingerprint
+from cxr.recipe import Recipe
 
 if TYPE_CHECKING:
     from cxr.data.dataset import Dataset

@@ -82,15 +82,19 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         fold: SplitConfig | None = None,
     ) -> LoggedRun:
         said = predicted(seed, skill)
+        all_images = [*said.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
         if fold is not None:
-            said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == fold.fold)
+            turn = "ab".index(fold.source) if fold.source else fold.fold
+            said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == turn)
         files = tmp_path / "files" / name
         for each in ("evaluation", "predictions", "data"):
             (files / each).mkdir(parents=True, exist_ok=True)
         said.to_csv(files / "predictions/test.csv")
         document = {"test": {"classes": CLASSES, "metrics": {"accuracy": float((said.predicted == said.labels).mean())}}}
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
-        pd.DataFrame({"path": said.ids, "group": said.ids, "label": "x"}).to_csv(files / "data/manifest.csv", index=False)
+        pd.DataFrame({"path": all_images, "group": all_images, "sha256": all_images, "label": "x"}).to_csv(
+            files / "data/manifest.csv", index=False
+        )
         tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
         config = Config(loss=LossConfig(name=loss), split=fold or SplitConfig())
         with open_run(fresh_store, config, name, tags) as run:

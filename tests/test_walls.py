@@ -19,7 +19,8 @@ ALLOWED = {  # third-party libraries that only some places may import, at any de
 # A room may import rooms of a lower level only (and itself).
 LEVELS = [
     {"words", "errors", "options", "cores", "memory"},
-    {"config", "progress", "cache"},
+    {"config", "recipe", "progress", "cache"},
+    {"checks"},
     {"data", "tracking", "composition", "fingerprint"},
     {"model", "evaluation"},
     {"study", "training", "comparison"},

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.commands.survey import print_survey
+from cxr.commands.output import check_folder
+from cxr.commands.survey_tables import print_survey
 from cxr.config import Config
 from cxr.data.contact_sheet import contact_sheet, is_contact_sheet, save_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
+from cxr.data.described import altered, describe
 from cxr.data.listing import Listing
 from cxr.data.locate import locate_images
-from cxr.data.manifest import altered, changes, describe, read_manifest, split_images, write_manifest
+from cxr.data.manifest import changes, read_manifest, write_manifest
 from cxr.data.seen import Seen
-from cxr.data.split import check_split
-from cxr.data.survey import survey_of
+from cxr.data.split import check_split, split_images
 from cxr.errors import Mistake
 from cxr.experiment import cache_of
 from cxr.memory import prepare_memory
@@ -25,12 +26,12 @@ from cxr.words import in_words
 
 def index(config: Config, to: Path) -> None:
     """Write the manifest, and say what is in it, and what changed since it was written last."""
-    _check_folder(to)
+    check_folder(to)
     before = _manifest_to_replace(to)
     dataset, listing = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
         raise Mistake(f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE")
-    print_survey(survey_of(dataset.manifest, dataset.conflicts, dataset.bad))
+    print_survey(dataset)
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
@@ -43,7 +44,7 @@ def show(config: Config, to: Path, each: int) -> None:
         raise Mistake(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not is_contact_sheet(to):
         raise Mistake(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
-    _check_folder(to)
+    check_folder(to)
     dataset, listing = _dataset(config)
     save_contact_sheet(contact_sheet(dataset.manifest, listing.root, each), to)
     print(f"  {to}: {in_words(len(dataset.classes), 'class', 'classes')}, up to {in_words(each, 'image')} of each")
@@ -55,9 +56,6 @@ def check(config: Config) -> int:
     progress = Progress()
     listing = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
     pixels = read_listed(listing, None, progress.stage, cache_of(config, progress))
-    if not pixels.paths:
-        print("\n".join(_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad])))
-        return 1
     described = describe(listing, pixels, config.data.dicom_patients)
     conflicts = described.conflicts.sort_values(["copies", "path"])
     found = [
@@ -86,11 +84,6 @@ def _dataset(config: Config) -> tuple[Dataset, Listing]:
     cache = cache_of(config, progress)
     seen = Seen(cache.folder, listing.root) if cache else None
     return dataset_of(config, listing, read_listed(listing, None, progress.stage, cache, seen)), listing
-
-
-def _check_folder(to: Path) -> None:
-    if not to.parent.is_dir():
-        raise Mistake(f"--to {to} is in a folder that does not exist: make it first, or choose another")
 
 
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:

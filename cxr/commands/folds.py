@@ -8,8 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from cxr.commands.output import check_folder
 from cxr.comparison.folds import CrossValidation, gather, like, spread
-from cxr.errors import Mistake
 from cxr.progress import wide_console
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> None:
     """Print one cross-validation, or each of a sweep, and write the files that are asked for."""
     asked = _parser().parse_args(arguments)
     for file in (asked.predictions, asked.csv):
-        if file and not file.parent.is_dir():
-            raise Mistake(f"{file} is in a folder that does not exist: make it first, or choose another")
+        if file:
+            check_folder(file)
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)

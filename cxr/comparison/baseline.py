@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 
 from cxr.comparison.runs import SAME, groups_of, read_judged, why_not_comparable
 from cxr.composition import compose, typed
-from cxr.config import Config, Recipe
+from cxr.config import Config
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.recipe import Recipe
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 

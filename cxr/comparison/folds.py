@@ -99,10 +99,14 @@ def spread(found: CrossValidation) -> pd.DataFrame:
 
 
 def _common(run: LoggedRun) -> tuple[object, ...]:
-    """What runs of one cross-validation agree in: all of the config but what tests, the images and the code."""
-    turn = _TURN[run.params["split.method"]]
+    """What runs of one cross-validation agree in: all of the config but what tests, the code, and the images of all folds.
+
+    A source that tests sets other images apart than the next, so sources are compared image by image when they are gathered.
+    """
+    method = run.params["split.method"]
+    turn = _TURN[method]
     config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key) and key != turn))
-    return config, run.tags.get("cxr.data_fingerprint"), run.tags.get("cxr.code_fingerprint")
+    return config, run.tags.get("cxr.code_fingerprint"), run.tags.get("cxr.data_fingerprint") if method == "folds" else None
 
 
 def _lacking(found: dict[str, LoggedRun]) -> str:
@@ -118,7 +122,19 @@ def _lacking(found: dict[str, LoggedRun]) -> str:
 def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
     order = sorted(found, key=lambda turn: (not turn.isdigit(), int(turn) if turn.isdigit() else 0, turn))
     runs = tuple(read_judged(found[turn]) for turn in order)
+    _check_same_images(runs)
     ids = [name for judged in runs for name in judged.predictions.ids]
     if len(set(ids)) < len(ids) or any(judged.predictions.classes != runs[0].predictions.classes for judged in runs):
         raise Mistake(f"the folds of {in_short(runs[0].run)} test some images twice, or have other classes: they can't be pooled")
     return CrossValidation(runs)
+
+
+def _check_same_images(runs: Sequence[Judged]) -> None:
+    """Raise `Mistake` where runs share no image, or an image of one name has other pixels in another."""
+    columns = ["path", "sha256"]
+    manifests = [pd.read_csv(judged.run.file("data/manifest.csv"), usecols=columns, dtype=str) for judged in runs]
+    known = manifests[0].set_index("path")["sha256"]
+    for judged, manifest in zip(runs, manifests, strict=True):
+        shared = manifest[manifest["path"].isin(known.index)]
+        if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
+            raise Mistake(f"{in_short(runs[0].run)} and {in_short(judged.run)} saw different images: they can't be pooled")

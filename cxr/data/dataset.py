@@ -10,14 +10,16 @@ from cxr.cache.cache import Cache
 from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.decoded import Pixels, read_images
+from cxr.data.described import altered, describe
 from cxr.data.images import BadImage
 from cxr.data.listing import Listing
-from cxr.data.manifest import altered, describe, rows_of, split_images
 from cxr.data.seen import Seen
-from cxr.data.split import PARTS, Part
+from cxr.data.split import PARTS, Part, split_images
 from cxr.errors import Mistake
 from cxr.progress import Stage
 from cxr.words import in_words
+
+_NO_CONFLICTS = pd.DataFrame({"left_out": np.array([], bool)})
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Dataset:
     images: Rows  # (n, size, size, 1) uint8
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
-    conflicts: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as copies of them have another label
+    conflicts: pd.DataFrame = field(default_factory=lambda: _NO_CONFLICTS)  # their copies have another label; all left out or none
     apart: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
 
     @property
@@ -53,7 +55,7 @@ class Dataset:
 
     def rows(self, part: Part) -> NDArray[np.int64]:
         """Rows of one part of the split."""
-        return rows_of(self.manifest, part)
+        return np.flatnonzero((self.manifest["split"] == part).to_numpy())
 
     def train_counts(self) -> list[int]:
         """Number of training images of each class."""
@@ -93,12 +95,13 @@ def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
     described = describe(listing, pixels, config.data.dicom_patients)
     if changed := altered(listing, described.images):
         raise Mistake(_altered_in_words(changed, config))
-    kept = np.arange(len(described.images))
-    exactly = config.data.on_conflict == "leave_out" and (listing.images["sha256"] != "").any()  # what a manifest says is meant
-    if len(described.conflicts) and config.data.on_conflict != "keep" and not exactly:
-        if config.data.on_conflict == "stop":
-            raise Mistake(_conflict_in_words(described.conflicts))
-        kept = np.setdiff1d(kept, described.conflicts.index.to_numpy())
+    kept, conflicts = np.arange(len(described.images)), described.conflicts
+    if len(conflicts) and config.data.on_conflict == "stop":
+        raise Mistake(_conflict_in_words(conflicts))
+    exactly = (listing.images["sha256"] != "").any()  # what a manifest says is meant
+    leave_out = config.data.on_conflict == "leave_out" and not exactly
+    if leave_out:
+        kept = np.setdiff1d(kept, conflicts.index.to_numpy())
     images = split_images(described.images.iloc[kept].reset_index(drop=True), listing.classes, config.split)
     part = (images["split"] != "").to_numpy()
     return Dataset(
@@ -106,7 +109,7 @@ def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
         images=pixels.images.only(kept[part]),
         manifest=images[part].reset_index(drop=True),
         bad=pixels.bad,
-        conflicts=described.conflicts,
+        conflicts=conflicts.assign(left_out=leave_out),
         apart=images[~part].reset_index(drop=True),
     )
 

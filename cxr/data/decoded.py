@@ -23,7 +23,6 @@ from cxr.words import in_words
 
 _FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images, up to which threads are quicker than processes
 
-
 _latest: "dict[str, Pixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
 
 

@@ -1,7 +1,6 @@
 """DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
 
 import hashlib
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cxr.data.film import check_size
 
 SUFFIXES = (".dcm", ".dicom")
 
@@ -20,8 +21,7 @@ _TAGS = (
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 )
-
-
+# What pydicom decodes compressed pixels with, where it is installed.
 _CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
 
 
@@ -48,7 +48,7 @@ def reader() -> str:
     return ", ".join(found) or "no pydicom"
 
 
-def read_dicom(content: bytes, check_size: Callable[[int, int], None]) -> Dicom:
+def read_dicom(content: bytes) -> Dicom:
     """Read a single-frame grey film; raises `ValueError` in words, never with a value of the file's own, for all others.
 
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM

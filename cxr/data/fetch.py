@@ -16,7 +16,7 @@ IMAGES = {"COVID": 3616, "Normal": 10192, "Viral Pneumonia": 1345, "Lung_Opacity
 
 NOTICE = """\
 COVID-19 Radiography Database, version 5, about 0.8 GB, from https://www.kaggle.com/datasets/tawsifurrahman/covid19-radiography-database
-Its authors ask to cite
+Licence: CC BY 4.0, https://creativecommons.org/licenses/by/4.0/. Its authors ask to cite
   M.E.H. Chowdhury et al., Can AI help in screening Viral and COVID-19 pneumonia?, IEEE Access 8, 2020, 132665-132676
   T. Rahman et al., Exploring the effect of image enhancement techniques on COVID-19 detection using chest X-ray images,
   Computers in Biology and Medicine 132, 2021, 104319

@@ -10,11 +10,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.dicom import is_dicom, read_dicom
+from cxr.data.film import check_size
 
 # No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-_MOST_PIXELS = 64_000_000  # three times the largest detector; beyond it a small file could fill the memory
-_SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,13 @@ def read_grey(content: bytes) -> Grey:
     16 bits that hold their brightest pixel. What is transparent becomes black.
     """
     if is_dicom(content):
-        dicom = read_dicom(content, check_size)
+        dicom = read_dicom(content)
         return Grey(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
     with Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"{frames} images in one file: save the one that is meant by itself")
         return Grey(_grey(image), image.mode)
-
-
-def check_size(width: int, height: int) -> None:
-    """Raise `ValueError` for a size in pixels that no chest film has, before memory is taken for it."""
-    if width * height > _MOST_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are more than any chest film has")
-    if min(width, height) < _SHORTEST_SIDE:
-        raise ValueError(f"{width} x {height} pixels are too few to show a chest")
 
 
 def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

@@ -73,6 +73,12 @@ def joined(sha256: pd.Series, same_image: NDArray[np.int64], *patients: pd.Serie
     return sha256.groupby(_components(pairs, len(sha256))).transform("min")
 
 
+def of_several(groups: pd.Series) -> pd.Series:
+    """Number of images of each group that has more than one."""
+    sizes = groups.value_counts()
+    return sizes[sizes > 1]
+
+
 def same(names: Iterable[str]) -> NDArray[np.int64]:
     """Pairs of images with the same name of something, for example of a patient; an empty name is no name."""
     first: dict[str, int] = {}

@@ -26,11 +26,11 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
 
 
 def _listed(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None) -> Listing:
-    if data.manifest is not None and manifest is None:
-        return read_table(data)
     root = _root(data, stage)
     if manifest is not None:
         return logged_images(manifest, root, data)
+    if data.manifest is not None:
+        return read_table(Path(data.manifest).expanduser(), root, data)
     return with_sources_of_tables(find_images(data, root))
 
 

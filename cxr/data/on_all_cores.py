@@ -65,13 +65,13 @@ class AllCores:
 
     def _pool(self, processes: bool) -> Executor:
         if processes not in self._pools:
-            # Forking would copy locks that threads of this process hold; a new interpreter is safe, and starts in half a second.
-            self._pools[processes] = (
-                ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=_begin)
-                if processes
-                else ThreadPoolExecutor(cores())
-            )
+            self._pools[processes] = _processes() if processes else ThreadPoolExecutor(cores())
         return self._pools[processes]
+
+
+def _processes() -> Executor:
+    # Forking would copy locks that threads of this process hold; a new interpreter is safe, and starts in half a second.
+    return ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=_begin)
 
 
 def _begin() -> None:

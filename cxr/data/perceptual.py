@@ -42,12 +42,11 @@ class Looks:
 def look_of(grey: NDArray[np.uint8]) -> str:
     """The look of grey levels (height, width), 480 characters: hashes and outlines of five parts.
 
-    They are the whole, and what is left of it without a row and a column at either side.
-
-    A bit of a hash says whether one of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking, which only
-    saves time there). A shift by one pixel changes such a hash as often as not; but then one of the four smaller parts of one
-    film has the very pixels of one of the other's.
+    The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one
+    of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner, "Implementation and Benchmarking of
+    Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking, which only saves time there). A shift by one
+    pixel changes such a hash as often as not; but then one of the four smaller parts of one film has the very pixels of one of
+    the other's.
     """
     height, width = grey.shape
     down, across = _waves(height), _waves(width)

@@ -58,6 +58,25 @@ def check_split(listing: Listing, split: SplitConfig) -> None:
             )
 
 
+def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitConfig) -> pd.DataFrame:
+    """The same rows with the part of each.
+
+    Raises `Mistake` where a class has no image left for one of the parts, and where a group would be torn apart.
+    """
+    if images.empty:
+        raise Mistake("no image is left to train on: cxr data check says what is wrong with each")
+    images = images.assign(split=assign_parts(images, split))
+    check_groups(images)
+    counts = images.groupby(["label", "split"]).size()
+    for name in classes:
+        for part in part_names(split):
+            if (name, part) not in counts.index:
+                raise Mistake(
+                    f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
+                )
+    return images
+
+
 def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
     """Give each image a part, (n,), or "" where it may have none; images of one group always share one.
 

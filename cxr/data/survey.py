@@ -1,13 +1,12 @@
-"""What a set of images is like: by class, split and source, sizes, copies, and what could not be read."""
+"""What a set of images is like: by class, split and source, sizes, and copies."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from cxr.data.images import BadImage
+from cxr.data.groups import of_several
+from cxr.data.manifest import summary
 from cxr.data.sources import SourceShortcut, source_shortcut
-from cxr.data.split import PARTS
 
 
 @dataclass(frozen=True)
@@ -22,26 +21,22 @@ class Survey:
     groups: int  # of more than one image
     grouped: int  # images in those
     copies: int  # images that have the same pixels as another
-    conflicts: pd.DataFrame
-    bad: tuple[BadImage, ...]
 
 
-def survey_of(images: pd.DataFrame, conflicts: pd.DataFrame, bad: Sequence[BadImage]) -> Survey:
-    """Survey the rows of a manifest, and what was left out of it."""
-    group_sizes = images.groupby("group")["group"].transform("size")
-    by_class = pd.crosstab(images["label"], images["split"])
-    by_class = by_class[[part for part in PARTS if part in by_class]].assign(all=by_class.sum(axis=1))
-    known = images[images["source"] != ""]
+def survey_of(manifest: pd.DataFrame) -> Survey:
+    """Survey the rows of a manifest."""
+    groups = of_several(manifest["group"])
+    by_class = summary(manifest)
+    by_class = by_class.assign(all=by_class.sum(axis=1))
+    known = manifest[manifest["source"] != ""]
     by_source = pd.crosstab(known["source"], known["label"])
     return Survey(
         by_class=pd.concat([by_class, by_class.sum().to_frame("all classes").T]),
         by_source=by_source.loc[by_source.sum(axis=1).sort_values(ascending=False, kind="stable").index],
-        shortcut=source_shortcut(images["label"], images["source"]),
-        sizes=(images["width"].astype(str) + " x " + images["height"].astype(str)).value_counts(),
-        modes=images["mode"].value_counts(),
-        groups=int((images.groupby("group").size() > 1).sum()),
-        grouped=int((group_sizes > 1).sum()),
-        copies=int(images["sha256"].duplicated(keep=False).sum()),
-        conflicts=conflicts,
-        bad=tuple(bad),
+        shortcut=source_shortcut(manifest["label"], manifest["source"]),
+        sizes=(manifest["width"].astype(str) + " x " + manifest["height"].astype(str)).value_counts(),
+        modes=manifest["mode"].value_counts(),
+        groups=len(groups),
+        grouped=int(groups.sum()),
+        copies=int(manifest["sha256"].duplicated(keep=False).sum()),
     )

@@ -17,18 +17,15 @@ _PARQUET = (".parquet", ".pq")
 _DELIMITERS = ",;\t"
 
 
-def read_table(data: DataConfig) -> Listing:
-    """The images that `data.manifest` lists, of the classes that are asked for.
+def read_table(file: Path, root: Path, data: DataConfig) -> Listing:
+    """The images that a table lists, of the classes that are asked for.
 
-    Paths are relative to `data.root`, or to the table's folder; absolute ones have to lie below it. A table with all columns of
+    Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of
     a manifest that cxr wrote is one, and its hashes are what is expected of the images. Raises `Mistake` for a table that can't
     be read, a column that is missing, a path that leaves the root or comes twice, and a class that is not there.
     """
-    assert data.manifest is not None
-    file = Path(data.manifest).expanduser()
     read = _read(file)
     table = _renamed(read, data, file)
-    root = Path(data.root).expanduser() if data.root else file.parent
     if set(NEEDED) <= set(read.columns):
         table["sha256"] = read["sha256"].to_numpy()
     else:
@@ -38,7 +35,7 @@ def read_table(data: DataConfig) -> Listing:
     if len(twice):
         raise Mistake(f"{file} lists {twice.iloc[0]} more than once: one row for each image")
     if data.on_bad_image == "stop":
-        check_present(root, tuple(table["path"]), str(file))
+        _check_present(root, tuple(table["path"]), str(file))
     return _of_classes(root, table, data, file)
 
 
@@ -50,11 +47,11 @@ def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Listi
     said = "the run's manifest"
     table = manifest[["path", "label", "source", "group", "split"]].assign(sha256="")
     table["path"] = [_inside(str(path), root, said) for path in table["path"]]
-    check_present(root, tuple(table["path"]), said)
+    _check_present(root, tuple(table["path"]), said)
     return _of_classes(root, table, data, said)
 
 
-def check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
+def _check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
     """Raise `Mistake` where a file that is listed is not there."""
     absent = sorted(path for path in paths if not os.path.isfile(root / path))  # noqa: PTH113 - of Path it raises for long names
     if absent:
@@ -83,11 +80,8 @@ def _read_csv(file: Path) -> pd.DataFrame:
         delimiter = max(_DELIMITERS, key=lines.readline().count)
         lines.seek(0)
         header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
-    while (
-        header and not header[-1] and not any(row[-1] for row in rows if len(row) == len(header))
-    ):  # a spreadsheet's empty columns
-        rows = [row[:-1] if len(row) == len(header) else row for row in rows]
-        header = header[:-1]
+    while header and not header[-1] and all(len(row) == len(header) and not row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]  # a column that a spreadsheet left empty
     if twice := [name for name in header if header.count(name) > 1]:
         raise ValueError(f"two of its columns are called {twice[0]}")
     for number, row in enumerate(rows, 2):
@@ -128,7 +122,7 @@ def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | 
     if (labels == "").any():
         raise Mistake(f"{file} has no label for {table['path'][labels == ''].iloc[0]}: give it one or leave the row out")
     present = sorted(set(labels))
-    parts = {part for whole, parts in data.merge.items() for part in parts if part != whole}
+    parts = {part for whole, merged in data.merge.items() for part in merged if part != whole}
     if "sha256" in table and not parts & set(present):  # a manifest of cxr's: merged already
         names = {whole: whole for whole in counted_as(data, found=sorted({*present, *parts})).values()}
     else:

@@ -10,12 +10,14 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from cxr.checks import check_value
 from cxr.composition import compose, typed
-from cxr.config import Config, PhantomConfig, Recipe, TrackingConfig, check_value, settings
+from cxr.config import Config, PhantomConfig, TrackingConfig, settings
 from cxr.data.manifest import read_manifest
 from cxr.errors import Mistake
 from cxr.fingerprint import bears_on_result
 from cxr.options import option_groups
+from cxr.recipe import Recipe
 from cxr.tracking.search import LoggedRun
 
 _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway

@@ -10,10 +10,10 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from cxr.composition import job_of, recipe_of, typed
-from cxr.config import SweepJob
 from cxr.errors import Mistake
 from cxr.experiment import run_experiment
 from cxr.progress import Progress
+from cxr.recipe import SweepJob
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
 from cxr.words import duration

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cxr.composition import compose, expand, typed
-from cxr.config import Config, Recipe
+from cxr.config import Config
 from cxr.errors import Mistake
 from cxr.fingerprint import config_fingerprint, fingerprint_of
+from cxr.recipe import Recipe
 from cxr.tracking.store import FOLDER
 
 PLACE = FOLDER / "sweeps"

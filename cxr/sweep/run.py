@@ -8,10 +8,11 @@ from dataclasses import replace
 from importlib import import_module
 
 from cxr.composition import asked_overrides, compose_and_call
-from cxr.config import Config, Recipe, SweepJob
+from cxr.config import Config
 from cxr.experiment import finished_twin, prepare
 from cxr.memory import prepare_memory
 from cxr.progress import Progress
+from cxr.recipe import Recipe, SweepJob
 from cxr.study import Study
 from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes

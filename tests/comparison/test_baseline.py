@@ -3,7 +3,7 @@
 import pytest
 
 from cxr.comparison.baseline import against_baseline, baseline_for, baselines_like, command_for
-from cxr.config import Recipe
+from cxr.recipe import Recipe
 from tests.conftest import Compose
 from tests.logged_runs import MakeRun, predicted
 

@@ -1,6 +1,7 @@
 """Cross-validation: the right runs are gathered, and their numbers are those of the predictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -58,3 +59,17 @@ def test_where_there_is_no_fold_it_says_how_to_make_them(make_run: MakeRun) -> N
         gather(filtered_runs(FINISHED))
     with pytest.raises(Mistake, match="is no fold of a cross-validation: its split is three_way"):
         like(run, [run])
+
+
+def test_sources_that_took_turns_are_gathered_though_each_sets_other_images_apart(make_run: MakeRun) -> None:
+    for source in "ba":
+        run = make_run(f"source={source}", fold=SplitConfig(name="leave_source_out", method="sources", source=source, folds=2))
+        if source == "b":
+            with pytest.raises(Mistake, match="is not complete: no other source has tested"):
+                gather(filtered_runs(FINISHED))
+    (found,) = gather(filtered_runs(FINISHED))
+    assert (found.name, found.turns, len(found.pooled.ids)) == ("leave_source_out", ["source a", "source b"], 90)
+    manifest = run.file("data/manifest.csv")
+    pd.read_csv(manifest).assign(sha256="of other pixels").to_csv(manifest, index=False)
+    with pytest.raises(Mistake, match="saw different images"):
+        gather(filtered_runs(FINISHED))

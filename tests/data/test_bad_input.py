@@ -42,7 +42,8 @@ def bomb(file: Path) -> None:
 
 
 def circle(file: Path) -> None:
-    file.symlink_to(file)
+    """A link to the name that it will have."""
+    file.symlink_to("circle.png")
 
 
 # How to make each under the name that it has below, and what is said of it; "" where it is read like any other.
@@ -78,11 +79,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for index in range(8):
             film(100 * (number + 1) + index).save(tmp_path / label / f"good {index}.png")
     for name, (make, _) in CORPUS.items():
-        # Pillow opens by name for some formats what a folder entry of odd bytes can't be; all are renamed into place.
-        plain = tmp_path / "ill" / f"new{Path(name).suffix}"
-        make(plain if name != "circle.png" else tmp_path / "ill" / name)
-        if name != "circle.png":
-            plain.rename(tmp_path / "ill" / name)
+        make(made := tmp_path / f"new{Path(name).suffix}")  # Pillow takes no name that is not text
+        made.rename(tmp_path / "ill" / name)
     (tmp_path / "ill" / "again").symlink_to(tmp_path / "ill")
     return tmp_path
 
@@ -155,9 +153,12 @@ def test_copies_with_other_labels_are_left_out_kept_or_stop_the_run(root: Path) 
     (root / "well/copy.bmp").symlink_to(root / "ill/good 0.png")
     left_out = dataset(root, on_bad_image="skip")
     assert sorted(left_out.conflicts["path"]) == ["ill/good 0.png", "well/copy.bmp"]
+    assert left_out.conflicts["left_out"].all()
     assert not {"ill/good 0.png", "well/copy.bmp"} & set(left_out.manifest["path"])
     assert len(left_out.images) == len(left_out.manifest)
     kept = dataset(root, on_bad_image="skip", on_conflict="keep")
+    assert len(kept.conflicts) == 2
+    assert not kept.conflicts["left_out"].any()
     rows = kept.manifest.set_index("path").loc[["ill/good 0.png", "well/copy.bmp"]]
     assert rows["group"].nunique() == rows["split"].nunique() == 1
     with pytest.raises(Mistake, match=r"2 images have copies with another label, for example ill/good 0.png \(ill\) and well/copy"):

@@ -90,6 +90,7 @@ def test_the_database_comes_with_its_terms_and_only_once(host: Host, tmp_path: P
     assert {path.name for path in found.iterdir() if path.is_dir()} == set(COUNTS)
     assert found.is_relative_to(tmp_path / "here")
     said = capsys.readouterr().out
+    assert "CC BY 4.0" in said
     assert "IEEE Access 8, 2020" in said
     assert "Computers in Biology and Medicine 132, 2021" in said
     asked = len(host.asked)

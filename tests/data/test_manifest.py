@@ -14,10 +14,11 @@ from cxr.cache.rows import Rows
 from cxr.config import ColumnsConfig, Config, DataConfig, SplitConfig
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.decoded import Pixels
+from cxr.data.described import describe
 from cxr.data.images import Decoded
 from cxr.data.listing import listed
 from cxr.data.locate import locate_images
-from cxr.data.manifest import COLUMNS, changes, describe, read_manifest, write_manifest
+from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
 from cxr.data.perceptual import look_of
 from cxr.data.split import check_split
 from cxr.errors import Mistake

@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def read(file: Path, **config: object) -> Listing:
-    return read_table(DataConfig(manifest=str(file), **config))  # type: ignore[arg-type]
+    return read_table(file, file.parent, DataConfig(**config))  # type: ignore[arg-type]
 
 
 def written(root: Path, text: str | bytes, name: str = "table.csv") -> Path:
@@ -65,7 +65,7 @@ def test_parquet_numbers_and_columns_of_other_names(root: Path) -> None:
     table = pd.DataFrame({"file": IMAGES, "grade": [1, 1, 2], "patient": [7, 7, None], "site": ["x", None, "y"]})
     table.to_parquet(root / "t.parquet")
     columns = ColumnsConfig(path="file", label="grade", group="patient", source="site")
-    found = read(root / "t.parquet", columns=columns, root=str(root))
+    found = read(root / "t.parquet", columns=columns)
     assert list(found.images["label"]) == ["1", "1", "2"]
     assert list(found.images["source"]) == ["x", "", "y"]
     assert found.images["group"].iloc[0] == found.images["group"].iloc[1] != ""

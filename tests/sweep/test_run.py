@@ -10,10 +10,11 @@ import pytest
 from hydra._internal import logging_config
 
 from cxr.comparison.runs import SAME
-from cxr.config import Config, Recipe
+from cxr.config import Config
 from cxr.errors import Mistake
 from cxr.experiment import End
 from cxr.progress import Progress
+from cxr.recipe import Recipe
 from cxr.sweep import job
 from cxr.sweep.run import run_sweep
 from cxr.tracking.run import open_run

@@ -23,9 +23,10 @@ from requests import HTTPError, Response
 from cxr.commands import send
 from cxr.comparison.baseline import against_baseline
 from cxr.comparison.runs import SAME
-from cxr.config import Config, Recipe
+from cxr.config import Config
 from cxr.errors import Mistake
 from cxr.evaluation.predictions import Predictions
+from cxr.recipe import Recipe
 from cxr.tracking.outbox import (
     PLACE,
     Item,

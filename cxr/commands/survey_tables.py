@@ -2,28 +2,27 @@
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cxr.data.survey import Survey
+from cxr.data.dataset import Dataset
+from cxr.data.survey import Survey, survey_of
 from cxr.progress import wide_console
 from cxr.words import in_words
 
 _MOST = 12  # rows of a table, or kinds in a line
 
 
-def print_survey(survey: Survey) -> None:
+def print_survey(dataset: Dataset) -> None:
     """Tables by class and by source, and a line for each thing that a reader should know."""
-    out = wide_console()
+    out, survey = wide_console(), survey_of(dataset.manifest)
     out.print(_table(survey.by_class, "class"))
     if len(survey.by_source):
         out.print(_table(survey.by_source.head(_MOST), "source"))
         if len(survey.by_source) > _MOST:
             out.print(f"  and {in_words(len(survey.by_source) - _MOST, 'more source')}")
-    for line in _lines(survey):
+    for line in [*_lines(survey), *_left_out(dataset)]:
         out.print(f"  {line}", markup=False, soft_wrap=True)
-    _print_left_out(survey, out)
 
 
 def _table(counts: pd.DataFrame, what: str) -> Table:
@@ -57,9 +56,15 @@ def _kinds(counts: pd.Series) -> str:
     return ", ".join([*told, *([f"and {len(counts) - _MOST} more"] if len(counts) > _MOST else [])])
 
 
-def _print_left_out(survey: Survey, out: Console) -> None:
-    if len(survey.conflicts):
-        count = in_words(len(survey.conflicts), "image")
-        out.print(f"  Left out: {count} whose copies have another label; cxr data check lists them", soft_wrap=True)
-    if survey.bad:
-        out.print(f"  Left out: {in_words(len(survey.bad), 'image')} that can't be read; cxr data check lists them", soft_wrap=True)
+def _left_out(dataset: Dataset) -> list[str]:
+    """What the manifest does not have, and conflicts that it has."""
+    kept = "Left out" if dataset.conflicts["left_out"].any() else "Kept"
+    return [
+        f"{what}: {in_words(count, 'image')} {why}"
+        for what, count, why in (
+            (kept, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
+            ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),
+            ("Left out", len(dataset.apart), "whose source is not known, or whose copy is of the source that tests"),
+        )
+        if count
+    ]

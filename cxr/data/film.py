@@ -1,0 +1,12 @@
+"""What can be a film, by its size."""
+
+_MOST_PIXELS = 64_000_000  # three times the largest detector; beyond it a small file could fill the memory
+_SHORTEST_SIDE = 16  # pixels; less than that shows no chest
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise `ValueError` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
+    if width * height > _MOST_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than any chest film has")
+    if min(width, height) < _SHORTEST_SIDE:
+        raise ValueError(f"{width} x {height} pixels are too few to show a chest")
