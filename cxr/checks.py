@@ -3,7 +3,8 @@
 from dataclasses import Field
 from typing import Any
 
-from cxr.config import FRESH, BackboneConfig, Config, DataConfig, SplitConfig, settings
+from cxr.config import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, SplitConfig, settings
+from cxr.costs import check_costs
 from cxr.errors import Mistake
 from cxr.words import nearest
 
@@ -31,10 +32,8 @@ def check(config: Config) -> None:
         )
     if config.loss.cost_strength > 0 and not config.loss.costs:
         raise Mistake("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
-    for true, row in config.loss.costs.items():
-        for predicted, cost in row.items():
-            if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
-                raise Mistake(f"loss.costs.{true}.{predicted}={cost} is not a cost: give a number of at least 0")
+    check_costs(config.loss.costs, "loss.costs")
+    _check_evaluation(config.evaluation)
 
 
 def check_value(key: str, value: Any, item: Field[Any]) -> None:
@@ -54,6 +53,8 @@ def _check_data(data: DataConfig) -> None:
         )
     if data.manifest is not None and data.phantom is not None:
         raise Mistake("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
+    if data.columns.more and data.manifest is None:
+        raise Mistake("data.columns.more keeps columns of a table: give that as data.manifest=FILE")
     if data.root is None and data.phantom is None and data.manifest is None:
         raise Mistake(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
     if data.classes is not None and len(set(data.classes)) < 2:
@@ -94,3 +95,10 @@ def _check_backbone(backbone: BackboneConfig) -> None:
             f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
             f"{', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}, or backbone.weights=none"
         )
+
+
+def _check_evaluation(evaluation: EvaluationConfig) -> None:
+    check_costs(evaluation.costs, "evaluation.costs")
+    for prevalence in evaluation.prevalences:
+        if not 0 < prevalence < 1:
+            raise Mistake(f"evaluation.prevalences={evaluation.prevalences}: {prevalence:g} is no share of patients")

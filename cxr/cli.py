@@ -12,7 +12,7 @@ from cxr.options import usage
 from cxr.words import nearest
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = ("cache", "compare", "data", "folds", "reproduce", "send", "ui")
+COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "send", "ui")
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 
 

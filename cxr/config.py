@@ -46,6 +46,7 @@ class ColumnsConfig:
     source: str | None = "source"
     group: str | None = "group"
     split: str | None = "split"
+    more: list[str] = field(default_factory=list)  # columns to keep in the manifest as they are, for evaluation.subgroups
 
 
 @dataclass
@@ -170,12 +171,27 @@ class EngineConfig:
 
 @dataclass
 class EvaluationConfig:
-    """How predictions are made and drawn."""
+    """What is asked of predictions, and how it is shown; thresholds are always chosen on validation."""
 
     name: str = "standard"
+    urgent: str | None = None  # the class to be found; none: the one called COVID
+    routine: str | None = None  # the class that can wait; none: the one called Normal
+    sensitivity: float = number(0.95, 0, 1, above=True, below=True)  # targets of operating points of the urgent class
+    specificity: float = number(0.99, 0, 1, below=True)
+    missed_cost: float = number(10.0, 0, 1e6)  # of calling an urgent image something else, where other mistakes cost 1
+    costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # or the cost of any pair, as loss.costs; numbers
+    alpha: float = number(0.05, 0, 1, above=True, below=True)  # how often a conformal set may lack the true class
+    review_routine: bool = False  # whether every image called routine gets a second look
+    prevalences: list[float] = field(default_factory=lambda: [0.01, 0.05, 0.10, 0.20, 0.40])
+    subgroups: list[str] | None = None  # columns of the manifest; none: source, and those of data.columns.more
+    small_group: int = number(30, 1, 1_000_000)  # images, below which a subgroup is marked as small
+    bins: int = number(15, 2, 1000)  # of calibration
+    resamples: int = number(2000, 100, 100_000)
+    failures: int = number(3, 0, 100)  # mistakes shown of each kind
+    heat_images: int = number(12, 0, 10_000)  # images of each class whose heat maps are averaged
+    pictures: bool = True  # whether the report shows images and heat maps; False: numbers and curves only
     batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
-    specificity: float = number(0.99, 0, 1, below=True)
     verified_images: int | None = number(16, 1, 1_000_000)  # held-out images on which the saved model must say the same
 
 

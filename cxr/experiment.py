@@ -1,8 +1,8 @@
 """The story of one run: images and weights, training, predictions, evaluation, and all of it kept in MLflow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from cxr.errors import Mistake
 from cxr.memory import prepare_memory
 from cxr.progress import Progress, Update
 from cxr.recipe import Recipe, SweepJob
-from cxr.study import Judgement, Study, fingerprints
+from cxr.study import Study, fingerprints
 from cxr.training.runtime import prepare_tensorflow
 from cxr.words import in_words, nearest
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxr.cache.cache import Cache
+    from cxr.evaluation.assessment import Assessment
+    from cxr.evaluation.figures.drawing import Drawn
+    from cxr.evaluation.heat import Heat
+    from cxr.evaluation.judgement import Judgement
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -84,17 +88,20 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
         network, fitted = train(study, run, progress, claimed.checkpoint)
         model = Path(scratch) / "results/model/model.keras"
         judgements, verified = judge(study, network, fitted, model, progress)
-        headline = judgements[-1]
-        with progress.stage("log", "Logging model, predictions and figures"):
+        with progress.stage("report", "Assessing predictions and looking through the network"):
+            judgements, assessment = assess_headline(study, judgements)
+            headline = judgements[-1]
+            pictures, heat = look_at(study, headline, assessment, model)
+        with progress.stage("log", "Drawing figures, writing the report, logging all of it"):
             against = (
                 None if study.config.tracking.role == "baseline" else against_baseline(tags, headline.predictions, study.recipe)
             )
-            results = Results(fitted.history, judgements, against, verified)
+            results = Results(fitted.history, judgements, assessment, pictures, heat, against, verified)
             metrics = record_results(run, study, results, Path(scratch) / "results")
         record_costs(run, progress.seconds, fitted.frozen, step=fitted.history.epochs[-1].number)
     progress.line(costs_in_words(progress.seconds, fitted.frozen))
     if progress.job is None:
-        print_summary(run, headline, against)
+        print_summary(run, headline, assessment, against)
     return End(run.id, metrics)
 
 
@@ -124,15 +131,17 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
         from cxr.data.split import check_split
 
         check_split(images, config.split)
-    from cxr.model.class_weights import cost_matrix
+    from cxr.costs import cost_matrix
     from cxr.model.weights import locate_weights
 
     weights = locate_weights(config.backbone)
-    cost_matrix(config.loss, images.classes)  # raises for a class that the data does not have
+    cost_matrix(config.loss.costs, images.classes, "loss.costs")  # raises for a class that the data does not have
     if config.engine.name == "openvino" and find_spec("openvino") is None:
         raise Mistake("engine=openvino needs a package that is not here: pip install openvino, or leave engine at auto")
+    from cxr.evaluation.assessment import check_evaluation
     from cxr.evaluation.metrics import metric_names
 
+    check_evaluation(config.evaluation, images.classes, config.data.columns.more)
     if config.objective.metric.removeprefix("val/") not in (known := metric_names(images.classes)):
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
         raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
@@ -194,7 +203,8 @@ def _end_of(twin: "LoggedRun", job: SweepJob) -> End:
 
 def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tuple[Network, Fitted]":
     """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the run as they come."""
-    from cxr.model.class_weights import class_weights, cost_matrix
+    from cxr.costs import cost_matrix
+    from cxr.model.class_weights import class_weights
     from cxr.model.loss import make_loss
     from cxr.model.network import build_network
     from cxr.training.fit import TrainingSet, Watcher, fit
@@ -205,7 +215,8 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
     with progress.timed("train"):
         network = build_network(config.backbone, len(dataset.classes), study.weights, config.training.seed)
     data = TrainingSet(dataset.images, dataset.hashes, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
-    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), cost_matrix(config.loss, dataset.classes))
+    costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
+    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
 
         def on_resume(so_far: History) -> None:
@@ -239,6 +250,7 @@ def judge(
     the predictions; where it does not, its own predictions count.
     """
     from cxr.data.split import Part
+    from cxr.evaluation.judgement import Judgement
     from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
     from cxr.evaluation.predictions import Predictions
     from cxr.model.saved import save_model
@@ -259,6 +271,34 @@ def judge(
             )
             evaluation = evaluate(predictions)
             if part == "val":
-                evaluation.numbers.update(sensitivity_at_specificity(predictions, config.evaluation.specificity))
+                evaluation.estimates.update(sensitivity_at_specificity(predictions, config.evaluation.specificity))
             judgements.append(Judgement(part, predictions, evaluation))
     return judgements, verified
+
+
+def assess_headline(study: Study, judgements: "list[Judgement]") -> "tuple[list[Judgement], Assessment]":
+    """Choose on validation and judge on the last part: everything that follows from predictions alone."""
+    from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
+    from cxr.evaluation.metrics import Evaluation
+
+    headline, dataset = judgements[-1], study.dataset
+    rows = dataset.manifest.iloc[dataset.rows(dataset.parts[-1])]
+    columns = rows[subgroup_columns(study.config)].reset_index(drop=True)
+    validation = judgements[0].predictions
+    found = assess(Evidence(validation, headline.predictions, headline.part, list(rows["group"]), columns), study.config.evaluation)
+    estimates = headline.evaluation.estimates | found.estimates
+    return [*judgements[:-1], replace(headline, evaluation=Evaluation(estimates, headline.evaluation.confusion))], found
+
+
+def look_at(study: Study, headline: "Judgement", assessment: "Assessment", model: Path) -> "tuple[list[Drawn], Heat | None]":
+    """Pictures of films and heat maps, where they are wanted."""
+    if not study.config.evaluation.pictures:
+        return [], None
+    from cxr.pictures import draw_pictures
+
+    places = study.dataset.rows(study.dataset.parts[-1])
+
+    def films(rows: "Sequence[int]") -> "NDArray[np.uint8]":
+        return study.dataset.images[places[list(rows)]]
+
+    return draw_pictures(model, headline.predictions, assessment.failures, films, study.config.evaluation)

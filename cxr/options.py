@@ -18,6 +18,7 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr --cfg job                                    print the config that these arguments compose, and stop
   cxr data index OVERRIDES                         what a set of images holds, as a manifest; also check, show, fetch
   cxr compare RUN RUN                              paired statistics of runs on the same images
+  cxr evaluate RUN evaluation.sensitivity=0.98     its predictions with other targets, or its model on other data
   cxr reproduce RUN                                do a logged run again, and report every difference
   cxr folds                                        mean, spread and pooled predictions of a cross-validation
   cxr ui                                           open the MLflow UI on the runs made here

@@ -9,26 +9,26 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from cxr.comparison.baseline import AgainstBaseline
-from cxr.config import Config
-from cxr.data.dataset import Dataset
 from cxr.data.groups import of_several
-from cxr.data.manifest import summary, write_manifest
-from cxr.data.sources import source_shortcut
-from cxr.evaluation.comparison_figures import differences_figure
-from cxr.evaluation.figures import draw_figures, save_figures
-from cxr.evaluation.history import TrainingCurves
-from cxr.evaluation.report import ReportFacts, classification_text, write_report
-from cxr.study import Judgement, Study, fingerprints
+from cxr.data.manifest import write_manifest
+from cxr.evaluation.assessment import Assessment, numbers_of
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.comparison import vs_baseline
+from cxr.evaluation.figures.drawing import Drawn, pictures_of
+from cxr.evaluation.figures.training import TrainingCurves, training_curves
+from cxr.evaluation.heat import Heat
+from cxr.evaluation.judgement import TABLE, Judgement, class_table, metrics_document, write_json
+from cxr.evaluation.report.files import decisions_document, write_report
+from cxr.evaluation.report.page import classification_text
+from cxr.facts import facts_of
+from cxr.study import Study, fingerprints
 from cxr.tracking.environment import code_version, lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
 from cxr.training.history import History
 from cxr.training.inputs import FrozenWork
 from cxr.training.runtime import compute
 from cxr.training.verify import Verified
-from cxr.words import in_words, part_in_full, slug
-
-TABLE = "evaluation/by_class.json"
-_SHORTCUT = 0.05  # share of images that the source tells beyond blind guessing, from which on a reader is told
+from cxr.words import part_in_full
 
 
 def run_name(study: Study) -> str:
@@ -95,6 +95,9 @@ class Results:
 
     history: History
     judgements: Sequence[Judgement]  # the last one is the headline
+    assessment: Assessment  # of the headline
+    pictures: Sequence[Drawn]  # with films in them
+    heat: Heat | None
     against: AgainstBaseline | None  # none for a baseline itself
     verified: Verified
 
@@ -111,18 +114,16 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
     headline, against = results.judgements[-1], results.against
     curves = curves_of(results.history)
     curves.to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
-    figures = draw_figures(headline.predictions, headline.evaluation, curves, headline.part)
+    drawn = [*assessment_figures(headline.predictions, results.assessment), *results.pictures, training_curves(curves)]
     if against and against.differences:
-        figures["vs_baseline"] = differences_figure(
-            against.differences, f"{run.name} minus baseline, {part_in_full(headline.part)}"
-        )
+        drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(headline.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    save_figures(figures, folder / "evaluation", study.config.evaluation.figure_dpi)
-    (folder / "evaluation/metrics.json").write_text(json.dumps(metrics_document(results.judgements), indent=2) + "\n")
-    (folder / TABLE).write_text(json.dumps(class_table(headline)) + "\n")
+    pictures = pictures_of(drawn, study.config.evaluation.figure_dpi)
+    write_report(folder, facts_of(study, run, against), results.assessment, results.heat, pictures)
+    (folder / "model/decisions.json").write_text(decisions_document(results.assessment))
+    write_json(folder / "evaluation/metrics.json", metrics_document(results.judgements))
+    write_json(folder / TABLE, class_table(headline))
     (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
-    facts = report_facts(study, run.name, headline.part, against)
-    write_report(folder / "report.html", facts, headline.predictions, headline.evaluation, folder / "evaluation")
     run.log_folder(folder)
     run.log_model(folder / "model/model.keras", study.config.backbone.image_size, len(study.dataset.classes))
     run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})  # the UI compares it across runs
@@ -130,7 +131,8 @@ def record_results(run: Run, study: Study, results: Results, folder: Path) -> di
         run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
     last = results.history.epochs[-1].number
-    finals = {f"{each.part}/{name}": value for each in results.judgements for name, value in each.evaluation.numbers.items()}
+    finals = {f"{each.part}/{name}": value for each in results.judgements for name, value in each.evaluation.logged.items()}
+    finals |= {f"{headline.part}/{name}": value for name, value in numbers_of(results.assessment).items()}
     finals |= against.metrics() if against else {}
     more = {"train/best_epoch": float(results.history.best_epoch), "model/largest_difference": results.verified.largest}
     run.log_metrics({**finals, **more}, step=last)
@@ -144,31 +146,6 @@ def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, ste
     run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)
 
 
-def class_table(headline: Judgement) -> dict[str, list[object]]:
-    """Each class' numbers as a table that MLflow's UI compares across runs."""
-    columns = ("sensitivity", "specificity", "auc", "precision", "f1")
-    numbers, predictions = headline.evaluation.numbers, headline.predictions
-    rows: list[object] = [
-        [name, *(numbers.get(f"{slug(name)}/{key}") for key in columns), int((predictions.labels == index).sum())]
-        for index, name in enumerate(predictions.classes)
-    ]
-    return {"columns": ["class", *columns, "images"], "data": rows}
-
-
-def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:
-    """Every number of every part, with the confusion matrix and the reasons for what has no value."""
-    return {
-        judgement.part: {
-            "images": len(judgement.predictions.labels),
-            "classes": list(judgement.predictions.classes),
-            "metrics": judgement.evaluation.numbers,
-            "undefined": judgement.evaluation.undefined,
-            "confusion_matrix": judgement.evaluation.confusion.tolist(),
-        }
-        for judgement in judgements
-    }
-
-
 def curves_of(history: History) -> TrainingCurves:
     """The epochs as columns."""
     names = list(history.epochs[0].metrics)
@@ -178,48 +155,3 @@ def curves_of(history: History) -> TrainingCurves:
         values={name: [epoch.metrics[name] for epoch in history.epochs] for name in names},
         best_epoch=history.best_epoch,
     )
-
-
-def report_facts(study: Study, name: str, part: str, against: AgainstBaseline | None) -> ReportFacts:
-    """What the report says of the data and the config."""
-    config, manifest = study.config, study.dataset.manifest
-    counts = summary(manifest)
-    left_out = "".join(
-        f", {in_words(count, f'{what} image')} left out"
-        for what, count in (
-            ("unreadable", len(study.dataset.bad)),
-            ("contradictory", int(study.dataset.conflicts["left_out"].sum())),
-            ("source-crossing", len(study.dataset.apart)),
-        )
-        if count
-    )
-    return ReportFacts(
-        title=f"cxr run {name}",
-        part=part_in_full(part),
-        data=f"{in_words(len(manifest), 'image')} of data={config.data.name}{left_out}",
-        images=[(label, {part: int(counts[part][label]) for part in counts.columns}) for label in study.dataset.classes],
-        choices={**study.recipe.choices, "overrides": " ".join(study.recipe.overrides) or "none"},
-        caveats=caveats(config, study.dataset),
-        differences=against.differences if against else [],
-        no_baseline=against.reason if against else "This run is a baseline itself.",
-    )
-
-
-def caveats(config: Config, dataset: Dataset) -> list[str]:
-    """What a reader should distrust, in plain sentences."""
-    found = []
-    shortcut = source_shortcut(dataset.manifest["label"], dataset.manifest["source"])
-    if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
-        found.append(
-            f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
-        )
-    if config.data.phantom is not None:
-        found.append("The images are synthetic: these numbers show the workflow and say nothing about medicine.")
-    if config.data.name == "radiography":
-        found.append(
-            "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
-            "no patient ids are known. Take these numbers as upper bounds."
-        )
-    if "test" not in dataset.parts:
-        found.append("The same images stopped the training and judged it, so the numbers are optimistic.")
-    return found

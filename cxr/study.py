@@ -1,4 +1,4 @@
-"""What flows through a run: its inputs once known to be right, and each held-out part as the network judges it."""
+"""What a run starts from, once known to be right, and what tells it from others."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,8 +9,6 @@ from cxr.recipe import Recipe
 
 if TYPE_CHECKING:
     from cxr.data.dataset import Dataset
-    from cxr.evaluation.metrics import Evaluation
-    from cxr.evaluation.predictions import Predictions
     from cxr.model.weights import Weights
 
 
@@ -22,15 +20,6 @@ class Study:
     recipe: Recipe
     dataset: "Dataset"
     weights: "Weights"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One part of the split as the trained network sees it."""
-
-    part: str  # val or test
-    predictions: "Predictions"
-    evaluation: "Evaluation"
 
 
 def fingerprints(study: Study) -> dict[str, str]:

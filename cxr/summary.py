@@ -2,18 +2,21 @@
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from cxr.comparison.baseline import AgainstBaseline
-from cxr.evaluation.metrics import BY_CLASS
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.judgement import Judgement
 from cxr.evaluation.paired import Difference
-from cxr.study import Judgement
 from cxr.tracking.run import Run
-from cxr.training.inputs import FrozenWork
 from cxr.words import in_words, slug
+
+if TYPE_CHECKING:
+    from cxr.training.inputs import FrozenWork
 
 _OVERALL = {
     "accuracy": "accuracy",
@@ -21,21 +24,14 @@ _OVERALL = {
     "macro_f1": "macro F1",
     "auc_macro_ovr": "macro AUC",
 }
-_HEADINGS = {"f1": "F1", "auc": "AUC"}
+_SHOWN = ("sensitivity", "specificity", "ppv", "npv", "auc")
+_HEADINGS = {"ppv": "PPV", "npv": "NPV", "auc": "AUC"}
 
 
-def print_summary(run: Run, headline: Judgement, against: AgainstBaseline | None) -> None:
-    """Each class' numbers, the overall ones, how they differ from the baseline, and the command that shows everything."""
-    out, numbers = Console(highlight=False, soft_wrap=True), headline.evaluation.numbers
-    table = Table(title=f"{run.name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("")
-    for key in BY_CLASS:
-        table.add_column(_HEADINGS.get(key, key), justify="right")
-    for name in headline.predictions.classes:
-        keys = [f"{slug(name)}/{key}" for key in BY_CLASS]
-        table.add_row(name, *(f"{numbers[key]:.3f}" if key in numbers else "-" for key in keys))
-    out.print(table)
-    out.print("  " + ", ".join(f"{text} {numbers[key]:.3f}" for key, text in _OVERALL.items() if key in numbers))
+def print_summary(run: Run, headline: Judgement, assessment: Assessment, against: AgainstBaseline | None) -> None:
+    """Each class' numbers, the overall ones, operating points, the difference from the baseline, and the command that shows all."""
+    print_assessment(run.name, headline, assessment)
+    out = Console(highlight=False, soft_wrap=True)
     if against and against.baseline:
         found = {each.metric: each for each in against.differences}
         told = [f"{_OVERALL[key]} {_signed(found[key])}" for key in ("accuracy", "auc_macro_ovr") if key in found]
@@ -49,12 +45,42 @@ def print_summary(run: Run, headline: Judgement, against: AgainstBaseline | None
         out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}", markup=False)
 
 
-_STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "log", "start")  # as a run goes; imports last
+def print_assessment(name: str, headline: Judgement, assessment: Assessment) -> None:
+    """Each class' numbers, the overall ones and the operating points."""
+    out, numbers = Console(highlight=False, soft_wrap=True), headline.evaluation.numbers
+    table = Table(title=f"{name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    for key in _SHOWN:
+        table.add_column(_HEADINGS.get(key, key), justify="right")
+    for each in headline.predictions.classes:
+        keys = [f"{slug(each)}/{key}" for key in _SHOWN]
+        table.add_row(each, *(f"{numbers[key]:.3f}" if key in numbers else "-" for key in keys))
+    out.print(table)
+    estimates = assessment.estimates
+    out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items() if key in numbers))
+    for line in points_in_words(assessment):
+        out.print(f"  {line}", markup=False)
 
 
-def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
+def points_in_words(found: Assessment) -> list[str]:
+    """A line for each operating point with a target, and one on calibration."""
+    lines = [
+        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.urgent}: sensitivity "
+        f"{point.judged.sensitivity.in_words} at specificity {point.judged.specificity.in_words}. {point.verdict.partition(':')[0]}"
+        for point in found.operating_points
+        if point.rule.target is not None and found.triage
+    ]
+    before, after = found.calibration.ece, found.calibration_after.ece
+    return [*lines, f"Calibration error {before:.3f}, after temperature {found.temperature.value:.2f}: {after:.3f}"]
+
+
+_STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "report", "log", "start")  # as a run goes; imports last
+
+
+def costs_in_words(seconds: Mapping[str, float], frozen: "FrozenWork") -> str:
     """Where a run's time went, in one line.
 
+    >>> from cxr.training.inputs import FrozenWork
     >>> costs_in_words({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
     'Time: index 0.1 s, frozen part 5.0 s (1,500 computed, 300 images/s; 500 from the cache), train 1.3 s'
     """

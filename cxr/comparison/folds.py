@@ -64,7 +64,7 @@ def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
     """
     sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
-        if run.params.get("split.method") in _TURN:
+        if run.params.get("split.method") in _TURN and run.tags.get("cxr.role") != "evaluation":
             sets.setdefault(_common(run), {}).setdefault(run.params[_TURN[run.params["split.method"]]], run)
     if not sets:
         raise Mistake("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")

@@ -9,8 +9,8 @@ import jinja2
 import pandas as pd
 
 from cxr.comparison.runs import Comparison, in_short, judged_in_words
-from cxr.evaluation.comparison_figures import runs_figure
-from cxr.evaluation.figures import png_of
+from cxr.evaluation.figures.comparison import runs_figure
+from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.paired import Difference, disagreements
 
 SHOWN = 100  # images of a run's disagreements; the CSV has all

@@ -7,6 +7,7 @@ import pandas as pd
 from cxr.data.decoded import Pixels
 from cxr.data.groups import copies, joined
 from cxr.data.images import Decoded
+from cxr.data.listing import COLUMNS as LISTED
 from cxr.data.listing import Listing
 from cxr.data.manifest import COLUMNS
 from cxr.data.perceptual import Looks
@@ -17,8 +18,9 @@ _FILMS_OF_ONE = 20  # DICOM files, which one patient may well have
 
 @dataclass(frozen=True)
 class Described:
-    """Images that were read, row by row as `pixels` has them, with `COLUMNS` but the split; and copies that disagree.
+    """Images that were read, row by row as `pixels` has them, with all that is known of them; and copies that disagree.
 
+    `images` has `COLUMNS`, the split still as the user gives it, and what else the listing says.
     `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.
     """
 
@@ -49,7 +51,7 @@ def describe(listing: Listing, pixels: Pixels, dicom_patients: bool = True) -> D
             "split": said["split"],
         },
         columns=list(COLUMNS),
-    )
+    ).join(said.drop(columns=list(LISTED)))
     labels = images["label"].groupby(same_image).transform("nunique")
     return Described(images, images.assign(copies=same_image)[labels > 1])
 

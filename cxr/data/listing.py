@@ -17,7 +17,9 @@ COLUMNS = ("path", "label", "source", "group", "split", "sha256")
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a data set. `images` has `COLUMNS`, all text, "" where nothing is known; sorted by path, each once.
+    """The images of a data set, sorted by path, each once.
+
+    `images` has `COLUMNS`, and whatever else a table was asked for (`data.columns.more`), all text, "" where nothing is known.
 
     Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
     pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold.
@@ -50,7 +52,7 @@ _UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> Listing:
     """A listing of rows in any order; columns that are missing are not known."""
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
-    rows = pd.DataFrame({name: known.get(name, "") for name in COLUMNS}, index=images.index)
+    rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
     if len(classes) < 2:
         raise Mistake(

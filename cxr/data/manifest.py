@@ -9,7 +9,6 @@ from cxr.data.split import PARTS
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
 NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the first manifests had neither
-_TEXT = tuple(name for name in COLUMNS if name not in ("width", "height"))
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
@@ -21,10 +20,16 @@ def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
-    found = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False)
+    found = pd.read_csv(path, dtype=str, keep_default_na=False)
     if missing := set(NEEDED) - set(found.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
-    return found.reindex(columns=list(COLUMNS), fill_value="")
+    found = found.reindex(columns=[*COLUMNS, *more_columns(found)], fill_value="")
+    return found.astype({"width": int, "height": int})
+
+
+def more_columns(manifest: pd.DataFrame) -> list[str]:
+    """What a manifest says of its images besides `COLUMNS`: the columns that `data.columns.more` kept."""
+    return [str(name) for name in manifest.columns if name not in COLUMNS]
 
 
 def changes(before: pd.DataFrame, now: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cxr.config import DataConfig
 from cxr.data.listing import COLUMNS, Listing, can_be_told, counted_as, listed
-from cxr.data.manifest import NEEDED
+from cxr.data.manifest import NEEDED, more_columns
 from cxr.errors import Mistake
 from cxr.words import in_words, nearest
 
@@ -45,7 +45,7 @@ def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Listi
     Raises `Mistake` as `read_table` does.
     """
     said = "the run's manifest"
-    table = manifest[["path", "label", "source", "group", "split"]].assign(sha256="")
+    table = manifest[["path", "label", "source", "group", "split", *more_columns(manifest)]].assign(sha256="")
     table["path"] = [_inside(str(path), root, said) for path in table["path"]]
     _check_present(root, tuple(table["path"]), said)
     return _of_classes(root, table, data, said)
@@ -97,7 +97,11 @@ def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
         if theirs[name] not in table.columns:
             hint = nearest(str(theirs[name]), map(str, table.columns))
             raise Mistake(f"{file} has no column {theirs[name]}: {hint}; name yours with data.columns.{name}=COLUMN")
+    for name in data.columns.more:
+        if name not in table.columns:
+            raise Mistake(f"{file} has no column {name}, which data.columns.more names: {nearest(name, map(str, table.columns))}")
     found = {name: column for name, column in theirs.items() if column in table.columns}
+    found |= {name: name for name in data.columns.more}
     return pd.DataFrame({name: table[column] for name, column in found.items()}).reset_index(drop=True)
 
 

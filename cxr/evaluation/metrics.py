@@ -1,22 +1,15 @@
-"""Named numbers from predictions."""
+"""Named numbers from predictions, each with its interval or the reason why there is none."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    log_loss,
-    matthews_corrcoef,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn.metrics import confusion_matrix, roc_curve
 
+from cxr.evaluation.estimates import FISHER, LOG, LOGIT, Estimate, area_under_roc, lacking, proportion, with_interval
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.words import slug
 
 
@@ -24,17 +17,41 @@ from cxr.words import slug
 class Evaluation:
     """What predictions of one part amount to.
 
-    `numbers` by name, each finite; `undefined` says of the others why they have no value; `confusion` (classes, classes)
-    counts images by true class (row) and predicted class (column).
+    `estimates` by name; `confusion` (classes, classes) counts images by true class (row) and predicted class (column).
     """
 
-    numbers: dict[str, float]
-    undefined: dict[str, str]
+    estimates: dict[str, Estimate]
     confusion: NDArray[np.int64]
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The values by name, each finite."""
+        return {name: each.value for name, each in self.estimates.items() if each.value is not None}
 
-OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "auc_macro_ovr", "auc_weighted_ovr")
-BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
+    @property
+    def intervals(self) -> dict[str, float]:
+        """The ends of the intervals, as NAME_lo and NAME_hi."""
+        ends = {f"{name}_lo": each.low for name, each in self.estimates.items()}
+        ends |= {f"{name}_hi": each.high for name, each in self.estimates.items()}
+        return {name: end for name, end in ends.items() if end is not None}
+
+    @property
+    def logged(self) -> dict[str, float]:
+        """Values and ends of intervals, as a store keeps them."""
+        return self.numbers | self.intervals
+
+    @property
+    def undefined(self) -> dict[str, str]:
+        """Why the others have no value."""
+        return {name: each.why_not for name, each in self.estimates.items() if each.value is None}
+
+
+OVERALL = (
+    *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "brier"),
+    *("auc_macro_ovr", "auc_weighted_ovr", "auprc_macro_ovr"),
+)
+_SCALES = {"mcc": FISHER, "log_loss": LOG, "brier": LOG}  # the others are proportions and areas
+BY_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auc", "auprc")
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:
@@ -46,30 +63,42 @@ def metric_names(classes: Sequence[str]) -> list[str]:
 def evaluate(predictions: Predictions) -> Evaluation:
     """Judge the most probable class and the ranking by each class's probability.
 
-    Names: accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc, log_loss, auc_macro_ovr, auc_weighted_ovr, and for each
-    class SLUG/precision, SLUG/sensitivity, SLUG/specificity, SLUG/f1, SLUG/auc (one against the rest).
+    Names: those of `OVERALL`, and for each class SLUG/NAME of `BY_CLASS`, one against the rest. Sensitivity, specificity, PPV,
+    NPV and accuracy have Wilson intervals, AUC DeLong's; `with_resampling` adds those of the others.
     """
-    labels, predicted, indices = predictions.labels, predictions.predicted, np.arange(len(predictions.classes))
-    confusion = confusion_matrix(labels, predicted, labels=indices)
-    numbers: dict[str, float] = {
-        "accuracy": accuracy_score(labels, predicted),
-        "macro_f1": f1_score(labels, predicted, labels=indices, average="macro", zero_division=0),
-        "weighted_f1": f1_score(labels, predicted, labels=indices, average="weighted", zero_division=0),
-        "mcc": matthews_corrcoef(labels, predicted) if np.count_nonzero(confusion) > 1 else 0.0,  # else scikit-learn warns
-        "log_loss": log_loss(labels, predictions.probabilities, labels=indices),
-    }
-    undefined: dict[str, str] = {}
+    confusion = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(len(predictions.classes)))
+    names = statistic_names(predictions.classes)
+    values = statistics_of(predictions)(np.ones((1, len(predictions.labels))))[:, 0]
+    found = {name: Estimate(float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)}
+    found["accuracy"] = proportion(int(np.trace(confusion)), int(confusion.sum()), "")
     for index, name in enumerate(predictions.classes):
-        of_class, missing = _judge_class(confusion, index, labels, predictions.probabilities[:, index])
-        numbers |= {f"{slug(name)}/{key}": value for key, value in of_class.items()}
-        undefined |= {f"{slug(name)}/{key}": reason for key, reason in missing.items()}
-    sensitivities = [numbers[name] for name in numbers if name.endswith("/sensitivity")]
-    numbers["balanced_accuracy"] = float(np.mean(sensitivities))  # over the classes that occur, as scikit-learn has it
-    _average_auc(predictions, numbers, undefined)
-    return Evaluation({name: float(value) for name, value in numbers.items()}, undefined, confusion)
+        of_class = _judge_class(confusion, index)
+        of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index])
+        of_class["auprc"] = found.get(f"{slug(name)}/auprc", lacking(of_class["auc"].why_not))
+        found |= {f"{slug(name)}/{key}": each for key, each in of_class.items()}
+    missing = [name for name, each in found.items() if name.endswith("/auc") and each.value is None]
+    for name in OVERALL:
+        if name not in found:
+            found[name] = lacking(f"{', '.join(missing)} has no value")
+    return Evaluation(found, confusion)
 
 
-def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> dict[str, float]:
+def with_resampling(
+    evaluation: Evaluation, predictions: Predictions, groups: Sequence[str], resamples: int, seed: int = 0
+) -> Evaluation:
+    """The same numbers; those with no interval get one by a bootstrap over `groups`, the group of each image.
+
+    F1 of one class has none, as sensitivity and PPV say the same with intervals of their own.
+    """
+    drawn = resampled(statistics_of(predictions), groups, resamples, seed)
+    found = dict(evaluation.estimates)
+    for name, values in zip(statistic_names(predictions.classes), drawn, strict=True):
+        if found[name].low is None and not found[name].why_not:
+            found[name] = with_interval(found[name], values, _SCALES.get(name, LOGIT))
+    return replace(evaluation, estimates=found)
+
+
+def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> dict[str, Estimate]:
     """By class, SLUG/sensitivity_at_specificity: the highest sensitivity that a threshold of at least this specificity has.
 
     The threshold is chosen on these very predictions, so this is for validation, to choose among models. Classes of which
@@ -81,50 +110,21 @@ def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> 
         if 0 < positive.sum() < len(positive):
             false_rate, true_rate, _ = roc_curve(positive, predictions.probabilities[:, index], drop_intermediate=False)
             reached = true_rate[false_rate <= 1 - specificity + 1e-12]  # rounding must not lose an exact hit
-            found[f"{slug(name)}/sensitivity_at_specificity"] = float(reached.max())
+            chosen_here = "no interval: the threshold was chosen on these images"
+            found[f"{slug(name)}/sensitivity_at_specificity"] = Estimate(float(reached.max()), why_not=chosen_here)
     return found
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927); (0, 1) where there were no trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    interval = binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def _judge_class(
-    confusion: NDArray[np.int64], index: int, labels: NDArray[np.int64], scores: NDArray[np.float64]
-) -> tuple[dict[str, float], dict[str, str]]:
+def _judge_class(confusion: NDArray[np.int64], index: int) -> dict[str, Estimate]:
     hits = int(confusion[index, index])
-    of_class, called = int(confusion[index].sum()), int(confusion[:, index].sum())
-    rest = int(confusion.sum()) - of_class
-    no_positive, no_negative = "no image is of this class", "every image is of this class"
-    ratios: dict[str, tuple[Callable[[], float], str]] = {
-        "precision": (lambda: hits / called, "" if called else "no image was called this class"),
-        "sensitivity": (lambda: hits / of_class, "" if of_class else no_positive),
-        "specificity": (lambda: 1 - (called - hits) / rest, "" if rest else no_negative),
-        "f1": (lambda: 2 * hits / (of_class + called), "" if of_class + called else "no image is of this class or called so"),
-        "auc": (
-            lambda: float(roc_auc_score(labels == index, scores)),
-            no_positive if not of_class else no_negative if not rest else "",
-        ),
+    of_class, called, total = int(confusion[index].sum()), int(confusion[:, index].sum()), int(confusion.sum())
+    rest, rejected = total - of_class, total - called
+    right_rejections = rejected - (of_class - hits)
+    either = of_class + called
+    return {
+        "sensitivity": proportion(hits, of_class, "no image is of this class"),
+        "specificity": proportion(right_rejections, rest, "every image is of this class"),
+        "ppv": proportion(hits, called, "no image was called this class"),
+        "npv": proportion(right_rejections, rejected, "every image was called this class"),
+        "f1": Estimate(2 * hits / either) if either else lacking("no image is of this class or called so"),
     }
-    return (
-        {name: value() for name, (value, reason) in ratios.items() if not reason},
-        {name: reason for name, (_, reason) in ratios.items() if reason},
-    )
-
-
-def _average_auc(predictions: Predictions, numbers: dict[str, float], undefined: dict[str, str]) -> None:
-    """Mean of the one-vs-rest AUCs, plain and weighted by class frequency (Fawcett 2006, section 8)."""
-    names = [f"{slug(name)}/auc" for name in predictions.classes]
-    missing = [name for name in names if name not in numbers]
-    if missing:
-        reason = f"{', '.join(missing)} has no value"
-        undefined |= {"auc_macro_ovr": reason, "auc_weighted_ovr": reason}
-        return
-    aucs = [numbers[name] for name in names]
-    frequency = np.bincount(predictions.labels, minlength=len(names))
-    numbers["auc_macro_ovr"] = float(np.mean(aucs))
-    numbers["auc_weighted_ovr"] = float(np.average(aucs, weights=frequency))

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm, rankdata
+from scipy.stats import binomtest, norm
 
+from cxr.evaluation.estimates import placements
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.words import slug
 
 RESAMPLES = 2000
-_CELLS = 4_000_000  # of the largest array that a batch of resamples may need
+_COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc_macro_ovr")
+_COMPARED_BY_CLASS = ("sensitivity", "specificity", "auc")
 
 
 @dataclass(frozen=True)
@@ -52,75 +54,22 @@ def paired_differences(
     if (reference.ids, reference.classes) != (other.ids, other.classes) or not np.array_equal(reference.labels, other.labels):
         raise ValueError("the two sets of predictions are not of the same images")
     names = statistic_names(reference.classes)
-    members = np.unique(np.asarray(groups if groups is not None else reference.ids), return_inverse=True)[1].ravel()
-    count = int(members.max()) + 1
-
-    def of_draws(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        rows = drawn.reshape(-1, drawn.shape[-1])
-        times = np.stack([np.bincount(row, minlength=count) for row in rows]).astype(np.float64)
-        return statistics(other, times[:, members]) - statistics(reference, times[:, members])
-
-    with catch_warnings():
-        # A draw may hold no image of a rare class: such draws are left out below, so scipy's own interval is not used.
-        simplefilter("ignore", DegenerateDataWarning)
-        drawn = bootstrap(
-            (np.arange(count),),
-            lambda data, axis=-1: of_draws(data).reshape(len(names), *data.shape[:-1]),
-            n_resamples=RESAMPLES,
-            batch=max(1, _CELLS // len(members)),
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).bootstrap_distribution
+    statistics = statistics_of(reference), statistics_of(other)
+    members = groups if groups is not None else reference.ids
+    drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), members, RESAMPLES, seed)
     once = np.ones((1, len(members)))
-    values = statistics(reference, once)[:, 0], statistics(other, once)[:, 0]
+    values = statistics[0](once)[:, 0], statistics[1](once)[:, 0]
     tests = _tests(reference, other)
     found = []
     for index, name in enumerate(names):
         first, second = float(values[0][index]), float(values[1][index])
-        if not (np.isfinite(first) and np.isfinite(second)):
+        compared = name in _COMPARED or name.endswith(_COMPARED_BY_CLASS)
+        if not (compared and np.isfinite(first) and np.isfinite(second)):
             continue
         low, high = np.nanquantile(drawn[index], (0.025, 0.975))
         test, p_value = tests.get(name, ("", None))
         found.append(Difference(name, first, second, second - first, float(low), float(high), test, p_value))
     return found
-
-
-def statistic_names(classes: Sequence[str]) -> list[str]:
-    """The names of what `statistics` computes, in its order."""
-    by_class = [f"{slug(name)}/{key}" for name in classes for key in ("sensitivity", "specificity", "auc")]
-    return ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc_macro_ovr", *by_class]
-
-
-def statistics(predictions: Predictions, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every statistic for each row of image weights: (statistics, rows); `weights` is (rows, n). No value is nan."""
-    labels, predicted, k = predictions.labels, predictions.predicted, len(predictions.classes)
-    cells = np.eye(k * k)[labels * k + predicted]
-    confusion = (weights @ cells).reshape(-1, k, k)
-    total = confusion.sum(axis=(1, 2))
-    hits, of_class, called = np.einsum("bii->bi", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
-    losses = -np.log(np.clip(predictions.probabilities[np.arange(len(labels)), labels], np.finfo(float).eps, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sensitivity = hits / of_class
-        specificity = 1 - (called - hits) / (total[:, None] - of_class)
-        f1 = np.where(of_class + called > 0, 2 * hits / (of_class + called), 0)
-        rows = [hits.sum(axis=1) / total, _mean(sensitivity), f1.mean(axis=1), weights @ losses / total]
-    aucs = [weighted_auc(labels == index, predictions.probabilities[:, index], weights) for index in range(k)]
-    rows.append(np.mean(aucs, axis=0))
-    for index in range(k):
-        rows += [sensitivity[:, index], specificity[:, index], aucs[index]]
-    return np.stack(rows)
-
-
-def weighted_auc(positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area under the ROC curve with each image counted `weights` (rows, n) times; ties count half; nan without both classes."""
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    up = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)
-    down = np.add.reduceat(weights[:, order] * ~positive[order], starts, axis=1)
-    below = np.cumsum(down, axis=1) - down / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
 
 
 def mcnemar(reference_right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> float:
@@ -135,12 +84,9 @@ def delong(positive: NDArray[np.bool_], reference: NDArray[np.float64], other: N
     m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:
         return 1.0
-    above, below, aucs = [], [], []
-    for scores in (reference, other):
-        ranks = rankdata(scores)
-        above.append((ranks[positive] - rankdata(scores[positive])) / n)
-        below.append(1 - (ranks[~positive] - rankdata(scores[~positive])) / m)
-        aucs.append(float(above[-1].mean()))
+    found = [placements(positive, scores) for scores in (reference, other)]
+    above, below = [each[0] for each in found], [each[1] for each in found]
+    aucs = [float(each.mean()) for each in above]
     covariance = np.cov(np.stack(above)) / m + np.cov(np.stack(below)) / n
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     if variance <= 1e-20:
@@ -190,12 +136,6 @@ def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
             "other_p_true": other.probabilities[rows, true],
         }
     )
-
-
-def _mean(sensitivity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the classes that occur."""
-    present = np.isfinite(sensitivity)
-    return np.asarray(np.where(present, sensitivity, 0).sum(axis=1) / present.sum(axis=1))
 
 
 def _tests(reference: Predictions, other: Predictions) -> dict[str, tuple[str, float]]:

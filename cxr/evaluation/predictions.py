@@ -24,6 +24,11 @@ class Predictions:
         """The most probable class of each image, (n,), index into classes."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
+    def only(self, rows: NDArray[np.int64]) -> "Predictions":
+        """Those of some rows, in their order."""
+        ids = tuple(self.ids[row] for row in rows)
+        return Predictions(ids, self.classes, self.labels[rows], self.probabilities[rows])
+
     def to_csv(self, path: Path) -> None:
         """Write columns id, label, predicted, and p_CLASS for each class, sorted by id; floats survive the round trip."""
         frame = pd.DataFrame({"id": self.ids, "label": [self.classes[index] for index in self.labels]})

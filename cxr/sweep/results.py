@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cxr.comparison.baseline import baselines_like
-from cxr.evaluation.figures import png_of
-from cxr.evaluation.sweep_figure import sweep_figure
+from cxr.evaluation.figures.drawing import png_of
+from cxr.evaluation.figures.sweep import sweep_figure
 from cxr.progress import wide_console
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from cxr.config import LossConfig
-from cxr.errors import Mistake
-from cxr.model.class_weights import class_weights, cost_matrix
+from cxr.model.class_weights import class_weights
 
 COUNTS = st.lists(st.integers(1, 5000), min_size=2, max_size=10)
 
@@ -33,17 +32,3 @@ def test_effective_weights_run_from_none_to_balanced() -> None:
     np.testing.assert_allclose(at[0.999999], class_weights(LossConfig(weighting="balanced"), counts), rtol=1e-2)
     # Cui et al. 2019, equation 2, by hand: (1 - 0.99^300) / (1 - 0.99^10)
     assert at[0.99][0] / at[0.99][1] == pytest.approx((1 - 0.99**300) / (1 - 0.99**10), rel=1e-5)
-
-
-def test_costs_default_to_one_for_any_mistake() -> None:
-    costs = cost_matrix(
-        LossConfig(costs={"covid": {"normal": 5}, "viral_pneumonia": {"covid": 0}}), ["COVID", "Normal", "Viral Pneumonia"]
-    )
-    assert costs.tolist() == [[0, 5, 1], [1, 0, 1], [0, 1, 0]]
-
-
-def test_costs_name_classes_that_exist() -> None:
-    with pytest.raises(Mistake, match="no class covd: did you mean covid"):
-        cost_matrix(LossConfig(costs={"covd": {"normal": 5}}), ["COVID", "Normal"])
-    with pytest.raises(Mistake, match="the cost of being right"):
-        cost_matrix(LossConfig(costs={"covid": {"covid": 5}}), ["COVID", "Normal"])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cxr.config import Config, TrainingConfig
-from cxr.model.class_weights import class_weights, cost_matrix
+from cxr.costs import cost_matrix
+from cxr.model.class_weights import class_weights
 from cxr.model.loss import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -45,7 +46,9 @@ def fitted(config: Config, network: Network | None = None) -> tuple[Fitted, list
         prepare_tensorflow(config.training)
         network = tiny_network()
     loss = make_loss(
-        config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix(config.loss, ["COVID", "Normal", "Viral Pneumonia"])
+        config.loss,
+        class_weights(config.loss, [5, 5, 5]),
+        cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs"),
     )
     phases: list[tuple[str, int]] = []
     seen: list[Epoch] = []

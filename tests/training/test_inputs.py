@@ -8,9 +8,10 @@ import pytest
 
 from cxr.cache.cache import Cache
 from cxr.config import Config
+from cxr.costs import cost_matrix
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
-from cxr.model.class_weights import class_weights, cost_matrix
+from cxr.model.class_weights import class_weights
 from cxr.model.cut import cut
 from cxr.model.loss import make_loss
 from cxr.model.network import build_network
@@ -35,7 +36,9 @@ VAL = DATA.val
 def fitted(config: Config, cache: Cache | None) -> Fitted:
     prepare_tensorflow(config.training)
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    loss = make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix(config.loss, ["a", "b", "c"]))
+    loss = make_loss(
+        config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix(config.loss.costs, ["a", "b", "c"], "loss.costs")
+    )
     return fit(network, DATA, loss, config, Watcher(), cache=cache)
 
 

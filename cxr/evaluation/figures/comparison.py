@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from cxr.evaluation.figures import COLOURS
+from cxr.evaluation.figures.drawing import COLOURS, Drawn
 from cxr.evaluation.paired import Difference
 
 MOST = len(COLOURS)
@@ -13,6 +13,17 @@ MOST = len(COLOURS)
 def differences_figure(differences: Sequence[Difference], title: str) -> Figure:
     """One run against another: each metric's difference with its 95 % interval."""
     return runs_figure({"": differences}, title)
+
+
+def vs_baseline(differences: Sequence[Difference], title: str) -> Drawn:
+    """The figure of a run against its baseline, with what it says."""
+    told = "; ".join(f"{each.metric} {each.difference:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in differences)
+    return Drawn(
+        "vs_baseline",
+        differences_figure(differences, title),
+        "Difference from the frozen-head baseline on the same images, with 95 % intervals",
+        f"Differences from the baseline: {told}.",
+    )
 
 
 def runs_figure(by_run: dict[str, Sequence[Difference]], title: str) -> Figure:

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cxr.evaluation.figures import COLOURS
+from cxr.evaluation.figures.drawing import COLOURS
 
 MOST = 40  # jobs that a figure can hold and still be read
 

@@ -1,0 +1,67 @@
+"""`cxr evaluate RUN`: its logged predictions with other targets or costs, or its saved model on other data; a report of its own."""
+
+import argparse
+import os
+
+from cxr.comparison.runs import in_short, read_results
+from cxr.errors import Mistake
+from cxr.memory import prepare_memory
+from cxr.progress import Progress
+from cxr.reevaluation.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, read_document
+from cxr.reevaluation.settings import asked_of
+from cxr.reproduction.logged import read_logged, restore
+from cxr.reproduction.verdict import check_finished
+from cxr.summary import print_assessment
+from cxr.tracking.search import find_run, runs_by_id
+from cxr.tracking.store import open_store, store_with_runs
+from cxr.words import in_words
+
+
+def main(arguments: list[str]) -> None:
+    """Evaluate, log, and print what came of it."""
+    asked = _parser().parse_intermixed_args(arguments)
+    prepare_memory()
+    store = store_with_runs()
+    open_store(store)
+    run = find_run(asked.run, store)
+    if run.tags.get("cxr.role") == "evaluation":
+        raise Mistake(
+            f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags.get('cxr.evaluates', '')[:8]}"
+        )
+    check_finished(run)
+    logged = read_logged(run)
+    wanted = asked_of(restore(logged, []).config, asked.overrides)
+    read_document(run)  # says so where there is none, before anything is scored
+    progress = Progress()
+    if not wanted.other_data:
+        return _print(evaluate_again(logged, wanted.config, store, progress))
+    from cxr.reevaluation.other_data import score
+
+    classes = read_results(run)["val"].predictions.classes
+    scored = score(logged, classes, wanted.config, run.file("model/model.keras"), progress)
+    seen = scored.overlap
+    print(
+        f"  Overlap with the run's own data: {in_words(seen.same_pixels, 'image')} with the same pixels, "
+        f"{seen.look_alike:,} more that look alike; {seen.left_out:,} left out, as the run learned from them"
+    )
+    return _print(evaluate_elsewhere(logged, wanted.config, scored, store, progress))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr evaluate",
+        description="Evaluate a logged run again: its own predictions with other targets or costs (evaluation.SETTING=VALUE), or "
+        "its saved model on other data (data=folder data.root=FOLDER), which is checked first for images that the run has seen.",
+        epilog="The result is a run of its own in the store, with the whole report. Thresholds and temperature are always chosen "
+        "on the validation images of RUN.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("overrides", nargs="*", metavar="SETTING=VALUE", help="evaluation.sensitivity=0.98, data=folder, ...")
+    return parser
+
+
+def _print(made: Evaluated) -> None:
+    print_assessment(made.name, made.judgement, made.assessment)
+    report = runs_by_id([made.run_id])[made.run_id].file("report.html")
+    print(f"  Run {made.run_id} is logged; its report: {report}")
+    print(f"  See it beside others with  {os.environ.get('CXR_COMMAND', 'cxr')} ui")

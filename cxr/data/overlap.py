@@ -1,0 +1,35 @@
+"""Whether images of other data are among those that a run has seen."""
+
+import pandas as pd
+
+SAME, ALIKE = "same pixels", "looks alike"
+_BITS = 64
+
+
+def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
+    """Images of `other` that a manifest `seen` has too, one row each: path, seen_as, part (of the split) and how.
+
+    `how` is `SAME` for equal pixels, else `ALIKE` where the perceptual hashes of the whole films differ in one bit at most, which
+    few films of different patients do. Both frames have the columns path, sha256 and phash, the second split too; films
+    without a perceptual hash are compared by pixels alone.
+    """
+    by_pixels = seen.drop_duplicates("sha256").set_index("sha256")
+    by_look = seen[seen["phash"] != ""].drop_duplicates("phash").set_index("phash")
+    rows = []
+    for path, sha256, phash in zip(other["path"], other["sha256"], other["phash"], strict=True):
+        if sha256 in by_pixels.index:
+            match, how = by_pixels.loc[sha256], SAME
+        elif near := [each for each in _near(phash) if each in by_look.index]:
+            match, how = by_look.loc[near[0]], ALIKE
+        else:
+            continue
+        rows.append({"path": path, "seen_as": match["path"], "part": match["split"], "how": how})
+    return pd.DataFrame(rows, columns=["path", "seen_as", "part", "how"])
+
+
+def _near(phash: str) -> list[str]:
+    """A hash and all that differ from it in one bit; nothing for one that is not known."""
+    if not phash:
+        return []
+    value = int(phash, 16)
+    return [f"{each:016x}" for each in (value, *(value ^ (1 << bit) for bit in range(_BITS)))]

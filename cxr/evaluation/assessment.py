@@ -1,0 +1,188 @@
+"""Everything that predictions amount to, as one value: what the report shows and its JSON holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxr.config import Config, EvaluationConfig
+from cxr.costs import cost_matrix
+from cxr.data.manifest import COLUMNS
+from cxr.errors import Mistake
+from cxr.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature, scaled
+from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, judge_sets
+from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.failures import Failure, failures
+from cxr.evaluation.metrics import Evaluation, evaluate, with_resampling
+from cxr.evaluation.operating_points import OperatingPoint, choose_rules, judge_rules
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roles import Roles, roles_of
+from cxr.evaluation.subgroups import Subgroup, subgroups
+from cxr.evaluation.triage import Triage, judge_triage, zones_of
+from cxr.words import nearest
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run said, and of whom: predictions of the images that choose and of those that judge.
+
+    `part` is the part of the split that judges, `groups` the group of each of its images, and `columns` (n, any) what else the
+    manifest says of them. Where no part is left to judge, `judged` is `validation`.
+    """
+
+    validation: Predictions
+    judged: Predictions
+    part: str
+    groups: Sequence[str]
+    columns: pd.DataFrame
+
+    @property
+    def chosen_on_same(self) -> bool:
+        """Whether thresholds and temperature were chosen on the images that judge them."""
+        return self.validation is self.judged
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All numbers of one part of a split; see the classes for what each means.
+
+    `no_urgent` says why there are no operating points, triage and decision curve where there are none, and `notes` what a
+    reader has to know to read the numbers.
+    """
+
+    part: str
+    images: int
+    groups: int
+    validation_images: int
+    classes: list[str]
+    by_class: dict[str, int]
+    estimates: dict[str, Estimate]
+    confusion: list[list[int]]
+    temperature: Temperature
+    calibration: Calibration
+    calibration_after: Calibration
+    conformal: ConformalSets
+    costs: list[list[float]]
+    operating_points: list[OperatingPoint]
+    triage: Triage | None
+    decision_curve: DecisionCurve | None
+    no_urgent: str
+    subgroups: list[Subgroup]
+    failures: list[Failure]
+    notes: list[str]
+
+
+def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_columns: Sequence[str]) -> None:
+    """Raise `Mistake` for classes and columns that the data does not have, before anything is trained."""
+    roles_of(settings, classes)
+    cost_matrix(settings.costs, classes, "evaluation.costs")
+    known = [*(name for name in COLUMNS if name not in ("path", "label", "split")), *more_columns]
+    for name in settings.subgroups or ():
+        if name not in known:
+            raise Mistake(f"evaluation.subgroups: the manifest has no column {name}: {nearest(name, known)}; see data.columns.more")
+
+
+def subgroup_columns(config: Config) -> list[str]:
+    """The columns of the manifest by which subgroups are told apart."""
+    asked = config.evaluation.subgroups
+    return list(dict.fromkeys(["source", *config.data.columns.more] if asked is None else asked))
+
+
+def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
+    """Choose on validation, judge on what is left, and count everything. Raises `Mistake` for a class that is not there."""
+    validation, judged = evidence.validation, evidence.judged
+    roles = roles_of(settings, judged.classes)
+    costs = costs_of(settings, roles, judged.classes)
+    evaluation = with_resampling(evaluate(judged), judged, evidence.groups, settings.resamples)
+    temperature = fit_temperature(validation)
+    set_thresholds = conformal_thresholds(validation, settings.alpha)
+    rules, points, triage, curve, zones = [], [], None, None, None
+    if roles.urgent is not None:
+        targets = settings.sensitivity, settings.specificity
+        rules = choose_rules(validation, roles.urgent, *targets, costs, temperature.value)
+        points = judge_rules(rules, validation, judged, roles.urgent, costs, evidence.groups, settings.resamples)
+        at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
+        slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
+        zones = zones_of(judged, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
+        triage = judge_triage(judged, roles, zones, points, settings.prevalences, settings.review_routine)
+        curve = decision_curve(judged.labels == roles.urgent, scaled(judged, temperature.value).probabilities[:, roles.urgent])
+    return Assessment(
+        part=evidence.part,
+        images=len(judged.labels),
+        groups=len(set(evidence.groups)),
+        validation_images=len(validation.labels),
+        classes=list(judged.classes),
+        by_class={name: int((judged.labels == index).sum()) for index, name in enumerate(judged.classes)},
+        estimates=evaluation.estimates,
+        confusion=evaluation.confusion.tolist(),
+        temperature=temperature,
+        calibration=calibration(judged, settings.bins),
+        calibration_after=calibration(scaled(judged, temperature.value), settings.bins),
+        conformal=judge_sets(judged, set_thresholds, settings.alpha),
+        costs=costs.astype(float).tolist(),
+        operating_points=points,
+        triage=triage,
+        decision_curve=curve,
+        no_urgent=roles.why_not,
+        subgroups=subgroups(
+            judged, evidence.columns, rules, roles.urgent, zones, bins=settings.bins, small_below=settings.small_group
+        ),
+        failures=failures(judged, settings.failures),
+        notes=_notes(evidence, roles),
+    )
+
+
+def numbers_of(found: Assessment) -> dict[str, float]:
+    """What a store keeps besides the estimates: of each rule points/RULE/RATE, calibration, conformal sets and triage."""
+    rates = {
+        f"points/{point.rule.name}/{key}": getattr(point.judged, key)
+        for point in found.operating_points
+        for key in ("sensitivity", "specificity", "ppv", "npv")
+    }
+    rates |= {f"points/{point.rule.name}/cost_per_image": point.cost_per_image for point in found.operating_points}
+    if found.triage:
+        rates |= {f"triage/urgent_in_{zone.name}": zone.of_urgent for zone in found.triage.zones}
+    rates["conformal/coverage"] = found.conformal.overall
+    plain = {
+        "calibration/ece": found.calibration.ece,
+        "calibration/ece_after": found.calibration_after.ece,
+        "calibration/log_loss_after": found.calibration_after.nll,
+        "calibration/brier_after": found.calibration_after.brier,
+        "calibration/temperature": found.temperature.value,
+        "conformal/mean_size": found.conformal.mean_size,
+    }
+    plain |= {
+        f"points/{point.rule.name}/threshold": point.rule.threshold
+        for point in found.operating_points
+        if point.rule.threshold is not None
+    }
+    return {**plain, **Evaluation(rates, np.array(found.confusion)).logged}
+
+
+def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -> np.ndarray:
+    """Cost of each true and predicted class: 1 for a mistake, `missed_cost` for missing the urgent class, or what `costs` says."""
+    costs = {true: dict(row) for true, row in settings.costs.items()}
+    matrix = cost_matrix(costs, classes, "evaluation.costs")
+    if not costs and roles.urgent is not None:
+        matrix[roles.urgent] *= settings.missed_cost
+    return matrix
+
+
+def _notes(evidence: Evidence, roles: Roles) -> list[str]:
+    found = []
+    if evidence.chosen_on_same:
+        found.append(
+            "No part of the split was left to judge: thresholds, temperature and conformal sets were chosen on the images "
+            "that judge them here, so what they reach is optimistic."
+        )
+    images, groups = len(evidence.judged.labels), len(set(evidence.groups))
+    if groups < images:
+        found.append(
+            f"The {images:,} images are of {groups:,} groups (patients or copies). The bootstrap draws whole groups; Wilson's and "
+            "DeLong's intervals take images as independent, so they may be too narrow."
+        )
+    if roles.urgent is not None and roles.routine is None:
+        found.append("No class is called Normal, so no image is of routine priority: evaluation.routine=CLASS names it.")
+    return found

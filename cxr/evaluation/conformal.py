@@ -1,0 +1,69 @@
+"""Sets of classes that hold the true one as often as promised, class by class, with thresholds from validation."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.predictions import Predictions
+from cxr.words import slug
+
+
+@dataclass(frozen=True)
+class ConformalSets:
+    """Sets on the images that judge: how often they hold the true class, and how large they are.
+
+    `thresholds` and `coverage` are by class slug; a threshold is the lowest probability that puts a class into a set, 0 where
+    there were too few validation images of it, so that it is in every set; `too_few` names those.
+    """
+
+    alpha: float
+    thresholds: dict[str, float]
+    too_few: list[str]
+    coverage: dict[str, Estimate]
+    overall: Estimate
+    mean_size: float
+    of_one: Estimate
+    empty: Estimate
+
+
+def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.float64]:
+    """The probability that a class needs to be in a set, (classes,), so that sets lack the true class in `alpha` of cases at most.
+
+    Class-conditional split conformal prediction with the score 1 - p (Vovk, "Conditional validity of inductive conformal
+    predictors", 2012; Sadinle et al. 2019): the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
+    """
+    found = np.zeros(len(validation.classes))
+    for index in range(len(found)):
+        scores = np.sort(1 - validation.probabilities[validation.labels == index, index])
+        place = math.ceil((len(scores) + 1) * (1 - alpha) - 1e-9)
+        found[index] = 1 - scores[place - 1] if place <= len(scores) else 0.0
+    return found
+
+
+def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which classes are in the set of each image, (n, classes)."""
+    return np.asarray(1 - predictions.probabilities <= 1 - thresholds + 1e-12)
+
+
+def judge_sets(predictions: Predictions, thresholds: NDArray[np.float64], alpha: float) -> ConformalSets:
+    """Coverage and size on images that did not set the thresholds."""
+    sets = conformal_sets(predictions, thresholds)
+    hold = sets[np.arange(len(sets)), predictions.labels]
+    sizes, slugs = sets.sum(axis=1), [slug(name) for name in predictions.classes]
+
+    def share(true: NDArray[np.bool_]) -> Estimate:
+        return proportion(int(true.sum()), len(true), "no image is of this class")
+
+    return ConformalSets(
+        alpha=alpha,
+        thresholds={name: float(each) for name, each in zip(slugs, thresholds, strict=True)},
+        too_few=[name for name, each in zip(slugs, thresholds, strict=True) if each == 0],
+        coverage={name: share(hold[predictions.labels == index]) for index, name in enumerate(slugs)},
+        overall=share(hold),
+        mean_size=float(sizes.mean()),
+        of_one=share(sizes == 1),
+        empty=share(sizes == 0),
+    )

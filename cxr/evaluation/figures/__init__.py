@@ -1,0 +1,1 @@
+"""Figures of evaluation: for a paper, the report or MLflow's viewer."""

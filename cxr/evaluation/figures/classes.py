@@ -1,0 +1,146 @@
+"""How the classes fare: confusion matrix, sensitivity and specificity, ROC and precision-recall curves."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
+from cxr.evaluation.predictions import Predictions
+from cxr.words import part_in_full, slug
+
+
+def class_figures(judged: Predictions, found: Assessment) -> list[Drawn]:
+    """The four figures of the classes."""
+    part, n = part_in_full(found.part), found.images
+    of_class = [(name, found.estimates[f"{slug(name)}/sensitivity"]) for name in found.classes]
+    sensitivities = "; ".join(f"{name} {each.in_words}" for name, each in of_class)
+    areas = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auc'].in_words}" for name in found.classes)
+    precisions = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auprc'].in_words}" for name in found.classes)
+    return [
+        Drawn(
+            "confusion_matrix",
+            confusion_figure(found),
+            "Images by true class (rows) and most probable class (columns), with shares of the row",
+            f"Confusion matrix of {n:,} {part} images. On the diagonal, sensitivity: {sensitivities}.",
+        ),
+        Drawn(
+            "sensitivity_specificity",
+            class_figure(found),
+            "Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals",
+            f"Points with intervals for each class. Sensitivity: {sensitivities}.",
+        ),
+        Drawn(
+            "roc_curves",
+            roc_figure(judged, found),
+            "ROC curve of each class against the rest, AUC with DeLong's 95 % interval; crosses: operating points",
+            f"ROC curves of {n:,} {part} images. AUC: {areas}.",
+        ),
+        Drawn(
+            "pr_curves",
+            pr_figure(judged, found),
+            "Precision-recall curve of each class against the rest, with average precision and its 95 % interval",
+            f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",
+        ),
+    ]
+
+
+def confusion_figure(found: Assessment) -> Figure:
+    """Counts, with each row's percentages, which on the diagonal are sensitivities."""
+    counts, classes, many = np.array(found.confusion), found.classes, len(found.classes) >= 6
+    rows = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    side = max(5.2, 1.9 + 1.15 * len(classes) * (0.8 if many else 1))
+    title = f"Confusion matrix, {part_in_full(found.part)} (n = {found.images:,})"
+    figure, axes = one_axes(title, (side + 1, side * 0.88))
+    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(*counts.shape):
+        colour = "white" if share[row, column] > 0.55 else "black"
+        text = f"{counts[row, column]:,}\n{share[row, column]:.1%}"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8 if many else 12)
+    places = range(len(classes))
+    names = [f"{name}\n(n = {count:,})" for name, count in zip(classes, rows[:, 0], strict=True)]
+    axes.set_xticks(places, classes, rotation=30 if len(classes) > 4 else 0, ha="right" if len(classes) > 4 else "center")
+    axes.set_yticks(places, names)
+    axes.set_xlabel("Most probable class")
+    axes.set_ylabel("True class")
+    figure.colorbar(shown, label="Share of the true class", format=lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def class_figure(found: Assessment) -> Figure:
+    """Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals."""
+    classes = found.classes
+    title = f"Sensitivity and specificity by class, {part_in_full(found.part)} (n = {found.images:,})"
+    figure, axes = one_axes(title, (7.0, 2.1 + 0.75 * len(classes)))
+    for row, name in enumerate(classes):
+        styles = (("sensitivity", -0.16, "o", COLOURS[0]), ("specificity", 0.16, "s", COLOURS[1]))
+        for key, offset, marker, colour in styles:
+            rate = found.estimates[f"{slug(name)}/{key}"]
+            if rate.value is None or rate.low is None or rate.high is None:
+                continue
+            axes.plot([rate.low, rate.high], [row + offset] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
+            label = key.capitalize() if row == 0 else None
+            axes.plot(rate.value, row + offset, marker, color=colour, markersize=8, label=label, clip_on=False)
+            told = f"{rate.value:.3f}  ({rate.out_of})"
+            axes.annotate(told, (1.015, row + offset), va="center", fontsize=9.5, annotation_clip=False)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_ylim(len(classes) - 0.5, -0.5)
+    axes.set_xlim(left_of(axes), 1.003)
+    axes.set_xlabel("Proportion of images, with 95 % Wilson interval")
+    axes.set_ylabel("Class")
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def roc_figure(judged: Predictions, found: Assessment) -> Figure:
+    """One-vs-rest ROC curve of each class, and where the operating points of the urgent one lie."""
+    title = f"ROC curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
+    figure, axes = one_axes(title, (6.8, 6.2))
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="Chance")
+    for index, name in enumerate(found.classes):
+        area = found.estimates[f"{slug(name)}/auc"]
+        if area.value is not None:
+            false_rate, true_rate, _ = roc_curve(judged.labels == index, judged.probabilities[:, index])
+            _curve(axes, index, false_rate, true_rate, f"{name} (n = {found.by_class[name]:,}): AUC {area.in_words}")
+    for point in found.operating_points:
+        x, y = point.judged.specificity.value, point.judged.sensitivity.value
+        if x is not None and y is not None:
+            axes.plot(1 - x, y, "x", color="black", markersize=8, markeredgewidth=2, zorder=5)
+    _unit_square(axes)
+    axes.set_xlabel("1 - specificity (share of the other classes' images)")
+    axes.set_ylabel("Sensitivity (share of the class's images)")
+    axes.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def pr_figure(judged: Predictions, found: Assessment) -> Figure:
+    """One-vs-rest precision-recall curve of each class; the share of the class is what chance would reach."""
+    title = f"Precision-recall curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
+    figure, axes = one_axes(title, (6.8, 6.2))
+    for index, name in enumerate(found.classes):
+        area = found.estimates[f"{slug(name)}/auprc"]
+        if area.value is not None:
+            precision, recall, _ = precision_recall_curve(judged.labels == index, judged.probabilities[:, index])
+            chance = found.by_class[name] / found.images
+            _curve(axes, index, recall, precision, f"{name}: {area.in_words}, chance {chance:.2f}")
+    _unit_square(axes)
+    axes.set_xlabel("Sensitivity (recall, share of the class's images)")
+    axes.set_ylabel("PPV (precision, share of the images called so)")
+    if axes.get_lines():
+        axes.legend(loc="lower left", fontsize=9)
+    return figure
+
+
+def _curve(axes: Axes, index: int, x: np.ndarray, y: np.ndarray, label: str) -> None:
+    colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
+    axes.plot(x, y, linewidth=2, color=colour, linestyle=line, label=label)
+
+
+def _unit_square(axes: Axes) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.3)

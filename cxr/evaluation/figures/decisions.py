@@ -1,0 +1,170 @@
+"""What decisions lead to: operating points, triage zones, predictive values and net benefit of the urgent class."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.decision_curve import DecisionCurve
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
+from cxr.evaluation.triage import Triage
+from cxr.words import part_in_full
+
+RULES = {
+    "argmax": "Most probable class",
+    "sensitivity_target": "Sensitivity target",
+    "specificity_target": "Specificity target",
+    "least_cost": "Least expected cost",
+}
+ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTINE"}
+
+
+def decision_figures(found: Assessment) -> list[Drawn]:
+    """Four figures, or none where no class is urgent."""
+    if found.triage is None or found.decision_curve is None:
+        return []
+    urgent, part = found.triage.urgent, part_in_full(found.part)
+    told = "; ".join(
+        f"{RULES[each.rule.name]}: sensitivity {each.judged.sensitivity.in_words}, specificity {each.judged.specificity.in_words}"
+        for each in found.operating_points
+    )
+    missed = "; ".join(f"{each.missed.value or 0:.1f} at {each.prevalence:.0%}" for each in found.triage.workload)
+    values = "; ".join(
+        f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.in_words}" for each in found.triage.predictive_values
+    )
+    helps = _helps(found.decision_curve)
+    return [
+        Drawn(
+            "operating_points",
+            points_figure(found),
+            f"Operating points for {urgent}, chosen on validation and judged here, with 95 % Wilson intervals; dashed: targets",
+            f"Sensitivity and specificity for {urgent} on {found.images:,} {part} images. {told}.",
+        ),
+        Drawn(
+            "triage_workload",
+            workload_figure(found.triage, found.images),
+            f"Expected patients of 1,000 in each zone by prevalence of {urgent}, and those that routine priority would miss",
+            f"Stacked bars. Patients with {urgent} in the routine zone, of 1,000: {missed}.",
+        ),
+        Drawn(
+            "predictive_values",
+            values_figure(found.triage, found.images),
+            f"PPV and NPV for {urgent} by prevalence, for each operating point; bands join the ends of both intervals",
+            f"PPV: {values}.",
+        ),
+        Drawn(
+            "decision_curve",
+            curve_figure(found.decision_curve, urgent, f"{part} (n = {found.images:,})"),
+            f"Net benefit of acting on calibrated probabilities of {urgent}, against treating all and treating none",
+            f"Decision curve. {helps}",
+        ),
+    ]
+
+
+def points_figure(found: Assessment) -> Figure:
+    """Sensitivity and specificity of each rule on the images that judge, beside the targets."""
+    points = found.operating_points
+    assert found.triage is not None
+    title = f"Operating points for {found.triage.urgent}, {part_in_full(found.part)} (n = {found.images:,})"
+    figure, axes = one_axes(title, (7.4, 2.1 + 0.75 * len(points)))
+    for row, point in enumerate(points):
+        pairs = ((point.judged.sensitivity, -0.16, "o", 0), (point.judged.specificity, 0.16, "s", 1))
+        for key, (rate, offset, marker, index) in zip(("sensitivity", "specificity"), pairs, strict=True):
+            if rate.value is None or rate.low is None or rate.high is None:
+                continue
+            axes.plot([rate.low, rate.high], [row + offset] * 2, color=COLOURS[index], linewidth=2.2, solid_capstyle="butt")
+            label = key.capitalize() if row == 0 else None
+            axes.plot(rate.value, row + offset, marker, color=COLOURS[index], markersize=8, label=label, clip_on=False)
+            told = f"{rate.value:.3f}  ({rate.out_of})"
+            axes.annotate(told, (1.015, row + offset), va="center", fontsize=9.5, annotation_clip=False)
+            if point.rule.target is not None and point.rule.aim == key:
+                axes.plot([point.rule.target] * 2, [row + offset - 0.14, row + offset + 0.14], "--", color="black", linewidth=1.5)
+    axes.set_yticks(range(len(points)), [_rule_in_short(point.rule.name, point.rule.target) for point in points])
+    axes.set_ylim(len(points) - 0.5, -0.5)
+    axes.set_xlim(left_of(axes), 1.003)
+    axes.set_xlabel("Proportion of images, with 95 % Wilson interval")
+    axes.set_ylabel("Rule")
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def workload_figure(triage: Triage, images: int) -> Figure:
+    """Patients of 1,000 by zone and prevalence."""
+    title = f"Triage of 1,000 patients by prevalence of {triage.urgent} (from n = {images:,})"
+    figure, axes = one_axes(title, (7.4, 4.2))
+    bottoms, places = np.zeros(len(triage.workload)), range(len(triage.workload))
+    for zone, colour in (("fast_track", COLOURS[1]), ("review", COLOURS[4]), ("routine", COLOURS[5])):
+        heights = np.array([getattr(each, zone).value or 0.0 for each in triage.workload])
+        axes.bar(places, heights, bottom=bottoms, color=colour, width=0.62, label=ZONE_NAMES[zone], edgecolor="white")
+        for place, height, bottom in zip(places, heights, bottoms, strict=True):
+            if height >= 45:
+                axes.text(place, bottom + height / 2, f"{height:.0f}", ha="center", va="center", fontsize=10)
+        bottoms += heights
+    for place, each in zip(places, triage.workload, strict=True):
+        axes.text(place, 1012, f"missed: {_few(each.missed)}", ha="center", va="bottom", fontsize=9)
+    axes.set_xticks(places, [f"{each.prevalence:.0%}" for each in triage.workload])
+    axes.set_ylim(0, 1080)
+    axes.set_xlabel(f"Prevalence of {triage.urgent} (share of patients)")
+    axes.set_ylabel("Expected patients of 1,000")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def values_figure(triage: Triage, images: int) -> Figure:
+    """PPV and NPV by prevalence, a line a rule."""
+    figure = Figure(figsize=(8.2, 4.3), layout="constrained")
+    figure.suptitle(f"Predictive values for {triage.urgent} by prevalence (from n = {images:,})", fontsize=13)
+    for axes, key in zip(figure.subplots(1, 2), ("ppv", "npv"), strict=True):
+        for index, rule in enumerate(dict.fromkeys(each.rule for each in triage.predictive_values)):
+            told = [(each.prevalence, getattr(each, key)) for each in triage.predictive_values if each.rule == rule]
+            known = [(x, y) for x, y in told if y.value is not None]
+            style = {"color": COLOURS[index], "linestyle": LINES[index], "marker": "osD^"[index], "markersize": 5}
+            axes.plot([x for x, _ in known], [y.value for _, y in known], label=RULES[rule] if key == "ppv" else None, **style)
+            axes.fill_between(
+                [x for x, _ in known], [y.low for _, y in known], [y.high for _, y in known], color=COLOURS[index], alpha=0.12
+            )
+        axes.set_xlabel("Prevalence (share of patients)")
+        axes.set_ylabel(f"{key.upper()} (share of those called {'so' if key == 'ppv' else 'otherwise'})")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def curve_figure(curve: DecisionCurve, urgent: str, part: str) -> Figure:
+    """Net benefit by threshold probability."""
+    figure, axes = one_axes(f"Decision curve for {urgent}, {part}", (7.2, 4.4))
+    axes.plot(curve.thresholds, curve.model, color=COLOURS[0], linewidth=2.2, label="Model")
+    axes.plot(curve.thresholds, curve.treat_all, color=COLOURS[1], linestyle="--", label="Treat all")
+    axes.axhline(0, color="0.3", linestyle=":", label="Treat none")
+    top = max(curve.prevalence, 0.01)
+    axes.set_ylim(-0.25 * top, 1.1 * top)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"Threshold: probability of {urgent} from which one would act")
+    axes.set_ylabel("Net benefit (true positives an image)")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _rule_in_short(name: str, target: float | None) -> str:
+    return f"{RULES[name]}\n{target:g}" if target is not None else RULES[name]
+
+
+def _few(missed: Estimate) -> str:
+    if missed.value is None or missed.low is None or missed.high is None:
+        return "-"
+    return f"{missed.value:.1f}\n({missed.low:.1f}-{missed.high:.1f})"
+
+
+def _helps(curve: DecisionCurve) -> str:
+    better = [
+        threshold
+        for threshold, model, all_ in zip(curve.thresholds, curve.model, curve.treat_all, strict=True)
+        if model > max(all_, 0) + 1e-9
+    ]
+    if not better:
+        return "The model is nowhere better than treating all or none."
+    return f"The model is better than treating all or none at thresholds from {min(better):.2f} to {max(better):.2f}."

@@ -1,0 +1,95 @@
+"""Heat maps as arrays: which images they are made of, what they have in common, and whether they show anything that was learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from cxr.evaluation.predictions import Predictions
+
+_UNLIKE = 0.5  # rank correlation with randomised weights, from which on maps are said not to depend on what was learned
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """An image of the gallery; its heat is that of the class it was taken for."""
+
+    row: int  # of the predictions
+    id: str
+    label: str
+    predicted: str
+    probability: float  # of the class it was taken for
+
+
+@dataclass(frozen=True)
+class RandomisedStage:
+    """How alike heat maps stay while a part of the weights is shuffled: mean rank correlation over images, -1 to 1."""
+
+    weights: str
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What is known of the heat maps of a run, besides their pictures."""
+
+    layer: str  # whose feature map they are made of
+    map_size: tuple[int, int]
+    gallery: list[Exhibit]
+    averaged: dict[str, int]  # images by class whose maps were averaged
+    checked: int  # images of the randomisation check
+    randomisation: list[RandomisedStage]
+    verdict: str
+
+
+def gallery(predictions: Predictions, per_kind: int) -> list[Exhibit]:
+    """Up to `per_kind` images of each true class that were taken for it, then as many that were not, neither best nor worst."""
+    found = []
+    for index in range(len(predictions.classes)):
+        for right in (True, False):
+            rows = np.flatnonzero((predictions.labels == index) & ((predictions.predicted == index) == right))
+            found += [_exhibit(predictions, row) for row in drawn(predictions, rows, per_kind)]
+    return found
+
+
+def drawn(predictions: Predictions, rows: NDArray[np.int64], count: int) -> list[int]:
+    """Up to `count` of some rows, as a hash of their ids draws them: the same ones each time, and none that anyone chose."""
+    return [int(row) for row in sorted(rows, key=lambda row: sha256(predictions.ids[row].encode()).hexdigest())[:count]]
+
+
+def shown(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps (n, rows, columns) as they are shown: from 0, where nothing speaks for the class, to 1 at the strongest place."""
+    positive = np.maximum(heat, 0)
+    top = positive.max(axis=(1, 2), keepdims=True)
+    return np.asarray(np.divide(positive, top, out=np.zeros_like(positive), where=top > 0), np.float32)
+
+
+def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Mean rank correlation of maps (n, rows, columns) with others of the same images; 0 where one of the two is flat."""
+    pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
+    return float(np.mean([spearmanr(a, b).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0 for a, b in pairs]))
+
+
+def verdict(stages: Sequence[RandomisedStage]) -> str:
+    """What the randomisation check amounts to, in a sentence."""
+    left = stages[-1].correlation
+    if abs(left) < _UNLIKE:
+        return (
+            f"With all weights shuffled the rank correlation with these maps is {left:.2f}: they depend on what was learned. "
+            "That does not make them right: look where the heat lies."
+        )
+    return (
+        f"With all weights shuffled the rank correlation with these maps is still {left:.2f}: they show the shape of the image "
+        "more than what was learned, so nothing should be read into them."
+    )
+
+
+def _exhibit(predictions: Predictions, row: int) -> Exhibit:
+    called = int(predictions.predicted[row])
+    classes = predictions.classes
+    return Exhibit(
+        row, predictions.ids[row], classes[predictions.labels[row]], classes[called], float(predictions.probabilities[row, called])
+    )

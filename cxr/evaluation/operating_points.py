@@ -1,0 +1,163 @@
+"""Rules that call an image urgent or not: chosen on validation, frozen, and judged on images that did not choose them."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.evaluation.calibration import scaled
+from cxr.evaluation.estimates import LOG, Estimate, proportion, wilson_interval, with_interval
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.resampling import resampled
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How a rule sorts images of the urgent class from the others."""
+
+    images: int
+    called_urgent: int
+    sensitivity: Estimate
+    specificity: Estimate
+    ppv: Estimate
+    npv: Estimate
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to decide: `threshold` on the probability of the urgent class; or the class of least expected cost, or argmax.
+
+    `costs` (classes, classes) are used after division of the logits by `temperature`, both only where there is no threshold.
+    """
+
+    name: str  # argmax, sensitivity_target, specificity_target or least_cost
+    in_words: str
+    aim: str = ""  # the rate that is to reach the target: sensitivity, specificity or none
+    target: float | None = None
+    threshold: float | None = None
+    costs: list[list[float]] | None = None
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A rule, what it did on the images that chose it, what it does on those that judge, and what that amounts to."""
+
+    rule: Rule
+    on_validation: Rates
+    judged: Rates
+    cost_per_image: Estimate  # on the images that judge
+    verdict: str
+
+
+def choose_rules(
+    validation: Predictions, urgent: int, sensitivity: float, specificity: float, costs: NDArray[np.float32], temperature: float
+) -> list[Rule]:
+    """The four rules, from validation predictions alone.
+
+    A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest.
+    """
+    scores, positive, name = validation.probabilities[:, urgent], validation.labels == urgent, validation.classes[urgent]
+    found = [Rule("argmax", "the most probable class")]
+    if positive.any():
+        threshold = threshold_for_sensitivity(scores, positive, sensitivity)
+        said = f"{name} from {threshold:.4f} on, the highest threshold that has sensitivity {sensitivity:g} on validation"
+        found.append(Rule("sensitivity_target", said, "sensitivity", sensitivity, threshold))
+    if not positive.all():
+        threshold = threshold_for_specificity(scores, positive, specificity)
+        said = f"{name} from {threshold:.4f} on, the lowest threshold that has specificity {specificity:g} on validation"
+        found.append(Rule("specificity_target", said, "specificity", specificity, threshold))
+    said = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
+    found.append(Rule("least_cost", said, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
+    return found
+
+
+def threshold_for_sensitivity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
+    """The highest threshold at or above which lie at least `target` of the positives."""
+    ordered = np.sort(scores[positive])[::-1]
+    return float(ordered[max(1, math.ceil(target * len(ordered) - 1e-9)) - 1])
+
+
+def threshold_for_specificity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
+    """The lowest threshold below which lie at least `target` of the negatives; above every score of theirs if need be."""
+    ordered = np.sort(scores[~positive])[::-1]
+    allowed = math.floor((1 - target) * len(ordered) + 1e-9)
+    return 0.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], np.inf))
+
+
+def decisions(rule: Rule, predictions: Predictions, urgent: int) -> NDArray[np.int64]:
+    """The class that a rule gives each image, (n,); what a threshold does not call urgent is the most probable of the others."""
+    if rule.threshold is not None:
+        others = predictions.probabilities.copy()
+        others[:, urgent] = -1
+        return np.where(predictions.probabilities[:, urgent] >= rule.threshold, urgent, others.argmax(axis=1))
+    if rule.costs is not None:
+        expected = scaled(predictions, rule.temperature).probabilities @ np.array(rule.costs)
+        return np.asarray(expected.argmin(axis=1), np.int64)
+    return predictions.predicted
+
+
+def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_]) -> Rates:
+    """Count what was called urgent, (n,), against what is, (n,)."""
+    hits, rejected = int((called & positive).sum()), int((~called & ~positive).sum())
+    return Rates(
+        images=len(called),
+        called_urgent=int(called.sum()),
+        sensitivity=proportion(hits, int(positive.sum()), "no image is of the urgent class"),
+        specificity=proportion(rejected, int((~positive).sum()), "every image is of the urgent class"),
+        ppv=proportion(hits, int(called.sum()), "no image was called urgent"),
+        npv=proportion(rejected, int((~called).sum()), "every image was called urgent"),
+    )
+
+
+def judge_rules(
+    rules: Sequence[Rule],
+    validation: Predictions,
+    judged: Predictions,
+    urgent: int,
+    costs: NDArray[np.float32],
+    groups: Sequence[str],
+    resamples: int,
+    seed: int = 0,
+) -> list[OperatingPoint]:
+    """What each rule does on the images that judge; `groups` has the group of each of those."""
+    chosen = np.stack([decisions(rule, judged, urgent) for rule in rules])
+    spent = costs[judged.labels, chosen].astype(np.float64)  # (rules, n)
+    drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
+    found = []
+    for rule, says, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
+        on_judged = rates(says == urgent, judged.labels == urgent)
+        on_validation = rates(decisions(rule, validation, urgent) == urgent, validation.labels == urgent)
+        mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
+        found.append(OperatingPoint(rule, on_validation, on_judged, mean, _verdict(rule, on_judged)))
+    return found
+
+
+def needed_to_show(target: float, images: int) -> float | None:
+    """The smallest proportion of so many images whose Wilson interval lies at or above a target; none where even 1 does not do.
+
+    >>> round(needed_to_show(0.95, 724), 3), needed_to_show(0.95, 40)
+    (0.967, None)
+    """
+    enough = bisect_left(range(images + 1), target, key=lambda count: wilson_interval(count, images)[0])
+    return None if enough > images else enough / images
+
+
+def _verdict(rule: Rule, judged: Rates) -> str:
+    if rule.target is None:
+        return "No target: this rule follows from the probabilities."
+    rate: Estimate = judged.sensitivity if rule.aim == "sensitivity" else judged.specificity
+    if rate.value is None or rate.low is None or rate.of is None:
+        return f"Can't be judged: {rate.why_not}."
+    if rate.low >= rule.target:
+        return f"Shown: the whole interval of {rule.aim} lies at or above the target of {rule.target:g}."
+    needed = needed_to_show(rule.target, rate.of)
+    could = f"{needed:.3f} would have to be seen" if needed is not None else "not even 1 would be enough: more images are needed"
+    missed = "Missed" if rate.value < rule.target else "Not shown"
+    return (
+        f"{missed}: {rule.aim} is {rate.value:.3f}, and its lower bound of {rate.low:.3f} is below the target of {rule.target:g}. "
+        f"To show it with {rate.of:,} images, {could}."
+    )

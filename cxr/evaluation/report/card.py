@@ -1,0 +1,45 @@
+"""The model card: what a saved model is, what it is for, how it did and what to keep in mind (after Mitchell et al. 2019)."""
+
+from dataclasses import dataclass
+
+from cxr.evaluation.figures.decisions import RULES
+from cxr.evaluation.report.checklist import OPEN, answers
+from cxr.evaluation.report.document import Document
+
+INTENDED = "For research only. Not a medical device: not for diagnosis, and not for decisions on patients."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it, a line a fact."""
+
+    heading: str
+    lines: list[str]
+
+
+def model_card(document: Document) -> list[Section]:
+    """The sections, in order."""
+    facts, found, said = document.facts, document.assessment, answers(document)
+    points = [f"{RULES[each.rule.name]}: {each.rule.in_words}. {each.verdict}" for each in found.operating_points]
+    return [
+        Section("Model", [said["model"], said["weights"], f"Run {facts.name} ({facts.run_id}).", said["code"], said["software"]]),
+        Section("Intended use", [INTENDED, f"Clinical setting and users: {OPEN}"]),
+        Section("Input and output", [said["preprocessing"], said["thresholds"], said["temperature"]]),
+        Section("Training data", [said["data"], said["flow"], said["left_out"], said["split"], said["groups"], said["training"]]),
+        Section("Evaluation data", [said["internal"], said["external"]]),
+        Section("Performance", [said["headline"], said["diagnostic"], said["subgroups"]]),
+        Section(
+            "Operating points",
+            points or [f"None: {found.no_urgent}."],
+        ),
+        Section("What to distrust", [*facts.caveats, *found.notes] or [said["caveats"]]),
+        Section("Ethics, licence, contact", [OPEN]),
+    ]
+
+
+def as_markdown(title: str, sections: list[Section]) -> str:
+    """For a file beside the model."""
+    parts = [f"# Model card: {title}"]
+    for section in sections:
+        parts += ["", f"## {section.heading}", "", *(f"- {line}" for line in section.lines)]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,136 @@
+"""CLAIM 2024 and TRIPOD+AI as far as a run knows: what it can answer is filled in, what it can't is left open and named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cxr.evaluation.figures.decisions import RULES
+from cxr.evaluation.report.document import Document
+from cxr.words import in_words, part_in_full, slug
+
+OPEN = "To be filled in by the authors."
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one item of a standard asks, and the answer; empty where it is the authors'."""
+
+    number: str
+    asks: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """The items of one standard, in its order."""
+
+    standard: str
+    items: list[Item]
+
+    @property
+    def left_open(self) -> list[str]:
+        """Numbers of the items that the run can't answer."""
+        return [item.number for item in self.items if not item.answer]
+
+
+def checklists(document: Document) -> list[Checklist]:
+    """Both standards."""
+    known = answers(document)
+    return [
+        Checklist(
+            said["standard"],
+            [Item(each["number"], each["item"], each.get("answer", "").format_map(known)) for each in said["items"]],
+        )
+        for said in yaml.safe_load((Path(__file__).parent / "checklist.yaml").read_text())
+    ]
+
+
+def as_markdown(lists: list[Checklist]) -> str:
+    """A table a standard, for authors to go on with."""
+    lines = ["# Reporting checklists", "", "Filled in by `cxr` as far as the run knows; the rest is the authors'.", ""]
+    for each in lists:
+        lines += [
+            f"## {each.standard}",
+            "",
+            f"Open: {', '.join(each.left_open)}",
+            "",
+            "| item | asks for | answer |",
+            "|---|---|---|",
+        ]
+        lines += [f"| {item.number} | {item.asks} | {(item.answer or OPEN).replace('|', '/')} |" for item in each.items] + [""]
+    return "\n".join(lines)
+
+
+def answers(document: Document) -> dict[str, str]:
+    """What is known, in sentences, by the names that `checklist.yaml` uses."""
+    facts, found, model = document.facts, document.assessment, document.facts.model
+    return {
+        **_of_data(document),
+        "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
+        "weights": f"{model.weights}; the head is drawn from seed {model.seed}.",
+        "software": ", ".join(f"{name} {version}" for name, version in model.packages.items()) + ".",
+        "training": f"{model.training}; {model.optimizer}; {model.augmentation}; {model.loss}.",
+        "loss": f"{model.loss.capitalize()}.",
+        "preprocessing": "Films are decoded to 8-bit grey levels and resized; the model scales them to its backbone's range.",
+        "code": f"Code: {model.code}.",
+        "metrics": "Sensitivity, specificity, PPV, NPV, F1, AUC and AUPRC of each class; accuracy, balanced accuracy, macro F1, "
+        "Matthews' correlation, macro AUC, log loss, Brier score, calibration errors; operating points, net benefit.",
+        "uncertainty": "95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest; against the "
+        "baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm.",
+        "headline": f"Accuracy {found.estimates['accuracy'].in_words}, macro AUC {found.estimates['auc_macro_ovr'].in_words}, on "
+        f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part.",
+        "diagnostic": "; ".join(
+            f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].in_words}, specificity "
+            f"{found.estimates[f'{slug(name)}/specificity'].in_words}"
+            for name in found.classes
+        )
+        + ".",
+        "subgroups": _subgroups(document),
+        "failures": f"{in_words(len(found.failures), 'most confident mistake')} listed, by pair of true and predicted class.",
+        "heat": f"Grad-CAM at {document.heat.layer}. {document.heat.verdict}" if document.heat else "None in this report.",
+        "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
+        "thresholds": _thresholds(document),
+        "caveats": " ".join([*facts.caveats, *found.notes]) or "The run knows of none beyond those of any retrospective image set.",
+    }
+
+
+def _of_data(document: Document) -> dict[str, str]:
+    data, found, overlap = document.facts.data, document.assessment, document.facts.overlap
+    flow = "; ".join(
+        f"{name} {', '.join(f'{part} {count:,}' for part, count in parts.items())}" for name, parts in data.flow.items()
+    )
+    left_out = ", ".join(f"{in_words(count, 'image')} {why}" for why, count in data.left_out.items() if count)
+    sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
+    where = f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part"
+    return {
+        "data": f"{data.summary}.",
+        "classes": ", ".join(found.classes),
+        "flow": f"Images by class and part: {flow}.",
+        "sources": f"{sources}." if sources else "not known.",
+        "left_out": f"Left out: {left_out}." if left_out else "No image was left out.",
+        "split": f"{data.split}.",
+        "groups": f"Groups ({data.groups:,} in all): copies, near copies and images of one known patient are never parted.",
+        "internal": "None: see item 33." if overlap else f"Judged on {where}, which no training image shares a group with.",
+        "external": "Other data than the run's own, scored by its saved model: "
+        f"{in_words(overlap.images, 'image')}, of which {overlap.left_out:,} were left out as the run had learned from them."
+        if overlap
+        else "None in this report: cxr evaluate RUN data=... scores the saved model on other data.",
+    }
+
+
+def _subgroups(document: Document) -> str:
+    found = document.assessment.subgroups
+    if not found:
+        return "The manifest tells no subgroups apart (data.columns.more keeps further columns)."
+    worst = min(found, key=lambda each: each.estimates["balanced_accuracy"].value or 0.0)
+    columns = ", ".join(dict.fromkeys(each.column for each in found))
+    balanced = worst.estimates["balanced_accuracy"].value
+    return f"By {columns}; worst {worst.name} with balanced accuracy {balanced:.3f} (n = {worst.images:,})."
+
+
+def _thresholds(document: Document) -> str:
+    points = document.assessment.operating_points
+    if not points:
+        return f"Probabilities of each class; no thresholds, as {document.assessment.no_urgent}."
+    return "Probabilities of each class. " + "; ".join(f"{RULES[each.rule.name]}: {each.rule.in_words}" for each in points) + "."

@@ -1,0 +1,116 @@
+"""What a report says, as data: every number and fact of it, and the schema of the JSON that holds them."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.heat import Heat
+from cxr.evaluation.paired import Difference
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """What was trained, and on what machine; `settings` is the whole config by dotted key."""
+
+    backbone: str
+    weights: str
+    image_size: int
+    trained: str  # which part of it
+    loss: str
+    optimizer: str
+    training: str
+    augmentation: str
+    seed: int
+    settings: dict[str, str]
+    packages: dict[str, str]
+    code: str  # commit, and whether it had uncommitted changes
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images: `flow` counts them by class and part of the split, `sources` by source and class; empty where unknown."""
+
+    summary: str
+    split: str
+    flow: dict[str, dict[str, int]]
+    sources: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+    groups: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Images of other data that the run had seen: `left_out` of them in training or validation, so they judge nothing."""
+
+    images: int  # of the other data, before any was left out
+    same_pixels: int
+    look_alike: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report says besides the numbers."""
+
+    title: str
+    run_id: str
+    name: str
+    role: str  # baseline, candidate or evaluation
+    choices: dict[str, str]  # group: option
+    overrides: list[str]
+    evaluated: str | None  # the run whose model or predictions were evaluated; none: its own
+    model: Model
+    data: Data
+    overlap: Overlap | None  # of other data with that of the run; none where the run judged its own
+    caveats: list[str]
+    baseline: str | None  # name and id; none where there is none to compare with
+    no_baseline: str
+    differences: list[Difference]  # from the baseline
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a figure, by its file name without suffix, shows, and says to someone who can't see it."""
+
+    name: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report, whole."""
+
+    version: int
+    facts: Facts
+    assessment: Assessment
+    heat: Heat | None
+    figures: list[Caption]
+
+
+def to_json(document: Document) -> str:
+    """The document as JSON; raises `ValueError` where a number is none, which would be a mistake of ours."""
+    return json.dumps(_adapter().dump_python(document, mode="json"), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str) -> Document:
+    """A document that was written before; raises `ValueError` for anything else."""
+    return _adapter().validate_json(text)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the document."""
+    said = _adapter().json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a cxr run", **said}
+
+
+@cache
+def _adapter() -> TypeAdapter[Document]:
+    return TypeAdapter(Document)

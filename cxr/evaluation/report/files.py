@@ -1,0 +1,46 @@
+"""The files of a report, as a run logs them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.figures.drawing import Picture
+from cxr.evaluation.heat import Heat
+from cxr.evaluation.report import card, checklist
+from cxr.evaluation.report.document import VERSION, Caption, Document, Facts, schema, to_json
+from cxr.evaluation.report.page import page
+
+FIGURES = "evaluation"  # the folder of the PNGs
+DOCUMENT = "report.json"
+
+
+def write_report(folder: Path, facts: Facts, found: Assessment, heat: Heat | None, pictures: Sequence[Picture]) -> Document:
+    """Write report.html, report.json with its schema, model_card.md, checklists.md, and each picture as evaluation/NAME.png."""
+    document = Document(VERSION, facts, found, heat, [Caption(each.name, each.caption, each.alt) for each in pictures])
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    for each in pictures:
+        (folder / FIGURES / f"{each.name}.png").write_bytes(each.png)
+    files = {
+        "report.html": page(document, pictures),
+        DOCUMENT: to_json(document),
+        "report.schema.json": json.dumps(schema(), indent=1) + "\n",
+        "model_card.md": card.as_markdown(facts.title, card.model_card(document)),
+        "checklists.md": checklist.as_markdown(checklist.checklists(document)),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return document
+
+
+def decisions_document(found: Assessment) -> str:
+    """What a user of the model needs besides its weights, as JSON: classes, temperature, rules and conformal thresholds."""
+    said = {
+        "classes": found.classes,
+        "temperature": found.temperature.value,
+        "rules": [asdict(point.rule) for point in found.operating_points],
+        "conformal": {"alpha": found.conformal.alpha, "least_probability": found.conformal.thresholds},
+        "chosen_on": f"{found.validation_images} validation images",
+    }
+    return json.dumps(said, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,117 @@
+"""report.html: one page that opens offline, prints well, and says first what a reader has to know."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from sklearn.metrics import classification_report
+
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.figures.decisions import RULES, ZONE_NAMES
+from cxr.evaluation.figures.drawing import Picture
+from cxr.evaluation.metrics import BY_CLASS, OVERALL
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.card import INTENDED, model_card
+from cxr.evaluation.report.checklist import checklists
+from cxr.evaluation.report.document import Document
+from cxr.words import part_in_full, slug
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+    "mcc": "Matthews' correlation",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "auc_macro_ovr": "Macro AUC",
+    "auc_weighted_ovr": "Weighted AUC",
+    "auprc_macro_ovr": "Macro AUPRC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "f1": "F1",
+    "auc": "AUC",
+    "auprc": "AUPRC",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the first screen."""
+
+    text: str
+    estimate: Estimate
+    against: str  # the difference from the baseline, in words; empty where there is none
+
+
+def page(document: Document, pictures: Sequence[Picture]) -> str:
+    """The whole page, with every figure in it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    found = document.assessment
+    return environment.get_template("report.html.jinja").render(
+        facts=document.facts,
+        found=found,
+        heat=document.heat,
+        part=part_in_full(found.part),
+        tiles=tiles(document),
+        names=NAMES,
+        overall=OVERALL,
+        by_class=BY_CLASS,
+        slug=slug,
+        rules=RULES,
+        zones=ZONE_NAMES,
+        lacking=lacking(found),
+        pictures={each.name: (each, base64.b64encode(each.png).decode()) for each in pictures},
+        card=model_card(document),
+        checklists=checklists(document),
+        intended=INTENDED,
+    )
+
+
+def tiles(document: Document) -> list[Tile]:
+    """Accuracy, macro AUC, and sensitivity and specificity of the urgent class, each with its difference from the baseline."""
+    found = document.assessment
+    differences = {each.metric: each for each in document.facts.differences}
+    wanted = {"accuracy": "Accuracy", "auc_macro_ovr": "Macro AUC"}
+    if found.triage:
+        urgent = found.triage.urgent
+        wanted |= {f"{slug(urgent)}/{key}": f"{urgent} {key}" for key in ("sensitivity", "specificity")}
+    else:
+        wanted |= {"balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
+    made = []
+    for name, text in wanted.items():
+        each = differences.get(name)
+        against = f"{each.difference:+.3f} ({each.low:+.3f} to {each.high:+.3f}) against baseline" if each else ""
+        made.append(Tile(text, found.estimates[name], against))
+    return made
+
+
+def lacking(found: Assessment) -> dict[str, str]:
+    """Numbers without a value or an interval, and why."""
+    return {name: each.why_not for name, each in found.estimates.items() if each.why_not}
+
+
+def classification_text(predictions: Predictions) -> str:
+    """scikit-learn's report: precision (PPV), recall (sensitivity), F1 and number of images by class, and their averages."""
+    return str(
+        classification_report(
+            predictions.labels,
+            predictions.predicted,
+            labels=np.arange(len(predictions.classes)),
+            target_names=list(predictions.classes),
+            digits=4,
+            zero_division=0,
+        )
+    )

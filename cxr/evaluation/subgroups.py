@@ -1,0 +1,110 @@
+"""The same numbers for some of the images at a time: by source, or by any other column of the manifest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.evaluation.calibration import Calibration, calibration
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.metrics import evaluate
+from cxr.evaluation.operating_points import Rates, Rule, decisions, rates
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.triage import ZONES
+
+UNKNOWN = "unknown"
+MOST = 20  # values of one column that are told; the most frequent ones
+_QUARTERS_FROM = 10  # different numbers in a column, from which on it is told by quarters of the images
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """Images that have one value in a column of the manifest.
+
+    `small` where an interval is all that can be told. `estimates` by the names that the whole has; `rates` of each operating
+    point by its name; `zones` counts images of the urgent class and others by triage zone. Empty where there is no urgent class.
+    """
+
+    column: str
+    value: str
+    images: int
+    by_class: dict[str, int]
+    small: bool
+    estimates: dict[str, Estimate]
+    calibration: Calibration
+    rates: dict[str, Rates]
+    zones: dict[str, dict[str, int]]
+
+    @property
+    def name(self) -> str:
+        """Column and value."""
+        return f"{self.column}: {self.value}"
+
+
+def subgroups(
+    predictions: Predictions,
+    columns: pd.DataFrame,
+    rules: list[Rule],
+    urgent: int | None,
+    zones: NDArray[np.int64] | None,
+    bins: int,
+    small_below: int,
+) -> list[Subgroup]:
+    """Each value of each column, (n, columns) in the order of the predictions, lowest balanced accuracy first within a column.
+
+    Columns with one value are left out, as all has been said of it.
+    """
+    found = []
+    for column in columns.columns:
+        of_column = []
+        for value, members in _members(columns[column]):
+            some = predictions.only(members)
+            labels = some.labels
+            of_column.append(
+                Subgroup(
+                    column=str(column),
+                    value=value,
+                    images=len(members),
+                    by_class={name: int((labels == index).sum()) for index, name in enumerate(some.classes)},
+                    small=len(members) < small_below,
+                    estimates=evaluate(some).estimates,
+                    calibration=calibration(some, bins),
+                    rates={}
+                    if urgent is None
+                    else {rule.name: rates(decisions(rule, some, urgent) == urgent, labels == urgent) for rule in rules},
+                    zones={} if zones is None or urgent is None else _zones(zones[members], labels == urgent),
+                )
+            )
+        found += sorted(of_column, key=lambda each: (each.estimates["balanced_accuracy"].value or 0.0, each.value))
+    return found
+
+
+def _members(column: pd.Series) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Each value that is told, and its rows; nothing for a column of one value."""
+    values = _as_values(column)
+    counts = values.value_counts()
+    if len(counts) < 2:
+        return
+    for value in sorted(counts.sort_index().sort_values(ascending=False, kind="stable").index[:MOST]):
+        yield str(value), np.flatnonzero((values == value).to_numpy())
+
+
+def _as_values(column: pd.Series) -> pd.Series:
+    """As text; numbers of many values by quarters, and nothing as unknown."""
+    text = column.fillna("").astype(str).str.strip().replace("", UNKNOWN)
+    numbers = pd.to_numeric(text.where(text != UNKNOWN), errors="coerce")
+    if numbers.notna().sum() == (text != UNKNOWN).sum() and numbers.nunique() > _QUARTERS_FROM:
+        quarters = pd.qcut(numbers, 4, duplicates="drop")
+        ends = numbers.groupby(quarters, observed=True).agg(["min", "max"])
+        said = {quarter: f"{low:g} to {high:g}" for quarter, (low, high) in zip(ends.index, ends.to_numpy(), strict=True)}
+        return quarters.astype(object).map(said).where(numbers.notna(), UNKNOWN).astype(str)
+    return text
+
+
+def _zones(zones: NDArray[np.int64], urgent: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
+    return {
+        name: {"urgent": int((urgent & (zones == index)).sum()), "others": int((~urgent & (zones == index)).sum())}
+        for index, name in enumerate(ZONES)
+    }

@@ -1,0 +1,186 @@
+"""Triage by three zones, and what it would mean for patients: workload, misses and predictive values at any prevalence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.evaluation.conformal import conformal_sets
+from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.operating_points import OperatingPoint, Rates
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roles import Roles
+
+ZONES = ("fast_track", "review", "routine")
+_PATIENTS = 1000
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One zone on the images that judge: the share of the urgent class in it, that of the other classes, and counts by class."""
+
+    name: str
+    of_urgent: Estimate
+    of_others: Estimate
+    images: dict[str, int]  # by class name
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What 1,000 patients would bring at a prevalence of the urgent class, in patients.
+
+    `missed` are urgent ones in the routine zone, `urgent_of_fast_track` the share of the fast track that is urgent.
+    """
+
+    prevalence: float
+    fast_track: Estimate
+    review: Estimate
+    routine: Estimate
+    missed: Estimate
+    urgent_of_fast_track: Estimate
+
+
+@dataclass(frozen=True)
+class PredictiveValues:
+    """PPV and NPV of a rule at a prevalence of the urgent class."""
+
+    rule: str
+    prevalence: float
+    ppv: Estimate
+    npv: Estimate
+
+
+@dataclass(frozen=True)
+class Triage:
+    """The zones, and what they come to."""
+
+    urgent: str
+    routine: str | None
+    every_routine_reviewed: bool
+    zones: list[Zone]
+    workload: list[Workload]
+    predictive_values: list[PredictiveValues]
+
+
+def zones_of(
+    predictions: Predictions,
+    roles: Roles,
+    fast_from: float,
+    slow_below: float,
+    set_thresholds: NDArray[np.float64],
+    review_routine: bool,
+) -> NDArray[np.int64]:
+    """The zone of each image, (n,), index into `ZONES`.
+
+    Fast track: the urgent class has at least the probability `fast_from`. Routine: it has less than `slow_below`, the most
+    probable class is the routine one, and no other is in the image's conformal set; never, where `review_routine` asks for a
+    second look at every image that is called routine. All others are reviewed.
+    """
+    assert roles.urgent is not None
+    score = predictions.probabilities[:, roles.urgent]
+    found = np.full(len(score), ZONES.index("review"))
+    if roles.routine is not None and not review_routine:
+        sets = conformal_sets(predictions, set_thresholds)
+        alone = sets[:, roles.routine] & (sets.sum(axis=1) == 1)
+        found[alone & (predictions.predicted == roles.routine) & (score < slow_below)] = ZONES.index("routine")
+    found[score >= fast_from] = ZONES.index("fast_track")
+    return found
+
+
+def judge_triage(
+    predictions: Predictions,
+    roles: Roles,
+    zones: NDArray[np.int64],
+    points: Sequence[OperatingPoint],
+    prevalences: Sequence[float],
+    review_routine: bool,
+) -> Triage:
+    """Count the zones of the images that judge, and work out what they mean for patients."""
+    assert roles.urgent is not None
+    urgent = predictions.labels == roles.urgent
+    found = [
+        Zone(
+            name,
+            proportion(int((urgent & (zones == index)).sum()), int(urgent.sum()), "no image is of the urgent class"),
+            proportion(int((~urgent & (zones == index)).sum()), int((~urgent).sum()), "every image is of the urgent class"),
+            {each: int(((predictions.labels == k) & (zones == index)).sum()) for k, each in enumerate(predictions.classes)},
+        )
+        for index, name in enumerate(ZONES)
+    ]
+    return Triage(
+        urgent=predictions.classes[roles.urgent],
+        routine=None if roles.routine is None else predictions.classes[roles.routine],
+        every_routine_reviewed=review_routine,
+        zones=found,
+        workload=[workload(found, prevalence) for prevalence in prevalences],
+        predictive_values=[
+            PredictiveValues(point.rule.name, prevalence, *predictive_values(point.judged, prevalence))
+            for point in points
+            for prevalence in prevalences
+        ],
+    )
+
+
+def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
+    """Expected patients of 1,000; an interval joins the ends of the two shares it comes from, so it is wider than it need be."""
+    fast, review, routine = zones
+    sick, well = _PATIENTS * prevalence, _PATIENTS * (1 - prevalence)
+    return Workload(
+        prevalence=prevalence,
+        fast_track=_sum(sick, fast.of_urgent, well, fast.of_others),
+        review=_sum(sick, review.of_urgent, well, review.of_others),
+        routine=_sum(sick, routine.of_urgent, well, routine.of_others),
+        missed=_sum(sick, routine.of_urgent, 0, routine.of_urgent),
+        urgent_of_fast_track=_ratio(prevalence, fast.of_urgent, 1 - prevalence, fast.of_others),
+    )
+
+
+def predictive_values(judged: Rates, prevalence: float) -> tuple[Estimate, Estimate]:
+    """PPV and NPV by Bayes' rule (Altman and Bland 1994), as if the images of each class were like those of other places.
+
+    An interval joins the ends of sensitivity's and specificity's, so it is wider than it need be.
+    """
+    alarms, rejections = _flipped(judged.specificity), judged.specificity
+    ppv = _ratio(prevalence, judged.sensitivity, 1 - prevalence, alarms)
+    npv = _ratio(1 - prevalence, rejections, prevalence, _flipped(judged.sensitivity))
+    return ppv, npv
+
+
+def _flipped(rate: Estimate) -> Estimate:
+    """One minus a proportion."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return rate
+    return Estimate(1 - rate.value, 1 - rate.high, 1 - rate.low)
+
+
+def _sum(weight: float, one: Estimate, other_weight: float, other: Estimate) -> Estimate:
+    values = _ends(one, other)
+    if isinstance(values, str):
+        return Estimate(None, why_not=values)
+    (a, a_low, a_high), (b, b_low, b_high) = values
+    return Estimate(weight * a + other_weight * b, weight * a_low + other_weight * b_low, weight * a_high + other_weight * b_high)
+
+
+def _ratio(weight: float, wanted: Estimate, other_weight: float, unwanted: Estimate) -> Estimate:
+    """The share that is wanted; none where neither ever happens."""
+    values = _ends(wanted, unwanted)
+    if isinstance(values, str):
+        return Estimate(None, why_not=values)
+    (a, a_low, a_high), (b, b_low, b_high) = values
+    if weight * a + other_weight * b == 0:
+        return Estimate(None, why_not="it never happened on these images")
+
+    def share(part: float, rest: float) -> float:
+        return weight * part / (weight * part + other_weight * rest)
+
+    return Estimate(share(a, b), share(a_low, b_high), share(a_high, b_low))
+
+
+def _ends(*estimates: Estimate) -> list[tuple[float, float, float]] | str:
+    found = []
+    for each in estimates:
+        if each.value is None or each.low is None or each.high is None:
+            return each.why_not
+        found.append((each.value, each.low, each.high))
+    return found

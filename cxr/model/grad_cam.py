@@ -1,0 +1,94 @@
+"""Where in an image a saved classifier sees a class: Grad-CAM on its flat graph, and what is left when weights are shuffled."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+_AT_ONCE = 16  # images, which bounds memory
+# How much of the network is randomised, from the output downward: its head, then as much of the backbone, then all of it.
+STAGES = {"head": 0.0, "head and top third of the backbone": 1 / 3, "all weights": 1.0}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A classifier cut at its last feature map: `features` from grey levels to the map, `head` from the map to logits."""
+
+    classifier: keras.Model
+    features: keras.Model
+    head: keras.Model
+    layer: str
+    compiled: Callable[[NDArray[np.uint8]], tf.Tensor]  # features of grey levels (n, size, size, 1)
+
+
+@lru_cache(maxsize=1)  # the model of the run before, with other weights, is the same object
+def camera(classifier: keras.Model) -> Camera:
+    """Cut a classifier; raises `ValueError` for one without a feature map or without logits that a softmax follows."""
+    maps = [layer for layer in classifier.layers if not isinstance(layer, keras.layers.InputLayer) and len(layer.output.shape) == 4]
+    last = classifier.layers[-1]
+    if not maps or not isinstance(last, keras.layers.Softmax):
+        raise ValueError("the model has no feature map that logits and a softmax follow")
+    features = keras.Model(classifier.input, maps[-1].output)
+    head = keras.Model(maps[-1].output, last.input)
+
+    def of(grey: tf.Tensor) -> tf.Tensor:
+        return tf.cast(features(tf.repeat(tf.cast(grey, tf.float32), 3, axis=-1), training=False), tf.float32)
+
+    signature = [tf.TensorSpec((None, *classifier.input.shape[1:3], 1), tf.uint8)]
+    compiled = tf.function(of, input_signature=signature, autograph=False, jit_compile=False)
+    return Camera(classifier, features, head, maps[-1].name, compiled)
+
+
+def heat_maps(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Grad-CAM of one class for each image, (n, rows, columns) of the feature map; above 0 is what speaks for the class.
+
+    `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
+    the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
+    """
+    pieces = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
+    return np.concatenate([_heat(camera, grey[piece], classes[piece]) for piece in pieces])
+
+
+def randomised(camera: Camera, seed: int = 0) -> Iterator[str]:
+    """Yield each of `STAGES` while the weights of that part of the network are shuffled; at the end all are what they were.
+
+    Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
+    (cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3).
+    """
+    layers = [layer for layer in camera.classifier.layers if layer.weights]
+    below = [layer for layer in layers if layer in camera.features.layers]
+    above = [layer for layer in layers if layer not in camera.features.layers]
+    rng = np.random.default_rng(seed)
+    with _restored(camera.classifier):
+        done = 0
+        for name, share in STAGES.items():
+            reach = round(share * len(below))
+            chosen = above if done == 0 and name == "head" else below[len(below) - reach : len(below) - done]
+            for layer in chosen:
+                layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
+            done = reach
+            yield name
+
+
+def _heat(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    maps = camera.compiled(grey)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        chosen = tf.gather(camera.head(maps, training=False), classes, axis=1, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+    return np.asarray(tf.reduce_sum(weights * maps, axis=-1), np.float32)
+
+
+@contextmanager
+def _restored(model: keras.Model) -> Iterator[None]:
+    values: list[NDArray[Any]] = model.get_weights()
+    try:
+        yield
+    finally:
+        model.set_weights(values)

@@ -1,0 +1,157 @@
+"""An evaluation of a logged run, from what it logged to a run of its own in the store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cxr.comparison.runs import in_short, read_results
+from cxr.config import Config
+from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
+from cxr.errors import Mistake
+from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, numbers_of, subgroup_columns
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.drawing import Picture, pictures_of
+from cxr.evaluation.heat import Heat
+from cxr.evaluation.judgement import TABLE, Judgement, class_table, metrics_document, write_json
+from cxr.evaluation.metrics import Evaluation, evaluate
+from cxr.evaluation.report.document import Document, Facts, from_json
+from cxr.evaluation.report.files import DOCUMENT, FIGURES, decisions_document, write_report
+from cxr.progress import Progress
+from cxr.reproduction.logged import Logged
+from cxr.tracking.run import open_run
+from cxr.tracking.search import LoggedRun
+from cxr.tracking.store import Store
+
+if TYPE_CHECKING:
+    from cxr.reevaluation.other_data import Scored
+
+OTHER = "external"  # the part that other data is, in names of files and metrics
+_KEPT = ("grad_cam", "heat_by_class", "failures", "training_curves", "vs_baseline")  # figures that no target changes
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that is in the store: its id and name, and where its report is, if that is on this disk."""
+
+    run_id: str
+    name: str
+    judgement: Judgement
+    assessment: Assessment
+
+
+def evaluate_again(logged: Logged, config: Config, store: Store, progress: Progress) -> Evaluated:
+    """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images."""
+    run, document = logged.run, read_document(logged.run)
+    results = read_results(run)
+    part = "test" if "test" in results else "val"
+    judged, validation = results[part].predictions, results["val"].predictions
+    check_evaluation(config.evaluation, judged.classes, config.data.columns.more)
+    rows = logged.manifest.set_index("path").loc[list(judged.ids)].reset_index()
+    validation = judged if part == "val" else validation
+    with progress.stage("report", "Assessing the logged predictions"):
+        evidence = Evidence(validation, judged, part, list(rows["group"]), rows[subgroup_columns(config)])
+        found = assess(evidence, config.evaluation)
+    kept = [
+        Picture(each.name, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
+        for each in document.figures
+        if each.name in _KEPT and (each.name != "failures" or found.failures == document.assessment.failures)
+    ]
+    facts = replace(document.facts, evaluated=f"{in_short(run)}, from its logged predictions", role="evaluation")
+    tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
+    made = _Made(f"{run.name}-evaluated", evidence, found, document.heat, kept, facts, logged.manifest, tags)
+    with progress.stage("log", "Writing and logging the report"):
+        return _log(store, config, run, made)
+
+
+def evaluate_elsewhere(logged: Logged, config: Config, scored: "Scored", store: Store, progress: Progress) -> Evaluated:
+    """Assess what the saved model says of other data; thresholds and temperature are those of the run's own validation images."""
+    run, document = logged.run, read_document(logged.run)
+    validation = read_results(run)["val"].predictions
+    check_evaluation(config.evaluation, validation.classes, config.data.columns.more)
+    rows = scored.manifest
+    with progress.stage("report", "Assessing predictions"):
+        evidence = Evidence(validation, scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
+        found = assess(evidence, config.evaluation)
+        drawn, heat = scored.look(found.failures) if config.evaluation.pictures else ([], None)
+    name = f"{run.name}-on-{config.data.name}"
+    facts = replace(
+        document.facts,
+        evaluated=f"{in_short(run)}, its saved model on other data",
+        role="evaluation",
+        data=scored.facts,
+        overlap=scored.overlap,
+        caveats=[*(f"Of what the model learned from: {each}" for each in document.facts.caveats), *scored.caveats],
+        baseline=None,
+        no_baseline="the baseline was not scored on this data: cxr evaluate BASELINE with the same data does that.",
+        differences=[],
+    )
+    tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
+    pictures = pictures_of(drawn, config.evaluation.figure_dpi)
+    with progress.stage("log", "Writing and logging the report"):
+        return _log(store, config, run, _Made(name, evidence, found, heat, pictures, facts, rows, tags, scored.shared))
+
+
+def read_document(run: LoggedRun) -> Document:
+    """The report that a run logged; raises `Mistake` where there is none, or one of another version."""
+    try:
+        return from_json(run.file(DOCUMENT).read_text(encoding="utf-8"))
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise Mistake(
+            f"the report of {in_short(run)} can't be read ({first}): cxr reproduce {run.short_id} makes a new one"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What an evaluation leaves: `pictures` beside those that follow from predictions, `shared` images that the run has seen."""
+
+    name: str
+    evidence: Evidence
+    found: Assessment
+    heat: Heat | None
+    pictures: Sequence[Picture]
+    facts: Facts
+    manifest: pd.DataFrame
+    tags: dict[str, str | None]
+    shared: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
+    evidence, found = made.evidence, made.found
+    judgements = _judgements(evidence, found)
+    tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part}
+    config = replace(config, tracking=replace(config.tracking, run_name=made.name))
+    with open_run(store, config, made.name, tags) as run, TemporaryDirectory(prefix="cxr-") as scratch:
+        folder = Path(scratch)
+        for each in ("predictions", "evaluation", "data", "model"):
+            (folder / each).mkdir()
+        for judgement in judgements:
+            judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
+        write_manifest(made.manifest, folder / "data/manifest.csv")
+        if len(made.shared):
+            made.shared.to_csv(folder / "data/overlap.csv", index=False, lineterminator="\n")
+        drawn = pictures_of(assessment_figures(evidence.judged, found), config.evaluation.figure_dpi)
+        facts = replace(made.facts, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
+        write_report(folder, facts, found, made.heat, [*drawn, *made.pictures])
+        (folder / "model/decisions.json").write_text(decisions_document(found))
+        write_json(folder / "evaluation/metrics.json", metrics_document(judgements))
+        write_json(folder / TABLE, class_table(judgements[-1]))
+        run.log_folder(folder)
+        run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
+        finals = {f"{each.part}/{key}": value for each in judgements for key, value in each.evaluation.logged.items()}
+        run.log_metrics(finals | {f"{evidence.part}/{key}": value for key, value in numbers_of(found).items()})
+    return Evaluated(run.id, made.name, judgements[-1], found)
+
+
+def _judgements(evidence: Evidence, found: Assessment) -> list[Judgement]:
+    headline = evaluate(evidence.judged)
+    whole = Judgement(evidence.part, evidence.judged, Evaluation(found.estimates, headline.confusion))
+    if evidence.chosen_on_same:
+        return [whole]
+    return [Judgement("val", evidence.validation, evaluate(evidence.validation)), whole]

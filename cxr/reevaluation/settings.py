@@ -1,0 +1,60 @@
+"""What an evaluation is asked to do differently from the run that it evaluates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cxr.composition import as_mistake, compose, typed
+from cxr.config import Config, settings
+from cxr.errors import Mistake
+from cxr.words import nearest
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The run's config with what was asked for; `other_data` where its data is not the run's own."""
+
+    config: Config
+    other_data: bool
+
+
+def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:
+    """Lay overrides of evaluation over the logged config, and take data from what they compose.
+
+    Raises `Mistake` for any other setting, and for values that make no sense.
+    """
+    of_data: list[str] = []
+    of_evaluation: list[str] = []
+    for override in overrides:
+        group = override.lstrip("+~").partition("=")[0].partition(".")[0]
+        if "=" not in override or group not in ("data", "evaluation"):
+            raise Mistake(
+                f"{override!r} can't be changed in an evaluation: give evaluation.SETTING=VALUE for other targets or costs, or "
+                "data=GROUP and data.SETTING=VALUE for other data"
+            )
+        (of_data if group == "data" else of_evaluation).append(override)
+    if of_data and not any(override.startswith("data=") for override in of_data):
+        raise Mistake("say which kind the other data is: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
+    config = _with_evaluation(logged, of_evaluation)
+    if of_data:
+        config = replace(config, data=typed(compose(of_data)[0]).data)
+    return Asked(typed(OmegaConf.structured(config)), bool(of_data))
+
+
+def _with_evaluation(logged: Config, overrides: Sequence[str]) -> Config:
+    config = OmegaConf.structured(logged)
+    known = [name for name, _, _ in settings(logged) if name.startswith("evaluation.")]
+    for override in overrides:
+        if override.startswith("evaluation="):
+            config.evaluation = compose([override])[0].evaluation
+            continue
+        key = override.lstrip("+").partition("=")[0]
+        if key not in known and not key.startswith("evaluation.costs."):
+            raise Mistake(f"there is no setting {key}: {nearest(key, known)}")
+        try:
+            config.merge_with_dotlist([override.lstrip("+")])
+        except OmegaConfBaseException as error:
+            raise as_mistake(error) from None
+    return typed(config)
