@@ -2,39 +2,46 @@
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
-from cxr.comparison.runs import in_short, read_results
 from cxr.errors import Mistake
 from cxr.memory import prepare_memory
-from cxr.progress import Progress
-from cxr.reevaluation.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, read_document
-from cxr.reevaluation.settings import asked_of
-from cxr.reproduction.logged import read_logged, restore
-from cxr.reproduction.verdict import check_finished
-from cxr.summary import print_assessment
-from cxr.tracking.search import find_run, runs_by_id
-from cxr.tracking.store import open_store, store_with_runs
+from cxr.reevaluation.settings import asked_of, check_overrides
 from cxr.words import in_words
+
+if TYPE_CHECKING:
+    from cxr.reevaluation.evaluate import Evaluated
 
 
 def main(arguments: list[str]) -> None:
     """Evaluate, log, and print what came of it."""
     asked = _parser().parse_intermixed_args(arguments)
+    check_overrides(asked.overrides)
     prepare_memory()
+    _print(_evaluate(asked.run, asked.overrides))
+
+
+def _evaluate(reference: str, overrides: list[str]) -> "Evaluated":
+    from cxr.comparison.runs import in_short, read_results
+    from cxr.progress import Progress
+    from cxr.reevaluation.evaluate import evaluate_again, evaluate_elsewhere, read_document
+    from cxr.reproduction.logged import read_logged, restore
+    from cxr.reproduction.verdict import check_finished
+    from cxr.tracking.search import find_run
+    from cxr.tracking.store import open_store, store_with_runs
+
     store = store_with_runs()
     open_store(store)
-    run = find_run(asked.run, store)
+    run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
-        raise Mistake(
-            f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags.get('cxr.evaluates', '')[:8]}"
-        )
+        raise Mistake(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
     check_finished(run)
     logged = read_logged(run)
-    wanted = asked_of(restore(logged, []).config, asked.overrides)
+    wanted = asked_of(restore(logged, []).config, overrides)
     read_document(run)  # says so where there is none, before anything is scored
     progress = Progress()
     if not wanted.other_data:
-        return _print(evaluate_again(logged, wanted.config, store, progress))
+        return evaluate_again(logged, wanted.config, store, progress)
     from cxr.reevaluation.other_data import score
 
     classes = read_results(run)["val"].predictions.classes
@@ -44,7 +51,7 @@ def main(arguments: list[str]) -> None:
         f"  Overlap with the run's own data: {in_words(seen.same_pixels, 'image')} with the same pixels, "
         f"{seen.look_alike:,} more that look alike; {seen.left_out:,} left out, as the run learned from them"
     )
-    return _print(evaluate_elsewhere(logged, wanted.config, scored, store, progress))
+    return evaluate_elsewhere(logged, wanted.config, scored, store, progress)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print(made: Evaluated) -> None:
+def _print(made: "Evaluated") -> None:
+    from cxr.summary import print_assessment
+    from cxr.tracking.search import runs_by_id
+
     print_assessment(made.name, made.judgement, made.assessment)
     report = runs_by_id([made.run_id])[made.run_id].file("report.html")
     print(f"  Run {made.run_id} is logged; its report: {report}")

@@ -52,10 +52,12 @@ class Calibration:
 def fit_temperature(predictions: Predictions) -> Temperature:
     """The temperature that makes these labels most likely (Guo et al., "On Calibration of Modern Neural Networks", 2017).
 
-    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; at an end of that
-    range, as where every prediction is right, more images would be needed to tell, and it stays 1.
+    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where
+    the images do not determine it, as where every prediction is right, it stays 1.
     """
     count, rows = len(predictions.labels), np.arange(len(predictions.labels))
+    if (predictions.predicted == predictions.labels).all():
+        return Temperature(1.0, count, "all validation images are right, so the colder the better")
     logits = np.log(np.clip(predictions.probabilities, np.finfo(float).tiny, 1))
 
     def loss(log_temperature: float) -> float:
@@ -65,7 +67,7 @@ def fit_temperature(predictions: Predictions) -> Temperature:
     ends = np.log([_COLDEST, _HOTTEST])
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
     if min(abs(found.x - ends)) < 0.01:
-        return Temperature(1.0, count, "the validation images do not determine a temperature, for example as all are right")
+        return Temperature(1.0, count, "the best one lies at the end of the range, so these images do not determine it")
     return Temperature(float(np.exp(found.x)), count)
 
 

@@ -20,27 +20,33 @@ class Asked:
     other_data: bool
 
 
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raise `Mistake` for what no evaluation can change; takes no time, as nothing of the run is needed."""
+    for override in overrides:
+        if "=" not in override or _group(override) not in ("data", "evaluation"):
+            raise Mistake(
+                f"{override!r} can't be changed in an evaluation: give evaluation.SETTING=VALUE for other targets or costs, or "
+                "data=GROUP and data.SETTING=VALUE for other data"
+            )
+    if any(_group(override) == "data" for override in overrides) and not any(each.startswith("data=") for each in overrides):
+        raise Mistake("say which kind the other data is: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
+
+
 def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:
     """Lay overrides of evaluation over the logged config, and take data from what they compose.
 
     Raises `Mistake` for any other setting, and for values that make no sense.
     """
-    of_data: list[str] = []
-    of_evaluation: list[str] = []
-    for override in overrides:
-        group = override.lstrip("+~").partition("=")[0].partition(".")[0]
-        if "=" not in override or group not in ("data", "evaluation"):
-            raise Mistake(
-                f"{override!r} can't be changed in an evaluation: give evaluation.SETTING=VALUE for other targets or costs, or "
-                "data=GROUP and data.SETTING=VALUE for other data"
-            )
-        (of_data if group == "data" else of_evaluation).append(override)
-    if of_data and not any(override.startswith("data=") for override in of_data):
-        raise Mistake("say which kind the other data is: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
-    config = _with_evaluation(logged, of_evaluation)
+    check_overrides(overrides)
+    of_data = [override for override in overrides if _group(override) == "data"]
+    config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
     if of_data:
         config = replace(config, data=typed(compose(of_data)[0]).data)
     return Asked(typed(OmegaConf.structured(config)), bool(of_data))
+
+
+def _group(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition(".")[0]
 
 
 def _with_evaluation(logged: Config, overrides: Sequence[str]) -> Config:

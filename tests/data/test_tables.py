@@ -149,3 +149,12 @@ def test_bytes_that_are_no_table_are_refused(root: Path) -> None:
 def test_with_skip_a_missing_file_is_left_to_be_listed(root: Path) -> None:
     file = written(root, PLAIN + "b/9.png,NA\n")
     assert "b/9.png" in read(file, on_bad_image="skip").paths
+
+
+def test_columns_that_are_asked_for_are_kept_as_they_are(root: Path) -> None:
+    table = written(root, "path,label,sex,age\na/1.png,A, f ,041\na/2.png,A,m,\nb/3.png,B,m,7\n")
+    found = read(table, columns=ColumnsConfig(more=["sex", "age"]))
+    assert found.images[["sex", "age"]].to_numpy().tolist() == [["f", "041"], ["m", ""], ["m", "7"]]
+    with pytest.raises(Mistake, match=r"has no column sx, which data.columns.more names: did you mean sex"):
+        read(table, columns=ColumnsConfig(more=["sx"]))
+    assert "sex" not in read(table).images

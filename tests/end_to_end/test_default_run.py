@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import keras
@@ -11,16 +12,20 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 from PIL import Image
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.evaluation.metrics import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from tests.conftest import Command
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 SLUGS = ("covid", "normal", "viral_pneumonia")
-OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "auc_macro_ovr", "auc_weighted_ovr")
-BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
+FIGURES = (
+    *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "triage_workload"),
+    *("predictive_values", "decision_curve", "reliability", "grad_cam", "heat_by_class", "failures", "training_curves"),
+)
 ARTIFACTS = {
     "config/config.yaml",
     "config/overrides.yaml",
@@ -31,17 +36,18 @@ ARTIFACTS = {
     "environment/packages.txt",
     "evaluation/by_class.json",
     "evaluation/classification_report.txt",
-    "evaluation/confusion_matrix.png",
+    *(f"evaluation/{name}.png" for name in FIGURES),
     "evaluation/metrics.json",
-    "evaluation/pr_curves.png",
-    "evaluation/roc_curves.png",
-    "evaluation/sensitivity_specificity.png",
     "evaluation/training_curves.csv",
-    "evaluation/training_curves.png",
+    "checklists.md",
+    "model/decisions.json",
     "model/model.keras",
+    "model_card.md",
     "predictions/test.csv",
     "predictions/val.csv",
     "report.html",
+    "report.json",
+    "report.schema.json",
 }
 
 
@@ -80,22 +86,52 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
 
 def test_the_printed_table_is_the_logged_one(finished: tuple[Run, Path, str]) -> None:
     run, _, printed = finished
-    assert f"accuracy {run.data.metrics['test/accuracy']:.3f}" in printed
+    metrics = run.data.metrics
+    told = f"{metrics['test/accuracy']:.3f} ({metrics['test/accuracy_lo']:.3f}-{metrics['test/accuracy_hi']:.3f})"
+    assert f"accuracy {told}" in printed
     assert f"{run.data.metrics['test/covid/sensitivity']:.3f}" in printed
     assert run.info.run_id in printed
     assert "cxr ui" in printed
 
 
 def test_the_headline_can_be_made_again_from_the_predictions_alone(finished: tuple[Run, Path, str]) -> None:
+    """With other libraries than those that made it: of `predictions/*.csv`, nothing else is read."""
     run, artifacts, _ = finished
     document = json.loads((artifacts / "evaluation/metrics.json").read_text())
     for part in ("val", "test"):
-        frame = pd.read_csv(artifacts / f"predictions/{part}.csv")
-        predicted = frame[[f"p_{slug}" for slug in SLUGS]].to_numpy().argmax(axis=1)
-        labels = frame["label"].map(CLASSES.index)
-        assert run.data.metrics[f"{part}/accuracy"] == pytest.approx(accuracy_score(labels, predicted))
-        assert document[part]["confusion_matrix"] == confusion_matrix(labels, predicted).tolist()
+        labels, p = _read(artifacts / f"predictions/{part}.csv")
+        assert run.data.metrics[f"{part}/accuracy"] == pytest.approx(accuracy_score(labels, p.argmax(axis=1)))
+        assert run.data.metrics[f"{part}/auc_macro_ovr"] == pytest.approx(roc_auc_score(labels, p, multi_class="ovr"))
+        assert document[part]["confusion_matrix"] == confusion_matrix(labels, p.argmax(axis=1)).tolist()
         assert document[part]["metrics"]["accuracy"] == run.data.metrics[f"{part}/accuracy"]
+
+
+def test_report_page_and_metrics_say_what_the_predictions_say(finished: tuple[Run, Path, str]) -> None:
+    run, artifacts, _ = finished
+    (val_labels, val), (labels, p) = (_read(artifacts / f"predictions/{part}.csv") for part in ("val", "test"))
+    said = json.loads((artifacts / "report.json").read_text())["assessment"]
+    page = (artifacts / "report.html").read_text()
+    right = int((p.argmax(axis=1) == labels).sum())
+    low, high = proportion_confint(right, len(labels), method="wilson")
+    assert said["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["test/accuracy_lo"]
+    assert f"95 % interval {low:.3f} to {high:.3f}" in page
+    covid = labels == 0
+    called = p.argmax(axis=1) == 0
+    assert f"<b>{(called & covid).sum() / covid.sum():.3f}</b>" in page
+    point = next(each for each in said["operating_points"] if each["rule"]["name"] == "sensitivity_target")
+    reached = np.sort(val[val_labels == 0, 0])[::-1][math.ceil(0.95 * (val_labels == 0).sum()) - 1]
+    assert point["rule"]["threshold"] == reached == run.data.metrics["test/points/sensitivity_target/threshold"]
+    assert point["judged"]["sensitivity"]["value"] == pytest.approx((p[covid, 0] >= reached).mean())
+    assert point["judged"]["specificity"]["value"] == pytest.approx((p[~covid, 0] < reached).mean())
+    assert said["calibration"]["nll"] == pytest.approx(log_loss(labels, p))
+    decisions = json.loads((artifacts / "model/decisions.json").read_text())
+    assert decisions["temperature"] == said["temperature"]["value"] == run.data.metrics["test/calibration/temperature"]
+    assert said["triage"]["zones"][0]["of_urgent"]["count"] + said["triage"]["zones"][1]["of_urgent"]["count"] <= covid.sum()
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    frame = pd.read_csv(path)
+    return frame["label"].map(CLASSES.index).to_numpy(), frame[[f"p_{slug}" for slug in SLUGS]].to_numpy()
 
 
 def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) -> None:

@@ -4,29 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
+from hypothesis import given, settings
 from sklearn import metrics as oracle
 
-from cxr.evaluation.metrics import evaluate, wilson_interval
+from cxr.evaluation.metrics import BY_CLASS, OVERALL, evaluate, metric_names, sensitivity_at_specificity, with_resampling
 from cxr.evaluation.predictions import Predictions
-
-CLASSES = ("COVID", "Normal", "Viral Pneumonia")
-
-
-def made(labels: NDArray[np.int64], probabilities: NDArray[np.float64], classes: tuple[str, ...] = CLASSES) -> Predictions:
-    return Predictions(tuple(map(str, range(len(labels)))), classes, labels, probabilities)
-
-
-@st.composite
-def any_predictions(draw: st.DrawFn) -> Predictions:
-    """From one image to sixty, two classes to six, with ties, certainty, and classes that never occur."""
-    classes, count = draw(st.integers(2, 6)), draw(st.integers(1, 60))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    scores = rng.integers(0, draw(st.sampled_from([2, 5, 1000])), (count, classes)) + 1e-12
-    labels = rng.integers(0, draw(st.integers(1, classes)), count)
-    return made(labels, scores / scores.sum(axis=1, keepdims=True), tuple(f"class {index}" for index in range(classes)))
+from cxr.words import slug
+from tests.evaluation.made import any_predictions, made, skilled
 
 
 def test_a_confusion_matrix_by_hand() -> None:
@@ -38,7 +22,7 @@ def test_a_confusion_matrix_by_hand() -> None:
     assert numbers["accuracy"] == pytest.approx(31 / 35)
     assert numbers["covid/sensitivity"] == pytest.approx(8 / 10)
     assert numbers["covid/specificity"] == pytest.approx(24 / 25)
-    assert numbers["covid/precision"] == pytest.approx(8 / 9)
+    assert numbers["covid/ppv"] == pytest.approx(8 / 9)
     assert numbers["covid/f1"] == pytest.approx(16 / 19)
     assert numbers["viral_pneumonia/sensitivity"] == 1
 
@@ -52,11 +36,11 @@ def test_scikit_learn_agrees(predictions: Predictions) -> None:
     assert numbers["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(labels, predicted))
     precision, recall, f1, _ = oracle.precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
     for index in every:
-        for name, expected in (("precision", precision), ("sensitivity", recall), ("f1", f1)):
-            assert numbers.get(f"class_{index}/{name}", 0) == pytest.approx(expected[index])
+        for name, expected in (("ppv", precision), ("sensitivity", recall), ("f1", f1)):
+            assert numbers.get(f"{slug(predictions.classes[index])}/{name}", 0) == pytest.approx(expected[index])
         if 0 < (labels == index).sum() < len(labels):
             specificity = oracle.recall_score(labels != index, predicted != index)
-            assert numbers[f"class_{index}/specificity"] == pytest.approx(specificity)
+            assert numbers[f"{slug(predictions.classes[index])}/specificity"] == pytest.approx(specificity)
     if len(set(labels)) == len(every) > 2:
         for average in ("macro", "weighted"):
             expected = oracle.roc_auc_score(labels, predictions.probabilities, multi_class="ovr", average=average)
@@ -72,20 +56,39 @@ def test_every_number_is_finite_or_has_a_reason(predictions: Predictions) -> Non
     assert all(found.undefined.values())
     assert not set(found.numbers) & set(found.undefined)
     named = set(found.numbers) | set(found.undefined)
-    assert {f"class_0/{name}" for name in ("precision", "sensitivity", "specificity", "f1", "auc")} <= named
-    assert {
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "weighted_f1",
-        "mcc",
-        "log_loss",
-        "auc_macro_ovr",
-        "auc_weighted_ovr",
-    } <= named
+    assert {f"covid/{name}" for name in BY_CLASS} <= named
+    assert set(OVERALL) <= named
+    assert named | {"covid/sensitivity_at_specificity"} <= named | set(metric_names(predictions.classes))
 
 
-def test_a_wilson_interval_from_the_literature() -> None:
-    # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662.
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(0, 0) == (0, 1)
+@given(predictions=any_predictions())
+@settings(max_examples=30)
+def test_intervals_hold_their_value_or_say_why_there_is_none(predictions: Predictions) -> None:
+    found = with_resampling(evaluate(predictions), predictions, predictions.ids, 100)
+    for name, each in found.estimates.items():
+        if each.value is None or (each.low is None and not name.endswith("/f1")):
+            assert each.why_not, name
+        elif each.low is not None and each.high is not None:
+            assert each.low - 1e-9 <= each.value <= each.high + 1e-9, name
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning", "ignore::UserWarning")
+@given(predictions=any_predictions())
+def test_areas_and_scores_are_those_of_scikit_learn(predictions: Predictions) -> None:
+    numbers, labels, p = evaluate(predictions).numbers, predictions.labels, predictions.probabilities
+    every = np.arange(len(predictions.classes))
+    assert numbers["brier"] == pytest.approx(((p - np.eye(len(every))[labels]) ** 2).sum(axis=1).mean())
+    assert numbers["log_loss"] == pytest.approx(oracle.log_loss(labels, p, labels=every))
+    for index, name in enumerate(predictions.classes):
+        if 0 < (labels == index).sum() < len(labels):
+            expected = oracle.average_precision_score(labels == index, p[:, index])
+            assert numbers[f"{slug(name)}/auprc"] == pytest.approx(expected)
+
+
+def test_a_threshold_for_validation_meets_its_specificity() -> None:
+    shown = skilled(1)
+    for index, name in enumerate(shown.classes):
+        found = sensitivity_at_specificity(shown, 0.95)[f"{slug(name)}/sensitivity_at_specificity"].value
+        positive, scores = shown.labels == index, shown.probabilities[:, index]
+        meets = [(scores[positive] >= cut).mean() for cut in [*scores, 2] if (scores[~positive] < cut).mean() >= 0.95 - 1e-12]
+        assert found == max(meets)

@@ -5,11 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.paired import (
     corrected,
     delong,
@@ -17,9 +15,6 @@ from cxr.evaluation.paired import (
     holm,
     mcnemar,
     paired_differences,
-    statistic_names,
-    statistics,
-    weighted_auc,
 )
 from cxr.evaluation.predictions import Predictions
 
@@ -33,25 +28,6 @@ def predictions(seed: int, count: int = 120, skill: float = 1.5) -> Predictions:
     logits[np.arange(count), labels] += skill
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return Predictions(tuple(f"{index:03d}.png" for index in range(count)), CLASSES, labels, p)
-
-
-def test_each_statistic_is_the_one_that_evaluate_gives() -> None:
-    shown, expected = predictions(1), evaluate(predictions(1)).numbers
-    values = dict(zip(statistic_names(CLASSES), statistics(shown, np.ones((1, 120)))[:, 0], strict=True))
-    assert values == pytest.approx({name: expected[name] for name in values})
-
-
-@given(seed=st.integers(0, 10_000), count=st.integers(4, 40))
-@settings(max_examples=60)
-def test_a_weight_is_a_repetition(seed: int, count: int) -> None:
-    rng = np.random.default_rng(seed)
-    positive, scores, times = rng.random(count) < 0.5, rng.integers(0, 5, count) / 4, rng.integers(0, 4, count)
-    repeated = np.repeat(positive, times)
-    found = weighted_auc(positive, scores, times[None].astype(float))[0]
-    if repeated.all() or not repeated.any():
-        assert np.isnan(found)
-    else:
-        assert found == pytest.approx(roc_auc_score(repeated, np.repeat(scores, times)))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))

@@ -1,0 +1,149 @@
+"""`cxr evaluate`: a run of a table with columns of its own, evaluated again with other targets, and on other data."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from PIL import Image
+from sklearn.metrics import accuracy_score
+
+from tests.conftest import Command
+
+CLASSES = ("COVID", "Normal", "Viral Pneumonia")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command, phantoms: Path) -> Path:
+    """A folder with one finished run, `then`, on a table that says sex and age."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    paths = sorted(path.relative_to(phantoms).as_posix() for path in phantoms.rglob("images/*.png"))
+    table = pd.DataFrame({"path": paths, "label": [path.split("/")[0] for path in paths]})
+    table["sex"], table["age"] = ["fm"[row % 2] for row in range(len(paths))], [str(20 + row) for row in range(len(paths))]
+    table.to_csv(folder / "films.csv", index=False)
+    done = run_cxr(
+        *("data=manifest", "data.manifest=films.csv", f"data.root={phantoms}", "data.columns.more=[sex,age]", "training.epochs=2"),
+        *("backbone=phantom", "split=three_way", "tracking.run_name=then", "evaluation.resamples=100", "evaluation.heat_images=2"),
+        folder=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def latest(place: Path) -> tuple[Run, Path]:
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
+    run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
+    return run, Path(str(run.info.artifact_uri).removeprefix("file://"))
+
+
+def test_subgroups_are_by_the_columns_that_the_table_kept(place: Path) -> None:
+    manifest = pd.read_csv(latest(place)[1] / "data/manifest.csv", dtype=str)
+    assert set(manifest["sex"]) == {"f", "m"}
+    said = json.loads((latest(place)[1] / "report.json").read_text())["assessment"]
+    assert {each["column"] for each in said["subgroups"]} >= {"sex"}
+    assert all(each["small"] for each in said["subgroups"])
+    assert "sex: f (small)" in (latest(place)[1] / "report.html").read_text()
+
+
+def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, run_cxr: Command) -> None:
+    before = latest(place)[1]
+    away = place / "films-away.csv"
+    (place / "films.csv").rename(away)
+    done = run_cxr("evaluate", "then", "evaluation.sensitivity=0.5", "evaluation.missed_cost=40", folder=place)
+    away.rename(place / "films.csv")
+    assert done.returncode == 0, done.stderr
+    run, artifacts = latest(place)
+    assert run.data.tags["cxr.role"] == "evaluation"
+    assert run.data.metrics["test/points/sensitivity_target/threshold"] > 0
+    said = json.loads((artifacts / "report.json").read_text())
+    assert said["assessment"]["operating_points"][1]["rule"]["target"] == 0.5
+    assert said["assessment"]["costs"][0] == [0, 40, 40]
+    assert said["facts"]["evaluated"].endswith("from its logged predictions")
+    assert (artifacts / "evaluation/grad_cam.png").read_bytes() == (before / "evaluation/grad_cam.png").read_bytes()
+    assert str(artifacts / "report.html") in done.stdout
+    again = run_cxr("evaluate", run.info.run_id, folder=place)
+    assert (again.returncode, "is an evaluation itself" in again.stderr) == (2, True)
+
+
+def test_other_data_is_scored_but_for_what_the_run_learned_from(place: Path, run_cxr: Command, phantoms: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
+    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    manifest = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
+    other = place / "other"
+    for row in manifest.itertuples():
+        target = other / str(row.label).lower() / Path(str(row.path)).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if row.split == "test":  # pixels that no one has seen
+            film = np.asarray(Image.open(phantoms / str(row.path)))[:, ::-1]
+            Image.fromarray(film).save(target)
+        elif row.split == "val":
+            shutil.copy(phantoms / str(row.path), target)
+    done = run_cxr("evaluate", "then", "data=folder", "data.root=other", "evaluation.subgroups=[source]", folder=place)
+    assert done.returncode == 0, done.stderr
+    run, artifacts = latest(place)
+    seen = (manifest["split"] == "val").sum()
+    assert f"{seen} left out, as the run learned from them" in done.stdout
+    assert len(pd.read_csv(artifacts / "data/overlap.csv")) >= seen
+    predictions = pd.read_csv(artifacts / "predictions/external.csv")
+    assert len(predictions) == (manifest["split"] == "test").sum()
+    assert run.data.metrics["external/accuracy"] == pytest.approx(accuracy_score(predictions["label"], predictions["predicted"]))
+    source = json.loads((Path(str(then.info.artifact_uri).removeprefix("file://")) / "report.json").read_text())
+    said = json.loads((artifacts / "report.json").read_text())
+    rules = [[each["rule"] for each in one["assessment"]["operating_points"]] for one in (said, source)]
+    assert rules[0] == rules[1]  # chosen on the run's validation images, not on these
+    assert said["facts"]["overlap"]["left_out"] == seen
+    assert (artifacts / "evaluation/grad_cam.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("training.epochs=3",), "can't be changed in an evaluation"),
+        (("data=folder", "data.root=ankles"), "the run never learned class ankle of this data"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_leave_no_run(
+    overrides: tuple[str, ...], said: str, place: Path, run_cxr: Command, phantoms: Path
+) -> None:
+    for name in ("ankle", "normal"):
+        (place / "ankles" / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(next((phantoms / "Normal/images").iterdir()), place / "ankles" / name / "1.png")
+    before = latest(place)[0].info.run_id
+    done = run_cxr("evaluate", "then", *overrides, folder=place)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+    assert latest(place)[0].info.run_id == before
+
+
+def test_data_that_the_run_learned_from_judges_nothing(place: Path, run_cxr: Command, phantoms: Path) -> None:
+    manifest = pd.read_csv(place / "films.csv", dtype=str)
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
+    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    parts = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
+    trained = set(parts.loc[parts["split"] == "train", "path"])
+    manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
+    done = run_cxr("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
+    assert done.returncode == 2
+    assert "learned from, so none can judge" in done.stderr
+
+
+def test_a_saved_model_that_would_run_code_is_refused(place: Path, run_cxr: Command) -> None:
+    import keras
+
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
+    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    model = Path(str(then.info.artifact_uri).removeprefix("file://")) / "model/model.keras"
+    kept = model.read_bytes()
+    images = keras.Input((96, 96, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Lambda(lambda x: x + 0)(images))
+    keras.Model(images, keras.layers.Dense(3, activation="softmax")(pooled)).save(model)
+    try:
+        done = run_cxr("evaluate", "then", "data=folder", "data.root=other", folder=place)
+    finally:
+        model.write_bytes(kept)
+    assert done.returncode == 2
+    assert "can't be opened as a model that runs no code of its own" in done.stderr

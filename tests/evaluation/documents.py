@@ -1,0 +1,66 @@
+"""Reports made up for tests."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from cxr.config import EvaluationConfig
+from cxr.evaluation.assessment import Assessment, Evidence, assess
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.drawing import Picture, pictures_of
+from cxr.evaluation.heat import Heat, RandomisedStage, gallery
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Facts, Model
+from tests.evaluation.made import CLASSES, skilled
+
+MODEL = Model(
+    "MobileNetV2", "weights", 96, "head trained", "loss plain", "adam", "8 epochs", "none", 0, {}, {"keras": "3"}, "commit abc"
+)
+DATA = Data(
+    "300 images", "Split three_way", {name: {"train": 5, "test": 3} for name in CLASSES}, {}, {"unreadable": 2}, 300, "f00d"
+)
+FACTS = Facts(
+    "cxr run <b>a run</b>",
+    "1234abcd",
+    "a run",
+    "candidate",
+    {"freeze": "head"},
+    ["a=b"],
+    None,
+    MODEL,
+    DATA,
+    None,
+    ["Fake."],
+    None,
+    "No baseline.",
+    [],
+)
+
+
+def assessed(judged: Predictions, **settings: object) -> Assessment:
+    """An assessment with two sources; validation has other images of the same classes."""
+    validation = skilled(7, 200, classes=judged.classes)
+    columns = pd.DataFrame({"source": [f"site {row % 2}" for row in range(len(judged.labels))]})
+    quick = EvaluationConfig(resamples=100, **settings)  # type: ignore[arg-type]
+    return assess(Evidence(validation, judged, "test", judged.ids, columns), quick)
+
+
+def pictured(judged: Predictions, found: Assessment) -> list[Picture]:
+    """All figures that follow from predictions, small."""
+    return pictures_of(assessment_figures(judged, found), dpi=50)
+
+
+def document(judged: Predictions, pictures: list[Picture] | None = None, **changes: object) -> Document:
+    """A whole report; `changes` are fields of its facts."""
+    found = assessed(judged)
+    heat = Heat(
+        "out_relu", (3, 3), gallery(judged, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."
+    )
+    captions = [Caption(each.name, each.caption, each.alt) for each in pictures or []]
+    return Document(VERSION, replace(FACTS, **changes), found, heat, captions)  # type: ignore[arg-type]
+
+
+def film(count: int, size: int = 40) -> np.ndarray:
+    """Grey noise, (count, size, size, 1) uint8."""
+    return np.random.default_rng(0).integers(0, 255, (count, size, size, 1)).astype(np.uint8)

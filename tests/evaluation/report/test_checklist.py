@@ -1,0 +1,29 @@
+"""The checklists: every item of both standards, answered or left open by name, and no answer that a run can't know."""
+
+import re
+
+from cxr.evaluation.report.checklist import OPEN, answers, as_markdown, checklists
+from tests.evaluation.documents import document
+from tests.evaluation.made import skilled
+
+
+def test_all_items_are_there_in_order_and_open_ones_are_named() -> None:
+    claim, tripod = checklists(document(skilled(1)))
+    assert [item.number for item in claim.items] == [str(number) for number in range(1, 45)]
+    assert [re.sub(r"\D", "", item.number) for item in tripod.items][:11] == [str(number) for number in range(1, 12)]
+    assert tripod.items[-1].number == "27"
+    assert {"11", "13", "14", "34", "44"} <= set(claim.left_open)  # what no run can know
+    assert not {"19", "20", "22", "25", "29", "37", "39"} & set(claim.left_open)
+    text = as_markdown([claim, tripod])
+    assert text.count(OPEN) == len(claim.left_open) + len(tripod.left_open)
+    assert "{" not in text
+
+
+def test_answers_follow_the_run() -> None:
+    told = document(skilled(1))
+    said = answers(told)
+    assert said["left_out"] == "Left out: 2 images unreadable."
+    assert "COVID train 5, test 3" in said["flow"]
+    assert told.assessment.estimates["accuracy"].in_words in said["headline"]
+    assert said["external"].startswith("None in this report")
+    assert all(said.values())

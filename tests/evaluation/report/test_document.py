@@ -1,0 +1,36 @@
+"""report.json: it fits its own schema, comes back as it was, and holds no nan."""
+
+import json
+import math
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from cxr.evaluation.report.document import from_json, schema, to_json
+from tests.evaluation.documents import document
+from tests.evaluation.made import skilled
+
+
+def test_it_fits_its_schema_and_comes_back_as_it_was() -> None:
+    made = document(skilled(1))
+    said = json.loads(to_json(made))
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(said, schema())
+    assert from_json(to_json(made)) == made
+    said["assessment"]["images"] = "many"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(said, schema())
+
+
+def test_what_is_no_number_is_refused() -> None:
+    made = document(skilled(1))
+    broken = replace(made, assessment=replace(made.assessment, temperature=replace(made.assessment.temperature, value=math.nan)))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(broken)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "null"])
+def test_anything_else_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"validation error|JSON"):
+        from_json(text)

@@ -1,0 +1,103 @@
+"""Rules chosen on validation: no better threshold exists by brute force, and what is said of them is so."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import precision_score, recall_score
+from statsmodels.stats.proportion import proportion_confint
+
+from cxr.evaluation.operating_points import (
+    choose_rules,
+    decisions,
+    judge_rules,
+    needed_to_show,
+    rates,
+    threshold_for_sensitivity,
+    threshold_for_specificity,
+)
+from tests.evaluation.made import made, skilled
+
+COSTS = (1 - np.eye(3)).astype(np.float32)
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 60), target=st.floats(0.01, 0.99), steps=st.sampled_from([4, 10**6]))
+def test_thresholds_meet_their_target_and_none_does_better(seed: int, count: int, target: float, steps: int) -> None:
+    rng = np.random.default_rng(seed)
+    positive = np.arange(count) < rng.integers(1, count)
+    scores = rng.integers(0, steps, count) / steps
+    cuts = [*scores, *(np.nextafter(scores, 2)), 0.0]
+    high = threshold_for_sensitivity(scores, positive, target)
+    assert (scores[positive] >= high).mean() >= target - 1e-9
+    assert high == max(cut for cut in cuts if (scores[positive] >= cut).mean() >= target - 1e-9 and cut in scores)
+    low = threshold_for_specificity(scores, positive, target)
+    assert (scores[~positive] < low).mean() >= target - 1e-9 or low == 0
+    best = max((scores[positive] >= cut).mean() for cut in cuts if (scores[~positive] < cut).mean() >= target - 1e-9)
+    assert (scores[positive] >= low).mean() == best
+
+
+def test_rules_come_from_validation_alone_and_are_judged_elsewhere() -> None:
+    validation, test = skilled(1), skilled(2)
+    rules = choose_rules(validation, 0, 0.95, 0.99, COSTS, 1.3)
+    assert [rule.name for rule in rules] == ["argmax", "sensitivity_target", "specificity_target", "least_cost"]
+    points = judge_rules(rules, validation, test, 0, COSTS, test.ids, 200)
+    sensitive, specific = points[1], points[2]
+    assert sensitive.on_validation.sensitivity.value is not None
+    assert sensitive.on_validation.sensitivity.value >= 0.95
+    assert specific.on_validation.specificity.value is not None
+    assert specific.on_validation.specificity.value >= 0.99
+    for point in points:
+        called = decisions(point.rule, test, 0) == 0
+        truth = test.labels == 0
+        assert point.judged.sensitivity.value == pytest.approx(recall_score(truth, called))
+        assert point.judged.specificity.value == pytest.approx(recall_score(~truth, ~called))
+        assert point.judged.ppv.value == pytest.approx(precision_score(truth, called))
+        assert point.judged.npv.value == pytest.approx(precision_score(~truth, ~called))
+        assert point.cost_per_image.value == pytest.approx((decisions(point.rule, test, 0) != test.labels).mean())
+
+
+def test_equal_costs_decide_for_the_most_probable_class_and_dear_misses_against_missing() -> None:
+    shown = skilled(4)
+    (equal,) = (rule for rule in choose_rules(shown, 0, 0.9, 0.9, COSTS, 1.7) if rule.name == "least_cost")
+    np.testing.assert_array_equal(decisions(equal, shown, 0), shown.predicted)
+    dear = COSTS.copy()
+    dear[0] *= 20
+    (careful,) = (rule for rule in choose_rules(shown, 0, 0.9, 0.9, dear, 1.0) if rule.name == "least_cost")
+    by_hand = [int(np.argmin([sum(p[i] * dear[i, j] for i in range(3)) for j in range(3)])) for p in shown.probabilities]
+    assert decisions(careful, shown, 0).tolist() == by_hand
+    called = decisions(careful, shown, 0) == 0
+    assert called.sum() > (shown.predicted == 0).sum()
+
+
+def test_what_a_threshold_does_not_call_urgent_is_the_most_probable_of_the_others() -> None:
+    shown = made(np.array([0, 1]), np.array([[0.6, 0.1, 0.3], [0.2, 0.5, 0.3]]))
+    (rule,) = (rule for rule in choose_rules(shown, 0, 0.5, 0.5, COSTS, 1) if rule.name == "sensitivity_target")
+    assert rule.threshold == 0.6
+    assert decisions(rule, shown, 0).tolist() == [0, 1]
+
+
+def test_the_verdict_says_plainly_whether_a_target_is_shown() -> None:
+    chose, judges, poor = skilled(1, 2000, skill=5), skilled(3, 2000, skill=5), skilled(2, 300, skill=0.5)
+    eager, strict = choose_rules(chose, 0, 0.999, 0.8, COSTS, 1), choose_rules(chose, 0, 0.95, 0.99, COSTS, 1)
+    shown = judge_rules(eager, chose, judges, 0, COSTS, judges.ids, 100)[2]
+    assert shown.verdict.startswith("Missed: specificity") or shown.verdict.startswith("Shown: the whole interval of specificity")
+    assert (shown.verdict.startswith("Shown")) == ((shown.judged.specificity.low or 0) >= 0.8)
+    missed = judge_rules(strict, chose, poor, 0, COSTS, poor.ids, 100)[1]
+    assert missed.verdict.startswith("Missed: sensitivity is ")
+    assert "To show it with" in missed.verdict
+    others = poor.only(np.flatnonzero(poor.labels))
+    none = judge_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
+    assert none.verdict == "Can't be judged: no image is of the urgent class."
+
+
+@given(target=st.floats(0.5, 0.99), images=st.integers(1, 400))
+def test_what_would_have_to_be_seen_is_the_least_that_shows_a_target(target: float, images: int) -> None:
+    lower = [proportion_confint(count, images, method="wilson")[0] for count in range(images + 1)]
+    expected = next((count / images for count, low in enumerate(lower) if low >= target), None)
+    assert needed_to_show(target, images) == expected
+
+
+def test_without_validation_images_of_the_class_there_is_no_threshold_for_it() -> None:
+    shown = skilled(1).only(np.flatnonzero(skilled(1).labels))
+    assert "sensitivity_target" not in [rule.name for rule in choose_rules(shown, 0, 0.9, 0.9, COSTS, 1)]
+    assert rates(np.zeros(3, bool), np.ones(3, bool)).specificity.why_not == "every image is of the urgent class"
