@@ -26,7 +26,7 @@ def draw_pictures(
     from cxr.model.grad_cam import camera, heat_maps, randomised
     from cxr.model.saved import load_model
 
-    eye = camera(load_model(model).model)
+    eye = camera(load_model(model))
     exhibits = gallery(judged, _OF_EACH_KIND)
     rows = [each.row for each in exhibits]
     grey, taken_for = films(rows), judged.predicted[rows]

@@ -12,6 +12,7 @@ from cxr.comparison.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.judgement import Judgement
 from cxr.evaluation.paired import Difference
+from cxr.progress import wide_console
 from cxr.tracking.run import Run
 from cxr.words import in_words, slug
 
@@ -24,8 +25,7 @@ _OVERALL = {
     "macro_f1": "macro F1",
     "auc_macro_ovr": "macro AUC",
 }
-_SHOWN = ("sensitivity", "specificity", "ppv", "npv", "auc")
-_HEADINGS = {"ppv": "PPV", "npv": "NPV", "auc": "AUC"}
+_SHOWN = {"sensitivity": "sensitivity", "specificity": "specificity", "auc": "AUC"}
 
 
 def print_summary(run: Run, headline: Judgement, assessment: Assessment, against: AgainstBaseline | None) -> None:
@@ -46,18 +46,16 @@ def print_summary(run: Run, headline: Judgement, assessment: Assessment, against
 
 
 def print_assessment(name: str, headline: Judgement, assessment: Assessment) -> None:
-    """Each class' numbers, the overall ones and the operating points."""
-    out, numbers = Console(highlight=False, soft_wrap=True), headline.evaluation.numbers
+    """Each class' numbers, the overall ones and the operating points, with 95 % intervals."""
+    out, estimates = Console(highlight=False, soft_wrap=True), assessment.estimates
     table = Table(title=f"{name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
-    for key in _SHOWN:
-        table.add_column(_HEADINGS.get(key, key), justify="right")
+    for text in _SHOWN.values():
+        table.add_column(text, justify="right")
     for each in headline.predictions.classes:
-        keys = [f"{slug(each)}/{key}" for key in _SHOWN]
-        table.add_row(each, *(f"{numbers[key]:.3f}" if key in numbers else "-" for key in keys))
-    out.print(table)
-    estimates = assessment.estimates
-    out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items() if key in numbers))
+        table.add_row(each, *(estimates[f"{slug(each)}/{key}"].in_words for key in _SHOWN))
+    wide_console().print(table)
+    out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items()))
     for line in points_in_words(assessment):
         out.print(f"  {line}", markup=False)
 

@@ -32,7 +32,11 @@ def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Pat
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"cxr/conf/{path.relative_to(REPOSITORY / 'conf').as_posix()}" for path in (REPOSITORY / "conf").rglob("*.yaml")}
     assert configs <= names
-    assert {"cxr/model/phantom_backbone.weights.h5", "cxr/evaluation/report.html.jinja"} <= names
+    assert {
+        "cxr/model/phantom_backbone.weights.h5",
+        "cxr/evaluation/report/report.html.jinja",
+        "cxr/evaluation/report/checklist.yaml",
+    } <= names
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=[lock.name for lock in LOCKS])

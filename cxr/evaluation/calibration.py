@@ -14,6 +14,7 @@ from cxr.evaluation.resampling import losses, squared_errors
 from cxr.words import slug
 
 _COLDEST, _HOTTEST = 0.05, 20.0
+_IN_A_BIN = 10  # images at least; with fewer, errors say more of the bins than of the model
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def scaled(predictions: Predictions, temperature: float) -> Predictions:
 
 def calibration(predictions: Predictions, bins: int) -> Calibration:
     """Judge probabilities, in bins of equally many images (Nixon et al., "Measuring Calibration in Deep Learning", 2019)."""
+    bins = min(bins, max(1, len(predictions.labels) // _IN_A_BIN))
     top, right = predictions.probabilities.max(axis=1), predictions.predicted == predictions.labels
     of_top = reliability(top, right, bins)
     by_class = {

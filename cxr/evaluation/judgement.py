@@ -22,9 +22,9 @@ class Judgement:
 
 
 def class_table(headline: Judgement) -> dict[str, list[object]]:
-    """Each class' numbers as a table that MLflow's UI compares across runs."""
-    columns = ("sensitivity", "specificity", "auc", "ppv", "npv", "f1")
-    numbers, predictions = headline.evaluation.numbers, headline.predictions
+    """Each class' numbers, with the ends of their 95 % intervals, as a table that MLflow's UI compares across runs."""
+    columns = [f"{key}{end}" for key in ("sensitivity", "specificity", "auc", "ppv", "npv") for end in ("", "_lo", "_hi")]
+    numbers, predictions = headline.evaluation.logged, headline.predictions
     rows: list[object] = [
         [name, *(numbers.get(f"{slug(name)}/{key}") for key in columns), int((predictions.labels == index).sum())]
         for index, name in enumerate(predictions.classes)

@@ -1,15 +1,16 @@
 """Where in an image a saved classifier sees a class: Grad-CAM on its flat graph, and what is left when weights are shuffled."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from cxr.model.saved import SavedModel
 
 _AT_ONCE = 16  # images, which bounds memory
 # How much of the network is randomised, from the output downward: its head, then as much of the backbone, then all of it.
@@ -18,31 +19,23 @@ STAGES = {"head": 0.0, "head and top third of the backbone": 1 / 3, "all weights
 
 @dataclass(frozen=True)
 class Camera:
-    """A classifier cut at its last feature map: `features` from grey levels to the map, `head` from the map to logits."""
+    """A saved classifier, and the part of it from its last feature map to logits."""
 
-    classifier: keras.Model
-    features: keras.Model
+    saved: SavedModel
     head: keras.Model
-    layer: str
-    compiled: Callable[[NDArray[np.uint8]], tf.Tensor]  # features of grey levels (n, size, size, 1)
+
+    @property
+    def layer(self) -> str:
+        """The layer that makes the feature map."""
+        return str(self.saved.feature_map._keras_history.operation.name)
 
 
-@lru_cache(maxsize=1)  # the model of the run before, with other weights, is the same object
-def camera(classifier: keras.Model) -> Camera:
+def camera(saved: SavedModel) -> Camera:
     """Cut a classifier; raises `ValueError` for one without a feature map or without logits that a softmax follows."""
-    maps = [layer for layer in classifier.layers if not isinstance(layer, keras.layers.InputLayer) and len(layer.output.shape) == 4]
-    last = classifier.layers[-1]
-    if not maps or not isinstance(last, keras.layers.Softmax):
+    last = saved.model.layers[-1]
+    if saved.feature_map is None or not isinstance(last, keras.layers.Softmax):
         raise ValueError("the model has no feature map that logits and a softmax follow")
-    features = keras.Model(classifier.input, maps[-1].output)
-    head = keras.Model(maps[-1].output, last.input)
-
-    def of(grey: tf.Tensor) -> tf.Tensor:
-        return tf.cast(features(tf.repeat(tf.cast(grey, tf.float32), 3, axis=-1), training=False), tf.float32)
-
-    signature = [tf.TensorSpec((None, *classifier.input.shape[1:3], 1), tf.uint8)]
-    compiled = tf.function(of, input_signature=signature, autograph=False, jit_compile=False)
-    return Camera(classifier, features, head, maps[-1].name, compiled)
+    return Camera(saved, keras.Model(saved.feature_map, last.input))
 
 
 def heat_maps(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -61,11 +54,11 @@ def randomised(camera: Camera, seed: int = 0) -> Iterator[str]:
     Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
     (cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3).
     """
-    layers = [layer for layer in camera.classifier.layers if layer.weights]
-    below = [layer for layer in layers if layer in camera.features.layers]
-    above = [layer for layer in layers if layer not in camera.features.layers]
+    layers = [layer for layer in camera.saved.model.layers if layer.weights]
+    above = [layer for layer in layers if layer in camera.head.layers]
+    below = [layer for layer in layers if layer not in camera.head.layers]
     rng = np.random.default_rng(seed)
-    with _restored(camera.classifier):
+    with _restored(camera.saved.model):
         done = 0
         for name, share in STAGES.items():
             reach = round(share * len(below))
@@ -77,7 +70,7 @@ def randomised(camera: Camera, seed: int = 0) -> Iterator[str]:
 
 
 def _heat(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-    maps = camera.compiled(grey)
+    maps = camera.saved.features(grey.astype(np.float32))
     with tf.GradientTape() as tape:
         tape.watch(maps)
         chosen = tf.gather(camera.head(maps, training=False), classes, axis=1, batch_dims=1)

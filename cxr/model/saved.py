@@ -17,15 +17,23 @@ from cxr.model.network import Network
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A classifier from a file, compiled: Keras alone would run it layer by layer, five times as slowly."""
+    """A classifier from a file, compiled: Keras alone would run it layer by layer, five times as slowly.
+
+    `feature_map` is its last one, (n, rows, columns, channels) as a symbolic tensor; none where it has no such map.
+    """
 
     model: keras.Model
-    _compiled: Callable[[NDArray[np.float32]], Any]
+    feature_map: Any
+    _compiled: Callable[[NDArray[np.float32]], tuple[Any, Any]]
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
         """What it makes of grey images (n, size, size, 1): (n, classes), each row summing to 1."""
-        found = self._compiled(grey).numpy().astype(np.float64)
+        found = self._compiled(grey)[1].numpy().astype(np.float64)
         return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    def features(self, grey: NDArray[np.float32]) -> tf.Tensor:
+        """Its last feature map of the same images, float32."""
+        return tf.cast(self._compiled(grey)[0], tf.float32)
 
 
 def save_model(network: Network, path: Path) -> None:
@@ -47,7 +55,8 @@ def load_model(path: Path) -> SavedModel:
     else:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         _latest.clear()
-        _latest[config] = SavedModel(model, _compiled(model))
+        feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
+        _latest[config] = SavedModel(model, feature_map, _compiled(model, feature_map))
     return _latest[config]
 
 
@@ -59,12 +68,20 @@ def _without_identity(said: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name != "shared_object_id"}
 
 
-def _compiled(model: keras.Model) -> Callable[[NDArray[np.float32]], Any]:
-    def probabilities(grey: tf.Tensor) -> tf.Tensor:
-        return model(tf.repeat(grey, 3, axis=-1), training=False)
+def _is_map(layer: keras.Layer) -> bool:
+    return not isinstance(layer, keras.layers.InputLayer) and len(getattr(layer.output, "shape", ())) == 4
+
+
+def _compiled(model: keras.Model, feature_map: Any) -> Callable[[NDArray[np.float32]], tuple[Any, Any]]:
+    """Feature map and probabilities of grey levels, traced once: with no map, probabilities stand for it."""
+    both = keras.Model(model.input, [model.output if feature_map is None else feature_map, model.output])
+
+    def seen(grey: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        maps, probabilities = both(tf.repeat(grey, 3, axis=-1), training=False)
+        return maps, probabilities
 
     signature = [tf.TensorSpec((None, *model.input.shape[1:3], 1), tf.float32)]
-    made: Callable[[NDArray[np.float32]], Any] = tf.function(
-        probabilities, input_signature=signature, autograph=False, jit_compile=False
+    made: Callable[[NDArray[np.float32]], tuple[Any, Any]] = tf.function(
+        seen, input_signature=signature, autograph=False, jit_compile=False
     )
     return made

@@ -18,7 +18,7 @@ from cxr.data.phantom import ensure_drawn
 from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.progress import wide_console
 
-TABLES = ("contests", "engine", "again", "growth", "index")
+TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
 
 
 def main() -> None:
@@ -43,6 +43,10 @@ def main() -> None:
             _measure_growth(console, images, asked)
         if "index" in wanted:
             _measure_index(console, images, asked)
+        if "evaluation" in wanted:
+            _measure_evaluation(console, asked)
+        if "coverage" in wanted:
+            _simulate_coverage(console, asked)
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,6 +58,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=6, help="of the seed's protocol; others are in proportion (default: 6)")
     parser.add_argument("--phantoms", type=int, default=120, help="how many phantoms where there is no --root (default: 120)")
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000], help="sizes of sets to index (default: 2000 20000)")
+    parser.add_argument("--predictions", type=int, nargs="+", default=[2000], help="sizes of sets to evaluate (default: 2000)")
+    parser.add_argument("--sets", type=int, default=1000, help="made-up test sets of coverage, of each size (default: 1000)")
     parser.add_argument("--only", help="only contests with this in their name")
     asked = parser.parse_args()
     if asked.root and not asked.weights:
@@ -207,6 +213,32 @@ def _measure_index(console: Console, images: Images, asked: argparse.Namespace) 
             _spread([each.second for each in of_count]),
             _spread([each.memory for each in of_count], digits=2),
         )
+    console.print(table)
+
+
+def _measure_evaluation(console: Console, asked: argparse.Namespace) -> None:
+    from simulated import evaluation_seconds
+
+    table = _table("An evaluation without heat maps, 4 classes, seconds")
+    for name in ("numbers", "figures"):
+        table.add_column(name, justify="right")
+    for count in asked.predictions:
+        found = [evaluation_seconds(count) for _ in range(asked.repeats)]
+        seconds = _spread([each.numbers for each in found]), _spread([each.figures for each in found])
+        table.add_row(f"{count:,} predictions", *seconds)
+    console.print(table)
+
+
+def _simulate_coverage(console: Console, asked: argparse.Namespace) -> None:
+    from simulated import coverage
+
+    sizes = (50, 200, 1000)
+    found = [coverage(size, asked.sets, resamples=500) for size in sizes]
+    table = _table(f"Share of {asked.sets:,} made-up test sets whose 95 % interval holds the truth")
+    for size in sizes:
+        table.add_column(f"n = {size:,}", justify="right")
+    for name in found[0]:
+        table.add_row(name, *(f"{each[name]:.3f}" for each in found))
     console.print(table)
 
 

@@ -15,9 +15,7 @@ def test_its_tables_are_filled_in(tmp_path: Path) -> None:
         str(REPOSITORY / "scripts/benchmark/run.py"),
         "contests",
         "engine",
-        "index",
-        "--images",
-        "30",
+        *("index", "evaluation", "coverage", "--images", "30", "--predictions", "40", "--sets", "4"),
         *small,
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
@@ -28,6 +26,8 @@ def test_its_tables_are_filled_in(tmp_path: Path) -> None:
         ("OpenVINO alone", 2),
         ("in cxr, moved images", 2),
         ("30 images", 7),
+        ("40 predictions", 2),
+        ("covid/auc", 3),
     ):
         (found,) = [row for row in rows if row.startswith(name)][:1]
         assert len(re.findall(r"\s\d+\.?\d*x?(?=\s|$)", found)) == columns, found

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from tests.conftest import Command
 
-SMALL = ("data.phantom.count=60", "training.epochs=3", "training.deterministic=true")
+SMALL = ("data.phantom.count=60", "training.epochs=3", "training.deterministic=true", "evaluation=numbers")
 LIMIT = 240  # seconds
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import Command
 
-QUICK = ("backbone=phantom", "augment=none", "training.epochs=2")
+QUICK = ("backbone=phantom", "augment=none", "training.epochs=2", "evaluation=numbers")
 CLASSES = {"effusion": ".tif", "No Finding": ".png", "nodule": ".jpg", "old TB": ".bmp"}
 
 

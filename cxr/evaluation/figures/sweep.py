@@ -19,6 +19,8 @@ def sweep_figure(frame: pd.DataFrame, metric: str, title: str) -> Figure:
     for index, (column, label, marker) in enumerate(((metric, "Validation, which orders them", "o"), (on_test, "Test", "s"))):
         if column not in rows:
             continue
+        if f"{column}_lo" in rows:
+            axes.hlines(range(len(rows)), rows[f"{column}_lo"], rows[f"{column}_hi"], color=COLOURS[index], alpha=0.45)
         axes.plot(rows[column], range(len(rows)), marker, color=COLOURS[index], label=label, markersize=7, alpha=0.9)
         for value in frame.loc[frame["role"] == "baseline", column]:
             axes.axvline(

@@ -1,0 +1,71 @@
+"""Made-up predictions with known truth: how often intervals hold it, and how long an evaluation takes."""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+
+from cxr.config import EvaluationConfig
+from cxr.cores import cores
+from cxr.evaluation.assessment import Evidence, assess
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.drawing import pictures_of
+from cxr.evaluation.metrics import evaluate, with_resampling
+from cxr.evaluation.predictions import Predictions
+
+CLASSES = ("COVID", "Lung Opacity", "Normal", "Viral Pneumonia")
+NAMES = (
+    *("accuracy", "covid/sensitivity", "covid/specificity", "covid/ppv", "covid/npv", "covid/auc", "covid/auprc"),
+    *("balanced_accuracy", "macro_f1", "mcc", "auc_macro_ovr", "auprc_macro_ovr", "brier", "log_loss"),
+)
+_MANY = 400_000  # images whose numbers are the truth
+
+
+def predictions(seed: int, count: int) -> Predictions:
+    """A softmax classifier whose logits are normal around the truth: macro AUC about 0.92; one image in five is COVID."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(len(CLASSES), count, p=[0.2, 0.2, 0.4, 0.2])
+    logits = rng.normal(size=(count, len(CLASSES)))
+    logits[np.arange(count), labels] += 2
+    odds = np.exp(1.5 * logits)
+    return Predictions(tuple(f"{row:06d}" for row in range(count)), CLASSES, labels, odds / odds.sum(axis=1, keepdims=True))
+
+
+def coverage(count: int, repeats: int, resamples: int) -> dict[str, float]:
+    """By name, the share of so many sets of `count` images whose 95 % interval holds the truth; sets without one count for none."""
+    truth = evaluate(predictions(0, _MANY)).numbers
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        held = list(pool.map(partial(_held, count=count, resamples=resamples, truth=truth), range(1, repeats + 1), chunksize=8))
+    return {name: float(np.nanmean([each[name] for each in held])) for name in NAMES}
+
+
+def _held(seed: int, count: int, resamples: int, truth: dict[str, float]) -> dict[str, float]:
+    shown = predictions(seed, count)
+    found = with_resampling(evaluate(shown), shown, shown.ids, resamples, seed).estimates
+    return {
+        name: np.nan if found[name].low is None else float((found[name].low or 0) <= truth[name] <= (found[name].high or 0))
+        for name in NAMES
+    }
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Of one evaluation: all numbers, then all figures that follow from predictions."""
+
+    numbers: float
+    figures: float
+
+
+def evaluation_seconds(count: int) -> Seconds:
+    """Assess so many predictions, with five sources, as a run does."""
+    sources = pd.DataFrame({"source": np.random.default_rng(0).choice(list("abcde"), count)})
+    judged = predictions(2, count)
+    started = time.perf_counter()
+    found = assess(Evidence(predictions(1, count), judged, "test", judged.ids, sources), EvaluationConfig())
+    counted = time.perf_counter()
+    pictures_of(assessment_figures(judged, found), EvaluationConfig().figure_dpi)
+    return Seconds(counted - started, time.perf_counter() - counted)
