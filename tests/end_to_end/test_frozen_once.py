@@ -21,13 +21,6 @@ def small(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[P
         *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=seed_80_20"),
         "evaluation=numbers",
     )
-        "data.phantom.count=60",
-        "training.epochs=2",
-        "optimizer=sgd",
-        "optimizer.learning_rate=1e-3",
-        "split=seed_80_20",
-        "evaluation=numbers",
-    )
     for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
         done = run_cxr(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))
         assert done.returncode == 0, done.stderr
