@@ -31,11 +31,13 @@ def facts_of(study: Study, run: Run, against: AgainstBaseline | None) -> Facts:
         role=config.tracking.role,
         choices=dict(study.recipe.choices),
         overrides=list(study.recipe.overrides),
-        evaluated=study.recipe.reproduces and f"{study.recipe.reproduces}, done again",
+        evaluated=None,
+        asked=[],
         model=model_facts(config, study.weights.sha256),
         data=data_facts(config, dataset.manifest, left_out_of(dataset)),
+        other_data=None,
         overlap=None,
-        caveats=caveats(config, dataset),
+        caveats=caveats(config, dataset.manifest),
         baseline=in_short(baseline) if baseline else None,
         no_baseline=against.reason if against else "this run is a baseline itself.",
         differences=against.differences if against else [],
@@ -45,8 +47,6 @@ def facts_of(study: Study, run: Run, against: AgainstBaseline | None) -> Facts:
 def model_facts(config: Config, weights_sha256: str | None) -> Model:
     """The network and its training, in phrases."""
     freeze, loss, optimizer, training, augment = config.freeze, config.loss, config.optimizer, config.training, config.augment
-    code = code_version()
-    dirty = {None: "", True: ", with uncommitted changes", False: ""}[code.dirty]
     weighing = [
         f"class weights {loss.weighting}" if loss.weighting != "none" else "",
         f"focal, gamma {loss.focal_gamma:g}" if loss.focal_gamma else "",
@@ -71,8 +71,14 @@ def model_facts(config: Config, weights_sha256: str | None) -> Model:
         seed=training.seed,
         settings=flat_params(config),
         packages={name: versions[name] for name in _TOLD if name in versions},
-        code=f"commit {code.commit}{dirty}" if code.commit else "commit not known",
+        code=code_in_words(),
     )
+
+
+def code_in_words() -> str:
+    """Which code this is."""
+    code = code_version()
+    return f"commit {code.commit}{', with uncommitted changes' if code.dirty else ''}" if code.commit else "commit not known"
 
 
 def data_facts(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, int]) -> Data:
@@ -124,21 +130,22 @@ def left_out_of(dataset: Dataset) -> dict[str, int]:
     }
 
 
-def caveats(config: Config, dataset: Dataset) -> list[str]:
-    """What a reader should distrust, in plain sentences."""
-    found = []
-    shortcut = source_shortcut(dataset.manifest["label"], dataset.manifest["source"])
+def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
+    """What a reader should distrust of images that a network learned from, in plain sentences."""
+    shortcut = source_shortcut(manifest["label"], manifest["source"])
     if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
-        found.append(
-            f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
-        )
+        told = f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
+        return [told, *data_caveats(config)]
+    return data_caveats(config)
+
+
+def data_caveats(config: Config) -> list[str]:
+    """What a reader should distrust of a set of images, whoever judges them."""
     if config.data.phantom is not None:
-        found.append("The images are synthetic: these numbers show the workflow and say nothing about medicine.")
+        return ["The images are synthetic: these numbers show the workflow and say nothing about medicine."]
     if config.data.name == "radiography":
-        found.append(
+        return [
             "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
             "no patient ids are known. Take these numbers as upper bounds."
-        )
-    if "test" not in dataset.parts:
-        found.append("The same images stopped the training and judged it, so the numbers are optimistic.")
-    return found
+        ]
+    return []

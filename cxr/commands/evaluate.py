@@ -22,9 +22,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _evaluate(reference: str, overrides: list[str]) -> "Evaluated":
-    from cxr.comparison.runs import in_short, read_results
+    from cxr.comparison.runs import in_short
     from cxr.progress import Progress
-    from cxr.reevaluation.evaluate import evaluate_again, evaluate_elsewhere, read_document
+    from cxr.reevaluation.evaluate import evaluate_again, evaluate_elsewhere, judged_classes, read_document
     from cxr.reproduction.logged import read_logged, restore
     from cxr.reproduction.verdict import check_finished
     from cxr.tracking.search import find_run
@@ -41,17 +41,15 @@ def _evaluate(reference: str, overrides: list[str]) -> "Evaluated":
     read_document(run)  # says so where there is none, before anything is scored
     progress = Progress()
     if not wanted.other_data:
-        return evaluate_again(logged, wanted.config, store, progress)
+        return evaluate_again(logged, wanted.config, overrides, store, progress)
     from cxr.reevaluation.other_data import score
 
-    classes = read_results(run)["val"].predictions.classes
-    scored = score(logged, classes, wanted.config, run.file("model/model.keras"), progress)
+    scored = score(logged, judged_classes(run), wanted.config, run.file("model/model.keras"), progress)
     seen = scored.overlap
-    print(
-        f"  Overlap with the run's own data: {in_words(seen.same_pixels, 'image')} with the same pixels, "
-        f"{seen.look_alike:,} more that look alike; {seen.left_out:,} left out, as the run learned from them"
-    )
-    return evaluate_elsewhere(logged, wanted.config, scored, store, progress)
+    same = in_words(seen.same_pixels, "image")
+    print(f"  Overlap with the run's own data: {same} with the same pixels, {seen.look_alike:,} more that look alike;")
+    print("  they judge nothing. Whether patients are the same is not known.")
+    return evaluate_elsewhere(logged, wanted.config, overrides, scored, store, progress)
 
 
 def _parser() -> argparse.ArgumentParser:

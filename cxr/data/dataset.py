@@ -63,9 +63,14 @@ class Dataset:
 
 
 def read_dataset(
-    config: Config, listing: Listing, stage: Stage, cache: Cache | None = None, manifest: pd.DataFrame | None = None
+    config: Config,
+    listing: Listing,
+    stage: Stage,
+    cache: Cache | None = None,
+    manifest: pd.DataFrame | None = None,
+    split: bool = True,
 ) -> Dataset:
-    """Decode every image once, group copies and split them.
+    """Decode every image once, group copies and split them; without `split` all of them test.
 
     Raises `Mistake` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
     with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
@@ -78,7 +83,7 @@ def read_dataset(
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
     if manifest is None:
-        return dataset_of(config, listing, pixels)
+        return dataset_of(config, listing, pixels, split)
     described = describe(listing, pixels, config.data.dicom_patients)
     parts = described.images["path"].map(manifest.set_index("path")["split"])
     return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
@@ -90,8 +95,8 @@ def read_listed(listing: Listing, size: int | None, stage: Stage, cache: Cache |
     return replace(pixels, bad=tuple(sorted([*listing.bad, *pixels.bad], key=lambda bad: bad.path)))
 
 
-def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
-    """Images that were read, grouped and split. Raises `Mistake` as `read_dataset` does, but for bad images."""
+def dataset_of(config: Config, listing: Listing, pixels: Pixels, split: bool = True) -> Dataset:
+    """Images that were read, grouped and split, or all testing. Raises `Mistake` as `read_dataset` does, but for bad images."""
     described = describe(listing, pixels, config.data.dicom_patients)
     if changed := altered(listing, described.images):
         raise Mistake(_altered_in_words(changed, config))
@@ -102,7 +107,8 @@ def dataset_of(config: Config, listing: Listing, pixels: Pixels) -> Dataset:
     leave_out = config.data.on_conflict == "leave_out" and not exactly
     if leave_out:
         kept = np.setdiff1d(kept, conflicts.index.to_numpy())
-    images = split_images(described.images.iloc[kept].reset_index(drop=True), listing.classes, config.split)
+    images = described.images.iloc[kept].reset_index(drop=True)
+    images = split_images(images, listing.classes, config.split) if split else images.assign(split="test")
     part = (images["split"] != "").to_numpy()
     return Dataset(
         classes=listing.classes,

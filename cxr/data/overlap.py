@@ -10,17 +10,18 @@ def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
     """Images of `other` that a manifest `seen` has too, one row each: path, seen_as, part (of the split) and how.
 
     `how` is `SAME` for equal pixels, else `ALIKE` where the perceptual hashes of the whole films differ in one bit at most, which
-    few films of different patients do. Both frames have the columns path, sha256 and phash, the second split too; films
-    without a perceptual hash are compared by pixels alone.
+    few films of different patients do. Of several such, one that trained or validated is named. Both frames have the columns
+    path, sha256 and phash, the second split too; films without a perceptual hash are compared by pixels alone.
     """
-    by_pixels = seen.drop_duplicates("sha256").set_index("sha256")
-    by_look = seen[seen["phash"] != ""].drop_duplicates("phash").set_index("phash")
+    learned_first = seen.sort_values("split", key=lambda part: part == "test", kind="stable")
+    by_pixels = learned_first.drop_duplicates("sha256").set_index("sha256")
+    by_look = learned_first[learned_first["phash"] != ""].drop_duplicates("phash").set_index("phash")
     rows = []
     for path, sha256, phash in zip(other["path"], other["sha256"], other["phash"], strict=True):
         if sha256 in by_pixels.index:
             match, how = by_pixels.loc[sha256], SAME
         elif near := [each for each in _near(phash) if each in by_look.index]:
-            match, how = by_look.loc[near[0]], ALIKE
+            match, how = min((by_look.loc[each] for each in near), key=lambda row: bool(row["split"] == "test")), ALIKE
         else:
             continue
         rows.append({"path": path, "seen_as": match["path"], "part": match["split"], "how": how})

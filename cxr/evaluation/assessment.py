@@ -49,13 +49,14 @@ class Assessment:
     """All numbers of one part of a split; see the classes for what each means.
 
     `no_urgent` says why there are no operating points, triage and decision curve where there are none, and `notes` what a
-    reader has to know to read the numbers.
+    reader has to know to read the numbers. The decision curve needs images of the urgent class, and others.
     """
 
     part: str
     images: int
     groups: int
     validation_images: int
+    chosen_on_same: bool
     classes: list[str]
     by_class: dict[str, int]
     estimates: dict[str, Estimate]
@@ -107,12 +108,15 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
         zones = zones_of(judged, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
         triage = judge_triage(judged, roles, zones, points, settings.prevalences, settings.review_routine)
-        curve = decision_curve(judged.labels == roles.urgent, scaled(judged, temperature.value).probabilities[:, roles.urgent])
+        urgent = judged.labels == roles.urgent
+        if 0 < urgent.sum() < len(urgent):
+            curve = decision_curve(urgent, scaled(judged, temperature.value).probabilities[:, roles.urgent])
     return Assessment(
         part=evidence.part,
         images=len(judged.labels),
         groups=len(set(evidence.groups)),
         validation_images=len(validation.labels),
+        chosen_on_same=evidence.chosen_on_same,
         classes=list(judged.classes),
         by_class={name: int((judged.labels == index).sum()) for index, name in enumerate(judged.classes)},
         estimates=evaluation.estimates,
@@ -174,8 +178,8 @@ def _notes(evidence: Evidence, roles: Roles) -> list[str]:
     found = []
     if evidence.chosen_on_same:
         found.append(
-            "No part of the split was left to judge: thresholds, temperature and conformal sets were chosen on the images "
-            "that judge them here, so what they reach is optimistic."
+            "No part of the split was left to judge: these images stopped the training and chose thresholds, temperature and "
+            "conformal sets, so what is reached on them is optimistic."
         )
     images, groups = len(evidence.judged.labels), len(set(evidence.groups))
     if groups < images:

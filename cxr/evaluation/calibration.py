@@ -59,7 +59,7 @@ def fit_temperature(predictions: Predictions) -> Temperature:
     count, rows = len(predictions.labels), np.arange(len(predictions.labels))
     if (predictions.predicted == predictions.labels).all():
         return Temperature(1.0, count, "all validation images are right, so the colder the better")
-    logits = np.log(np.clip(predictions.probabilities, np.finfo(float).tiny, 1))
+    logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1))
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
@@ -74,7 +74,7 @@ def fit_temperature(predictions: Predictions) -> Temperature:
 
 def scaled(predictions: Predictions, temperature: float) -> Predictions:
     """The same predictions with logits divided by a temperature."""
-    logits = np.log(np.clip(predictions.probabilities, np.finfo(float).tiny, 1)) / temperature
+    logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1)) / temperature
     probabilities = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
     return Predictions(predictions.ids, predictions.classes, predictions.labels, probabilities)
 

@@ -26,10 +26,13 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class RandomisedStage:
-    """How alike heat maps stay while a part of the weights is shuffled: mean rank correlation over images, -1 to 1."""
+    """How alike heat maps stay while a part of the weights is shuffled: mean rank correlation over images, -1 to 1.
+
+    None where no image has two maps that vary.
+    """
 
     weights: str
-    correlation: float
+    correlation: float | None
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,18 @@ def shown(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.divide(positive, top, out=np.zeros_like(positive), where=top > 0), np.float32)
 
 
-def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Mean rank correlation of maps (n, rows, columns) with others of the same images; 0 where one of the two is flat."""
+def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | None:
+    """Mean rank correlation of maps (n, rows, columns) with others of the same images, over those where both vary; none without."""
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
-    return float(np.mean([spearmanr(a, b).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0 for a, b in pairs]))
+    found = [spearmanr(a, b).statistic for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
+    return float(np.mean(found)) if found else None
 
 
 def verdict(stages: Sequence[RandomisedStage]) -> str:
     """What the randomisation check amounts to, in a sentence."""
     left = stages[-1].correlation
+    if left is None:
+        return "Whether the maps depend on what was learned can't be told: here, or with all weights shuffled, they are flat."
     if abs(left) < _UNLIKE:
         return (
             f"With all weights shuffled the rank correlation with these maps is {left:.2f}: they depend on what was learned. "

@@ -132,7 +132,8 @@ def judge_rules(
         on_judged = rates(says == urgent, judged.labels == urgent)
         on_validation = rates(decisions(rule, validation, urgent) == urgent, validation.labels == urgent)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
-        found.append(OperatingPoint(rule, on_validation, on_judged, mean, _verdict(rule, on_judged)))
+        same = "Optimistic, as these images chose it. " if validation is judged and rule.target is not None else ""
+        found.append(OperatingPoint(rule, on_validation, on_judged, mean, same + _verdict(rule, on_judged)))
     return found
 
 

@@ -39,11 +39,10 @@ class Predictions:
 
     @staticmethod
     def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
-        """Read what `to_csv` wrote; `classes` in the order of the probability columns."""
+        """Read what `to_csv` wrote; `classes` in the order of the probability columns. Raises `ValueError` for anything else."""
         frame = pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
-        return Predictions(
-            ids=tuple(frame["id"]),
-            classes=classes,
-            labels=np.array([classes.index(label) for label in frame["label"]], np.int64),
-            probabilities=frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64),
-        )
+        probabilities = frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64)
+        if not ((probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
+            raise ValueError(f"{path.name} has probabilities that are none, or do not sum to 1")
+        labels = np.array([classes.index(label) for label in frame["label"]], np.int64)
+        return Predictions(tuple(frame["id"]), classes, labels, probabilities)

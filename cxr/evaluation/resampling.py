@@ -51,14 +51,14 @@ def statistics_of(predictions: Predictions) -> Statistics:
         with np.errstate(invalid="ignore", divide="ignore"):
             sensitivity = hits / of_class
             specificity = 1 - (called - hits) / (total[:, None] - of_class)
-            f1 = np.where(of_class + called > 0, 2 * hits / (of_class + called), 0)
+            f1 = 2 * hits / (of_class + called)
         curves = [areas(labels == index, probabilities[:, index], weights) for index in range(k)]
         auc, auprc = (np.stack([curve[place] for curve in curves], axis=1) for place in (0, 1))
         overall = [
             hits.sum(axis=1) / total,
             _mean(sensitivity),
-            f1.mean(axis=1),
-            (f1 * of_class).sum(axis=1) / total,
+            _mean(f1),
+            np.nansum(f1 * of_class, axis=1) / total,
             _matthews(hits, of_class, called, total),
             *((weights @ of_image).T / total),
             auc.mean(axis=1),
@@ -105,10 +105,10 @@ def squared_errors(predictions: Predictions) -> NDArray[np.float64]:
     return np.asarray(((predictions.probabilities - truth) ** 2).sum(axis=1))
 
 
-def _mean(sensitivity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the classes that occur."""
-    present = np.isfinite(sensitivity)
-    return np.asarray(np.where(present, sensitivity, 0).sum(axis=1) / present.sum(axis=1))
+def _mean(of_class: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over the classes that have a value: those that occur, and of F1 those that are called so too, as in scikit-learn."""
+    present = np.isfinite(of_class)
+    return np.asarray(np.where(present, of_class, 0).sum(axis=1) / present.sum(axis=1))
 
 
 def _matthews(

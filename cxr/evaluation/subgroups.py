@@ -94,7 +94,7 @@ def _members(column: pd.Series) -> Iterator[tuple[str, NDArray[np.int64]]]:
 def _as_values(column: pd.Series) -> pd.Series:
     """As text; numbers of many values by quarters, and nothing as unknown."""
     text = column.fillna("").astype(str).str.strip().replace("", UNKNOWN)
-    numbers = pd.to_numeric(text.where(text != UNKNOWN), errors="coerce")
+    numbers = pd.to_numeric(text.where(text != UNKNOWN), errors="coerce").replace([np.inf, -np.inf], np.nan)
     if numbers.notna().sum() == (text != UNKNOWN).sum() and numbers.nunique() > _QUARTERS_FROM:
         quarters = pd.qcut(numbers, 4, duplicates="drop")
         ends = numbers.groupby(quarters, observed=True).agg(["min", "max"])

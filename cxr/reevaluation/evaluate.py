@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from omegaconf import OmegaConf
 
 from cxr.comparison.runs import in_short, read_results
 from cxr.config import Config
@@ -18,12 +19,15 @@ from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.heat import Heat
 from cxr.evaluation.judgement import TABLE, Judgement, class_table, metrics_document, write_json
-from cxr.evaluation.metrics import Evaluation, evaluate
+from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
+from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Document, Facts, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, decisions_document, write_report
+from cxr.facts import code_in_words
 from cxr.progress import Progress
 from cxr.reproduction.logged import Logged
-from cxr.tracking.run import open_run
+from cxr.tracking.environment import code_version
+from cxr.tracking.run import flat_params, open_run
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
 
@@ -31,12 +35,13 @@ if TYPE_CHECKING:
     from cxr.reevaluation.other_data import Scored
 
 OTHER = "external"  # the part that other data is, in names of files and metrics
-_KEPT = ("grad_cam", "heat_by_class", "failures", "training_curves", "vs_baseline")  # figures that no target changes
+_OF_FILMS = ("grad_cam", "heat_by_class", "failures")
+_KEPT = (*_OF_FILMS, "training_curves", "vs_baseline")  # figures that no target changes
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation that is in the store: its id and name, and where its report is, if that is on this disk."""
+    """An evaluation that is in the store."""
 
     run_id: str
     name: str
@@ -44,46 +49,56 @@ class Evaluated:
     assessment: Assessment
 
 
-def evaluate_again(logged: Logged, config: Config, store: Store, progress: Progress) -> Evaluated:
+def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Store, progress: Progress) -> Evaluated:
     """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images."""
     run, document = logged.run, read_document(logged.run)
-    results = read_results(run)
+    results = _results(run)
     part = "test" if "test" in results else "val"
-    judged, validation = results[part].predictions, results["val"].predictions
+    judged = results[part]
     check_evaluation(config.evaluation, judged.classes, config.data.columns.more)
-    rows = logged.manifest.set_index("path").loc[list(judged.ids)].reset_index()
-    validation = judged if part == "val" else validation
+    rows = _rows_of(logged, judged)
     with progress.stage("report", "Assessing the logged predictions"):
-        evidence = Evidence(validation, judged, part, list(rows["group"]), rows[subgroup_columns(config)])
+        evidence = Evidence(results["val"], judged, part, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
+    with_films = config.evaluation.pictures
     kept = [
         Picture(each.name, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
         for each in document.figures
-        if each.name in _KEPT and (each.name != "failures" or found.failures == document.assessment.failures)
+        if each.name in _KEPT
+        and (with_films or each.name not in _OF_FILMS)
+        and (each.name != "failures" or found.failures == document.assessment.failures)
     ]
-    facts = replace(document.facts, evaluated=f"{in_short(run)}, from its logged predictions", role="evaluation")
+    facts = replace(
+        document.facts,
+        evaluated=f"{in_short(run)}, from its logged predictions",
+        asked=[*asked, f"by {code_in_words()}"],
+        role="evaluation",
+        model=replace(document.facts.model, settings=flat_params(config)),
+    )
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
-    made = _Made(f"{run.name}-evaluated", evidence, found, document.heat, kept, facts, logged.manifest, tags)
+    heat = document.heat if with_films else None
+    made = _Made(f"{run.name}-evaluated", evidence, found, heat, kept, facts, logged.manifest, tags)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
 
 
-def evaluate_elsewhere(logged: Logged, config: Config, scored: "Scored", store: Store, progress: Progress) -> Evaluated:
+def evaluate_elsewhere(
+    logged: Logged, config: Config, asked: list[str], scored: "Scored", store: Store, progress: Progress
+) -> Evaluated:
     """Assess what the saved model says of other data; thresholds and temperature are those of the run's own validation images."""
     run, document = logged.run, read_document(logged.run)
-    validation = read_results(run)["val"].predictions
-    check_evaluation(config.evaluation, validation.classes, config.data.columns.more)
     rows = scored.manifest
     with progress.stage("report", "Assessing predictions"):
-        evidence = Evidence(validation, scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
+        evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
         drawn, heat = scored.look(found.failures) if config.evaluation.pictures else ([], None)
-    name = f"{run.name}-on-{config.data.name}"
     facts = replace(
         document.facts,
         evaluated=f"{in_short(run)}, its saved model on other data",
+        asked=[*asked, f"by {code_in_words()}"],
         role="evaluation",
-        data=scored.facts,
+        model=replace(document.facts.model, settings=flat_params(config)),
+        other_data=scored.facts,
         overlap=scored.overlap,
         caveats=[*(f"Of what the model learned from: {each}" for each in document.facts.caveats), *scored.caveats],
         baseline=None,
@@ -92,8 +107,30 @@ def evaluate_elsewhere(logged: Logged, config: Config, scored: "Scored", store: 
     )
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
     pictures = pictures_of(drawn, config.evaluation.figure_dpi)
+    made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, heat, pictures, facts, rows, tags, scored.shared)
     with progress.stage("log", "Writing and logging the report"):
-        return _log(store, config, run, _Made(name, evidence, found, heat, pictures, facts, rows, tags, scored.shared))
+        return _log(store, config, run, made)
+
+
+def judged_classes(run: LoggedRun) -> tuple[str, ...]:
+    """The classes that a run's model tells apart, in its order."""
+    return _results(run)["val"].classes
+
+
+def _results(run: LoggedRun) -> dict[str, Predictions]:
+    """What a run said of each part; raises `Mistake` where it lacks validation, which chooses."""
+    found = {part: each.predictions for part, each in read_results(run).items()}
+    if "val" not in found:
+        raise Mistake(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+    return found
+
+
+def _rows_of(logged: Logged, judged: Predictions) -> pd.DataFrame:
+    """The manifest's rows of the images that judge, in their order; raises `Mistake` where it lacks one."""
+    rows = logged.manifest.set_index("path", drop=False)
+    if missing := set(judged.ids) - set(rows.index):
+        raise Mistake(f"the manifest of run {in_short(logged.run)} has no row for {min(missing)}, which it predicted")
+    return rows.loc[list(judged.ids)].reset_index(drop=True)
 
 
 def read_document(run: LoggedRun) -> Document:
@@ -124,13 +161,16 @@ class _Made:
 
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
     evidence, found = made.evidence, made.found
-    judgements = _judgements(evidence, found)
+    judgements = _judgements(evidence, found, config.evaluation.specificity)
     tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part}
+    code = code_version()
+    tags |= {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
     with open_run(store, config, made.name, tags) as run, TemporaryDirectory(prefix="cxr-") as scratch:
         folder = Path(scratch)
-        for each in ("predictions", "evaluation", "data", "model"):
+        for each in ("predictions", "evaluation", "data", "model", "config"):
             (folder / each).mkdir()
+        (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
         for judgement in judgements:
             judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
         write_manifest(made.manifest, folder / "data/manifest.csv")
@@ -149,9 +189,11 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
     return Evaluated(run.id, made.name, judgements[-1], found)
 
 
-def _judgements(evidence: Evidence, found: Assessment) -> list[Judgement]:
+def _judgements(evidence: Evidence, found: Assessment, specificity: float) -> list[Judgement]:
     headline = evaluate(evidence.judged)
     whole = Judgement(evidence.part, evidence.judged, Evaluation(found.estimates, headline.confusion))
+    on_validation = evaluate(evidence.validation)
+    on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
     if evidence.chosen_on_same:
-        return [whole]
-    return [Judgement("val", evidence.validation, evaluate(evidence.validation)), whole]
+        return [replace(whole, evaluation=Evaluation(on_validation.estimates | found.estimates, headline.confusion))]
+    return [Judgement("val", evidence.validation, on_validation), whole]

@@ -14,13 +14,14 @@ from cxr.data.listing import Listing
 from cxr.data.locate import locate_images
 from cxr.data.overlap import SAME, overlap
 from cxr.errors import Mistake
+from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.heat import Heat
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Data, Overlap
 from cxr.experiment import cache_of
-from cxr.facts import caveats, data_facts, left_out_of
+from cxr.facts import data_caveats, data_facts, left_out_of
 from cxr.pictures import draw_pictures
 from cxr.progress import Progress
 from cxr.reproduction.logged import Logged
@@ -29,7 +30,7 @@ from cxr.words import in_words, nearest, slug
 
 @dataclass(frozen=True)
 class Scored:
-    """What the model said of images that the run had not learned from.
+    """What the model said of images that the run does not have.
 
     `manifest` has a row for each prediction, `shared` one for each image of the data that the run has seen, and `look` makes
     pictures of films and heat maps.
@@ -45,20 +46,19 @@ class Scored:
 
 
 def score(logged: Logged, classes: tuple[str, ...], config: Config, model: Path, progress: Progress) -> Scored:
-    """Read the images of `config.data`, leave out those that the run trained or validated on, and ask the saved model.
+    """Read the images of `config.data`, leave out those that the run has too, and ask the saved model about the others.
 
     Raises `Mistake` for classes that the model does not know, for a file that is no model of theirs, and where no image is left.
     """
     listing = locate_images(config.data, progress.stage)
     names = _names_of_model(listing, classes)
-    dataset = _read(config, listing, progress)
+    check_evaluation(config.evaluation, classes, config.data.columns.more)
+    dataset = read_dataset(config, listing, progress.stage, cache_of(config, progress), split=False)
     shared = overlap(dataset.manifest, logged.manifest)
-    learned = shared[shared["part"] != "test"]
-    kept = np.flatnonzero(~dataset.manifest["path"].isin(learned["path"]).to_numpy())
+    kept = np.flatnonzero(~dataset.manifest["path"].isin(shared["path"]).to_numpy())
     if not len(kept):
-        raise Mistake(
-            f"all {in_words(len(dataset.manifest), 'image')} are among those that {logged.run.name} learned from, so none can judge"
-        )
+        whole = in_words(len(dataset.manifest), "image")
+        raise Mistake(f"all {whole} of this data are among those of {logged.run.name} itself: none is left to judge")
     manifest = dataset.manifest.iloc[kept].reset_index(drop=True)
     manifest["label"] = manifest["label"].map(names)
     with progress.stage("evaluate", f"Asking the saved model about {in_words(len(kept), 'image')}"):
@@ -75,14 +75,14 @@ def score(logged: Logged, classes: tuple[str, ...], config: Config, model: Path,
         return draw_pictures(model, predictions, found, films, config.evaluation)
 
     same = int((shared["how"] == SAME).sum())
-    facts = data_facts(config, manifest, left_out_of(dataset) | {"already learned from": len(learned)})
+    facts = data_facts(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)})
     return Scored(
         predictions=predictions,
         manifest=manifest,
         shared=shared,
-        overlap=Overlap(len(dataset.manifest), same, len(shared) - same, len(learned)),
+        overlap=Overlap(len(dataset.manifest), same, len(shared) - same),
         facts=replace(facts, split="Not split: all of it judges"),
-        caveats=caveats(config, dataset),
+        caveats=data_caveats(config),
         look=look,
     )
 
@@ -97,12 +97,6 @@ def _names_of_model(listing: Listing, classes: tuple[str, ...]) -> dict[str, str
                 f"data.merge; {nearest(name, classes)}"
             )
     return {name: known[slug(name)] for name in listing.classes}
-
-
-def _read(config: Config, listing: Listing, progress: Progress) -> Dataset:
-    """All images, as one part that judges."""
-    judges = pd.DataFrame({"path": listing.paths, "split": "test"})
-    return read_dataset(config, listing, progress.stage, cache_of(config, progress), judges)
 
 
 def _ask(model: Path, dataset: Dataset, rows: NDArray[np.int64], config: Config) -> NDArray[np.float64]:

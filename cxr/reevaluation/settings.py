@@ -52,7 +52,7 @@ def _group(override: str) -> str:
 def _with_evaluation(logged: Config, overrides: Sequence[str]) -> Config:
     config = OmegaConf.structured(logged)
     known = [name for name, _, _ in settings(logged) if name.startswith("evaluation.")]
-    for override in overrides:
+    for override in sorted(overrides, key=lambda override: not override.startswith("evaluation=")):  # options first, as Hydra does
         if override.startswith("evaluation="):
             config.evaluation = compose([override])[0].evaluation
             continue

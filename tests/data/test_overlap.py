@@ -35,3 +35,10 @@ def test_a_film_of_unknown_look_is_compared_by_pixels_alone() -> None:
     assert found("zz", "") == []
     nothing = overlap(SEEN.iloc[:0], SEEN)
     assert list(nothing.columns) == ["path", "seen_as", "part", "how"]
+
+
+def test_of_several_matches_one_that_the_run_learned_from_is_named() -> None:
+    seen = pd.DataFrame({"path": ["a", "b"], "sha256": ["aa", "aa"], "phash": ["00000000000000ff"] * 2, "split": ["test", "train"]})
+    for sha256 in ("aa", "zz"):
+        other = pd.DataFrame({"path": ["x"], "sha256": [sha256], "phash": ["00000000000000fe"]})
+        assert overlap(other, seen)["part"].tolist() == ["train"]

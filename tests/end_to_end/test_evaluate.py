@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
+from cxr.words import in_words
 from tests.conftest import Command
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -65,11 +66,16 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, run_cxr
     assert said["facts"]["evaluated"].endswith("from its logged predictions")
     assert (artifacts / "evaluation/grad_cam.png").read_bytes() == (before / "evaluation/grad_cam.png").read_bytes()
     assert str(artifacts / "report.html") in done.stdout
+    shareable = run_cxr("evaluate", "then", "evaluation=numbers", folder=place)
+    assert shareable.returncode == 0, shareable.stderr
+    names = {path.stem for path in (latest(place)[1] / "evaluation").glob("*.png")}
+    assert "training_curves" in names
+    assert not {"grad_cam", "heat_by_class", "failures"} & names  # no film in a report that shall have none
     again = run_cxr("evaluate", run.info.run_id, folder=place)
     assert (again.returncode, "is an evaluation itself" in again.stderr) == (2, True)
 
 
-def test_other_data_is_scored_but_for_what_the_run_learned_from(place: Path, run_cxr: Command, phantoms: Path) -> None:
+def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, run_cxr: Command, phantoms: Path) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
     (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
     manifest = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
@@ -86,7 +92,7 @@ def test_other_data_is_scored_but_for_what_the_run_learned_from(place: Path, run
     assert done.returncode == 0, done.stderr
     run, artifacts = latest(place)
     seen = (manifest["split"] == "val").sum()
-    assert f"{seen} left out, as the run learned from them" in done.stdout
+    assert f"{in_words(seen, 'image')} with the same pixels" in done.stdout
     assert len(pd.read_csv(artifacts / "data/overlap.csv")) >= seen
     predictions = pd.read_csv(artifacts / "predictions/external.csv")
     assert len(predictions) == (manifest["split"] == "test").sum()
@@ -95,7 +101,9 @@ def test_other_data_is_scored_but_for_what_the_run_learned_from(place: Path, run
     said = json.loads((artifacts / "report.json").read_text())
     rules = [[each["rule"] for each in one["assessment"]["operating_points"]] for one in (said, source)]
     assert rules[0] == rules[1]  # chosen on the run's validation images, not on these
-    assert said["facts"]["overlap"]["left_out"] == seen
+    assert said["facts"]["overlap"]["same_pixels"] == seen
+    assert said["facts"]["data"] == source["facts"]["data"]  # what the model learned from
+    assert said["facts"]["other_data"]["flow"].keys() == source["facts"]["data"]["flow"].keys()
     assert (artifacts / "evaluation/grad_cam.png").is_file()
 
 
@@ -119,7 +127,7 @@ def test_mistakes_end_in_one_line_and_leave_no_run(
     assert latest(place)[0].info.run_id == before
 
 
-def test_data_that_the_run_learned_from_judges_nothing(place: Path, run_cxr: Command, phantoms: Path) -> None:
+def test_the_runs_own_images_are_no_other_data(place: Path, run_cxr: Command, phantoms: Path) -> None:
     manifest = pd.read_csv(place / "films.csv", dtype=str)
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
     (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
@@ -128,7 +136,7 @@ def test_data_that_the_run_learned_from_judges_nothing(place: Path, run_cxr: Com
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
     done = run_cxr("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
     assert done.returncode == 2
-    assert "learned from, so none can judge" in done.stderr
+    assert "of this data are among those of then itself" in done.stderr
 
 
 def test_a_saved_model_that_would_run_code_is_refused(place: Path, run_cxr: Command) -> None:

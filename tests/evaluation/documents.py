@@ -15,26 +15,30 @@ from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Fac
 from tests.evaluation.made import CLASSES, skilled
 
 MODEL = Model(
-    "MobileNetV2", "weights", 96, "head trained", "loss plain", "adam", "8 epochs", "none", 0, {}, {"keras": "3"}, "commit abc"
+    *("MobileNetV2", "weights", 96, "head trained", "loss plain", "adam", "8 epochs", "none", 0),
+    settings={},
+    packages={"keras": "3"},
+    code="commit abc",
 )
-DATA = Data(
-    "300 images", "Split three_way", {name: {"train": 5, "test": 3} for name in CLASSES}, {}, {"unreadable": 2}, 300, "f00d"
-)
+FLOW = {name: {"train": 5, "test": 3} for name in CLASSES}
+DATA = Data("300 images", "Split three_way", FLOW, sources={}, left_out={"unreadable": 2}, groups=300, fingerprint="f00d")
 FACTS = Facts(
-    "cxr run <b>a run</b>",
-    "1234abcd",
-    "a run",
-    "candidate",
-    {"freeze": "head"},
-    ["a=b"],
-    None,
-    MODEL,
-    DATA,
-    None,
-    ["Fake."],
-    None,
-    "No baseline.",
-    [],
+    title="cxr run <b>a run</b>",
+    run_id="1234abcd",
+    name="a run",
+    role="candidate",
+    choices={"freeze": "head"},
+    overrides=["a=b"],
+    evaluated=None,
+    asked=[],
+    model=MODEL,
+    data=DATA,
+    other_data=None,
+    overlap=None,
+    caveats=["Fake."],
+    baseline=None,
+    no_baseline="No baseline.",
+    differences=[],
 )
 
 

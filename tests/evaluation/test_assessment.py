@@ -89,7 +89,9 @@ def test_other_targets_and_costs_change_what_follows_from_them_and_nothing_else(
 def test_where_nothing_is_left_to_judge_that_is_said() -> None:
     only = skilled(1)
     found = assess(Evidence(only, only, "val", only.ids, pd.DataFrame(index=range(300))), QUICK)
-    assert any("chosen on the images that judge them" in note for note in found.notes)
+    assert found.chosen_on_same
+    assert any("these images stopped the training and chose thresholds" in note for note in found.notes)
+    assert found.operating_points[1].verdict.startswith("Optimistic, as these images chose it. ")
     pairs = assess(Evidence(skilled(2), only, "test", [str(row // 2) for row in range(300)], pd.DataFrame(index=range(300))), QUICK)
     assert pairs.groups == 150
     assert any("of 150 groups" in note for note in pairs.notes)

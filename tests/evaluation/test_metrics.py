@@ -33,6 +33,7 @@ def test_scikit_learn_agrees(predictions: Predictions) -> None:
     labels, predicted, numbers = predictions.labels, predictions.predicted, evaluate(predictions).numbers
     every = np.arange(len(predictions.classes))
     assert numbers["mcc"] == pytest.approx(oracle.matthews_corrcoef(labels, predicted))
+    assert numbers["macro_f1"] == pytest.approx(oracle.f1_score(labels, predicted, average="macro"))
     assert numbers["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(labels, predicted))
     precision, recall, f1, _ = oracle.precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
     for index in every:

@@ -40,6 +40,12 @@ def test_numbers_are_told_by_quarters_and_what_is_missing_as_unknown() -> None:
     assert not found[0].zones
 
 
+def test_numbers_without_an_end_are_told_as_they_are() -> None:
+    ages = pd.Series([str(row % 15) for row in range(299)] + ["inf"])
+    found = subgroups(SHOWN, pd.DataFrame({"age": ages}), [], None, None, bins=5, small_below=30)
+    assert {each.value for each in found} == {*map(str, range(15)), "inf"}
+
+
 @pytest.mark.parametrize("values", [["x"] * 300, [""] * 300])
 def test_a_column_of_one_value_tells_no_subgroups_apart(values: list[str]) -> None:
     assert subgroups(SHOWN, pd.DataFrame({"source": values}), RULES, 0, ZONES, 10, 30) == []

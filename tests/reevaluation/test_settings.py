@@ -14,7 +14,8 @@ def test_targets_costs_and_options_are_laid_over_what_the_run_had(compose_config
     assert asked.config.evaluation.costs == {"covid": {"normal": 20}}
     assert asked.config.evaluation.prevalences == [0.3]
     assert (asked.config.loss, asked.config.data, asked.other_data) == (logged.loss, logged.data, False)
-    assert asked_of(logged, ["evaluation=numbers"]).config.evaluation.pictures is False
+    numbers = asked_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"]).config.evaluation
+    assert (numbers.pictures, numbers.sensitivity) == (False, 0.7)  # options first, whatever the order
 
 
 def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:

@@ -20,26 +20,29 @@ ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTIN
 
 
 def decision_figures(found: Assessment) -> list[Drawn]:
-    """Four figures, or none where no class is urgent."""
-    if found.triage is None or found.decision_curve is None:
+    """Four figures; the first alone where no image is of the urgent class, and none where no class is urgent."""
+    if found.triage is None:
         return []
     urgent, part = found.triage.urgent, part_in_full(found.part)
     told = "; ".join(
         f"{RULES[each.rule.name]}: sensitivity {each.judged.sensitivity.in_words}, specificity {each.judged.specificity.in_words}"
         for each in found.operating_points
     )
-    missed = "; ".join(f"{each.missed.value or 0:.1f} at {each.prevalence:.0%}" for each in found.triage.workload)
+    missed = "; ".join(f"{each.missed.in_words} at {each.prevalence:.0%}" for each in found.triage.workload)
     values = "; ".join(
         f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.in_words}" for each in found.triage.predictive_values
     )
-    helps = _helps(found.decision_curve)
+    chosen = "the images that judge them here" if found.chosen_on_same else "validation and judged here"
+    points = Drawn(
+        "operating_points",
+        points_figure(found),
+        f"Operating points for {urgent}, chosen on {chosen}, with 95 % Wilson intervals; dashed: targets",
+        f"Sensitivity and specificity for {urgent} on {found.images:,} {part} images. {told}.",
+    )
+    if found.decision_curve is None:
+        return [points]
     return [
-        Drawn(
-            "operating_points",
-            points_figure(found),
-            f"Operating points for {urgent}, chosen on validation and judged here, with 95 % Wilson intervals; dashed: targets",
-            f"Sensitivity and specificity for {urgent} on {found.images:,} {part} images. {told}.",
-        ),
+        points,
         Drawn(
             "triage_workload",
             workload_figure(found.triage, found.images),
@@ -56,7 +59,7 @@ def decision_figures(found: Assessment) -> list[Drawn]:
             "decision_curve",
             curve_figure(found.decision_curve, urgent, f"{part} (n = {found.images:,})"),
             f"Net benefit of acting on calibrated probabilities of {urgent}, against treating all and treating none",
-            f"Decision curve. {helps}",
+            f"Decision curve. {_helps(found.decision_curve)}",
         ),
     ]
 

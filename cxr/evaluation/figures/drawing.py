@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from PIL import Image
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
@@ -46,6 +47,8 @@ def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
 def png_of(figure: Figure, dpi: int) -> bytes:
     """A figure as a PNG without a time stamp: the same figure gives the same bytes."""
     figure.dpi = dpi
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # names of files and classes may hold dollar signs
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # once; savefig would draw it twice, to lay it out first
     buffer = io.BytesIO()

@@ -26,7 +26,7 @@ def model_card(document: Document) -> list[Section]:
         Section("Intended use", [INTENDED, f"Clinical setting and users: {OPEN}"]),
         Section("Input and output", [said["preprocessing"], said["thresholds"], said["temperature"]]),
         Section("Training data", [said["data"], said["flow"], said["left_out"], said["split"], said["groups"], said["training"]]),
-        Section("Evaluation data", [said["internal"], said["external"]]),
+        Section("Evaluation data", [each for each in (said["internal"], said["external"]) if each]),
         Section("Performance", [said["headline"], said["diagnostic"], said["subgroups"]]),
         Section(
             "Operating points",

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from cxr.evaluation.figures.decisions import RULES
-from cxr.evaluation.report.document import Document
+from cxr.evaluation.report.document import Data, Document
 from cxr.words import in_words, part_in_full, slug
 
 OPEN = "To be filled in by the authors."
@@ -63,8 +63,10 @@ def as_markdown(lists: list[Checklist]) -> str:
 
 
 def answers(document: Document) -> dict[str, str]:
-    """What is known, in sentences, by the names that `checklist.yaml` uses."""
+    """What is known, in sentences, by the names that `checklist.yaml` uses; empty where the run can't know."""
     facts, found, model = document.facts, document.assessment, document.facts.model
+    paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if facts.differences else ""
+    decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
     return {
         **_of_data(document),
         "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
@@ -74,12 +76,13 @@ def answers(document: Document) -> dict[str, str]:
         "loss": f"{model.loss.capitalize()}.",
         "preprocessing": "Films are decoded to 8-bit grey levels and resized; the model scales them to its backbone's range.",
         "code": f"Code: {model.code}.",
+        "kept": "evaluated run" if facts.evaluated else "run",
+        "computed": "By the saved model." if facts.overlap else "By the network as trained; the saved model agreed.",
         "metrics": "Sensitivity, specificity, PPV, NPV, F1, AUC and AUPRC of each class; accuracy, balanced accuracy, macro F1, "
-        "Matthews' correlation, macro AUC, log loss, Brier score, calibration errors; operating points, net benefit.",
-        "uncertainty": "95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest; against the "
-        "baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm.",
+        f"Matthews' correlation, macro AUC, log loss, Brier score, calibration errors{decided}.",
+        "uncertainty": f"95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest{paired}.",
         "headline": f"Accuracy {found.estimates['accuracy'].in_words}, macro AUC {found.estimates['auc_macro_ovr'].in_words}, on "
-        f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part.",
+        f"{_where(document)}.",
         "diagnostic": "; ".join(
             f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].in_words}, specificity "
             f"{found.estimates[f'{slug(name)}/specificity'].in_words}"
@@ -91,31 +94,48 @@ def answers(document: Document) -> dict[str, str]:
         "heat": f"Grad-CAM at {document.heat.layer}. {document.heat.verdict}" if document.heat else "None in this report.",
         "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
-        "caveats": " ".join([*facts.caveats, *found.notes]) or "The run knows of none beyond those of any retrospective image set.",
+        "caveats": " ".join([*facts.caveats, *found.notes]) or "The run knows of none beyond those of any stored collection.",
     }
 
 
+def data_in_words(data: Data) -> list[str]:
+    """A set of images in sentences: which, how many of each class, how they were split."""
+    flow = "; ".join(f"{name} {', '.join(f'{part} {n:,}' for part, n in parts.items())}" for name, parts in data.flow.items())
+    return [f"{data.summary}.", f"Images by class and part: {flow}.", f"{data.split}."]
+
+
+def _where(document: Document) -> str:
+    found = document.assessment
+    return f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part"
+
+
 def _of_data(document: Document) -> dict[str, str]:
-    data, found, overlap = document.facts.data, document.assessment, document.facts.overlap
-    flow = "; ".join(
-        f"{name} {', '.join(f'{part} {count:,}' for part, count in parts.items())}" for name, parts in data.flow.items()
-    )
+    facts, found, overlap = document.facts, document.assessment, document.facts.overlap
+    data = facts.data
     left_out = ", ".join(f"{in_words(count, 'image')} {why}" for why, count in data.left_out.items() if count)
     sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
-    where = f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part"
+    whole, flow, split = data_in_words(data)
+    internal = f"Judged on {_where(document)}, which no training image shares a group with."
+    if overlap:
+        internal = ""
+    elif found.chosen_on_same:
+        internal = f"Judged on {_where(document)}, which stopped the training and chose thresholds: optimistic."
+    external = ""
+    if overlap and facts.other_data:
+        external = (
+            f"{' '.join(data_in_words(facts.other_data))} Of {in_words(overlap.images, 'image')} those that the run has too are "
+            f"left out: {overlap.same_pixels:,} by pixels, {overlap.look_alike:,} by look. Patients are not compared."
+        )
     return {
-        "data": f"{data.summary}.",
+        "data": whole,
         "classes": ", ".join(found.classes),
-        "flow": f"Images by class and part: {flow}.",
+        "flow": flow,
         "sources": f"{sources}." if sources else "not known.",
-        "left_out": f"Left out: {left_out}." if left_out else "No image was left out.",
-        "split": f"{data.split}.",
+        "left_out": f"Left out: {left_out}." if left_out else "Of the images listed for these classes none was left out.",
+        "split": split,
         "groups": f"Groups ({data.groups:,} in all): copies, near copies and images of one known patient are never parted.",
-        "internal": "None: see item 33." if overlap else f"Judged on {where}, which no training image shares a group with.",
-        "external": "Other data than the run's own, scored by its saved model: "
-        f"{in_words(overlap.images, 'image')}, of which {overlap.left_out:,} were left out as the run had learned from them."
-        if overlap
-        else "None in this report: cxr evaluate RUN data=... scores the saved model on other data.",
+        "internal": internal,
+        "external": external,
     }
 
 
@@ -123,10 +143,13 @@ def _subgroups(document: Document) -> str:
     found = document.assessment.subgroups
     if not found:
         return "The manifest tells no subgroups apart (data.columns.more keeps further columns)."
-    worst = min(found, key=lambda each: each.estimates["balanced_accuracy"].value or 0.0)
     columns = ", ".join(dict.fromkeys(each.column for each in found))
-    balanced = worst.estimates["balanced_accuracy"].value
-    return f"By {columns}; worst {worst.name} with balanced accuracy {balanced:.3f} (n = {worst.images:,})."
+    large = [each for each in found if not each.small]
+    if not large:
+        return f"By {columns}; every group is small, so none is singled out."
+    worst = min(large, key=lambda each: each.estimates["balanced_accuracy"].value or 0.0)
+    accuracy = worst.estimates["accuracy"]
+    return f"By {columns}; of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.in_words}."
 
 
 def _thresholds(document: Document) -> str:

@@ -47,12 +47,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Images of other data that the run had seen: `left_out` of them in training or validation, so they judge nothing."""
+    """Images of other data that the run has too, in whatever part of its split; they judge nothing."""
 
     images: int  # of the other data, before any was left out
     same_pixels: int
     look_alike: int
-    left_out: int
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,11 @@ class Facts:
     choices: dict[str, str]  # group: option
     overrides: list[str]
     evaluated: str | None  # the run whose model or predictions were evaluated; none: its own
+    asked: list[str]  # what an evaluation was asked to do differently, and `code` that did it
     model: Model
-    data: Data
-    overlap: Overlap | None  # of other data with that of the run; none where the run judged its own
+    data: Data  # that the model learned from, whole
+    other_data: Data | None  # that judges instead of the run's own
+    overlap: Overlap | None  # of other data with that of the run
     caveats: list[str]
     baseline: str | None  # name and id; none where there is none to compare with
     no_baseline: str
@@ -102,6 +103,7 @@ def to_json(document: Document) -> str:
 
 def from_json(text: str) -> Document:
     """A document that was written before; raises `ValueError` for anything else."""
+    json.loads(text, parse_constant=_refuse)
     return _adapter().validate_json(text)
 
 
@@ -109,6 +111,10 @@ def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the document."""
     said = _adapter().json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a cxr run", **said}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no number")
 
 
 @cache

@@ -73,6 +73,7 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         rules=RULES,
         zones=ZONE_NAMES,
         lacking=lacking(found),
+        costs=costs_in_words(found.costs, found.classes),
         pictures={each.name: (each, base64.b64encode(each.png).decode()) for each in pictures},
         card=model_card(document),
         checklists=checklists(document),
@@ -101,6 +102,22 @@ def tiles(document: Document) -> list[Tile]:
 def lacking(found: Assessment) -> dict[str, str]:
     """Numbers without a value or an interval, and why."""
     return {name: each.why_not for name, each in found.estimates.items() if each.why_not}
+
+
+def costs_in_words(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
+    """Which mistakes cost something else than 1.
+
+    >>> costs_in_words([[0, 10, 10], [1, 0, 2], [1, 1, 0]], ["COVID", "Normal", "Viral"])
+    'Costs of mistakes: COVID called another class 10, Normal called Viral 2, any other 1.'
+    """
+    told = []
+    for true, row in enumerate(costs):
+        others = {index: cost for index, cost in enumerate(row) if index != true}
+        if len(others) > 1 and len(set(others.values())) == 1 and set(others.values()) != {1}:
+            told.append(f"{classes[true]} called another class {next(iter(others.values())):g}")
+        else:
+            told += [f"{classes[true]} called {classes[index]} {cost:g}" for index, cost in others.items() if cost != 1]
+    return f"Costs of mistakes: {', '.join([*told, 'any other 1' if told else 'all 1'])}."
 
 
 def classification_text(predictions: Predictions) -> str:

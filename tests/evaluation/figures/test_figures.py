@@ -87,6 +87,19 @@ def test_a_class_that_never_occurs_does_not_stop_the_figures(label: int) -> None
         png_of(each.figure, 50)
 
 
+def test_names_with_dollar_signs_are_text_and_no_formulas() -> None:
+    names = ("COVID", r"No$\\foo$rmal", "$_^_$")
+    shown = skilled(1, 60, skill=0.5, classes=names)
+    for each in assessment_figures(shown, assessed(shown)):
+        png_of(each.figure, 50)
+
+
+def test_without_images_of_the_urgent_class_nothing_is_drawn_of_it() -> None:
+    shown = skilled(1).only(np.flatnonzero(skilled(1).labels))
+    drawn = {each.name for each in assessment_figures(shown, assessed(shown))}
+    assert not {"triage_workload", "predictive_values", "decision_curve"} & drawn
+
+
 def test_pictures_show_the_films_they_were_given() -> None:
     shown = skilled(1, 60, skill=0.8)
     found = assessed(shown)

@@ -30,7 +30,12 @@ def test_what_is_no_number_is_refused() -> None:
         to_json(broken)
 
 
+def test_a_number_that_is_none_is_refused_when_it_is_read_too() -> None:
+    with pytest.raises(ValueError, match="it holds NaN, which is no number"):
+        from_json(to_json(document(skilled(1))).replace('"correlation": 0.1', '"correlation": NaN'))
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "null"])
 def test_anything_else_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"validation error|JSON"):
+    with pytest.raises(ValueError, match=r"validation error|JSON|Expecting value"):
         from_json(text)

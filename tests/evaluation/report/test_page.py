@@ -1,15 +1,18 @@
 """report.html: it stands alone, says what the numbers say, escapes what strangers wrote, and never says cleared."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cxr.evaluation.figures.drawing import Picture
+from cxr.evaluation.report.card import model_card
+from cxr.evaluation.report.checklist import checklists
 from cxr.evaluation.report.document import Overlap
 from cxr.evaluation.report.files import decisions_document, write_report
 from cxr.evaluation.report.page import classification_text, page
-from tests.evaluation.documents import document, pictured
+from tests.evaluation.documents import DATA, document, pictured
 from tests.evaluation.made import made, skilled
 
 REPORT = Path(__file__).parents[3] / "cxr/evaluation/report"
@@ -59,8 +62,16 @@ def test_a_model_that_is_right_once_and_a_class_that_never_occurs_make_a_page() 
 
 
 def test_other_data_is_told_with_its_overlap() -> None:
-    text = page(document(skilled(1), overlap=Overlap(100, 7, 3, 5)), [])
+    told = document(skilled(1), overlap=Overlap(100, 7, 3), other_data=replace(DATA, summary="90 images of data=folder"))
+    text = page(told, [])
     assert "Of 100 images of the other data, 7 have the very pixels of an image of the run and 3 more look like one" in text
+    assert "Learned from 300 images. Other data: 90 images of data=folder." in text
+    card = {section.heading: " ".join(section.lines) for section in model_card(told)}
+    assert "300 images" in card["Training data"]
+    assert "90 images" not in card["Training data"]
+    assert card["Evaluation data"].startswith("90 images of data=folder.")
+    (claim, _) = checklists(told)
+    assert "32" in claim.left_open  # its own images do not judge here
 
 
 def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice(whole: str) -> None:
