@@ -1,8 +1,8 @@
 """The story of one run: images and weights, training, predictions, evaluation, and all of it kept in MLflow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,22 +18,15 @@ from cxr.training.runtime import prepare_tensorflow
 from cxr.words import in_words, nearest
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from cxr.cache.cache import Cache
-    from cxr.evaluation.assessment import Assessment
-    from cxr.evaluation.figures.drawing import Drawn
-    from cxr.evaluation.heat import Heat
-    from cxr.evaluation.judgement import Judgement
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
     from cxr.tracking.store import Store
     from cxr.tracking.unfinished import Unfinished
     from cxr.training.fit import Fitted
-    from cxr.training.verify import Verified
 
 
 @dataclass(frozen=True)
@@ -87,6 +80,8 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
         record_inputs(run, study, Path(scratch) / "inputs")
         network, fitted = train(study, run, progress, claimed.checkpoint)
         model = Path(scratch) / "results/model/model.keras"
+        from cxr.judging import assess_headline, judge, look_at  # imports Keras
+
         judgements, verified = judge(study, network, fitted, model, progress)
         with progress.stage("report", "Assessing predictions and looking through the network"):
             judgements, assessment = assess_headline(study, judgements)
@@ -239,66 +234,3 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
         watcher = Watcher(on_resume, on_phase, update, on_epoch, computing)
         fitted = fit(network, data, loss, config, watcher, checkpoint, cache_of(config, progress))
     return network, fitted
-
-
-def judge(
-    study: Study, network: "Network", fitted: "Fitted", model: Path, progress: Progress
-) -> "tuple[list[Judgement], Verified]":
-    """Save the model, predict and evaluate the parts that did not train; the last one is the headline.
-
-    That is test, or val where there is none. The saved model has to say the same of a sample of them, whatever computed
-    the predictions; where it does not, its own predictions count.
-    """
-    from cxr.data.split import Part
-    from cxr.evaluation.judgement import Judgement
-    from cxr.evaluation.metrics import evaluate, sensitivity_at_specificity
-    from cxr.evaluation.predictions import Predictions
-    from cxr.model.saved import save_model
-    from cxr.training.verify import verify
-
-    config, dataset = study.config, study.dataset
-    held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}
-    with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
-        save_model(network, model)
-        found = {part: fitted.predict(rows) for part, rows in held_out.items()}
-        found, verified = verify(model, dataset.images, held_out, found, config)
-        if not verified.agreed:
-            progress.console.print(f"cxr: {verified.in_words}", markup=False)
-        judgements = []
-        for part, rows in held_out.items():
-            predictions = Predictions(
-                tuple(dataset.manifest["path"].iloc[rows]), dataset.classes, dataset.labels[rows], found[part]
-            )
-            evaluation = evaluate(predictions)
-            if part == "val":
-                evaluation.estimates.update(sensitivity_at_specificity(predictions, config.evaluation.specificity))
-            judgements.append(Judgement(part, predictions, evaluation))
-    return judgements, verified
-
-
-def assess_headline(study: Study, judgements: "list[Judgement]") -> "tuple[list[Judgement], Assessment]":
-    """Choose on validation and judge on the last part: everything that follows from predictions alone."""
-    from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
-    from cxr.evaluation.metrics import Evaluation
-
-    headline, dataset = judgements[-1], study.dataset
-    rows = dataset.manifest.iloc[dataset.rows(dataset.parts[-1])]
-    columns = rows[subgroup_columns(study.config)].reset_index(drop=True)
-    validation = judgements[0].predictions
-    found = assess(Evidence(validation, headline.predictions, headline.part, list(rows["group"]), columns), study.config.evaluation)
-    estimates = headline.evaluation.estimates | found.estimates
-    return [*judgements[:-1], replace(headline, evaluation=Evaluation(estimates, headline.evaluation.confusion))], found
-
-
-def look_at(study: Study, headline: "Judgement", assessment: "Assessment", model: Path) -> "tuple[list[Drawn], Heat | None]":
-    """Pictures of films and heat maps, where they are wanted."""
-    if not study.config.evaluation.pictures:
-        return [], None
-    from cxr.pictures import draw_pictures
-
-    places = study.dataset.rows(study.dataset.parts[-1])
-
-    def films(rows: "Sequence[int]") -> "NDArray[np.uint8]":
-        return study.dataset.images[places[list(rows)]]
-
-    return draw_pictures(model, headline.predictions, assessment.failures, films, study.config.evaluation)

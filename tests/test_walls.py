@@ -25,7 +25,7 @@ LEVELS = [
     {"model", "evaluation"},
     {"study", "training", "comparison", "pictures"},
     {"facts", "summary"},
-    {"record"},
+    {"record", "judging"},
     {"experiment"},
     {"sweep", "reproduction"},
     {"reevaluation"},

@@ -48,6 +48,9 @@ def load_model(path: Path) -> SavedModel:
     A process builds each kind of model once: a file with the same config only brings its weights, into the model that was
     returned for the file before.
     """
+    file_now = (str(path.resolve()), path.stat().st_mtime_ns, path.stat().st_size)
+    if file_now in _loaded:
+        return _loaded[file_now]
     with ZipFile(path) as file:
         config = json.dumps(json.loads(file.read("config.json"), object_hook=_without_identity))
     if config in _latest:
@@ -57,9 +60,12 @@ def load_model(path: Path) -> SavedModel:
         _latest.clear()
         feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
         _latest[config] = SavedModel(model, feature_map, _compiled(model, feature_map))
+    _loaded.clear()
+    _loaded[file_now] = _latest[config]
     return _latest[config]
 
 
+_loaded: dict[tuple[str, int, int], SavedModel] = {}  # the latest by file, as it was
 _latest: dict[str, SavedModel] = {}  # one at a time, by config
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.text import Text
 from PIL import Image
+
+matplotlib.rcParams["text.parse_math"] = False  # names of files and classes may hold dollar signs
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -47,8 +49,6 @@ def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
 def png_of(figure: Figure, dpi: int) -> bytes:
     """A figure as a PNG without a time stamp: the same figure gives the same bytes."""
     figure.dpi = dpi
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # names of files and classes may hold dollar signs
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # once; savefig would draw it twice, to lay it out first
     buffer = io.BytesIO()

@@ -1,9 +1,10 @@
 """Films for a person to look at: beside their heat maps, averaged by class, and the most confident mistakes."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,28 +15,21 @@ from cxr.evaluation.heat import Exhibit, shown
 from cxr.words import in_words
 
 _ACROSS = 3  # pairs, or films, side by side
-_SIDE = 128  # pixels of a film in a figure
+_SIDE = 160  # pixels of a film in a figure
 
 
 def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], heat: NDArray[np.float32]) -> Drawn:
     """Film and overlay side by side; `films` (n, size, size, 1) and `heat` (n, rows, columns) in the order of the exhibits."""
-    rows = -(-len(exhibits) // _ACROSS)
-    figure, grid = _grid(
-        rows, 2 * _ACROSS, f"Grad-CAM of {in_words(len(exhibits), 'image')}: film, and heat of the class it was taken for"
-    )
-    for place, (each, film, one) in enumerate(zip(exhibits, films, shown(heat), strict=True)):
-        left, right = grid[place // _ACROSS, 2 * (place % _ACROSS)], grid[place // _ACROSS, 2 * (place % _ACROSS) + 1]
-        grey = _small(film)
-        left.imshow(grey, cmap="gray", vmin=0, vmax=255)
-        right.imshow(grey, cmap="gray", vmin=0, vmax=255)
-        right.imshow(_stretched(one, grey.shape), cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+    tiles = []
+    for each, film, one in zip(exhibits, films, shown(heat), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
-        left.set_title(f"{each.label}\n{_tail(each.id)}", fontsize=7, loc="left")
-        right.set_title(f"{said}: {each.predicted}\np = {each.probability:.2f}", fontsize=7, loc="left")
+        tiles.append(Tile(_rgb(_small(film)), f"{each.label}\n{_tail(each.id)}"))
+        tiles.append(Tile(_overlay(_small(film), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
+    title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the class each was taken for"
     return Drawn(
         "grad_cam",
-        figure,
+        _sheet(tiles, 2 * _ACROSS, title),
         "Right and wrong cases of each class, drawn by a hash of their names: the film, and beside it where the network saw the "
         "class that it took it for (bright: strongest). Heat shows where, not why",
         f"Pairs of chest films with heat overlays: {len(exhibits) - wrong} classified right and {wrong} wrong.",
@@ -44,24 +38,18 @@ def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], heat: 
 
 def mean_heat_figure(classes: Sequence[str], films: Sequence[NDArray[np.uint8]], heat: Sequence[NDArray[np.float32]]) -> Drawn:
     """For each class the mean film and the mean heat for it: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
-    across = min(len(classes), 4)
-    rows = -(-len(classes) // across)
-    figure, grid = _grid(rows, across, "Mean Grad-CAM of each class over its mean film", width=2.2 if across > 3 else 2.6)
-    strongest = []
-    for place, (name, of_class, maps) in enumerate(zip(classes, films, heat, strict=True)):
-        axes = grid[place // across, place % across]
+    tiles, strongest = [], []
+    for name, of_class, maps in zip(classes, films, heat, strict=True):
         if not len(of_class):
-            axes.text(0.5, 0.5, f"{name}:\nno image", ha="center", va="center", transform=axes.transAxes)
+            tiles.append(Tile(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
         mean = shown(maps).mean(axis=0)
         grey = _small(of_class.mean(axis=0).astype(np.uint8))
-        axes.imshow(grey, cmap="gray", vmin=0, vmax=255)
-        axes.imshow(_stretched(mean, grey.shape), cmap="inferno", alpha=0.5, vmin=0, vmax=max(float(mean.max()), 1e-6))
-        axes.set_title(f"{name} (n = {len(of_class)})", fontsize=9)
+        tiles.append(Tile(_overlay(grey, mean / max(float(mean.max()), 1e-6)), f"{name} (n = {len(of_class)})"))
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
-        figure,
+        _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.2, size=10),
         "Where the network sees each class on average over images of that class. Heat outside the lungs, at markers or borders, "
         "points to a shortcut",
         f"Mean heat maps. Strongest place: {'; '.join(strongest)}.",
@@ -70,31 +58,57 @@ def mean_heat_figure(classes: Sequence[str], films: Sequence[NDArray[np.uint8]],
 
 def failures_figure(found: Sequence[Failure], films: NDArray[np.uint8]) -> Drawn:
     """The mistakes in the order of their cells of the confusion matrix; `films` (n, size, size, 1)."""
-    across = 6
-    rows = -(-len(found) // across)
-    figure, grid = _grid(rows, across, f"Most confident mistakes of each kind ({in_words(len(found), 'image')})")
-    for place, (each, film) in enumerate(zip(found, films, strict=True)):
-        axes = grid[place // across, place % across]
-        axes.imshow(_small(film), cmap="gray", vmin=0, vmax=255)
+    tiles = []
+    for each, film in zip(found, films, strict=True):
         true, said = each.probabilities[each.label], each.probabilities[each.predicted]
-        axes.set_title(f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}", fontsize=7, loc="left")
+        caption = f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}"
+        tiles.append(Tile(_rgb(_small(film)), caption))
     kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
     return Drawn(
         "failures",
-        figure,
+        _sheet(tiles, 2 * _ACROSS, f"Most confident mistakes of each kind ({in_words(len(found), 'image')})"),
         "The most confident mistakes of each pair of true and predicted class, with the probability of both",
         f"Chest films that were classified wrong: {kinds}.",
     )
 
 
-def _grid(rows: int, columns: int, title: str, width: float = 1.45) -> tuple[Figure, Any]:
-    """Empty axes without ticks, (rows, columns)."""
-    figure = Figure(figsize=(max(columns * width, 6.4), 0.5 + rows * (width + 0.45)), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    return figure, grid
+@dataclass(frozen=True)
+class Tile:
+    """A picture (side, side, 3) of a sheet, and what stands above it."""
+
+    picture: NDArray[np.uint8]
+    caption: str
+
+
+def _sheet(tiles: Sequence[Tile], across: int, title: str, width: float = 1.6, size: float = 7) -> Figure:
+    """Tiles in rows, each `width` inches wide, on one pair of axes: a pair for each would take seconds."""
+    rows = -(-len(tiles) // across)
+    lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=1)
+    gap, above = 0.06 * width, size / 72 * 1.35 * lines + 0.06  # inches
+    wide, high = max(across * (width + gap), 6.2), rows * (width + above + gap)
+    figure = Figure(figsize=(wide, high + 0.45))
+    figure.suptitle(title, fontsize=11, y=1 - 0.12 / (high + 0.45), va="top")
+    axes = figure.add_axes((0, 0, 1, high / (high + 0.45)))
+    axes.set_xlim(0, wide)
+    axes.set_ylim(high, 0)
+    axes.set_axis_off()
+    for place, tile in enumerate(tiles):
+        left, top = (place % across) * (width + gap) + gap / 2, (place // across) * (width + above + gap) + above
+        axes.imshow(tile.picture, extent=(left, left + width, top + width, top), aspect="auto")
+        axes.text(left, top - 0.03, tile.caption, fontsize=size, va="bottom", linespacing=1.15)
+    axes.set_xlim(0, wide)
+    axes.set_ylim(high, 0)
+    return figure
+
+
+def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def _overlay(grey: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Half film, half heat from dark to bright, (side, side, 3)."""
+    colours = colormaps["inferno"](_stretched(heat, grey.shape).clip(0, 1))[..., :3] * 255
+    return np.asarray((_rgb(grey) + colours) / 2, np.uint8)
 
 
 def _small(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
