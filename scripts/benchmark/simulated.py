@@ -45,7 +45,7 @@ def coverage(count: int, repeats: int, resamples: int) -> dict[str, float]:
 
 def _held(seed: int, count: int, resamples: int, truth: dict[str, float]) -> dict[str, float]:
     shown = predictions(seed, count)
-    found = with_resampling(evaluate(shown), shown, shown.ids, resamples, seed).estimates
+    found = with_resampling(evaluate(shown), shown, shown.ids, resamples).estimates
     return {
         name: np.nan if found[name].low is None else float((found[name].low or 0) <= truth[name] <= (found[name].high or 0))
         for name in NAMES
