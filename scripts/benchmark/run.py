@@ -233,7 +233,7 @@ def _simulate_coverage(console: Console, asked: argparse.Namespace) -> None:
     from simulated import coverage
 
     sizes = (50, 200, 1000)
-    found = [coverage(size, asked.sets, resamples=500) for size in sizes]
+    found = coverage(sizes, asked.sets, resamples=500)
     table = _table(f"Share of {asked.sets:,} made-up test sets whose 95 % interval holds the truth")
     for size in sizes:
         table.add_column(f"n = {size:,}", justify="right")

@@ -1,6 +1,7 @@
 """Made-up predictions with known truth: how often intervals hold it, and how long an evaluation takes."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -35,12 +36,15 @@ def predictions(seed: int, count: int) -> Predictions:
     return Predictions(tuple(f"{row:06d}" for row in range(count)), CLASSES, labels, odds / odds.sum(axis=1, keepdims=True))
 
 
-def coverage(count: int, repeats: int, resamples: int) -> dict[str, float]:
-    """By name, the share of so many sets of `count` images whose 95 % interval holds the truth; sets without one count for none."""
+def coverage(counts: Sequence[int], repeats: int, resamples: int) -> list[dict[str, float]]:
+    """For each number of images, by name, the share of so many sets whose 95 % interval holds the truth, of those that have one."""
     truth = evaluate(predictions(0, _MANY)).numbers
+    found = []
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        held = list(pool.map(partial(_held, count=count, resamples=resamples, truth=truth), range(1, repeats + 1), chunksize=8))
-    return {name: float(np.nanmean([each[name] for each in held])) for name in NAMES}
+        for count in counts:
+            held = list(pool.map(partial(_held, count=count, resamples=resamples, truth=truth), range(1, repeats + 1), chunksize=8))
+            found.append({name: float(np.nanmean([each[name] for each in held])) for name in NAMES})
+    return found
 
 
 def _held(seed: int, count: int, resamples: int, truth: dict[str, float]) -> dict[str, float]:

@@ -49,7 +49,7 @@ def mean_heat_figure(classes: Sequence[str], films: Sequence[NDArray[np.uint8]],
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
-        _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.2, size=10),
+        _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.5, size=10),
         "Where the network sees each class on average over images of that class. Heat outside the lungs, at markers or borders, "
         "points to a shortcut",
         f"Mean heat maps. Strongest place: {'; '.join(strongest)}.",
@@ -86,9 +86,10 @@ def _sheet(tiles: Sequence[Tile], across: int, title: str, width: float = 1.6, s
     lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=1)
     gap, above = 0.06 * width, size / 72 * 1.35 * lines + 0.06  # inches
     wide, high = max(across * (width + gap), 6.2), rows * (width + above + gap)
-    figure = Figure(figsize=(wide, high + 0.45))
-    figure.suptitle(title, fontsize=11, y=1 - 0.12 / (high + 0.45), va="top")
-    axes = figure.add_axes((0, 0, 1, high / (high + 0.45)))
+    tall = max(high + 0.45, 3.2)  # a single row is no slip of paper
+    figure = Figure(figsize=(wide, tall))
+    figure.suptitle(title, fontsize=11, y=1 - 0.12 / tall, va="top")
+    axes = figure.add_axes((0, 1 - (high + 0.45) / tall, 1, high / tall))
     axes.set_xlim(0, wide)
     axes.set_ylim(high, 0)
     axes.set_axis_off()
