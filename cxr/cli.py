@@ -3,13 +3,15 @@
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from cxr.errors import Mistake
+from cxr.console import keep_going_without_output
+from cxr.errors import Mistake, RunFailed
 from cxr.options import usage
-from cxr.words import nearest
+from cxr.words import nearest, printable
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
 COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "send", "ui")
@@ -18,12 +20,18 @@ MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 
 def main() -> NoReturn:
     """Run what this process' arguments ask for, and exit."""
+    keep_going_without_output()
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup says otherwise
+        signal.signal(signal.SIGHUP, _as_interrupt)
     try:
         sys.exit(_run(sys.argv[1:]))
     except Mistake as mistake:
         _complain(mistake)
         sys.exit(MISTAKE)
+    except RunFailed as failure:
+        _complain(failure)
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -48,8 +56,6 @@ def _run_experiments(arguments: list[str]) -> int:
         from cxr.sweep.run import run_sweep
 
         return run_sweep()
-    import traceback
-
     from omegaconf import DictConfig
 
     from cxr.composition import compose_and_call, recipe_of, typed
@@ -65,7 +71,7 @@ def _run_experiments(arguments: list[str]) -> int:
 
     compose_and_call(job)
     for error in failure:
-        if isinstance(error, Mistake):
+        if isinstance(error, Mistake | RunFailed):
             raise error
         traceback.print_exception(error)
         _complain(error)
@@ -81,8 +87,11 @@ def _is_sweep(arguments: list[str]) -> bool:
 
 
 def _complain(error: Exception) -> None:
-    text = str(error) if isinstance(error, Mistake) else f"the run failed with {type(error).__name__}: {error}"
-    print(f"cxr: {' '.join(text.split())}", file=sys.stderr)
+    expected = isinstance(error, Mistake | RunFailed)
+    if expected and os.environ.get("CXR_TRACEBACK"):
+        traceback.print_exception(error)
+    text = str(error) if expected else f"the run failed with {type(error).__name__}: {error}"
+    print(f"cxr: {printable(' '.join(text.split()))}", file=sys.stderr)
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a user can get wrong, as one line that says what to do."""
+"""What a user is told where something went wrong: in one line, with what to do."""
 
 
 class Mistake(Exception):
@@ -6,3 +6,14 @@ class Mistake(Exception):
 
     The entrypoint prints it without a traceback and exits with 2.
     """
+
+
+class RunFailed(Exception):
+    """A run that could not go on for a reason that lies outside of it; the text is one line: what happened, then what to do.
+
+    The entrypoint prints it without a traceback and exits with 1.
+    """
+
+
+class TrainingDiverged(RunFailed):
+    """The loss is no longer a number."""

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cxr.config import Config
-from cxr.errors import Mistake
+from cxr.errors import Mistake, RunFailed, TrainingDiverged
 from cxr.memory import prepare_memory
 from cxr.progress import Progress, Update
 from cxr.recipe import Recipe, SweepJob
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
     from cxr.tracking.search import LoggedRun
     from cxr.tracking.store import Store
     from cxr.tracking.unfinished import Unfinished
+    from cxr.trained import Trained
     from cxr.training.fit import Fitted
+
+
+# What others read of a finished run: without it, it has to be done again.
+_NEEDED = ("model/model.keras", "predictions/val.csv", "evaluation/metrics.json", "data/manifest.csv", "config/config.yaml")
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,24 @@ class End:
     was_finished: bool = False  # an earlier run of the same config, data and code, which a sweep need not do again
 
 
-def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = None, manifest: "pd.DataFrame | None" = None) -> End:
+def run_experiment(
+    config: Config,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    manifest: "pd.DataFrame | None" = None,
+    cache_folder: Path | None = None,
+) -> End:
     """Do one run, or go on with one that was cut off; with a `manifest`, on its images and its split.
 
     Raises `Mistake` before anything is in the store; after that the run in the store says how it ended.
     """
-    from cxr.tracking.store import locate_store, open_store
+    from cxr.tracking.store import check_store, locate_store, open_store
 
     prepare_memory()
     progress = progress or Progress()
     store = locate_store(config.tracking)
-    study = prepare(config, recipe, progress, manifest)
+    check_store(store)
+    study = prepare(config, recipe, progress, manifest, cache_folder)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
         open_store(store)
         from cxr.tracking.unfinished import close_cut_off_runs
@@ -66,38 +77,86 @@ def run_experiment(config: Config, recipe: Recipe, progress: Progress | None = N
 
 def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress) -> End:
     from cxr.comparison.baseline import against_baseline
-    from cxr.record import Results, record_costs, record_inputs, record_results, run_name, run_tags
+    from cxr.facts import beside_baseline, facts_of
+    from cxr.record import Results, record_costs, record_numbers, record_report, run_name, run_tags
     from cxr.summary import costs_in_words, print_summary
     from cxr.tracking.run import open_run
+    from cxr.tracking.scratch import scratch
     from cxr.tracking.unfinished import TAG
 
+    earlier = claimed.earlier_run()
     tags = run_tags(study) | {TAG: claimed.folder.name}
-    with (
-        open_run(store, study.config, run_name(study), tags, go_on=claimed.earlier_run()) as run,
-        TemporaryDirectory(prefix="cxr-") as scratch,
-    ):
+    with open_run(store, study.config, run_name(study), tags, go_on=earlier.id if earlier else None) as run, scratch() as folder:
         claimed.belongs_to(run.id)
-        record_inputs(run, study, Path(scratch) / "inputs")
-        network, fitted = train(study, run, progress, claimed.checkpoint)
-        model = Path(scratch) / "results/model/model.keras"
-        from cxr.judging import assess_headline, judge, look_at  # imports Keras
+        trained = _kept(earlier, study, progress) or _train_and_keep(study, run, claimed, folder, progress)
+        claimed.forget_training()
+        from cxr.judging import judge, look_at  # imports Keras
 
-        judgements, verified = judge(study, network, fitted, model, progress)
-        with progress.stage("report", "Assessing predictions and looking through the network"):
-            judgements, assessment = assess_headline(study, judgements)
-            headline = judgements[-1]
-            pictures, heat = look_at(study, headline, assessment, model)
-        with progress.stage("log", "Drawing figures, writing the report, logging all of it"):
-            against = (
-                None if study.config.tracking.role == "baseline" else against_baseline(tags, headline.predictions, study.recipe)
-            )
-            results = Results(fitted.history, judgements, assessment, pictures, heat, against, verified)
-            metrics = record_results(run, study, results, Path(scratch) / "results")
-        record_costs(run, progress.seconds, fitted.frozen, step=fitted.history.epochs[-1].number)
-    progress.line(costs_in_words(progress.seconds, fitted.frozen))
+        with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
+            judgements, assessment = judge(study, trained.predictions)
+            metrics = record_numbers(run, judgements, assessment, trained.history, folder / "numbers")
+        judged = judgements[-1].predictions
+        with _costs_no_training(run, "looking through the network"), progress.stage("report", "Looking through the network"):
+            pictures, heat = look_at(study, judged, assessment, trained.model)
+        with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
+            against = None if study.config.tracking.role == "baseline" else against_baseline(tags, judged, study.recipe)
+            results = Results(trained.history, judged, assessment, pictures, heat, against)
+            facts = beside_baseline(facts_of(study, run), against)
+            metrics |= record_report(run, facts, results, study.config.evaluation.figure_dpi, folder / "report")
+        record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
+    progress.line(costs_in_words(progress.seconds, trained.frozen))
     if progress.job is None:
-        print_summary(run, headline, assessment, against)
+        print_summary(run, assessment, against)
     return End(run.id, metrics)
+
+
+def _kept(earlier: "LoggedRun | None", study: Study, progress: Progress) -> "Trained | None":
+    """What an earlier attempt at this run trained, where the store has it: only its report is missing."""
+    if earlier is None or not earlier.holds_training:
+        return None
+    from cxr.trained import kept_training
+
+    try:
+        trained = kept_training(earlier, study.dataset)
+    except Mistake as mistake:
+        progress.console.print(f"cxr: {mistake}: training anew")
+        return None
+    progress.line(f"  run {earlier.short_id} was trained before: making what is missing (force=true starts anew)")
+    return trained
+
+
+def _train_and_keep(study: Study, run: "Run", claimed: "Unfinished", folder: Path, progress: Progress) -> "Trained":
+    """Train and predict, and put what came of it into the store; where the cache loses files on the way, once more from there."""
+    from cxr.cache.rows import RowsLost
+    from cxr.judging import predict
+    from cxr.record import record_inputs
+    from cxr.trained import keep_training
+
+    record_inputs(run, study, folder / "inputs")
+    try:
+        network, fitted = train(study, run, progress, claimed.checkpoint)
+        trained = predict(study, network, fitted, folder / "trained", progress)
+    except RowsLost as lost:
+        progress.console.print(f"cxr: {lost}: reading the images again, and going on from the last epoch")
+        study = read_again(study, progress)
+        network, fitted = train(study, run, progress, claimed.checkpoint)
+        trained = predict(study, network, fitted, folder / "trained", progress)
+    with progress.stage("log", "Logging model and predictions"):
+        keep_training(run, study, trained, folder / "trained")
+    return trained
+
+
+@contextmanager
+def _costs_no_training(run: "Run", what: str) -> Iterator[None]:
+    """Model and predictions are in the store: whatever fails from here on is told in a line, and can be made from them."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) if isinstance(error, RunFailed | Mistake) else f"{type(error).__name__}: {error}"
+        raise RunFailed(
+            f"run {run.name} ({run.id[:8]}) is trained, and model and predictions are kept, but {what} failed ({reason}): "
+            f"the same command, or cxr evaluate {run.id[:8]}, makes what is missing"
+        ) from error
 
 
 def ensure_baseline(study: Study, progress: Progress) -> None:
@@ -117,10 +176,23 @@ def ensure_baseline(study: Study, progress: Progress) -> None:
             prepare_tensorflow(study.config.training, study.recipe.at_once)
 
 
-def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.DataFrame | None" = None) -> Study:
-    """Find weights and images, check that they fit the config and each other, and read the images."""
+def prepare(
+    config: Config,
+    recipe: Recipe,
+    progress: Progress,
+    manifest: "pd.DataFrame | None" = None,
+    cache_folder: Path | None = None,
+) -> Study:
+    """Find weights and images, check that they fit the config and each other, and read the images.
+
+    What is kept to save time lies in `cache_folder`, or in this user's cache.
+    """
+    from cxr.comparison.baseline import earned_role
     from cxr.data.locate import locate_images
 
+    config, recipe, other = earned_role(config, recipe)
+    if other:
+        progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
     images = locate_images(config.data, progress.stage, manifest)
     if manifest is None:
         from cxr.data.split import check_split
@@ -141,33 +213,54 @@ def prepare(config: Config, recipe: Recipe, progress: Progress, manifest: "pd.Da
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
         raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     from cxr.data.dataset import read_dataset
+    from cxr.tracking.limits import check_metric_names, check_names
 
-    return Study(config, recipe, read_dataset(config, images, progress.stage, cache_of(config, progress), manifest), weights)
+    check_metric_names(metric_names(images.classes))
+    check_names(config.tracking.experiment, config.tracking.run_name)
+    cache = cache_of(config, progress, cache_folder)
+    return Study(config, recipe, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)
 
 
-def cache_of(config: Config, progress: Progress) -> "Cache | None":
+def read_again(study: Study, progress: Progress) -> Study:
+    """The same study with its images read anew; raises `RunFailed` where they are others by now."""
+    from cxr.data.decoded import forget_images
+
+    forget_images()
+    manifest = study.dataset.manifest
+    again = prepare(study.config, study.recipe, progress, manifest, study.cache.folder if study.cache else None)
+    if not again.dataset.manifest.equals(manifest):
+        raise RunFailed("the images changed while the run was under way: give the same command again")
+    return again
+
+
+def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> "Cache | None":
     """The cache that a run uses, unless it asks for the plain loop."""
     from cxr.cache.cache import Cache, default_folder
 
     if not config.training.cache:
         return None
     return Cache(
-        default_folder(),
+        folder or default_folder(),
         int(config.training.cache_limit_gb * 1e9),
-        lambda text: progress.console.print(f"cxr: {text}", markup=False),
+        lambda text: progress.console.print(f"cxr: {text}"),
     )
 
 
 def finished_twin(study: Study) -> "LoggedRun | None":
-    """The latest finished run of the same config, data, split and code. The store has to be open."""
+    """The latest finished run of the same config, data, split, code, experiment and role that still has its files.
+
+    The store has to be open.
+    """
     from cxr.tracking.search import finished_runs
 
-    return next(iter(finished_runs(fingerprints(study))), None)
+    tracking = study.config.tracking
+    alike = finished_runs({**fingerprints(study), "cxr.role": tracking.role}, tracking.experiment)
+    return next((run for run in alike if all(run.has_file(name) for name in _NEEDED)), None)
 
 
 @contextmanager
 def unfinished(study: Study, progress: Progress) -> "Iterator[Unfinished]":
-    """The folder of this run while it is under way; what is cut off stays there for the next attempt, what fails does not."""
+    """The folder of this run while it is under way; what was trained stays there for the next attempt."""
     from cxr.fingerprint import fingerprint_of
     from cxr.tracking.unfinished import claim
 
@@ -182,8 +275,15 @@ def unfinished(study: Study, progress: Progress) -> "Iterator[Unfinished]":
     except KeyboardInterrupt:
         claimed.let_go()
         raise
-    except BaseException:
+    except TrainingDiverged:  # another attempt would go the same way
         claimed.remove()
+        raise
+    except BaseException:
+        if not claimed.can_go_on:
+            claimed.remove()
+            raise
+        claimed.let_go()
+        progress.line("  what was trained is kept: the same command goes on from there (force=true starts anew)")
         raise
     claimed.remove()
 
@@ -232,5 +332,5 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
                 yield update
 
         watcher = Watcher(on_resume, on_phase, update, on_epoch, computing)
-        fitted = fit(network, data, loss, config, watcher, checkpoint, cache_of(config, progress))
+        fitted = fit(network, data, loss, config, watcher, checkpoint, study.cache)
     return network, fitted

@@ -1,6 +1,7 @@
 """What a report says of a run besides its numbers: model, data, and what a reader should distrust."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -20,10 +21,9 @@ _SHORTCUT = 0.05  # share of images that the source tells beyond blind guessing,
 _TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
 
 
-def facts_of(study: Study, run: Run, against: AgainstBaseline | None) -> Facts:
+def facts_of(study: Study, run: Run) -> Facts:
     """What the report says of the data and the config of a run."""
     config, dataset = study.config, study.dataset
-    baseline = against.baseline if against else None
     return Facts(
         title=f"cxr run {run.name}",
         run_id=run.id,
@@ -33,15 +33,24 @@ def facts_of(study: Study, run: Run, against: AgainstBaseline | None) -> Facts:
         overrides=list(study.recipe.overrides),
         evaluated=None,
         asked=[],
+        evaluated_by="",
         model=model_facts(config, study.weights.sha256),
         data=data_facts(config, dataset.manifest, left_out_of(dataset)),
         other_data=None,
         overlap=None,
         caveats=caveats(config, dataset.manifest),
-        baseline=in_short(baseline) if baseline else None,
-        no_baseline=against.reason if against else "this run is a baseline itself.",
-        differences=against.differences if against else [],
+        baseline=None,
+        no_baseline="this run is a baseline itself.",
+        differences=[],
     )
+
+
+def beside_baseline(facts: Facts, against: AgainstBaseline | None) -> Facts:
+    """The facts of a run that was compared with its baseline, or could not be."""
+    if against is None:
+        return facts
+    baseline = in_short(against.baseline) if against.baseline else None
+    return replace(facts, baseline=baseline, no_baseline=against.reason, differences=against.differences)
 
 
 def model_facts(config: Config, weights_sha256: str | None) -> Model:

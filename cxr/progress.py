@@ -20,7 +20,7 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None, job: str | None = None, bars: bool = True) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self.job, self.bars = job, bars
         self.seconds: dict[str, float] = {}
         self._inner = [0.0]  # seconds of the stages within each stage that is under way
@@ -62,5 +62,10 @@ class Progress:
 
 
 def wide_console() -> Console:
-    """Standard output for tables: a file or a pipe has room for all columns."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 130)
+    """Standard output for tables: a file or a pipe has room for all columns, and text of strangers is no markup."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 130)
+
+
+def plain_console() -> Console:
+    """Standard output for lines."""
+    return Console(highlight=False, markup=False, soft_wrap=True)

@@ -11,23 +11,24 @@ from omegaconf import OmegaConf
 from cxr.comparison.baseline import AgainstBaseline
 from cxr.data.groups import of_several
 from cxr.data.manifest import write_manifest
-from cxr.evaluation.assessment import Assessment, numbers_of
+from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.comparison import vs_baseline
 from cxr.evaluation.figures.drawing import Drawn, pictures_of
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.heat import Heat
-from cxr.evaluation.judgement import TABLE, Judgement, class_table, metrics_document, write_json
-from cxr.evaluation.report.files import decisions_document, write_report
+from cxr.evaluation.judgement import TABLE, Judgement, finals_of, write_judgements
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.document import Facts
+from cxr.evaluation.report.files import write_decisions, write_report
 from cxr.evaluation.report.page import classification_text
-from cxr.facts import facts_of
 from cxr.study import Study, fingerprints
-from cxr.tracking.environment import code_version, lock_of_code, machine, packages, uncommitted_changes
+from cxr.tracking.environment import code_tags, lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
+from cxr.tracking.stage import ASSESSED
 from cxr.training.history import History
 from cxr.training.inputs import FrozenWork
 from cxr.training.runtime import compute
-from cxr.training.verify import Verified
 from cxr.words import part_in_full
 
 
@@ -45,22 +46,20 @@ def run_name(study: Study) -> str:
 
 def run_tags(study: Study) -> dict[str, str | None]:
     """The cxr.* tags of a run; what is unknown is none."""
-    code = code_version()
     return fingerprints(study) | {
         "cxr.role": study.config.tracking.role,
         "cxr.judged_on": study.dataset.parts[-1],
         "cxr.weights_sha256": study.weights.sha256,
         "cxr.sweep_id": study.recipe.job.sweep_id if study.recipe.job else None,
         "cxr.reproduces": study.recipe.reproduces,
-        "cxr.git_commit": code.commit,
-        "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower(),
+        **code_tags(),
     }
 
 
 def record_inputs(run: Run, study: Study, folder: Path) -> None:
     """Before training: config, manifest, images left out, environment."""
     for name in ("config", "data", "environment"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "config/config.yaml").write_text(study.recipe.yaml)
     (folder / "config/overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(study.recipe.overrides))))
     (folder / "config/choices.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(study.recipe.choices)))
@@ -89,54 +88,53 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     run.log_metrics({f"data/{name}": count for name, count in counts.items()})
 
 
-@dataclass(frozen=True)
-class Results:
-    """All that a run came to."""
-
-    history: History
-    judgements: Sequence[Judgement]  # the last one is the headline
-    assessment: Assessment  # of the headline
-    pictures: Sequence[Drawn]  # with films in them
-    heat: Heat | None
-    against: AgainstBaseline | None  # none for a baseline itself
-    verified: Verified
-
-
-def record_results(run: Run, study: Study, results: Results, folder: Path) -> dict[str, float]:
-    """After evaluation: metrics, predictions, tables, figures, report and the model that is in `folder` already.
+def record_numbers(
+    run: Run, judgements: Sequence[Judgement], found: Assessment, history: History, folder: Path
+) -> dict[str, float]:
+    """After assessment: metrics, the tables of each part, and what a user of the model needs beside it.
 
     Returns the final metrics by name.
     """
-    for name in ("evaluation", "predictions"):
-        (folder / name).mkdir(parents=True)
-    for judgement in results.judgements:
-        judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
-    headline, against = results.judgements[-1], results.against
-    curves = curves_of(results.history)
-    curves.to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
-    drawn = [*assessment_figures(headline.predictions, results.assessment), *results.pictures, training_curves(curves)]
-    if against and against.differences:
-        drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(headline.part)}"))
-        (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    pictures = pictures_of(drawn, study.config.evaluation.figure_dpi)
-    write_report(folder, facts_of(study, run, against), results.assessment, results.heat, pictures)
-    (folder / "model/decisions.json").write_text(decisions_document(results.assessment))
-    write_json(folder / "evaluation/metrics.json", metrics_document(results.judgements))
-    write_json(folder / TABLE, class_table(headline))
-    (folder / "evaluation/classification_report.txt").write_text(classification_text(headline.predictions))
+    write_judgements(folder, judgements)
+    curves_of(history).to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
+    (folder / "evaluation/classification_report.txt").write_text(classification_text(judgements[-1].predictions))
+    write_decisions(folder, found)
     run.log_folder(folder)
-    run.log_model(folder / "model/model.keras", study.config.backbone.image_size, len(study.dataset.classes))
-    run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})  # the UI compares it across runs
-    if against:
-        run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
+    run.show_table(TABLE)
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
-    last = results.history.epochs[-1].number
-    finals = {f"{each.part}/{name}": value for each in results.judgements for name, value in each.evaluation.logged.items()}
-    finals |= {f"{headline.part}/{name}": value for name, value in numbers_of(results.assessment).items()}
-    finals |= against.metrics() if against else {}
-    more = {"train/best_epoch": float(results.history.best_epoch), "model/largest_difference": results.verified.largest}
-    run.log_metrics({**finals, **more}, step=last)
+    finals = finals_of(judgements, found)
+    run.log_metrics(finals, step=history.epochs[-1].number)
+    run.reached(ASSESSED)
     return finals
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report is made of."""
+
+    history: History
+    judged: Predictions  # of the part that judges
+    assessment: Assessment
+    pictures: Sequence[Drawn]  # with films in them
+    heat: Heat | None
+    against: AgainstBaseline | None  # none for a baseline itself
+
+
+def record_report(run: Run, facts: Facts, results: Results, dpi: int, folder: Path) -> dict[str, float]:
+    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
+    judged, against = results.judged, results.against
+    drawn = [*assessment_figures(judged, results.assessment), *results.pictures, training_curves(curves_of(results.history))]
+    (folder / "evaluation").mkdir(parents=True, exist_ok=True)
+    if against and against.differences:
+        drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
+        (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
+    write_report(folder, facts, results.assessment, results.heat, pictures_of(drawn, dpi))
+    run.log_folder(folder)
+    if against is None:
+        return {}
+    run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
+    run.log_metrics(against.metrics(), step=results.history.epochs[-1].number)
+    return against.metrics()
 
 
 def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:

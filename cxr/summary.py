@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from cxr.comparison.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.judgement import Judgement
 from cxr.evaluation.paired import Difference
-from cxr.progress import wide_console
+from cxr.progress import plain_console, wide_console
 from cxr.tracking.run import Run
 from cxr.words import in_words, slug
 
@@ -28,36 +26,36 @@ _OVERALL = {
 _SHOWN = {"sensitivity": "sensitivity", "specificity": "specificity", "auc": "AUC"}
 
 
-def print_summary(run: Run, headline: Judgement, assessment: Assessment, against: AgainstBaseline | None) -> None:
+def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | None) -> None:
     """Each class' numbers, the overall ones, operating points, the difference from the baseline, and the command that shows all."""
-    print_assessment(run.name, headline, assessment)
-    out = Console(highlight=False, soft_wrap=True)
+    print_assessment(run.name, assessment)
+    out = plain_console()
     if against and against.baseline:
         found = {each.metric: each for each in against.differences}
         told = [f"{_OVERALL[key]} {_signed(found[key])}" for key in ("accuracy", "auc_macro_ovr") if key in found]
-        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}", markup=False)
+        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}")
     elif against:
-        out.print(f"  Against the baseline: {against.reason}", markup=False)
+        out.print(f"  Against the baseline: {against.reason}")
     if run.outbox is None:
         command = os.environ.get("CXR_COMMAND", "cxr")
-        out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui", markup=False)
+        out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui")
     elif not run.lost:
-        out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}", markup=False)
+        out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}")
 
 
-def print_assessment(name: str, headline: Judgement, assessment: Assessment) -> None:
+def print_assessment(name: str, assessment: Assessment) -> None:
     """Each class' numbers, the overall ones and the operating points, with 95 % intervals."""
-    out, estimates = Console(highlight=False, soft_wrap=True), assessment.estimates
-    table = Table(title=f"{name}, judged on {headline.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    out, estimates = plain_console(), assessment.estimates
+    table = Table(title=f"{name}, judged on {assessment.part}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for text in _SHOWN.values():
         table.add_column(text, justify="right")
-    for each in headline.predictions.classes:
+    for each in assessment.classes:
         table.add_row(each, *(estimates[f"{slug(each)}/{key}"].in_words for key in _SHOWN))
     wide_console().print(table)
     out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items()))
     for line in points_in_words(assessment):
-        out.print(f"  {line}", markup=False)
+        out.print(f"  {line}")
 
 
 def points_in_words(found: Assessment) -> list[str]:

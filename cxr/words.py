@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 
 
 def slug(class_name: str) -> str:
@@ -21,6 +22,15 @@ def part_in_full(part: str) -> str:
     ('validation', 'test')
     """
     return "validation" if part == "val" else part
+
+
+def printable(text: str) -> str:
+    r"""Text of a stranger without what a terminal obeys: control characters, and those that turn the direction of writing.
+
+    >>> printable("a run\x1b[2J"), printable("line\nline")
+    ('a run\ufffd[2J', 'line line')
+    """
+    return "".join(" " if char in "\n\t" else "\ufffd" if category(char) in ("Cc", "Cf", "Cs") else char for char in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.cache.rows import FileRows
+
 RECIPE = "recipe.json"
 UNFINISHED = "array.part"
 
@@ -20,7 +22,7 @@ UNFINISHED = "array.part"
 Values = Generator[tuple[NDArray[Any], Sequence[Any]], None, None]
 
 _checked: set[tuple[str, int, int]] = set()  # files whose content this process has hashed, by path, size and time of change
-_open: "WeakValueDictionary[str, NDArray[Any]]" = WeakValueDictionary()  # arrays that this process still uses, by their index
+_open: "WeakValueDictionary[str, FileRows]" = WeakValueDictionary()  # arrays that this process still uses, by their index
 
 
 class CacheUnusable(Exception):
@@ -32,7 +34,7 @@ class Piece:
     """An array (n, ...) with the ids and facts of its rows. Index and array have the same name but for the suffix."""
 
     index: Path
-    array: NDArray[Any]
+    array: FileRows
     ids: list[str]
     facts: list[Any]
 
@@ -66,8 +68,8 @@ def read_piece(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Pie
                     return None
             _checked.add(mark)
         array = _open.get(str(index))
-        if array is None:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array is None or array.identity != (stat.st_dev, stat.st_ino, stat.st_size):
+            array = FileRows(path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if array.shape != (len(said["ids"]), *shape) or array.dtype != dtype or len(said["facts"]) != len(array):

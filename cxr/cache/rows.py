@@ -1,17 +1,73 @@
-"""Rows of one shape that lie in several arrays, as if they lay in one."""
+"""Rows of one shape that lie in several arrays, in memory or on disk, as if they lay in one."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class RowsLost(Exception):
+    """A file that rows were read from has become shorter, or can't be read any more; the text says which."""
+
+
+class FileRows:
+    """An array (n, ...) in a `.npy` file, read row by row.
+
+    A memory map would do the same, and end the process without a word where another program cuts the file off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises `OSError` or `ValueError` for a file that is not such an array, whole."""
+        with path.open("rb") as file:
+            major, _ = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+            self.shape, by_columns, self.dtype = read(file)
+            if by_columns or self.dtype.hasobject or not self.shape:
+                raise ValueError(f"{path} holds no rows")
+            self._start, self._row = file.tell(), int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+            stat = os.fstat(file.fileno())
+            if stat.st_size != self._start + self.shape[0] * self._row:
+                raise ValueError(f"{path} is not whole")
+            self.identity = stat.st_dev, stat.st_ino, stat.st_size
+            self._file = os.dup(file.fileno())
+        self.path = path
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        """Copies of the rows of these numbers, (..., *row); raises `RowsLost`."""
+        wanted = np.asarray(rows, np.int64)
+        found = np.empty((wanted.size, *self.shape[1:]), self.dtype)
+        if wanted.size and self._row:
+            memory = found.reshape(-1).view(np.uint8)
+            for place, row in enumerate(wanted.ravel().tolist()):
+                self._read(row, memory[place * self._row : (place + 1) * self._row])
+        return found.reshape(*wanted.shape, *self.shape[1:])
+
+    def _read(self, row: int, into: NDArray[np.uint8]) -> None:
+        if not 0 <= row < len(self):
+            raise IndexError(f"there is no row {row} among {len(self)}")
+        try:
+            count = os.preadv(self._file, [into.data], self._start + row * self._row)
+        except OSError as error:
+            raise RowsLost(f"{self.path} can't be read any more ({error.strerror})") from None
+        if count != self._row:
+            raise RowsLost(f"{self.path} was cut off while a run read it")
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+
 @dataclass(frozen=True)
 class Rows:
-    """`rows[[3, 1]]` is a copy of two of them, (2, ...)."""
+    """`rows[[3, 1]]` is a copy of two of them, (2, ...); raises `RowsLost` where a file that they lie in has become shorter."""
 
-    arrays: tuple[NDArray[Any], ...]
+    arrays: tuple[NDArray[Any] | FileRows, ...]
     where: NDArray[np.int64]  # (n, 2): which array, which row of it
 
     @classmethod

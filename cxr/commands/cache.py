@@ -67,7 +67,7 @@ def _show(folder: Path, entries: list[Entry]) -> None:
         console.print(table)
     total = in_bytes(sum(entry.bytes for entry in entries))
     clear = "Clear them with: cxr cache clear" if entries else "Runs fill it."
-    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}", markup=False)
+    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}")
 
 
 def _of(recipe: dict[str, Any]) -> tuple[str, ...]:

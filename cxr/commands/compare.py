@@ -39,6 +39,8 @@ def main(arguments: list[str]) -> None:
     close_cut_off_runs(store)
     wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else asked.filter
     runs = find_runs(asked.runs, wanted, store) if asked.runs or wanted else _latest()
+    if asked.sweep:
+        runs = [run for run in runs if run.is_finished]
     if not runs:
         raise Mistake(f"no finished run matches {wanted}: see what there is with cxr ui")
     reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
@@ -104,7 +106,7 @@ def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
 
 def _print(comparison: Comparison, out: Console) -> None:
     reference = comparison.reference
-    out.print(f"Against {in_short(reference.run)}, on {judged_in_words(reference)}", markup=False)
+    out.print(f"Against {in_short(reference.run)}, on {judged_in_words(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
         table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
         for heading in ("", "reference", "this run", "difference", "95 % interval", "p", "test"):
@@ -113,12 +115,12 @@ def _print(comparison: Comparison, out: Console) -> None:
             shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", f"{each.low:+.3f} to {each.high:+.3f}"
             table.add_row(each.metric, *shown, each.p_in_words, each.test)
         out.print(table)
-        out.print(f"  {_who_is_right(reference, other)}", markup=False)
-    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {comparison.tests} tests (Holm).", markup=False)
+        out.print(f"  {_who_is_right(reference, other)}")
+    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {comparison.tests} tests (Holm).")
     settings = config_differences([reference.run, *(other.run for other in comparison.others)])
-    out.print(f"  Settings that differ:{'' if len(settings) else ' none'}", markup=False)
+    out.print(f"  Settings that differ:{'' if len(settings) else ' none'}")
     for setting, values in settings.iterrows():
-        out.print(f"    {setting}: {', '.join(map(str, values))}", markup=False)
+        out.print(f"    {setting}: {', '.join(map(str, values))}")
 
 
 def _who_is_right(reference: Judged, other: Judged) -> str:

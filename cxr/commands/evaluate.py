@@ -28,18 +28,26 @@ def _evaluate(reference: str, overrides: list[str]) -> "Evaluated":
     from cxr.reproduction.logged import read_logged, restore
     from cxr.reproduction.verdict import check_finished
     from cxr.tracking.search import find_run
-    from cxr.tracking.store import open_store, store_with_runs
+    from cxr.tracking.store import check_store, open_store, store_with_runs
+    from cxr.tracking.unfinished import close_cut_off_runs
 
     store = store_with_runs()
+    check_store(store)
     open_store(store)
+    close_cut_off_runs(store)
     run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
         raise Mistake(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
+    logged, progress = read_logged(run), Progress()
+    if run.holds_training and not run.is_finished:
+        if overrides:
+            raise Mistake(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
+        from cxr.reevaluation.complete import complete
+
+        return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
-    logged = read_logged(run)
     wanted = asked_of(restore(logged, []).config, overrides)
     read_document(run)  # says so where there is none, before anything is scored
-    progress = Progress()
     if not wanted.other_data:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
     from cxr.reevaluation.other_data import score
@@ -69,7 +77,7 @@ def _print(made: "Evaluated") -> None:
     from cxr.summary import print_assessment
     from cxr.tracking.search import runs_by_id
 
-    print_assessment(made.name, made.judgement, made.assessment)
+    print_assessment(made.name, made.assessment)
     report = runs_by_id([made.run_id])[made.run_id].file("report.html")
     print(f"  Run {made.run_id} is logged; its report: {report}")
     print(f"  See it beside others with  {os.environ.get('CXR_COMMAND', 'cxr')} ui")

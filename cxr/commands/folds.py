@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from cxr.commands.output import check_folder
@@ -28,7 +27,8 @@ def main(arguments: list[str]) -> None:
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
-    runs = filtered_runs(f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else FINISHED)
+    wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else FINISHED
+    runs = [run for run in filtered_runs(wanted) if run.is_finished]
     found = gather(like(find_run(asked.run, store), runs) if asked.run else runs)
     for each in found if asked.sweep else found[:1]:
         _print(each)
@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 def _print(found: CrossValidation) -> None:
     numbers, console = spread(found), wide_console()
     images = in_words(len(found.pooled.ids), "image")
-    table = Table(
-        title=escape(f"{found.name}: {in_words(len(found.runs), 'run')}, {images}"), box=box.SIMPLE_HEAD, title_justify="left"
-    )
+    table = Table(title=f"{found.name}: {in_words(len(found.runs), 'run')}, {images}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for heading in ("mean", "sd", "lowest", "highest", "pooled"):
         table.add_column(heading, justify="right")
@@ -74,5 +72,5 @@ def _print(found: CrossValidation) -> None:
             table.add_row(f"{name}{few}", *cells)
     console.print(table)
     said = ", ".join(f"{turn} {judged.run.short_id}" for turn, judged in zip(found.turns, found.runs, strict=True))
-    console.print(f"  Tested by {said}", markup=False, soft_wrap=True)
+    console.print(f"  Tested by {said}", soft_wrap=True)
     console.print("  The runs share training images, so their spread is no standard error of the mean.")

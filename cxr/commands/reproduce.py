@@ -5,11 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from cxr.errors import Mistake
@@ -20,6 +18,7 @@ from cxr.reproduction.changes import Change, code_changes, config_changes, data_
 from cxr.reproduction.logged import Logged, Restored, read_logged, restore
 from cxr.reproduction.verdict import Verdict, check_finished, judge_again
 from cxr.reproduction.worktree import checked_out
+from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
 
@@ -38,14 +37,13 @@ def main(arguments: list[str]) -> int:
     if asked.in_worktree or asked.install:
         return _in_worktree(logged, asked)
     restored = restore(logged, asked.elsewhere)
-    with TemporaryDirectory(prefix="cxr-") as folder:
-        os.environ["CXR_CACHE"] = folder  # nothing that the run itself may have kept: all of it is computed again
-        return _do_again(run, logged, restored, asked)
+    with scratch() as cache:  # nothing that the run itself may have kept: all of it is computed again
+        return _do_again(run, logged, restored, asked, cache)
 
 
-def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace) -> int:
+def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace, cache: Path) -> int:
     progress = Progress()
-    study = prepare(restored.config, restored.recipe, progress, logged.manifest)
+    study = prepare(restored.config, restored.recipe, progress, logged.manifest, cache)
     changes = [
         *code_changes(logged),
         *environment_changes(logged),
@@ -56,7 +54,7 @@ def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argpars
     _print_changes(logged, changes)
     if asked.dry:
         return 0
-    end = run_experiment(restored.config, restored.recipe, progress, logged.manifest)
+    end = run_experiment(restored.config, restored.recipe, progress, logged.manifest, cache)
     verdict = judge_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0
@@ -118,7 +116,7 @@ def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -
     for heading in ("", "then", "now", "difference"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, then, now in verdict.metrics:
-        table.add_row(escape(name), f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
+        table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
     wide_console().print(table)
     print(f"  {verdict.in_words}")
     if verdict.kind == "different":

@@ -2,7 +2,6 @@
 
 import pandas as pd
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from cxr.data.dataset import Dataset
@@ -22,16 +21,16 @@ def print_survey(dataset: Dataset) -> None:
         if len(survey.by_source) > _MOST:
             out.print(f"  and {in_words(len(survey.by_source) - _MOST, 'more source')}")
     for line in [*_lines(survey), *_left_out(dataset)]:
-        out.print(f"  {line}", markup=False, soft_wrap=True)
+        out.print(f"  {line}", soft_wrap=True)
 
 
 def _table(counts: pd.DataFrame, what: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column(what, overflow="fold")
     for name in counts.columns:
-        table.add_column(escape(str(name)), justify="right")
+        table.add_column(str(name), justify="right")
     for label, row in counts.iterrows():
-        table.add_row(escape(str(label)), *(f"{count:,}" for count in row))
+        table.add_row(str(label), *(f"{count:,}" for count in row))
     return table
 
 

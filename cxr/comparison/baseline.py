@@ -9,16 +9,24 @@ from omegaconf import OmegaConf
 
 from cxr.comparison.runs import SAME, groups_of, read_judged, why_not_comparable
 from cxr.composition import compose, typed
-from cxr.config import Config
+from cxr.config import Config, settings
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.fingerprint import bears_on_result
 from cxr.recipe import Recipe
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 
 PRESET = "experiment=frozen_head_baseline"
+_WITHOUT_EFFECT = ("optimizer.backbone_rate",)  # as the backbone is frozen; backbone=phantom sets it
 _USUAL = {"data": "phantom", "split": "three_way"}
-_GROUPS = ("data", "split", "backbone", "evaluation")  # what a baseline has in common with the run that it is made for
+_GROUPS = (
+    "data",
+    "split",
+    "backbone",
+    "input_range",
+    "evaluation",
+)  # what a baseline has in common with the run that it is made for
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,13 @@ def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
 
 def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:
     """The preset's config on a run's own data, split and backbone, and for its store."""
-    composed, of_preset = compose([PRESET, *_shared(recipe)])
+    made, of_preset = _preset_on(config, [PRESET, *_shared(recipe)])
+    return made, replace(of_preset, yaml=OmegaConf.to_yaml(OmegaConf.structured(made)))
+
+
+def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Recipe]:
+    """What the overrides compose, with the data, split, backbone and seed of a config, and all that makes no other result."""
+    composed, of_preset = compose(overrides)
     preset = typed(composed)
     training = replace(
         preset.training,
@@ -104,7 +118,23 @@ def baseline_for(config: Config, recipe: Recipe) -> tuple[Config, Recipe]:
         training=training,
         tracking=replace(config.tracking, role="baseline", run_name=None),
     )
-    return made, replace(of_preset, yaml=OmegaConf.to_yaml(OmegaConf.structured(made)))
+    return made, of_preset
+
+
+def earned_role(config: Config, recipe: Recipe) -> tuple[Config, Recipe, str]:
+    """Config and recipe with the role that they earn, and what took a baseline's away, in words; "" where nothing did.
+
+    A baseline is the preset, on whatever data, split, backbone and seed; anything else is a candidate.
+    """
+    if config.tracking.role != "baseline":
+        return config, recipe, ""
+    preset, _ = _preset_on(config, [PRESET])
+    wanted = {key: value for key, value, _ in settings(preset) if bears_on_result(key) and key not in _WITHOUT_EFFECT}
+    other = [f"{key}={value}" for key, value, _ in settings(config) if key in wanted and wanted[key] != value]
+    if not other:
+        return config, recipe, ""
+    candidate = replace(config, tracking=replace(config.tracking, role="candidate"))
+    return candidate, replace(recipe, yaml=OmegaConf.to_yaml(OmegaConf.structured(candidate))), ", ".join(other)
 
 
 def command_for(recipe: Recipe) -> str:

@@ -106,7 +106,8 @@ def _common(run: LoggedRun) -> tuple[object, ...]:
     method = run.params["split.method"]
     turn = _TURN[method]
     config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key) and key != turn))
-    return config, run.tags.get("cxr.code_fingerprint"), run.tags.get("cxr.data_fingerprint") if method == "folds" else None
+    made_with = run.tags.get("cxr.code_fingerprint"), run.tags.get("cxr.library_fingerprint")
+    return config, made_with, run.tags.get("cxr.data_fingerprint") if method == "folds" else None
 
 
 def _lacking(found: dict[str, LoggedRun]) -> str:

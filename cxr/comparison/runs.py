@@ -10,7 +10,7 @@ import pandas as pd
 from cxr.errors import Mistake
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
-from cxr.fingerprint import bears_on_result
+from cxr.fingerprint import tells_apart
 from cxr.tracking.search import LoggedRun
 from cxr.words import part_in_full
 
@@ -48,8 +48,8 @@ class Comparison:
 
 def read_judged(run: LoggedRun) -> Judged:
     """What a run logged; raises `Mistake` for one that did not finish or lacks its files."""
-    if run.status != "FINISHED":
-        raise Mistake(f"run {in_short(run)} is {run.status}, not finished: there is nothing to compare")
+    if not run.is_finished:
+        raise Mistake(f"run {in_short(run)} is {how_it_stands(run)}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
         raise Mistake(f"run {in_short(run)} was not made by cxr: it has no tag cxr.judged_on")
@@ -107,7 +107,7 @@ def groups_of(judged: Judged) -> list[str]:
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """The params that differ, one row each, with a column a run (by short id)."""
-    keys = sorted({key for run in runs for key in run.params if bears_on_result(key)})
+    keys = sorted({key for run in runs for key in run.params if tells_apart(key)})
     table = {key: [run.params.get(key, "") for run in runs] for key in keys}
     differing = {key: values for key, values in table.items() if len(set(values)) > 1}
     return pd.DataFrame.from_dict(differing, orient="index", columns=[run.short_id for run in runs]).rename_axis("setting")
@@ -121,6 +121,13 @@ def differences_frame(comparison: Comparison) -> pd.DataFrame:
         for difference in differences
     ]
     return pd.DataFrame(rows)
+
+
+def how_it_stands(run: LoggedRun) -> str:
+    """Why a run is not finished, and what to do about it."""
+    if run.holds_training:
+        return f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
+    return f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
 
 
 def in_short(run: LoggedRun) -> str:

@@ -59,6 +59,11 @@ def read_images(
     return _latest[key]
 
 
+def forget_images() -> None:
+    """Read images anew when they are asked for next, though no file of theirs has changed."""
+    _latest.clear()
+
+
 @dataclass(frozen=True)
 class _Reading:
     """Files to decode, by path, with what each one's content was when it was looked at."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.data.film import check_size
+from cxr.data.film import NoFilm, check_size
 
 SUFFIXES = (".dcm", ".dicom")
 
@@ -49,7 +49,7 @@ def reader() -> str:
 
 
 def read_dicom(content: bytes) -> Dicom:
-    """Read a single-frame grey film; raises `ValueError` in words, never with a value of the file's own, for all others.
+    """Read a single-frame grey film; raises `NoFilm`, never with a value of the file's own, for all others.
 
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
     PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
@@ -65,12 +65,12 @@ def read_dicom(content: bytes) -> Dicom:
         frames, samples = int(film.get("NumberOfFrames") or 1), int(film.get("SamplesPerPixel") or 1)
         photometry = str(film.get("PhotometricInterpretation"))
     except Exception as error:
-        raise ValueError(f"its DICOM header can't be read ({type(error).__name__})") from None
+        raise NoFilm(f"its DICOM header can't be read ({type(error).__name__})") from None
     check_size(width, height)
     if frames > 1:
-        raise ValueError(f"{frames} frames in one DICOM file: save the one that is meant by itself")
+        raise NoFilm(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
-        raise ValueError("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+        raise NoFilm("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
     try:
         stored = film.pixel_array
         shown = _windowed(apply_modality_lut(stored, film), film)
@@ -80,7 +80,7 @@ def read_dicom(content: bytes) -> Dicom:
         syntax = film.file_meta.get("TransferSyntaxUID")
         packed = bool(getattr(syntax, "is_compressed", False)) and syntax.name != str(syntax)  # a known one
         hint = f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg" if packed else ""
-        raise ValueError(f"its DICOM pixels can't be decoded ({type(error).__name__}){hint}") from None
+        raise NoFilm(f"its DICOM pixels can't be decoded ({type(error).__name__}){hint}") from None
     padding = stored == film.PixelPaddingValue if "PixelPaddingValue" in film else np.zeros(stored.shape, bool)
     grey = _stretched(shown, ~padding, inverted=photometry == "MONOCHROME1")
     return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", _patient(film))

@@ -1,12 +1,16 @@
-"""What can be a film, by its size."""
+"""What can be a film, and how a file that is none is refused."""
 
 _MOST_PIXELS = 64_000_000  # three times the largest detector; beyond it a small file could fill the memory
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
+class NoFilm(Exception):
+    """A file that holds no film that can be read, and why, in words: it says so whenever it is read."""
+
+
 def check_size(width: int, height: int) -> None:
-    """Raise `ValueError` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
+    """Raise `NoFilm` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
     if width * height > _MOST_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are more than any chest film has")
+        raise NoFilm(f"{width} x {height} pixels are more than any chest film has")
     if min(width, height) < _SHORTEST_SIDE:
-        raise ValueError(f"{width} x {height} pixels are too few to show a chest")
+        raise NoFilm(f"{width} x {height} pixels are too few to show a chest")

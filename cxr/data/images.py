@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cxr.data import dicom
+from cxr.data.files import read_file
+from cxr.data.film import NoFilm
 from cxr.data.grey import read_grey
 from cxr.data.perceptual import look_of
 from cxr.errors import Mistake
 
 # All that decides, beside the file, what its pixels and facts are; the number counts changes of this project's own.
-DECODER = f"grey 2, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
+DECODER = f"grey 3, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *dicom.SUFFIXES)
 
@@ -53,8 +55,8 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
         grey = read_grey(content)
     except MemoryError:  # says nothing of the file
         raise Mistake("memory ran out while an image was read: free some, and start again") from None
-    except Exception as error:  # Pillow's readers raise nearly anything on damaged files, TypeError and KeyError among it
-        return None, _reason(error)
+    except NoFilm as refused:  # whatever else is raised is a fault of cxr's, and says nothing of the file either
+        return None, str(refused)
     image, pixels = grey.image, np.asarray(grey.image)
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(pixels.data)
@@ -77,7 +79,7 @@ def contents_of(files: Sequence[str]) -> list[Content | OSError]:
     found: list[Content | OSError] = []
     for file in files:
         try:
-            found.append(Content(file, _hash(_read(file))))
+            found.append(Content(file, _hash(read_file(file))))
         except OSError as error:
             found.append(error)
     return found
@@ -92,7 +94,7 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
     facts: list[Decoded | str] = []
     for row, looked_at in enumerate(contents):
         try:
-            content = _read(looked_at.file)
+            content = read_file(looked_at.file)
         except OSError:
             content = b""
         if _hash(content) != looked_at.sha256:
@@ -107,20 +109,6 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
 def shape_of(size: int | None) -> tuple[int, ...]:
     """Of one image's pixels at a network's size; with no size there are none."""
     return (0,) if size is None else (size, size, 1)
-
-
-def _reason(error: BaseException) -> str:
-    """In one line, without the name of a file in memory."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image that can be recognised"
-    if isinstance(error, Image.DecompressionBombError):
-        return "more pixels than any chest film has"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _read(file: str) -> bytes:
-    with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - a set has many files, and a Path takes as long as to read one
-        return opened.read()
 
 
 def _hash(content: bytes) -> str:

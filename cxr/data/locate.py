@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
-from platformdirs import user_cache_path
 
+from cxr.cache.cache import default_folder
 from cxr.config import DataConfig
 from cxr.data import dicom
 from cxr.data.folders import find_images
@@ -45,7 +45,7 @@ def _root(data: DataConfig, stage: Stage) -> Path:
 
 def _draw_phantoms(data: DataConfig, stage: Stage) -> Path:
     assert data.phantom is not None
-    folder = Path(data.root).expanduser() if data.root else user_cache_path("cxr") / "phantoms"
+    folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
     from cxr.data.phantom import drawn, ensure_drawn
 
     if (there := drawn(data.phantom, folder)) is not None:

@@ -13,9 +13,9 @@ from cxr.errors import Mistake
 from cxr.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature, scaled
 from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, judge_sets
 from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
-from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.estimates import Estimate, ends_of, values_of
 from cxr.evaluation.failures import Failure, failures
-from cxr.evaluation.metrics import Evaluation, evaluate, with_resampling
+from cxr.evaluation.metrics import evaluate, with_resampling
 from cxr.evaluation.operating_points import OperatingPoint, choose_rules, judge_rules
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles, roles_of
@@ -162,14 +162,13 @@ def numbers_of(found: Assessment) -> dict[str, float]:
         for point in found.operating_points
         if point.rule.threshold is not None
     }
-    return {**plain, **Evaluation(rates, np.array(found.confusion)).logged}
+    return {**plain, **values_of(rates), **ends_of(rates)}
 
 
 def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -> np.ndarray:
     """Cost of each true and predicted class: 1 for a mistake, `missed_cost` for missing the urgent class, or what `costs` says."""
-    costs = {true: dict(row) for true, row in settings.costs.items()}
-    matrix = cost_matrix(costs, classes, "evaluation.costs")
-    if not costs and roles.urgent is not None:
+    matrix = cost_matrix(settings.costs, classes, "evaluation.costs")
+    if not settings.costs and roles.urgent is not None:
         matrix[roles.urgent] *= settings.missed_cost
     return matrix
 

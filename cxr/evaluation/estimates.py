@@ -1,7 +1,7 @@
 """A number with its 95 % interval, or the reason why there is none; proportions and areas under the ROC curve."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -45,6 +45,18 @@ class Estimate:
     def out_of(self) -> str:
         """The images behind a proportion: `5/10`; empty for other numbers."""
         return "" if self.of is None else f"{self.count:,}/{self.of:,}"
+
+
+def ends_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """The ends of intervals, as NAME_lo and NAME_hi."""
+    ends = {f"{name}_lo": each.low for name, each in estimates.items()}
+    ends |= {f"{name}_hi": each.high for name, each in estimates.items()}
+    return {name: end for name, end in ends.items() if end is not None}
+
+
+def values_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """The values that there are, each finite."""
+    return {name: each.value for name, each in estimates.items() if each.value is not None}
 
 
 def lacking(reason: str) -> Estimate:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.evaluation.metrics import Evaluation
+import numpy as np
+
+from cxr.evaluation.assessment import Assessment, Evidence, numbers_of
+from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
 from cxr.evaluation.predictions import Predictions
 from cxr.words import slug
 
@@ -19,6 +22,33 @@ class Judgement:
     part: str  # val, test, or external for other data
     predictions: Predictions
     evaluation: Evaluation
+
+
+def judgements_of(evidence: Evidence, found: Assessment, specificity: float) -> list[Judgement]:
+    """Each part, the one that judges last; validation also says what sensitivity a threshold of this specificity has."""
+    on_validation = evaluate(evidence.validation)
+    on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
+    if evidence.chosen_on_same:
+        whole = Evaluation(on_validation.estimates | found.estimates, on_validation.confusion)
+        return [Judgement(evidence.part, evidence.judged, whole)]
+    headline = Judgement(evidence.part, evidence.judged, Evaluation(found.estimates, np.array(found.confusion)))
+    return [Judgement("val", evidence.validation, on_validation), headline]
+
+
+def finals_of(judgements: Sequence[Judgement], found: Assessment) -> dict[str, float]:
+    """Every number by the name that a store keeps it under: PART/NAME."""
+    finals = {f"{each.part}/{name}": value for each in judgements for name, value in each.evaluation.logged.items()}
+    return finals | {f"{judgements[-1].part}/{name}": value for name, value in numbers_of(found).items()}
+
+
+def write_judgements(folder: Path, judgements: Sequence[Judgement]) -> None:
+    """Write predictions/PART.csv of each, evaluation/metrics.json, and the table of the last one's classes."""
+    for name in ("predictions", "evaluation"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for each in judgements:
+        each.predictions.to_csv(folder / "predictions" / f"{each.part}.csv")
+    _write_json(folder / "evaluation/metrics.json", metrics_document(judgements))
+    _write_json(folder / TABLE, class_table(judgements[-1]))
 
 
 def class_table(headline: Judgement) -> dict[str, list[object]]:
@@ -47,6 +77,6 @@ def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:
     }
 
 
-def write_json(path: Path, document: object) -> None:
+def _write_json(path: Path, document: object) -> None:
     """A JSON file; raises `ValueError` for what is no number, which readers of JSON can't take."""
     path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

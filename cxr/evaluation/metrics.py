@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from cxr.evaluation.estimates import FISHER, LOG, LOGIT, Estimate, area_under_roc, lacking, proportion, with_interval
+from cxr.evaluation.estimates import (
+    FISHER,
+    LOG,
+    LOGIT,
+    Estimate,
+    area_under_roc,
+    ends_of,
+    lacking,
+    proportion,
+    values_of,
+    with_interval,
+)
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.words import slug
@@ -26,14 +37,12 @@ class Evaluation:
     @property
     def numbers(self) -> dict[str, float]:
         """The values by name, each finite."""
-        return {name: each.value for name, each in self.estimates.items() if each.value is not None}
+        return values_of(self.estimates)
 
     @property
     def intervals(self) -> dict[str, float]:
         """The ends of the intervals, as NAME_lo and NAME_hi."""
-        ends = {f"{name}_lo": each.low for name, each in self.estimates.items()}
-        ends |= {f"{name}_hi": each.high for name, each in self.estimates.items()}
-        return {name: end for name, end in ends.items() if end is not None}
+        return ends_of(self.estimates)
 
     @property
     def logged(self) -> dict[str, float]:

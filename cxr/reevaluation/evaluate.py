@@ -1,10 +1,7 @@
 """An evaluation of a logged run, from what it logged to a run of its own in the store."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,20 +11,20 @@ from cxr.comparison.runs import in_short, read_results
 from cxr.config import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
 from cxr.errors import Mistake
-from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, numbers_of, subgroup_columns
+from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
 from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.heat import Heat
-from cxr.evaluation.judgement import TABLE, Judgement, class_table, metrics_document, write_json
-from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
+from cxr.evaluation.judgement import TABLE, finals_of, judgements_of, write_judgements
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Document, Facts, from_json
-from cxr.evaluation.report.files import DOCUMENT, FIGURES, decisions_document, write_report
+from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.facts import code_in_words
 from cxr.progress import Progress
 from cxr.reproduction.logged import Logged
-from cxr.tracking.environment import code_version
+from cxr.tracking.environment import code_tags
 from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
 
@@ -45,7 +42,6 @@ class Evaluated:
 
     run_id: str
     name: str
-    judgement: Judgement
     assessment: Assessment
 
 
@@ -56,7 +52,7 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
     part = "test" if "test" in results else "val"
     judged = results[part]
     check_evaluation(config.evaluation, judged.classes, config.data.columns.more)
-    rows = _rows_of(logged, judged)
+    rows = rows_of(logged, judged)
     with progress.stage("report", "Assessing the logged predictions"):
         evidence = Evidence(results["val"], judged, part, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
@@ -68,13 +64,7 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
         and (with_films or each.name not in _OF_FILMS)
         and (each.name != "failures" or found.failures == document.assessment.failures)
     ]
-    facts = replace(
-        document.facts,
-        evaluated=f"{in_short(run)}, from its logged predictions",
-        asked=[*asked, f"by {code_in_words()}"],
-        role="evaluation",
-        model=replace(document.facts.model, settings=flat_params(config)),
-    )
+    facts = _facts(document, config, asked, f"{in_short(run)}, from its logged predictions")
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
     heat = document.heat if with_films else None
     made = _Made(f"{run.name}-evaluated", evidence, found, heat, kept, facts, logged.manifest, tags)
@@ -93,11 +83,7 @@ def evaluate_elsewhere(
         found = assess(evidence, config.evaluation)
         drawn, heat = scored.look(found.failures) if config.evaluation.pictures else ([], None)
     facts = replace(
-        document.facts,
-        evaluated=f"{in_short(run)}, its saved model on other data",
-        asked=[*asked, f"by {code_in_words()}"],
-        role="evaluation",
-        model=replace(document.facts.model, settings=flat_params(config)),
+        _facts(document, config, asked, f"{in_short(run)}, its saved model on other data"),
         other_data=scored.facts,
         overlap=scored.overlap,
         caveats=[*(f"Of what the model learned from: {each}" for each in document.facts.caveats), *scored.caveats],
@@ -110,6 +96,12 @@ def evaluate_elsewhere(
     made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, heat, pictures, facts, rows, tags, scored.shared)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
+
+
+def _facts(document: Document, config: Config, asked: list[str], evaluated: str) -> Facts:
+    """Those of the run, with what is different of its evaluation."""
+    model = replace(document.facts.model, settings=flat_params(config))
+    return replace(document.facts, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
 
 
 def judged_classes(run: LoggedRun) -> tuple[str, ...]:
@@ -125,7 +117,7 @@ def _results(run: LoggedRun) -> dict[str, Predictions]:
     return found
 
 
-def _rows_of(logged: Logged, judged: Predictions) -> pd.DataFrame:
+def rows_of(logged: Logged, judged: Predictions) -> pd.DataFrame:
     """The manifest's rows of the images that judge, in their order; raises `Mistake` where it lacks one."""
     rows = logged.manifest.set_index("path", drop=False)
     if missing := set(judged.ids) - set(rows.index):
@@ -161,39 +153,21 @@ class _Made:
 
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
     evidence, found = made.evidence, made.found
-    judgements = _judgements(evidence, found, config.evaluation.specificity)
-    tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part}
-    code = code_version()
-    tags |= {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
+    judgements = judgements_of(evidence, found, config.evaluation.specificity)
+    tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part, **code_tags()}
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
-    with open_run(store, config, made.name, tags) as run, TemporaryDirectory(prefix="cxr-") as scratch:
-        folder = Path(scratch)
-        for each in ("predictions", "evaluation", "data", "model", "config"):
+    with open_run(store, config, made.name, tags) as run, scratch() as folder:
+        for each in ("data", "config"):
             (folder / each).mkdir()
         (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
-        for judgement in judgements:
-            judgement.predictions.to_csv(folder / "predictions" / f"{judgement.part}.csv")
+        write_judgements(folder, judgements)
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
             made.shared.to_csv(folder / "data/overlap.csv", index=False, lineterminator="\n")
         drawn = pictures_of(assessment_figures(evidence.judged, found), config.evaluation.figure_dpi)
         facts = replace(made.facts, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
         write_report(folder, facts, found, made.heat, [*drawn, *made.pictures])
-        (folder / "model/decisions.json").write_text(decisions_document(found))
-        write_json(folder / "evaluation/metrics.json", metrics_document(judgements))
-        write_json(folder / TABLE, class_table(judgements[-1]))
         run.log_folder(folder)
-        run.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])})
-        finals = {f"{each.part}/{key}": value for each in judgements for key, value in each.evaluation.logged.items()}
-        run.log_metrics(finals | {f"{evidence.part}/{key}": value for key, value in numbers_of(found).items()})
-    return Evaluated(run.id, made.name, judgements[-1], found)
-
-
-def _judgements(evidence: Evidence, found: Assessment, specificity: float) -> list[Judgement]:
-    headline = evaluate(evidence.judged)
-    whole = Judgement(evidence.part, evidence.judged, Evaluation(found.estimates, headline.confusion))
-    on_validation = evaluate(evidence.validation)
-    on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
-    if evidence.chosen_on_same:
-        return [replace(whole, evaluation=Evaluation(on_validation.estimates | found.estimates, headline.confusion))]
-    return [Judgement("val", evidence.validation, on_validation), whole]
+        run.show_table(TABLE)
+        run.log_metrics(finals_of(judgements, found))
+    return Evaluated(run.id, made.name, found)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from cxr.cache.cache import default_folder
 from cxr.errors import Mistake
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,7 +20,7 @@ def checked_out(commit: str | None, diff: str, with_diff: bool, keep: bool) -> I
     """
     _check(commit, diff, with_diff)
     assert commit is not None
-    folder = user_cache_path("cxr") / "worktrees" / commit[:12]
+    folder = default_folder() / "worktrees" / commit[:12]
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and not keep:
         _git("worktree", "remove", "--force", str(folder))

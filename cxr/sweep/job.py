@@ -10,13 +10,14 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from cxr.composition import job_of, recipe_of, typed
-from cxr.errors import Mistake
+from cxr.console import keep_going_without_output
+from cxr.errors import Mistake, RunFailed
 from cxr.experiment import run_experiment
 from cxr.progress import Progress
 from cxr.recipe import SweepJob
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
-from cxr.words import duration
+from cxr.words import duration, printable
 
 
 def run_job(composed: DictConfig) -> float | None:
@@ -26,6 +27,7 @@ def run_job(composed: DictConfig) -> float | None:
     name = plan.name_of(number, recipe.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
+    keep_going_without_output()
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
     found = Outcome(number, name, "failed", overrides=recipe.overrides)
@@ -36,12 +38,14 @@ def run_job(composed: DictConfig) -> float | None:
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except Mistake as mistake:
         found = replace(found, kind="mistake", reason=str(mistake))
+    except RunFailed as failure:
+        found = replace(found, reason=str(failure))
     except Exception as error:
         traceback.print_exc()
         found = replace(found, reason=f"{type(error).__name__}: {error}")
     found = replace(found, seconds=time.perf_counter() - started)
     found.save(folder)
-    print(_told(found, plan), file=sys.stderr, flush=True)
+    print(printable(_told(found, plan)), file=sys.stderr, flush=True)
     return found.objective
 
 

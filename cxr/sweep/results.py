@@ -2,13 +2,12 @@
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from cxr.comparison.baseline import baselines_like
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
-from cxr.progress import wide_console
+from cxr.progress import plain_console, wide_console
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
@@ -59,24 +58,22 @@ def write_results(plan: Plan, frame: pd.DataFrame) -> None:
 
 def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], command: str) -> None:
     """The table on standard output, what did not finish, and how to go on."""
-    out = Console(highlight=False, soft_wrap=True)
+    out = plain_console()
     if not frame.empty:
         wide_console().print(_table(plan, frame))
     for outcome in outcomes:
         if outcome.kind in ("failed", "mistake"):
-            out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was refused'}: {outcome.reason}", markup=False)
+            out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was refused'}: {outcome.reason}")
     missing = plan.count - len(outcomes)
     if missing:
-        out.print(
-            f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped", markup=False
-        )
+        out.print(f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped")
     if frame.empty:
         return
     if "baseline" not in set(frame["role"]):
         out.print("  There is no baseline on this data and split: baseline.auto=true makes one first")
-    out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png", markup=False)
-    out.print(f"  See its runs with  {command} ui --sweep {plan.id}", markup=False)
-    out.print(f"  Anywhere in the UI this filter shows just this sweep:  {of_sweep(plan.id)}", markup=False)
+    out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png")
+    out.print(f"  See its runs with  {command} ui --sweep {plan.id}")
+    out.print(f"  Anywhere in the UI this filter shows just this sweep:  {of_sweep(plan.id)}")
 
 
 def _table(plan: Plan, frame: pd.DataFrame) -> Table:

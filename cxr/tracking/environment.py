@@ -4,7 +4,7 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from cxr.cores import cores
@@ -31,6 +31,12 @@ def code_version() -> CodeVersion:
     return CodeVersion(commit or None, None if status is None else bool(status))
 
 
+def code_tags() -> dict[str, str | None]:
+    """The tags that name the code; none for what is unknown."""
+    code = code_version()
+    return {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
+
+
 @cache
 def uncommitted_changes() -> str:
     """How the code that runs differs from its commit, as a diff that `git apply` takes; untracked files of the code included.
@@ -55,8 +61,8 @@ def lock_of_code() -> str | None:
 @cache
 def packages() -> str:
     """Every installed distribution as NAME==VERSION, a line each, sorted."""
-    found = {(item.metadata["Name"].lower(), item.version) for item in distributions()}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found))
+    found = {name.lower(): version for item in distributions() if (name := _of(item, "Name")) and (version := _of(item, "Version"))}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
 
 
 def machine() -> dict[str, str | int]:
@@ -68,6 +74,14 @@ def machine() -> dict[str, str | int]:
         "architecture": platform.machine(),
         "cores": cores(),
     }
+
+
+def _of(item: Distribution, key: str) -> str:
+    """A field of a package's metadata; "" where an interrupted installation left no readable one."""
+    try:
+        return str(item.metadata[key] or "")  # none, or an error by now, where there is no such field
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:

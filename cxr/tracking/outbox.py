@@ -15,7 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from cxr.tracking.store import FOLDER
+from cxr.tracking.limits import METRICS_AT_ONCE, OTHERS_AT_ONCE
+from cxr.tracking.store import FOLDER, Store
 
 PLACE = FOLDER / "unsent"
 
@@ -61,11 +62,15 @@ def send(run_id: str, item: Item) -> None:
     match item["kind"]:
         case "metrics":
             when, step = item["milliseconds"], item["step"]
-            client.log_batch(run_id, metrics=[Metric(name, value, when, step) for name, value in item["values"].items()])
+            metrics = [Metric(name, value, when, step) for name, value in item["values"].items()]
+            for some in _batches(metrics, METRICS_AT_ONCE):
+                client.log_batch(run_id, metrics=some)
         case "tags":
-            client.log_batch(run_id, tags=[RunTag(name, value) for name, value in item["tags"].items()])
+            for some in _batches([RunTag(name, value) for name, value in item["tags"].items()], OTHERS_AT_ONCE):
+                client.log_batch(run_id, tags=some)
         case "params":
-            client.log_batch(run_id, params=[Param(name, value) for name, value in item["params"].items()])
+            for some in _batches([Param(name, value) for name, value in item["params"].items()], OTHERS_AT_ONCE):
+                client.log_batch(run_id, params=some)
         case "folder":
             client.log_artifacts(run_id, item["folder"])
         case "model":
@@ -74,6 +79,12 @@ def send(run_id: str, item: Item) -> None:
             client.set_terminated(run_id, item["status"], item["milliseconds"])
         case kind:
             raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
+
+
+def _batches(items: list[Any], most: int) -> Iterator[list[Any]]:
+    """As many at once as MLflow takes in one request."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
 
 
 @dataclass(frozen=True)
@@ -98,8 +109,20 @@ def _log_model(run_id: str, item: Item) -> None:
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, item["class_count"]))]),
     )
     needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
-    saved = _Saved(item["file"])
-    Model.log(None, mlflow.keras, name="model", run_id=run_id, model=saved, signature=signature, pip_requirements=needed)
+    saved, client = _Saved(item["file"]), mlflow.MlflowClient()
+    # By itself MLflow would put the model into the experiment that is active, and none is.
+    experiment = client.get_run(run_id).info.experiment_id
+    made = client.create_logged_model(experiment, name="model", source_run_id=run_id)
+    Model.log(
+        None,
+        mlflow.keras,
+        name="model",
+        run_id=run_id,
+        model_id=made.model_id,
+        model=saved,
+        signature=signature,
+        pip_requirements=needed,
+    )
 
 
 def is_lost_connection(error: Exception) -> bool:
@@ -122,6 +145,11 @@ class Outbox:
     uri: str
     run_id: str
     name: str
+
+    @classmethod
+    def of(cls, store: Store, run_id: str, name: str) -> "Outbox | None":
+        """That of a run in a store whose connection may be lost; none where the store is a file of this machine."""
+        return cls(PLACE / run_id, store.uri, run_id, name) if store.is_remote else None
 
     def keep(self, item: Item) -> None:
         """Write an item down; files that it names are copied."""

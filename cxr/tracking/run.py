@@ -2,14 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr.config import Config, settings
+from cxr.errors import Mistake, RunFailed
+from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
 from cxr.tracking.outbox import (
-    PLACE,
     Item,
     Outbox,
     end_item,
@@ -21,7 +22,10 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
-from cxr.tracking.store import Store, experiment_id
+from cxr.tracking.stage import FINISHED, STARTED, TAG
+from cxr.tracking.store import Store, experiment_id, refusal_in_words
+
+FAILURE = "cxr.failure"  # why a run did not end well
 
 
 @dataclass
@@ -30,12 +34,13 @@ class Run:
 
     id: str
     name: str
+    store: str  # its URI
     outbox: Outbox | None = None  # none where the store is a file of this machine: then errors are errors
     lost: bool = False
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Numbers at a step; for metrics of an epoch the step is the global epoch."""
-        self._say(metrics_item(values, step))
+        self.say(metrics_item(values, step))
 
     def log_epochs(self, epochs: Sequence[tuple[int, Mapping[str, float]]]) -> None:
         """Numbers of epochs that an earlier process trained, where it did not get to log them."""
@@ -54,27 +59,50 @@ class Run:
 
     def log_folder(self, folder: Path) -> None:
         """Everything in a folder, as artifacts under the same names."""
-        self._say(folder_item(folder))
+        self.say(folder_item(folder))
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
         """Tags that have a value."""
-        self._say(tags_item({name: value for name, value in tags.items() if value is not None}))
+        if known := {name: value for name, value in tags.items() if value is not None}:
+            self.say(tags_item(shortened(known, MOST_IN_TAG)))
 
-    def log_params(self, params: Mapping[str, str]) -> None:
-        """The config's scalars."""
-        self._say(params_item(params))
+    def reached(self, stage: str) -> None:
+        """Mark how far the run has come: all that belongs to this stage is in the store."""
+        self.set_tags({TAG: stage})
+
+    def show_table(self, name: str) -> None:
+        """Have MLflow's UI compare a table, an artifact of this name, across runs."""
+        self.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"}])})
+
+    def log_params(self, params: Mapping[str, str], known: Collection[str] = ()) -> None:
+        """The config's scalars, but for those that are `known`: a store takes each once, and no result rests on what differs."""
+        if new := {name: value for name, value in params.items() if name not in known}:
+            self.say(params_item(shortened(new, MOST_IN_PARAM)))
 
     def log_model(self, file: Path, image_size: int, class_count: int) -> None:
         """A saved `.keras` file as an MLflow model that can be served and registered: raw grey levels in, probabilities out."""
-        self._say(model_item(file, image_size, class_count))
+        self.say(model_item(file, image_size, class_count))
 
-    def _say(self, item: Item) -> None:
+    def end(self, status: str) -> None:
+        """Say how the run ended; where a server is lost, once more try to send what is kept."""
+        self.say(end_item(status))
+        if self.outbox is None or not self.lost:
+            return
+        try:
+            self.outbox.deliver()
+        except Exception as error:
+            if not is_lost_connection(error):
+                raise
+            print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: cxr send", file=sys.stderr)
+
+    def say(self, item: Item) -> None:
+        """Tell the store, or where a server is lost keep it; raises `RunFailed` where the store refuses."""
         if not self.lost:
             try:
                 return send(self.id, item)
             except Exception as error:
                 if self.outbox is None or not is_lost_connection(error):
-                    raise
+                    raise RunFailed(refusal_in_words(self.store, error)) from error
                 self.lose()
         assert self.outbox is not None
         self.outbox.keep(item)
@@ -91,37 +119,28 @@ class Run:
 def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | None], go_on: str | None = None) -> Iterator[Run]:
     """Start a run, or go on with run `go_on`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
 
-    The store has to be open. Params are the config's scalars. Tags are set in the same breath as the run is made.
+    The store has to be open. Params are the config's scalars. Tags are set in the same breath as the run is made. MLflow never
+    hears of an active run: its own hook would end that as FINISHED when the process ends, whatever came of it.
     """
-    import mlflow
-
-    known = {key: value for key, value in tags.items() if value is not None}
-    if go_on:
-        kept = Outbox(PLACE / go_on, store.uri, go_on, name)
-        if store.is_remote and kept.folder.exists():
-            kept.deliver()
-        mlflow.start_run(run_id=go_on, tags=known)
-        if "cxr.failure" in mlflow.MlflowClient().get_run(go_on).data.tags:
-            mlflow.delete_tag("cxr.failure")
-    else:
-        mlflow.start_run(experiment_id=experiment_id(store, config.tracking.experiment), run_name=name, tags=known)
-    active = mlflow.active_run()
-    assert active is not None
-    run = Run(active.info.run_id, name)
-    if store.is_remote:
-        run.outbox = Outbox(PLACE / run.id, store.uri, run.id, name)
+    known = shortened({key: value for key, value in tags.items() if value is not None}, MOST_IN_TAG)
+    try:
+        run = _begun(store, config, name, known, go_on)
+    except Mistake:
+        raise
+    except Exception as error:  # of SQLAlchemy, requests or MLflow; nothing has been done yet
+        raise Mistake(refusal_in_words(store.uri, error)) from error
     with run.outbox.held() if run.outbox else nullcontext():
         try:
-            run.log_params(flat_params(config))
+            run.log_params(flat_params(config), known=_params_of(go_on) if go_on else ())
             yield run
+            run.reached(FINISHED)
         except KeyboardInterrupt:
-            _close(run, "KILLED")
+            _end_badly(run, "KILLED", None)
             raise
         except BaseException as error:
-            run.set_tags({"cxr.failure": f"{type(error).__name__}: {error}"[:5000]})
-            _close(run, "FAILED")
+            _end_badly(run, "FAILED", f"{type(error).__name__}: {error}")
             raise
-        _close(run, "FINISHED")
+        run.end("FINISHED")
 
 
 def flat_params(config: Config) -> dict[str, str]:
@@ -129,22 +148,37 @@ def flat_params(config: Config) -> dict[str, str]:
     return {key: json.dumps(value) if isinstance(value, list | dict) else str(value) for key, value, _ in settings(config)}
 
 
-def _close(run: Run, status: str) -> None:
-    """End the run in the store and in mlflow's own mind, and try once more to send what is kept."""
-    import mlflow
+def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_on: str | None) -> Run:
+    from mlflow import MlflowClient
+    from mlflow.tracking.context.registry import resolve_tags
 
-    try:
-        mlflow.end_run(status)
-    except Exception as error:
-        if run.outbox is None or not is_lost_connection(error):
-            raise
-        if not run.lost:
-            run.lose()
-    if run.outbox is not None and run.lost:
-        run.outbox.keep(end_item(status))
+    client = MlflowClient()
+    if go_on is None:
+        made = client.create_run(
+            experiment_id(store, config.tracking.experiment), run_name=name, tags=resolve_tags({**tags, TAG: STARTED})
+        )
+        return Run(made.info.run_id, name, store.uri, Outbox.of(store, made.info.run_id, name))
+    run = Run(go_on, name, store.uri, Outbox.of(store, go_on, name))
+    if run.outbox and run.outbox.folder.exists():
+        run.outbox.deliver()
+    client.update_run(go_on, status="RUNNING")
+    send(go_on, tags_item(tags))
+    if FAILURE in client.get_run(go_on).data.tags:
+        client.delete_tag(go_on, FAILURE)
+    return run
+
+
+def _params_of(run_id: str) -> dict[str, str]:
+    from mlflow import MlflowClient
+
+    return dict(MlflowClient().get_run(run_id).data.params)
+
+
+def _end_badly(run: Run, status: str, reason: str | None) -> None:
+    """The status first, then why; what a store refuses here is told, and leaves the run to be closed by the next command."""
+    items = [end_item(status), *([tags_item({FAILURE: reason[:MOST_IN_TAG]})] if reason else [])]
+    for item in reversed(items) if run.lost else items:  # what is kept for a lost server is sent with the end
         try:
-            run.outbox.deliver()
+            run.say(item) if item["kind"] != "end" else run.end(status)
         except Exception as error:
-            if not is_lost_connection(error):
-                raise
-            print(f"cxr: run {run.id} is kept whole in {run.outbox.folder}; send it with: cxr send", file=sys.stderr)
+            print(f"cxr: how run {run.id[:8]} ended can't be kept: {' '.join(str(error).split())[:300]}", file=sys.stderr)

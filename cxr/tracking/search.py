@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from cxr.errors import Mistake
 from cxr.tracking.outbox import is_lost_connection
-from cxr.tracking.store import Store
-from cxr.words import nearest
+from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
+from cxr.tracking.store import Store, folder_of
+from cxr.words import nearest, printable
 
 FINISHED = "attributes.status = 'FINISHED'"
 _ID = re.compile(r"[0-9a-f]{4,32}")
@@ -28,6 +29,7 @@ class LoggedRun:
     metrics: Mapping[str, float]
     artifacts: str = ""  # URI of the folder of its artifacts
     store: str = ""  # URI of the store that it is in
+    is_active: bool = True  # not deleted
 
     @property
     def short_id(self) -> str:
@@ -42,8 +44,8 @@ class LoggedRun:
         """
         if urlsplit(self.artifacts).scheme in ("", "file"):
             logged = Path(unquote(urlsplit(self.artifacts).path))
-            beside = Path(urlsplit(self.store).path.removeprefix("/")).parent / "artifacts" / self.id / "artifacts"
-            for folder in (logged, beside):
+            beside = folder_of(self.store)
+            for folder in (logged, *([beside / "artifacts" / self.id / "artifacts"] if beside else [])):
                 if (folder / name).is_file():
                     return folder / name
             raise Mistake(f"run {self.name} ({self.short_id}) has no {name}: it should be in {logged}")
@@ -51,32 +53,50 @@ class LoggedRun:
 
         try:
             return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, tracking_uri=self.store))
-        except Exception as error:
-            if is_lost_connection(error):
-                raise
-            raise Mistake(f"can't fetch {name} of run {self.name} ({self.short_id}): {error}") from None
+        except Exception as error:  # MLflow's own, of its clients of object stores, or of the network
+            raise Mistake(f"can't fetch {name} of run {self.name} ({self.short_id}): {' '.join(str(error).split())}") from None
 
     def has_file(self, name: str) -> bool:
-        """Whether the run logged this artifact."""
+        """Whether the run's store has this artifact; of a server's only the list is fetched."""
+        if urlsplit(self.artifacts).scheme in ("", "file"):
+            try:
+                return self.file(name).is_file()
+            except Mistake:
+                return False
+        import mlflow
+
         try:
-            self.file(name)
-        except Mistake:
+            listed = mlflow.MlflowClient(self.store).list_artifacts(self.id, str(Path(name).parent) if "/" in name else None)
+        except Exception:
             return False
-        return True
+        return name in {each.path for each in listed}
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that belongs to it was written."""
+        return is_finished(self.status, self.tags, self.metrics)
+
+    @property
+    def holds_training(self) -> bool:
+        """Whether model and predictions are in its store, finished or not."""
+        return self.is_finished or self.tags.get(TAG) in HOLDS_TRAINING
 
 
-def finished_runs(tags: Mapping[str, str]) -> list[LoggedRun]:
-    """Finished runs with all these tags, latest first. The store has to be open."""
-    return filtered_runs(" and ".join([FINISHED, *(f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items())]))
+def finished_runs(tags: Mapping[str, str], experiment: str | None = None) -> list[LoggedRun]:
+    """Finished runs with all these tags, latest first, of one MLflow experiment or of all. The store has to be open."""
+    wanted = " and ".join([FINISHED, *(f"tags.`{name}` = '{_quoted(value)}'" for name, value in tags.items())])
+    return [run for run in filtered_runs(wanted, experiment) if run.is_finished]
 
 
-def filtered_runs(wanted: str) -> list[LoggedRun]:
+def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]:
     """Runs that an MLflow filter lets through, latest first; raises `Mistake` for a filter that MLflow can't read."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     client = mlflow.MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    experiments = [each.experiment_id for each in client.search_experiments() if experiment in (None, each.name)]
+    if not experiments:
+        return []
     found, token = [], None
     while True:
         try:
@@ -102,7 +122,7 @@ def find_run(reference: str, store: Store) -> LoggedRun:
     if len(by_id) > 1:
         raise Mistake(f"{len(by_id)} runs have ids that begin with {reference}: write more of it")
     named = [run for run in runs if run.name == reference]
-    finished = [run for run in named if run.status == "FINISHED"]
+    finished = [run for run in named if run.is_finished]
     if found := by_id or finished or named:
         return found[0]
     raise Mistake(f"there is no run {reference}: {nearest(reference, dict.fromkeys(run.name for run in runs[:20]))}")
@@ -151,12 +171,13 @@ def _logged(run: object) -> LoggedRun:
         artifacts=run.info.artifact_uri or "",
         store=mlflow.get_tracking_uri(),
         id=run.info.run_id,
-        name=run.info.run_name or run.info.run_id[:8],
+        name=printable(run.info.run_name or run.info.run_id[:8]),
         status=run.info.status,
+        is_active=run.info.lifecycle_stage == "active",
         started=run.info.start_time or 0,
-        tags=dict(run.data.tags),
-        params=dict(run.data.params),
-        metrics=dict(run.data.metrics),
+        tags={name: printable(value) for name, value in run.data.tags.items()},
+        params={printable(name): printable(value) for name, value in run.data.params.items()},
+        metrics={printable(name): value for name, value in run.data.metrics.items()},
     )
 
 

@@ -4,14 +4,13 @@ import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock
 
 from cxr.config import TrackingConfig
 from cxr.errors import Mistake
+from cxr.tracking.usable import check_address, check_database, check_folder
 
 FOLDER = Path("mlruns")  # in the folder that the user is in
 _PATIENCE = 60  # seconds that a writer waits while another writes
@@ -37,16 +36,48 @@ def locate_store(tracking: TrackingConfig) -> Store:
     uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         folder = FOLDER.resolve()
-        return Store(uri=f"sqlite:///{folder / 'mlflow.db'}?timeout={_PATIENCE}", folder=folder)
+        return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder)
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in (*_SERVERS, *_DATABASES):
         raise Mistake(
             f"tracking store {uri!r} is not one that MLflow can write to: give http://HOST:PORT or sqlite:///FILE as "
             "tracking.uri or MLFLOW_TRACKING_URI, or neither for mlruns/mlflow.db"
         )
-    if scheme in ("http", "https"):
-        _check_server(uri)
+    check_address(uri)
     return Store(uri=uri, folder=None)
+
+
+def address_of(database: Path) -> str:
+    """The URI of an sqlite file; characters that mean something in a URI are quoted.
+
+    MLflow makes the folder that it reads from a URI that begins with sqlite:///, and does not undo the quoting there; so an
+    address with quotes names the driver too.
+
+    >>> address_of(Path("/a/mlflow.db")), address_of(Path("/why?/mlflow.db"))
+    ('sqlite:////a/mlflow.db', 'sqlite+pysqlite:////why%3F/mlflow.db')
+    """
+    plain = str(database)
+    return f"sqlite+pysqlite:///{quote(plain)}" if set("?#%") & set(plain) else f"sqlite:///{plain}"
+
+
+def folder_of(uri: str) -> Path | None:
+    """The folder of the sqlite file at an address; none for a server.
+
+    >>> folder_of("sqlite+pysqlite:////why%3F/mlflow.db?timeout=60")
+    PosixPath('/why?')
+    """
+    scheme, _, rest = uri.partition(":///")
+    path = rest.partition("?")[0]
+    return Path(unquote(path) if "+" in scheme else path).parent if scheme.startswith("sqlite") else None
+
+
+def check_store(store: Store) -> None:
+    """Raise `Mistake` where runs can't be written to the store; takes no time, and wants no mlflow."""
+    check_folder(FOLDER.resolve())  # also beside a server: what is under way, and what it could not be told, lies there
+    if store.folder is not None:
+        check_database(store.folder / "mlflow.db", writing=True)
+    elif (folder := folder_of(store.uri)) is not None and not folder.is_dir():
+        raise Mistake(f"tracking store {store.uri} lies in a folder that does not exist: make it, or correct tracking.uri")
 
 
 def store_with_runs(uri: str | None = None) -> Store:
@@ -54,6 +85,8 @@ def store_with_runs(uri: str | None = None) -> Store:
     store = locate_store(TrackingConfig(uri=uri))
     if store.folder is not None and not (store.folder / "mlflow.db").is_file():
         raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+    if store.folder is not None:
+        check_database(store.folder / "mlflow.db", writing=False)
     return store
 
 
@@ -80,10 +113,22 @@ def open_store(store: Store) -> None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
         os.environ["MLFLOW_TRACKING_URI"] = told_by_user
-    if store.folder is not None:
-        store.folder.mkdir(exist_ok=True)
-        with FileLock(store.folder / "mlflow.db.lock"):
+    try:
+        if store.folder is not None:
+            store.folder.mkdir(exist_ok=True, mode=0o700)  # films and predictions are no one else's business
+        with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
             mlflow.search_experiments(max_results=1)
+    except Exception as error:  # of SQLAlchemy, requests, the system, or MLflow itself
+        raise Mistake(refusal_in_words(store.uri, error)) from error
+
+
+def refusal_in_words(uri: str, error: Exception) -> str:
+    """What a store that fails says, in one line and with no password."""
+    text = " ".join(str(getattr(error, "message", None) or error).split())
+    text = text.partition("[SQL:")[0].partition("(Background on this error")[0].strip()[:300]
+    split = urlsplit(uri)
+    place = folder_of(uri) or f"{split.scheme}://{split.hostname or ''}"
+    return f"the store in {place} can't be used ({type(error).__name__}: {text}): mend that, and give the same command again"
 
 
 def experiment_id(store: Store, name: str) -> str:
@@ -101,13 +146,3 @@ def experiment_id(store: Store, name: str) -> str:
                 )
             return str(found.experiment_id)
         return mlflow.create_experiment(name, artifact_location=location)
-
-
-def _check_server(uri: str) -> None:
-    try:
-        urlopen(f"{uri.rstrip('/')}/health", timeout=3).close()  # noqa: S310 (http or https: the caller looked)
-    except (URLError, OSError, ValueError) as error:
-        raise Mistake(
-            f"no MLflow server answers at {uri} ({getattr(error, 'reason', error)}): start it, or correct tracking.uri or "
-            "MLFLOW_TRACKING_URI"
-        ) from None

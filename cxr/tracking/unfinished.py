@@ -13,10 +13,14 @@ from shutil import rmtree
 
 from filelock import FileLock, Timeout
 
+from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
+from cxr.tracking.stage import FINISHED
+from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store
 
 PLACE = FOLDER / "unfinished"
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
+_ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
 _CUT_OFF = "the process ended without a word: killed, out of memory, or the machine went down"
 
 
@@ -36,17 +40,25 @@ class Unfinished:
         """Remember which run in the store this is."""
         (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
 
-    def earlier_run(self) -> str | None:
-        """Id of the run of an earlier attempt, if it is in the store that is open, not deleted, and not finished after all."""
-        import mlflow
+    def earlier_run(self) -> LoggedRun | None:
+        """The run of an earlier attempt, if it is in the store that is open, not deleted, and not finished after all."""
         from mlflow.exceptions import MlflowException
 
         try:
-            run = mlflow.get_run(json.loads((self.folder / "run.json").read_text())["run_id"])
+            run_id = json.loads((self.folder / "run.json").read_text())["run_id"]
+            run = runs_by_id([run_id])[run_id]
         except (OSError, ValueError, KeyError, TypeError, MlflowException):
             return None
-        is_open = run.info.lifecycle_stage == "active" and run.info.status != "FINISHED"
-        return str(run.info.run_id) if is_open else None
+        return run if run.is_active and not run.is_finished else None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether another attempt would find an epoch that is trained."""
+        return self.checkpoint.exists()
+
+    def forget_training(self) -> None:
+        """The store has what training made: its state on the way there is of no use any more."""
+        self.checkpoint.unlink(missing_ok=True)
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and stop holding it."""
@@ -66,6 +78,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
     """
     for attempt in range(1, 1000):
         folder = PLACE / (fingerprint if attempt == 1 else f"{fingerprint}-{attempt}")
+        PLACE.parent.mkdir(exist_ok=True, mode=0o700)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_suffix(".lock"))
         try:
@@ -83,18 +96,17 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
 
 
 def close_cut_off_runs(store: Store) -> list[str]:
-    """Mark as KILLED every RUNNING run whose process is gone; returns their ids. The store has to be open.
+    """Give every run whose process is gone the status that it earned; returns the ids of those that were cut off.
 
-    In a store of this folder that is every run with no living process; in a server's, those that were started from here.
+    Those are RUNNING for ever, or FINISHED by MLflow's own hook, and not marked as finished. In a store of this folder they are
+    all runs with no living process; in a server's, those that were started from here. The store has to be open.
     """
     import mlflow
-    from mlflow.entities import RunStatus
 
     client = mlflow.MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     closed = []
-    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
-        name = run.data.tags.get(TAG)
+    for run in filtered_runs("attributes.status = 'RUNNING'") + filtered_runs(_ENDED_TOO_WELL):
+        name = run.tags.get(TAG)
         if name is None or Path(name).name != name:
             continue  # not made by cxr
         folder = PLACE / name
@@ -102,9 +114,12 @@ def close_cut_off_runs(store: Store) -> list[str]:
             continue  # started from elsewhere: not ours to judge
         if _is_held(folder):
             continue
-        client.set_tag(run.info.run_id, "cxr.failure", _CUT_OFF)
-        client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-        closed.append(run.info.run_id)
+        if run.tags.get(STAGE) == FINISHED:  # its last word came, and its status did not
+            client.set_terminated(run.id, "FINISHED")
+            continue
+        client.set_terminated(run.id, "KILLED")
+        client.set_tag(run.id, "cxr.failure", _CUT_OFF)
+        closed.append(run.id)
     return closed
 
 

@@ -15,6 +15,7 @@ from cxr.cache.rows import Rows
 from cxr.config import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
+from cxr.errors import TrainingDiverged
 from cxr.model.cut import cut
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
@@ -64,10 +65,6 @@ class Fitted:
     history: History
     frozen: FrozenWork
     predict: Callable[[NDArray[np.int64]], NDArray[np.float64]]
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is no longer a number."""
 
 
 def fit(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cxr.cache.cache import Cache
 from cxr.cache.pieces import CacheUnusable, Values
-from cxr.cache.rows import Rows
+from cxr.cache.rows import Rows, RowsLost
 from cxr.data.views import Viewer
 from cxr.training.frozen import FrozenPart
 
@@ -115,7 +115,13 @@ class Activations:
         """Activations that were prepared, or that are computed now because they could not be kept."""
         if view in self._ready:
             ready = self._ready[view]
-            return ready.rows[ready.places[rows]]
+            try:
+                return ready.rows[ready.places[rows]]
+            except RowsLost as lost:
+                self.cache.tell(f"{lost}: its activations are computed again")
+            del self._ready[view]
+            self.prepare(np.flatnonzero(ready.places >= 0), view)
+            return self.take(rows, view)
         return np.concatenate([found for found, _ in self._compute(rows, view)])
 
     def _find(self, rows: NDArray[np.int64], view: int | None) -> Rows | None:

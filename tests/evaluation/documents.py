@@ -31,6 +31,7 @@ FACTS = Facts(
     overrides=["a=b"],
     evaluated=None,
     asked=[],
+    evaluated_by="",
     model=MODEL,
     data=DATA,
     other_data=None,

@@ -116,7 +116,8 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_s
     assert "the process ended without a word" in closed.data.tags["cxr.failure"]
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
     left = claim("dead", anew=False)
-    assert left.earlier_run() == dead_id
+    assert (found := left.earlier_run()) is not None
+    assert found.id == dead_id
     mlflow.MlflowClient().set_terminated(dead_id, "FINISHED")  # it was killed after its last word
     assert left.earlier_run() is None
     mlflow.MlflowClient().set_terminated(dead_id, "KILLED")

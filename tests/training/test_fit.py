@@ -8,11 +8,12 @@ import pytest
 
 from cxr.config import Config, TrainingConfig
 from cxr.costs import cost_matrix
+from cxr.errors import TrainingDiverged
 from cxr.model.class_weights import class_weights
 from cxr.model.loss import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
-from cxr.training.fit import Fitted, TrainingDiverged, TrainingSet, Watcher, fit, shuffled
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
 from cxr.training.history import Epoch
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose

@@ -65,7 +65,8 @@ class Facts:
     choices: dict[str, str]  # group: option
     overrides: list[str]
     evaluated: str | None  # the run whose model or predictions were evaluated; none: its own
-    asked: list[str]  # what an evaluation was asked to do differently, and `code` that did it
+    asked: list[str]  # what an evaluation was asked to do differently
+    evaluated_by: str  # the code that did the evaluation, where it is not the run's own
     model: Model
     data: Data  # that the model learned from, whole
     other_data: Data | None  # that judges instead of the run's own

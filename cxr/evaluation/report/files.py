@@ -17,7 +17,7 @@ DOCUMENT = "report.json"
 
 
 def write_report(folder: Path, facts: Facts, found: Assessment, heat: Heat | None, pictures: Sequence[Picture]) -> Document:
-    """Write report.html, report.json with its schema, model_card.md, checklists.md, and each picture as evaluation/NAME.png."""
+    """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json, evaluation/NAME.png."""
     document = Document(VERSION, facts, found, heat, [Caption(each.name, each.caption, each.alt) for each in pictures])
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for each in pictures:
@@ -29,13 +29,14 @@ def write_report(folder: Path, facts: Facts, found: Assessment, heat: Heat | Non
         "model_card.md": card.as_markdown(facts.title, card.model_card(document)),
         "checklists.md": checklist.as_markdown(checklist.checklists(document)),
     }
+    write_decisions(folder, found)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return document
 
 
-def decisions_document(found: Assessment) -> str:
-    """What a user of the model needs besides its weights, as JSON: classes, temperature, rules and conformal thresholds."""
+def write_decisions(folder: Path, found: Assessment) -> None:
+    """Write model/decisions.json, what a user of the model needs besides its weights: classes, temperature, rules, thresholds."""
     said = {
         "classes": found.classes,
         "temperature": found.temperature.value,
@@ -43,4 +44,5 @@ def decisions_document(found: Assessment) -> str:
         "conformal": {"alpha": found.conformal.alpha, "least_probability": found.conformal.thresholds},
         "chosen_on": f"{found.validation_images} validation images",
     }
-    return json.dumps(said, indent=2, allow_nan=False) + "\n"
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    (folder / "model/decisions.json").write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """report.html: it stands alone, says what the numbers say, escapes what strangers wrote, and never says cleared."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report.card import model_card
 from cxr.evaluation.report.checklist import checklists
 from cxr.evaluation.report.document import Overlap
-from cxr.evaluation.report.files import decisions_document, write_report
+from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text, page
 from tests.evaluation.documents import DATA, document, pictured
 from tests.evaluation.made import made, skilled
@@ -86,14 +87,15 @@ def test_all_files_are_written_and_the_model_card_and_checklists_agree_with_the_
     told = document(shown)
     written = write_report(tmp_path, told.facts, told.assessment, told.heat, pictured(shown, told.assessment)[:2])
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation")
+        *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation", "model")
     }
     assert [each.name for each in written.figures] == ["confusion_matrix", "sensitivity_specificity"]
     assert (tmp_path / "evaluation/confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
     card = (tmp_path / "model_card.md").read_text()
     assert f"Accuracy {told.assessment.estimates['accuracy'].in_words}" in card
     assert "What to distrust\n\n- Fake." in card
-    assert '"temperature"' in decisions_document(told.assessment)
+    decisions = json.loads((tmp_path / "model/decisions.json").read_text())
+    assert decisions["temperature"] == told.assessment.temperature.value
 
 
 def test_the_classification_report_has_every_class() -> None:

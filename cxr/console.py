@@ -1,0 +1,36 @@
+"""Standard output and error that may go away while a run goes on: a closed pipe, a dead terminal, a full disk."""
+
+import io
+import sys
+
+
+class _Unbreakable(io.FileIO):
+    """A stream of the system's that takes everything: what can't be written any more is dropped."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        """As if all of it had been written."""
+        try:
+            return super().write(data) or 0
+        except BlockingIOError:
+            return 0  # try again
+        except OSError:
+            return len(data)
+
+
+def keep_going_without_output() -> None:
+    """From here on a line that nobody can read ends nothing: to print must never cost a training."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream is not getattr(sys, f"__{name}__"):
+            continue  # somebody else's already, such as a test's
+        raw = _Unbreakable(stream.fileno(), "wb", closefd=False)
+        by_line = stream.line_buffering or name == "stderr"
+        safe = io.TextIOWrapper(
+            io.BufferedWriter(raw),  # type: ignore[type-var]
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=by_line,
+            write_through=name == "stderr",
+        )
+        stream.flush()
+        setattr(sys, name, safe)

@@ -1,0 +1,46 @@
+"""Files on their way to the store: in a folder beside it, which goes when its process ends, however that ends."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from cxr.tracking.store import FOLDER
+
+PLACE = FOLDER / "scratch"
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A new folder on the store's own disk, which libraries use for their temporary files too: the system's may be full.
+
+    What processes that are gone have left is removed first.
+    """
+    FOLDER.mkdir(exist_ok=True, mode=0o700)
+    PLACE.mkdir(exist_ok=True, mode=0o700)
+    _sweep()
+    folder = PLACE.resolve() / uuid4().hex[:12]
+    with FileLock(folder.with_suffix(".lock")) as lock:
+        folder.mkdir(mode=0o700)
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
+            rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _sweep() -> None:
+    """A folder whose lock is free has lost its process: who makes one holds the lock before there is a folder."""
+    for folder in sorted(path for path in PLACE.iterdir() if path.is_dir()):
+        try:
+            with FileLock(folder.with_suffix(".lock")).acquire(timeout=0):
+                rmtree(folder, ignore_errors=True)
+                folder.with_suffix(".lock").unlink(missing_ok=True)
+        except (Timeout, OSError):
+            continue

@@ -1,0 +1,95 @@
+"""Whether a store can be used, asked in a moment and without mlflow: before images are read and long before anything is trained."""
+
+import os
+import shutil
+import socket
+import sqlite3
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+from rich.filesize import decimal as in_bytes
+
+from cxr.errors import Mistake
+
+SPARE_BYTES = 100 * 10**6  # a run writes a model twice, figures, tables and a checkpoint: some 30 to 80 MB
+_PATIENCE = 15  # seconds that another program may hold the database before a run starts
+# SQLAlchemy's drivers, the usual one of each database first, with the package that each needs, and the usual port.
+_DRIVERS = {
+    "postgresql": ({"psycopg2": "psycopg2", "psycopg": "psycopg"}, 5432),
+    "mysql": ({"mysqldb": "MySQLdb", "pymysql": "pymysql", "mysqlconnector": "mysql.connector"}, 3306),
+    "mssql": ({"pyodbc": "pyodbc", "pymssql": "pymssql"}, 1433),
+}
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `Mistake` where nothing can be written to this folder `mlruns`, or its disk is full."""
+    if folder.exists() and not folder.is_dir():
+        raise Mistake(f"{folder} is a file, and runs need a folder of this name: move it away, or work in another folder")
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
+        raise Mistake(f"{folder} can't be written to by this user: work in another folder, or set MLFLOW_TRACKING_URI")
+    if (free := shutil.disk_usage(folder if folder.exists() else folder.parent).free) < SPARE_BYTES:
+        raise Mistake(
+            f"the disk of {folder} has {in_bytes(free)} left, and a run needs up to {in_bytes(SPARE_BYTES)}: "
+            "free some, or work in a folder on another disk"
+        )
+
+
+def check_database(file: Path, writing: bool) -> None:
+    """Raise `Mistake` for an sqlite file that is damaged, held by another program or, for writing, may not be written to."""
+    if not file.exists():
+        return
+    if not file.is_file():
+        raise Mistake(f"{file} is not a file: move it away, or work in another folder")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
+            database.execute("SELECT name FROM sqlite_master").fetchall()
+            if writing:
+                database.execute("BEGIN IMMEDIATE")
+                database.rollback()
+    except sqlite3.Error as error:
+        raise Mistake(f"the store {file} can't be used: {_what_to_do(error)}") from None
+
+
+def check_address(uri: str) -> None:
+    """Raise `Mistake` for the address of a server or database that does not answer, or whose driver is not here."""
+    scheme = urlsplit(uri).scheme
+    database, _, driver = scheme.partition("+")
+    if scheme in ("http", "https"):
+        return _check_server(uri)
+    if database not in _DRIVERS:
+        return None
+    drivers, port = _DRIVERS[database]
+    package = drivers.get(driver or next(iter(drivers)))
+    if package is None:
+        known = ", ".join(f"{database}+{name}" for name in drivers)
+        raise Mistake(f"tracking store {scheme}://... names a driver that is not known: give {database} or one of {known}")
+    if find_spec(package.partition(".")[0]) is None:
+        raise Mistake(f"tracking store {scheme}://... needs a package that is not here: pip install {package.partition('.')[0]}")
+    try:
+        split = urlsplit(uri)
+        socket.create_connection((split.hostname or "localhost", split.port or port), timeout=3).close()
+    except (OSError, ValueError) as error:
+        raise Mistake(f"no {database} answers at the address of the tracking store ({error}): start it, or correct it") from None
+    return None
+
+
+def _check_server(uri: str) -> None:
+    try:
+        urlopen(f"{uri.rstrip('/')}/health", timeout=3).close()  # noqa: S310 (http or https: the caller looked)
+    except (URLError, OSError, ValueError) as error:
+        raise Mistake(
+            f"no MLflow server answers at {uri} ({getattr(error, 'reason', error)}): start it, or correct tracking.uri or "
+            "MLFLOW_TRACKING_URI"
+        ) from None
+
+
+def _what_to_do(error: sqlite3.Error) -> str:
+    if "locked" in str(error) or "busy" in str(error):
+        return f"another program has held it for {_PATIENCE} s: end that, and give the same command again"
+    if "readonly" in str(error) or "unable to open" in str(error):
+        return "this user may not write to it: correct its permissions, or work in another folder"
+    return f"it is damaged ({error}): bring back a copy, or move it away for a new one; the files of runs stay in artifacts"
