@@ -1,6 +1,7 @@
 """Whether a config makes sense: each value in its range, and none at odds with another."""
 
 from dataclasses import Field
+from math import isfinite
 from typing import Any
 
 from cxr.config import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, SplitConfig, settings
@@ -88,7 +89,7 @@ def _check_speed(config: Config) -> None:
 
 def _check_backbone(backbone: BackboneConfig) -> None:
     bounds = backbone.input_range
-    if len(bounds) != 2 or bounds[0] >= bounds[1]:
+    if len(bounds) != 2 or not all(map(isfinite, bounds)) or bounds[0] >= bounds[1]:
         raise Mistake(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
     if backbone.weights == "imagenet" and backbone.alpha not in IMAGENET_ALPHAS:
         raise Mistake(

@@ -16,6 +16,7 @@ from cxr.words import nearest, printable
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
 COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "send", "ui")
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+_OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
 
 
 def main() -> NoReturn:
@@ -35,6 +36,13 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OF_STORES:
+            raise  # a fault of cxr's: its traceback is what a report of it needs
+        _complain(
+            RunFailed(f"the store failed ({type(error).__name__}: {str(error)[:300]}): mend that, and give the command again")
+        )
+        sys.exit(FAILED)
 
 
 def _run(arguments: list[str]) -> int:

@@ -19,7 +19,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
-from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
+from omegaconf.errors import (
+    ConfigTypeError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+    ValidationError,
+)
 
 from cxr.checks import check
 from cxr.config import Config, settings
@@ -53,7 +59,8 @@ def typed(composed: DictConfig) -> Config:
 def recipe_of(composed: DictConfig) -> Recipe:
     """What the job that Hydra runs was asked for."""
     job = HydraConfig.get()
-    return _recipe(composed, job, list(job.overrides.task))
+    with _told_as_mistakes():
+        return _recipe(composed, job, list(job.overrides.task))
 
 
 def job_of(composed: DictConfig) -> tuple[Path, int]:
@@ -66,8 +73,8 @@ def compose(overrides: Sequence[str]) -> tuple[DictConfig, Recipe]:
     """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `Mistake`."""
     with _told_as_mistakes(), _composer() as loader:
         whole = _load(loader, overrides, RunMode.RUN)
-    plain = _without_hydra(whole)
-    return plain, _recipe(plain, whole.hydra, list(overrides))
+        plain = _without_hydra(whole)
+        return plain, _recipe(plain, whole.hydra, list(overrides))
 
 
 @dataclass(frozen=True)
@@ -168,6 +175,8 @@ def as_mistake(error: HydraException | OmegaConfBaseException) -> Mistake:
 
 def _wrong_value(error: OmegaConfBaseException) -> Mistake | None:
     key, line = str(error.full_key), str(error).splitlines()[0]
+    if "HydraConfig was not set" in line:
+        return Mistake(f"{key} holds ${{hydra:...}}, which has no value before a job runs: write the value itself")
     value = re.match(
         r"Value '(.*)' (?:of type '\w+' could not be converted to|of type '\w+' is not a subclass of|is not a valid) (\w+)", line
     )
@@ -176,7 +185,7 @@ def _wrong_value(error: OmegaConfBaseException) -> Mistake | None:
         return Mistake(f"{key}={value.group(1)} is not {kinds.get(value[2], value[2])}")
     if isinstance(error, ConfigTypeError) and "deletion" in line:
         return Mistake(f"{key} can't be left out: set it with {key}=VALUE")
-    if isinstance(error, ValidationError | ConfigTypeError | InterpolationResolutionError):
+    if isinstance(error, ValidationError | ConfigTypeError | InterpolationResolutionError | UnsupportedInterpolationType):
         return Mistake(f"{key}: {line}")
     return None
 

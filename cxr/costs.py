@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from cxr.errors import Mistake
 from cxr.words import nearest, slug
 
+_MOST = 1_000_000  # far beyond any meaning, and far from what overflows
+
 
 def check_costs(costs: Mapping[str, Mapping[str, Any]], key: str) -> None:
     """Raise `Mistake` for a cost that is no number of at least 0; `key` is the setting's name."""
     for true, row in costs.items():
         for predicted, cost in row.items():
-            if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
-                raise Mistake(f"{key}.{true}.{predicted}={cost} is not a cost: give a number of at least 0")
+            if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= _MOST:
+                raise Mistake(f"{key}.{true}.{predicted}={cost} is not a cost: give a number from 0 to {_MOST:,}")
 
 
 def cost_matrix(costs: Mapping[str, Mapping[str, Any]], classes: Sequence[str], key: str) -> NDArray[np.float32]:

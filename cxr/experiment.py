@@ -1,11 +1,11 @@
 """The story of one run: images and weights, training, predictions, evaluation, and all of it kept in MLflow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cxr.config import Config
 from cxr.errors import Mistake, RunFailed, TrainingDiverged
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cxr.trained import Trained
     from cxr.training.fit import Fitted
 
+
+Made = TypeVar("Made")
 
 # What others read of a finished run: without it, it has to be done again.
 _NEEDED = ("model/model.keras", "predictions/val.csv", "evaluation/metrics.json", "data/manifest.csv", "config/config.yaml")
@@ -89,7 +91,7 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
     with open_run(store, study.config, run_name(study), tags, go_on=earlier.id if earlier else None) as run, scratch() as folder:
         claimed.belongs_to(run.id)
         trained = _kept(earlier, study, progress) or _train_and_keep(study, run, claimed, folder, progress)
-        claimed.forget_training()
+        claimed.training_is_in_store()
         from cxr.judging import judge, look_at  # imports Keras
 
         with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
@@ -97,7 +99,7 @@ def _run(study: Study, store: "Store", claimed: "Unfinished", progress: Progress
             metrics = record_numbers(run, judgements, assessment, trained.history, folder / "numbers")
         judged = judgements[-1].predictions
         with _costs_no_training(run, "looking through the network"), progress.stage("report", "Looking through the network"):
-            pictures, heat = look_at(study, judged, assessment, trained.model)
+            pictures, heat = _with_images(study, progress, lambda study: look_at(study, judged, assessment, trained.model))
         with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
             against = None if study.config.tracking.role == "baseline" else against_baseline(tags, judged, study.recipe)
             results = Results(trained.history, judged, assessment, pictures, heat, against)
@@ -126,24 +128,32 @@ def _kept(earlier: "LoggedRun | None", study: Study, progress: Progress) -> "Tra
 
 
 def _train_and_keep(study: Study, run: "Run", claimed: "Unfinished", folder: Path, progress: Progress) -> "Trained":
-    """Train and predict, and put what came of it into the store; where the cache loses files on the way, once more from there."""
-    from cxr.cache.rows import RowsLost
+    """Train and predict, and put what came of it into the store."""
     from cxr.judging import predict
     from cxr.record import record_inputs
     from cxr.trained import keep_training
 
     record_inputs(run, study, folder / "inputs")
-    try:
+
+    def train_and_predict(study: Study) -> "Trained":
         network, fitted = train(study, run, progress, claimed.checkpoint)
-        trained = predict(study, network, fitted, folder / "trained", progress)
-    except RowsLost as lost:
-        progress.console.print(f"cxr: {lost}: reading the images again, and going on from the last epoch")
-        study = read_again(study, progress)
-        network, fitted = train(study, run, progress, claimed.checkpoint)
-        trained = predict(study, network, fitted, folder / "trained", progress)
+        return predict(study, network, fitted, folder / "trained", progress)
+
+    trained = _with_images(study, progress, train_and_predict)
     with progress.stage("log", "Logging model and predictions"):
         keep_training(run, study, trained, folder / "trained")
     return trained
+
+
+def _with_images(study: Study, progress: Progress, work: Callable[[Study], Made]) -> Made:
+    """What `work` makes; where the cache loses files of the images on the way, once more with the images read anew."""
+    from cxr.cache.rows import RowsLost
+
+    try:
+        return work(study)
+    except RowsLost as lost:
+        progress.console.print(f"cxr: {lost}: reading the images again")
+        return work(read_again(study, progress))
 
 
 @contextmanager

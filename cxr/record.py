@@ -22,6 +22,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Facts
 from cxr.evaluation.report.files import write_decisions, write_report
 from cxr.evaluation.report.page import classification_text
+from cxr.spreadsheet import write_csv
 from cxr.study import Study, fingerprints
 from cxr.tracking.environment import code_tags, lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
@@ -65,11 +66,11 @@ def record_inputs(run: Run, study: Study, folder: Path) -> None:
     (folder / "config/choices.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(study.recipe.choices)))
     write_manifest(study.dataset.manifest, folder / "data/manifest.csv")
     if study.dataset.bad:
-        pd.DataFrame([asdict(bad) for bad in study.dataset.bad]).to_csv(folder / "data/bad_images.csv", index=False)
+        write_csv(pd.DataFrame([asdict(bad) for bad in study.dataset.bad]), folder / "data/bad_images.csv")
     if len(study.dataset.conflicts):
-        study.dataset.conflicts.to_csv(folder / "data/conflicts.csv", index=False, lineterminator="\n")
+        write_csv(study.dataset.conflicts, folder / "data/conflicts.csv")
     if len(study.dataset.apart):
-        study.dataset.apart.to_csv(folder / "data/apart.csv", index=False, lineterminator="\n")
+        write_csv(study.dataset.apart, folder / "data/apart.csv")
     (folder / "environment/packages.txt").write_text(packages())
     (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
     if changes := uncommitted_changes():

@@ -96,7 +96,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
             files / "data/manifest.csv", index=False
         )
         tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
-        config = Config(loss=LossConfig(name=loss), split=fold or SplitConfig())
+        config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")), split=fold or SplitConfig())
         with open_run(fresh_store, config, name, tags) as run:
             run.log_folder(files)
         return runs_by_id([run.id])[run.id]

@@ -88,10 +88,11 @@ def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, 
 
 def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, run_cxr: Command) -> None:
     (tmp_path / "mlruns").mkdir()
-    (tmp_path / "mlruns/artifacts").write_text("a file where the folder of artifacts should be")
+    (tmp_path / "mlruns/artifacts").symlink_to("a place that is not there")
     done = run_cxr("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("cxr: the run failed with ")
+    assert done.stderr.splitlines()[-1].startswith("cxr: the store in ")
     with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
         assert store.execute("select status from runs").fetchall() == [("FAILED",)]
         assert "artifacts" in store.execute("select value from tags where key = 'cxr.failure'").fetchone()[0]
+    assert not list(tmp_path.glob("mlruns/unfinished/*/"))  # nothing was trained yet

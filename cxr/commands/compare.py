@@ -23,6 +23,7 @@ from cxr.comparison.runs import (
 from cxr.errors import Mistake
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
+from cxr.spreadsheet import write_csv
 from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -49,10 +50,10 @@ def main(arguments: list[str]) -> None:
     comparison = compare_runs(read_judged(reference), [read_judged(run) for run in others])
     _print(comparison, wide_console())
     if asked.csv:
-        differences_frame(comparison).to_csv(asked.csv, index=False, lineterminator="\n")
+        write_csv(differences_frame(comparison), asked.csv)
         print(f"  Every number: {asked.csv}")
     if asked.disagreements:
-        _all_disagreements(comparison).to_csv(asked.disagreements, index=False, lineterminator="\n")
+        write_csv(_all_disagreements(comparison), asked.disagreements)
         print(f"  Images that one gets right and the other wrong: {asked.disagreements}")
     if asked.html:
         write_comparison(asked.html, comparison, config_differences([reference, *others]))

@@ -10,6 +10,7 @@ from rich.table import Table
 from cxr.commands.output import check_folder
 from cxr.comparison.folds import CrossValidation, gather, like, spread
 from cxr.progress import wide_console
+from cxr.spreadsheet import write_csv
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -36,9 +37,7 @@ def main(arguments: list[str]) -> None:
         found[0].pooled.to_csv(asked.predictions)
         print(f"  What was said of each image by the network that had not seen it: {asked.predictions}")
     if asked.csv:
-        pd.concat([spread(each).assign(name=each.name) for each in found]).rename_axis("metric").to_csv(
-            asked.csv, lineterminator="\n"
-        )
+        write_csv(pd.concat([spread(each).assign(name=each.name) for each in found]).rename_axis("metric").reset_index(), asked.csv)
         print(f"  Every number: {asked.csv}")
 
 

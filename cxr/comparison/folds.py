@@ -12,6 +12,7 @@ from cxr.errors import Mistake
 from cxr.evaluation.metrics import Evaluation, evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.fingerprint import bears_on_result
+from cxr.spreadsheet import read_csv
 from cxr.tracking.search import LoggedRun
 
 # By split.method, the setting that says which images test.
@@ -133,7 +134,7 @@ def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
 def _check_same_images(runs: Sequence[Judged]) -> None:
     """Raise `Mistake` where runs share no image, or an image of one name has other pixels in another."""
     columns = ["path", "sha256"]
-    manifests = [pd.read_csv(judged.run.file("data/manifest.csv"), usecols=columns, dtype=str) for judged in runs]
+    manifests = [read_csv(judged.run.file("data/manifest.csv"))[columns] for judged in runs]
     known = manifests[0].set_index("path")["sha256"]
     for judged, manifest in zip(runs, manifests, strict=True):
         shared = manifest[manifest["path"].isin(known.index)]

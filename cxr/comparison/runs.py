@@ -11,6 +11,7 @@ from cxr.errors import Mistake
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.fingerprint import tells_apart
+from cxr.spreadsheet import read_csv
 from cxr.tracking.search import LoggedRun
 from cxr.words import part_in_full
 
@@ -101,7 +102,7 @@ def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
 
 def groups_of(judged: Judged) -> list[str]:
     """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
-    manifest = pd.read_csv(judged.run.file("data/manifest.csv"), dtype=str, keep_default_na=False).set_index("path")
+    manifest = read_csv(judged.run.file("data/manifest.csv")).set_index("path")
     return list(manifest.loc[list(judged.predictions.ids), "group"])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.data.split import PARTS
+from cxr.spreadsheet import read_csv, write_csv
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
 NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the first manifests had neither
@@ -14,13 +15,13 @@ NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
     """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in whatever order they came."""
     part = path.with_suffix(".part")
-    manifest.sort_values("path", kind="stable").to_csv(part, index=False, lineterminator="\n")
+    write_csv(manifest.sort_values("path", kind="stable"), part)
     part.replace(path)
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
-    found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    found = read_csv(path)
     if missing := set(NEEDED) - set(found.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
     found = found.reindex(columns=[*COLUMNS, *more_columns(found)], fill_value="")

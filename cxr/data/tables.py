@@ -10,6 +10,7 @@ from cxr.config import DataConfig
 from cxr.data.listing import COLUMNS, Listing, can_be_told, counted_as, listed
 from cxr.data.manifest import NEEDED, more_columns
 from cxr.errors import Mistake
+from cxr.spreadsheet import unmarked
 from cxr.words import in_words, nearest
 
 _REQUIRED = ("path", "label")
@@ -25,6 +26,8 @@ def read_table(file: Path, root: Path, data: DataConfig) -> Listing:
     be read, a column that is missing, a path that leaves the root or comes twice, and a class that is not there.
     """
     read = _read(file)
+    if set(NEEDED) <= set(read.columns):
+        read = unmarked(read)
     table = _renamed(read, data, file)
     if set(NEEDED) <= set(read.columns):
         table["sha256"] = read["sha256"].to_numpy()

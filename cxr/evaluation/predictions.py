@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxr.spreadsheet import read_csv, write_csv
 from cxr.words import slug
 
 
@@ -35,12 +36,12 @@ class Predictions:
         frame["predicted"] = [self.classes[index] for index in self.predicted]
         for index, name in enumerate(self.classes):
             frame[f"p_{slug(name)}"] = self.probabilities[:, index]
-        frame.sort_values("id", kind="stable").to_csv(path, index=False, lineterminator="\n")
+        write_csv(frame.sort_values("id", kind="stable"), path)
 
     @staticmethod
     def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
         """Read what `to_csv` wrote; `classes` in the order of the probability columns. Raises `ValueError` for anything else."""
-        frame = pd.read_csv(path, dtype={"id": str, "label": str}, keep_default_na=False)
+        frame = read_csv(path)
         probabilities = frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64)
         if not ((probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
             raise ValueError(f"{path.name} has probabilities that are none, or do not sum to 1")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 from zipfile import ZipFile
 
 import keras
@@ -43,30 +44,43 @@ def save_model(network: Network, path: Path) -> None:
 
 
 def load_model(path: Path) -> SavedModel:
-    """Open a saved classifier for inference. Raises `ValueError` for a file that would run code of its own.
+    """Open a saved classifier for inference. Raises `ValueError` for a file that is none, or would run code of its own.
 
-    A process builds each kind of model once: a file with the same config only brings its weights, into the model that was
-    returned for the file before.
+    A process builds each kind of model once: a file with the same config brings only its weights, where whoever had the model
+    of the file before has let go of it.
     """
-    file_now = (str(path.resolve()), path.stat().st_mtime_ns, path.stat().st_size)
-    if file_now in _loaded:
-        return _loaded[file_now]
+    stat = path.stat()
+    file_now = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
+    if (known := _loaded.get(file_now)) is not None:
+        return known
+    _recent.clear()
+    try:
+        parts = _parts_of(path)
+    except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
+        raise ValueError(f"{path.name} is no model that can be opened without running code of its own: {error}") from error
+    found = SavedModel(*parts)
+    _loaded[file_now] = found
+    _recent.append(found)
+    return found
+
+
+_Parts = tuple[keras.Model, Any, Callable[[NDArray[np.float32]], tuple[Any, Any]]]
+_loaded: "WeakValueDictionary[tuple[str, int, int], SavedModel]" = WeakValueDictionary()  # those in use, by file as it was
+_recent: list[SavedModel] = []  # the latest stays open: a run asks for it twice
+_built: dict[str, _Parts] = {}  # one at a time, by config
+
+
+def _parts_of(path: Path) -> _Parts:
     with ZipFile(path) as file:
         config = json.dumps(json.loads(file.read("config.json"), object_hook=_without_identity))
-    if config in _latest:
-        _latest[config].model.load_weights(path)
-    else:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        _latest.clear()
-        feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
-        _latest[config] = SavedModel(model, feature_map, _compiled(model, feature_map))
-    _loaded.clear()
-    _loaded[file_now] = _latest[config]
-    return _latest[config]
-
-
-_loaded: dict[tuple[str, int, int], SavedModel] = {}  # the latest by file, as it was
-_latest: dict[str, SavedModel] = {}  # one at a time, by config
+    if config in _built and not any(each.model is _built[config][0] for each in _loaded.values()):
+        _built[config][0].load_weights(path)
+        return _built[config]
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
+    _built.clear()
+    _built[config] = model, feature_map, _compiled(model, feature_map)
+    return _built[config]
 
 
 def _without_identity(said: dict[str, Any]) -> dict[str, Any]:

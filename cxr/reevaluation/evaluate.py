@@ -22,6 +22,7 @@ from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.facts import code_in_words
 from cxr.progress import Progress
 from cxr.reproduction.logged import Logged
+from cxr.spreadsheet import write_csv
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import flat_params, open_run
 from cxr.tracking.scratch import scratch
@@ -163,7 +164,7 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
         write_judgements(folder, judgements)
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
-            made.shared.to_csv(folder / "data/overlap.csv", index=False, lineterminator="\n")
+            write_csv(made.shared, folder / "data/overlap.csv")
         drawn = pictures_of(assessment_figures(evidence.judged, found), config.evaluation.figure_dpi)
         facts = replace(made.facts, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
         write_report(folder, facts, found, made.heat, [*drawn, *made.pictures])

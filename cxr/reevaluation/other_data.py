@@ -107,8 +107,8 @@ def _ask(model: Path, dataset: Dataset, rows: NDArray[np.int64], config: Config)
 
     try:
         saved = load_model(model)
-    except (ValueError, OSError, KeyError) as error:
-        raise Mistake(f"{model} can't be opened as a model that runs no code of its own: {' '.join(str(error).split())}") from None
+    except (ValueError, OSError) as error:
+        raise Mistake(f"{model} can't be opened: {' '.join(str(error).split())}") from None
     at_once = config.evaluation.batch_size
     pieces = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
     return np.concatenate([saved.probabilities(dataset.images[piece].astype(np.float32)) for piece in pieces])

@@ -169,9 +169,7 @@ def _check_manifest(manifest: pd.DataFrame) -> None:
 
 
 def _check_machine(machine: Any) -> None:
-    if not isinstance(machine, dict) or not (
-        isinstance(machine.get("threads", 0), int) and isinstance(machine.get("gpus", []), list)
-    ):
+    if not isinstance(machine, dict) or not (type(machine.get("threads", 0)) is int and isinstance(machine.get("gpus", []), list)):
         raise ValueError("environment/machine.json does not describe a machine")
 
 

@@ -8,6 +8,7 @@ from cxr.comparison.baseline import baselines_like
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
 from cxr.progress import plain_console, wide_console
+from cxr.spreadsheet import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
@@ -51,7 +52,7 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
 
 def write_results(plan: Plan, frame: pd.DataFrame) -> None:
     """`results.csv` and `results.png` in the sweep's folder."""
-    frame.to_csv(plan.folder / "results.csv", index=False, lineterminator="\n")
+    write_csv(frame, plan.folder / "results.csv")
     figure = sweep_figure(frame, plan.metric, f"Sweep {plan.id}")
     (plan.folder / "results.png").write_bytes(png_of(figure, dpi=110))
 

@@ -138,7 +138,8 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
             _end_badly(run, "KILLED", None)
             raise
         except BaseException as error:
-            _end_badly(run, "FAILED", f"{type(error).__name__}: {error}")
+            told = isinstance(error, Mistake | RunFailed)
+            _end_badly(run, "FAILED", str(error) if told else f"{type(error).__name__}: {error}")
             raise
         run.end("FINISHED")
 

@@ -53,12 +53,17 @@ class Unfinished:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether another attempt would find an epoch that is trained."""
-        return self.checkpoint.exists()
+        """Whether another attempt would find an epoch that is trained, here or in the store."""
+        return self.checkpoint.exists() or self._in_store.exists()
 
-    def forget_training(self) -> None:
-        """The store has what training made: its state on the way there is of no use any more."""
+    def training_is_in_store(self) -> None:
+        """What training made is in the run: its state on the way there is of no use any more."""
+        self._in_store.touch()
         self.checkpoint.unlink(missing_ok=True)
+
+    @property
+    def _in_store(self) -> Path:
+        return self.folder / "trained"
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and stop holding it."""

@@ -27,8 +27,9 @@ _DRIVERS = {
 
 def check_folder(folder: Path) -> None:
     """Raise `Mistake` where nothing can be written to this folder `mlruns`, or its disk is full."""
-    if folder.exists() and not folder.is_dir():
-        raise Mistake(f"{folder} is a file, and runs need a folder of this name: move it away, or work in another folder")
+    for place in (folder, folder / "artifacts"):
+        if place.exists() and not place.is_dir():
+            raise Mistake(f"{place} is a file, and runs need a folder of this name: move it away, or work in another folder")
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
         raise Mistake(f"{folder} can't be written to by this user: work in another folder, or set MLFLOW_TRACKING_URI")
     if (free := shutil.disk_usage(folder if folder.exists() else folder.parent).free) < SPARE_BYTES:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from cxr.config import TrainingConfig
-from cxr.cores import fair_share
+from cxr.cores import cores, fair_share
 
 
 def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
@@ -18,7 +18,8 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     fresh = "tensorflow" not in sys.modules
     tf, keras = _import_quietly()
-    _limit_threads(tf, training.threads or fair_share(at_once))
+    # The same threads however many runs share the cores: how sums are shared out among threads decides their last digits.
+    _limit_threads(tf, training.threads or (cores() if training.deterministic else fair_share(at_once)))
     keras.utils.clear_session()
     gc.collect()
     if fresh:

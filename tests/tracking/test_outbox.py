@@ -24,7 +24,7 @@ from cxr.commands import send
 from cxr.comparison.baseline import against_baseline
 from cxr.comparison.runs import SAME
 from cxr.config import Config
-from cxr.errors import Mistake
+from cxr.errors import Mistake, RunFailed
 from cxr.evaluation.predictions import Predictions
 from cxr.recipe import Recipe
 from cxr.tracking.outbox import (
@@ -155,7 +155,7 @@ def test_a_run_on_a_server_that_stays_leaves_nothing_behind(store: Store, files:
     assert known_of(run.id) == {
         "status": "FINISHED",
         "metrics": [("train/loss", 1, 0.9), ("train/loss", 2, 0.1 + 0.2), ("val/loss", 1, 1.1)],
-        "tags": {"cxr.role": "candidate", "cxr.baseline": "there is none"},
+        "tags": {"cxr.role": "candidate", "cxr.stage": "finished", "cxr.baseline": "there is none"},
         "params": flat_params(Config()),
         "artifacts": contents(files),
     }
@@ -195,7 +195,7 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
     assert known_of(run.id) == {
         "status": "FINISHED",
         "metrics": [("train/loss", 1, 0.9), ("train/loss", 2, 0.1 + 0.2), ("train/loss", 3, 0.25), ("val/loss", 2, 1.1)],
-        "tags": {"cxr.role": "candidate", "cxr.baseline": "there is none"},
+        "tags": {"cxr.role": "candidate", "cxr.stage": "finished", "cxr.baseline": "there is none"},
         "params": flat_params(Config()) | {"late": "yes"},
         "artifacts": logged,
     }
@@ -284,11 +284,13 @@ def test_one_run_that_can_not_be_sent_does_not_hold_up_the_others(store: Store) 
 
 def test_what_the_server_refuses_is_an_error(store: Store) -> None:
     opened = open_run(store, Config(), "a run", {})
-    with pytest.raises(MlflowException, match="Changing param values is not allowed"), opened as run:
+    with pytest.raises(RunFailed, match="Changing param values is not allowed"), opened as run:
         run.log_params({"freeze.trainable_from": "elsewhere"})
     known = known_of(run.id)
     assert known["status"] == "FAILED"
-    assert known["tags"]["cxr.failure"].startswith("RestException: INVALID_PARAMETER_VALUE")
+    assert known["tags"]["cxr.failure"].startswith(
+        "the store in http://127.0.0.1 can't be used (RestException: INVALID_PARAMETER_VALUE"
+    )
     assert list(PLACE.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import Store, experiment_id
 from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
 
@@ -118,7 +119,8 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_s
     left = claim("dead", anew=False)
     assert (found := left.earlier_run()) is not None
     assert found.id == dead_id
-    mlflow.MlflowClient().set_terminated(dead_id, "FINISHED")  # it was killed after its last word
+    mlflow.MlflowClient().set_tag(dead_id, STAGE, "finished")  # it was killed after its last word
+    mlflow.MlflowClient().set_terminated(dead_id, "FINISHED")
     assert left.earlier_run() is None
     mlflow.MlflowClient().set_terminated(dead_id, "KILLED")
     mlflow.delete_run(dead_id)

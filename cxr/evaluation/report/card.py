@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.report.checklist import OPEN, answers
 from cxr.evaluation.report.document import Document
+from cxr.evaluation.report.markdown import plain
 
 INTENDED = "For research only. Not a medical device: not for diagnosis, and not for decisions on patients."
 
@@ -36,7 +37,7 @@ def model_card(document: Document) -> list[Section]:
 
 def as_markdown(title: str, sections: list[Section]) -> str:
     """For a file beside the model."""
-    parts = [f"# Model card: {title}"]
+    parts = [f"# Model card: {plain(title)}"]
     for section in sections:
-        parts += ["", f"## {section.heading}", "", *(f"- {line}" for line in section.lines)]
+        parts += ["", f"## {section.heading}", "", *(f"- {plain(line)}" for line in section.lines)]
     return "\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ import yaml
 
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.report.document import Data, Document
+from cxr.evaluation.report.markdown import plain
 from cxr.words import in_words, part_in_full, slug
 
 OPEN = "To be filled in by the authors."
@@ -58,7 +59,7 @@ def as_markdown(lists: list[Checklist]) -> str:
             "| item | asks for | answer |",
             "|---|---|---|",
         ]
-        lines += [f"| {item.number} | {item.asks} | {(item.answer or OPEN).replace('|', '/')} |" for item in each.items] + [""]
+        lines += [f"| {item.number} | {item.asks} | {plain(item.answer or OPEN)} |" for item in each.items] + [""]
     return "\n".join(lines)
 
 

@@ -1,0 +1,13 @@
+"""Text of strangers, such as the name of a class, in a Markdown file."""
+
+import html
+import re
+
+
+def plain(text: str) -> str:
+    r"""The text as it is read, whatever Markdown or HTML it holds.
+
+    >>> plain("<img src=x> and [a](b)")
+    '&lt;img src=x&gt; and \\[a\\](b)'
+    """
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

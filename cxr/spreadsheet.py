@@ -1,0 +1,42 @@
+"""CSV files that a person may open in a spreadsheet: text that would be run as a formula there is marked as text."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+# What a spreadsheet takes for a formula when a cell begins with it (OWASP, "CSV Injection").
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_MARKED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table; `read_csv` gives the same text back."""
+    marked(frame).to_csv(path, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """What `write_csv` wrote, all of it as text, "" where there is nothing. Raises `OSError` or `ValueError` for anything else."""
+    return unmarked(pd.read_csv(path, dtype=str, keep_default_na=False))
+
+
+def marked(frame: pd.DataFrame) -> pd.DataFrame:
+    """With an apostrophe before each text that a spreadsheet would run.
+
+    >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
+    ["'=1+1", 'COVID']
+    """
+    return frame.apply(lambda column: column.map(_mark) if column.dtype in ("object", "str", "string") else column)
+
+
+def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the apostrophes that `marked` put there."""
+    return frame.apply(lambda column: column.map(_unmark) if column.dtype in ("object", "str", "string") else column)
+
+
+def _mark(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _unmark(value: object) -> object:
+    return value[1:] if isinstance(value, str) and _MARKED.match(value) else value
