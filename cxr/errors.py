@@ -7,6 +7,9 @@ class Mistake(Exception):
     The entrypoint prints it without a traceback and exits with 2.
     """
 
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.splitlines()))  # names of columns and classes may hold what they like
+
 
 class RunFailed(Exception):
     """A run that could not go on for a reason that lies outside of it; the text is one line: what happened, then what to do.

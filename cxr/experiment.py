@@ -3,23 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cxr.config import Config
 from cxr.errors import Mistake, RunFailed, TrainingDiverged
 from cxr.memory import prepare_memory
+from cxr.preparation import prepare, read_again
 from cxr.progress import Progress, Update
 from cxr.recipe import Recipe, SweepJob
 from cxr.study import Study, fingerprints
 from cxr.training.runtime import prepare_tensorflow
-from cxr.words import in_words, nearest
+from cxr.words import in_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxr.cache.cache import Cache
     from cxr.model.network import Network
     from cxr.tracking.run import Run
     from cxr.tracking.search import LoggedRun
@@ -184,76 +183,6 @@ def ensure_baseline(study: Study, progress: Progress) -> None:
             progress.line("There is no frozen-head baseline on this data and split: making it first")
             run_experiment(config, recipe, Progress(progress.console, job=progress.job and "baseline", bars=progress.bars))
             prepare_tensorflow(study.config.training, study.recipe.at_once)
-
-
-def prepare(
-    config: Config,
-    recipe: Recipe,
-    progress: Progress,
-    manifest: "pd.DataFrame | None" = None,
-    cache_folder: Path | None = None,
-) -> Study:
-    """Find weights and images, check that they fit the config and each other, and read the images.
-
-    What is kept to save time lies in `cache_folder`, or in this user's cache.
-    """
-    from cxr.comparison.baseline import earned_role
-    from cxr.data.locate import locate_images
-
-    config, recipe, other = earned_role(config, recipe)
-    if other:
-        progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
-    images = locate_images(config.data, progress.stage, manifest)
-    if manifest is None:
-        from cxr.data.split import check_split
-
-        check_split(images, config.split)
-    from cxr.costs import cost_matrix
-    from cxr.model.weights import locate_weights
-
-    weights = locate_weights(config.backbone)
-    cost_matrix(config.loss.costs, images.classes, "loss.costs")  # raises for a class that the data does not have
-    if config.engine.name == "openvino" and find_spec("openvino") is None:
-        raise Mistake("engine=openvino needs a package that is not here: pip install openvino, or leave engine at auto")
-    from cxr.evaluation.assessment import check_evaluation
-    from cxr.evaluation.metrics import metric_names
-
-    check_evaluation(config.evaluation, images.classes, config.data.columns.more)
-    if config.objective.metric.removeprefix("val/") not in (known := metric_names(images.classes)):
-        hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
-        raise Mistake(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
-    from cxr.data.dataset import read_dataset
-    from cxr.tracking.limits import check_metric_names, check_names
-
-    check_metric_names(metric_names(images.classes))
-    check_names(config.tracking.experiment, config.tracking.run_name)
-    cache = cache_of(config, progress, cache_folder)
-    return Study(config, recipe, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)
-
-
-def read_again(study: Study, progress: Progress) -> Study:
-    """The same study with its images read anew; raises `RunFailed` where they are others by now."""
-    from cxr.data.decoded import forget_images
-
-    forget_images()
-    manifest = study.dataset.manifest
-    again = prepare(study.config, study.recipe, progress, manifest, study.cache.folder if study.cache else None)
-    if not again.dataset.manifest.equals(manifest):
-        raise RunFailed("the images changed while the run was under way: give the same command again")
-    return again
-
-
-def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> "Cache | None":
-    """The cache that a run uses, unless it asks for the plain loop."""
-    from cxr.cache.cache import Cache, default_folder
-
-    if not config.training.cache:
-        return None
-    return Cache(
-        folder or default_folder(),
-        int(config.training.cache_limit_gb * 1e9),
-        lambda text: progress.console.print(f"cxr: {text}"),
-    )
 
 
 def finished_twin(study: Study) -> "LoggedRun | None":

@@ -1,6 +1,7 @@
 """CSV files that a person may open in a spreadsheet: text that would be run as a formula there is marked as text."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +27,17 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
     >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
     ["'=1+1", 'COVID']
     """
-    return frame.apply(lambda column: column.map(_mark) if column.dtype in ("object", "str", "string") else column)
+    return _mapped(frame, _mark)
 
 
 def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
     """Without the apostrophes that `marked` put there."""
-    return frame.apply(lambda column: column.map(_unmark) if column.dtype in ("object", "str", "string") else column)
+    return _mapped(frame, _unmark)
+
+
+def _mapped(frame: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].map(change) for name in texts})
 
 
 def _mark(value: object) -> object:

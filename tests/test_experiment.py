@@ -1,4 +1,4 @@
-"""Trained once, never again: whatever fails, at whatever stage, no epoch is trained twice and no run is called finished that is not."""
+"""Trained once, never again: whatever fails, no epoch is trained twice and no run is called finished that is not."""
 
 import os
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
 
     with monkeypatch.context() as broken:
         broken.setattr(save, and_then)
-        with pytest.raises(RunFailed, match="the store in .* can't be used"):
+        with pytest.raises(RunFailed, match=r"the store in .* can't be used"):
             do()
     assert only_run().status == "FAILED"
     Path("mlruns/artifacts").unlink()
@@ -166,7 +166,7 @@ def test_images_that_the_cache_loses_are_read_again(
 
 def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store, quiet: Progress) -> None:
     def role(*overrides: str) -> str:
-        from cxr.experiment import prepare
+        from cxr.preparation import prepare
 
         composed, recipe = compose(["data.phantom.count=40", "experiment=frozen_head_baseline", *overrides])
         study = prepare(typed(composed), recipe, quiet)

@@ -18,8 +18,8 @@ from cxr.data.manifest import changes, read_manifest, write_manifest
 from cxr.data.seen import Seen
 from cxr.data.split import check_split, split_images
 from cxr.errors import Mistake
-from cxr.experiment import cache_of
 from cxr.memory import prepare_memory
+from cxr.preparation import cache_of
 from cxr.progress import Progress
 from cxr.words import in_words
 
@@ -42,7 +42,7 @@ def show(config: Config, to: Path, each: int) -> None:
     """Draw some images of each class side by side."""
     if to.suffix.lower() != ".png":
         raise Mistake(f"--to {to} is no PNG file: give a name that ends in .png")
-    if to.exists() and not is_contact_sheet(to):
+    if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise Mistake(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
     check_folder(to)
     dataset, listing = _dataset(config)
@@ -91,6 +91,8 @@ def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
     if not to.exists():
         return None
     try:
+        if not to.is_file():
+            raise ValueError("a folder, pipe or device")
         return read_manifest(to)
     except (OSError, ValueError):
         raise Mistake(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None

@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from rich import box
 from rich.table import Table
 
 from cxr.errors import Mistake
-from cxr.experiment import prepare, run_experiment
+from cxr.experiment import run_experiment
 from cxr.memory import prepare_memory
+from cxr.preparation import prepare
 from cxr.progress import Progress, wide_console
 from cxr.reproduction.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
 from cxr.reproduction.logged import Logged, Restored, read_logged, restore
@@ -37,8 +39,9 @@ def main(arguments: list[str]) -> int:
     if asked.in_worktree or asked.install:
         return _in_worktree(logged, asked)
     restored = restore(logged, asked.elsewhere)
-    with scratch() as cache:  # nothing that the run itself may have kept: all of it is computed again
-        return _do_again(run, logged, restored, asked, cache)
+    # Nothing is taken that the run itself may have kept: all of it is computed again. To look makes no folder of runs.
+    with TemporaryDirectory(prefix="cxr-") if asked.dry else scratch() as cache:
+        return _do_again(run, logged, restored, asked, Path(cache))
 
 
 def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace, cache: Path) -> int:

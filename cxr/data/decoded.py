@@ -129,7 +129,7 @@ def _contents_of(
         if isinstance(said, Content):
             readable[path] = said
         else:
-            bad.append(BadImage(path, (said.strerror or "can't be opened").lower()))
+            bad.append(BadImage(path, _in_lower_case(said.strerror or "can't be opened")))
     if seen:
         seen.remember(readable)
     return readable, bad
@@ -146,3 +146,7 @@ def _state_of(root: Path, paths: tuple[str, ...], size: int | None) -> str:
         else:
             digest.update(f"\0{path!a}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def _in_lower_case(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]

@@ -1,7 +1,10 @@
 """DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
 
 import hashlib
-from contextlib import suppress
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
@@ -21,6 +24,10 @@ _TAGS = (
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 )
+# Transfer syntax "deflated": pydicom unpacks it whole before anything can be looked at.
+_DEFLATED = re.compile(rb"\x02\x00\x10\x00.{4}1\.2\.840\.10008\.1\.2\.1\.99", re.DOTALL)
+_JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+_JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame header
 # What pydicom decodes compressed pixels with, where it is installed.
 _CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
 
@@ -56,34 +63,86 @@ def read_dicom(content: bytes) -> Dicom:
     black. MONOCHROME1 is inverted.
     """
     import pydicom
-    from pydicom.pixels.processing import apply_modality_lut
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote values
-    try:
+    if _DEFLATED.search(content):
+        raise NoFilm("a deflated DICOM file, which may unpack to any size: save it without")
+    with _told("its DICOM header can't be read"):
         film = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
         height, width = int(film.Rows), int(film.Columns)
         frames, samples = int(film.get("NumberOfFrames") or 1), int(film.get("SamplesPerPixel") or 1)
-        photometry = str(film.get("PhotometricInterpretation"))
-    except Exception as error:
-        raise NoFilm(f"its DICOM header can't be read ({type(error).__name__})") from None
+        photometry, patient = str(film.get("PhotometricInterpretation")), _patient(film)
     check_size(width, height)
     if frames > 1:
         raise NoFilm(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
         raise NoFilm("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+    with _told("its DICOM pixels can't be decoded", film):
+        grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
+    return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
+
+
+@contextmanager
+def _told(what: str, film: Any = None) -> Iterator[None]:
+    """Raise what pydicom and its codecs raise, which is nearly anything, as `NoFilm`, without a value of the file's own."""
     try:
-        stored = film.pixel_array
-        shown = _windowed(apply_modality_lut(stored, film), film)
-    except MemoryError:
+        yield
+    except (NoFilm, MemoryError):
         raise
     except Exception as error:
-        syntax = film.file_meta.get("TransferSyntaxUID")
-        packed = bool(getattr(syntax, "is_compressed", False)) and syntax.name != str(syntax)  # a known one
-        hint = f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg" if packed else ""
-        raise NoFilm(f"its DICOM pixels can't be decoded ({type(error).__name__}){hint}") from None
-    padding = stored == film.PixelPaddingValue if "PixelPaddingValue" in film else np.zeros(stored.shape, bool)
-    grey = _stretched(shown, ~padding, inverted=photometry == "MONOCHROME1")
-    return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", _patient(film))
+        raise NoFilm(f"{what} ({type(error).__name__}){_packed(film)}") from None
+
+
+def _packed(film: Any) -> str:
+    """What to install for films that are compressed; "" for others."""
+    try:
+        syntax = film.file_meta.TransferSyntaxUID
+        if syntax.is_compressed and syntax.name != str(syntax):  # a known one
+            return f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
+    except (AttributeError, ValueError):
+        pass
+    return ""
+
+
+def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.uint8]:
+    from pydicom.pixels.processing import apply_modality_lut
+
+    _check_packed_size(film, height, width)
+    stored = film.pixel_array
+    if stored.shape != (height, width):
+        raise NoFilm("its pixels are not as many as its DICOM header says")
+    shown = _windowed(apply_modality_lut(stored, film), film)
+    padding = film.get("PixelPaddingValue")
+    seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
+    return _stretched(shown, seen & np.isfinite(shown), inverted)
+
+
+def _check_packed_size(film: Any, height: int, width: int) -> None:
+    """Raise `NoFilm` where a compressed frame says another size of itself than the header: it might fill the memory."""
+    from pydicom.encaps import generate_frames
+
+    if not film.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    size = (height, width)
+    if found := _JPEG_2000.search(frame):  # ISO/IEC 15444-1, A.5.1: reference grid and offset
+        x, y, left, top = struct.unpack(">4I", found[1])
+        size = y - top, x - left
+    elif frame[:2] == b"\xff\xd8":
+        size = _jpeg_size(frame) or size
+    if size != (height, width):
+        raise NoFilm("its compressed pixels are not as many as its DICOM header says")
+
+
+def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
+    """Height and width in the frame header of a JPEG or JPEG-LS (ITU-T T.81, B.2.2; T.87, C.2.2); none where there is none."""
+    start = 2
+    while start + 9 <= len(frame) and frame[start] == 0xFF:
+        marker, length = frame[start + 1], int.from_bytes(frame[start + 2 : start + 4], "big")
+        if marker in _JPEG_FRAMES:
+            return int.from_bytes(frame[start + 5 : start + 7], "big"), int.from_bytes(frame[start + 7 : start + 9], "big")
+        start += 2 + length
+    return None
 
 
 def _windowed(values: NDArray[Any], film: Any) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """What can be a film, and how a file that is none is refused."""
 
-_MOST_PIXELS = 64_000_000  # three times the largest detector; beyond it a small file could fill the memory
+_MOST_PIXELS = 40_000_000  # twice the largest detector; beyond it a small file could fill the memory
+_LONGEST_SIDE = 20_000  # pixels
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
@@ -10,7 +11,7 @@ class NoFilm(Exception):
 
 def check_size(width: int, height: int) -> None:
     """Raise `NoFilm` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
-    if width * height > _MOST_PIXELS:
+    if width * height > _MOST_PIXELS or max(width, height) > _LONGEST_SIDE:
         raise NoFilm(f"{width} x {height} pixels are more than any chest film has")
     if min(width, height) < _SHORTEST_SIDE:
         raise NoFilm(f"{width} x {height} pixels are too few to show a chest")

@@ -61,7 +61,7 @@ def look_of(grey: NDArray[np.uint8]) -> str:
     return b64encode(hashes.tobytes() + outlines.tobytes()).decode()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _waves(length: int) -> NDArray[np.float32]:
     """The lowest cosines (24, length): 8 over all pixels, 8 over all but the last, 8 over all but the first."""
     found = np.zeros((3, _WAVES, length), np.float32)

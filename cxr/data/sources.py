@@ -42,7 +42,7 @@ class SourceShortcut:
 
 def with_sources_of_tables(images: Listing) -> Listing:
     """With the source of each image that the database's own tables name; raises `Mistake` for one that can't be read."""
-    tables = sorted(images.root.glob(_TABLES))
+    tables = sorted(path for path in images.root.glob(_TABLES) if path.is_file())
     if not tables:
         return images
     by_stem: dict[str, str] = {}

@@ -70,11 +70,20 @@ def _read(file: Path) -> pd.DataFrame:
         raise Mistake(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
     try:
         if file.suffix.lower() in _PARQUET:
-            found = pd.read_parquet(file)
-            return found.astype(object).where(found.notna(), "").astype(str)
+            return _read_parquet(file)
         return _read_csv(file)
     except (OSError, ValueError, csv.Error) as error:
         raise Mistake(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    try:
+        found = pd.read_parquet(file)
+        return found.astype(object).where(found.notna(), "").astype(str)
+    except MemoryError:
+        raise
+    except Exception as error:  # of pyarrow and pandas, which raise nearly anything on columns that are not text or numbers
+        raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from None
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
@@ -85,12 +94,13 @@ def _read_csv(file: Path) -> pd.DataFrame:
         header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
     while header and not header[-1] and all(len(row) == len(header) and not row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]  # a column that a spreadsheet left empty
+    header = [name.strip() for name in header]
     if twice := [name for name in header if header.count(name) > 1]:
         raise ValueError(f"two of its columns are called {twice[0]}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} columns and the first row {len(header)}")
-    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
+    return pd.DataFrame(rows, columns=header, dtype=str)
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:

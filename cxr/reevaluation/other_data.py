@@ -20,9 +20,9 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.heat import Heat
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Data, Overlap
-from cxr.experiment import cache_of
 from cxr.facts import data_caveats, data_facts, left_out_of
 from cxr.pictures import draw_pictures
+from cxr.preparation import cache_of
 from cxr.progress import Progress
 from cxr.reproduction.logged import Logged
 from cxr.words import in_words, nearest, slug

@@ -9,8 +9,9 @@ from importlib import import_module
 
 from cxr.composition import asked_overrides, compose_and_call
 from cxr.config import Config
-from cxr.experiment import finished_twin, prepare
+from cxr.experiment import finished_twin
 from cxr.memory import prepare_memory
+from cxr.preparation import prepare
 from cxr.progress import Progress
 from cxr.recipe import Recipe, SweepJob
 from cxr.study import Study

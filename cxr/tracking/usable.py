@@ -17,11 +17,12 @@ from cxr.errors import Mistake
 
 SPARE_BYTES = 100 * 10**6  # a run writes a model twice, figures, tables and a checkpoint: some 30 to 80 MB
 _PATIENCE = 15  # seconds that another program may hold the database before a run starts
-# SQLAlchemy's drivers, the usual one of each database first, with the package that each needs, and the usual port.
+# SQLAlchemy's drivers, the usual one of each database first, with the module that each is and the package that brings it; and
+# the usual port.
 _DRIVERS = {
-    "postgresql": ({"psycopg2": "psycopg2", "psycopg": "psycopg"}, 5432),
-    "mysql": ({"mysqldb": "MySQLdb", "pymysql": "pymysql", "mysqlconnector": "mysql.connector"}, 3306),
-    "mssql": ({"pyodbc": "pyodbc", "pymssql": "pymssql"}, 1433),
+    "postgresql": ({"psycopg2": ("psycopg2", "psycopg2-binary"), "psycopg": ("psycopg", "psycopg[binary]")}, 5432),
+    "mysql": ({"mysqldb": ("MySQLdb", "mysqlclient"), "pymysql": ("pymysql", "pymysql")}, 3306),
+    "mssql": ({"pyodbc": ("pyodbc", "pyodbc"), "pymssql": ("pymssql", "pymssql")}, 1433),
 }
 
 
@@ -64,12 +65,13 @@ def check_address(uri: str) -> None:
     if database not in _DRIVERS:
         return None
     drivers, port = _DRIVERS[database]
-    package = drivers.get(driver or next(iter(drivers)))
-    if package is None:
+    found = drivers.get(driver or next(iter(drivers)))
+    if found is None:
         known = ", ".join(f"{database}+{name}" for name in drivers)
         raise Mistake(f"tracking store {scheme}://... names a driver that is not known: give {database} or one of {known}")
-    if find_spec(package.partition(".")[0]) is None:
-        raise Mistake(f"tracking store {scheme}://... needs a package that is not here: pip install {package.partition('.')[0]}")
+    module, package = found
+    if find_spec(module) is None:
+        raise Mistake(f"tracking store {scheme}://... needs a package that is not here: pip install {package}")
     try:
         split = urlsplit(uri)
         socket.create_connection((split.hostname or "localhost", split.port or port), timeout=3).close()

@@ -13,7 +13,7 @@ from rich.console import Console
 from cxr.composition import compose, typed
 from cxr.config import Config, TrackingConfig
 from cxr.evaluation.predictions import Predictions
-from cxr.experiment import prepare
+from cxr.preparation import prepare
 from cxr.progress import Progress
 from cxr.study import Study
 from cxr.tracking.run import open_run

@@ -238,6 +238,7 @@ def test_names_and_tags_are_only_words(log_run: LogRun) -> None:
     )
     run, _ = log_run(name=odd, tags=dict.fromkeys(names, odd))
     before = sorted(Path.cwd().rglob("*"))
+    assert "\n" not in run.name
     assert main([run.name, "--dry"]) == 0
-    assert restored(run).config.tracking.run_name == f"{odd}-again"
+    assert restored(run).config.tracking.run_name == f"{run.name}-again"
     assert sorted(Path.cwd().rglob("*")) == before

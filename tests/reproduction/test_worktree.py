@@ -29,7 +29,7 @@ def git(*arguments: str, folder: Path) -> str:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two commits: one from before there was `cxr reproduce`, and one with it; then the code went on, uncommitted."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache/cxr"))
     for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         monkeypatch.setenv(name, "/dev/null")
     folder = tmp_path / "repository"

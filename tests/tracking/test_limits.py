@@ -1,0 +1,33 @@
+"""The limits of MLflow, as the installed version has them."""
+
+import pytest
+from mlflow.utils import validation
+
+from cxr.errors import Mistake
+from cxr.evaluation.metrics import metric_names
+from cxr.tracking import limits
+
+
+def test_they_are_what_mlflow_refuses() -> None:
+    assert limits.MOST_IN_NAME == validation.MAX_ENTITY_KEY_LENGTH
+    assert limits.MOST_IN_PARAM == validation.MAX_PARAM_VAL_LENGTH
+    assert limits.MOST_IN_TAG <= validation.MAX_TAG_VAL_LENGTH
+    assert limits.MOST_IN_EXPERIMENT == validation.MAX_EXPERIMENT_NAME_LENGTH
+    assert limits.METRICS_AT_ONCE == validation.MAX_METRICS_PER_BATCH
+    assert limits.OTHERS_AT_ONCE == validation.MAX_PARAMS_TAGS_PER_BATCH
+
+
+@pytest.mark.parametrize(("length", "fits"), [(200, True), (255, False)])
+def test_the_name_of_a_class_is_in_the_names_of_metrics(length: int, fits: bool) -> None:
+    names = metric_names(["Normal", "x" * length])
+    if fits:
+        limits.check_metric_names(names)
+    else:
+        with pytest.raises(Mistake, match="so long a name"):
+            limits.check_metric_names(names)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[2J", "x" * 501])
+def test_names_of_experiments_are_text_in_one_line(name: str) -> None:
+    with pytest.raises(Mistake, match=r"tracking\.experiment"):
+        limits.check_names(name, None)
