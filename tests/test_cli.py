@@ -1,7 +1,10 @@
 """The command itself: every mistake of a user gets one line and exit code 2, quickly, and leaves nothing behind."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,21 @@ def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path,
         assert store.execute("select status from runs").fetchall() == [("FAILED",)]
         assert "artifacts" in store.execute("select value from tags where key = 'cxr.failure'").fetchone()[0]
     assert not list(tmp_path.glob("mlruns/unfinished/*/"))  # nothing was trained yet
+
+
+def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, cache_home: Path) -> None:
+    """As behind `| head -1`, or in a notebook that died."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cxr", "data.phantom.count=60", "training.epochs=1", "evaluation=numbers"],
+        cwd=tmp_path,
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}, "CXR_CACHE": str(cache_home / "kept")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(300) == 0
+    with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
+        assert store.execute("select status from runs").fetchall() == [("FINISHED",)]
+        assert store.execute("select value from tags where key = 'cxr.stage'").fetchone() == ("finished",)

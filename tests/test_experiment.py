@@ -11,8 +11,8 @@ import pytest
 
 from cxr.composition import compose, typed
 from cxr.config import Config
-from cxr.errors import RunFailed
-from cxr.experiment import End, run_experiment
+from cxr.errors import Mistake, RunFailed
+from cxr.experiment import End, finished_twin, run_experiment
 from cxr.progress import Progress
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import Store
@@ -121,6 +121,46 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     Path("mlruns/elsewhere").rename("mlruns/artifacts")
     assert do().run_id == only_run().id
     assert len(trained) == EPOCHS
+
+
+def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do: Do, quiet: Progress) -> None:
+    from cxr.preparation import prepare
+
+    run_id = do().run_id
+    composed, recipe = compose(SMALL)
+    study = prepare(typed(composed), recipe, quiet)
+
+    def twin(**tracking: str) -> LoggedRun | None:
+        changed = replace(study.config, tracking=replace(study.config.tracking, **tracking))
+        return finished_twin(replace(study, config=changed))
+
+    assert (found := twin()) is not None
+    assert found.id == run_id
+    assert twin(experiment="other") is None
+    assert twin(role="baseline") is None
+    Path("mlruns/artifacts").rename("mlruns/elsewhere")
+    assert twin() is None
+
+
+def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the run itself, without its images; the numbers are those of the run's own command."""
+    from cxr.commands.evaluate import main
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cxr.judging.draw_pictures", breaking)
+        with pytest.raises(RunFailed, match=r"or cxr evaluate \w{8}, makes what is missing"):
+            do()
+    before = only_run()
+    with pytest.raises(Mistake, match="make it first"):
+        main([before.id, "evaluation.sensitivity=0.9"])
+    main([before.id])
+    run = only_run()
+    assert (run.id, run.is_finished, len(trained)) == (before.id, True, EPOCHS)
+    assert run.metrics["test/accuracy"] == before.metrics["test/accuracy"]
+    assert run.has_file("report.html")
+    assert not [path for path in Path("mlruns/unfinished").iterdir() if path.is_dir()]
+    main([before.id, "evaluation.sensitivity=0.9"])
+    assert len(filtered_runs("")) == 2
 
 
 def test_a_run_is_not_finished_before_its_last_mark(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class FileRows:
             memory = found.reshape(-1).view(np.uint8)
             for place, row in enumerate(wanted.ravel().tolist()):
                 self._read(row, memory[place * self._row : (place + 1) * self._row])
-        return found.reshape(*wanted.shape, *self.shape[1:])
+        return found.reshape((*wanted.shape, *self.shape[1:]))
 
     def _read(self, row: int, into: NDArray[np.uint8]) -> None:
         if not 0 <= row < len(self):

@@ -1,5 +1,6 @@
 """DICOM: shown as a viewer shows it, refused in words, and with nothing of the person in what comes out."""
 
+import struct
 import warnings
 from dataclasses import astuple
 from io import BytesIO
@@ -11,10 +12,12 @@ import pytest
 pytest.importorskip("pydicom", reason="the extra that reads DICOM is not installed")
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLosslessSV1
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1
 
 from cxr.data.images import Decoded, decode
 
+SIZ = b"\xff\x4f\xff\x51" + bytes(4)  # JPEG 2000 up to the size
+SOF = b"\xff\xd8\xff\xc3\x00\x0b\x10"  # lossless JPEG up to the size
 LEVELS = np.linspace(0, 4095, 32 * 32).reshape(32, 32).astype(np.uint16)
 
 
@@ -123,3 +126,27 @@ def test_values_of_the_file_are_in_no_message_or_warning() -> None:
         warnings.simplefilter("always")
         found = str(decode(dicom(WindowCenter="1", WindowWidth="1")[:-2000].replace(b"MONOCHROME2", b"Doe^Jane   "), 32)[1])
     assert "Doe" not in found + "".join(str(each.message) for each in said)
+
+
+@pytest.mark.parametrize(
+    ("odd", "answer"),
+    [
+        ({"syntax": DeflatedExplicitVRLittleEndian}, "a deflated DICOM file"),
+        (
+            {"syntax": JPEG2000Lossless, "PixelData": encapsulate([SIZ + struct.pack(">4I", 13000, 13000, 0, 0)])},
+            "compressed pixels",
+        ),
+        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + struct.pack(">2H", 9, 32) + bytes(20)])}, "compressed pixels"),
+        ({"PixelData": LEVELS.tobytes() * 2}, "not as many as its DICOM header says"),
+        ({"PixelData": b""}, "its DICOM pixels can't be decoded"),
+        ({"BitsAllocated": 40}, "its DICOM pixels can't be decoded"),
+        ({"NumberOfFrames": 3}, "3 frames in one DICOM file"),
+    ],
+)
+def test_oddities_are_refused_in_words(odd: dict[str, Any], answer: str) -> None:
+    pixels, said = decode(dicom(**odd), 32)
+    assert pixels is None
+    assert isinstance(said, str)
+    assert answer in said
+    assert "Doe" not in said
+    assert "4711" not in said

@@ -140,3 +140,35 @@ def test_whatever_bytes_come_there_is_an_answer(data: st.DataObject) -> None:
         content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
     pixels, facts = decode(bytes(content), 32)
     assert (pixels is None) == isinstance(facts, str)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
+def test_a_film_is_turned_as_its_file_says(kind: str) -> None:
+    """EXIF's orientation 6: what is stored as the top row is shown as the right column (CIPA DC-008, 4.6.4)."""
+    levels = np.zeros((48, 64), np.uint8)
+    levels[:24] = 200
+    image, exif, file = Image.fromarray(levels), Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    image.save(file, kind, exif=exif, **({"lossless": True} if kind == "webp" else {}))
+    shown = read_grey(file.getvalue()).image
+    assert shown.size == (48, 64)
+    seen = np.asarray(shown).astype(float)
+    assert seen[:, 26:].mean() > 195
+    assert seen[:, :22].mean() < 5
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    file = BytesIO()
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(file, "jpeg", progressive=True)
+    content = file.getvalue()
+    scan = content.index(b"\xff\xda")
+    pixels, said = decode(content[:scan] + content[scan:-2] * 200 + content[-2:], None)
+    assert (pixels, said) == (None, "more scans than any film is saved in")
+
+
+@pytest.mark.parametrize("size", [(20_001, 16), (16, 20_001), (7000, 7000)])
+def test_a_film_is_refused_by_its_size_before_it_is_unpacked(size: tuple[int, int]) -> None:
+    file = BytesIO()
+    Image.new("1", size).save(file, "png")
+    pixels, said = decode(file.getvalue(), None)
+    assert (pixels, said) == (None, f"{size[0]} x {size[1]} pixels are more than any chest film has")

@@ -48,6 +48,8 @@ ARTIFACTS = {
     "report.html",
     "report.json",
     "report.schema.json",
+    "training/facts.json",
+    "training/training.json",
 }
 
 
@@ -166,7 +168,7 @@ def test_the_saved_models_take_raw_images_and_give_the_logged_probabilities(
 ) -> None:
     run, artifacts, _ = finished
     logged = Predictions.from_csv(artifacts / "predictions/test.csv", CLASSES)
-    (root,) = (path for path in (cache_home / "cxr/phantoms").iterdir() if path.is_dir() and "-500-" in path.name)
+    (root,) = (path for path in (cache_home / "kept/phantoms").iterdir() if path.is_dir() and "-500-" in path.name)
     grey = np.stack([np.asarray(Image.open(root / path)) for path in logged.ids])
     images = np.repeat(grey[..., None], 3, axis=-1).astype(np.float32)
     plain = keras.saving.load_model(artifacts / "model/model.keras")

@@ -13,7 +13,10 @@ from mlflow.entities import Run
 
 from tests.conftest import Command
 
-SMALL = ("data.phantom.count=60", "training.epochs=3", "training.deterministic=true", "evaluation=numbers")
+SMALL = (
+    *("data.phantom.count=60", "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3"),
+    *("training.deterministic=true", "evaluation=numbers"),
+)
 LIMIT = 240  # seconds
 
 
@@ -42,6 +45,18 @@ def test_side_by_side_from_an_empty_store(parallel: tuple[subprocess.CompletedPr
     assert [run.info.status for run in runs] == ["FINISHED"] * 2
     assert {run.info.run_name for run in runs} == {"plain", "focal"}
     assert len({run.data.tags["cxr.sweep_id"] for run in runs}) == 1
+
+
+def test_a_job_beside_others_is_the_same_to_the_bit_as_alone(
+    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], tmp_path: Path, run_cxr: Command
+) -> None:
+    """In deterministic mode, which takes the same threads however many jobs share the cores."""
+    assert run_cxr("loss=plain", *SMALL, folder=tmp_path).returncode == 0
+    (alone,) = tmp_path.glob("mlruns/artifacts/*/artifacts/predictions")
+    beside = next(run for run in parallel[1] if run.info.run_name == "plain")
+    for part in ("val.csv", "test.csv"):
+        there = folder / f"mlruns/artifacts/{beside.info.run_id}/artifacts/predictions" / part
+        assert (alone / part).read_bytes() == there.read_bytes()
 
 
 def test_killed_and_started_again_it_ends_complete(

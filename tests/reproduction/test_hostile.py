@@ -195,6 +195,7 @@ def test_a_manifest_that_can_not_be_is_refused(rows: str, run: LoggedRun) -> Non
         pytest.param("environment/machine.json", b"[]", id="a machine that is no mapping"),
         pytest.param("environment/machine.json", b"{", id="a machine that is no JSON"),
         pytest.param("environment/machine.json", b'{"threads": "many"}', id="threads that are no number"),
+        pytest.param("environment/machine.json", b'{"threads": true}', id="threads that are a switch"),
         pytest.param("environment/machine.json", b'{"threads": 1000000}', id="too many threads"),
         pytest.param("environment/machine.json", b'{"threads": 2, "gpus": 5}', id="GPUs that are no list"),
         pytest.param("environment/uncommitted.diff", b"\xff\xfe\x00", id="changes that are no text"),

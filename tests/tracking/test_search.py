@@ -8,7 +8,7 @@ import pytest
 
 from cxr.errors import Mistake
 from cxr.sweep.plan import sweep_id
-from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, join_sweep, of_sweep, runs_by_id
+from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, finished_runs, join_sweep, of_sweep, runs_by_id
 from cxr.tracking.store import Store, experiment_id
 
 
@@ -113,3 +113,15 @@ def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store:
     assert not run.has_file("evaluation")
     moved = replace(run, artifacts="file:///where/the/store/was")
     assert moved.file("evaluation/metrics.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("headline", [True, False])
+def test_a_run_of_an_earlier_version_is_finished_where_its_headline_is_there(headline: bool, fresh_store: Store) -> None:
+    """It has no mark of its own, and MLflow's hook may have called it FINISHED."""
+    client = mlflow.MlflowClient()
+    tags = {"cxr.judged_on": "test", "cxr.role": "candidate"}
+    run = client.create_run(experiment_id(fresh_store, "cxr"), tags=tags).info.run_id
+    if headline:
+        client.log_metric(run, "test/accuracy", 0.9)
+    client.set_terminated(run, "FINISHED")
+    assert [found.id for found in finished_runs({"cxr.role": "candidate"})] == ([run] if headline else [])

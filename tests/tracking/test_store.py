@@ -8,10 +8,11 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from cxr.config import Config, TrackingConfig
+from cxr.config import Config, DataConfig, TrackingConfig
 from cxr.errors import Mistake
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store, experiment_id, locate_store, open_store
 
 
@@ -38,7 +39,7 @@ def test_a_store_that_can_not_be_used_is_refused_at_once(uri: str) -> None:
 
 def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
     code = """
-from cxr.config import Config, TrackingConfig
+from cxr.config import Config, DataConfig, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 store = locate_store(TrackingConfig())
@@ -103,3 +104,39 @@ def test_a_store_that_was_moved_takes_no_new_runs(tmp_path: Path, monkeypatch: p
     with pytest.raises(Mistake, match="this store was moved"):
         experiment_id(moved, "cxr")
     assert not (tmp_path / "old/mlruns").exists()
+
+
+def test_more_numbers_than_mlflow_takes_in_one_request_are_sent_in_several(fresh_store: Store) -> None:
+    values = {f"test/class_{number}/auc": number / 1000 for number in range(2500)}
+    with open_run(fresh_store, Config(), "many classes", {f"tag.{number}": "x" for number in range(150)}) as run:
+        run.log_metrics(values)
+        run.set_tags({f"more.{number}": "x" for number in range(150)})
+    found = mlflow.get_run(run.id).data
+    assert found.metrics == values
+    assert len([name for name in found.tags if name.startswith(("tag.", "more."))]) == 300
+
+
+def test_a_run_that_goes_on_keeps_the_params_that_it_has(fresh_store: Store) -> None:
+    """What differs is no part of the result, or it would be another run; MLflow refuses another value."""
+    with open_run(fresh_store, Config(), "a run", {}) as run:
+        pass
+    moved = Config(data=DataConfig(root="elsewhere"))
+    with open_run(fresh_store, moved, "a run", {}, go_on=run.id) as again:
+        again.log_metrics({"test/accuracy": 1.0})
+    assert mlflow.get_run(run.id).data.params["data.root"] == "None"
+    assert mlflow.get_run(run.id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("odd", ["a?b", "a#b %20c"])
+def test_a_store_lies_in_the_folder_that_it_was_made_in(odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / odd).mkdir()
+    monkeypatch.chdir(tmp_path / odd)
+    store = locate_store(TrackingConfig())
+    open_store(store)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/a.txt").write_text("a")
+    with open_run(store, Config(), "a run", {}) as run:
+        run.log_folder(tmp_path / "files")
+    assert runs_by_id([run.id])[run.id].file("a.txt").is_relative_to(tmp_path / odd)
+    assert {path.name for path in tmp_path.iterdir()} == {odd, "files"}
+    assert (tmp_path / odd / "mlruns").stat().st_mode & 0o077 == 0

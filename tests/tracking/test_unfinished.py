@@ -142,3 +142,22 @@ def test_a_servers_runs_from_elsewhere_are_left_alone(fresh_store: Store) -> Non
     assert close_cut_off_runs(server) == []
     claim("abc", anew=False).let_go()
     assert close_cut_off_runs(server) == [run.info.run_id]
+
+
+@pytest.mark.parametrize(("stage", "status"), [("trained", "KILLED"), ("finished", "FINISHED")])
+@pytest.mark.parametrize("said", ["FINISHED", "RUNNING"])
+def test_a_status_is_put_right_by_the_runs_own_mark(stage: str, status: str, said: str, fresh_store: Store) -> None:
+    """MLflow's own hook may have ended the run as FINISHED, and a store may have taken the last mark and not the status."""
+    client = mlflow.MlflowClient()
+    run = client.create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc", STAGE: stage}).info.run_id
+    client.set_terminated(run, said) if said != "RUNNING" else None
+    close_cut_off_runs(fresh_store)
+    assert client.get_run(run).info.status == status
+
+
+def test_more_runs_than_one_page_are_looked_at(fresh_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
+    search = mlflow.MlflowClient.search_runs
+    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", lambda *a, **k: search(*a, **{**k, "max_results": 2}))
+    runs = {client.create_run(experiment, tags={TAG: "abc"}).info.run_id for _ in range(5)}
+    assert set(close_cut_off_runs(fresh_store)) == runs

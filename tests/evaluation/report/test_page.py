@@ -3,16 +3,19 @@
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from cxr.evaluation.figures.drawing import Picture
-from cxr.evaluation.report.card import model_card
+from cxr.evaluation.report.card import as_markdown, model_card
+from cxr.evaluation.report.checklist import as_markdown as lists_as_markdown
 from cxr.evaluation.report.checklist import checklists
 from cxr.evaluation.report.document import Overlap
 from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text, page
+from cxr.progress import wide_console
 from tests.evaluation.documents import DATA, document, pictured
 from tests.evaluation.made import made, skilled
 
@@ -102,3 +105,21 @@ def test_the_classification_report_has_every_class() -> None:
     text = classification_text(skilled(1, 5, classes=("COVID", "Normal", "never seen")))
     assert "never seen" in text
     assert "macro avg" in text
+
+
+def test_names_of_strangers_are_text_on_every_page() -> None:
+    """Of HTML, of Markdown, and of the terminal's own markup."""
+    name = "<img src=x onerror=alert(1)> [a](b) `c` | [/red]"
+    told = document(skilled(1))
+    odd = replace(told, facts=replace(told.facts, name=name, title=f"cxr run {name}", caveats=[name]))
+    for text in (page(odd, []), as_markdown(odd.facts.title, model_card(odd)), lists_as_markdown(checklists(odd))):
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text
+    card = as_markdown(odd.facts.title, model_card(odd))
+    assert "[a](b)" not in card
+    assert "\\[a\\](b)" in card
+    out = StringIO()
+    console = wide_console()
+    console.file = out
+    console.print(name)
+    assert "[/red]" in out.getvalue()
