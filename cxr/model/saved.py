@@ -57,7 +57,8 @@ def load_model(path: Path) -> SavedModel:
     try:
         parts = _parts_of(path)
     except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
-        raise ValueError(f"{path.name} is no model that can be opened without running code of its own: {error}") from error
+        first = " ".join(str(error).split()).partition(". ")[0][:200]  # Keras goes on with how to run the code after all
+        raise ValueError(f"{path.name} is no model that can be opened without running code of its own: {first}") from error
     found = SavedModel(*parts)
     _loaded[file_now] = found
     _recent.append(found)
