@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
 from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public either
@@ -151,9 +152,13 @@ def _told_as_mistakes() -> Iterator[None]:
         yield
     except _ERRORS as error:
         raise as_mistake(error) from error
-    except ValueError as error:  # Hydra's plain error for group=null
+    except yaml.YAMLError as error:  # of an option in a folder of --config-dir
+        raise Mistake(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): mend its file") from error
+    except (ValueError, RuntimeError, TypeError, ImportError) as error:  # Hydra's plain errors
         if str(error).startswith("Config group override must be"):
             raise Mistake("a group can't be null: choose one of its options (cxr --help lists them)") from error
+        if str(error).startswith(("Unable to configure", "Invalid plugin")):
+            raise Mistake(f"Hydra can't be set up as the config says ({' '.join(str(error).split())[:200]})") from error
         raise
 
 

@@ -1,6 +1,7 @@
 """Standard output and error that may go away while a run goes on: a closed pipe, a dead terminal, a full disk."""
 
 import io
+import os
 import sys
 
 
@@ -19,9 +20,18 @@ class _Unbreakable(io.FileIO):
 
 def keep_going_without_output() -> None:
     """From here on a line that nobody can read ends nothing: to print must never cost a training."""
-    for name in ("stdout", "stderr"):
+    for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
-        if stream is None or stream is not getattr(sys, f"__{name}__"):
+        if stream is None:  # closed before the process began: what is opened next must not take its number
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            stream = io.TextIOWrapper(io.FileIO(number, "wb", closefd=False), encoding="utf-8", write_through=True)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+            continue
+        if stream is not getattr(sys, f"__{name}__"):
             continue  # somebody else's already, such as a test's
         raw = _Unbreakable(stream.fileno(), "wb", closefd=False)
         by_line = stream.line_buffering or name == "stderr"

@@ -270,6 +270,9 @@ def train(study: Study, run: "Run", progress: Progress, checkpoint: Path) -> "tu
             with progress.timed("frozen"):
                 yield update
 
-        watcher = Watcher(on_resume, on_phase, update, on_epoch, computing)
+        def on_unreadable() -> None:
+            progress.line("  what an earlier attempt trained can't be read: training anew, in the same run")
+
+        watcher = Watcher(on_resume, on_unreadable, on_phase, update, on_epoch, computing)
         fitted = fit(network, data, loss, config, watcher, checkpoint, study.cache)
     return network, fitted

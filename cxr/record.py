@@ -140,7 +140,8 @@ def record_report(run: Run, facts: Facts, results: Results, dpi: int, folder: Pa
 
 def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:
     """Where the time went: seconds by stage, and how much of the frozen part was found in the cache."""
-    rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed else {}
+    # A run that goes on knows what an earlier process computed, and not how long that took.
+    rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed and "frozen" in seconds else {}
     counts = {"frozen/computed": float(frozen.computed), "frozen/from_cache": float(frozen.found)}
     run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)
 

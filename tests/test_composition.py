@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cxr.composition import compose
 from cxr.data.augment import changes_nothing
 from cxr.errors import Mistake
 from cxr.options import CONF_DIR
@@ -122,3 +123,12 @@ def test_warm_up_can_not_use_up_all_epochs(compose_config: Compose) -> None:
 def test_an_installed_wheel_would_find_conf() -> None:
     assert (CONF_DIR / "config.yaml").is_file()
     assert Path(CONF_DIR).is_absolute()
+
+
+def test_an_option_of_the_users_own_that_is_no_plain_yaml_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/odd.yaml").write_text("x: !!python/object/apply:os.system ['touch ran']\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Mistake, match="can't be read as plain YAML"):
+        compose([f"hydra.searchpath=[file://{tmp_path}]", "experiment=odd"])
+    assert not (tmp_path / "ran").exists()

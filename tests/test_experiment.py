@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 import pytest
+from rich.console import Console
 
 from cxr.composition import compose, typed
 from cxr.config import Config
@@ -41,14 +42,14 @@ Do = Callable[[], End]
 
 
 @pytest.fixture
-def do(fresh_store: Store, quiet: Progress) -> Do:
-    """The same run as often as it is called."""
+def do(fresh_store: Store) -> Do:
+    """The same run as often as it is called, each time as a process of its own would do it."""
     assert fresh_store.folder is not None
     composed, recipe = compose(SMALL)
     config: Config = typed(composed)
 
     def run() -> End:
-        return run_experiment(config, replace(recipe), quiet)
+        return run_experiment(config, replace(recipe), Progress(Console(quiet=True)))
 
     return run
 

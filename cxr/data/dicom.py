@@ -1,11 +1,14 @@
 """DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
 
 import hashlib
+import logging
 import re
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.data.film import NoFilm, check_size
+from cxr.data.film import NoFilm, check_scans, check_size
 
 SUFFIXES = (".dcm", ".dicom")
 
@@ -26,7 +29,7 @@ _TAGS = (
 )
 # Transfer syntax "deflated": pydicom unpacks it whole before anything can be looked at.
 _DEFLATED = re.compile(rb"\x02\x00\x10\x00.{4}1\.2\.840\.10008\.1\.2\.1\.99", re.DOTALL)
-_JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+_JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51.{4}(.{34})", re.DOTALL)  # ISO/IEC 15444-1, A.5.1
 _JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame header
 # What pydicom decodes compressed pixels with, where it is installed.
 _CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
@@ -64,7 +67,7 @@ def read_dicom(content: bytes) -> Dicom:
     """
     import pydicom
 
-    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote values
+    _say_nothing_of_its_values()
     if _DEFLATED.search(content):
         raise NoFilm("a deflated DICOM file, which may unpack to any size: save it without")
     with _told("its DICOM header can't be read"):
@@ -80,6 +83,16 @@ def read_dicom(content: bytes) -> Dicom:
     with _told("its DICOM pixels can't be decoded", film):
         grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
     return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
+
+
+@cache
+def _say_nothing_of_its_values() -> None:
+    """The library's warnings, by either way, quote what a file says, which may be of a patient or written for a terminal."""
+    import pydicom
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom|cxr\.data\.dicom")
 
 
 @contextmanager
@@ -114,34 +127,42 @@ def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.ui
     shown = _windowed(apply_modality_lut(stored, film), film)
     padding = film.get("PixelPaddingValue")
     seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
-    return _stretched(shown, seen & np.isfinite(shown), inverted)
+    return _stretched(shown, seen & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
 
 
 def _check_packed_size(film: Any, height: int, width: int) -> None:
-    """Raise `NoFilm` where a compressed frame says another size of itself than the header: it might fill the memory."""
+    """Raise `NoFilm` where a compressed frame is another film than the header says: unpacked, it might fill the memory."""
     from pydicom.encaps import generate_frames
+    from pydicom.uid import RLELossless
 
-    if not film.file_meta.TransferSyntaxUID.is_encapsulated:
+    syntax = film.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
         return
     frame = next(generate_frames(film.PixelData, number_of_frames=1))
-    size = (height, width)
-    if found := _JPEG_2000.search(frame):  # ISO/IEC 15444-1, A.5.1: reference grid and offset
-        x, y, left, top = struct.unpack(">4I", found[1])
-        size = y - top, x - left
+    if syntax == RLELossless:  # PS3.5, annex G: no packet is more than a byte longer than what it holds
+        fits = len(frame) <= 2 * height * width * int(film.BitsAllocated) // 8 + 1024
     elif frame[:2] == b"\xff\xd8":
-        size = _jpeg_size(frame) or size
-    if size != (height, width):
+        check_scans(frame)
+        fits = _jpeg_size(frame) == (height, width, 1)
+    else:  # every header that a decoder might take
+        sizes = [struct.unpack(">8IH", found) for found in _JPEG_2000.findall(frame)]
+        fits = all((y - top, x - left, bands) == (height, width, 1) for x, y, left, top, _, _, _, _, bands in sizes)
+    if not fits:
         raise NoFilm("its compressed pixels are not as many as its DICOM header says")
 
 
-def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
-    """Height and width in the frame header of a JPEG or JPEG-LS (ITU-T T.81, B.2.2; T.87, C.2.2); none where there is none."""
+def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
+    """Height, width and bands in the frame header of a JPEG or JPEG-LS (ITU-T T.81, B.1.1 and B.2.2); none without a header."""
     start = 2
-    while start + 9 <= len(frame) and frame[start] == 0xFF:
-        marker, length = frame[start + 1], int.from_bytes(frame[start + 2 : start + 4], "big")
-        if marker in _JPEG_FRAMES:
-            return int.from_bytes(frame[start + 5 : start + 7], "big"), int.from_bytes(frame[start + 7 : start + 9], "big")
-        start += 2 + length
+    while start + 10 <= len(frame) and frame[start] == 0xFF:
+        marker = frame[start + 1]
+        if marker == 0xFF:  # as many as the writer likes
+            start += 1
+        elif marker in _JPEG_FRAMES:
+            height, width = struct.unpack(">2H", frame[start + 5 : start + 9])
+            return height, width, frame[start + 9]
+        else:
+            start += 2 + int.from_bytes(frame[start + 2 : start + 4], "big")
     return None
 
 
@@ -160,10 +181,12 @@ def _windowed(values: NDArray[Any], film: Any) -> NDArray[np.float64]:
     return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
 
 
-def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool) -> NDArray[np.uint8]:
-    if not seen.any():
+def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
+    low, high = (values[seen].min(), values[seen].max()) if seen.any() else (0.0, 0.0)
+    if flat:
         return np.zeros(values.shape, np.uint8)
-    low, high = values[seen].min(), values[seen].max()
+    if not 0 < high - low < np.inf:
+        raise NoFilm("its DICOM pixels, rescaled and windowed as it says, are all the same")
     share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
     return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
 

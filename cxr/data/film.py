@@ -2,6 +2,7 @@
 
 _MOST_PIXELS = 40_000_000  # twice the largest detector; beyond it a small file could fill the memory
 _LONGEST_SIDE = 20_000  # pixels
+_SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten; each goes over all of its pixels
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
@@ -15,3 +16,9 @@ def check_size(width: int, height: int) -> None:
         raise NoFilm(f"{width} x {height} pixels are more than any chest film has")
     if min(width, height) < _SHORTEST_SIDE:
         raise NoFilm(f"{width} x {height} pixels are too few to show a chest")
+
+
+def check_scans(jpeg: bytes) -> None:
+    """Raise `NoFilm` for a JPEG that goes over its pixels more often than any film does."""
+    if jpeg.count(_SCAN) > _MOST_SCANS:
+        raise NoFilm("more scans than any film is saved in")

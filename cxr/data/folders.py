@@ -37,6 +37,8 @@ def find_images(data: DataConfig, root: Path) -> Listing:
         bad += unlisted
         if not found and not unlisted:
             raise Mistake(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
+        if not found and data.on_bad_image == "stop":
+            raise Mistake(f"{folder} can't be looked into ({unlisted[0].reason}): correct its permissions, or leave {name} out")
         rows += [(path, counts_as) for path in found if can_be_told(path)]
         bad += [
             BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it") for path in found if not can_be_told(path)

@@ -12,10 +12,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.dicom import is_dicom, read_dicom
-from cxr.data.film import NoFilm, check_size
+from cxr.data.film import NoFilm, check_scans, check_size
 
 # No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
-_SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten; each goes over all of its pixels
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
@@ -41,8 +40,8 @@ def read_grey(content: bytes) -> Grey:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise NoFilm(f"{frames} images in one file: save the one that is meant by itself")
-        if image.format == "JPEG" and content.count(_SCAN) > _MOST_SCANS:
-            raise NoFilm("more scans than any film is saved in")
+        if image.format == "JPEG":
+            check_scans(content)
         image.load()
         return Grey(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
 

@@ -51,4 +51,8 @@ def _draw_phantoms(data: DataConfig, stage: Stage) -> Path:
     if (there := drawn(data.phantom, folder)) is not None:
         return there
     with stage("draw", f"Drawing {in_words(data.phantom.count, 'phantom')} into {folder}") as update:
-        return ensure_drawn(data.phantom, folder, update)
+        try:
+            return ensure_drawn(data.phantom, folder, update)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Mistake(f"phantoms can't be drawn into {folder} ({why}): CXR_CACHE=FOLDER names another place") from None

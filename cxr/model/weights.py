@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from cxr.config import BackboneConfig
 from cxr.errors import Mistake
@@ -19,6 +20,8 @@ _KERAS_ADDRESS = (_KERAS_HOST, 443)
 _PRETRAINED_SIZES = (96, 128, 160, 192, 224)
 # Sandler et al. 2018, table 2: expansion, channels, repeats of each stage of inverted residual blocks.
 _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
+
+_MOST_BYTES = 64 * 2**20  # of one array; larger ones have no shape of this network
 
 Shape = tuple[int, ...]
 
@@ -84,7 +87,7 @@ def _check_fit(path: Path, backbone: BackboneConfig) -> None:
             found: Counter[Shape] = Counter()
             file.visititems(lambda name, item: _count_array(found, name, item))
             keras_3 = "layers" in file
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise Mistake(f"backbone.weights={path} can't be read as an HDF5 weights file ({error}): give another") from None
     if keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
         right = (
@@ -102,8 +105,13 @@ def _check_fit(path: Path, backbone: BackboneConfig) -> None:
 
 
 def _count_array(found: Counter[Shape], name: str, item: object) -> None:
-    if isinstance(item, h5py.Dataset) and "optimizer" not in name.split("/"):
-        found[item.shape] += 1
+    if not isinstance(item, h5py.Dataset) or "optimizer" in name.split("/"):
+        return
+    if item.is_virtual or item.external:
+        raise ValueError(f"{name!a} lies in another file")
+    if item.nbytes <= _MOST_BYTES and item.dtype.kind == "f" and not np.isfinite(item[()]).all():
+        raise ValueError(f"{name!a} holds values that are no numbers")
+    found[item.shape] += 1
 
 
 def _fitting_alpha(found: Counter[Shape]) -> str:

@@ -46,12 +46,13 @@ def _unwatched() -> Iterator[Callable[[int, int], None]]:
 
 @dataclass
 class Watcher:
-    """Who wants to know: epochs found on disk, each phase, images trained on (done, of how many), each epoch.
+    """Who wants to know: epochs found on disk or unreadable there, each phase, images trained on (done, of how many), each epoch.
 
     `computing` is entered while activations of the frozen part are computed; it yields a function to report with.
     """
 
     on_resume: Callable[[History], None] = lambda history: None
+    on_unreadable: Callable[[], None] = lambda: None
     on_phase: Callable[[Phase, int], None] = lambda phase, trainable: None
     on_images: Callable[[int, int], None] = lambda done, of: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
@@ -88,6 +89,8 @@ def fit(
     history = found.history if found else History()
     if found:
         watcher.on_resume(history)
+    elif checkpoint and checkpoint.exists():
+        watcher.on_unreadable()
     phases, work = plan_phases(config), FrozenWork()
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:

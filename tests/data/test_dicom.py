@@ -1,9 +1,12 @@
 """DICOM: shown as a viewer shows it, refused in words, and with nothing of the person in what comes out."""
 
 import struct
+import subprocess
+import sys
 import warnings
 from dataclasses import astuple
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 pytest.importorskip("pydicom", reason="the extra that reads DICOM is not installed")
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
 from cxr.data.images import Decoded, decode
 
@@ -133,10 +136,14 @@ def test_values_of_the_file_are_in_no_message_or_warning() -> None:
     [
         ({"syntax": DeflatedExplicitVRLittleEndian}, "a deflated DICOM file"),
         (
-            {"syntax": JPEG2000Lossless, "PixelData": encapsulate([SIZ + struct.pack(">4I", 13000, 13000, 0, 0)])},
+            {"syntax": JPEG2000Lossless, "PixelData": encapsulate([SIZ + struct.pack(">8IH", 13000, 13000, *[0] * 6, 1)])},
             "compressed pixels",
         ),
         ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + struct.pack(">2H", 9, 32) + bytes(20)])}, "compressed pixels"),
+        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + struct.pack(">2H", 32, 32) + b"\x04"])}, "compressed pixels"),
+        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF[:2] + b"\xff" + SOF[2:] + bytes(30)])}, "compressed pixels"),
+        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + b"\xff\xda" * 101])}, "more scans than any film"),
+        ({"syntax": RLELossless, "PixelData": encapsulate([bytes(40_000)])}, "compressed pixels"),
         ({"PixelData": LEVELS.tobytes() * 2}, "not as many as its DICOM header says"),
         ({"PixelData": b""}, "its DICOM pixels can't be decoded"),
         ({"BitsAllocated": 40}, "its DICOM pixels can't be decoded"),
@@ -150,3 +157,19 @@ def test_oddities_are_refused_in_words(odd: dict[str, Any], answer: str) -> None
     assert answer in said
     assert "Doe" not in said
     assert "4711" not in said
+
+
+@pytest.mark.parametrize("odd", [{"RescaleSlope": "0", "RescaleIntercept": "1"}, {"WindowCenter": "9000", "WindowWidth": "2"}])
+def test_a_film_that_comes_out_all_the_same_is_refused(odd: dict[str, Any]) -> None:
+    """It would be black, and nobody would see why."""
+    assert decode(dicom(**odd), 32) == (None, "its DICOM pixels, rescaled and windowed as it says, are all the same")
+
+
+def test_no_warning_quotes_a_value(tmp_path: Path) -> None:
+    """Neither by Python's warnings nor by the library's log; both go to the terminal, so a process of its own is asked."""
+    (tmp_path / "film.dcm").write_bytes(dicom(SpecificCharacterSet="SECRET"))
+    code = "import sys; from cxr.data.images import decode; print(decode(open(sys.argv[1], 'rb').read(), 32)[0].shape)"
+    command = [sys.executable, "-W", "default", "-c", code, str(tmp_path / "film.dcm")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "(32, 32, 1)\n"
+    assert "SECRET" not in done.stderr

@@ -4,7 +4,9 @@ import socket
 from collections import Counter
 from pathlib import Path
 
+import h5py
 import keras
+import numpy as np
 import pytest
 
 from cxr.config import BackboneConfig
@@ -69,3 +71,22 @@ def test_with_a_network_keras_downloads(tmp_path: Path, monkeypatch: pytest.Monk
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(weights, "_KERAS_ADDRESS", server.getsockname())
         assert locate_weights(BackboneConfig()) == Weights(imagenet=True)
+
+
+@pytest.mark.parametrize(
+    ("how", "answer"), [("virtual", "lies in another file"), ("external", "lies in another file"), ("nan", "are no numbers")]
+)
+def test_arrays_that_lie_elsewhere_or_are_no_numbers_are_refused(how: str, answer: str, tmp_path: Path) -> None:
+    """Keras refuses the first two too, after the run has begun, and by a traceback of hundreds of lines."""
+    path = tmp_path / "odd.weights.h5"
+    with h5py.File(path, "w") as file:
+        if how == "virtual":
+            layout = h5py.VirtualLayout((3,), "f4")
+            layout[:] = h5py.VirtualSource("elsewhere.h5", "a", (3,))
+            file.create_virtual_dataset("layers/a", layout)
+        elif how == "external":
+            file.create_dataset("layers/a", (3,), "f4", external=[("/etc/hostname", 0, 12)])
+        else:
+            file["layers/a"] = np.array([1, np.nan], np.float32)
+    with pytest.raises(Mistake, match=answer):
+        locate_weights(BackboneConfig(weights=str(path)))
