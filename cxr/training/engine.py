@@ -1,12 +1,14 @@
 """Which library computes the frozen part, and how: batches of images in, activations out, in order."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from types import ModuleType
+from typing import Any, Literal, cast
 
 import keras
 import numpy as np
@@ -66,6 +68,15 @@ def _tensorflow(graph: Any) -> Engine:
     return compute
 
 
+def openvino_core() -> Any:
+    """The library's entry, imported without the package by which it would tell its makers of each import, unasked."""
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = cast(ModuleType, None)  # as if it were not installed
+    from openvino import Core
+
+    return Core()
+
+
 def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
     """The frozen part as OpenVINO's compiled model, in float32 as asked: on some CPUs the library would take bfloat16.
 
@@ -73,9 +84,7 @@ def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
     are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
     library's own reader: its Python converter would send usage statistics unasked.
     """
-    from openvino import Core
-
-    core = Core()
+    core = openvino_core()
     with TemporaryDirectory(prefix="cxr-") as folder:
         path = Path(folder) / "frozen.pb"
         path.write_bytes(_constant_graph(lower, dtype, BATCHES["openvino"]).graph.as_graph_def().SerializeToString())

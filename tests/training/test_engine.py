@@ -1,5 +1,7 @@
 """Engines: the same numbers from each, whatever the batch; chosen by what this machine has; and they tell nobody."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -92,3 +94,11 @@ def test_what_auto_means(
 
 def test_the_version_is_part_of_the_name() -> None:
     assert engine_version("tensorflow") == f"tensorflow {tf.__version__}"
+
+
+def test_nobody_is_told_that_openvino_was_imported() -> None:
+    """By itself it sends an event over the network with each import."""
+    code = "import sys; from cxr.training.engine import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
+    assert "telemetry" not in done.stderr
