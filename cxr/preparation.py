@@ -56,7 +56,7 @@ def prepare(
     from cxr.data.dataset import read_dataset
     from cxr.tracking.limits import check_metric_names, check_names
 
-    check_metric_names(metric_names(images.classes))
+    check_metric_names(known)
     check_names(config.tracking.experiment, config.tracking.run_name)
     cache = cache_of(config, progress, cache_folder)
     return Study(config, recipe, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)

@@ -21,6 +21,7 @@ from cxr.errors import Mistake
 from cxr.memory import prepare_memory
 from cxr.preparation import cache_of
 from cxr.progress import Progress
+from cxr.tracking.limits import check_metric_names
 from cxr.words import in_words
 
 
@@ -71,6 +72,12 @@ def check(config: Config) -> int:
         split_images(described.images.drop(index=conflicts.index).reset_index(drop=True), listing.classes, config.split)
     except Mistake as mistake:
         found += [f"the split: {mistake}"]
+    from cxr.evaluation.metrics import metric_names  # scikit-learn takes a second
+
+    try:
+        check_metric_names(metric_names(listing.classes))
+    except Mistake as mistake:
+        found.append(str(mistake))
     print("\n".join(found) if found else f"Nothing wrong: {in_words(len(described.images), 'image')} in {listing.root}")
     return 1 if found else 0
 

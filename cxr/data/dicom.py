@@ -187,7 +187,7 @@ def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: b
         return np.zeros(values.shape, np.uint8)
     if not 0 < high - low < np.inf:
         raise NoFilm("its DICOM pixels, rescaled and windowed as it says, are all the same")
-    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    share = np.clip((values - low) / (high - low), 0, 1)
     return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
 
 

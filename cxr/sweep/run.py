@@ -19,7 +19,7 @@ from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, make_plan
 from cxr.tracking.outbox import is_lost_connection
-from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.store import check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.words import in_words
 
@@ -34,6 +34,7 @@ def run_sweep() -> int:
     prepare_memory()
     plan, common, jobs = make_plan(asked_overrides())
     store = locate_store(common.tracking)
+    check_store(store)
     studies = _look_ahead(plan, jobs)
     open_store(store)
     close_cut_off_runs(store)

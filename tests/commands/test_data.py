@@ -128,3 +128,11 @@ def test_mistakes_are_told_in_a_line(films: Path, run_cxr: Command) -> None:
         assert (found.returncode, found.stdout) == (2, "")
         assert answer in found.stderr
         assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_a_class_whose_name_no_store_can_hold_is_told(tmp_path: Path, phantoms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run would be refused for it, so `check` does not say that nothing is wrong."""
+    (tmp_path / "Normal").symlink_to(phantoms / "Normal")
+    (tmp_path / ("C" * 255)).symlink_to(phantoms / "COVID")
+    assert main(["check", "data=folder", f"data.root={tmp_path}"]) == 1
+    assert "a class has so long a name" in capsys.readouterr().out
