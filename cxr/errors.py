@@ -1,7 +1,7 @@
 """What a user is told where something went wrong: in one line, with what to do."""
 
 
-class Mistake(Exception):
+class UserError(Exception):
     """Something that the user can put right; the text is one line: what is wrong, then what to do.
 
     The entrypoint prints it without a traceback and exits with 2.

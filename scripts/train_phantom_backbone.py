@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config import TrainingConfig
-from cxr.data.phantom import Anatomy, draw_chest, expose
-from cxr.memory import prepare_memory
+from cxr.config.schema import TrainingConfig
+from cxr.data.sources.phantom import Anatomy, draw_chest, expose
 from cxr.model.weights import PHANTOM_WEIGHTS
+from cxr.system import prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
 SIZE, ALPHA, BATCH = 96, 0.35, 32

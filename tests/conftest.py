@@ -12,13 +12,13 @@ from hydra.core.config_store import ConfigStore
 from hypothesis import settings
 from rich.console import Console
 
-from cxr.composition import typed
-from cxr.config import Config, PhantomConfig
-from cxr.data.phantom import ensure_drawn
-from cxr.options import CONF_DIR
+from cxr.config.compose import typed
+from cxr.config.options import CONF_DIR
+from cxr.config.schema import Config, PhantomConfig
+from cxr.data.sources.phantom import ensure_drawn
 from cxr.progress import Progress
 
-pytest_plugins = ["tests.logged_runs"]
+pytest_plugins = ["tests.logged_runs", "tests.untrained_runs"]
 settings.register_profile("cxr", deadline=None, derandomize=True)  # the same examples every time, however slow the machine
 settings.load_profile("cxr")
 

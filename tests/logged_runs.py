@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from cxr.config import Config, LossConfig, SplitConfig, TrackingConfig
+from cxr.config.schema import Config, LossConfig, SplitConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id

@@ -10,10 +10,11 @@ from rich import box
 from rich.filesize import decimal as in_bytes
 from rich.table import Table
 
-from cxr.cache.cache import default_folder
-from cxr.cache.room import KINDS, Entry, entries_of, remove
+from cxr.cache.eviction import KINDS, Entry, entries_of, remove
+from cxr.cache.store import default_folder
+from cxr.data.images.hash_cache import FOLDER
 from cxr.progress import wide_console
-from cxr.words import in_words
+from cxr.text import in_words
 
 
 def main(arguments: list[str]) -> None:
@@ -31,8 +32,6 @@ def main(arguments: list[str]) -> None:
     if asked.action == "clear":
         _clear(entries)
         if asked.kind is None:
-            from cxr.data.seen import FOLDER
-
             shutil.rmtree(folder / FOLDER, ignore_errors=True)
     else:
         _show(folder, entries)

@@ -8,9 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cxr.comparison.baseline import baselines_like
-from cxr.comparison.page import write_comparison
-from cxr.comparison.runs import (
+from cxr.compare.baseline import baselines_like
+from cxr.compare.page import write_comparison
+from cxr.compare.runs import (
     Comparison,
     Judged,
     compare_runs,
@@ -20,14 +20,14 @@ from cxr.comparison.runs import (
     judged_in_words,
     read_judged,
 )
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
-from cxr.spreadsheet import write_csv
+from cxr.safe_csv import write_csv
+from cxr.text import in_words
 from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.words import in_words
 
 MANY = 50  # runs that one comparison takes
 
@@ -43,10 +43,10 @@ def main(arguments: list[str]) -> None:
     if asked.sweep:
         runs = [run for run in runs if run.is_finished]
     if not runs:
-        raise Mistake(f"no finished run matches {wanted}: see what there is with cxr ui")
+        raise UserError(f"no finished run matches {wanted}: see what there is with cxr ui")
     reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
     if len(others) > MANY:
-        raise Mistake(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
+        raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
     comparison = compare_runs(read_judged(reference), [read_judged(run) for run in others])
     _print(comparison, wide_console())
     if asked.csv:
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 def _latest() -> list[LoggedRun]:
     found = finished_runs({"cxr.role": "candidate"})
     if not found:
-        raise Mistake("no run has finished yet: make one with cxr, or name the runs to compare")
+        raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
     return found[:1]
 
 
@@ -90,7 +90,7 @@ def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedR
         reference = [*among, *baselines_like(runs[0].tags), *runs][0]
     others = [run for run in runs if run.id != reference.id]
     if not others:
-        raise Mistake(
+        raise UserError(
             f"{in_short(reference)} has nothing to be compared with: name another run, or make a baseline with "
             "cxr experiment=frozen_head_baseline on the same data"
         )

@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from cxr.composition import compose, typed
-from cxr.errors import Mistake
+from cxr.config.compose import compose, typed
+from cxr.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
     """Do what is asked for. Returns 1 where `check` finds something wrong, else 0."""
     asked = _parser().parse_intermixed_args(arguments)
     if asked.each < 1:
-        raise Mistake(f"--each {asked.each} shows nothing: give a number of at least 1")
+        raise UserError(f"--each {asked.each} shows nothing: give a number of at least 1")
     if asked.action == "fetch":
-        from cxr.data.fetch import fetch
+        from cxr.data.sources.fetch import fetch
 
         found = fetch(asked.to)
         print(f"The database is in {found}\nRead every file with  cxr data check data=radiography data.root={found}")

@@ -8,21 +8,21 @@ import pandas as pd
 
 from cxr.commands.output import check_folder
 from cxr.commands.survey_tables import print_survey
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.data.contact_sheet import contact_sheet, is_contact_sheet, save_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
-from cxr.data.described import altered, describe
-from cxr.data.listing import Listing
-from cxr.data.locate import locate_images
+from cxr.data.identity.annotate import altered, describe
+from cxr.data.image_list import Listing
+from cxr.data.images.hash_cache import Seen
 from cxr.data.manifest import changes, read_manifest, write_manifest
-from cxr.data.seen import Seen
+from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split, split_images
-from cxr.errors import Mistake
-from cxr.memory import prepare_memory
-from cxr.preparation import cache_of
+from cxr.errors import UserError
+from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress
+from cxr.run.prepared import cache_of
+from cxr.text import in_words
 from cxr.tracking.limits import check_metric_names
-from cxr.words import in_words
 
 
 def index(config: Config, to: Path) -> None:
@@ -31,7 +31,9 @@ def index(config: Config, to: Path) -> None:
     before = _manifest_to_replace(to)
     dataset, listing = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
-        raise Mistake(f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE")
+        raise UserError(
+            f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
+        )
     print_survey(dataset)
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
@@ -42,9 +44,9 @@ def index(config: Config, to: Path) -> None:
 def show(config: Config, to: Path, each: int) -> None:
     """Draw some images of each class side by side."""
     if to.suffix.lower() != ".png":
-        raise Mistake(f"--to {to} is no PNG file: give a name that ends in .png")
+        raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
-        raise Mistake(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
+        raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
     check_folder(to)
     dataset, listing = _dataset(config)
     save_contact_sheet(contact_sheet(dataset.manifest, listing.root, each), to)
@@ -53,7 +55,6 @@ def show(config: Config, to: Path, each: int) -> None:
 
 def check(config: Config) -> int:
     """Read every file and print all that is wrong. Returns 1 where anything is, else 0."""
-    prepare_memory()
     progress = Progress()
     listing = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
     pixels = read_listed(listing, None, progress.stage, cache_of(config, progress))
@@ -70,13 +71,11 @@ def check(config: Config) -> int:
     try:
         check_split(listing, config.split)
         split_images(described.images.drop(index=conflicts.index).reset_index(drop=True), listing.classes, config.split)
-    except Mistake as mistake:
+    except UserError as mistake:
         found += [f"the split: {mistake}"]
-    from cxr.evaluation.metrics import metric_names  # scikit-learn takes a second
-
     try:
         check_metric_names(metric_names(listing.classes))
-    except Mistake as mistake:
+    except UserError as mistake:
         found.append(str(mistake))
     print("\n".join(found) if found else f"Nothing wrong: {in_words(len(described.images), 'image')} in {listing.root}")
     return 1 if found else 0
@@ -84,7 +83,6 @@ def check(config: Config) -> int:
 
 def _dataset(config: Config) -> tuple[Dataset, Listing]:
     """The images of a config, read as far as they were not read before; bad ones are left out."""
-    prepare_memory()
     progress = Progress()
     listing = locate_images(config.data, progress.stage)
     check_split(listing, config.split)
@@ -94,7 +92,7 @@ def _dataset(config: Config) -> tuple[Dataset, Listing]:
 
 
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
-    """The manifest that is there; raises `Mistake` for any other file, which is not ours to write over."""
+    """The manifest that is there; raises `UserError` for any other file, which is not ours to write over."""
     if not to.exists():
         return None
     try:
@@ -102,7 +100,7 @@ def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
             raise ValueError("a folder, pipe or device")
         return read_manifest(to)
     except (OSError, ValueError):
-        raise Mistake(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
+        raise UserError(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
 
 
 def _numbered(conflicts: pd.DataFrame) -> list[tuple[int, pd.Series]]:

@@ -2,61 +2,57 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from cxr.errors import Mistake
-from cxr.memory import prepare_memory
-from cxr.reevaluation.settings import asked_of, check_overrides
-from cxr.words import in_words
-
-if TYPE_CHECKING:
-    from cxr.reevaluation.evaluate import Evaluated
+from cxr.compare.runs import in_short
+from cxr.errors import UserError
+from cxr.progress import Progress
+from cxr.reevaluate.complete import complete
+from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, judged_classes, read_document
+from cxr.reevaluate.other_data import OtherData, read_other_data
+from cxr.reevaluate.settings import asked_of, check_overrides
+from cxr.reproduce.verdict import check_finished
+from cxr.run.logged import read_logged, restore
+from cxr.run.summary import print_assessment
+from cxr.text import in_words
+from cxr.tracking.search import find_run, runs_by_id
+from cxr.tracking.store import check_store, open_store, store_with_runs
+from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
-    """Evaluate, log, and print what came of it."""
+    """Evaluate, log, and print the numbers."""
     asked = _parser().parse_intermixed_args(arguments)
     check_overrides(asked.overrides)
-    prepare_memory()
     _print(_evaluate(asked.run, asked.overrides))
 
 
-def _evaluate(reference: str, overrides: list[str]) -> "Evaluated":
-    from cxr.comparison.runs import in_short
-    from cxr.progress import Progress
-    from cxr.reevaluation.evaluate import evaluate_again, evaluate_elsewhere, judged_classes, read_document
-    from cxr.reproduction.logged import read_logged, restore
-    from cxr.reproduction.verdict import check_finished
-    from cxr.tracking.search import find_run
-    from cxr.tracking.store import check_store, open_store, store_with_runs
-    from cxr.tracking.unfinished import close_cut_off_runs
-
+def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     store = store_with_runs()
     check_store(store)
     open_store(store)
     close_cut_off_runs(store)
     run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
-        raise Mistake(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
+        raise UserError(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
     logged, progress = read_logged(run), Progress()
     if run.holds_training and not run.is_finished:
         if overrides:
-            raise Mistake(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
-        from cxr.reevaluation.complete import complete
-
+            raise UserError(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
         return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
     wanted = asked_of(restore(logged, []).config, overrides)
-    read_document(run)  # says so where there is none, before anything is scored
+    read_document(run)  # raises where there is none, before anything is scored
     if not wanted.other_data:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
-    from cxr.reevaluation.other_data import score
+    classes = judged_classes(run)
+    data = read_other_data(logged, classes, wanted.config, progress)
+    _print_overlap(data)
+    prepare_tensorflow(replace(wanted.config.training, threads=None))  # of this machine, not of the one that trained
+    from cxr.reevaluate.score import score  # imports Keras
 
-    scored = score(logged, judged_classes(run), wanted.config, run.file("model/model.keras"), progress)
-    seen = scored.overlap
-    same = in_words(seen.same_pixels, "image")
-    print(f"  Overlap with the run's own data: {same} with the same pixels, {seen.look_alike:,} more that look alike;")
-    print("  they judge nothing. Whether patients are the same is not known.")
+    scored = score(data, classes, wanted.config, run.file("model/model.keras"), progress)
     return evaluate_elsewhere(logged, wanted.config, overrides, scored, store, progress)
 
 
@@ -73,10 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print(made: "Evaluated") -> None:
-    from cxr.summary import print_assessment
-    from cxr.tracking.search import runs_by_id
+def _print_overlap(data: OtherData) -> None:
+    same = in_words(data.overlap.same_pixels, "image")
+    print(f"  Overlap with the run's own data: {same} with the same pixels, {data.overlap.look_alike:,} more that look alike;")
+    print("  they are left out. Whether patients are the same is not known.")
 
+
+def _print(made: Evaluated) -> None:
     print_assessment(made.name, made.assessment)
     report = runs_by_id([made.run_id])[made.run_id].file("report.html")
     print(f"  Run {made.run_id} is logged; its report: {report}")

@@ -8,13 +8,13 @@ from rich import box
 from rich.table import Table
 
 from cxr.commands.output import check_folder
-from cxr.comparison.folds import CrossValidation, gather, like, spread
+from cxr.compare.folds import CrossValidation, gather, like, spread
 from cxr.progress import wide_console
-from cxr.spreadsheet import write_csv
+from cxr.safe_csv import write_csv
+from cxr.text import in_words, slug
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.words import in_words, slug
 
 _OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auc_macro_ovr")
 

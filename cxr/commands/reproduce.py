@@ -11,15 +11,14 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from cxr.errors import Mistake
-from cxr.experiment import run_experiment
-from cxr.memory import prepare_memory
-from cxr.preparation import prepare
+from cxr.errors import UserError
 from cxr.progress import Progress, wide_console
-from cxr.reproduction.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
-from cxr.reproduction.logged import Logged, Restored, read_logged, restore
-from cxr.reproduction.verdict import Verdict, check_finished, judge_again
-from cxr.reproduction.worktree import checked_out
+from cxr.reproduce.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
+from cxr.reproduce.verdict import Verdict, check_finished, judge_again
+from cxr.reproduce.worktree import checked_out
+from cxr.run.logged import Logged, Restored, read_logged, restore
+from cxr.run.prepared import prepare
+from cxr.run.start import run_experiment
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
@@ -30,7 +29,6 @@ TOLERANCE = 1e-3
 def main(arguments: list[str]) -> int:
     """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
     asked = _parser().parse_intermixed_args(arguments)
-    prepare_memory()
     store = _store_of_the_run(asked.store)
     open_store(store)
     run = find_run(asked.run, store)
@@ -46,18 +44,18 @@ def main(arguments: list[str]) -> int:
 
 def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace, cache: Path) -> int:
     progress = Progress()
-    study = prepare(restored.config, restored.recipe, progress, logged.manifest, cache)
+    prepared = prepare(restored.config, restored.provenance, progress, logged.manifest, cache)
     changes = [
         *code_changes(logged),
         *environment_changes(logged),
-        *weights_changes(logged, study.weights.sha256),
-        *data_changes(logged, study.dataset.manifest),
+        *weights_changes(logged, prepared.weights.sha256),
+        *data_changes(logged, prepared.dataset.manifest),
         *config_changes(restored.changed, restored.notes),
     ]
     _print_changes(logged, changes)
     if asked.dry:
         return 0
-    end = run_experiment(restored.config, restored.recipe, progress, logged.manifest, cache)
+    end = run_experiment(restored.config, restored.provenance, progress, logged.manifest, cache)
     verdict = judge_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0
@@ -97,7 +95,7 @@ def _store_of_the_run(named: str | None) -> Store:
     if named is not None and "://" not in named:
         folder = Path(named).expanduser().resolve()
         if not (folder / "mlflow.db").is_file():
-            raise Mistake(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
+            raise UserError(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
         return Store(f"sqlite:///{folder / 'mlflow.db'}", folder)
     return store_with_runs(named)
 

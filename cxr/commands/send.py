@@ -4,14 +4,14 @@ import argparse
 
 from filelock import Timeout
 
-from cxr.config import TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking.outbox import Outbox, is_lost_connection, outboxes
 from cxr.tracking.store import locate_store, open_store
 
 
 def main(arguments: list[str]) -> None:
-    """Send everything that this folder's runs kept; what can't be sent stays, and raises `Mistake` at the end."""
+    """Send everything that this folder's runs kept; what can't be sent stays, and raises `UserError` at the end."""
     parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
     parser.add_argument("--uri", help="the server's address, if it is another one today")
     uri = parser.parse_args(arguments).uri
@@ -20,15 +20,15 @@ def main(arguments: list[str]) -> None:
         print("Nothing waits to be sent.")
     refused = [reason for outbox in waiting if (reason := _send(outbox, uri or outbox.uri))]
     if refused:
-        raise Mistake("; ".join(refused))
+        raise UserError("; ".join(refused))
 
 
 def _send(outbox: Outbox, uri: str) -> str | None:
     """Why it could not be sent; none if it was, or need not be yet."""
     try:
         open_store(locate_store(TrackingConfig(uri=uri)))
-    except Mistake as mistake:
-        raise Mistake(f"{mistake}; everything is still in {outbox.folder.parent}, and --uri sends it elsewhere") from None
+    except UserError as mistake:
+        raise UserError(f"{mistake}; everything is still in {outbox.folder.parent}, and --uri sends it elsewhere") from None
     try:
         with outbox.held(timeout=0):
             outbox.deliver()
@@ -37,7 +37,7 @@ def _send(outbox: Outbox, uri: str) -> str | None:
         return None
     except Exception as error:
         if is_lost_connection(error):
-            raise Mistake(f"{uri} was lost again: everything not sent is still in {outbox.folder.parent}") from None
+            raise UserError(f"{uri} was lost again: everything not sent is still in {outbox.folder.parent}") from None
         return f"{outbox.name} ({outbox.run_id[:8]}) can't be sent ({' '.join(str(error).split())}): it stays in {outbox.folder}"
     print(f"Sent {outbox.name} ({outbox.run_id[:8]}) to {uri}.")
     return None

@@ -7,7 +7,7 @@ from rich.table import Table
 from cxr.data.dataset import Dataset
 from cxr.data.survey import Survey, survey_of
 from cxr.progress import wide_console
-from cxr.words import in_words
+from cxr.text import in_words
 
 _MOST = 12  # rows of a table, or kinds in a line
 

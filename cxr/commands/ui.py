@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 
-from cxr.config import TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import save_view
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     port = free_port(asked.port)
     store = store_with_runs()
     if store.folder is None and store.uri.startswith(("http://", "https://")):
-        raise Mistake(f"the runs are on a server already: open {store.uri} in a browser")
+        raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
     page = save_view(store, asked.experiment, asked.sweep)
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
 
 
 def free_port(wanted: int) -> int:
-    """The first free port from `wanted` on; raises `Mistake` where twenty in a row are taken."""
+    """The first free port from `wanted` on; raises `UserError` where twenty in a row are taken."""
     for port in range(wanted, min(wanted + 20, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,4 +59,4 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return port
-    raise Mistake(f"no free port from {wanted} on: name another with --port")
+    raise UserError(f"no free port from {wanted} on: name another with --port")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config import FRESH, AugmentConfig
+from cxr.config.schema import FRESH, AugmentConfig
 
 
 @dataclass(frozen=True)

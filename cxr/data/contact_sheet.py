@@ -6,7 +6,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from cxr.data.grey import read_grey
+from cxr.data.images.decode import read_grey
 
 _MARK = "Software", "cxr data show"
 _SIDE, _GAP, _TITLE = 128, 4, 22  # pixels

@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.cache.cache import Cache
 from cxr.cache.rows import Rows
-from cxr.config import Config
-from cxr.data.decoded import Pixels, read_images
-from cxr.data.described import altered, describe
-from cxr.data.images import BadImage
-from cxr.data.listing import Listing
-from cxr.data.seen import Seen
+from cxr.cache.store import Cache
+from cxr.config.schema import Config
+from cxr.data.identity.annotate import altered, describe
+from cxr.data.image_list import Listing
+from cxr.data.images.hash_cache import Seen
+from cxr.data.images.image_file import BadImage
+from cxr.data.images.store import Pixels, read_images
 from cxr.data.split import PARTS, Part, split_images
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.words import in_words
+from cxr.text import in_words
 
 _NO_CONFLICTS = pd.DataFrame({"left_out": np.array([], bool)})
 
@@ -72,13 +72,13 @@ def read_dataset(
 ) -> Dataset:
     """Decode every image once, group copies and split them; without `split` all of them test.
 
-    Raises `Mistake` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
+    Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
     with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
     """
     pixels = read_listed(listing, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
-        raise Mistake(
+        raise UserError(
             f"can't read {listing.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
@@ -96,13 +96,13 @@ def read_listed(listing: Listing, size: int | None, stage: Stage, cache: Cache |
 
 
 def dataset_of(config: Config, listing: Listing, pixels: Pixels, split: bool = True) -> Dataset:
-    """Images that were read, grouped and split, or all testing. Raises `Mistake` as `read_dataset` does, but for bad images."""
+    """Images that were read, grouped and split, or all testing. Raises `UserError` as `read_dataset` does, but for bad images."""
     described = describe(listing, pixels, config.data.dicom_patients)
     if changed := altered(listing, described.images):
-        raise Mistake(_altered_in_words(changed, config))
+        raise UserError(_altered_in_words(changed, config))
     kept, conflicts = np.arange(len(described.images)), described.conflicts
     if len(conflicts) and config.data.on_conflict == "stop":
-        raise Mistake(_conflict_in_words(conflicts))
+        raise UserError(_conflict_in_words(conflicts))
     exactly = (listing.images["sha256"] != "").any()  # what a manifest says is meant
     leave_out = config.data.on_conflict == "leave_out" and not exactly
     if leave_out:

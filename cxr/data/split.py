@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.config import SplitConfig
-from cxr.data.listing import Listing
-from cxr.errors import Mistake
-from cxr.words import in_words, nearest
+from cxr.config.schema import SplitConfig
+from cxr.data.image_list import Listing
+from cxr.errors import UserError
+from cxr.text import in_words, nearest
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -34,25 +34,25 @@ def part_names(split: SplitConfig) -> tuple[Part, ...]:
 
 
 def check_split(listing: Listing, split: SplitConfig) -> None:
-    """Raise `Mistake` where these images can't be split like this, before any of them is read."""
+    """Raise `UserError` where these images can't be split like this, before any of them is read."""
     given, sources = listing.images["split"] != "", sorted(set(listing.images["source"]) - {""})
     if split.method == "column" and not given.all():
-        raise Mistake(
+        raise UserError(
             f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give "
             "data.manifest a column that says train, val or test (data.columns.split names it), or choose split=three_way"
         )
     if split.method != "column" and given.any():
-        raise Mistake(
+        raise UserError(
             "data.manifest says which image is in which part: keep that with split=column, or have them split anew with "
             "data.columns.split=null"
         )
     if split.method == "sources" and split.source not in sources:
         found = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
-        raise Mistake(f"split.source={split.source} is not a source of these images: {found}")
+        raise UserError(f"split.source={split.source} is not a source of these images: {found}")
     parts = part_names(split)
     for name, count in listing.class_counts().items():
         if count < len(parts):
-            raise Mistake(
+            raise UserError(
                 f"class {name} has {in_words(count, 'image')}, too few to split into {len(parts)} parts: "
                 "add images, leave it out with data.classes, or choose split=seed_80_20"
             )
@@ -61,17 +61,17 @@ def check_split(listing: Listing, split: SplitConfig) -> None:
 def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitConfig) -> pd.DataFrame:
     """The same rows with the part of each.
 
-    Raises `Mistake` where a class has no image left for one of the parts, and where a group would be torn apart.
+    Raises `UserError` where a class has no image left for one of the parts, and where a group would be torn apart.
     """
     if images.empty:
-        raise Mistake("no image is left to train on: cxr data check says what is wrong with each")
+        raise UserError("no image is left to train on: cxr data check says what is wrong with each")
     images = images.assign(split=assign_parts(images, split))
     check_groups(images)
     counts = images.groupby(["label", "split"]).size()
     for name in classes:
         for part in part_names(split):
             if (name, part) not in counts.index:
-                raise Mistake(
+                raise UserError(
                     f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
                 )
     return images
@@ -81,7 +81,7 @@ def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
     """Give each image a part, (n,), or "" where it may have none; images of one group always share one.
 
     `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
-    A group counts for the class of most of its images. Raises `Mistake` for a part that is none.
+    A group counts for the class of most of its images. Raises `UserError` for a part that is none.
     """
     if split.method == "column":
         return _from_column(images["split"])
@@ -140,12 +140,12 @@ def _by_source(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDA
 
 
 def check_groups(images: pd.DataFrame) -> None:
-    """Raise `Mistake` where images of one group (columns group, split, path) lie in more than one part."""
+    """Raise `UserError` where images of one group (columns group, split, path) lie in more than one part."""
     parts = images[images["split"] != ""].groupby("group")["split"].nunique()
     torn = parts.index[parts > 1]
     if len(torn):
         paths = sorted(images.loc[images["group"] == torn[0], "path"])
-        raise Mistake(
+        raise UserError(
             f"{in_words(len(torn), 'group')} of images that belong together would be on two sides of the split, for example "
             f"{paths[0]} and {paths[-1]}: copies, near copies and images of one patient need the same part"
         )
@@ -171,5 +171,5 @@ def _from_column(given: pd.Series) -> NDArray[np.str_]:
     said = given.fillna("").astype(str).str.strip().str.lower()
     unknown = sorted(set(said) - set(_SPELLINGS))
     if unknown:
-        raise Mistake(f"the column of the split says {unknown[0]!r}: it may say train, val or test")
+        raise UserError(f"the column of the split says {unknown[0]!r}: it may say train, val or test")
     return np.asarray(said.map(_SPELLINGS), str)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cxr.data.groups import of_several
+from cxr.data.identity.groups import of_several
 from cxr.data.manifest import summary
-from cxr.data.sources import SourceShortcut, source_shortcut
+from cxr.data.source_shortcut import SourceShortcut, source_shortcut
 
 
 @dataclass(frozen=True)

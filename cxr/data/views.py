@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.cache.rows import Rows
-from cxr.config import AugmentConfig
+from cxr.config.schema import AugmentConfig
 from cxr.data.augment import draw_views
 
 # All that decides, beside the pixels and what is asked for, what a view is; the first number counts changes of the drawing.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr.config import Config, EvaluationConfig
-from cxr.costs import cost_matrix
+from cxr.config.costs import cost_matrix
+from cxr.config.schema import Config, EvaluationConfig
 from cxr.data.manifest import COLUMNS
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature, scaled
 from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, judge_sets
 from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
@@ -21,7 +21,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles, roles_of
 from cxr.evaluation.subgroups import Subgroup, subgroups
 from cxr.evaluation.triage import Triage, judge_triage, zones_of
-from cxr.words import nearest
+from cxr.text import nearest
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,15 @@ class Assessment:
 
 
 def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_columns: Sequence[str]) -> None:
-    """Raise `Mistake` for classes and columns that the data does not have, before anything is trained."""
+    """Raise `UserError` for classes and columns that the data does not have, before anything is trained."""
     roles_of(settings, classes)
     cost_matrix(settings.costs, classes, "evaluation.costs")
     known = [*(name for name in COLUMNS if name not in ("path", "label", "split")), *more_columns]
     for name in settings.subgroups or ():
         if name not in known:
-            raise Mistake(f"evaluation.subgroups: the manifest has no column {name}: {nearest(name, known)}; see data.columns.more")
+            raise UserError(
+                f"evaluation.subgroups: the manifest has no column {name}: {nearest(name, known)}; see data.columns.more"
+            )
 
 
 def subgroup_columns(config: Config) -> list[str]:
@@ -92,7 +94,7 @@ def subgroup_columns(config: Config) -> list[str]:
 
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
-    """Choose on validation, judge on what is left, and count everything. Raises `Mistake` for a class that is not there."""
+    """Choose on validation, judge on what is left, and count everything. Raises `UserError` for a class that is not there."""
     validation, judged = evidence.validation, evidence.judged
     roles = roles_of(settings, judged.classes)
     costs = costs_of(settings, roles, judged.classes)

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import losses, squared_errors
-from cxr.words import slug
+from cxr.text import slug
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 _IN_A_BIN = 10  # images at least; with fewer, errors say more of the bins than of the model

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.predictions import Predictions
-from cxr.words import slug
+from cxr.text import slug
 
 
 @dataclass(frozen=True)

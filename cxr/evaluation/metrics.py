@@ -21,7 +21,7 @@ from cxr.evaluation.estimates import (
 )
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
-from cxr.words import slug
+from cxr.text import slug
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm
 from cxr.evaluation.estimates import placements
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
-from cxr.words import slug
+from cxr.text import slug
 
 RESAMPLES = 2000
 _COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc_macro_ovr")

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.spreadsheet import read_csv, write_csv
-from cxr.words import slug
+from cxr.safe_csv import read_csv, write_csv
+from cxr.text import slug
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.predictions import Predictions
-from cxr.words import slug
+from cxr.text import slug
 
 _CELLS = 4_000_000  # of the largest array that a batch of resamples may need
 

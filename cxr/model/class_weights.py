@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config import LossConfig
+from cxr.config.schema import LossConfig
 
 
 def class_weights(loss: LossConfig, counts: Sequence[int]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from cxr.config import BACKBONE_BLOCKS
+from cxr.config.schema import BACKBONE_BLOCKS
 
 HEAD = "head"
 _BLOCKS_UPWARD = (*BACKBONE_BLOCKS, HEAD)

@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 from numpy.typing import NDArray
 
-from cxr.config import LossConfig
+from cxr.config.schema import LossConfig
 
 
 def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Callable[[Any, Any], Any]:

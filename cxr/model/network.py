@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from cxr.config import BackboneConfig
+from cxr.config.schema import BackboneConfig
 from cxr.model.weights import Weights
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from cxr.config import Config, OptimizerConfig
+from cxr.config.schema import Config, OptimizerConfig
 from cxr.model.freeze import HEAD, block_of
 
 _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {

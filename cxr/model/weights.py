@@ -11,8 +11,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cxr.config import BackboneConfig
-from cxr.errors import Mistake
+from cxr.config.schema import BackboneConfig
+from cxr.errors import UserError
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
 _KERAS_HOST = "storage.googleapis.com"
@@ -45,7 +45,7 @@ class Weights:
 def locate_weights(backbone: BackboneConfig) -> Weights:
     """Find the weights that the config names and check that they fit its alpha.
 
-    Raises `Mistake` for a file that is missing, unreadable or of another architecture, and for ImageNet weights that are
+    Raises `UserError` for a file that is missing, unreadable or of another architecture, and for ImageNet weights that are
     neither in Keras' cache nor within reach.
     """
     if backbone.weights == "none":
@@ -54,7 +54,7 @@ def locate_weights(backbone: BackboneConfig) -> Weights:
         return _imagenet(backbone)
     path = PHANTOM_WEIGHTS if backbone.weights == "phantom" else Path(backbone.weights).expanduser()
     if not path.is_file():
-        raise Mistake(f"backbone.weights={backbone.weights}: no such file; give imagenet, phantom, none, or a .h5 file's path")
+        raise UserError(f"backbone.weights={backbone.weights}: no such file; give imagenet, phantom, none, or a .h5 file's path")
     _check_fit(path, backbone)
     return Weights(path=path.resolve())
 
@@ -74,7 +74,7 @@ def _imagenet(backbone: BackboneConfig) -> Weights:
     try:
         socket.create_connection(_KERAS_ADDRESS, timeout=3).close()
     except OSError:
-        raise Mistake(
+        raise UserError(
             "backbone.weights=imagenet needs the network once, and there is none: on a machine that has it download "
             f"https://{_KERAS_HOST}/tensorflow/keras-applications/mobilenet_v2/{name}, then give backbone.weights=FILE"
         ) from None
@@ -88,16 +88,16 @@ def _check_fit(path: Path, backbone: BackboneConfig) -> None:
             file.visititems(lambda name, item: _count_array(found, name, item))
             keras_3 = "layers" in file
     except (OSError, ValueError) as error:
-        raise Mistake(f"backbone.weights={path} can't be read as an HDF5 weights file ({error}): give another") from None
+        raise UserError(f"backbone.weights={path} can't be read as an HDF5 weights file ({error}): give another") from None
     if keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
         right = (
             "end in .weights.h5, as it is in Keras 3's format"
             if keras_3
             else "end in .h5 without .weights, as it is in the older format"
         )
-        raise Mistake(f"backbone.weights={path}: rename the file to {right}")
+        raise UserError(f"backbone.weights={path}: rename the file to {right}")
     if found != expected_shapes(backbone.alpha):
-        raise Mistake(
+        raise UserError(
             f"backbone.weights={path} does not fit MobileNetV2 with backbone.alpha={backbone.alpha:g} and no top "
             f"(it holds {found.total()} arrays, {expected_shapes(backbone.alpha).total()} are needed): "
             f"{_fitting_alpha(found)}"

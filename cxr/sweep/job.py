@@ -9,34 +9,35 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from cxr.composition import job_of, recipe_of, typed
-from cxr.console import keep_going_without_output
-from cxr.errors import Mistake, RunFailed
-from cxr.experiment import run_experiment
+from cxr.config.compose import job_of, provenance_of, typed
+from cxr.config.provenance import SweepJob
+from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.recipe import SweepJob
+from cxr.run.start import run_experiment
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
-from cxr.words import duration, printable
+from cxr.system import keep_going_without_output, prepare_memory
+from cxr.text import duration, printable
 
 
 def run_job(composed: DictConfig) -> float | None:
     """Hydra's task function: do the job, write down what came of it, and return the objective (none where it failed)."""
     folder, number = job_of(composed)
-    plan, recipe, started = Plan.load(folder), recipe_of(composed), time.perf_counter()
-    name = plan.name_of(number, recipe.overrides)
+    plan, provenance, started = Plan.load(folder), provenance_of(composed), time.perf_counter()
+    name = plan.name_of(number, provenance.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     keep_going_without_output()
+    prepare_memory()  # a worker is a process of its own
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
-    found = Outcome(number, name, "failed", overrides=recipe.overrides)
+    found = Outcome(number, name, "failed", overrides=provenance.overrides)
     try:
         job = SweepJob(plan.id, folder, number, name, plan.at_once)
-        end = run_experiment(typed(composed), replace(recipe, job=job), progress)
+        end = run_experiment(typed(composed), replace(provenance, job=job), progress)
         kind: Kind = "before" if end.was_finished else "finished"
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
-    except Mistake as mistake:
+    except UserError as mistake:
         found = replace(found, kind="mistake", reason=str(mistake))
     except RunFailed as failure:
         found = replace(found, reason=str(failure))

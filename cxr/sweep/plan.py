@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cxr.composition import compose, expand, typed
-from cxr.config import Config
-from cxr.errors import Mistake
-from cxr.fingerprint import config_fingerprint, fingerprint_of
-from cxr.recipe import Recipe
+from cxr.config.compose import compose, expand, typed
+from cxr.config.fingerprint import config_fingerprint, fingerprint_of
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config
+from cxr.errors import UserError
 from cxr.tracking.store import FOLDER
 
 PLACE = FOLDER / "sweeps"
@@ -49,8 +49,8 @@ class Plan:
         return Plan(**{**said, "swept": tuple(said["swept"]), "names": tuple(said["names"])})
 
 
-def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Recipe]]]:
-    """Compose and check every job; raises `Mistake` for the first that can't be run.
+def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Provenance]]]:
+    """Compose and check every job; raises `UserError` for the first that can't be run.
 
     Returns the plan, a config that holds what all jobs have in common, and the configs and recipes of the jobs by number,
     none of them where a search chooses them one by one.
@@ -59,10 +59,10 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
     jobs = []
     for job in expansion.jobs or []:
         try:
-            composed, recipe = compose(job)
-            jobs.append((typed(composed), recipe))
-        except Mistake as mistake:
-            raise Mistake(f"job {' '.join(job)}: {mistake}") from None
+            composed, provenance = compose(job)
+            jobs.append((typed(composed), provenance))
+        except UserError as mistake:
+            raise UserError(f"job {' '.join(job)}: {mistake}") from None
     common = jobs[0][0] if jobs else typed(expansion.common)
     if expansion.jobs is None:
         identity = [config_fingerprint(common), expansion.search, *overrides]

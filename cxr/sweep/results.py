@@ -4,15 +4,15 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from cxr.comparison.baseline import baselines_like
+from cxr.compare.baseline import baselines_like
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
 from cxr.progress import plain_console, wide_console
-from cxr.spreadsheet import write_csv
+from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
+from cxr.text import in_words, part_in_full
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
-from cxr.words import in_words, part_in_full
 
 # Beside the metric that orders the jobs: what people look at first, of the part that judges.
 SHOWN = {"accuracy": "accuracy", "balanced_accuracy": "balanced", "auc_macro_ovr": "macro AUC", "covid/sensitivity": "COVID sens."}

@@ -7,38 +7,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from cxr.composition import asked_overrides, compose_and_call
-from cxr.config import Config
-from cxr.experiment import finished_twin
-from cxr.memory import prepare_memory
-from cxr.preparation import prepare
+from cxr.config.compose import compose_and_call
+from cxr.config.provenance import Provenance, SweepJob
+from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.recipe import Recipe, SweepJob
-from cxr.study import Study
+from cxr.run.attempt import finished_twin
+from cxr.run.prepared import PreparedRun, prepare
 from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
-from cxr.sweep.plan import Plan, make_plan
+from cxr.sweep.plan import Plan
+from cxr.sweep.results import print_results, results_frame, write_results
+from cxr.text import in_words
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.words import in_words
 
 LISTED = 60  # jobs that are named before they run
 
 
-def run_sweep() -> int:
-    """Run this process' arguments as a sweep. Returns the exit code: 0, or 1 or 2 where a job failed or was refused.
+def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]]) -> int:
+    """Run this process' arguments as the sweep that was planned. Returns the exit code: 1 a job failed, 2 one was rejected, else 0.
 
-    Raises `Mistake` for what is wrong with any job before the first one runs.
+    Raises `UserError` for what is wrong with the data of any job before the first one runs.
     """
-    prepare_memory()
-    plan, common, jobs = make_plan(asked_overrides())
     store = locate_store(common.tracking)
     check_store(store)
-    studies = _look_ahead(plan, jobs)
+    prepared_jobs = _look_ahead(plan, jobs)
     open_store(store)
     close_cut_off_runs(store)
-    done = {number for number, study in enumerate(studies) if not study.config.force and finished_twin(study)}
+    done = {number for number, prepared in enumerate(prepared_jobs) if not prepared.config.force and finished_twin(prepared)}
     plan.save()
     forget_outcomes(plan.folder)
     _announce(plan, done)
@@ -71,22 +68,20 @@ def run_sweep() -> int:
 
 
 def _show(plan: Plan, outcomes: list[Outcome]) -> None:
-    from cxr.sweep.results import print_results, results_frame, write_results  # pandas and matplotlib wait until there is a table
-
     frame = results_frame(plan, outcomes)
     if not frame.empty:
         write_results(plan, frame)
     print_results(plan, frame, outcomes, os.environ.get("CXR_COMMAND", "cxr"))
 
 
-def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Recipe]]) -> list[Study]:
+def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[PreparedRun]:
     """Check every job's data and weights, and decode images that processes will share."""
-    studies = []
-    for number, (config, recipe) in enumerate(jobs):
+    prepared_jobs = []
+    for number, (config, provenance) in enumerate(jobs):
         job = SweepJob(plan.id, plan.folder, number, plan.names[number], plan.at_once)
         progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
-        studies.append(prepare(config, replace(recipe, job=job), progress))
-    return studies
+        prepared_jobs.append(prepare(config, replace(provenance, job=job), progress))
+    return prepared_jobs
 
 
 def _announce(plan: Plan, done: set[int]) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from cxr.cores import cores
+from cxr.system import cores
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _CODE = ("cxr", "conf", "scripts", "pyproject.toml")

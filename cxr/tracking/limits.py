@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
 
 MOST_IN_NAME = 250  # characters of a metric, param or tag name
 MOST_IN_PARAM = 6000
@@ -13,20 +13,20 @@ _WRAPPED = len("vs_baseline/") + len("_lo")  # what is put around a metric's nam
 
 
 def check_metric_names(names: Iterable[str]) -> None:
-    """Raise `Mistake` where a metric of this name, in any part and with its interval, would be longer than a store can hold."""
+    """Raise `UserError` where a metric of this name, in any part and with its interval, would be longer than a store can hold."""
     longest = max(names, key=len)
     if len(longest) + _WRAPPED > MOST_IN_NAME:
-        raise Mistake(
+        raise UserError(
             f"a class has so long a name that its metrics ({longest[:40]}...) pass the {MOST_IN_NAME} characters that MLflow "
             f"holds, by {len(longest) + _WRAPPED - MOST_IN_NAME}: give it a shorter one, in the folder or with data.merge"
         )
 
 
 def check_names(experiment: str, run_name: str | None) -> None:
-    """Raise `Mistake` for names of an experiment or run that a store can't hold."""
+    """Raise `UserError` for names of an experiment or run that a store can't hold."""
     for key, name, most in (("experiment", experiment, MOST_IN_EXPERIMENT), ("run_name", run_name or "-", MOST_IN_TAG)):
         if not name.strip() or len(name) > most or not name.isprintable():
-            raise Mistake(f"tracking.{key}={name[:40]!a} can't be kept: give a text in one line of 1 to {most} characters")
+            raise UserError(f"tracking.{key}={name[:40]!a} can't be kept: give a text in one line of 1 to {most} characters")
 
 
 def shortened(values: Mapping[str, str], most: int) -> dict[str, str]:

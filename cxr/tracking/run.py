@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.config import Config, settings
-from cxr.errors import Mistake, RunFailed
+from cxr.config.schema import Config, settings
+from cxr.errors import RunFailed, UserError
 from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
 from cxr.tracking.outbox import (
     Item,
@@ -125,10 +125,10 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
     known = shortened({key: value for key, value in tags.items() if value is not None}, MOST_IN_TAG)
     try:
         run = _begun(store, config, name, known, go_on)
-    except Mistake:
+    except UserError:
         raise
     except Exception as error:  # of SQLAlchemy, requests or MLflow; nothing has been done yet
-        raise Mistake(refusal_in_words(store.uri, error)) from error
+        raise UserError(refusal_in_words(store.uri, error)) from error
     with run.outbox.held() if run.outbox else nullcontext():
         try:
             run.log_params(flat_params(config), known=_params_of(go_on) if go_on else ())
@@ -138,7 +138,7 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
             _end_badly(run, "KILLED", None)
             raise
         except BaseException as error:
-            told = isinstance(error, Mistake | RunFailed)
+            told = isinstance(error, UserError | RunFailed)
             _end_badly(run, "FAILED", str(error) if told else f"{type(error).__name__}: {error}")
             raise
         run.end("FINISHED")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
+from cxr.text import nearest, printable
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
 from cxr.tracking.store import Store, folder_of
-from cxr.words import nearest, printable
 
 FINISHED = "attributes.status = 'FINISHED'"
 _ID = re.compile(r"[0-9a-f]{4,32}")
@@ -37,7 +37,7 @@ class LoggedRun:
         return self.id[:8]
 
     def file(self, name: str) -> Path:
-        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `Mistake` where there is none.
+        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `UserError` where there is none.
 
         A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
         are meant.
@@ -48,20 +48,20 @@ class LoggedRun:
             for folder in (logged, *([beside / "artifacts" / self.id / "artifacts"] if beside else [])):
                 if (folder / name).is_file():
                     return folder / name
-            raise Mistake(f"run {self.name} ({self.short_id}) has no {name}: it should be in {logged}")
+            raise UserError(f"run {self.name} ({self.short_id}) has no {name}: it should be in {logged}")
         import mlflow
 
         try:
             return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, tracking_uri=self.store))
         except Exception as error:  # MLflow's own, of its clients of object stores, or of the network
-            raise Mistake(f"can't fetch {name} of run {self.name} ({self.short_id}): {' '.join(str(error).split())}") from None
+            raise UserError(f"can't fetch {name} of run {self.name} ({self.short_id}): {' '.join(str(error).split())}") from None
 
     def has_file(self, name: str) -> bool:
         """Whether the run's store has this artifact; of a server's only the list is fetched."""
         if urlsplit(self.artifacts).scheme in ("", "file"):
             try:
                 return self.file(name).is_file()
-            except Mistake:
+            except UserError:
                 return False
         import mlflow
 
@@ -89,7 +89,7 @@ def finished_runs(tags: Mapping[str, str], experiment: str | None = None) -> lis
 
 
 def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]:
-    """Runs that an MLflow filter lets through, latest first; raises `Mistake` for a filter that MLflow can't read."""
+    """Runs that an MLflow filter lets through, latest first; raises `UserError` for a filter that MLflow can't read."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -106,7 +106,7 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
         except MlflowException as error:
             if is_lost_connection(error):
                 raise
-            raise Mistake(f"MLflow can't use the filter {wanted!r}: {error.message}") from None
+            raise UserError(f"MLflow can't use the filter {wanted!r}: {error.message}") from None
         found += [_logged(run) for run in page]
         token = page.token
         if not token:
@@ -114,18 +114,18 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
 
 
 def find_run(reference: str, store: Store) -> LoggedRun:
-    """The run with this id, beginning of an id, or name (the latest of that name); raises `Mistake` if there is none."""
+    """The run with this id, beginning of an id, or name (the latest of that name); raises `UserError` if there is none."""
     runs = filtered_runs("")
     if not runs:
-        raise Mistake(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
+        raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
     by_id = [run for run in runs if _ID.fullmatch(reference) and run.id.startswith(reference)]
     if len(by_id) > 1:
-        raise Mistake(f"{len(by_id)} runs have ids that begin with {reference}: write more of it")
+        raise UserError(f"{len(by_id)} runs have ids that begin with {reference}: write more of it")
     named = [run for run in runs if run.name == reference]
     finished = [run for run in named if run.is_finished]
     if found := by_id or finished or named:
         return found[0]
-    raise Mistake(f"there is no run {reference}: {nearest(reference, dict.fromkeys(run.name for run in runs[:20]))}")
+    raise UserError(f"there is no run {reference}: {nearest(reference, dict.fromkeys(run.name for run in runs[:20]))}")
 
 
 def find_runs(references: Sequence[str], wanted: str | None, store: Store) -> list[LoggedRun]:

@@ -8,8 +8,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock
 
-from cxr.config import TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking.usable import check_address, check_database, check_folder
 
 FOLDER = Path("mlruns")  # in the folder that the user is in
@@ -32,14 +32,14 @@ class Store:
 
 
 def locate_store(tracking: TrackingConfig) -> Store:
-    """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `Mistake` if it can't be used."""
+    """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
     uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         folder = FOLDER.resolve()
         return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder)
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in (*_SERVERS, *_DATABASES):
-        raise Mistake(
+        raise UserError(
             f"tracking store {uri!r} is not one that MLflow can write to: give http://HOST:PORT or sqlite:///FILE as "
             "tracking.uri or MLFLOW_TRACKING_URI, or neither for mlruns/mlflow.db"
         )
@@ -72,19 +72,19 @@ def folder_of(uri: str) -> Path | None:
 
 
 def check_store(store: Store) -> None:
-    """Raise `Mistake` where runs can't be written to the store; takes no time, and wants no mlflow."""
+    """Raise `UserError` where runs can't be written to the store; takes no time, and wants no mlflow."""
     check_folder(FOLDER.resolve())  # also beside a server: what is under way, and what it could not be told, lies there
     if store.folder is not None:
         check_database(store.folder / "mlflow.db", writing=True)
     elif (folder := folder_of(store.uri)) is not None and not folder.is_dir():
-        raise Mistake(f"tracking store {store.uri} lies in a folder that does not exist: make it, or correct tracking.uri")
+        raise UserError(f"tracking store {store.uri} lies in a folder that does not exist: make it, or correct tracking.uri")
 
 
 def store_with_runs(uri: str | None = None) -> Store:
-    """The store to read runs from: the one of this address, else the one that runs go to here; raises `Mistake` if it has none."""
+    """The store to read runs from: the one of this address, else the one of this folder; raises `UserError` if it has none."""
     store = locate_store(TrackingConfig(uri=uri))
     if store.folder is not None and not (store.folder / "mlflow.db").is_file():
-        raise Mistake(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
+        raise UserError(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
     if store.folder is not None:
         check_database(store.folder / "mlflow.db", writing=False)
     return store
@@ -119,7 +119,7 @@ def open_store(store: Store) -> None:
         with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
             mlflow.search_experiments(max_results=1)
     except Exception as error:  # of SQLAlchemy, requests, the system, or MLflow itself
-        raise Mistake(refusal_in_words(store.uri, error)) from error
+        raise UserError(refusal_in_words(store.uri, error)) from error
 
 
 def refusal_in_words(uri: str, error: Exception) -> str:
@@ -140,7 +140,7 @@ def experiment_id(store: Store, name: str) -> str:
         location = (store.folder / "artifacts").as_uri() if store.folder else None
         if found is not None:
             if location and found.artifact_location != location:
-                raise Mistake(
+                raise UserError(
                     f"this store was moved: files of new runs would go to {found.artifact_location}; it can be read (compare, ui, "
                     "reproduce --from), so make new runs in another folder, or move it back"
                 )

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from rich.filesize import decimal as in_bytes
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
 
 SPARE_BYTES = 100 * 10**6  # a run writes a model twice, figures, tables and a checkpoint: some 30 to 80 MB
 _PATIENCE = 15  # seconds that another program may hold the database before a run starts
@@ -27,25 +27,25 @@ _DRIVERS = {
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `Mistake` where nothing can be written to this folder `mlruns`, or its disk is full."""
+    """Raise `UserError` where nothing can be written to this folder `mlruns`, or its disk is full."""
     for place in (folder, folder / "artifacts"):
         if place.exists() and not place.is_dir():
-            raise Mistake(f"{place} is a file, and runs need a folder of this name: move it away, or work in another folder")
+            raise UserError(f"{place} is a file, and runs need a folder of this name: move it away, or work in another folder")
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK):
-        raise Mistake(f"{folder} can't be written to by this user: work in another folder, or set MLFLOW_TRACKING_URI")
+        raise UserError(f"{folder} can't be written to by this user: work in another folder, or set MLFLOW_TRACKING_URI")
     if (free := shutil.disk_usage(folder if folder.exists() else folder.parent).free) < SPARE_BYTES:
-        raise Mistake(
+        raise UserError(
             f"the disk of {folder} has {in_bytes(free)} left, and a run needs up to {in_bytes(SPARE_BYTES)}: "
             "free some, or work in a folder on another disk"
         )
 
 
 def check_database(file: Path, writing: bool) -> None:
-    """Raise `Mistake` for an sqlite file that is damaged, held by another program or, for writing, may not be written to."""
+    """Raise `UserError` for an sqlite file that is damaged, held by another program or, for writing, may not be written to."""
     if not file.exists():
         return
     if not file.is_file():
-        raise Mistake(f"{file} is not a file: move it away, or work in another folder")
+        raise UserError(f"{file} is not a file: move it away, or work in another folder")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE)) as database:
             database.execute("SELECT name FROM sqlite_master").fetchall()
@@ -53,11 +53,11 @@ def check_database(file: Path, writing: bool) -> None:
                 database.execute("BEGIN IMMEDIATE")
                 database.rollback()
     except sqlite3.Error as error:
-        raise Mistake(f"the store {file} can't be used: {_what_to_do(error)}") from None
+        raise UserError(f"the store {file} can't be used: {_what_to_do(error)}") from None
 
 
 def check_address(uri: str) -> None:
-    """Raise `Mistake` for the address of a server or database that does not answer, or whose driver is not here."""
+    """Raise `UserError` for the address of a server or database that does not answer, or whose driver is not here."""
     scheme = urlsplit(uri).scheme
     database, _, driver = scheme.partition("+")
     if scheme in ("http", "https"):
@@ -68,15 +68,15 @@ def check_address(uri: str) -> None:
     found = drivers.get(driver or next(iter(drivers)))
     if found is None:
         known = ", ".join(f"{database}+{name}" for name in drivers)
-        raise Mistake(f"tracking store {scheme}://... names a driver that is not known: give {database} or one of {known}")
+        raise UserError(f"tracking store {scheme}://... names a driver that is not known: give {database} or one of {known}")
     module, package = found
     if find_spec(module) is None:
-        raise Mistake(f"tracking store {scheme}://... needs a package that is not here: pip install {package}")
+        raise UserError(f"tracking store {scheme}://... needs a package that is not here: pip install {package}")
     try:
         split = urlsplit(uri)
         socket.create_connection((split.hostname or "localhost", split.port or port), timeout=3).close()
     except (OSError, ValueError) as error:
-        raise Mistake(f"no {database} answers at the address of the tracking store ({error}): start it, or correct it") from None
+        raise UserError(f"no {database} answers at the address of the tracking store ({error}): start it, or correct it") from None
     return None
 
 
@@ -84,7 +84,7 @@ def _check_server(uri: str) -> None:
     try:
         urlopen(f"{uri.rstrip('/')}/health", timeout=3).close()  # noqa: S310 (http or https: the caller looked)
     except (URLError, OSError, ValueError) as error:
-        raise Mistake(
+        raise UserError(
             f"no MLflow server answers at {uri} ({getattr(error, 'reason', error)}): start it, or correct tracking.uri or "
             "MLFLOW_TRACKING_URI"
         ) from None

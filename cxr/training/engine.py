@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from cxr.config import EngineConfig
+from cxr.config.schema import EngineConfig
 
 Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values

@@ -10,20 +10,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache.cache import Cache
 from cxr.cache.rows import Rows
-from cxr.config import Config
+from cxr.cache.store import Cache
+from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
 from cxr.errors import TrainingDiverged
-from cxr.model.cut import cut
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
+from cxr.model.partition import cut
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
-from cxr.training.history import Epoch, History, epochs_since_best, reductions
-from cxr.training.inputs import Activations, FrozenWork, Images, Inputs
+from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
+from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
 from cxr.training.steps import Loss, Score, Steps
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config import Config
-from cxr.cores import cores
-from cxr.data.images import DECODER
+from cxr.config.schema import Config
+from cxr.data.images.image_file import DECODER
 from cxr.data.views import MOVER, Viewer
-from cxr.model.cut import Cut, weights_hash
+from cxr.model.partition import Cut, weights_hash
+from cxr.system import cores
 from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
 
 _LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some

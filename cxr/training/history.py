@@ -1,7 +1,9 @@
-"""How a training went, epoch by epoch."""
+"""How a training went: its epochs, the work on the frozen part, and the check of the saved model. Imports no TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from cxr.text import in_words
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,34 @@ class History:
     def losses_of(self, phase: str) -> list[float]:
         """Validation losses of a phase's epochs so far."""
         return [epoch.metrics["val/loss"] for epoch in self.epochs if epoch.phase == phase]
+
+
+@dataclass
+class FrozenWork:
+    """How many activations a run had to compute, and how many it found in the cache."""
+
+    computed: int = 0
+    found: int = 0
+
+
+@dataclass(frozen=True)
+class Verified:
+    """On how many held-out images the saved model was asked, and the largest difference in a probability."""
+
+    images: int
+    largest: float
+    tolerance: float
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the difference is one of rounding."""
+        return self.largest <= self.tolerance  # false for what is no number
+
+    @property
+    def in_words(self) -> str:
+        """What was found."""
+        said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
+        return said if self.agreed else f"{said}: all predictions are made by the saved model instead; please report this"
 
 
 def epochs_since_best(losses: Sequence[float]) -> int:

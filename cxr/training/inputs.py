@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache.cache import Cache
-from cxr.cache.pieces import CacheUnusable, Values
 from cxr.cache.rows import Rows, RowsLost
+from cxr.cache.shards import CacheUnusable, Values
+from cxr.cache.store import Cache
 from cxr.data.views import Viewer
 from cxr.training.frozen import FrozenPart
+from cxr.training.history import FrozenWork
 
 # Where activations can't be kept on disk they are held in memory up to this, and beyond it computed whenever they are needed.
 _IN_MEMORY_BYTES = 512 * 2**20
@@ -52,14 +53,6 @@ class Images:
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """Images under the view."""
         return self.viewer.see(rows, view)
-
-
-@dataclass
-class FrozenWork:
-    """How many activations a run had to compute, and how many it found in the cache."""
-
-    computed: int = 0
-    found: int = 0
 
 
 @dataclass

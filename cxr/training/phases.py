@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.model.freeze import HEAD
 
 
@@ -18,7 +18,7 @@ class Phase:
 def plan_phases(config: Config) -> list[Phase]:
     """The phases that the config asks for; their epochs add up to `training.epochs`.
 
-    >>> from cxr.config import FreezeConfig, TrainingConfig
+    >>> from cxr.config.schema import FreezeConfig, TrainingConfig
     >>> deep = Config(freeze=FreezeConfig(trainable_from="block_13", warmup_epochs=3), training=TrainingConfig(epochs=10))
     >>> [(phase.name, phase.epochs) for phase in plan_phases(deep)]
     [('head warm-up', 3), ('fine-tuning', 7)]

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import Any
 
-from cxr.config import TrainingConfig
-from cxr.cores import cores, fair_share
+from cxr.config.schema import TrainingConfig
+from cxr.system import cores, fair_share
 
 
 def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:

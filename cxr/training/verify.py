@@ -1,42 +1,21 @@
 """Whether the saved model says what the predictions say, however those were computed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr.cache.rows import Rows
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.data.split import Part
 from cxr.model.saved import load_model
-from cxr.words import in_words
+from cxr.training.history import Verified
 
 # Largest difference in a probability that is rounding and not a mistake, by training.precision.
 _TOLERANCES = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 5e-2}
 
 ByPart = dict[Part, NDArray[np.float64]]  # part of the split: probabilities (rows of the part, classes)
-
-
-@dataclass(frozen=True)
-class Verified:
-    """On how many held-out images the saved model was asked, and the largest difference in a probability."""
-
-    images: int
-    largest: float
-    tolerance: float
-
-    @property
-    def agreed(self) -> bool:
-        """Whether the difference is one of rounding."""
-        return self.largest <= self.tolerance  # false for what is no number
-
-    @property
-    def in_words(self) -> str:
-        """What was found."""
-        said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
-        return said if self.agreed else f"{said}: all predictions are made by the saved model instead; please report this"
 
 
 def verify(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from measure import Measured, plain_loop, timed_process
 
-from cxr.config import TrackingConfig
+from cxr.config.schema import TrackingConfig
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import locate_store, open_store
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from contest import Images
 
-from cxr.config import AugmentConfig, BackboneConfig, Config, EngineConfig
-from cxr.cores import cores
-from cxr.data.folders import find_images
-from cxr.memory import prepare_memory
+from cxr.config.schema import AugmentConfig, BackboneConfig, Config, EngineConfig
+from cxr.data.sources.folders import find_images
+from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
 
@@ -31,10 +30,10 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     prepare_tensorflow(Config().training)
     from openvino import AsyncInferQueue
 
-    from cxr.data.decoded import read_images
+    from cxr.data.images.store import read_images
     from cxr.data.views import Viewer
-    from cxr.model.cut import cut
     from cxr.model.network import build_network
+    from cxr.model.partition import cut
     from cxr.model.weights import Weights
     from cxr.progress import Progress
     from cxr.training.engine import BATCHES, compile_openvino

@@ -15,7 +15,7 @@ from contest import Images
 from measure import timed_process
 from PIL import Image
 
-from cxr.cores import cores
+from cxr.system import cores
 
 _CHUNK = 64  # images that a process is given at a time
 

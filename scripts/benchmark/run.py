@@ -12,11 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cxr.config import PhantomConfig
-from cxr.cores import cores
-from cxr.data.phantom import ensure_drawn
+from cxr.config.schema import PhantomConfig
+from cxr.data.sources.phantom import ensure_drawn
 from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.progress import wide_console
+from cxr.system import cores
 
 TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
 

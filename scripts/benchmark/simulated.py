@@ -10,13 +10,13 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 
-from cxr.config import EvaluationConfig
-from cxr.cores import cores
+from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Evidence, assess
 from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import pictures_of
 from cxr.evaluation.metrics import evaluate, with_resampling
 from cxr.evaluation.predictions import Predictions
+from cxr.system import cores
 
 CLASSES = ("COVID", "Lung Opacity", "Normal", "Viral Pneumonia")
 NAMES = (

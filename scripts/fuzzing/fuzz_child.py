@@ -16,7 +16,7 @@ from random import Random
 from fuzz_cases import LIMIT, TABLES, Case, Inputs, file_of, rng_of
 from fuzz_contract import PEAK_BYTES, SECONDS, check_image, check_limit, check_table
 
-from cxr.data.images import decode
+from cxr.data.images.image_file import decode
 
 ADDRESS_SPACE = 8 * 2**30  # beyond it this process runs out of memory, and not the machine
 

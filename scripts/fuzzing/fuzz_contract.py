@@ -1,4 +1,4 @@
-"""What has to be true of the answer to any input: an image is read or refused in one line, a table is read or a Mistake."""
+"""What has to be true of the answer to any input: an image is read or refused in one line, a table is read or a UserError."""
 
 from pathlib import Path
 from random import Random
@@ -7,11 +7,11 @@ from typing import Any
 from fuzz_dicom import PERSON
 from fuzz_limits import LIMITS
 
-from cxr.config import ColumnsConfig, DataConfig
-from cxr.data.images import decode
-from cxr.data.listing import COLUMNS
-from cxr.data.tables import read_table
-from cxr.errors import Mistake
+from cxr.config.schema import ColumnsConfig, DataConfig
+from cxr.data.image_list import COLUMNS
+from cxr.data.images.image_file import decode
+from cxr.data.sources.tables import read_table
+from cxr.errors import UserError
 
 SECONDS, PEAK_BYTES = 5.0, 2_000_000_000  # of one case
 
@@ -44,12 +44,12 @@ def check_table(rng: Random, file: Path, root: Path) -> bool:
     data.merge = seldom({}, {"ill": ["well", "other"]}, {"both": ["ill", "s"]})
     try:
         listing = read_table(file, root, data)
-    except Mistake as mistake:
+    except UserError as mistake:
         lines = str(mistake).splitlines()
     else:
         lines = []
     if lines:
-        assert len(lines) == 1, f"a Mistake of several lines: {' | '.join(lines)}"
+        assert len(lines) == 1, f"a UserError of several lines: {' | '.join(lines)}"
         return False
     assert set(COLUMNS) <= set(listing.images.columns), "a column is missing"
     assert all(isinstance(cell, str) for cell in listing.images.to_numpy().ravel()), "a cell is not text"

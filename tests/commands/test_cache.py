@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxr.cache.cache import Cache
-from cxr.cache.pieces import Values
-from cxr.cache.room import Kind, entries_of, lock_of
+from cxr.cache.eviction import Kind, entries_of, lock_of
+from cxr.cache.shards import Values
+from cxr.cache.store import Cache
 from cxr.commands.cache import main
 
 OF_HEAD = {"boundary": "pooled", "image_size": 96, "input_range": [-1.0, 1.0], "engine": "openvino 1.0", "augment": None}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cxr.commands.compare import main
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from tests.logged_runs import MakeRun
 
 
@@ -74,7 +74,7 @@ def test_a_filter_picks_runs(three: MakeRun, capsys: pytest.CaptureFixture[str])
 )
 def test_what_can_not_be_compared(arguments: list[str], answer: str, three: MakeRun) -> None:
     three("elsewhere", split="t")
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         main(arguments)
     assert answer in str(mistake.value)
 

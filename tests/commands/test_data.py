@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from cxr.commands.data import main
-from cxr.data import decoded
-from cxr.data.images import Content, contents_of
-from cxr.errors import Mistake
+from cxr.data.images import store
+from cxr.data.images.image_file import Content, contents_of
+from cxr.errors import UserError
 from tests.conftest import Command
 
 
@@ -21,7 +21,7 @@ from tests.conftest import Command
 def films(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of the user's own, with a cache that is empty; tests work beside it."""
     monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(decoded, "_latest", {})
+    monkeypatch.setattr(store, "_latest", {})
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copytree(phantoms, tmp_path / "films"))
 
@@ -51,14 +51,14 @@ def test_a_second_index_reads_nothing_again_and_says_what_changed(
         os.utime(path, (1e9, 1e9))  # settled long ago
     data("index", films)
     first = Path("manifest.csv").read_bytes()
-    monkeypatch.setattr(decoded, "_latest", {})
+    monkeypatch.setattr(store, "_latest", {})
     looked_at: list[str] = []
 
     def noted(files: Sequence[str]) -> list[Content | OSError]:
         looked_at.extend(files)
         return contents_of(files)
 
-    monkeypatch.setattr(decoded, "contents_of", noted)
+    monkeypatch.setattr(store, "contents_of", noted)
     capsys.readouterr()
     data("index", films)
     assert not looked_at
@@ -73,14 +73,14 @@ def test_a_second_index_reads_nothing_again_and_says_what_changed(
 
 def test_a_file_that_is_no_manifest_is_never_written_over(films: Path) -> None:
     Path("manifest.csv").write_text("path,label\nmine,too\n")
-    with pytest.raises(Mistake, match=r"manifest.csv exists and is no manifest that cxr wrote"):
+    with pytest.raises(UserError, match=r"manifest.csv exists and is no manifest that cxr wrote"):
         data("index", films)
     assert Path("manifest.csv").read_text() == "path,label\nmine,too\n"
     data("index", films, "--to", "other.csv")
     before = Path("other.csv").read_bytes()
     for folder in films.iterdir():
         folder.rename(folder.with_name(f"new {folder.name}"))
-    with pytest.raises(Mistake, match=r"other.csv is of other images, only 0 of its 40 are here"):
+    with pytest.raises(UserError, match=r"other.csv is of other images, only 0 of its 40 are here"):
         data("index", films, "--to", "other.csv")
     assert Path("other.csv").read_bytes() == before
 
@@ -110,11 +110,11 @@ def test_a_contact_sheet_shows_each_class(films: Path) -> None:
     assert pixels.min() < 50
     data("show", films, "--to", "sheet.png")
     one = next(films.rglob("*.png"))
-    with pytest.raises(Mistake, match="exists and is no contact sheet"):
+    with pytest.raises(UserError, match="exists and is no contact sheet"):
         data("show", films, "--to", str(one))
-    with pytest.raises(Mistake, match="in a folder that does not exist"):
+    with pytest.raises(UserError, match="in a folder that does not exist"):
         data("index", films, "--to", "nowhere/manifest.csv")
-    with pytest.raises(Mistake, match="--each 0 shows nothing"):
+    with pytest.raises(UserError, match="--each 0 shows nothing"):
         data("show", films, "--each", "0")
 
 

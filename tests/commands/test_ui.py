@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cxr.commands.ui import HOST, free_port
-from cxr.config import Config, TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import Config, TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command
@@ -21,7 +21,7 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         assert port < free_port(port) < port + 20
-    with pytest.raises(Mistake, match="name another with --port"):
+    with pytest.raises(UserError, match="name another with --port"):
         free_port(65536)
 
 

@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from cxr.commands.ui import free_port
-from cxr.config import Config, LossConfig, TrackingConfig
+from cxr.config.schema import Config, LossConfig, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 

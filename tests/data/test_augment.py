@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.config import AugmentConfig
+from cxr.config.schema import AugmentConfig
 from cxr.data.augment import changes_nothing, draw_views
 from tests.conftest import Compose
 

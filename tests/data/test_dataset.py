@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.data.dataset import Dataset, read_dataset
-from cxr.data.locate import locate_images
 from cxr.data.manifest import COLUMNS, data_fingerprint, split_fingerprint, summary, write_manifest
-from cxr.errors import Mistake
+from cxr.data.sources.locate import locate_images
+from cxr.errors import UserError
 from cxr.progress import Progress
 from tests.conftest import Compose
 
@@ -47,7 +47,7 @@ def test_rows_agree(root: Path, compose_config: Compose, quiet: Progress) -> Non
 
 def test_a_bad_image_stops_or_is_skipped(root: Path, compose_config: Compose, quiet: Progress) -> None:
     (root / "Normal/images/Normal-2.png").write_bytes(b"no image")
-    with pytest.raises(Mistake, match=r"can't read .*Normal/images/Normal-2\.png"):
+    with pytest.raises(UserError, match=r"can't read .*Normal/images/Normal-2\.png"):
         read(config_for(root, compose_config), quiet)
     dataset = read(config_for(root, compose_config, "data.on_bad_image=skip"), quiet)
     assert len(dataset.images) == len(dataset.manifest) == 39

@@ -11,17 +11,17 @@ from PIL import Image
 from rich.console import Console
 
 from cxr.cache.rows import Rows
-from cxr.config import ColumnsConfig, Config, DataConfig, SplitConfig
+from cxr.config.schema import ColumnsConfig, Config, DataConfig, SplitConfig
 from cxr.data.dataset import Dataset, read_dataset
-from cxr.data.decoded import Pixels
-from cxr.data.described import describe
-from cxr.data.images import Decoded
-from cxr.data.listing import listed
-from cxr.data.locate import locate_images
+from cxr.data.identity.annotate import describe
+from cxr.data.image_list import listed
+from cxr.data.images.image_file import Decoded
+from cxr.data.images.perceptual import look_of
+from cxr.data.images.store import Pixels
 from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
-from cxr.data.perceptual import look_of
+from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.progress import Progress
 from tests.conftest import REAL_IMAGES
 
@@ -102,13 +102,13 @@ def test_a_manifest_trains_on_exactly_what_it_says(phantoms: Path, tmp_path: Pat
     again = dataset(tmp_path / "there", column, manifest=str(tmp_path / "m.csv"))
     pd.testing.assert_frame_equal(again.manifest, first.manifest)
     np.testing.assert_array_equal(again.images[:], first.images[:])
-    with pytest.raises(Mistake, match=r"keep that with split=column, or have them split anew with data.columns.split=null"):
+    with pytest.raises(UserError, match=r"keep that with split=column, or have them split anew with data.columns.split=null"):
         dataset(tmp_path / "there", manifest=str(tmp_path / "m.csv"))
     changed = sorted((tmp_path / "there/Normal/images").iterdir())[:5]
     for file in changed:
         Image.new("L", (40, 40), int(file.stem.encode().hex(), 16) % 200).save(file)
     with pytest.raises(
-        Mistake, match=rf"5 images changed since .*m.csv was written: Normal/images/{changed[0].name}, .* and 2 more"
+        UserError, match=rf"5 images changed since .*m.csv was written: Normal/images/{changed[0].name}, .* and 2 more"
     ):
         dataset(tmp_path / "there", column, manifest=str(tmp_path / "m.csv"))
 
@@ -119,9 +119,9 @@ def test_a_split_of_the_users_own_that_tears_a_group_stops_the_run(tmp_path: Pat
     rows = {"path": [f"{index}.png" for index in range(6)], "label": list("aaabbb"), "split": ["train", "val"] * 3}
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
     column = SplitConfig(name="column", method="column")
-    with pytest.raises(Mistake, match=r"groups? of images that belong together would be on two sides"):
+    with pytest.raises(UserError, match=r"groups? of images that belong together would be on two sides"):
         dataset(tmp_path, column, manifest=str(tmp_path / "t.csv"), on_conflict="keep")
-    with pytest.raises(Mistake, match="split=column needs the part of each image, and 6 images have none"):
+    with pytest.raises(UserError, match="split=column needs the part of each image, and 6 images have none"):
         dataset(tmp_path, column, manifest=str(tmp_path / "t.csv"), columns=ColumnsConfig(split=None))
 
 
@@ -137,7 +137,7 @@ def test_films_of_a_patient_stay_together_whoever_names_them_and_a_stand_in_is_n
     assert describe(listing, pixels).images["group"].value_counts().iloc[0] == 3
     assert describe(listing, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
     same = tuple(replace(fact, patient="stand-in") for fact in facts)
-    with pytest.raises(Mistake, match=r"60 of 60 DICOM films have the same PatientID.*data.dicom_patients=false"):
+    with pytest.raises(UserError, match=r"60 of 60 DICOM films have the same PatientID.*data.dicom_patients=false"):
         describe(listing, replace(pixels, facts=same))
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.config import SplitConfig
-from cxr.data.listing import Listing, listed
+from cxr.config.schema import SplitConfig
+from cxr.data.image_list import Listing, listed
 from cxr.data.split import assign_parts, check_groups, check_split
-from cxr.errors import Mistake
+from cxr.errors import UserError
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 60).map(str), st.sampled_from("ab"), st.sampled_from(["x", "y", "z"])), min_size=1, max_size=120
@@ -109,7 +109,7 @@ ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
     ],
 )
 def test_what_can_not_be_split_is_refused_before_anything_is_read(images: Listing, split: SplitConfig, answer: str) -> None:
-    with pytest.raises(Mistake, match=re.escape(answer)):
+    with pytest.raises(UserError, match=re.escape(answer)):
         check_split(images, split)
 
 
@@ -120,11 +120,11 @@ def test_two_parts_need_two_images_of_each_class() -> None:
 def test_a_column_of_the_users_own_decides() -> None:
     images = frame([("1", "a", ""), ("2", "a", ""), ("3", "b", "")]).assign(split=["Training", "valid ", "TEST"])
     assert list(assign_parts(images, SplitConfig(method="column"))) == ["train", "val", "test"]
-    with pytest.raises(Mistake, match="says 'exam': it may say train, val or test"):
+    with pytest.raises(UserError, match="says 'exam': it may say train, val or test"):
         assign_parts(images.assign(split="exam"), SplitConfig(method="column"))
 
 
 def test_a_torn_group_is_named() -> None:
     images = frame([("1", "a", ""), ("1", "a", ""), ("2", "b", "")]).assign(split=["train", "test", "val"])
-    with pytest.raises(Mistake, match=r"1 group of images.*0\.png and 1\.png"):
+    with pytest.raises(UserError, match=r"1 group of images.*0\.png and 1\.png"):
         check_groups(images)

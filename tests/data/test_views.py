@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxr.cache.rows import Rows
-from cxr.config import AugmentConfig
+from cxr.config.schema import AugmentConfig
 from cxr.data.augment import draw_views
 from cxr.data.views import Viewer
 

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
-from cxr.words import in_words
+from cxr.text import in_words
 from tests.conftest import Command
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.config import TrackingConfig
+from cxr.config.schema import TrackingConfig
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command

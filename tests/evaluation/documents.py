@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr.config import EvaluationConfig
+from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Assessment, Evidence, assess
 from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Picture, pictures_of
-from cxr.evaluation.heat import Heat, RandomisedStage, gallery
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Facts, Model
+from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Model, ReportContext
+from cxr.evaluation.saliency import Heat, RandomisedStage, gallery
 from tests.evaluation.made import CLASSES, skilled
 
 MODEL = Model(
@@ -22,7 +22,7 @@ MODEL = Model(
 )
 FLOW = {name: {"train": 5, "test": 3} for name in CLASSES}
 DATA = Data("300 images", "Split three_way", FLOW, sources={}, left_out={"unreadable": 2}, groups=300, fingerprint="f00d")
-FACTS = Facts(
+FACTS = ReportContext(
     title="cxr run <b>a run</b>",
     run_id="1234abcd",
     name="a run",
@@ -57,7 +57,7 @@ def pictured(judged: Predictions, found: Assessment) -> list[Picture]:
 
 
 def document(judged: Predictions, pictures: list[Picture] | None = None, **changes: object) -> Document:
-    """A whole report; `changes` are fields of its facts."""
+    """A whole report; `changes` are fields of its context."""
     found = assessed(judged)
     heat = Heat(
         "out_relu", (3, 3), gallery(judged, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from cxr.config import EvaluationConfig
-from cxr.errors import Mistake
+from cxr.config.schema import EvaluationConfig
+from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, numbers_of, subgroup_columns
 from cxr.evaluation.predictions import Predictions
 from tests.conftest import Compose
@@ -109,13 +109,13 @@ def test_without_an_urgent_class_the_rest_is_there_and_the_way_is_told() -> None
 
 
 def test_mistakes_in_the_config_are_told_before_anything_is_trained() -> None:
-    with pytest.raises(Mistake, match=r"evaluation.urgent=covd is not a class of this data: did you mean covid"):
+    with pytest.raises(UserError, match=r"evaluation.urgent=covd is not a class of this data: did you mean covid"):
         check_evaluation(EvaluationConfig(urgent="covd"), ["COVID", "Normal"], [])
-    with pytest.raises(Mistake, match="are both Normal"):
+    with pytest.raises(UserError, match="are both Normal"):
         check_evaluation(EvaluationConfig(urgent="normal"), ["COVID", "Normal"], [])
-    with pytest.raises(Mistake, match=r"evaluation.costs.covd.normal: the data has no class covd"):
+    with pytest.raises(UserError, match=r"evaluation.costs.covd.normal: the data has no class covd"):
         check_evaluation(EvaluationConfig(costs={"covd": {"normal": 2}}), ["COVID", "Normal"], [])
-    with pytest.raises(Mistake, match="the manifest has no column sex"):
+    with pytest.raises(UserError, match="the manifest has no column sex"):
         check_evaluation(EvaluationConfig(subgroups=["sex"]), ["COVID", "Normal"], [])
     check_evaluation(EvaluationConfig(subgroups=["sex"]), ["COVID", "Normal"], ["sex"])
 

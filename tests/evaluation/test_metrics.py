@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from cxr.evaluation.metrics import BY_CLASS, OVERALL, evaluate, metric_names, sensitivity_at_specificity, with_resampling
 from cxr.evaluation.predictions import Predictions
-from cxr.words import slug
+from cxr.text import slug
 from tests.evaluation.made import any_predictions, made, skilled
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from cxr.config import LossConfig
+from cxr.config.schema import LossConfig
 from cxr.model.class_weights import class_weights
 
 COUNTS = st.lists(st.integers(1, 5000), min_size=2, max_size=10)

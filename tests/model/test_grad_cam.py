@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cxr.config import BackboneConfig
+from cxr.config.schema import BackboneConfig
 from cxr.model.freeze import apply_freeze
 from cxr.model.grad_cam import STAGES, camera, heat_maps, randomised
 from cxr.model.network import build_network

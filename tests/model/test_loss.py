@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxr.config import LossConfig
+from cxr.config.schema import LossConfig
 from cxr.model.loss import make_loss
 
 RNG = np.random.default_rng(0)

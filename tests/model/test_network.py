@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config import BACKBONE_BLOCKS, BackboneConfig, Config, OptimizerConfig
+from cxr.config.schema import BACKBONE_BLOCKS, BackboneConfig, Config, OptimizerConfig
 from cxr.model.freeze import apply_freeze, block_of
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers

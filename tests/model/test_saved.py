@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config import BackboneConfig
+from cxr.config.schema import BackboneConfig
 from cxr.model.network import Network, build_network
 from cxr.model.saved import load_model, save_model
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config import BackboneConfig
-from cxr.errors import Mistake
+from cxr.config.schema import BackboneConfig
+from cxr.errors import UserError
 from cxr.model import weights
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights, expected_shapes, locate_weights
 
@@ -28,7 +28,7 @@ def test_the_shipped_weights_fit_their_option() -> None:
 
 
 def test_another_width_is_named() -> None:
-    with pytest.raises(Mistake, match=r"is made for backbone.alpha=0\.35"):
+    with pytest.raises(UserError, match=r"is made for backbone.alpha=0\.35"):
         locate_weights(BackboneConfig(alpha=1.0, weights=str(PHANTOM_WEIGHTS)))
 
 
@@ -37,13 +37,13 @@ def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> No
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     model.save_weights(tmp_path / name) if "weights" in name else model.save(tmp_path / name)
-    with pytest.raises(Mistake, match=r"does not fit|can't be read"):
+    with pytest.raises(UserError, match=r"does not fit|can't be read"):
         locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / name)))
 
 
 def test_a_file_whose_name_belies_its_format_is_named(tmp_path: Path) -> None:
     (tmp_path / "renamed.h5").write_bytes(PHANTOM_WEIGHTS.read_bytes())
-    with pytest.raises(Mistake, match=r"rename the file to end in \.weights\.h5"):
+    with pytest.raises(UserError, match=r"rename the file to end in \.weights\.h5"):
         locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / "renamed.h5")))
 
 
@@ -54,7 +54,7 @@ def test_no_network_names_the_way_out(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError("no network")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(Mistake, match=r"needs the network once.*mobilenet_v2.*then give backbone.weights=FILE"):
+    with pytest.raises(UserError, match=r"needs the network once.*mobilenet_v2.*then give backbone.weights=FILE"):
         locate_weights(BackboneConfig())
 
 
@@ -88,5 +88,5 @@ def test_arrays_that_lie_elsewhere_or_are_no_numbers_are_refused(how: str, answe
             file.create_dataset("layers/a", (3,), "f4", external=[("/etc/hostname", 0, 12)])
         else:
             file["layers/a"] = np.array([1, np.nan], np.float32)
-    with pytest.raises(Mistake, match=answer):
+    with pytest.raises(UserError, match=answer):
         locate_weights(BackboneConfig(weights=str(path)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.sweep.plan import Plan, make_plan
 
 
@@ -56,7 +56,7 @@ def test_a_sweep_that_is_forced_is_another_sweep() -> None:
     ],
 )
 def test_a_mistake_in_any_job_is_found_before_the_first(overrides: list[str], answer: str) -> None:
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         make_plan(overrides)
     assert answer in str(mistake.value)
 

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from hydra._internal import logging_config
 
-from cxr.comparison.runs import SAME
-from cxr.config import Config
-from cxr.errors import Mistake
-from cxr.experiment import End
+from cxr.commands import experiment
+from cxr.compare.runs import SAME
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config
+from cxr.errors import UserError
 from cxr.progress import Progress
-from cxr.recipe import Recipe
+from cxr.run.attempt import RunResult
 from cxr.sweep import job
-from cxr.sweep.run import run_sweep
 from cxr.tracking.run import open_run
 from cxr.tracking.store import Store, locate_store
 
-Job = Callable[[Config, Recipe, Progress], End]
+Job = Callable[[Config, Provenance, Progress], RunResult]
 ARGUMENTS = ["cxr", "-m", "loss=plain,focal,balanced", "data=folder", "backbone=phantom"]
 LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 
@@ -33,27 +33,27 @@ def sweep(fresh_store: Store, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -
     def run(do: Job, *more: str) -> int:
         monkeypatch.setattr(job, "run_experiment", do)
         monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
-        return run_sweep()
+        return experiment.main(sys.argv[1:])
 
     return run
 
 
-def logged(config: Config, auc: float, role: str = "candidate") -> End:
+def logged(config: Config, auc: float, role: str = "candidate") -> RunResult:
     """A run in the store, without any training."""
     tags = {**LIKE, "cxr.role": role}
     with open_run(locate_store(config.tracking), config, f"run of {config.loss.name}", tags) as run:
         metrics = {"val/auc_macro_ovr": auc, "test/auc_macro_ovr": auc - 0.01, "test/accuracy": 0.5}
         run.log_metrics(metrics)
-    return End(run.id, metrics)
+    return RunResult(run.id, metrics)
 
 
 AUCS = {"plain": 0.7, "focal": 0.9, "balanced": 0.8}
 
 
 def test_all_finished(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
-        assert recipe.job is not None
-        assert recipe.job.name == config.loss.name
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+        assert provenance.job is not None
+        assert provenance.job.name == config.loss.name
         if config.loss.name == "plain":
             logged(config, 0.75, role="baseline")
         return logged(config, AUCS[config.loss.name])
@@ -76,7 +76,7 @@ def test_all_finished(sweep: Callable[..., int], capsys: pytest.CaptureFixture[s
 def test_a_job_that_fails_is_reported_at_once_and_the_others_go_on(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         if config.loss.name == "focal":
             raise RuntimeError("no more\nmemory")
         return logged(config, AUCS[config.loss.name])
@@ -89,15 +89,15 @@ def test_a_job_that_fails_is_reported_at_once_and_the_others_go_on(
 
 
 def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
-        raise Mistake("there is no such thing")
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+        raise UserError("there is no such thing")
 
     assert sweep(do) == 2
     assert "REFUSED, there is no such thing" in capsys.readouterr().err
 
 
 def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         if config.loss.name == "balanced":
             raise KeyboardInterrupt
         return logged(config, AUCS[config.loss.name])
@@ -112,7 +112,7 @@ def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: py
 def test_a_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         asked.append(f"{config.loss.name} {config.optimizer.learning_rate}")
         if len(asked) == 2:
             raise RuntimeError("a job that fails does not end a search")
@@ -129,10 +129,10 @@ def test_a_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..
 
 
 def test_a_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    def do(config: Config, recipe: Recipe, progress: Progress) -> End:
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         with open_run(locate_store(config.tracking), config, config.loss.name, LIKE) as run:
             run.log_metrics({"test/accuracy": 0.5})
-        return End(run.id, {})
+        return RunResult(run.id, {})
 
     assert sweep(do) == 0
     said = capsys.readouterr()

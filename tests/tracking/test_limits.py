@@ -3,7 +3,7 @@
 import pytest
 from mlflow.utils import validation
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.tracking import limits
 
@@ -23,11 +23,11 @@ def test_the_name_of_a_class_is_in_the_names_of_metrics(length: int, fits: bool)
     if fits:
         limits.check_metric_names(names)
     else:
-        with pytest.raises(Mistake, match="so long a name"):
+        with pytest.raises(UserError, match="so long a name"):
             limits.check_metric_names(names)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[2J", "x" * 501])
 def test_names_of_experiments_are_text_in_one_line(name: str) -> None:
-    with pytest.raises(Mistake, match=r"tracking\.experiment"):
+    with pytest.raises(UserError, match=r"tracking\.experiment"):
         limits.check_names(name, None)

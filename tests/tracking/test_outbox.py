@@ -21,12 +21,12 @@ from requests import ConnectionError as NoConnection
 from requests import HTTPError, Response
 
 from cxr.commands import send
-from cxr.comparison.baseline import against_baseline
-from cxr.comparison.runs import SAME
-from cxr.config import Config
-from cxr.errors import Mistake, RunFailed
+from cxr.compare.baseline import against_baseline
+from cxr.compare.runs import SAME
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config
+from cxr.errors import RunFailed, UserError
 from cxr.evaluation.predictions import Predictions
-from cxr.recipe import Recipe
 from cxr.tracking.outbox import (
     PLACE,
     Item,
@@ -184,7 +184,7 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
     assert end.endswith("cxr send")
 
     kept = contents(PLACE / run.id)
-    with pytest.raises(Mistake, match=f"no MLflow server answers at {server.uri}") as mistake:
+    with pytest.raises(UserError, match=f"no MLflow server answers at {server.uri}") as mistake:
         send.main([])
     assert "\n" not in str(mistake.value)
     assert contents(PLACE / run.id) == kept
@@ -229,7 +229,7 @@ def test_a_lost_server_leaves_a_run_without_a_baseline_and_says_why(store: Store
     tags = dict.fromkeys(SAME, "abc")
     predictions = Predictions(("a.png",), ("no", "yes"), np.array([1]), np.array([[0.25, 0.75]]))
     mlflow.set_tracking_uri(NOWHERE)
-    found = against_baseline(tags, predictions, Recipe({}, (), ""))
+    found = against_baseline(tags, predictions, Provenance({}, (), ""))
     assert found.baseline is None
     assert "lost" in found.reason
     assert "\n" not in found.reason
@@ -276,7 +276,7 @@ def test_one_run_that_can_not_be_sent_does_not_hold_up_the_others(store: Store) 
     for outbox in (deleted, fine):
         outbox.keep(end_item("FINISHED"))
     mlflow.delete_run(deleted.run_id)
-    with pytest.raises(Mistake, match=deleted.run_id[:8]):
+    with pytest.raises(UserError, match=deleted.run_id[:8]):
         send.main([])
     assert deleted.folder.exists()
     assert mlflow.get_run(fine.run_id).info.status == "FINISHED"
@@ -355,7 +355,7 @@ def test_a_model_is_sent_once_though_the_server_is_lost_again(
     outbox.keep(tags_item({"cxr.baseline": "there is none"}))
     with monkeypatch.context() as patch:
         patch.setattr("cxr.tracking.outbox.send", lost_at_tags)
-        with pytest.raises(Mistake, match=f"{store.uri} was lost again: everything not sent is still in"):
+        with pytest.raises(UserError, match=f"{store.uri} was lost again: everything not sent is still in"):
             send.main([])
     send.main([])
     assert len(models_of(outbox.run_id)) == 1

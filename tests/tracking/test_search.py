@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from cxr.errors import Mistake
+from cxr.errors import UserError
 from cxr.sweep.plan import sweep_id
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, finished_runs, join_sweep, of_sweep, runs_by_id
 from cxr.tracking.store import Store, experiment_id
@@ -50,7 +50,7 @@ def test_a_name_means_the_latest_finished_run_of_that_name(named: dict[str, Logg
 def test_an_id_that_is_too_short_to_tell_runs_apart_is_refused(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [logged("abcd" + "0" * 28, "one"), logged("abcd" + "1" * 28, "two")]
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: runs)
-    with pytest.raises(Mistake, match="2 runs have ids that begin with abcd: write more of it"):
+    with pytest.raises(UserError, match="2 runs have ids that begin with abcd: write more of it"):
         find_run("abcd", shared_store)
     assert find_run("abcd1", shared_store).name == "two"
 
@@ -64,11 +64,11 @@ def test_a_run_may_be_named_like_an_id(shared_store: Store, monkeypatch: pytest.
 def test_an_unknown_run_is_answered_with_those_that_there_are(
     named: dict[str, LoggedRun], shared_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Mistake, match=r"there is no run frozne: did you mean frozen") as mistake:
+    with pytest.raises(UserError, match=r"there is no run frozne: did you mean frozen") as mistake:
         find_run("frozne", shared_store)
     assert "unfrozen" in str(mistake.value)
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: [])
-    with pytest.raises(Mistake, match=r"there are no runs in .*make one with cxr"):
+    with pytest.raises(UserError, match=r"there are no runs in .*make one with cxr"):
         find_run("frozen", shared_store)
 
 
@@ -80,7 +80,7 @@ def test_a_filter_lets_runs_through_latest_first_and_each_once(named: dict[str, 
 
 @pytest.mark.parametrize("wanted", ["status is good", "metrics.`x` = 'y'", "nonsense.x = 1"])
 def test_a_filter_that_mlflow_can_not_read_is_a_mistake(wanted: str, shared_store: Store) -> None:
-    with pytest.raises(Mistake, match="MLflow can't use the filter") as mistake:
+    with pytest.raises(UserError, match="MLflow can't use the filter") as mistake:
         filtered_runs(wanted)
     assert wanted in str(mistake.value)
 
@@ -107,7 +107,7 @@ def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store:
     (tmp_path / "metrics.json").write_text("{}")
     mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "metrics.json"), "evaluation")
     assert run.file("evaluation/metrics.json").read_text() == "{}"
-    with pytest.raises(Mistake, match=rf"run with artifacts \({run.short_id}\) has no predictions/test\.csv"):
+    with pytest.raises(UserError, match=rf"run with artifacts \({run.short_id}\) has no predictions/test\.csv"):
         run.file("predictions/test.csv")
     assert run.has_file("evaluation/metrics.json")
     assert not run.has_file("evaluation")

@@ -8,8 +8,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from cxr.config import Config, DataConfig, TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import Config, DataConfig, TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import flat_params, open_run
 from cxr.tracking.search import runs_by_id
@@ -33,13 +33,13 @@ def test_config_comes_before_environment_before_this_folder(store: Store, monkey
 
 @pytest.mark.parametrize("uri", ["mlruns", "/tmp/mlruns", "file:///tmp/mlruns", "http://127.0.0.1:9"])
 def test_a_store_that_can_not_be_used_is_refused_at_once(uri: str) -> None:
-    with pytest.raises(Mistake, match=r"tracking\.uri"):
+    with pytest.raises(UserError, match=r"tracking\.uri"):
         locate_store(TrackingConfig(uri=uri))
 
 
 def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
     code = """
-from cxr.config import Config, DataConfig, TrackingConfig
+from cxr.config.schema import Config, DataConfig, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 store = locate_store(TrackingConfig())
@@ -101,7 +101,7 @@ def test_a_store_that_was_moved_takes_no_new_runs(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path / "new")
     moved = locate_store(TrackingConfig())
     open_store(moved)
-    with pytest.raises(Mistake, match="this store was moved"):
+    with pytest.raises(UserError, match="this store was moved"):
         experiment_id(moved, "cxr")
     assert not (tmp_path / "old/mlruns").exists()
 

@@ -17,7 +17,7 @@ from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
 # A run as the experiment opens it; it goes on until it is killed.
 RUN = """
 import sys
-from cxr.config import Config, TrackingConfig
+from cxr.config.schema import Config, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import TAG, claim

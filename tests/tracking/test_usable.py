@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.config import TrackingConfig
-from cxr.errors import Mistake
+from cxr.config.schema import TrackingConfig
+from cxr.errors import UserError
 from cxr.tracking import usable
 from cxr.tracking.store import Store, address_of, check_store, folder_of, locate_store
 
@@ -19,7 +19,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused() -> str:
-    with pytest.raises(Mistake) as told:
+    with pytest.raises(UserError) as told:
         check_store(locate_store(TrackingConfig()))
     assert "\n" not in str(told.value)
     return str(told.value)
@@ -77,7 +77,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_address_of_the_users_own(uri: str, answer: str) -> None:
-    with pytest.raises(Mistake, match=answer) as told:
+    with pytest.raises(UserError, match=answer) as told:
         check_store(locate_store(TrackingConfig(uri=uri)))
     assert "secret" not in str(told.value)
 

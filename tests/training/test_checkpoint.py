@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.model.loss import make_loss
 from cxr.training.checkpoint import load
 from cxr.training.fit import Watcher, fit

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cxr.config import BackboneConfig, EngineConfig
-from cxr.model.cut import Cut, cut
+from cxr.config.schema import BackboneConfig, EngineConfig
 from cxr.model.network import build_network
+from cxr.model.partition import Cut, cut
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import engine
 from cxr.training.engine import BATCHES, Name, choose_engine, compile_openvino, engine_version, make_engine

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config import Config, TrainingConfig
-from cxr.costs import cost_matrix
+from cxr.config.costs import cost_matrix
+from cxr.config.schema import Config, TrainingConfig
 from cxr.errors import TrainingDiverged
 from cxr.model.class_weights import class_weights
 from cxr.model.loss import make_loss

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr.config import Config
+from cxr.config.schema import Config
 from cxr.data.views import Viewer
-from cxr.model.cut import cut
 from cxr.model.network import Network, build_network
+from cxr.model.partition import cut
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.frozen import FrozenPart
 from tests.conftest import Compose

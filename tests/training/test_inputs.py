@@ -6,19 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.cache.cache import Cache
-from cxr.config import Config
-from cxr.costs import cost_matrix
+from cxr.cache.store import Cache
+from cxr.config.costs import cost_matrix
+from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
 from cxr.model.class_weights import class_weights
-from cxr.model.cut import cut
 from cxr.model.loss import make_loss
 from cxr.model.network import build_network
+from cxr.model.partition import cut
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
 from cxr.training.frozen import FrozenPart
-from cxr.training.inputs import Activations, FrozenWork
+from cxr.training.history import FrozenWork
+from cxr.training.inputs import Activations
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
 from tests.data.test_views import rows_of

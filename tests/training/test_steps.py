@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cxr.config import Config, OptimizerConfig, TrainingConfig
+from cxr.config.schema import Config, OptimizerConfig, TrainingConfig
 from cxr.model.optimizer import make_optimizer
 from cxr.training.fit import shuffled
 from cxr.training.runtime import prepare_tensorflow

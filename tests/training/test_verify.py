@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.config import BackboneConfig, Config, EvaluationConfig
+from cxr.config.schema import BackboneConfig, Config, EvaluationConfig
 from cxr.data.split import Part
 from cxr.model.network import build_network
 from cxr.model.saved import load_model, save_model

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.calibration import Calibration
 from cxr.evaluation.figures.drawing import COLOURS, Drawn
-from cxr.words import part_in_full
+from cxr.text import part_in_full
 
 
 def calibration_figures(found: Assessment) -> list[Drawn]:

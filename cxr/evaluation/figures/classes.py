@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
-from cxr.words import part_in_full, slug
+from cxr.text import part_in_full, slug
 
 
 def class_figures(judged: Predictions, found: Assessment) -> list[Drawn]:

@@ -8,7 +8,7 @@ from cxr.evaluation.decision_curve import DecisionCurve
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
 from cxr.evaluation.triage import Triage
-from cxr.words import part_in_full
+from cxr.text import part_in_full
 
 RULES = {
     "argmax": "Most probable class",

@@ -11,8 +11,8 @@ from PIL import Image
 
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
-from cxr.evaluation.heat import Exhibit, shown
-from cxr.words import in_words
+from cxr.evaluation.saliency import Exhibit, shown
+from cxr.text import in_words
 
 _ACROSS = 3  # pairs, or films, side by side
 _SIDE = 160  # pixels of a film in a figure

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.drawing import COLOURS, Drawn, left_of, one_axes
-from cxr.words import part_in_full
+from cxr.text import part_in_full
 
 MOST = 24  # that a figure can hold and still be read
 

@@ -20,17 +20,19 @@ class Section:
 
 def model_card(document: Document) -> list[Section]:
     """The sections, in order."""
-    facts, found, said = document.facts, document.assessment, answers(document)
+    context, found, said = document.context, document.assessment, answers(document)
     points = [f"{RULES[each.rule.name]}: {each.rule.in_words}. {each.verdict}" for each in found.operating_points]
     return [
-        Section("Model", [said["model"], said["weights"], f"Run {facts.name} ({facts.run_id}).", said["code"], said["software"]]),
+        Section(
+            "Model", [said["model"], said["weights"], f"Run {context.name} ({context.run_id}).", said["code"], said["software"]]
+        ),
         Section("Intended use", [INTENDED, f"Clinical setting and users: {OPEN}"]),
         Section("Input and output", [said["preprocessing"], said["thresholds"], said["temperature"]]),
         Section("Training data", [said["data"], said["flow"], said["left_out"], said["split"], said["groups"], said["training"]]),
         Section("Evaluation data", [each for each in (said["internal"], said["external"]) if each]),
         Section("Performance", [said["headline"], said["diagnostic"], said["subgroups"]]),
         Section("Operating points", points or [f"None: {found.no_urgent}."]),
-        Section("What to distrust", [*facts.caveats, *found.notes] or [said["caveats"]]),
+        Section("What to distrust", [*context.caveats, *found.notes] or [said["caveats"]]),
         Section("Ethics, licence, contact", [OPEN]),
     ]
 

@@ -8,7 +8,7 @@ import yaml
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.report.markdown import plain
-from cxr.words import in_words, part_in_full, slug
+from cxr.text import in_words, part_in_full, slug
 
 OPEN = "To be filled in by the authors."
 
@@ -65,8 +65,8 @@ def as_markdown(lists: list[Checklist]) -> str:
 
 def answers(document: Document) -> dict[str, str]:
     """What is known, in sentences, by the names that `checklist.yaml` uses; empty where the run can't know."""
-    facts, found, model = document.facts, document.assessment, document.facts.model
-    paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if facts.differences else ""
+    context, found, model = document.context, document.assessment, document.context.model
+    paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if context.differences else ""
     decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
     return {
         **_of_data(document),
@@ -77,8 +77,8 @@ def answers(document: Document) -> dict[str, str]:
         "loss": f"{model.loss.capitalize()}.",
         "preprocessing": "Films are decoded to 8-bit grey levels and resized; the model scales them to its backbone's range.",
         "code": f"Code: {model.code}.",
-        "kept": "evaluated run" if facts.evaluated else "run",
-        "computed": "By the saved model." if facts.overlap else "By the network as trained; the saved model agreed.",
+        "kept": "evaluated run" if context.evaluated else "run",
+        "computed": "By the saved model." if context.overlap else "By the network as trained; the saved model agreed.",
         "metrics": "Sensitivity, specificity, PPV, NPV, F1, AUC and AUPRC of each class; accuracy, balanced accuracy, macro F1, "
         f"Matthews' correlation, macro AUC, log loss, Brier score, calibration errors{decided}.",
         "uncertainty": f"95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest{paired}.",
@@ -95,7 +95,7 @@ def answers(document: Document) -> dict[str, str]:
         "heat": f"Grad-CAM at {document.heat.layer}. {document.heat.verdict}" if document.heat else "None in this report.",
         "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
-        "caveats": " ".join([*facts.caveats, *found.notes]) or "The run knows of none beyond those of any stored collection.",
+        "caveats": " ".join([*context.caveats, *found.notes]) or "The run knows of none beyond those of any stored collection.",
     }
 
 
@@ -111,8 +111,8 @@ def _where(document: Document) -> str:
 
 
 def _of_data(document: Document) -> dict[str, str]:
-    facts, found, overlap = document.facts, document.assessment, document.facts.overlap
-    data = facts.data
+    context, found, overlap = document.context, document.assessment, document.context.overlap
+    data = context.data
     left_out = ", ".join(f"{in_words(count, 'image')} {why}" for why, count in data.left_out.items() if count)
     sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
     whole, flow, split = data_in_words(data)
@@ -122,9 +122,9 @@ def _of_data(document: Document) -> dict[str, str]:
     elif found.chosen_on_same:
         internal = f"Judged on {_where(document)}, which stopped the training and chose thresholds: optimistic."
     external = ""
-    if overlap and facts.other_data:
+    if overlap and context.other_data:
         external = (
-            f"{' '.join(data_in_words(facts.other_data))} Of {in_words(overlap.images, 'image')} those that the run has too are "
+            f"{' '.join(data_in_words(context.other_data))} Of {in_words(overlap.images, 'image')} those that the run has too are "
             f"left out: {overlap.same_pixels:,} by pixels, {overlap.look_alike:,} by look. Patients are not compared."
         )
     return {

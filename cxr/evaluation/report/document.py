@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.heat import Heat
 from cxr.evaluation.paired import Difference
+from cxr.evaluation.saliency import Heat
 
 VERSION = 1
 
@@ -55,7 +55,7 @@ class Overlap:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportContext:
     """What a report says besides the numbers."""
 
     title: str
@@ -91,7 +91,7 @@ class Document:
     """A report, whole."""
 
     version: int
-    facts: Facts
+    context: ReportContext
     assessment: Assessment
     heat: Heat | None
     figures: list[Caption]

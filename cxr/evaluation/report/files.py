@@ -7,18 +7,20 @@ from pathlib import Path
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.drawing import Picture
-from cxr.evaluation.heat import Heat
 from cxr.evaluation.report import card, checklist
-from cxr.evaluation.report.document import VERSION, Caption, Document, Facts, schema, to_json
+from cxr.evaluation.report.document import VERSION, Caption, Document, ReportContext, schema, to_json
 from cxr.evaluation.report.page import page
+from cxr.evaluation.saliency import Heat
 
 FIGURES = "evaluation"  # the folder of the PNGs
 DOCUMENT = "report.json"
 
 
-def write_report(folder: Path, facts: Facts, found: Assessment, heat: Heat | None, pictures: Sequence[Picture]) -> Document:
+def write_report(
+    folder: Path, context: ReportContext, found: Assessment, heat: Heat | None, pictures: Sequence[Picture]
+) -> Document:
     """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json, evaluation/NAME.png."""
-    document = Document(VERSION, facts, found, heat, [Caption(each.name, each.caption, each.alt) for each in pictures])
+    document = Document(VERSION, context, found, heat, [Caption(each.name, each.caption, each.alt) for each in pictures])
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for each in pictures:
         (folder / FIGURES / f"{each.name}.png").write_bytes(each.png)
@@ -26,7 +28,7 @@ def write_report(folder: Path, facts: Facts, found: Assessment, heat: Heat | Non
         "report.html": page(document, pictures),
         DOCUMENT: to_json(document),
         "report.schema.json": json.dumps(schema(), indent=1) + "\n",
-        "model_card.md": card.as_markdown(facts.title, card.model_card(document)),
+        "model_card.md": card.as_markdown(context.title, card.model_card(document)),
         "checklists.md": checklist.as_markdown(checklist.checklists(document)),
     }
     write_decisions(folder, found)

@@ -18,7 +18,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import checklists
 from cxr.evaluation.report.document import Document
-from cxr.words import part_in_full, slug
+from cxr.text import part_in_full, slug
 
 NAMES = {
     "accuracy": "Accuracy",
@@ -61,7 +61,7 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
     )
     found = document.assessment
     return environment.get_template("report.html.jinja").render(
-        facts=document.facts,
+        context=document.context,
         found=found,
         heat=document.heat,
         part=part_in_full(found.part),
@@ -84,7 +84,7 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
 def tiles(document: Document) -> list[Tile]:
     """Accuracy, macro AUC, and sensitivity and specificity of the urgent class, each with its difference from the baseline."""
     found = document.assessment
-    differences = {each.metric: each for each in document.facts.differences}
+    differences = {each.metric: each for each in document.context.differences}
     wanted = {"accuracy": "Accuracy", "auc_macro_ovr": "Macro AUC"}
     if found.triage:
         urgent = found.triage.urgent

@@ -12,7 +12,7 @@ from cxr.evaluation.figures.classes import class_figure, confusion_figure
 from cxr.evaluation.figures.drawing import Drawn, png_of
 from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_heat_figure
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
-from cxr.evaluation.heat import gallery
+from cxr.evaluation.saliency import gallery
 from tests.evaluation.documents import assessed, film, pictured
 from tests.evaluation.made import CLASSES, skilled
 

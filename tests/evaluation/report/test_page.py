@@ -88,7 +88,7 @@ def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice
 def test_all_files_are_written_and_the_model_card_and_checklists_agree_with_the_page(tmp_path: Path) -> None:
     shown = skilled(1)
     told = document(shown)
-    written = write_report(tmp_path, told.facts, told.assessment, told.heat, pictured(shown, told.assessment)[:2])
+    written = write_report(tmp_path, told.context, told.assessment, told.heat, pictured(shown, told.assessment)[:2])
     assert {path.name for path in tmp_path.iterdir()} == {
         *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation", "model")
     }
@@ -111,11 +111,11 @@ def test_names_of_strangers_are_text_on_every_page() -> None:
     """Of HTML, of Markdown, and of the terminal's own markup."""
     name = "<img src=x onerror=alert(1)> [a](b) `c` | [/red]"
     told = document(skilled(1))
-    odd = replace(told, facts=replace(told.facts, name=name, title=f"cxr run {name}", caveats=[name]))
-    for text in (page(odd, []), as_markdown(odd.facts.title, model_card(odd)), lists_as_markdown(checklists(odd))):
+    odd = replace(told, context=replace(told.context, name=name, title=f"cxr run {name}", caveats=[name]))
+    for text in (page(odd, []), as_markdown(odd.context.title, model_card(odd)), lists_as_markdown(checklists(odd))):
         assert "<img src=x" not in text
         assert "&lt;img src=x" in text
-    card = as_markdown(odd.facts.title, model_card(odd))
+    card = as_markdown(odd.context.title, model_card(odd))
     assert "[a](b)" not in card
     assert "\\[a\\](b)" in card
     out = StringIO()

@@ -1,0 +1,145 @@
+"""How much the cache holds, and what goes first when there is no room for more."""
+
+import json
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from rich.filesize import decimal as in_bytes
+
+from cxr.cache.shards import RECIPE, CacheUnusable, drop_piece, indexes, is_in_use, reserve, writing
+
+Kind = Literal["facts", "decoded", "activations"]
+KINDS: tuple[Kind, ...] = ("facts", "decoded", "activations")
+# Left free on the disk, whatever the limit: a full disk would take the run's own results with it.
+SPARE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Everything that is kept under one recipe: a folder of pieces, and what a killed writer may have left."""
+
+    folder: Path
+
+    @property
+    def kind(self) -> str:
+        """What its rows are."""
+        return self.folder.parent.name
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """What its rows are of; empty where that can't be read."""
+        try:
+            found = json.loads((self.folder / RECIPE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def rows(self) -> int:
+        """How many there are."""
+        count = 0
+        for index in indexes(self.folder):
+            try:
+                count += len(json.loads(index.read_bytes())["ids"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return count
+
+    @property
+    def bytes(self) -> int:
+        """On disk."""
+        return sum(_stat(path)[0] for path in self.folder.glob("*"))
+
+    @property
+    def used(self) -> float:
+        """When one of its rows was last asked for, in seconds since 1970."""
+        return max((_stat(index)[1] for index in indexes(self.folder)), default=0.0)
+
+
+def entries_of(cache: Path) -> list[Entry]:
+    """What there is, least recently used first."""
+    found = [Entry(folder) for kind in KINDS for folder in (cache / kind).glob("*") if folder.is_dir()]
+    return sorted(found, key=lambda entry: (entry.used, entry.folder))
+
+
+def remove(entry: Entry) -> bool:
+    """Drop an entry, unless another process is at work on it; whoever has it open keeps what it opened."""
+    try:
+        with lock_of(entry.folder).acquire(timeout=0):
+            for index in indexes(entry.folder):
+                drop_piece(index)  # first, so that what is left if this is cut off is not taken for whole
+            shutil.rmtree(entry.folder)
+    except OSError:  # another process' lock, or another user's files
+        return False
+    return True
+
+
+def make_room(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
+    """Drop the least recently used pieces until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
+
+    Never dropped are pieces to `keep`, those that this process has open, and those of folders that are being written. The
+    caller holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
+    """
+    with writing(cache):
+        (cache / "room.lock").parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / "room.lock").acquire()
+    with lock:
+        there = entries_of(cache)
+        total = sum(entry.bytes for entry in there)
+        pieces = [index for entry in there for index in indexes(entry.folder) if index not in keep and not is_in_use(index)]
+        pieces.sort(key=lambda index: (_stat(index)[1], index))
+        spare = sum(map(_bytes_of, pieces))
+        if total - spare + needed > limit:
+            raise CacheUnusable(f"{in_bytes(needed)} do not fit the cache's limit: raise training.cache_limit_gb")
+        if (free := _free(cache)) + spare < needed:
+            raise CacheUnusable(f"{in_bytes(needed)} are needed and the disk has {in_bytes(free + spare)} to spare")
+        for index in pieces:
+            if total + needed <= limit and _free(cache) >= needed:
+                break
+            size = _bytes_of(index)
+            if _drop(index, own):
+                total -= size
+        if total + needed > limit or _free(cache) < needed:
+            raise CacheUnusable(f"{in_bytes(needed)} do not fit: other processes are using what would have to go")
+        reserve(own, needed)
+
+
+def lock_of(folder: Path) -> FileLock:
+    """Held by whoever writes to an entry or deletes from it. Its file lies beside the folder and stays."""
+    return FileLock(folder.with_suffix(".lock"))
+
+
+def _drop(index: Path, own: Path) -> bool:
+    try:
+        if index.parent == own:
+            drop_piece(index)
+        else:
+            with lock_of(index.parent).acquire(timeout=0):
+                drop_piece(index)
+                if not indexes(index.parent):
+                    shutil.rmtree(index.parent)
+    except (OSError, Timeout):
+        return False
+    return True
+
+
+def _bytes_of(index: Path) -> int:
+    return _stat(index)[0] + _stat(index.with_suffix(".npy"))[0]
+
+
+def _stat(path: Path) -> tuple[int, float]:
+    """Bytes and time of change; nothing of a file that has just gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0.0
+    return found.st_size, found.st_mtime
+
+
+def _free(cache: Path) -> int:
+    return max(0, shutil.disk_usage(cache).free - SPARE_BYTES)

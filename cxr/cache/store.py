@@ -1,0 +1,148 @@
+"""The cache: asked for rows by id, it finds those that are there and has the others computed."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import Timeout
+from numpy.typing import DTypeLike, NDArray
+from platformdirs import user_cache_path
+
+from cxr.cache.eviction import Kind, lock_of, make_room
+from cxr.cache.rows import Rows
+from cxr.cache.shards import (
+    UNFINISHED,
+    CacheUnusable,
+    Piece,
+    Values,
+    drop_piece,
+    indexes,
+    name_of,
+    read_piece,
+    size_of,
+    write_piece,
+    write_recipe,
+    writing,
+)
+
+# Given positions in the ids: the rows' values in that order, in pieces, each with one JSON value a row.
+Compute = Callable[[NDArray[np.int64]], Values]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows from the cache, the JSON value that was kept with each, and how many had to be computed now."""
+
+    rows: Rows
+    facts: list[Any]
+    computed: int
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of entries, with at most `limit` bytes in it; `tell` hears in a line what a user should know."""
+
+    folder: Path
+    limit: int
+    tell: Callable[[str], None] = lambda text: None
+
+    def rows(
+        self, kind: Kind, recipe: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
+    ) -> Kept:
+        """The row of each id under a recipe: those that are there, and the others computed now and kept.
+
+        `recipe` says, in JSON values, all that a row depends on beside its id; `shape` and `dtype` are a row's. Of several
+        processes that want rows of a recipe which are not there one computes at a time. Raises `CacheUnusable` where rows
+        can't be kept, and whatever `compute` raises.
+        """
+        wanted = _Wanted(self.folder / kind / name_of(recipe), ids, shape, np.dtype(dtype))
+        pieces = wanted.pieces()
+        missing = wanted.missing(pieces)
+        if missing:
+            with self._locked(wanted.folder):
+                with writing(self.folder):
+                    wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # images of patients are no one else's business
+                write_recipe(wanted.folder, recipe)
+                pieces = wanted.pieces(self._drop_damaged)
+                if missing := wanted.missing(pieces):
+                    needed = size_of(len(missing), shape, wanted.dtype)
+                    make_room(self.folder, self.limit, needed, wanted.folder, {piece.index for piece in pieces})
+                    places = np.array(list(missing.values()), np.int64)
+                    write_piece(wanted.folder, list(missing), shape, wanted.dtype, compute(places))
+                    pieces = wanted.pieces()
+                    if wanted.missing(pieces):
+                        raise CacheUnusable(f"what was written to {wanted.folder} can't be read back")
+        return wanted.gathered(pieces, computed=len(missing))
+
+    def _locked(self, folder: Path) -> AbstractContextManager[Any]:
+        with writing(self.folder):
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = lock_of(folder)
+            try:
+                return lock.acquire(timeout=0)
+            except Timeout:
+                self.tell("another process is computing what this run needs: waiting for it")
+                return lock.acquire()
+
+    def _drop_damaged(self, index: Path) -> None:
+        self.tell(f"a damaged file in the cache is dropped and computed again: {index}")
+        with writing(self.folder):
+            drop_piece(index)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Rows that are asked for, and the folder that has or will have them."""
+
+    folder: Path
+    ids: Sequence[str]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def pieces(self, drop: Callable[[Path], None] | None = None) -> list[Piece]:
+        """Every piece that is whole and has any of the ids.
+
+        To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
+        """
+        wanted = set(self.ids)
+        found = {index: read_piece(index, self.shape, self.dtype) for index in indexes(self.folder)}
+        if drop is not None:
+            for index in (index for index, piece in found.items() if piece is None):
+                drop(index)
+            for left in self.folder.glob("*.npy"):
+                if left.with_suffix(".json") not in found:
+                    left.unlink(missing_ok=True)
+            (self.folder / UNFINISHED).unlink(missing_ok=True)
+        return [piece for piece in found.values() if piece is not None and not wanted.isdisjoint(piece.ids)]
+
+    def missing(self, pieces: list[Piece]) -> dict[str, int]:
+        """The ids that no piece has, each with the first of its places."""
+        known = {name for piece in pieces for name in piece.ids}
+        first: dict[str, int] = {}
+        for place, name in enumerate(self.ids):
+            if name not in known:
+                first.setdefault(name, place)
+        return first
+
+    def gathered(self, pieces: list[Piece], computed: int) -> Kept:
+        """The rows in the order of the ids; the pieces are marked as used now."""
+        if not self.ids:
+            return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [], 0)
+        for piece in pieces:
+            try:
+                os.utime(piece.index)
+            except OSError:  # a cache that may only be read is of use too
+                continue
+        where = {name: (number, row) for number, piece in enumerate(pieces) for row, name in enumerate(piece.ids)}
+        found = np.array([where[name] for name in self.ids], np.int64)
+        return Kept(Rows(tuple(piece.array for piece in pieces), found), [pieces[n].facts[row] for n, row in found], computed)
+
+
+def default_folder() -> Path:
+    """Where this user's cache is: the folder in `CXR_CACHE`, or the system's place for caches."""
+    chosen = os.environ.get("CXR_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("cxr")

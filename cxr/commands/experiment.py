@@ -1,0 +1,49 @@
+"""`cxr [OVERRIDES]`: one run, or with -m a sweep of runs. The config is checked before anything slow is imported."""
+
+import os
+
+from omegaconf import DictConfig
+
+from cxr.config.compose import asked_overrides, compose_and_call, provenance_of, typed
+from cxr.sweep.plan import make_plan
+
+# Flags with which Hydra prints something instead of running jobs.
+_PRINTING = {"--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--hydra-help"}
+
+
+def main(arguments: list[str]) -> int:
+    """Do one run, or a sweep. Returns the exit code; raises `UserError`, `RunFailed`, or whatever ended a single run."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its errors on instead of printing and exiting
+    return _sweep() if _is_sweep(arguments) else _run()
+
+
+def _run() -> int:
+    failures: list[Exception] = []
+
+    def job(composed: DictConfig) -> None:
+        try:
+            config, provenance = typed(composed), provenance_of(composed)
+            from cxr.run.start import run_experiment  # imports pandas and scikit-learn
+
+            run_experiment(config, provenance)
+        except Exception as error:  # Hydra would print it its own way
+            failures.append(error)
+
+    compose_and_call(job)
+    for failure in failures:
+        raise failure
+    return 0
+
+
+def _sweep() -> int:
+    plan, common, jobs = make_plan(asked_overrides())
+    from cxr.sweep.run import run_sweep  # imports pandas and scikit-learn
+
+    return run_sweep(plan, common, jobs)
+
+
+def _is_sweep(arguments: list[str]) -> bool:
+    """Whether Hydra will run several jobs: asked for by a flag, or by a preset of a search."""
+    asked = {"-m", "--multirun"} & set(arguments)
+    names_search = any(word.startswith(("hparams_search=", "hydra.mode=")) for word in arguments)
+    return not _PRINTING & set(arguments) and bool(asked or names_search)

@@ -1,0 +1,161 @@
+"""The frozen-head baseline that a run is compared with: the latest one on the same data and split."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from cxr.compare.runs import SAME, groups_of, read_judged, why_not_comparable
+from cxr.config.compose import compose, typed
+from cxr.config.fingerprint import bears_on_result
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config, settings
+from cxr.evaluation.paired import Difference, corrected, paired_differences
+from cxr.evaluation.predictions import Predictions
+from cxr.tracking.outbox import is_lost_connection
+from cxr.tracking.search import LoggedRun, finished_runs
+
+PRESET = "experiment=frozen_head_baseline"
+_WITHOUT_EFFECT = ("optimizer.backbone_rate",)  # as the backbone is frozen; backbone=phantom sets it
+_USUAL = {"data": "phantom", "split": "three_way"}
+_GROUPS = (
+    "data",
+    "split",
+    "backbone",
+    "input_range",
+    "evaluation",
+)  # what a baseline has in common with the run that it is made for
+
+
+@dataclass(frozen=True)
+class AgainstBaseline:
+    """How a run differs from the baseline, or why there is nothing to compare it with."""
+
+    baseline: LoggedRun | None
+    differences: list[Difference] = field(default_factory=list)
+    reason: str = ""
+
+    def metrics(self) -> dict[str, float]:
+        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and where it was tested the corrected p-value `_p`."""
+        found: dict[str, float] = {}
+        for each in self.differences:
+            name = f"vs_baseline/{each.metric}"
+            found |= {name: each.difference, f"{name}_lo": each.low, f"{name}_hi": each.high}
+            if each.adjusted is not None:
+                found[f"{name}_p"] = each.adjusted
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for a JSON file."""
+        assert self.baseline is not None
+        return {
+            "baseline": {"run_id": self.baseline.id, "name": self.baseline.name},
+            "differences": [vars(each) for each in self.differences],
+        }
+
+
+def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
+    """Finished baselines on the same data and split as a run with these tags, latest first. The store has to be open."""
+    if not set(SAME) <= set(tags):
+        return []  # not made by cxr
+    return finished_runs({"cxr.role": "baseline", **{name: tags[name] for name in SAME}})
+
+
+def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenance: Provenance) -> AgainstBaseline:
+    """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it.
+
+    A server that is lost takes the comparison with it, and not the run.
+    """
+    try:
+        found = baselines_like(tags)
+        return _compared(found[0], predictions) if found else AgainstBaseline(None, reason=_why_none(tags, provenance))
+    except Exception as error:
+        if not is_lost_connection(error):
+            raise
+        return AgainstBaseline(None, reason="the server was lost: say cxr compare when it has the run")
+
+
+def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
+    judged = read_judged(baseline)
+    order = {name: row for row, name in enumerate(judged.predictions.ids)}
+    rows = [order[name] for name in predictions.ids]
+    reference = Predictions(
+        predictions.ids, judged.predictions.classes, judged.predictions.labels[rows], judged.predictions.probabilities[rows]
+    )
+    by_id = dict(zip(judged.predictions.ids, groups_of(judged), strict=True))
+    differences = paired_differences(reference, predictions, [by_id[name] for name in predictions.ids])
+    return AgainstBaseline(baseline, corrected([differences])[0])
+
+
+def baseline_for(config: Config, provenance: Provenance) -> tuple[Config, Provenance]:
+    """The preset's config on a run's own data, split and backbone, and for its store."""
+    made, of_preset = _preset_on(config, [PRESET, *_shared(provenance)])
+    return made, replace(of_preset, yaml=OmegaConf.to_yaml(OmegaConf.structured(made)))
+
+
+def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Provenance]:
+    """What the overrides compose, with the data, split, backbone and seed of a config, and all that makes no other result."""
+    composed, of_preset = compose(overrides)
+    preset = typed(composed)
+    training = replace(
+        preset.training,
+        seed=config.training.seed,
+        deterministic=config.training.deterministic,
+        precision=config.training.precision,
+        threads=config.training.threads,
+        cache=config.training.cache,
+        cache_limit_gb=config.training.cache_limit_gb,
+    )
+    made = replace(
+        preset,
+        data=config.data,
+        split=config.split,
+        backbone=config.backbone,
+        engine=config.engine,
+        evaluation=config.evaluation,
+        training=training,
+        tracking=replace(config.tracking, role="baseline", run_name=None),
+    )
+    return made, of_preset
+
+
+def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provenance, str]:
+    """Config and provenance with the role that they earn, and what took a baseline's away, in words; "" where nothing did.
+
+    A baseline is the preset, on whatever data, split, backbone and seed; anything else is a candidate.
+    """
+    if config.tracking.role != "baseline":
+        return config, provenance, ""
+    preset, _ = _preset_on(config, [PRESET])
+    wanted = {key: value for key, value, _ in settings(preset) if bears_on_result(key) and key not in _WITHOUT_EFFECT}
+    other = [f"{key}={value}" for key, value, _ in settings(config) if key in wanted and wanted[key] != value]
+    if not other:
+        return config, provenance, ""
+    candidate = replace(config, tracking=replace(config.tracking, role="candidate"))
+    return candidate, replace(provenance, yaml=OmegaConf.to_yaml(OmegaConf.structured(candidate))), ", ".join(other)
+
+
+def command_for(provenance: Provenance) -> str:
+    """What makes the baseline that a run of this provenance lacks."""
+    return shlex.join(["cxr", PRESET, *_shared(provenance)])
+
+
+def _shared(provenance: Provenance) -> list[str]:
+    """The part of a provenance that says which data, split and backbone."""
+    chosen = [
+        f"{group}={provenance.choices[group]}"
+        for group, usual in _USUAL.items()
+        if provenance.choices.get(group) not in (usual, None)
+    ]
+    given = [override for override in provenance.overrides if override.lstrip("+~").startswith(_GROUPS)]
+    return list(dict.fromkeys([*chosen, *given]))
+
+
+def _why_none(tags: Mapping[str, Any], provenance: Provenance) -> str:
+    others = finished_runs({"cxr.role": "baseline"})
+    make = f"make one with: {command_for(provenance)}  (or add baseline.auto=true)"
+    if not others:
+        return f"there is no baseline yet; {make}"
+    return f"no baseline can be compared with this run: the latest can't, as {why_not_comparable(others[0].tags, tags)}; {make}"

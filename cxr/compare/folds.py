@@ -1,0 +1,142 @@
+"""Cross-validation: runs that differ only in what tested, gathered into one result with its spread."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxr.compare.runs import Judged, in_short, read_judged
+from cxr.config.fingerprint import bears_on_result
+from cxr.errors import UserError
+from cxr.evaluation.metrics import Evaluation, evaluate
+from cxr.evaluation.predictions import Predictions
+from cxr.safe_csv import read_csv
+from cxr.tracking.search import LoggedRun
+
+# By split.method, the setting that says which images test.
+_TURN = {"folds": "split.fold", "sources": "split.source"}
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """One run for each fold, or for each of two sources and more, in their order; no image is tested twice."""
+
+    runs: tuple[Judged, ...]
+
+    @property
+    def name(self) -> str:
+        """What the runs' names have in common."""
+        run = self.runs[0].run
+        return re.sub(r"(^|-)(fold|source)=[^-]*", "", run.name).strip("-") or run.params["split.name"]
+
+    @property
+    def turns(self) -> list[str]:
+        """What tested in each run, in words."""
+        return [turn_of(judged.run) for judged in self.runs]
+
+    @property
+    def pooled(self) -> Predictions:
+        """What was said of every image by the network that did not train on it."""
+        parts = [judged.predictions for judged in self.runs]
+        return Predictions(
+            ids=tuple(name for part in parts for name in part.ids),
+            classes=parts[0].classes,
+            labels=np.concatenate([part.labels for part in parts]),
+            probabilities=np.concatenate([part.probabilities for part in parts]),
+        )
+
+
+def turn_of(run: LoggedRun) -> str:
+    """What tested in a run: a fold by its number, or a source.
+
+    >>> turn_of(LoggedRun("", "", "", 0, {}, {"split.method": "folds", "split.fold": "3"}, {}))
+    'fold 3'
+    """
+    key = _TURN[run.params["split.method"]]
+    return f"{key.removeprefix('split.')} {run.params[key]}"
+
+
+def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
+    """The cross-validations among finished runs, that of the latest run first; of runs with the same fold the latest counts.
+
+    Raises `UserError` where there is none, or where the latest one lacks a fold; others that lack one are left out.
+    """
+    sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
+    for run in sorted(runs, key=lambda run: -run.started):
+        if run.params.get("split.method") in _TURN and run.tags.get("cxr.role") != "evaluation":
+            sets.setdefault(_common(run), {}).setdefault(run.params[_TURN[run.params["split.method"]]], run)
+    if not sets:
+        raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
+    lacking = {key: _lacking(found) for key, found in sets.items()}
+    if gap := next(iter(lacking.values())):
+        one = next(iter(next(iter(sets.values())).values()))
+        raise UserError(f"the cross-validation of {in_short(one)} is not complete: {gap}")
+    return [_cross_validation(found) for key, found in sets.items() if not lacking[key]]
+
+
+def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+    """The runs of the cross-validation that a run belongs to; raises `UserError` for one that is no fold."""
+    if run.params.get("split.method") not in _TURN:
+        raise UserError(f"run {in_short(run)} is no fold of a cross-validation: its split is {run.params.get('split.name')}")
+    return [each for each in runs if each.params.get("split.method") in _TURN and _common(each) == _common(run)]
+
+
+def spread(found: CrossValidation) -> pd.DataFrame:
+    """Each test metric over the folds and of the pooled predictions.
+
+    Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (in how many it has a value).
+    Folds share training images, so that sd over the square root of the folds is no standard error (Bengio and Grandvalet, "No
+    Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004).
+    """
+    each = pd.DataFrame([evaluate(judged.predictions).numbers for judged in found.runs])
+    pooled: Evaluation = evaluate(found.pooled)
+    table = pd.DataFrame(
+        {"mean": each.mean(), "sd": each.std(ddof=1), "lowest": each.min(), "highest": each.max(), "folds": each.count()}
+    )
+    table.insert(4, "pooled", pd.Series(pooled.numbers))
+    return table.loc[[name for name in pooled.numbers if name in table.index]]
+
+
+def _common(run: LoggedRun) -> tuple[object, ...]:
+    """What runs of one cross-validation agree in: all of the config but what tests, the code, and the images of all folds.
+
+    A source that tests sets other images apart than the next, so sources are compared image by image when they are gathered.
+    """
+    method = run.params["split.method"]
+    turn = _TURN[method]
+    config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key) and key != turn))
+    made_with = run.tags.get("cxr.code_fingerprint"), run.tags.get("cxr.library_fingerprint")
+    return config, made_with, run.tags.get("cxr.data_fingerprint") if method == "folds" else None
+
+
+def _lacking(found: dict[str, LoggedRun]) -> str:
+    """What is missing from a cross-validation, and how to make it; "" for nothing."""
+    run = next(iter(found.values()))
+    if run.params["split.method"] == "sources":
+        others = "no other source has tested: cxr -m split=leave_source_out split.source=A,B,..."
+        return "" if len(found) > 1 else others
+    missing = [str(fold) for fold in range(int(run.params["split.folds"])) if str(fold) not in found]
+    return f"add split.fold={','.join(missing)} to the command that made it" if missing else ""
+
+
+def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
+    order = sorted(found, key=lambda turn: (not turn.isdigit(), int(turn) if turn.isdigit() else 0, turn))
+    runs = tuple(read_judged(found[turn]) for turn in order)
+    _check_same_images(runs)
+    ids = [name for judged in runs for name in judged.predictions.ids]
+    if len(set(ids)) < len(ids) or any(judged.predictions.classes != runs[0].predictions.classes for judged in runs):
+        raise UserError(f"the folds of {in_short(runs[0].run)} test some images twice, or have other classes: they can't be pooled")
+    return CrossValidation(runs)
+
+
+def _check_same_images(runs: Sequence[Judged]) -> None:
+    """Raise `UserError` where runs share no image, or an image of one name has other pixels in another."""
+    columns = ["path", "sha256"]
+    manifests = [read_csv(judged.run.file("data/manifest.csv"))[columns] for judged in runs]
+    known = manifests[0].set_index("path")["sha256"]
+    for judged, manifest in zip(runs, manifests, strict=True):
+        shared = manifest[manifest["path"].isin(known.index)]
+        if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
+            raise UserError(f"{in_short(runs[0].run)} and {in_short(judged.run)} saw different images: they can't be pooled")

@@ -1,0 +1,44 @@
+"""A comparison as one page that opens offline: tables, figures, and the images that one run alone gets right."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from cxr.compare.runs import Comparison, in_short, judged_in_words
+from cxr.evaluation.figures.comparison import runs_figure
+from cxr.evaluation.figures.drawing import png_of
+from cxr.evaluation.paired import Difference, disagreements
+
+SHOWN = 100  # images of a run's disagreements; the CSV has all
+
+
+def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame) -> None:
+    """Write the page; `settings` are the config's values that differ, a row each and a column a run."""
+    reference = comparison.reference
+    runs: list[dict[str, Any]] = [
+        {
+            "title": in_short(other.run),
+            "differences": differences,
+            "images": disagreements(reference.predictions, other.predictions),
+        }
+        for other, differences in zip(comparison.others, comparison.differences, strict=True)
+    ]
+    named: dict[str, Sequence[Difference]] = {run["title"]: run["differences"] for run in runs}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("page.html.jinja").render(
+        reference=in_short(reference.run),
+        judged=judged_in_words(reference),
+        runs=runs,
+        shown=SHOWN,
+        tests=comparison.tests,
+        names=[in_short(reference.run), *(run["title"] for run in runs)],
+        settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
+        figure=base64.b64encode(png_of(runs_figure(named, f"Difference from {in_short(reference.run)}"), dpi=110)).decode(),
+    )
+    path.write_text(page, encoding="utf-8")

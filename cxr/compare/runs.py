@@ -1,0 +1,141 @@
+"""Logged runs side by side: read from what they logged, refused where they were not judged on the same images."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cxr.config.fingerprint import tells_apart
+from cxr.errors import UserError
+from cxr.evaluation.paired import Difference, corrected, paired_differences
+from cxr.evaluation.predictions import Predictions
+from cxr.safe_csv import read_csv
+from cxr.text import part_in_full
+from cxr.tracking.search import LoggedRun
+
+# Tags in which runs that can be compared agree, and what it means where they do not.
+_WHY_NOT = {
+    "cxr.data_fingerprint": "they saw different images",
+    "cxr.split_fingerprint": "their images were split differently",
+    "cxr.judged_on": "they were judged on different parts of the split",
+}
+SAME = tuple(_WHY_NOT)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A finished run and what it said of the part of the split that judged it."""
+
+    run: LoggedRun
+    part: str
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs against one of them; `differences` has an entry for each of `others`, corrected over all of them."""
+
+    reference: Judged
+    others: list[Judged]
+    differences: list[list[Difference]]
+
+    @property
+    def tests(self) -> int:
+        """How many p-values were corrected together."""
+        return sum(each.p_value is not None for differences in self.differences for each in differences)
+
+
+def read_judged(run: LoggedRun) -> Judged:
+    """What a run logged; raises `UserError` for one that did not finish or lacks its files."""
+    if not run.is_finished:
+        raise UserError(f"run {in_short(run)} is {how_it_stands(run)}: there is nothing to compare")
+    part = run.tags.get("cxr.judged_on", "")
+    if part not in ("val", "test"):
+        raise UserError(f"run {in_short(run)} was not made by cxr: it has no tag cxr.judged_on")
+    return Judged(run, part, read_results(run)[part].predictions)
+
+
+@dataclass(frozen=True)
+class PartResults:
+    """What a run logged of one part of the split."""
+
+    predictions: Predictions
+    metrics: dict[str, float]
+
+
+def read_results(run: LoggedRun) -> dict[str, PartResults]:
+    """The results of a finished run by part; raises `UserError` where they can't be read, or lack the part that judged it."""
+    try:
+        document = json.loads(run.file("evaluation/metrics.json").read_text())
+        if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
+            raise ValueError("evaluation/metrics.json is of other parts of the split")
+        return {
+            part: PartResults(
+                Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(said["classes"])),
+                {name: float(value) for name, value in said["metrics"].items()},
+            )
+            for part, said in document.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"the results of run {in_short(run)} can't be read: {error}") from None
+
+
+def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Why two runs with these tags can't be compared, in words; none if they can."""
+    for tag, reason in _WHY_NOT.items():
+        if reference.get(tag) != other.get(tag):
+            return f"{reason} ({tag.removeprefix('cxr.')} {reference.get(tag)} and {other.get(tag)})"
+    return None
+
+
+def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
+    """Paired statistics of each run against the reference; raises `UserError` where one was judged on other images."""
+    for other in others:
+        if reason := why_not_comparable(reference.run.tags, other.run.tags):
+            raise UserError(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")
+    groups = groups_of(reference)
+    found = corrected([paired_differences(reference.predictions, other.predictions, groups) for other in others])
+    return Comparison(reference, list(others), found)
+
+
+def groups_of(judged: Judged) -> list[str]:
+    """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
+    manifest = read_csv(judged.run.file("data/manifest.csv")).set_index("path")
+    return list(manifest.loc[list(judged.predictions.ids), "group"])
+
+
+def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
+    """The params that differ, one row each, with a column a run (by short id)."""
+    keys = sorted({key for run in runs for key in run.params if tells_apart(key)})
+    table = {key: [run.params.get(key, "") for run in runs] for key in keys}
+    differing = {key: values for key, values in table.items() if len(set(values)) > 1}
+    return pd.DataFrame.from_dict(differing, orient="index", columns=[run.short_id for run in runs]).rename_axis("setting")
+
+
+def differences_frame(comparison: Comparison) -> pd.DataFrame:
+    """All differences, one row a run and metric."""
+    rows = [
+        {"run": other.run.name, "run_id": other.run.id, "against": comparison.reference.run.id, **vars(difference)}
+        for other, differences in zip(comparison.others, comparison.differences, strict=True)
+        for difference in differences
+    ]
+    return pd.DataFrame(rows)
+
+
+def how_it_stands(run: LoggedRun) -> str:
+    """Why a run is not finished, and what to do about it."""
+    if run.holds_training:
+        return f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
+    return f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
+
+
+def in_short(run: LoggedRun) -> str:
+    """A run's name and the beginning of its id."""
+    return f"{run.name} ({run.short_id})"
+
+
+def judged_in_words(judged: Judged) -> str:
+    """The images that judge, in words."""
+    return f"{len(judged.predictions.labels):,} images of the {part_in_full(judged.part)} part"

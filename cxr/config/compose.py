@@ -1,0 +1,220 @@
+"""How Hydra composes a config from conf/, and what its errors mean in a user's words."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra import initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
+from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public either
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, flag_override
+from omegaconf.errors import (
+    ConfigTypeError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    UnsupportedInterpolationType,
+    ValidationError,
+)
+
+from cxr.config.options import CONF_DIR, option_groups
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config, settings
+from cxr.config.validation import check
+from cxr.errors import UserError
+from cxr.system import cores
+from cxr.text import nearest
+
+_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+def compose_and_call(task: Any) -> None:
+    """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `UserError`."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    with _told_as_mistakes():
+        hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")(task)()
+
+
+def typed(composed: DictConfig) -> Config:
+    """The composed config as a checked `Config`; raises `UserError` for an unknown key or a value out of range."""
+    for key in _unknown_keys(composed, Config, ""):
+        raise _unknown_setting(key)
+    with _told_as_mistakes():
+        config = OmegaConf.to_object(composed)
+    assert isinstance(config, Config)
+    check(config)
+    return config
+
+
+def provenance_of(composed: DictConfig) -> Provenance:
+    """What the job that Hydra runs was asked for."""
+    job = HydraConfig.get()
+    with _told_as_mistakes():
+        return _recipe(composed, job, list(job.overrides.task))
+
+
+def job_of(composed: DictConfig) -> tuple[Path, int]:
+    """The folder of the sweep that Hydra runs, and this job's number in it, from 0."""
+    job = HydraConfig.get()
+    return Path(job.sweep.dir), int(job.job.num)
+
+
+def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
+    """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `UserError`."""
+    with _told_as_mistakes(), _composer() as loader:
+        whole = _load(loader, overrides, RunMode.RUN)
+        plain = _without_hydra(whole)
+        return plain, _recipe(plain, whole.hydra, list(overrides))
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What the arguments of a sweep come to."""
+
+    jobs: list[list[str]] | None  # overrides of each job; none where a search chooses them one by one
+    count: int
+    swept: list[str]  # keys that differ from job to job
+    at_once: int
+    common: DictConfig  # what all jobs have in common
+    search: str = ""  # how a search goes about it
+
+
+def expand(overrides: Sequence[str]) -> Expansion:
+    """The jobs that Hydra's sweeper will run for these arguments; raises `UserError`."""
+    with _told_as_mistakes(), _composer() as loader:
+        common = _load(loader, overrides, RunMode.MULTIRUN)
+        sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
+        params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *overrides])
+        swept = [override.get_key_element() for override in parsed if override.is_sweep_override()]
+        at_once = int(launcher.get("n_jobs", 1))
+        if at_once < 0:
+            at_once = max(1, cores() + 1 + at_once)
+        keys = list(dict.fromkeys(swept))
+        if "n_trials" in sweeper:
+            at_once = min(at_once, int(sweeper.n_jobs))
+            return Expansion(
+                None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True)
+            )
+        (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
+
+
+def asked_overrides() -> list[str]:
+    """The overrides among this process' arguments; a `--config-dir` comes as the override that has the same effect."""
+    asked = get_args_parser().parse_args()
+    places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
+    return [*asked.overrides, *places]
+
+
+def _without_hydra(whole: DictConfig) -> DictConfig:
+    plain = whole.copy()
+    with flag_override(plain, ["struct", "readonly"], [False, False]):
+        del plain["hydra"]
+    return plain
+
+
+def _recipe(composed: DictConfig, job: Any, overrides: list[str]) -> Provenance:
+    choices = {str(group): str(name) for group, name in job.runtime.choices.items() if not str(group).startswith("hydra")}
+    return Provenance(
+        choices=dict(sorted(choices.items())), overrides=tuple(overrides), yaml=OmegaConf.to_yaml(composed, resolve=True)
+    )
+
+
+@contextmanager
+def _composer() -> Iterator[ConfigLoader]:
+    """Hydra's loader: the one of the app that is running, or one for the moment."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    if GlobalHydra.instance().is_initialized():
+        yield GlobalHydra.instance().config_loader()
+        return
+    with initialize_config_dir(str(CONF_DIR), job_name="cxr", version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> DictConfig:
+    return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
+
+
+@contextmanager
+def _told_as_mistakes() -> Iterator[None]:
+    """Raise what Hydra raises for a user's mistake as a `UserError`."""
+    try:
+        yield
+    except _ERRORS as error:
+        raise as_mistake(error) from error
+    except yaml.YAMLError as error:  # of an option in a folder of --config-dir
+        raise UserError(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): mend its file") from error
+    except (ValueError, RuntimeError, TypeError, ImportError) as error:  # Hydra's plain errors
+        if str(error).startswith("Config group override must be"):
+            raise UserError("a group can't be null: choose one of its options (cxr --help lists them)") from error
+        if str(error).startswith(("Unable to configure", "Invalid plugin")):
+            raise UserError(f"Hydra can't be set up as the config says ({' '.join(str(error).split())[:200]})") from error
+        raise
+
+
+def as_mistake(error: HydraException | OmegaConfBaseException) -> UserError:
+    """What a composition error means, in one line with the nearest right names."""
+    if isinstance(error, MissingConfigException):
+        if error.missing_cfg_file == "hydra/sweeper/optuna":
+            return UserError("a search needs Optuna, which is an extra: pip install 'hydra-optuna-sweeper>=1.3,<1.4'")
+        group, _, option = (error.missing_cfg_file or "").rpartition("/")
+        return UserError(f"{group}={option} is not an option: {nearest(option, error.options or [])}")
+    if isinstance(error, OverrideParseException):
+        return UserError(f"can't read the argument {error.override!r}: write group=option or group.key=value")
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and (mistake := _wrong_value(cause)):
+        return mistake
+    unknown = re.search(r"Could not override '([^'@]+)", str(error))
+    return _unknown_setting(unknown[1]) if unknown else UserError(" ".join(str(error).split()))
+
+
+def _wrong_value(error: OmegaConfBaseException) -> UserError | None:
+    key, line = str(error.full_key), str(error).splitlines()[0]
+    if "HydraConfig was not set" in line:
+        return UserError(f"{key} holds ${{hydra:...}}, which has no value before a job runs: write the value itself")
+    value = re.match(
+        r"Value '(.*)' (?:of type '\w+' could not be converted to|of type '\w+' is not a subclass of|is not a valid) (\w+)", line
+    )
+    if isinstance(error, ValidationError) and value:
+        kinds = {"Float": "a number", "Integer": "a whole number", "bool": "true or false"}
+        return UserError(f"{key}={value.group(1)} is not {kinds.get(value[2], value[2])}")
+    if isinstance(error, ConfigTypeError) and "deletion" in line:
+        return UserError(f"{key} can't be left out: set it with {key}=VALUE")
+    if isinstance(error, ValidationError | ConfigTypeError | InterpolationResolutionError | UnsupportedInterpolationType):
+        return UserError(f"{key}: {line}")
+    return None
+
+
+def _unknown_setting(key: str) -> UserError:
+    known = [name for name, _, _ in settings(Config())]
+    group, _, leaf = key.partition(".")
+    groups = list(option_groups())
+    if not leaf:
+        last_parts = [name for name in known if name.split(".")[-1] == key]
+        return UserError(
+            f"there is no group {key}: " + (f"did you mean {' or '.join(last_parts)}?" if last_parts else nearest(key, groups))
+        )
+    leaves = [name.partition(".")[2] for name in known if name.startswith(f"{group}.")]
+    return UserError(f"there is no setting {key}: {nearest(leaf, leaves) if leaves else nearest(group, groups)}")
+
+
+def _unknown_keys(node: DictConfig, schema: Any, prefix: str) -> Iterator[str]:
+    """Keys that were added with + and that the schema does not have; free-form mappings may hold any."""
+    types = {item.name: item.type for item in fields(schema)}
+    for key in map(str, node):
+        if key not in types:
+            yield prefix + key
+        elif is_dataclass(types[key]) and isinstance(node[key], DictConfig):
+            yield from _unknown_keys(node[key], types[key], f"{prefix}{key}.")

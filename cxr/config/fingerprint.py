@@ -1,0 +1,108 @@
+"""What tells whether two runs are of the same config, code and libraries; for data see cxr.data.manifest."""
+
+import ast
+import hashlib
+import json
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cxr.config.schema import Config, settings
+
+# Where things are, how runs are kept and ordered, how many cores work, and how a report looks: none of it is part of the result.
+_NO_PART = (
+    *("tracking.", "objective.", "baseline.", "force", "data.root", "data.manifest", "training.threads", "training.cache_limit_gb"),
+    *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.heat_images"),
+)
+# What an option is called says nothing of its values; the name of these is a value.
+_NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
+# Rooms and files whose code says or shows what was found, and finds nothing.
+_ONLY_SHOWS = (
+    *("__main__.py", "cli.py", "progress.py", "commands/", "sweep/", "tracking/", "compare/", "reevaluate/", "reproduce/"),
+    *("evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "config/options.py"),
+    *("run/explain.py", "run/report_context.py", "run/summary.py"),
+)
+# Libraries whose arithmetic or decoding is in a result.
+_COMPUTE = (
+    *("tensorflow", "keras", "openvino", "numpy", "scipy", "scikit-learn", "pillow", "pydicom"),
+    *("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls"),
+)
+
+
+def config_fingerprint(config: Config, weights_sha256: str | None = None) -> str:
+    """Hash of all settings that bear on the result, 16 hex digits; weights count by content where it is given."""
+    values = {key: value for key, value, _ in settings(config) if bears_on_result(key)}
+    if weights_sha256:
+        values["backbone.weights"] = weights_sha256
+    return _short(json.dumps(values, sort_keys=True))
+
+
+def bears_on_result(key: str) -> bool:
+    """Whether a setting is part of the experiment.
+
+    >>> bears_on_result("freeze.trainable_from"), bears_on_result("tracking.uri"), bears_on_result("freeze.name")
+    (True, False, False)
+    """
+    return tells_apart(key) and (not key.endswith(".name") or key in _NAMES_THAT_COUNT)
+
+
+def tells_apart(key: str) -> bool:
+    """Whether a setting is worth telling where runs are compared: the names of options too.
+
+    >>> tells_apart("freeze.name"), tells_apart("tracking.uri")
+    (True, False)
+    """
+    return not key.startswith(_NO_PART)
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash of the syntax of this package's source, 16 hex digits: the same for a checkout and a wheel of it.
+
+    Comments, docstrings and layout have no part in it, nor has the code that only shows results. Python's own version does: it
+    writes the same syntax down in its own way.
+    """
+    package = Path(__file__).parents[1]
+    sources = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    counted = {name: path for name, path in sorted(sources.items()) if not name.startswith(_ONLY_SHOWS)}
+    return fingerprint_of(*(f"{name}:{syntax_of(path.read_text(encoding='utf-8'))}" for name, path in counted.items()))
+
+
+def syntax_of(source: str) -> str:
+    r"""A Python source without comments, docstrings and layout.
+
+    >>> syntax_of("def f():  # why\n    'Does.'\n    return  1\n")
+    'def f():\n    return 1'
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+@cache
+def library_fingerprint() -> str:
+    """Hash of the versions of the libraries that compute, 16 hex digits."""
+    return _short(json.dumps(library_versions(), sort_keys=True))
+
+
+def library_versions() -> dict[str, str]:
+    """The version of each library that computes and that is here, by name."""
+    found = {}
+    for name in _COMPUTE:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def fingerprint_of(*parts: str) -> str:
+    """One fingerprint of several."""
+    return _short("\n".join(parts))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""How a config came about: what was asked for, and where the run stands in a sweep."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A run's place in a sweep."""
+
+    sweep_id: str
+    folder: Path  # where the sweep keeps its plan and what came of each job
+    number: int  # from 0
+    name: str
+    at_once: int  # jobs that run side by side
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a config came about, for the record."""
+
+    choices: dict[str, str]  # group: option
+    overrides: tuple[str, ...]
+    yaml: str  # the whole config, resolved
+    job: SweepJob | None = None  # none for a single run
+    reproduces: str | None = None  # id of the run that this one does again
+
+    @property
+    def at_once(self) -> int:
+        """How many runs share this machine's cores."""
+        return self.job.at_once if self.job else 1

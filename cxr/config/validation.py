@@ -1,0 +1,107 @@
+"""Whether a config makes sense: each value in its range, and none at odds with another."""
+
+from dataclasses import Field
+from math import isfinite
+from typing import Any
+
+from cxr.config.costs import check_costs
+from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, SplitConfig, settings
+from cxr.errors import UserError
+from cxr.text import nearest
+
+# What Keras publishes ImageNet weights for.
+IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+
+
+def check(config: Config) -> None:
+    """Raise `UserError` for the first value out of its range, or at odds with another."""
+    for key, value, item in settings(config):
+        check_value(key, value, item)
+    _check_data(config.data)
+    _check_split(config.split)
+    _check_backbone(config.backbone)
+    _check_speed(config)
+    if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
+        raise UserError(
+            f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
+            "which counts them too: raise training.epochs or lower freeze.warmup_epochs"
+        )
+    if not config.objective.metric.startswith("val/"):
+        raise UserError(
+            f"objective.metric={config.objective.metric} is not a validation metric: what chooses among runs must not be what "
+            "judges them, so name one that begins with val/"
+        )
+    if config.loss.cost_strength > 0 and not config.loss.costs:
+        raise UserError("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
+    check_costs(config.loss.costs, "loss.costs")
+    _check_evaluation(config.evaluation)
+
+
+def check_value(key: str, value: Any, item: Field[Any]) -> None:
+    """Raise `UserError` for a value out of the range of its field."""
+    if value is None:
+        return
+    if "fits" in item.metadata and not item.metadata["fits"](value):
+        raise UserError(f"{key}={value} is out of range: it must be {item.metadata['text']}")
+    if "names" in item.metadata and value not in item.metadata["names"]:
+        raise UserError(f"{key}={value} is not known: {nearest(str(value), item.metadata['names'])}")
+
+
+def _check_data(data: DataConfig) -> None:
+    if data.name == "manifest" and data.manifest is None:
+        raise UserError(
+            "data=manifest needs to know which: add data.manifest=FILE, and data.root=FOLDER where its paths start elsewhere"
+        )
+    if data.manifest is not None and data.phantom is not None:
+        raise UserError("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
+    if data.columns.more and data.manifest is None:
+        raise UserError("data.columns.more keeps columns of a table: give that as data.manifest=FILE")
+    if data.root is None and data.phantom is None and data.manifest is None:
+        raise UserError(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
+    if data.classes is not None and len(set(data.classes)) < 2:
+        raise UserError(f"data.classes={data.classes} is not enough: name at least two different classes")
+
+
+def _check_split(split: SplitConfig) -> None:
+    if split.method == "fractions" and split.validation + split.test >= 1:
+        raise UserError(
+            f"split.validation ({split.validation:g}) and split.test ({split.test:g}) leave nothing to train on: "
+            "make their sum less than 1"
+        )
+    if split.method == "folds" and split.validation + 1 / split.folds >= 1:
+        raise UserError(
+            f"split.validation ({split.validation:g}) and one of {split.folds} folds leave nothing to train on: lower it"
+        )
+    if split.method == "folds" and split.fold >= split.folds:
+        raise UserError(f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}")
+
+
+def _check_speed(config: Config) -> None:
+    if config.augment.views != FRESH and not (config.augment.views.isdecimal() and 0 < int(config.augment.views) <= 10_000):
+        raise UserError(
+            f"augment.views={config.augment.views} is not known: give fresh, for a new view of each image in each epoch, or how "
+            "many views to draw once, for example augment.views=8"
+        )
+    if config.engine.name == "openvino" and config.training.precision != "float32":
+        raise UserError(
+            f"engine=openvino computes in float32, not in training.precision={config.training.precision}: "
+            "choose engine=tensorflow or leave engine at auto"
+        )
+
+
+def _check_backbone(backbone: BackboneConfig) -> None:
+    bounds = backbone.input_range
+    if len(bounds) != 2 or not all(map(isfinite, bounds)) or bounds[0] >= bounds[1]:
+        raise UserError(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
+    if backbone.weights == "imagenet" and backbone.alpha not in IMAGENET_ALPHAS:
+        raise UserError(
+            f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
+            f"{', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}, or backbone.weights=none"
+        )
+
+
+def _check_evaluation(evaluation: EvaluationConfig) -> None:
+    check_costs(evaluation.costs, "evaluation.costs")
+    for prevalence in evaluation.prevalences:
+        if not 0 < prevalence < 1:
+            raise UserError(f"evaluation.prevalences={evaluation.prevalences}: {prevalence:g} is no share of patients")

@@ -1,0 +1,76 @@
+"""What is known of the images that were read: facts of the files, what the user says, and which of them belong together."""
+
+from dataclasses import dataclass, fields
+
+import pandas as pd
+
+from cxr.data.identity.groups import copies, joined
+from cxr.data.image_list import COLUMNS as LISTED
+from cxr.data.image_list import Listing
+from cxr.data.images.image_file import Decoded
+from cxr.data.images.perceptual import Looks
+from cxr.data.images.store import Pixels
+from cxr.data.manifest import COLUMNS
+from cxr.errors import UserError
+
+_FILMS_OF_ONE = 20  # DICOM files, which one patient may well have
+
+
+@dataclass(frozen=True)
+class Described:
+    """Images that were read, row by row as `pixels` has them, with all that is known of them; and copies that disagree.
+
+    `images` has `COLUMNS`, the split still as the user gives it, and what else the listing says.
+    `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.
+    """
+
+    images: pd.DataFrame
+    conflicts: pd.DataFrame
+
+
+def describe(listing: Listing, pixels: Pixels, dicom_patients: bool = True) -> Described:
+    """Put together what is known of every image that was read.
+
+    Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a
+    DICOM patient with, directly or through others.
+    """
+    said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
+    facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(Decoded)})
+    patients = facts["patient"] if dicom_patients else pd.Series("", index=facts.index)
+    _check_patients(patients)
+    looks = Looks.of([fact.look for fact in pixels.facts])
+    same_image = copies(list(facts["sha256"]), looks)
+    images = pd.DataFrame(
+        {
+            "path": said["path"],
+            "label": said["label"],
+            "source": said["source"],
+            "group": joined(facts["sha256"], same_image, said["group"].str.strip(), patients),
+            "phash": looks.phashes,
+            **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
+            "split": said["split"],
+        },
+        columns=list(COLUMNS),
+    ).join(said.drop(columns=list(LISTED)))
+    labels = images["label"].groupby(same_image).transform("nunique")
+    return Described(images, images.assign(copies=same_image)[labels > 1])
+
+
+def _check_patients(patients: pd.Series) -> None:
+    """Raise `UserError` where one id is on so many films that it can't be a patient's."""
+    films = patients[patients != ""].value_counts()
+    if len(films) and films.iloc[0] > max(_FILMS_OF_ONE, films.sum() / 2):
+        raise UserError(
+            f"{films.iloc[0]:,} of {films.sum():,} DICOM films have the same PatientID, which no patient has: if it is a "
+            "stand-in, add data.dicom_patients=false, and name patients in a column of data.manifest if you know them"
+        )
+
+
+def altered(listing: Listing, images: pd.DataFrame) -> list[str]:
+    """Paths whose pixels are not those that the listing expects, or that could not be read; sorted.
+
+    None where the listing does not come from a manifest.
+    """
+    found = dict(zip(images["path"], images["sha256"], strict=True))
+    expected = zip(listing.images["path"], listing.images["sha256"], strict=True)
+    return [path for path, sha256 in expected if sha256 and found.get(path) != sha256]

@@ -1,0 +1,126 @@
+"""Images by name, before any is opened: what a folder or a table says of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.config.schema import DataConfig
+from cxr.data.images.image_file import BadImage
+from cxr.errors import UserError
+from cxr.text import nearest, slug
+
+COLUMNS = ("path", "label", "source", "group", "split", "sha256")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a data set, sorted by path, each once.
+
+    `images` has `COLUMNS`, and whatever else a table was asked for (`data.columns.more`), all text, "" where nothing is known.
+
+    Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
+    pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    images: pd.DataFrame
+    bad: tuple[BadImage, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of all images."""
+        return tuple(self.images["path"])
+
+    def class_counts(self) -> dict[str, int]:
+        """Number of images of each class."""
+        return {name: int((self.images["label"] == name).sum()) for name in self.classes}
+
+    def with_sources(self, sources: dict[str, str]) -> "Listing":
+        """The same with the source of each path that is known."""
+        known = self.images["path"].map(sources).fillna("").astype(str)
+        return replace(self, images=self.images.assign(source=known))
+
+
+# Characters that a table, a log or a terminal can't hold safely; the last are bytes that are no text at all.
+_UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> Listing:
+    """A listing of rows in any order; columns that are missing are not known."""
+    known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
+    rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
+    rows = rows.sort_values("path", kind="stable", ignore_index=True)
+    if len(classes) < 2:
+        raise UserError(
+            f"there is one class only ({', '.join(classes)}): two at least are needed; see data.classes, data.merge and labels"
+        )
+    slugs = [slug(name) for name in classes]
+    if len(set(slugs)) < len(slugs):
+        raise UserError(
+            f"classes {', '.join(classes)} differ only in case or punctuation: rename one, so that each metric has its own name"
+        )
+    return Listing(root, classes, rows, tuple(bad))
+
+
+def can_be_told(path: str) -> bool:
+    r"""Whether a path is text in one line.
+
+    >>> can_be_told("COVID/images/1.png"), can_be_told("two\nlines.png")
+    (True, False)
+    """
+    return not _UNTOLD.search(path)
+
+
+def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
+    """The class that each class of the data counts as, in the order of `data.classes`, or of the names that come out of it.
+
+    `found` are the classes that the data has. A class that others are counted as stays one of its own parts. Raises `UserError`
+    for merges that make no sense.
+
+    >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), ["COVID", "Viral"])
+    {'COVID': 'COVID', 'Viral': 'pneumonia', 'Opacity': 'pneumonia'}
+    >>> counted_as(DataConfig(merge={"Viral": ["Opacity"]}), ["Normal", "Opacity", "Viral"])
+    {'Normal': 'Normal', 'Opacity': 'Viral', 'Viral': 'Viral'}
+    """
+    merged = _merged(data)
+    if data.classes is None:
+        if unknown := sorted(set(merged) - set(found)):
+            raise UserError(
+                f"data.merge counts {unknown[0]} as {merged[unknown[0]]}, and there is no such class: {nearest(unknown[0], found)}"
+            )
+        names = {name: merged.get(name, name) for name in found}
+        return dict(sorted(names.items(), key=lambda each: (each[1], each[0])))
+    chosen: dict[str, str] = {}
+    for name in data.classes:
+        whole = merged.get(name, name)
+        own = [whole] if whole not in data.merge or spelling(whole, data, found) else []
+        for part in dict.fromkeys([*own, *data.merge.get(whole, [whole])]):
+            chosen[part] = whole
+    if unused := sorted(set(data.merge) - set(chosen.values())):
+        raise UserError(f"data.merge makes {unused[0]} of classes that are not in data.classes: {nearest(unused[0], data.classes)}")
+    return chosen
+
+
+def spelling(name: str, data: DataConfig, found: Sequence[str]) -> str | None:
+    """How a class is called among those that the data has: case, spaces and punctuation do not matter, and aliases count."""
+    by_name = {_loose(each): each for each in found}
+    known = (name, *data.aliases.get(name, []))
+    return next((by_name[_loose(alias)] for alias in known if _loose(alias) in by_name), None)
+
+
+def _loose(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower()) or name
+
+
+def _merged(data: DataConfig) -> dict[str, str]:
+    """The merged class of each class that is part of one; raises `UserError` for a class that is part of two."""
+    found: dict[str, str] = {}
+    for whole, parts in data.merge.items():
+        for part in parts:
+            if found.setdefault(part, whole) != whole:
+                raise UserError(f"data.merge counts {part} as {found[part]} and as {whole}: leave it in one of them")
+    return found

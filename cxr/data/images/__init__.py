@@ -1,0 +1,1 @@
+"""Reading image files: decoded, hashed, and kept in the cache."""

@@ -1,0 +1,91 @@
+"""From the content of an image file to grey levels of 8 bits, whatever its format, depth and colours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
+
+from cxr.data.images.dicom import is_dicom, read_dicom
+from cxr.data.images.limits import NoFilm, check_scans, check_size
+
+# No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+
+
+@dataclass(frozen=True)
+class Grey:
+    """An image (mode L) at its own size, the mode that it is stored in, and what tells a patient from others, if anything."""
+
+    image: Image.Image
+    mode: str
+    patient: str = ""
+
+
+def read_grey(content: bytes) -> Grey:
+    """Decode one file, turned as it says that it is to be shown; raises `NoFilm` for what is no single film or damaged.
+
+    Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
+    16 bits that hold their brightest pixel. What is transparent becomes black.
+    """
+    if is_dicom(content):
+        dicom = read_dicom(content)
+        return Grey(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
+    with _told_by_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
+        check_size(image.width, image.height)
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise NoFilm(f"{frames} images in one file: save the one that is meant by itself")
+        if image.format == "JPEG":
+            check_scans(content)
+        image.load()
+        return Grey(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
+
+
+@contextmanager
+def _told_by_pillow() -> Iterator[None]:
+    """Raise what Pillow's readers raise on damaged files, which is nearly anything, as `NoFilm` in one line."""
+    try:
+        yield
+    except (NoFilm, MemoryError):
+        raise
+    except UnidentifiedImageError:  # would name a file in memory
+        raise NoFilm("not an image that can be recognised") from None
+    except Image.DecompressionBombError:
+        raise NoFilm("more pixels than any chest film has") from None
+    except Exception as error:
+        raise NoFilm(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `NoFilm` for values that are no grey levels.
+
+    >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    brightest = values.max()
+    if values.min() < 0 or brightest > 65535:
+        raise NoFilm("its values are not grey levels of up to 16 bits")
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 2**bits)
+    return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether a deep TIFF is a negative, which Pillow does not undo."""
+    return bool(isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0)
+
+
+def _grey(image: Image.Image, negative: bool) -> Image.Image:
+    if image.mode == "F":
+        raise NoFilm("its values are fractions: save it with whole grey levels of 8 or 16 bits")
+    if image.mode.startswith("I"):
+        levels = to_eight_bits(np.asarray(image, np.float32))
+        return Image.fromarray(255 - levels if negative else levels)
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), seen).convert("L")
+    return image.convert("L")

@@ -1,0 +1,196 @@
+"""DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
+
+import hashlib
+import logging
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.data.images.limits import NoFilm, check_scans, check_size
+
+SUFFIXES = (".dcm", ".dicom")
+
+# All that is ever read of a file: what the pixels mean, and the id that says which films are of one patient.
+_TAGS = (
+    *("PatientID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelData"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+)
+# Transfer syntax "deflated": pydicom unpacks it whole before anything can be looked at.
+_DEFLATED = re.compile(rb"\x02\x00\x10\x00.{4}1\.2\.840\.10008\.1\.2\.1\.99", re.DOTALL)
+_JPEG_2000 = re.compile(rb"\xff\x4f\xff\x51.{4}(.{34})", re.DOTALL)  # ISO/IEC 15444-1, A.5.1
+_JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a frame header
+# What pydicom decodes compressed pixels with, where it is installed.
+_CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
+
+
+@dataclass(frozen=True)
+class Dicom:
+    """Grey levels (height, width) in 0..255, bright where little was absorbed less; depth and photometry as stored; a patient."""
+
+    grey: NDArray[np.uint8]
+    mode: str
+    patient: str  # a hash of the id: enough to keep a patient's films together, though not a way to hide who it is
+
+
+def is_dicom(content: bytes) -> bool:
+    """Whether it says that it is (DICOM PS3.10, section 7.1)."""
+    return content[128:132] == b"DICM"
+
+
+def reader() -> str:
+    """The libraries that read DICOM here, with their versions."""
+    found = []
+    for name in ("pydicom", *_CODECS):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found) or "no pydicom"
+
+
+def read_dicom(content: bytes) -> Dicom:
+    """Read a single-frame grey film; raises `NoFilm`, never with a value of the file's own, for all others.
+
+    Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
+    PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
+    black. MONOCHROME1 is inverted.
+    """
+    import pydicom
+
+    _say_nothing_of_its_values()
+    if _DEFLATED.search(content):
+        raise NoFilm("a deflated DICOM file, which may unpack to any size: save it without")
+    with _told("its DICOM header can't be read"):
+        film = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
+        height, width = int(film.Rows), int(film.Columns)
+        frames, samples = int(film.get("NumberOfFrames") or 1), int(film.get("SamplesPerPixel") or 1)
+        photometry, patient = str(film.get("PhotometricInterpretation")), _patient(film)
+    check_size(width, height)
+    if frames > 1:
+        raise NoFilm(f"{frames} frames in one DICOM file: save the one that is meant by itself")
+    if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
+        raise NoFilm("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+    with _told("its DICOM pixels can't be decoded", film):
+        grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
+    return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
+
+
+@cache
+def _say_nothing_of_its_values() -> None:
+    """The library's warnings, by either way, quote what a file says, which may be of a patient or written for a terminal."""
+    import pydicom
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom|cxr\.data\.dicom")
+
+
+@contextmanager
+def _told(what: str, film: Any = None) -> Iterator[None]:
+    """Raise what pydicom and its codecs raise, which is nearly anything, as `NoFilm`, without a value of the file's own."""
+    try:
+        yield
+    except (NoFilm, MemoryError):
+        raise
+    except Exception as error:
+        raise NoFilm(f"{what} ({type(error).__name__}){_packed(film)}") from None
+
+
+def _packed(film: Any) -> str:
+    """What to install for films that are compressed; "" for others."""
+    try:
+        syntax = film.file_meta.TransferSyntaxUID
+        if syntax.is_compressed and syntax.name != str(syntax):  # a known one
+            return f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
+    except (AttributeError, ValueError):
+        pass
+    return ""
+
+
+def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.uint8]:
+    from pydicom.pixels.processing import apply_modality_lut
+
+    _check_packed_size(film, height, width)
+    stored = film.pixel_array
+    if stored.shape != (height, width):
+        raise NoFilm("its pixels are not as many as its DICOM header says")
+    shown = _windowed(apply_modality_lut(stored, film), film)
+    padding = film.get("PixelPaddingValue")
+    seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
+    return _stretched(shown, seen & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
+
+
+def _check_packed_size(film: Any, height: int, width: int) -> None:
+    """Raise `NoFilm` where a compressed frame is another film than the header says: unpacked, it might fill the memory."""
+    from pydicom.encaps import generate_frames
+    from pydicom.uid import RLELossless
+
+    syntax = film.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return
+    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    if syntax == RLELossless:  # PS3.5, annex G: no packet is more than a byte longer than what it holds
+        fits = len(frame) <= 2 * height * width * int(film.BitsAllocated) // 8 + 1024
+    elif frame[:2] == b"\xff\xd8":
+        check_scans(frame)
+        fits = _jpeg_size(frame) == (height, width, 1)
+    else:  # every header that a decoder might take
+        sizes = [struct.unpack(">8IH", found) for found in _JPEG_2000.findall(frame)]
+        fits = all((y - top, x - left, bands) == (height, width, 1) for x, y, left, top, _, _, _, _, bands in sizes)
+    if not fits:
+        raise NoFilm("its compressed pixels are not as many as its DICOM header says")
+
+
+def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
+    """Height, width and bands in the frame header of a JPEG or JPEG-LS (ITU-T T.81, B.1.1 and B.2.2); none without a header."""
+    start = 2
+    while start + 10 <= len(frame) and frame[start] == 0xFF:
+        marker = frame[start + 1]
+        if marker == 0xFF:  # as many as the writer likes
+            start += 1
+        elif marker in _JPEG_FRAMES:
+            height, width = struct.unpack(">2H", frame[start + 5 : start + 9])
+            return height, width, frame[start + 9]
+        else:
+            start += 2 + int.from_bytes(frame[start + 2 : start + 4], "big")
+    return None
+
+
+def _windowed(values: NDArray[Any], film: Any) -> NDArray[np.float64]:
+    """With the first VOI lookup table, or else the first window; what a window puts out is scaled later, so it only cuts off."""
+    from pydicom.multival import MultiValue
+    from pydicom.pixels.processing import apply_voi_lut
+
+    if "VOILUTSequence" in film or "WindowCenter" not in film or film.get("VOILUTFunction") == "SIGMOID":
+        return np.asarray(apply_voi_lut(values, film, prefer_lut=True), np.float64)
+    center, width = (
+        float(said[0] if isinstance(said, MultiValue) else said) for said in (film.WindowCenter, film.get("WindowWidth", 1))
+    )
+    if film.get("VOILUTFunction", "LINEAR") == "LINEAR":  # C.11.2.1.2.1: of whole numbers, so half a level less
+        center, width = center - 0.5, width - 1
+    return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
+
+
+def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
+    low, high = (values[seen].min(), values[seen].max()) if seen.any() else (0.0, 0.0)
+    if flat:
+        return np.zeros(values.shape, np.uint8)
+    if not 0 < high - low < np.inf:
+        raise NoFilm("its DICOM pixels, rescaled and windowed as it says, are all the same")
+    share = np.clip((values - low) / (high - low), 0, 1)
+    return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
+
+
+def _patient(film: Any) -> str:
+    said = str(film.get("PatientID") or "").strip()
+    return hashlib.sha256(said.encode()).hexdigest()[:16] if said else ""

@@ -1,0 +1,47 @@
+"""Reading files of a data set whole: only what is a file, and not more than a film can take."""
+
+import errno
+import os
+import stat
+
+from rich.filesize import decimal as in_bytes
+
+from cxr.errors import UserError
+
+MOST_BYTES = 400 * 10**6  # more than the largest film takes in colour, with 16 bits and uncompressed
+
+# What says something of a file; all else says something of the machine, and nothing of the file is concluded from it.
+_OF_THE_FILE = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
+    *(errno.ENXIO, errno.ENODEV, errno.EINVAL, errno.EFBIG, errno.EILSEQ),
+}
+
+
+def read_file(path: str) -> bytes:
+    """The content of a regular file; raises `OSError` in words for anything else, and for a file that is too large.
+
+    Raises `UserError` where reading fails for a reason that lies not in the file: a network drive that is gone, say.
+    """
+    try:
+        _check(os.stat(path))  # noqa: PTH116 - a set has many files, and a Path takes as long as to read one
+        with open(path, "rb", buffering=0, opener=_at_once) as file:
+            _check(found := os.fstat(file.fileno()))
+            return file.read(found.st_size + 1)
+    except OSError as error:
+        if error.errno in _OF_THE_FILE:
+            raise
+        raise UserError(f"{path} can't be read now ({error.strerror}): nothing is concluded from that, so try again") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for a writer, should the name be a pipe's by now."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check(found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "is a directory")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a file, but a pipe, socket or device")
+    if found.st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"{in_bytes(found.st_size)} are more than any chest film has")

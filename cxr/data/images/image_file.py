@@ -1,0 +1,115 @@
+"""From one image file to pixels and facts: decoded to grey, hashed, and resized to a network's size."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.data.images import dicom
+from cxr.data.images.decode import read_grey
+from cxr.data.images.files import read_file
+from cxr.data.images.limits import NoFilm
+from cxr.data.images.perceptual import look_of
+from cxr.errors import UserError
+
+# All that decides, beside the file, what its pixels and facts are; the number counts changes of this project's own.
+DECODER = f"grey 3, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *dicom.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that can't be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One image at its own size.
+
+    `sha256` is of its grey pixels and size, in hex: the same for every encoding that loses nothing. `look` is what near copies
+    are told by: see cxr.data.images.perceptual. `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
+    """
+
+    sha256: str
+    look: str
+    width: int
+    height: int
+    mode: str
+    patient: str = ""
+
+
+def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, Decoded | str]:
+    """Grey levels of one file's content, (size, size, 1), and what is known of it; or none, and why it can't be read.
+
+    Resized bilinearly, area-averaged when shrinking; with no size only the facts are made.
+    """
+    try:
+        grey = read_grey(content)
+    except MemoryError:  # says nothing of the file
+        raise UserError("memory ran out while an image was read: free some, and start again") from None
+    except NoFilm as refused:  # whatever else is raised is a fault of cxr's, and says nothing of the file either
+        return None, str(refused)
+    image, pixels = grey.image, np.asarray(grey.image)
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    digest.update(pixels.data)
+    facts = Decoded(digest.hexdigest(), look_of(pixels), image.width, image.height, grey.mode, grey.patient)
+    if size is None:
+        return None, facts
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None], facts
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file by its path, and the sha256 in hex that its content had when it was looked at."""
+
+    file: str
+    sha256: str
+
+
+def contents_of(files: Sequence[str]) -> list[Content | OSError]:
+    """Each file with the hash of its content, or why it can't be read."""
+    found: list[Content | OSError] = []
+    for file in files:
+        try:
+            found.append(Content(file, _hash(read_file(file))))
+        except OSError as error:
+            found.append(error)
+    return found
+
+
+def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[Decoded | str]]:
+    """What `decode` makes of each: (n, size, size, 1), or (n, 0) with no size, and n facts.
+
+    Raises `UserError` for a file that has changed.
+    """
+    pixels = np.zeros((len(contents), *shape_of(size)), np.uint8)
+    facts: list[Decoded | str] = []
+    for row, looked_at in enumerate(contents):
+        try:
+            content = read_file(looked_at.file)
+        except OSError:
+            content = b""
+        if _hash(content) != looked_at.sha256:
+            raise UserError(f"{looked_at.file} changed while it was being read: start again when nothing writes there any more")
+        grey, fact = decode(content, size)
+        facts.append(fact)
+        if grey is not None:
+            pixels[row] = grey
+    return pixels, facts
+
+
+def shape_of(size: int | None) -> tuple[int, ...]:
+    """Of one image's pixels at a network's size; with no size there are none."""
+    return (0,) if size is None else (size, size, 1)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,86 @@
+"""Which images a folder of class folders holds: looked up by name alone, no file is opened."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.config.schema import DataConfig
+from cxr.data.image_list import Listing, can_be_told, counted_as, listed, spelling
+from cxr.data.images.image_file import SUFFIXES, BadImage
+from cxr.errors import UserError
+from cxr.text import nearest
+
+
+def find_images(data: DataConfig, root: Path) -> Listing:
+    """List the images of each class below `root`, in CLASS/images/ where that exists, else anywhere in CLASS/.
+
+    Raises `UserError` where the folder, a class or its images are missing.
+    """
+    try:
+        present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        what = {NotADirectoryError: "is a file, not a folder", FileNotFoundError: "does not exist"}.get(type(error))
+        raise UserError(
+            f"data.root={root} {what or f'can not be listed ({error.strerror})'}: give the folder with one folder for each class"
+        ) from None
+    if not present:
+        raise UserError(f"data.root={root} holds no folders: it should hold one folder of images for each class")
+    if data.classes is None and len(present) < 2:
+        raise UserError(f"data.root={root} holds one folder only ({present[0]}): two classes at least are needed{_deeper(root)}")
+    rows: list[tuple[str, str]] = []
+    bad: list[BadImage] = []
+    names = counted_as(data, present)
+    for name, counts_as in names.items():
+        folder = root / _folder_of(name, data, root, present)
+        found, unlisted = _images_in(root, folder)
+        bad += unlisted
+        if not found and not unlisted:
+            raise UserError(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
+        if not found and data.on_bad_image == "stop":
+            raise UserError(f"{folder} can't be looked into ({unlisted[0].reason}): correct its permissions, or leave {name} out")
+        rows += [(path, counts_as) for path in found if can_be_told(path)]
+        bad += [
+            BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it") for path in found if not can_be_told(path)
+        ]
+    return listed(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
+
+
+def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:
+    """The folder of a class that may have another spelling on this disk."""
+    found = name if name in present else spelling(name, data, present)
+    if found is None:
+        hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
+        raise UserError(f"data.root={root} has no folder for class {name}{hint}")
+    return found
+
+
+def _deeper(root: Path) -> str:
+    """A hint where the classes lie one folder further down, as they do in the database's own archive."""
+    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
+        inner = [entry.name for entry in folder.iterdir() if entry.is_dir()] if os.access(folder, os.R_OK | os.X_OK) else []
+        if len(inner) >= 2 and "images" not in inner:
+            return f": did you mean data.root={folder}?"
+    return ""
+
+
+def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
+    """Sorted paths from the root, and folders that can't be listed; links are followed, but never round in a circle."""
+    start = folder / "images" if os.path.isdir(folder / "images") else folder  # noqa: PTH112 - may be in a folder that is closed
+    found: list[str] = []
+    closed: list[BadImage] = []
+    been: set[str] = set()
+
+    def note(error: OSError) -> None:
+        where = os.path.relpath(error.filename, root)
+        closed.append(BadImage(where if can_be_told(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
+
+    for directory, subfolders, names in os.walk(start, onerror=note, followlinks=True):
+        if (here := os.path.realpath(directory)) in been:
+            subfolders.clear()
+            continue
+        been.add(here)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        inside = Path(directory).relative_to(root).as_posix()
+        found += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
+    return sorted(found), closed

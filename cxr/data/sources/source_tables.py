@@ -1,0 +1,37 @@
+"""The sources of the radiography database's images, from the tables beside its class folders."""
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from cxr.data.image_list import Listing
+from cxr.errors import UserError
+
+# The radiography database keeps one such table a class beside the class folders, with the columns FILE NAME and URL.
+_TABLES = "*.metadata.xlsx"
+_NAME, _URL = "FILE NAME", "URL"
+
+
+def with_sources_of_tables(images: Listing) -> Listing:
+    """With the source of each image that the database's own tables name; raises `UserError` for one that can't be read."""
+    tables = sorted(path for path in images.root.glob(_TABLES) if path.is_file())
+    if not tables:
+        return images
+    by_stem: dict[str, str] = {}
+    for table in tables:
+        by_stem |= _sources_in(table)
+    return images.with_sources({path: by_stem[key] for path in images.paths if (key := _key(Path(path).stem)) in by_stem})
+
+
+def _sources_in(table: Path) -> dict[str, str]:
+    try:
+        rows = pd.read_excel(table, dtype=str, na_filter=False)
+        return dict(zip(rows[_NAME].map(_key), rows[_URL].str.strip(), strict=True))
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise UserError(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): mend it or move it away") from None
+
+
+def _key(stem: str) -> str:
+    """File names as the tables and the folders both can be brought to spell them: case and spaces differ between releases."""
+    return stem.strip().lower().replace(" ", "")

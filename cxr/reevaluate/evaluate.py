@@ -1,0 +1,189 @@
+"""An evaluation of a logged run, from what it logged to a run of its own in the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from cxr.compare.runs import in_short, read_results
+from cxr.config.schema import Config
+from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
+from cxr.errors import UserError
+from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
+from cxr.evaluation.failures import Failure
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.document import Document, ReportContext, from_json
+from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
+from cxr.evaluation.results import TABLE, finals_of, judgements_of, write_judgements
+from cxr.evaluation.saliency import Heat
+from cxr.progress import Progress
+from cxr.reevaluate.other_data import OtherData
+from cxr.run.logged import Logged
+from cxr.run.report_context import code_in_words, data_caveats
+from cxr.safe_csv import write_csv
+from cxr.tracking.environment import code_tags
+from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.scratch import scratch
+from cxr.tracking.search import LoggedRun
+from cxr.tracking.store import Store
+
+
+class Scored(Protocol):
+    """Predictions of a saved model for other data; cxr.reevaluate.score makes them, with TensorFlow."""
+
+    @property
+    def data(self) -> OtherData:
+        """What was read."""
+
+    @property
+    def predictions(self) -> Predictions:
+        """In the order of its manifest."""
+
+    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Heat]:
+        """Figures with images in them, and saliency."""
+
+
+OTHER = "external"  # the part that other data is, in names of files and metrics
+_OF_FILMS = ("grad_cam", "heat_by_class", "failures")
+_KEPT = (*_OF_FILMS, "training_curves", "vs_baseline")  # figures that no target changes
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that is in the store."""
+
+    run_id: str
+    name: str
+    assessment: Assessment
+
+
+def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Store, progress: Progress) -> Evaluated:
+    """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images."""
+    run, document = logged.run, read_document(logged.run)
+    results = _results(run)
+    part = "test" if "test" in results else "val"
+    judged = results[part]
+    check_evaluation(config.evaluation, judged.classes, config.data.columns.more)
+    rows = rows_of(logged, judged)
+    with progress.stage("report", "Assessing the logged predictions"):
+        evidence = Evidence(results["val"], judged, part, list(rows["group"]), rows[subgroup_columns(config)])
+        found = assess(evidence, config.evaluation)
+    with_films = config.evaluation.pictures
+    kept = [
+        Picture(each.name, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
+        for each in document.figures
+        if each.name in _KEPT
+        and (with_films or each.name not in _OF_FILMS)
+        and (each.name != "failures" or found.failures == document.assessment.failures)
+    ]
+    context = _context(document, config, asked, f"{in_short(run)}, from its logged predictions")
+    tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
+    heat = document.heat if with_films else None
+    made = _Made(f"{run.name}-evaluated", evidence, found, heat, kept, context, logged.manifest, tags)
+    with progress.stage("log", "Writing and logging the report"):
+        return _log(store, config, run, made)
+
+
+def evaluate_elsewhere(
+    logged: Logged, config: Config, asked: list[str], scored: Scored, store: Store, progress: Progress
+) -> Evaluated:
+    """Assess the saved model's predictions of other data, with thresholds and temperature of the run's own validation images."""
+    run, document = logged.run, read_document(logged.run)
+    data, rows = scored.data, scored.data.manifest
+    with progress.stage("report", "Assessing predictions"):
+        evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
+        found = assess(evidence, config.evaluation)
+        drawn, heat = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
+    context = replace(
+        _context(document, config, asked, f"{in_short(run)}, its saved model on other data"),
+        other_data=data.context,
+        overlap=data.overlap,
+        caveats=[*(f"Of what the model learned from: {each}" for each in document.context.caveats), *data_caveats(config)],
+        baseline=None,
+        no_baseline="the baseline was not scored on this data: cxr evaluate BASELINE with the same data does that.",
+        differences=[],
+    )
+    tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
+    pictures = pictures_of(drawn, config.evaluation.figure_dpi)
+    made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, heat, pictures, context, rows, tags, data.shared)
+    with progress.stage("log", "Writing and logging the report"):
+        return _log(store, config, run, made)
+
+
+def _context(document: Document, config: Config, asked: list[str], evaluated: str) -> ReportContext:
+    """Those of the run, with what is different of its evaluation."""
+    model = replace(document.context.model, settings=flat_params(config))
+    return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
+
+
+def judged_classes(run: LoggedRun) -> tuple[str, ...]:
+    """The classes that a run's model tells apart, in its order."""
+    return _results(run)["val"].classes
+
+
+def _results(run: LoggedRun) -> dict[str, Predictions]:
+    """What a run said of each part; raises `UserError` where it lacks validation, which chooses."""
+    found = {part: each.predictions for part, each in read_results(run).items()}
+    if "val" not in found:
+        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+    return found
+
+
+def rows_of(logged: Logged, judged: Predictions) -> pd.DataFrame:
+    """The manifest's rows of the images that judge, in their order; raises `UserError` where it lacks one."""
+    rows = logged.manifest.set_index("path", drop=False)
+    if missing := set(judged.ids) - set(rows.index):
+        raise UserError(f"the manifest of run {in_short(logged.run)} has no row for {min(missing)}, which it predicted")
+    return rows.loc[list(judged.ids)].reset_index(drop=True)
+
+
+def read_document(run: LoggedRun) -> Document:
+    """The report that a run logged; raises `UserError` where there is none, or one of another version."""
+    try:
+        return from_json(run.file(DOCUMENT).read_text(encoding="utf-8"))
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"the report of {in_short(run)} can't be read ({first}): cxr reproduce {run.short_id} makes a new one"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What an evaluation leaves: `pictures` beside those that follow from predictions, `shared` images that the run has seen."""
+
+    name: str
+    evidence: Evidence
+    found: Assessment
+    heat: Heat | None
+    pictures: Sequence[Picture]
+    context: ReportContext
+    manifest: pd.DataFrame
+    tags: dict[str, str | None]
+    shared: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
+    evidence, found = made.evidence, made.found
+    judgements = judgements_of(evidence, found, config.evaluation.specificity)
+    tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part, **code_tags()}
+    config = replace(config, tracking=replace(config.tracking, run_name=made.name))
+    with open_run(store, config, made.name, tags) as run, scratch() as folder:
+        for each in ("data", "config"):
+            (folder / each).mkdir()
+        (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+        write_judgements(folder, judgements)
+        write_manifest(made.manifest, folder / "data/manifest.csv")
+        if len(made.shared):
+            write_csv(made.shared, folder / "data/overlap.csv")
+        drawn = pictures_of(assessment_figures(evidence.judged, found), config.evaluation.figure_dpi)
+        context = replace(made.context, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
+        write_report(folder, context, found, made.heat, [*drawn, *made.pictures])
+        run.log_folder(folder)
+        run.show_table(TABLE)
+        run.log_metrics(finals_of(judgements, found))
+    return Evaluated(run.id, made.name, found)

@@ -1,0 +1,76 @@
+"""Other data for the saved model of a run: read, compared with the images of the run, and without those that the run has."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.config.schema import Config
+from cxr.data.dataset import Dataset, read_dataset
+from cxr.data.identity.overlap import SAME, overlap
+from cxr.data.image_list import Listing
+from cxr.data.sources.locate import locate_images
+from cxr.errors import UserError
+from cxr.evaluation.assessment import check_evaluation
+from cxr.evaluation.report.document import Data, Overlap
+from cxr.progress import Progress
+from cxr.run.logged import Logged
+from cxr.run.prepared import cache_of
+from cxr.run.report_context import data_context, left_out_of
+from cxr.text import in_words, nearest, slug
+
+
+@dataclass(frozen=True)
+class OtherData:
+    """Images that the run does not have: `rows` of `dataset`, described row by row in `manifest`.
+
+    Labels are spelled as the model spells its classes. `shared` has a row for each image of the data that the run has too.
+    """
+
+    dataset: Dataset
+    rows: NDArray[np.int64]
+    manifest: pd.DataFrame
+    shared: pd.DataFrame
+    overlap: Overlap
+    context: Data
+
+
+def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, progress: Progress) -> OtherData:
+    """Read the images of `config.data`, and leave out those that the run has too.
+
+    Raises `UserError` for classes that the model does not know, and where no image is left.
+    """
+    listing = locate_images(config.data, progress.stage)
+    names = _names_of_model(listing, classes)
+    check_evaluation(config.evaluation, classes, config.data.columns.more)
+    dataset = read_dataset(config, listing, progress.stage, cache_of(config, progress), split=False)
+    shared = overlap(dataset.manifest, logged.manifest)
+    rows = np.flatnonzero(~dataset.manifest["path"].isin(shared["path"]).to_numpy())
+    if not len(rows):
+        whole = in_words(len(dataset.manifest), "image")
+        raise UserError(f"all {whole} of this data are among those of {logged.run.name} itself: none is left to evaluate")
+    manifest = dataset.manifest.iloc[rows].reset_index(drop=True)
+    manifest["label"] = manifest["label"].map(names)
+    same = int((shared["how"] == SAME).sum())
+    context = data_context(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)})
+    return OtherData(
+        dataset=dataset,
+        rows=rows,
+        manifest=manifest,
+        shared=shared,
+        overlap=Overlap(len(dataset.manifest), same, len(shared) - same),
+        context=replace(context, split="Not split: all of it is evaluated"),
+    )
+
+
+def _names_of_model(listing: Listing, classes: tuple[str, ...]) -> dict[str, str]:
+    """What the model calls each class of the data."""
+    known = {slug(name): name for name in classes}
+    for name in listing.classes:
+        if slug(name) not in known:
+            raise UserError(
+                f"the run never learned class {name} of this data: leave it out with data.classes, or count it as another with "
+                f"data.merge; {nearest(name, classes)}"
+            )
+    return {name: known[slug(name)] for name in listing.classes}

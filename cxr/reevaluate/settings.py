@@ -1,0 +1,66 @@
+"""What an evaluation is asked to do differently from the run that it evaluates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cxr.config.compose import as_mistake, compose, typed
+from cxr.config.schema import Config, settings
+from cxr.errors import UserError
+from cxr.text import nearest
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The run's config with what was asked for; `other_data` where its data is not the run's own."""
+
+    config: Config
+    other_data: bool
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raise `UserError` for what no evaluation can change; takes no time, as nothing of the run is needed."""
+    for override in overrides:
+        if "=" not in override or _group(override) not in ("data", "evaluation"):
+            raise UserError(
+                f"{override!r} can't be changed in an evaluation: give evaluation.SETTING=VALUE for other targets or costs, or "
+                "data=GROUP and data.SETTING=VALUE for other data"
+            )
+    if any(_group(override) == "data" for override in overrides) and not any(each.startswith("data=") for each in overrides):
+        raise UserError("say which kind the other data is: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
+
+
+def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:
+    """Lay overrides of evaluation over the logged config, and take data from what they compose.
+
+    Raises `UserError` for any other setting, and for values that make no sense.
+    """
+    check_overrides(overrides)
+    of_data = [override for override in overrides if _group(override) == "data"]
+    config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
+    if of_data:
+        config = replace(config, data=typed(compose(of_data)[0]).data)
+    return Asked(typed(OmegaConf.structured(config)), bool(of_data))
+
+
+def _group(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition(".")[0]
+
+
+def _with_evaluation(logged: Config, overrides: Sequence[str]) -> Config:
+    config = OmegaConf.structured(logged)
+    known = [name for name, _, _ in settings(logged) if name.startswith("evaluation.")]
+    for override in sorted(overrides, key=lambda override: not override.startswith("evaluation=")):  # options first, as Hydra does
+        if override.startswith("evaluation="):
+            config.evaluation = compose([override])[0].evaluation
+            continue
+        key = override.lstrip("+").partition("=")[0]
+        if key not in known and not key.startswith("evaluation.costs."):
+            raise UserError(f"there is no setting {key}: {nearest(key, known)}")
+        try:
+            config.merge_with_dotlist([override.lstrip("+")])
+        except OmegaConfBaseException as error:
+            raise as_mistake(error) from None
+    return typed(config)

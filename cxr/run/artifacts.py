@@ -1,0 +1,132 @@
+"""What a run leaves in MLflow: names, tags and artifacts that users build on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from cxr.compare.baseline import AgainstBaseline
+from cxr.data.identity.groups import of_several
+from cxr.data.manifest import write_manifest
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.figures.all_of_them import assessment_figures
+from cxr.evaluation.figures.comparison import vs_baseline
+from cxr.evaluation.figures.drawing import Drawn, pictures_of
+from cxr.evaluation.figures.training import TrainingCurves, training_curves
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.document import ReportContext
+from cxr.evaluation.report.files import write_decisions, write_report
+from cxr.evaluation.report.page import classification_text
+from cxr.evaluation.results import TABLE, Judgement, finals_of, write_judgements
+from cxr.evaluation.saliency import Heat
+from cxr.run.prepared import PreparedRun
+from cxr.safe_csv import write_csv
+from cxr.text import part_in_full
+from cxr.tracking.environment import lock_of_code, machine, packages, uncommitted_changes
+from cxr.tracking.run import Run
+from cxr.tracking.stage import ASSESSED
+from cxr.training.history import FrozenWork, History
+from cxr.training.runtime import compute
+
+
+def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
+    """Before training: config, manifest, images left out, environment."""
+    for name in ("config", "data", "environment"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "config/config.yaml").write_text(prepared.provenance.yaml)
+    (folder / "config/overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(prepared.provenance.overrides))))
+    (folder / "config/choices.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(prepared.provenance.choices)))
+    write_manifest(prepared.dataset.manifest, folder / "data/manifest.csv")
+    if prepared.dataset.bad:
+        write_csv(pd.DataFrame([asdict(bad) for bad in prepared.dataset.bad]), folder / "data/bad_images.csv")
+    if len(prepared.dataset.conflicts):
+        write_csv(prepared.dataset.conflicts, folder / "data/conflicts.csv")
+    if len(prepared.dataset.apart):
+        write_csv(prepared.dataset.apart, folder / "data/apart.csv")
+    (folder / "environment/packages.txt").write_text(packages())
+    (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
+    if changes := uncommitted_changes():
+        (folder / "environment/uncommitted.diff").write_text(changes)
+    if lock := lock_of_code():
+        (folder / "environment/lock.txt").write_text(lock)
+    run.log_folder(folder)
+    dataset = prepared.dataset
+    counts = {
+        "images": len(dataset.manifest),
+        "bad_images": len(dataset.bad),
+        "conflicts": len(dataset.conflicts),
+        "apart": len(dataset.apart),
+        "groups": len(of_several(dataset.manifest["group"])),
+    }
+    run.log_metrics({f"data/{name}": count for name, count in counts.items()})
+
+
+def record_numbers(
+    run: Run, judgements: Sequence[Judgement], found: Assessment, history: History, folder: Path
+) -> dict[str, float]:
+    """After assessment: metrics, the tables of each part, and what a user of the model needs beside it.
+
+    Returns the final metrics by name.
+    """
+    write_judgements(folder, judgements)
+    curves_of(history).to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
+    (folder / "evaluation/classification_report.txt").write_text(classification_text(judgements[-1].predictions))
+    write_decisions(folder, found)
+    run.log_folder(folder)
+    run.show_table(TABLE)
+    # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
+    finals = finals_of(judgements, found)
+    run.log_metrics(finals, step=history.epochs[-1].number)
+    run.reached(ASSESSED)
+    return finals
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report is made of."""
+
+    history: History
+    judged: Predictions  # of the part that judges
+    assessment: Assessment
+    pictures: Sequence[Drawn]  # with films in them
+    heat: Heat | None
+    against: AgainstBaseline | None  # none for a baseline itself
+
+
+def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
+    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
+    judged, against = results.judged, results.against
+    drawn = [*assessment_figures(judged, results.assessment), *results.pictures, training_curves(curves_of(results.history))]
+    (folder / "evaluation").mkdir(parents=True, exist_ok=True)
+    if against and against.differences:
+        drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
+        (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
+    write_report(folder, context, results.assessment, results.heat, pictures_of(drawn, dpi))
+    run.log_folder(folder)
+    if against is None:
+        return {}
+    run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})
+    run.log_metrics(against.metrics(), step=results.history.epochs[-1].number)
+    return against.metrics()
+
+
+def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:
+    """Where the time went: seconds by stage, and how much of the frozen part was found in the cache."""
+    # A run that goes on knows what an earlier process computed, and not how long that took.
+    rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed and "frozen" in seconds else {}
+    counts = {"frozen/computed": float(frozen.computed), "frozen/from_cache": float(frozen.found)}
+    run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)
+
+
+def curves_of(history: History) -> TrainingCurves:
+    """The epochs as columns."""
+    names = list(history.epochs[0].metrics)
+    return TrainingCurves(
+        epochs=[epoch.number for epoch in history.epochs],
+        phase_names=[epoch.phase for epoch in history.epochs],
+        values={name: [epoch.metrics[name] for epoch in history.epochs] for name in names},
+        best_epoch=history.best_epoch,
+    )

@@ -1,0 +1,18 @@
+"""The numbers that follow from a run's predictions: chosen on validation, evaluated on the last part of the split."""
+
+from cxr.data.split import Part
+from cxr.evaluation.assessment import Assessment, Evidence, assess, subgroup_columns
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.results import Judgement, judgements_of
+from cxr.run.prepared import PreparedRun
+
+
+def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> tuple[list[Judgement], Assessment]:
+    """Choose on validation and judge on the last part: everything that follows from predictions alone."""
+    dataset, settings = prepared.dataset, prepared.config.evaluation
+    part = dataset.parts[-1]
+    rows = dataset.manifest.iloc[dataset.rows(part)]
+    columns = rows[subgroup_columns(prepared.config)].reset_index(drop=True)
+    evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns)
+    found = assess(evidence, settings)
+    return judgements_of(evidence, found, settings.specificity), found

@@ -1,0 +1,65 @@
+"""Attempts at one run: one that finished before, one that was cut off, and the claim of the process that does it now."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cxr.config.fingerprint import fingerprint_of
+from cxr.errors import TrainingDiverged
+from cxr.progress import Progress
+from cxr.run.prepared import PreparedRun, fingerprints
+from cxr.tracking.search import LoggedRun, finished_runs
+from cxr.tracking.unfinished import Unfinished, claim
+
+# What others read of a finished run: where one of them is gone, the run has to be done again.
+_NEEDED = ("model/model.keras", "predictions/val.csv", "evaluation/metrics.json", "data/manifest.csv", "config/config.yaml")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that finished: its id, and its final metrics as the store names them (val/accuracy, test/accuracy, ...)."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    was_finished: bool = False  # by an earlier run of the same config, data and code, so a sweep skipped it
+
+
+def finished_twin(prepared: PreparedRun) -> LoggedRun | None:
+    """The latest finished run of the same config, data, split, code, experiment and role that still has its files.
+
+    The store has to be open.
+    """
+    tracking = prepared.config.tracking
+    alike = finished_runs({**fingerprints(prepared), "cxr.role": tracking.role}, tracking.experiment)
+    return next((run for run in alike if all(run.has_file(name) for name in _NEEDED)), None)
+
+
+@contextmanager
+def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
+    """Hold the folder of this run while it is under way. What was trained stays there for the next attempt.
+
+    A job of a sweep waits while another process holds the folder.
+    """
+    job = prepared.provenance.job
+    waiting = f"{job.name if job else 'this run'} is under way in another process: waiting for it"
+    unfinished = claim(
+        fingerprint_of(prepared.config.tracking.experiment, *fingerprints(prepared).values()),
+        anew=prepared.config.force,
+        on_wait=(lambda: progress.console.print(f"cxr: {waiting}")) if job else None,
+    )
+    try:
+        yield unfinished
+    except KeyboardInterrupt:
+        unfinished.let_go()
+        raise
+    except TrainingDiverged:  # another attempt would go the same way
+        unfinished.remove()
+        raise
+    except BaseException:
+        if not unfinished.can_go_on:
+            unfinished.remove()
+            raise
+        unfinished.let_go()
+        progress.line("  what was trained is kept: the same command resumes from there (force=true starts again)")
+        raise
+    unfinished.remove()

@@ -1,0 +1,222 @@
+"""What a run logged, read as data: nothing of it is executed, imported or resolved, whoever made the run."""
+
+import json
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cxr.config.compose import compose, typed
+from cxr.config.fingerprint import bears_on_result
+from cxr.config.options import option_groups
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config, PhantomConfig, TrackingConfig, settings
+from cxr.config.validation import check_value
+from cxr.data.manifest import read_manifest
+from cxr.errors import UserError
+from cxr.tracking.search import LoggedRun
+
+_SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One run as it was logged."""
+
+    run: LoggedRun
+    values: dict[str, Any]  # the whole config, resolved
+    overrides: tuple[str, ...]
+    choices: dict[str, str]
+    manifest: pd.DataFrame
+    packages: dict[str, str]
+    machine: dict[str, Any]
+    diff: str  # of the code from its commit
+
+
+def read_logged(run: LoggedRun) -> Logged:
+    """Fetch it; raises `UserError` for a run that was not made by cxr, or whose files can't be read."""
+    try:
+        values = _plain(run.file("config/config.yaml"))
+        overrides = _plain(run.file("config/overrides.yaml"))
+        choices = _plain(run.file("config/choices.yaml"))
+        manifest = read_manifest(run.file("data/manifest.csv"))
+        packages = dict(line.split("==") for line in run.file("environment/packages.txt").read_text().split())
+        machine = json.loads(run.file("environment/machine.json").read_text())
+        diff = run.file("environment/uncommitted.diff").read_text() if run.has_file("environment/uncommitted.diff") else ""
+        _check_manifest(manifest)
+        _check_machine(machine)
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, OSError, RecursionError) as error:
+        raise UserError(f"what run {run.name} ({run.short_id}) logged can't be read: {' '.join(str(error).split())}") from None
+    if not (isinstance(values, dict) and values and isinstance(overrides, list) and isinstance(choices, dict)):
+        raise UserError(f"what run {run.name} ({run.short_id}) logged is not a config of cxr")
+    said = tuple(str(each) for each in overrides)
+    return Logged(run, values, said, {str(k): str(v) for k, v in choices.items()}, manifest, packages, machine, diff)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A logged config as today's schema has it.
+
+    `changed` says which values the same overrides would give today (key, then, now): the run is done with the value of then.
+    """
+
+    config: Config
+    provenance: Provenance
+    changed: list[tuple[str, str, str]]
+    notes: list[str]
+
+
+def restore(logged: Logged, elsewhere: list[str]) -> Restored:
+    """Compose today's config from the logged overrides, lay the logged values over it, and then what lies elsewhere today.
+
+    `elsewhere` are overrides of settings that do not bear on the result (data.root, tracking.uri, ...), or of where the weights
+    are. Raises `UserError` with the whole list where logged values no longer fit the schema.
+    """
+    today, notes = _composed_today(logged)
+    schema = _with_phantom(logged.values)
+    config = OmegaConf.structured(schema)
+    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, schema)]
+    for key, value, item in settings(schema):
+        if (found := _lookup(logged.values, key)) is _ABSENT:
+            now = _lookup(today, key) if today else value
+            now = PhantomConfig(**now) if key == "data.phantom" and isinstance(now, dict) else now
+            OmegaConf.update(config, key, value if now is _ABSENT else now)
+            if bears_on_result(key):
+                notes.append(f"{key} is new since then: {value if now is _ABSENT else now}")
+            continue
+        try:
+            _refuse_interpolation(key, found)
+            OmegaConf.update(config, key, found, merge=False)
+            check_value(key, OmegaConf.select(config, key), item)
+        except UserError as mistake:
+            problems.append(str(mistake))
+        except (OmegaConfBaseException, ValueError) as error:
+            problems.append(f"{key}={str(found)[:80]}: {str(error).splitlines()[0]}")
+    if problems:
+        raise UserError(f"the logged config of {logged.run.name} no longer fits: {'; '.join(problems)}")
+    changed = [
+        (key, str(found), str(now))
+        for key, _, _ in settings(schema)
+        if today
+        and bears_on_result(key)
+        and (found := _lookup(logged.values, key)) is not _ABSENT
+        and (now := _lookup(today, key)) is not _ABSENT
+        and found != now
+    ]
+    tracking = TrackingConfig(
+        experiment=str(_lookup(logged.values, "tracking.experiment")), role=str(_lookup(logged.values, "tracking.role"))
+    )
+    OmegaConf.update(config, "tracking", OmegaConf.structured(replace(tracking, run_name=f"{logged.run.name}-again")), merge=False)
+    if config.data.phantom is not None:
+        config.data.root = None  # phantoms are drawn where this machine keeps them
+    if config.training.threads is None:
+        config.training.threads = logged.machine.get("threads") or None
+    config.baseline.auto, config.force = False, True
+    for override in elsewhere:
+        _lay_over(config, override)
+    checked = typed(config)
+    provenance = Provenance(logged.choices, logged.overrides, OmegaConf.to_yaml(config), reproduces=logged.run.id)
+    return Restored(checked, provenance, changed, notes)
+
+
+_ABSENT = object()
+
+
+def _plain(path: Path) -> Any:
+    """A YAML file as dicts, lists and scalars; interpolations stay text, and aliases, which could grow without end, are refused."""
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(path.read_text())):
+        raise ValueError("it holds a YAML alias, which a logged config never does")
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+
+
+def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
+    """The config that the logged overrides compose today, as plain data; none, and why, where they no longer compose."""
+    kept, left = [], []
+    for override in logged.overrides:
+        key = override.lstrip("+~").partition("=")[0].partition("@")[0]
+        if "$" in override or not _is_ours(key) or not _is_option(override):
+            left.append(override)
+        else:
+            kept.append(override)
+    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(f"{_SEARCH}=")]
+    try:
+        composed, _ = compose(kept)
+    except UserError as mistake:
+        return None, [*notes, f"the logged overrides no longer compose ({mistake}); the logged values are used as they are"]
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}, notes
+
+
+def _is_ours(key: str) -> bool:
+    return key.partition(".")[0] in {*option_groups(), *(item.name for item in fields(Config))}
+
+
+def _is_option(override: str) -> bool:
+    """Whether a choice is one of conf/'s own options: Hydra would take a path to any YAML file too. True for other overrides."""
+    group, _, option = override.lstrip("+~").partition("=")
+    options = option_groups()
+    return "/" not in group and "@" not in group and (group not in options or option in options[group]) and group != _SEARCH
+
+
+def _check_manifest(manifest: pd.DataFrame) -> None:
+    if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {"train", "val", "test"}:
+        raise ValueError("its manifest names an image twice, or a part that is none")
+
+
+def _check_machine(machine: Any) -> None:
+    if not isinstance(machine, dict) or not (type(machine.get("threads", 0)) is int and isinstance(machine.get("gpus", []), list)):
+        raise ValueError("environment/machine.json does not describe a machine")
+
+
+def _with_phantom(values: dict[str, Any]) -> Config:
+    """A default config with the optional parts that the logged one has, so that their settings are looked for."""
+    config, data = Config(), values.get("data")
+    if isinstance(data, dict) and isinstance(data.get("phantom"), dict):
+        config.data.phantom = PhantomConfig()
+    return config
+
+
+def _unknown(values: Any, schema: Any, prefix: str = "") -> list[str]:
+    known = {item.name: getattr(schema, item.name) for item in fields(schema)}
+    found = []
+    for key, value in values.items():
+        if key not in known:
+            found.append(f"{prefix}{key}")
+        elif is_dataclass(known[key]) and isinstance(value, dict):
+            found += _unknown(value, known[key], f"{prefix}{key}.")
+        elif is_dataclass(known[key]) and value is not None:
+            found.append(f"{prefix}{key} as a single value")
+    return found
+
+
+def _lookup(values: dict[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return _ABSENT
+        found = found[part]
+    return found
+
+
+def _refuse_interpolation(key: str, value: Any) -> None:
+    if "${" in str(value):
+        raise ValueError("holds an interpolation, which a logged config never does")
+
+
+def _lay_over(config: DictConfig, override: str) -> None:
+    key, equals, value = override.partition("=")
+    known = {name for name, _, _ in settings(Config())}
+    if not equals or key not in known or (bears_on_result(key) and key != "backbone.weights"):
+        raise UserError(
+            f"{override!r} can't be changed in a reproduction: give data.root=FOLDER, backbone.weights=FILE, training.threads=N "
+            "or a tracking setting"
+        )
+    try:
+        OmegaConf.update(config, key, None if value == "null" else value)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{override}: {str(error).splitlines()[0]}") from None

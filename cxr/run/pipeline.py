@@ -1,0 +1,108 @@
+"""The story of one run: train, predict, evaluate, explain, report, and store each result before the next step."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cxr.cache.rows import RowsLost
+from cxr.compare.baseline import against_baseline
+from cxr.errors import RunFailed, UserError
+from cxr.progress import Progress
+from cxr.run.artifacts import Results, record_costs, record_inputs, record_numbers, record_report
+from cxr.run.assess import assess_run
+from cxr.run.attempt import RunResult
+from cxr.run.explain import explain
+from cxr.run.predict import predict
+from cxr.run.prepared import PreparedRun, read_again
+from cxr.run.report_context import beside_baseline, context_of
+from cxr.run.stored_training import Trained, keep_training, kept_training
+from cxr.run.summary import costs_in_words, print_summary
+from cxr.run.tags import run_name, run_tags
+from cxr.run.train import train
+from cxr.tracking.run import Run, open_run
+from cxr.tracking.scratch import scratch
+from cxr.tracking.search import LoggedRun
+from cxr.tracking.store import Store
+from cxr.tracking.unfinished import TAG, Unfinished
+
+Made = TypeVar("Made")
+
+
+def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progress: Progress) -> RunResult:
+    """Do a prepared run that this process has claimed, from what an earlier attempt left. The store has to be open."""
+    earlier = claimed.earlier_run()
+    tags = run_tags(prepared) | {TAG: claimed.folder.name}
+    with (
+        open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
+        scratch() as folder,
+    ):
+        claimed.belongs_to(run.id)
+        trained = _kept(earlier, prepared, progress) or _train_and_keep(prepared, run, claimed, folder, progress)
+        claimed.training_is_in_store()
+        with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
+            results, assessment = assess_run(prepared, trained.predictions)
+            metrics = record_numbers(run, results, assessment, trained.history, folder / "numbers")
+        evaluated = results[-1].predictions
+        with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
+            drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
+        with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
+            is_baseline = prepared.config.tracking.role == "baseline"
+            against = None if is_baseline else against_baseline(tags, evaluated, prepared.provenance)
+            context = beside_baseline(context_of(prepared, run), against)
+            made = Results(trained.history, evaluated, assessment, drawn, saliency, against)
+            metrics |= record_report(run, context, made, prepared.config.evaluation.figure_dpi, folder / "report")
+        record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
+    progress.line(costs_in_words(progress.seconds, trained.frozen))
+    if progress.job is None:
+        print_summary(run, assessment, against)
+    return RunResult(run.id, metrics)
+
+
+def _kept(earlier: LoggedRun | None, prepared: PreparedRun, progress: Progress) -> Trained | None:
+    """What an earlier attempt at this run trained, where the store has it: only its report is missing."""
+    if earlier is None or not earlier.holds_training:
+        return None
+    try:
+        trained = kept_training(earlier, prepared.dataset)
+    except UserError as error:
+        progress.console.print(f"cxr: {error}: training again")
+        return None
+    progress.line(f"  run {earlier.short_id} was trained before: making what is missing (force=true starts again)")
+    return trained
+
+
+def _train_and_keep(prepared: PreparedRun, run: Run, claimed: Unfinished, folder: Path, progress: Progress) -> Trained:
+    """Train and predict, and put the result into the store."""
+    record_inputs(run, prepared, folder / "inputs")
+
+    def train_and_predict(prepared: PreparedRun) -> Trained:
+        network, fitted = train(prepared, run, progress, claimed.checkpoint)
+        return predict(prepared, network, fitted, folder / "trained", progress)
+
+    trained = _with_images(prepared, progress, train_and_predict)
+    with progress.stage("log", "Logging model and predictions"):
+        keep_training(run, prepared, trained, folder / "trained")
+    return trained
+
+
+def _with_images(prepared: PreparedRun, progress: Progress, work: Callable[[PreparedRun], Made]) -> Made:
+    """The result of `work`; where the cache loses files of the images meanwhile, read the images again and repeat it once."""
+    try:
+        return work(prepared)
+    except RowsLost as lost:
+        progress.console.print(f"cxr: {lost}: reading the images again")
+        return work(read_again(prepared, progress))
+
+
+@contextmanager
+def _costs_no_training(run: Run, what: str) -> Iterator[None]:
+    """Model and predictions are in the store: turn whatever fails from here on into one line that says how to make the rest."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) if isinstance(error, RunFailed | UserError) else f"{type(error).__name__}: {error}"
+        raise RunFailed(
+            f"run {run.name} ({run.id[:8]}) is trained, and model and predictions are kept, but {what} failed ({reason}): "
+            f"the same command, or cxr evaluate {run.id[:8]}, makes what is missing"
+        ) from error

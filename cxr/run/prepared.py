@@ -1,0 +1,109 @@
+"""What a run starts from: config, images and weights, checked against each other and read before TensorFlow is imported."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.cache.store import Cache, default_folder
+from cxr.compare.baseline import earned_role
+from cxr.config.costs import cost_matrix
+from cxr.config.fingerprint import code_fingerprint, config_fingerprint, library_fingerprint
+from cxr.config.provenance import Provenance
+from cxr.config.schema import Config
+from cxr.data.dataset import Dataset, read_dataset
+from cxr.data.images.store import forget_images
+from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.data.sources.locate import locate_images
+from cxr.data.split import check_split
+from cxr.errors import RunFailed, UserError
+from cxr.evaluation.assessment import check_evaluation
+from cxr.evaluation.metrics import metric_names
+from cxr.model.weights import Weights, locate_weights
+from cxr.progress import Progress
+from cxr.text import nearest
+from cxr.tracking.limits import check_metric_names, check_names
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run whose config, images and weights were found, read and checked. `cache` is none for the plain loop."""
+
+    config: Config
+    provenance: Provenance
+    dataset: Dataset
+    weights: Weights
+    cache: Cache | None
+
+
+def prepare(
+    config: Config,
+    provenance: Provenance,
+    progress: Progress,
+    manifest: pd.DataFrame | None = None,
+    cache_folder: Path | None = None,
+) -> PreparedRun:
+    """Find weights and images, check that they fit the config and each other, and read the images.
+
+    With a logged `manifest` the run uses its images and its split. The cache is `cache_folder`, or this user's cache folder.
+    Raises `UserError` for the first thing that does not fit.
+    """
+    config, provenance, other = earned_role(config, provenance)
+    if other:
+        progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
+    images = locate_images(config.data, progress.stage, manifest)
+    if manifest is None:
+        check_split(images, config.split)
+    weights = locate_weights(config.backbone)
+    _check_classes(config, images.classes)
+    _check_engine(config)
+    check_names(config.tracking.experiment, config.tracking.run_name)
+    cache = cache_of(config, progress, cache_folder)
+    return PreparedRun(config, provenance, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)
+
+
+def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:
+    """The same run with its images read again; raises `RunFailed` where the images have changed."""
+    forget_images()
+    manifest = prepared.dataset.manifest
+    folder = prepared.cache.folder if prepared.cache else None
+    again = prepare(prepared.config, prepared.provenance, progress, manifest, folder)
+    if not again.dataset.manifest.equals(manifest):
+        raise RunFailed("the images changed while the run was under way: give the same command again")
+    return again
+
+
+def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> Cache | None:
+    """The cache that a run uses; none with `training.cache=off`."""
+    if not config.training.cache:
+        return None
+    limit = int(config.training.cache_limit_gb * 1e9)
+    return Cache(folder or default_folder(), limit, lambda text: progress.console.print(f"cxr: {text}"))
+
+
+def fingerprints(prepared: PreparedRun) -> dict[str, str]:
+    """What a run is a function of, as tags: two runs that agree in all of them are the same experiment."""
+    return {
+        "cxr.config_fingerprint": config_fingerprint(prepared.config, prepared.weights.sha256),
+        "cxr.data_fingerprint": data_fingerprint(prepared.dataset.manifest),
+        "cxr.split_fingerprint": split_fingerprint(prepared.dataset.manifest),
+        "cxr.code_fingerprint": code_fingerprint(),
+        "cxr.library_fingerprint": library_fingerprint(),
+    }
+
+
+def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
+    """Raise `UserError` where the config names a class, a metric or a column that the data does not have."""
+    cost_matrix(config.loss.costs, classes, "loss.costs")
+    check_evaluation(config.evaluation, classes, config.data.columns.more)
+    known = metric_names(classes)
+    if config.objective.metric.removeprefix("val/") not in known:
+        hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
+        raise UserError(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
+    check_metric_names(known)
+
+
+def _check_engine(config: Config) -> None:
+    if config.engine.name == "openvino" and find_spec("openvino") is None:
+        raise UserError("engine=openvino needs a package that is not installed: pip install openvino, or leave engine at auto")

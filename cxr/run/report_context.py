@@ -1,0 +1,160 @@
+"""What a report says of a run besides its numbers: model, data, and what a reader should distrust."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from cxr.compare.baseline import AgainstBaseline
+from cxr.compare.runs import in_short
+from cxr.config.schema import Config, SplitConfig
+from cxr.data.dataset import Dataset
+from cxr.data.manifest import data_fingerprint, summary
+from cxr.data.source_shortcut import source_shortcut
+from cxr.evaluation.report.document import Data, Model, ReportContext
+from cxr.run.prepared import PreparedRun
+from cxr.text import in_words
+from cxr.tracking.environment import code_version, packages
+from cxr.tracking.run import Run, flat_params
+
+_SHORTCUT = 0.05  # share of images that the source tells beyond blind guessing, from which on a reader is told
+_TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
+
+
+def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
+    """What the report says of the data and the config of a run."""
+    config, dataset = prepared.config, prepared.dataset
+    return ReportContext(
+        title=f"cxr run {run.name}",
+        run_id=run.id,
+        name=run.name,
+        role=config.tracking.role,
+        choices=dict(prepared.provenance.choices),
+        overrides=list(prepared.provenance.overrides),
+        evaluated=None,
+        asked=[],
+        evaluated_by="",
+        model=model_context(config, prepared.weights.sha256),
+        data=data_context(config, dataset.manifest, left_out_of(dataset)),
+        other_data=None,
+        overlap=None,
+        caveats=caveats(config, dataset.manifest),
+        baseline=None,
+        no_baseline="this run is a baseline itself.",
+        differences=[],
+    )
+
+
+def beside_baseline(context: ReportContext, against: AgainstBaseline | None) -> ReportContext:
+    """The context of a run that was compared with its baseline, or could not be."""
+    if against is None:
+        return context
+    baseline = in_short(against.baseline) if against.baseline else None
+    return replace(context, baseline=baseline, no_baseline=against.reason, differences=against.differences)
+
+
+def model_context(config: Config, weights_sha256: str | None) -> Model:
+    """The network and its training, in phrases."""
+    freeze, loss, optimizer, training, augment = config.freeze, config.loss, config.optimizer, config.training, config.augment
+    weighing = [
+        f"class weights {loss.weighting}" if loss.weighting != "none" else "",
+        f"focal, gamma {loss.focal_gamma:g}" if loss.focal_gamma else "",
+        f"label smoothing {loss.label_smoothing:g}" if loss.label_smoothing else "",
+        f"costs of strength {loss.cost_strength:g}" if loss.cost_strength else "",
+    ]
+    trained = "head trained, backbone frozen" if freeze.trainable_from == "head" else f"trained from {freeze.trainable_from} upward"
+    patience = training.early_stopping_patience
+    stopping = "no early stopping" if patience is None else f"stopped after {patience} epochs of no smaller validation loss"
+    versions = dict(line.split("==", 1) for line in packages().splitlines() if "==" in line)
+    return Model(
+        backbone=f"MobileNetV2 (alpha {config.backbone.alpha:g})",
+        weights=f"Backbone weights: {'random' if config.backbone.weights == 'none' else config.backbone.weights.rsplit('/', 1)[-1]}"
+        + (f" (sha256 {weights_sha256[:12]})" if weights_sha256 else ""),
+        image_size=config.backbone.image_size,
+        trained=trained,
+        loss=f"loss {loss.name}: " + (", ".join(filter(None, weighing)) or "plain cross-entropy"),
+        optimizer=f"{optimizer.name}, learning rate {optimizer.learning_rate:g} ({optimizer.schedule}), "
+        f"{optimizer.backbone_rate:g} of it for the backbone",
+        training=f"Up to {training.epochs} epochs of batches of {training.batch_size}, {stopping}, {training.precision}",
+        augmentation=f"augmentation {augment.name}",
+        seed=training.seed,
+        settings=flat_params(config),
+        packages={name: versions[name] for name in _TOLD if name in versions},
+        code=code_in_words(),
+    )
+
+
+def code_in_words() -> str:
+    """Which code this is."""
+    code = code_version()
+    return f"commit {code.commit}{', with uncommitted changes' if code.dirty else ''}" if code.commit else "commit not known"
+
+
+def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, int]) -> Data:
+    """Which images, how they were split, and what was left out."""
+    counts = summary(manifest)
+    known = manifest[manifest["source"] != ""]
+    sources = pd.crosstab(known["source"], known["label"])
+    lost = "".join(f", {in_words(count, f'{why} image')} left out" for why, count in left_out.items() if count)
+    return Data(
+        summary=f"{in_words(len(manifest), 'image')} of data={config.data.name}{lost}",
+        split=split_in_words(config.split),
+        flow=_nested(counts),
+        sources=_nested(sources),
+        left_out=dict(left_out),
+        groups=int(manifest["group"].nunique()),
+        fingerprint=data_fingerprint(manifest),
+    )
+
+
+def _nested(counts: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """A table of counts by row and column."""
+    rows = zip(counts.index, counts.to_numpy().tolist(), strict=True)
+    return {str(row): dict(zip(map(str, counts.columns), values, strict=True)) for row, values in rows}
+
+
+def split_in_words(split: SplitConfig) -> str:
+    """How the parts came about.
+
+    >>> split_in_words(SplitConfig())
+    'Split three_way: 15% of the images validate, 20% test, class by class, whole groups at a time'
+    """
+    whole = "class by class, whole groups at a time"
+    if split.method == "fractions":
+        test = f"{split.test:.0%} test" if split.test else "none test"
+        return f"Split {split.name}: {split.validation:.0%} of the images validate, {test}, {whole}"
+    if split.method == "folds":
+        return f"Split {split.name}: fold {split.fold} of {split.folds} tests, {split.validation:.0%} validate, {whole}"
+    if split.method == "sources":
+        return f"Split {split.name}: source {split.source} tests, {split.validation:.0%} of the images validate, {whole}"
+    return f"Split {split.name}: as a column of the manifest says"
+
+
+def left_out_of(dataset: Dataset) -> dict[str, int]:
+    """Numbers of images that the run could not use, by why."""
+    return {
+        "unreadable": len(dataset.bad),
+        "contradictory": int(dataset.conflicts["left_out"].sum()),
+        "source-crossing": len(dataset.apart),
+    }
+
+
+def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
+    """What a reader should distrust of images that a network learned from, in plain sentences."""
+    shortcut = source_shortcut(manifest["label"], manifest["source"])
+    if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
+        told = f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
+        return [told, *data_caveats(config)]
+    return data_caveats(config)
+
+
+def data_caveats(config: Config) -> list[str]:
+    """What a reader should distrust of a set of images, whoever judges them."""
+    if config.data.phantom is not None:
+        return ["The images are synthetic: these numbers show the workflow and say nothing about medicine."]
+    if config.data.name == "radiography":
+        return [
+            "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
+            "no patient ids are known. Take these numbers as upper bounds."
+        ]
+    return []

@@ -1,0 +1,75 @@
+"""The start of a run, before TensorFlow is imported: prepare it, skip it where it is finished, make its baseline, claim it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.compare.baseline import baseline_for, baselines_like
+from cxr.config.provenance import Provenance, SweepJob
+from cxr.config.schema import Config
+from cxr.progress import Progress
+from cxr.run.attempt import RunResult, claimed, finished_twin
+from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.tags import run_tags
+from cxr.tracking.search import LoggedRun, join_sweep
+from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.unfinished import close_cut_off_runs, one_at_a_time
+from cxr.training.runtime import prepare_tensorflow
+
+
+def run_experiment(
+    config: Config,
+    provenance: Provenance,
+    progress: Progress | None = None,
+    manifest: pd.DataFrame | None = None,
+    cache_folder: Path | None = None,
+) -> RunResult:
+    """Do one run, or resume one that was cut off; with a logged `manifest`, on its images and its split.
+
+    Raises `UserError` before anything is in the store; after that the run in the store says how it ended.
+    """
+    progress = progress or Progress()
+    store = locate_store(config.tracking)
+    check_store(store)
+    prepared = prepare(config, provenance, progress, manifest, cache_folder)
+    with progress.stage("start", "Starting TensorFlow and MLflow"):
+        open_store(store)
+        close_cut_off_runs(store)
+        if result := _done_before(prepared):
+            return result
+        prepare_tensorflow(config.training, provenance.at_once)  # before anything else imports Keras
+    ensure_baseline(prepared, progress)
+    with claimed(prepared, progress) as unfinished:
+        if result := _done_before(prepared):  # by another process, meanwhile
+            return result
+        from cxr.run.pipeline import run_pipeline  # the one lazy import of the package: it imports Keras
+
+        return run_pipeline(prepared, store, unfinished, progress)
+
+
+def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
+    """With `baseline.auto=true`, make the baseline that this run lacks, once for all that want it. The store has to be open."""
+    if not prepared.config.baseline.auto or prepared.config.tracking.role == "baseline":
+        return
+    tags = run_tags(prepared)
+    with one_at_a_time(f"baseline-{tags['cxr.split_fingerprint']}"):
+        if not baselines_like(tags):
+            config, provenance = baseline_for(prepared.config, prepared.provenance)
+            progress.line("There is no frozen-head baseline on this data and split: making it first")
+            run_experiment(config, provenance, Progress(progress.console, job=progress.job and "baseline", bars=progress.bars))
+            prepare_tensorflow(prepared.config.training, prepared.provenance.at_once)
+
+
+def _done_before(prepared: PreparedRun) -> RunResult | None:
+    """The result of an earlier run that makes this job of a sweep unnecessary."""
+    job = prepared.provenance.job
+    if job is None or prepared.config.force:
+        return None
+    twin = finished_twin(prepared)
+    return _join(twin, job) if twin else None
+
+
+def _join(twin: LoggedRun, job: SweepJob) -> RunResult:
+    """Tag the earlier run as one of this sweep too."""
+    join_sweep(twin, job.sweep_id)
+    return RunResult(twin.id, twin.metrics, was_finished=True)

@@ -1,0 +1,96 @@
+"""What training made, in the store before anything else is tried with it, and read back from there by whoever completes the run."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from cxr.data.dataset import Dataset
+from cxr.data.split import PARTS, Part
+from cxr.errors import UserError
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.document import ReportContext
+from cxr.run.prepared import PreparedRun
+from cxr.run.report_context import context_of
+from cxr.tracking.run import Run
+from cxr.tracking.search import LoggedRun
+from cxr.tracking.stage import TRAINED
+from cxr.training.history import Epoch, FrozenWork, History, Verified
+
+MODEL = "model/model.keras"
+_TRAINING, _CONTEXT = "training/training.json", "training/facts.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network's training and what it says of the parts that did not train; `model` is its file, here or in the store."""
+
+    history: History
+    predictions: dict[Part, Predictions]
+    verified: Verified
+    frozen: FrozenWork
+    model: Path
+
+
+def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Path) -> None:
+    """Put the model that is in `folder` already, predictions, epochs and context into the store, and mark that they are there."""
+    for name in ("predictions", "training"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for part, predictions in trained.predictions.items():
+        predictions.to_csv(folder / "predictions" / f"{part}.csv")
+    said: dict[str, Any] = {
+        "classes": prepared.dataset.classes,
+        "best_epoch": trained.history.best_epoch,
+        "epochs": [asdict(epoch) for epoch in trained.history.epochs],
+        "verified": asdict(trained.verified),
+        "frozen": asdict(trained.frozen),
+    }
+    (folder / _TRAINING).write_text(json.dumps(said, indent=1) + "\n")
+    context = TypeAdapter(ReportContext).dump_json(context_of(prepared, run), indent=1)
+    (folder / _CONTEXT).write_bytes(context + b"\n")
+    run.log_folder(folder)
+    run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
+    last = trained.history.epochs[-1].number
+    made = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
+    run.log_metrics(made, step=last)
+    run.reached(TRAINED)
+
+
+def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
+    """What `keep_training` kept of a run; raises `UserError` where it can't be read or, with a `dataset`, is of other images."""
+    try:
+        said = json.loads(run.file(_TRAINING).read_text())
+        classes = tuple(map(str, said["classes"]))
+        parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
+        found = {part: Predictions.from_csv(run.file(f"predictions/{part}.csv"), classes) for part in parts}
+        history = History([Epoch(**epoch) for epoch in said["epochs"]], int(said["best_epoch"]))
+        verified, frozen = Verified(**said["verified"]), FrozenWork(**said["frozen"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}") from None
+    if dataset is not None:
+        if classes != dataset.classes:
+            raise UserError(f"run {run.name} ({run.short_id}) tells other classes apart")
+        found = {part: _in_order(found[part], dataset, part) for part in dataset.parts if part != "train"}
+    return Trained(history, found, verified, frozen, run.file(MODEL))
+
+
+def kept_context(run: LoggedRun) -> ReportContext:
+    """What a report says of a run beside its numbers; raises `UserError` where that can't be read."""
+    try:
+        return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
+    except ValueError as error:
+        raise UserError(
+            f"training/facts.json of run {run.name} ({run.short_id}) can't be read: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _in_order(found: Predictions, dataset: Dataset, part: Part) -> Predictions:
+    """The predictions in the order of the manifest; raises `KeyError` where they are of other images."""
+    place = {name: row for row, name in enumerate(found.ids)}
+    wanted = list(dataset.manifest["path"].iloc[dataset.rows(part)])
+    if set(place) != set(wanted):
+        raise UserError(f"predictions/{part}.csv is of other images than those of the {part} part")
+    return found.only(np.array([place[name] for name in wanted], np.int64))

@@ -1,0 +1,93 @@
+"""What a run says at its end: where the time went, a short table on standard output, and how to see the rest."""
+
+import os
+from collections.abc import Mapping
+
+from rich import box
+from rich.table import Table
+
+from cxr.compare.baseline import AgainstBaseline
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.paired import Difference
+from cxr.progress import plain_console, wide_console
+from cxr.text import in_words, slug
+from cxr.tracking.run import Run
+from cxr.training.history import FrozenWork
+
+_OVERALL = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auc_macro_ovr": "macro AUC",
+}
+_SHOWN = {"sensitivity": "sensitivity", "specificity": "specificity", "auc": "AUC"}
+
+
+def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | None) -> None:
+    """Each class' numbers, the overall ones, operating points, the difference from the baseline, and the command that shows all."""
+    print_assessment(run.name, assessment)
+    out = plain_console()
+    if against and against.baseline:
+        found = {each.metric: each for each in against.differences}
+        told = [f"{_OVERALL[key]} {_signed(found[key])}" for key in ("accuracy", "auc_macro_ovr") if key in found]
+        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}")
+    elif against:
+        out.print(f"  Against the baseline: {against.reason}")
+    if run.outbox is None:
+        command = os.environ.get("CXR_COMMAND", "cxr")
+        out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui")
+    elif not run.lost:
+        out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}")
+
+
+def print_assessment(name: str, assessment: Assessment) -> None:
+    """Each class' numbers, the overall ones and the operating points, with 95 % intervals."""
+    out, estimates = plain_console(), assessment.estimates
+    table = Table(title=f"{name}, judged on {assessment.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    for text in _SHOWN.values():
+        table.add_column(text, justify="right")
+    for each in assessment.classes:
+        table.add_row(each, *(estimates[f"{slug(each)}/{key}"].in_words for key in _SHOWN))
+    wide_console().print(table)
+    out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items()))
+    for line in points_in_words(assessment):
+        out.print(f"  {line}")
+
+
+def points_in_words(found: Assessment) -> list[str]:
+    """A line for each operating point with a target, and one on calibration."""
+    lines = [
+        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.urgent}: sensitivity "
+        f"{point.judged.sensitivity.in_words} at specificity {point.judged.specificity.in_words}. {point.verdict.partition(':')[0]}"
+        for point in found.operating_points
+        if point.rule.target is not None and found.triage
+    ]
+    before, after = found.calibration.ece, found.calibration_after.ece
+    return [*lines, f"Calibration error {before:.3f}, after temperature {found.temperature.value:.2f}: {after:.3f}"]
+
+
+_STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "report", "log", "start")  # as a run goes; imports last
+
+
+def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
+    """Where a run's time went, in one line.
+
+    >>> from cxr.training.history import FrozenWork
+    >>> costs_in_words({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
+    'Time: index 0.1 s, frozen part 5.0 s (1,500 computed, 300 images/s; 500 from the cache), train 1.3 s'
+    """
+    told = []
+    for name in sorted(seconds, key=lambda name: (*_STAGES, name).index(name)):
+        if name == "frozen":
+            rate = f"{frozen.computed:,} computed, {frozen.computed / seconds[name]:.0f} images/s; {frozen.found:,} from the cache"
+            told.append(f"frozen part {seconds[name]:.1f} s ({rate})")
+        else:
+            told.append(f"{'start-up' if name == 'start' else name} {seconds[name]:.1f} s")
+    if frozen.found and "frozen" not in seconds:
+        told.append(f"frozen part 0 s ({in_words(frozen.found, 'activation')} from the cache)")
+    return f"Time: {', '.join(told)}"
+
+
+def _signed(difference: Difference) -> str:
+    return f"{difference.difference:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"

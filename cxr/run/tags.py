@@ -1,0 +1,28 @@
+"""How a run is called and tagged in the store."""
+
+from cxr.run.prepared import PreparedRun, fingerprints
+from cxr.tracking.environment import code_tags
+
+
+def run_name(prepared: PreparedRun) -> str:
+    """A short readable name: what differs in a sweep, the preset, or the options of the four groups that matter most."""
+    if prepared.config.tracking.run_name:
+        return prepared.config.tracking.run_name
+    if prepared.provenance.job:
+        return prepared.provenance.job.name
+    choices = prepared.provenance.choices
+    if choices.get("experiment", "None") != "None":
+        return choices["experiment"]
+    return "-".join(choices.get(group, "?") for group in ("freeze", "augment", "loss", "optimizer"))
+
+
+def run_tags(prepared: PreparedRun) -> dict[str, str | None]:
+    """The cxr.* tags of a run; what is unknown is none."""
+    return fingerprints(prepared) | {
+        "cxr.role": prepared.config.tracking.role,
+        "cxr.judged_on": prepared.dataset.parts[-1],
+        "cxr.weights_sha256": prepared.weights.sha256,
+        "cxr.sweep_id": prepared.provenance.job.sweep_id if prepared.provenance.job else None,
+        "cxr.reproduces": prepared.provenance.reproduces,
+        **code_tags(),
+    }

@@ -1,0 +1,57 @@
+"""Building the network of a run and fitting it, with its epochs reported as they come."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cxr.config.costs import cost_matrix
+from cxr.model.class_weights import class_weights
+from cxr.model.loss import make_loss
+from cxr.model.network import Network, build_network
+from cxr.progress import Progress, Update
+from cxr.run.prepared import PreparedRun
+from cxr.text import in_words
+from cxr.tracking.run import Run
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
+from cxr.training.history import Epoch, History
+from cxr.training.phases import Phase
+
+_PRINTED = ("train/loss", "val/loss", "val/accuracy")
+
+
+def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path) -> tuple[Network, Fitted]:
+    """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the store as they come."""
+    config, dataset = prepared.config, prepared.dataset
+    with progress.timed("train"):
+        network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed)
+    data = TrainingSet(dataset.images, dataset.hashes, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
+    costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
+    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
+    with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
+        fitted = fit(network, data, loss, config, _watcher(run, progress, update), checkpoint, prepared.cache)
+    return network, fitted
+
+
+def _watcher(run: Run, progress: Progress, update: Update) -> Watcher:
+    """Where the events of a training go: lines for a person, metrics for the store."""
+
+    def on_resume(so_far: History) -> None:
+        run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
+        progress.line(f"  resuming after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts again)")
+
+    def on_unreadable() -> None:
+        progress.line("  the checkpoint of an earlier attempt can't be read: training again, in the same run")
+
+    def on_phase(phase: Phase, trainable: int) -> None:
+        progress.line(f"  {phase.name}: up to {in_words(phase.epochs, 'epoch')}, {in_words(trainable, 'trainable weight')}")
+
+    def on_epoch(epoch: Epoch) -> None:
+        run.log_metrics(epoch.metrics, step=epoch.number)
+        progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED))
+
+    @contextmanager
+    def computing() -> Iterator[Update]:
+        with progress.timed("frozen"):
+            yield update
+
+    return Watcher(on_resume, on_unreadable, on_phase, update, on_epoch, computing)

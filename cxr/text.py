@@ -1,0 +1,70 @@
+"""Words for people and names for metrics."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from unicodedata import category
+
+
+def slug(class_name: str) -> str:
+    """A class name as metrics spell it.
+
+    >>> slug("Viral Pneumonia"), slug("COVID-19"), slug("Lung_Opacity")
+    ('viral_pneumonia', 'covid_19', 'lung_opacity')
+    """
+    return re.sub(r"[\W_]+", "_", class_name.lower()).strip("_") or "class"
+
+
+def part_in_full(part: str) -> str:
+    """A part of a split as people call it.
+
+    >>> part_in_full("val"), part_in_full("test")
+    ('validation', 'test')
+    """
+    return "validation" if part == "val" else part
+
+
+def printable(text: str) -> str:
+    r"""Text of a stranger without what a terminal obeys: control characters, and those that turn the direction of writing.
+
+    >>> printable("a run\x1b[2J"), printable("line\nline")
+    ('a run\ufffd[2J', 'line line')
+    """
+    return "".join(" " if char in "\n\t" else "\ufffd" if category(char) in ("Cc", "Cf", "Cs") else char for char in text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at what `word` was meant to be, to end a `UserError` with.
+
+    >>> nearest("cosin", ["constant", "cosine", "plateau"])
+    'did you mean cosine? (choose from: constant, cosine, plateau)'
+    >>> nearest("zzz", ["on", "off"])
+    'choose from: on, off'
+    """
+    names = list(known)
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    choices = f"choose from: {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}? ({choices})" if close else choices
+
+
+def in_words(count: int, singular: str, plural: str | None = None) -> str:
+    """A count with its noun.
+
+    >>> in_words(1, "image"), in_words(1200, "class", "classes")
+    ('1 image', '1,200 classes')
+    """
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> duration(7.4), duration(95), duration(4000)
+    ('7 s', '1 min 35 s', '1 h 6 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,133 @@
+"""Room: the least used goes first, what is in use stays, and what can't fit takes nothing with it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cxr.cache.eviction import SPARE_BYTES, entries_of, lock_of, remove
+from cxr.cache.shards import RECIPE, CacheUnusable, Values, indexes, size_of
+from cxr.cache.store import Cache
+from tests.cache.test_store import Computing, keep
+
+FOUR_ROWS = size_of(4, (4,), np.dtype(np.float32))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", 10**9)
+
+
+def names(cache: Cache) -> set[str]:
+    """Of the recipes that have rows."""
+    return {entry.recipe["name"] for entry in entries_of(cache.folder) if entry.rows}
+
+
+def used_at(cache: Cache, **seconds: float) -> None:
+    """Make it that each was last used then."""
+    for entry in entries_of(cache.folder):
+        for index in indexes(entry.folder):
+            os.utime(index, times=(seconds[entry.recipe["name"]],) * 2)
+
+
+def bytes_in(cache: Cache) -> int:
+    return sum(entry.bytes for entry in entries_of(cache.folder))
+
+
+def test_the_least_recently_used_goes_first(cache: Cache) -> None:
+    for name in ("one", "two", "three"):
+        keep(cache, "abcd", name)
+    used_at(cache, two=1000, three=2000, one=3000)
+    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS)
+    keep(tight, "abcd", "four")
+    assert names(tight) == {"three", "one", "four"}
+
+
+def test_to_ask_for_rows_is_to_use_them(cache: Cache) -> None:
+    for name in ("one", "two"):
+        keep(cache, "abcd", name)
+    used_at(cache, one=1000, two=2000)
+    keep(cache, "b", "one")
+    keep(Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS), "abcd", "three")
+    assert names(cache) == {"one", "three"}
+
+
+def test_what_this_process_has_open_stays(cache: Cache) -> None:
+    held, _ = keep(cache, "abcd", "held")
+    keep(cache, "abcd", "free")
+    used_at(cache, held=1000, free=2000)
+    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS)
+    keep(tight, "abcd", "new")
+    assert names(cache) == {"held", "new"}
+    assert held.rows[np.array([2])][0, 0] == ord("c")
+
+
+def test_rows_that_nobody_asks_for_make_room_for_others_of_their_kind(cache: Cache) -> None:
+    keep(cache, "abcd")
+    keep(cache, "efgh")
+    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS // 2)
+    assert keep(tight, "efghij")[1] == list("ij")
+    assert entries_of(cache.folder)[0].rows == len("efghij")
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_lost_for_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(cache, "abcd", "small")
+    with pytest.raises(CacheUnusable, match=r"do not fit the cache's limit: raise training\.cache_limit_gb"):
+        keep(Cache(cache.folder, FOUR_ROWS), "abcdefgh", "large")
+    usage = shutil.disk_usage(cache.folder.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=SPARE_BYTES + 10))
+    with pytest.raises(CacheUnusable, match=r"3\.3 kB are needed and the disk has \d\d\d bytes to spare"):
+        keep(cache, "abcdefgh", "large")
+    assert names(cache) == {"small"}
+
+
+def test_what_is_being_written_is_counted(cache: Cache) -> None:
+    tight = Cache(cache.folder, FOUR_ROWS + 100)
+
+    def compute(places: NDArray[np.int64]) -> Values:
+        with pytest.raises(CacheUnusable, match="do not fit"):
+            keep(tight, "abcd", "beside")
+        yield from Computing("abcd")(places)
+
+    tight.rows("activations", {"name": "first"}, list("abcd"), (4,), np.float32, compute)
+    assert names(cache) == {"first"}
+
+
+def test_an_entry_that_is_open_elsewhere_can_still_be_read(cache: Cache) -> None:
+    kept, _ = keep(cache, "abc")
+    assert remove(entries_of(cache.folder)[0])
+    assert entries_of(cache.folder) == []
+    assert kept.rows[np.array([2])][0, 0] == ord("c")
+
+
+def test_what_is_locked_or_not_ones_own_is_not_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(cache, "abc")
+    (entry,) = entries_of(cache.folder)
+    with lock_of(entry.folder):
+        assert not remove(entry)
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert not remove(entry)
+    monkeypatch.undo()
+    assert keep(cache, "abc")[1] == []
+
+
+@pytest.fixture
+def torn(cache: Cache) -> Cache:
+    """A cache with rows under a recipe that can't be read."""
+    keep(cache, "abc")
+    (entries_of(cache.folder)[0].folder / RECIPE).write_bytes(b"{")
+    return cache
+
+
+def test_a_recipe_that_can_not_be_read_does_no_harm(torn: Cache) -> None:
+    (entry,) = entries_of(torn.folder)
+    assert (entry.recipe, entry.rows) == ({}, 3)
+    assert entry.bytes > 3 * 16
+    assert keep(torn, "abc")[1] == []

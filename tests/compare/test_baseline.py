@@ -1,0 +1,67 @@
+"""The baseline that a run is compared with: found by data and split, and its command named where there is none."""
+
+import pytest
+
+from cxr.compare.baseline import against_baseline, baseline_for, baselines_like, command_for
+from cxr.config.provenance import Provenance
+from tests.conftest import Compose
+from tests.logged_runs import MakeRun, predicted
+
+RECIPE = Provenance(
+    {"data": "radiography", "split": "three_way"}, ("data=radiography", "data.root=x", "freeze=top_stage", "split.seed=3"), ""
+)
+TAGS = {"cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s"}
+
+
+def test_the_latest_baseline_on_the_same_split_counts(make_run: MakeRun) -> None:
+    make_run("old", role="baseline")
+    new = make_run("new", role="baseline")
+    make_run("elsewhere", role="baseline", split="t")
+    make_run("candidate")
+    assert [run.name for run in baselines_like(TAGS)] == ["new", "old"]
+    against = against_baseline(TAGS, predicted(2, skill=4), RECIPE)
+    assert against.baseline is not None
+    assert against.baseline.id == new.id
+    metrics = against.metrics()
+    assert metrics["vs_baseline/accuracy_lo"] <= metrics["vs_baseline/accuracy"] <= metrics["vs_baseline/accuracy_hi"]
+    assert metrics["vs_baseline/accuracy"] > 0
+    assert metrics["vs_baseline/accuracy_p"] < 0.01
+    assert "vs_baseline/macro_f1_p" not in metrics  # not tested, so no p-value is made up
+
+
+def test_without_one_its_command_is_named(make_run: MakeRun) -> None:
+    against = against_baseline(TAGS, predicted(2, 1), RECIPE)
+    assert against.baseline is None
+    assert "cxr experiment=frozen_head_baseline data=radiography data.root=x split.seed=3" in against.reason
+    assert "freeze" not in command_for(RECIPE)
+
+
+@pytest.mark.parametrize(("split", "reason"), [("t", "their images were split differently (split_fingerprint t and s)")])
+def test_a_baseline_on_another_split_is_refused_with_the_reason(split: str, reason: str, make_run: MakeRun) -> None:
+    make_run("elsewhere", role="baseline", split=split)
+    assert reason in against_baseline(TAGS, predicted(2, 1), RECIPE).reason
+
+
+def test_the_baseline_made_for_a_run_has_its_data_and_the_presets_training(compose_config: Compose) -> None:
+    config = compose_config(
+        "freeze=top_stage",
+        "split.seed=3",
+        "data.phantom.count=60",
+        "training.seed=5",
+        "loss=focal",
+        "training.cache=off",
+        "engine=tensorflow",
+    )
+    made, provenance = baseline_for(config, Provenance({}, ("split.seed=3", "data.phantom.count=60", "loss=focal"), ""))
+    preset = compose_config("experiment=frozen_head_baseline")
+    assert (made.data, made.split, made.backbone, made.engine) == (config.data, config.split, config.backbone, config.engine)
+    assert made.training.cache is False
+    assert (made.freeze, made.loss, made.optimizer, made.training.epochs) == (
+        preset.freeze,
+        preset.loss,
+        preset.optimizer,
+        preset.training.epochs,
+    )
+    assert (made.training.seed, made.tracking.role, made.baseline.auto) == (5, "baseline", False)
+    assert provenance.overrides == ("experiment=frozen_head_baseline", "split.seed=3", "data.phantom.count=60")
+    assert "count: 60" in provenance.yaml

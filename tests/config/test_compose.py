@@ -1,0 +1,134 @@
+"""What Hydra composes from conf/, and what each kind of mistake is answered with."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cxr.config.compose import compose
+from cxr.config.options import CONF_DIR
+from cxr.data.augment import changes_nothing
+from cxr.errors import UserError
+from tests.conftest import Compose
+
+OPTIONS = sorted(
+    path.relative_to(CONF_DIR).with_suffix("").as_posix() for path in CONF_DIR.glob("*/*.yaml") if path.parent.name != "hydra"
+)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_names_itself(option: str, compose_config: Compose) -> None:
+    group, name = option.split("/")
+    config = compose_config(f"{group}={name}", "data.root=x", *(["data.manifest=x.csv"] if option == "data/manifest" else []))
+    if group == "optimizer":  # several options have the same update rule
+        assert name.startswith(config.optimizer.name)
+    elif group not in ("experiment", "hparams_search", "input_range"):
+        assert getattr(config, group).name == name
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_opens_by_saying_what_it_is(option: str) -> None:
+    lines = (CONF_DIR / f"{option}.yaml").read_text().splitlines()
+    first = lines[1] if lines[0].startswith("# @package ") else lines[0]
+    assert re.match(r"# \S.{20,}", first), f"{option} should open with a comment that says what it is"
+    assert len(lines) < 40, f"{option} is no longer short"
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml")))
+def test_presets_open_with_their_command_and_the_measured_result(preset: str) -> None:
+    text = (CONF_DIR / f"experiment/{preset}.yaml").read_text()
+    assert f"cxr experiment={preset}" in text.splitlines()[1]
+    assert re.search(r"accuracy \d\.\d+", text)
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml")))
+def test_an_option_that_is_chosen_beats_a_preset_in_every_group(preset: str, compose_config: Compose) -> None:
+    """A preset chooses options and sets no value of its own, so Hydra's own rule holds: the command line has the last word."""
+    said = yaml.safe_load((CONF_DIR / f"experiment/{preset}.yaml").read_text())
+    assert set(said) == {"defaults"}
+    for each in said["defaults"]:
+        ((override, of_preset),) = each.items()
+        group = override.removeprefix("override /")
+        for option in sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml")):
+            chosen = f"{group}={option}"
+            node = "backbone" if group == "input_range" else group
+            asked = ("data.root=x", chosen)
+            found = getattr(compose_config(f"experiment={preset}", *asked), node)
+            assert found == getattr(compose_config(*asked), node), f"{preset} changes {chosen}"
+            assert of_preset != "null"
+
+
+def test_real_data_brings_the_real_backbone_unless_another_is_named(compose_config: Compose) -> None:
+    assert compose_config().backbone.name == "phantom"
+    assert compose_config("data=radiography", "data.root=x").backbone.name == "mobilenet_v2"
+    assert compose_config("data=folder", "data.root=x", "backbone=phantom").backbone.name == "phantom"
+    assert compose_config("experiment=seed_protocol", "data=radiography", "data.root=x").backbone.weights == "imagenet"
+
+
+def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
+    config = compose_config("experiment=seed_protocol")
+    assert config.backbone.input_range == [0, 1]
+    assert (config.backbone.dropout, config.split.validation, config.split.test) == (0.2, 0.2, 0)
+    assert (config.training.epochs, config.training.early_stopping_patience) == (6, 2)
+    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.schedule) == ("adam", 1e-3, "constant")
+    assert config.freeze.trainable_from == "head"
+    assert (config.augment.rotation_degrees, config.augment.translation, config.augment.zoom) == (18, 0.05, 0.05)
+
+
+def test_augmentation_chosen_beside_a_preset_is_all_there_is(compose_config: Compose) -> None:
+    assert changes_nothing(compose_config("experiment=seed_protocol", "augment=none").augment)
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("training.epochs=0", "training.epochs=0 is out of range: it must be at least 1"),
+        ("split.test=0.9", "leave nothing to train on"),
+        ("optimizer.name=adm", "did you mean adam"),
+        ("freeze.trainable_from=block_17", "freeze.trainable_from=block_17 is not known: did you mean block_"),
+        ("backbone.input_range=[1,0]", "give [low,high]"),
+        ("backbone.input_range=[0]", "give [low,high]"),
+        ("data=folder", "add data.root=FOLDER"),
+        ("data.classes=[COVID]", "at least two different classes"),
+        ("loss.cost_strength=1", "loss.costs is empty"),
+        ("+loss.costs.covid.normal=-1", "give a number from 0"),
+        ("+loss.costs.covid.normal=much", "give a number from 0"),
+        ("augment.views=0", "augment.views=0 is not known: give fresh"),
+        ("augment.views=many", "augment.views=many is not known: give fresh"),
+        ("+optimizer.lr=1", "there is no setting optimizer.lr: choose from: name, learning_rate"),
+        ("+colour=red", "there is no group colour"),
+    ],
+)
+def test_values_out_of_range_are_answered_with_what_to_do(override: str, answer: str, compose_config: Compose) -> None:
+    with pytest.raises(UserError, match=re.escape(answer)):
+        compose_config(override)
+
+
+def test_imagenet_weights_need_a_published_width(compose_config: Compose) -> None:
+    with pytest.raises(UserError, match="no ImageNet weights are published"):
+        compose_config("backbone=mobilenet_v2", "backbone.alpha=0.6")
+
+
+def test_openvino_is_refused_where_it_would_compute_in_another_precision(compose_config: Compose) -> None:
+    with pytest.raises(UserError, match="choose engine=tensorflow or leave engine at auto"):
+        compose_config("engine=openvino", "training.precision=mixed_bfloat16")
+
+
+def test_warm_up_can_not_use_up_all_epochs(compose_config: Compose) -> None:
+    with pytest.raises(UserError, match=r"uses up all of training\.epochs"):
+        compose_config("freeze=top_block", "training.epochs=3")
+
+
+def test_an_installed_wheel_would_find_conf() -> None:
+    assert (CONF_DIR / "config.yaml").is_file()
+    assert Path(CONF_DIR).is_absolute()
+
+
+def test_an_option_of_the_users_own_that_is_no_plain_yaml_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/odd.yaml").write_text("x: !!python/object/apply:os.system ['touch ran']\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="can't be read as plain YAML"):
+        compose([f"hydra.searchpath=[file://{tmp_path}]", "experiment=odd"])
+    assert not (tmp_path / "ran").exists()

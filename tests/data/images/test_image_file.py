@@ -1,0 +1,174 @@
+"""Decoding: pixels, hashes, and files that are not what they seem."""
+
+import hashlib
+import tracemalloc
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.data.images.decode import read_grey
+from cxr.data.images.image_file import Decoded, decode
+from cxr.data.images.perceptual import look_of
+
+
+def saved(image: Image.Image, kind: str) -> bytes:
+    file = BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def noise(height: int = 30, width: int = 20) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+
+
+def read(content: bytes) -> Image.Image:
+    return read_grey(content).image
+
+
+def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
+    grey = noise()
+    colour = Image.fromarray(np.repeat(grey[..., None], 3, axis=-1))
+    found = [decode(saved(image, kind), 32) for image, kind in ((Image.fromarray(grey), "png"), (Image.fromarray(grey), "bmp"))]
+    found.append(decode(saved(colour, "png"), 32))
+    for pixels, facts in found:
+        assert pixels is not None
+        assert isinstance(facts, Decoded)
+        assert pixels.shape == (32, 32, 1)
+        assert pixels.dtype == np.uint8
+        np.testing.assert_array_equal(pixels, found[0][0])
+        assert facts.sha256 == hashlib.sha256(b"20x30:" + grey.tobytes()).hexdigest()
+        assert (facts.width, facts.height, facts.look) == (20, 30, look_of(grey))
+    assert [facts.mode for _, facts in found if isinstance(facts, Decoded)] == ["L", "L", "RGB"]
+
+
+def test_without_a_size_the_facts_are_the_same() -> None:
+    content = saved(Image.fromarray(noise()), "png")
+    assert decode(content, None) == (None, decode(content, 32)[1])
+
+
+def test_an_image_of_the_networks_size_is_read_as_it_is() -> None:
+    grey = noise(32, 32)
+    pixels, _ = decode(saved(Image.fromarray(grey), "png"), 32)
+    assert pixels is not None
+    np.testing.assert_array_equal(pixels[..., 0], grey)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "bmp", "webp"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_kind_and_mode_is_read(kind: str, mode: str) -> None:
+    image = Image.new("L", (32, 32), 255).convert(mode)
+    try:
+        content = saved(image, kind)
+    except (OSError, ValueError):
+        pytest.skip(f"{kind} has no {mode}")
+    assert abs(float(np.asarray(read(content)).mean()) - 255) < 3
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_deep_grey_levels_are_scaled_by_their_depth(kind: str, bits: int) -> None:
+    levels = np.linspace(0, 2**bits - 1, 16 * 16).reshape(16, 16)
+    content = saved(Image.fromarray(levels.astype(np.uint16)), kind)
+    np.testing.assert_allclose(np.asarray(read(content), float), np.linspace(0, 255, 256).reshape(16, 16), atol=1)
+
+
+def test_a_deep_tiff_negative_is_turned() -> None:
+    """Pillow turns those of 8 bits itself."""
+    file = BytesIO()
+    levels = np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)
+    Image.fromarray(levels).save(file, "tiff", tiffinfo={262: 0})  # white is zero
+    np.testing.assert_allclose(np.asarray(read(file.getvalue()), float), 255 - levels / 257, atol=1)
+
+
+def test_what_is_transparent_is_black() -> None:
+    image = Image.new("RGBA", (16, 16), (255, 255, 255, 255))
+    image.putalpha(Image.fromarray(np.repeat([[0], [255]], 8, axis=0).astype(np.uint8).repeat(16, axis=1)))
+    assert np.asarray(read(saved(image, "png")))[:, 0].tolist() == [0] * 8 + [255] * 8
+
+
+def two_frames() -> bytes:
+    file = BytesIO()
+    Image.new("L", (32, 32)).save(file, "tiff", save_all=True, append_images=[Image.new("L", (32, 32), 9)])
+    return file.getvalue()
+
+
+REFUSED = {
+    b"": "not an image that can be recognised",
+    b"text, not an image": "not an image that can be recognised",
+    b"\x89PNG\r\n\x1a\nrubbish": "",
+    saved(Image.fromarray(noise(64, 64)), "png")[:2000]: "truncated",
+    saved(Image.new("L", (15, 400)), "png"): "15 x 400 pixels are too few to show a chest",
+    saved(Image.new("L", (32, 32)), "gif"): "not an image that can be recognised",
+    saved(Image.fromarray(np.zeros((32, 32), np.float32)), "tiff"): "its values are fractions",
+    two_frames(): "2 images in one file",
+}
+
+
+@pytest.mark.parametrize("content", REFUSED, ids=["empty", "text", "head", "torn", "tiny", "gif", "fractions", "two frames"])
+def test_a_bad_image_says_why(content: bytes) -> None:
+    pixels, reason = decode(content, 32)
+    assert pixels is None
+    assert isinstance(reason, str)
+    assert reason
+    assert "\n" not in reason
+    assert REFUSED[content] in reason
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(Image.new("L", (9000, 9000)), "png")
+    tracemalloc.start()
+    assert "9000 x 9000 pixels are more than any chest film has" in str(decode(content, 32)[1])
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert "more pixels than any chest film has" in str(decode(saved(Image.new("L", (100, 100)), "png"), 32)[1])
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_whatever_bytes_come_there_is_an_answer(data: st.DataObject) -> None:
+    """Valid files with some bytes changed, cut off or put in."""
+    kind = data.draw(st.sampled_from(["png", "jpeg", "tiff", "bmp", "webp"]))
+    content = bytearray(saved(Image.fromarray(noise(24, 24)), kind))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    pixels, facts = decode(bytes(content), 32)
+    assert (pixels is None) == isinstance(facts, str)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
+def test_a_film_is_turned_as_its_file_says(kind: str) -> None:
+    """EXIF's orientation 6: what is stored as the top row is shown as the right column (CIPA DC-008, 4.6.4)."""
+    levels = np.zeros((48, 64), np.uint8)
+    levels[:24] = 200
+    image, exif, file = Image.fromarray(levels), Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    image.save(file, kind, exif=exif, **({"lossless": True} if kind == "webp" else {}))
+    shown = read_grey(file.getvalue()).image
+    assert shown.size == (48, 64)
+    seen = np.asarray(shown).astype(float)
+    assert seen[:, 26:].mean() > 195
+    assert seen[:, :22].mean() < 5
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    file = BytesIO()
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(file, "jpeg", progressive=True)
+    content = file.getvalue()
+    scan = content.index(b"\xff\xda")
+    pixels, said = decode(content[:scan] + content[scan:-2] * 200 + content[-2:], None)
+    assert (pixels, said) == (None, "more scans than any film is saved in")
+
+
+@pytest.mark.parametrize("size", [(20_001, 16), (16, 20_001), (7000, 7000)])
+def test_a_film_is_refused_by_its_size_before_it_is_unpacked(size: tuple[int, int]) -> None:
+    file = BytesIO()
+    Image.new("1", size).save(file, "png")
+    pixels, said = decode(file.getvalue(), None)
+    assert (pixels, said) == (None, f"{size[0]} x {size[1]} pixels are more than any chest film has")

@@ -1,0 +1,99 @@
+"""A set of images: each file's content decoded once, whatever its name, and bad files named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from cxr.cache.store import Cache
+from cxr.data.images import image_file, store
+from cxr.data.images.image_file import decode
+from cxr.data.images.store import read_images
+from cxr.progress import Progress
+
+stage = Progress(Console(quiet=True)).stage
+NAMES = ("1.png", "2.png", "3.png")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three images."""
+    monkeypatch.setattr(store, "_latest", {})
+    for number, name in enumerate(NAMES):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What was decoded so far."""
+    seen: list[bytes] = []
+
+    def counted(content: bytes, size: int | None) -> object:
+        seen.append(content)
+        return decode(content, size)
+
+    monkeypatch.setattr(image_file, "decode", counted)
+    return seen
+
+
+def forget() -> None:
+    """As another process would begin."""
+    store._latest.clear()
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_pixels_and_facts_come_in_the_order_of_the_paths(cached: bool, folder: Path) -> None:
+    cache = Cache(folder / "cache", 10**9) if cached else None
+    for names in (NAMES, NAMES[::-1]):
+        forget()
+        read = read_images(folder, names, 32, stage, cache)
+        assert read.paths == names
+        for row, name in enumerate(names):
+            pixels, fact = decode((folder / name).read_bytes(), 32)
+            np.testing.assert_array_equal(read.images[row], pixels)
+            assert read.facts[row] == fact
+
+
+def test_content_is_decoded_once_whatever_its_name(folder: Path, decodings: list[bytes]) -> None:
+    cache = Cache(folder / "cache", 10**9)
+    read_images(folder, NAMES[:2], 32, stage, cache)
+    assert len(decodings) == 2
+    (folder / "1.png").rename(folder / "new name.png")
+    forget()
+    read_images(folder, ("new name.png", "2.png", "3.png"), 32, stage, cache)
+    assert len(decodings) == 3
+    forget()
+    read_images(folder, ("2.png",), 48, stage, cache)
+    assert len(decodings) == 4  # another size
+
+
+def test_in_one_process_a_file_is_read_again_only_if_it_changed(folder: Path, decodings: list[bytes]) -> None:
+    first = read_images(folder, NAMES, 32, stage)
+    assert read_images(folder, NAMES, 32, stage) is first
+    Image.new("L", (40, 40)).save(folder / "2.png")
+    assert not read_images(folder, NAMES, 32, stage).images[1].any()
+    assert len(decodings) == 6
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_bad_images_are_named_and_left_out(cached: bool, folder: Path) -> None:
+    cache = Cache(folder / "cache", 10**9) if cached else None
+    (folder / "2.png").write_bytes(b"no image")
+    for _ in range(2):
+        forget()
+        read = read_images(folder, (*NAMES, "absent.png"), 32, stage, cache)
+        assert read.paths == ("1.png", "3.png")
+        assert len(read.images) == len(read.facts) == 2
+        assert [bad.path for bad in read.bad] == ["2.png", "absent.png"]
+        assert all(bad.reason and str(folder) not in bad.reason for bad in read.bad)
+
+
+def test_where_nothing_can_be_kept_images_are_held_in_memory(folder: Path) -> None:
+    told: list[str] = []
+    read = read_images(folder, NAMES, 32, stage, Cache(folder / "cache", 100, told.append))
+    assert read.paths == NAMES
+    assert len(told) == 1
+    assert "held in memory" in told[0]

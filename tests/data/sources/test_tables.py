@@ -1,0 +1,160 @@
+"""Tables of the user's: read as they are written by whatever wrote them, and refused in words."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cxr.config.schema import ColumnsConfig, DataConfig
+from cxr.data.image_list import Listing
+from cxr.data.manifest import COLUMNS
+from cxr.data.sources.tables import read_table
+from cxr.errors import UserError
+
+IMAGES = ("a/1.png", "a/2.png", "b/3.png")
+LABELS = ("ill", "ill", "NA")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three images, by name alone."""
+    for name in IMAGES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def read(file: Path, **config: object) -> Listing:
+    return read_table(file, file.parent, DataConfig(**config))  # type: ignore[arg-type]
+
+
+def written(root: Path, text: str | bytes, name: str = "table.csv") -> Path:
+    (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return root / name
+
+
+PLAIN = "path,label\na/1.png,ill\na/2.png,ill\nb/3.png,NA\n"
+SPELLINGS = {
+    "plain": PLAIN,
+    "windows line ends": PLAIN.replace("\n", "\r\n"),
+    "mixed line ends": PLAIN.replace("\n", "\r\n", 2),
+    "byte order mark": b"\xef\xbb\xbf" + PLAIN.encode(),
+    "semicolons": PLAIN.replace(",", ";"),
+    "tabs": PLAIN.replace(",", "\t"),
+    "quoted": 'path,label\n"a/1.png","ill"\n"a/2.png","ill"\n"b/3.png","NA"\n',
+    "no last line end": PLAIN.rstrip(),
+    "dots": PLAIN.replace("a/1", "./a//1"),
+    "backslashes": PLAIN.replace("/", "\\"),
+    "blanks": PLAIN.replace(",", ", "),
+    "empty columns": PLAIN.replace("\n", ",,\n"),
+    "empty lines": PLAIN.replace("\n", "\n,\n") + "\n",
+    "other columns": "age,path,label\n1,a/1.png,ill\n2,a/2.png,ill\n,b/3.png,NA\n",
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS)
+def test_every_spelling_of_a_table_is_read(text: str | bytes, root: Path) -> None:
+    found = read(written(root, text))
+    assert found.paths == IMAGES
+    assert tuple(found.images["label"]) == LABELS
+    assert found.classes == ("NA", "ill")
+    assert not found.images[["source", "group", "split", "sha256"]].to_numpy().any()
+
+
+def test_parquet_numbers_and_columns_of_other_names(root: Path) -> None:
+    table = pd.DataFrame({"file": IMAGES, "grade": [1, 1, 2], "patient": [7, 7, None], "site": ["x", None, "y"]})
+    table.to_parquet(root / "t.parquet")
+    columns = ColumnsConfig(path="file", label="grade", group="patient", source="site")
+    found = read(root / "t.parquet", columns=columns)
+    assert list(found.images["label"]) == ["1", "1", "2"]
+    assert list(found.images["source"]) == ["x", "", "y"]
+    assert found.images["group"].iloc[0] == found.images["group"].iloc[1] != ""
+    assert found.images["group"].iloc[2] == ""
+    table.to_csv(root / "t.csv", index=False)
+    again = read(root / "t.csv", columns=ColumnsConfig(path="file", label="grade", group=None))
+    assert not again.images["group"].any()
+
+
+def test_absolute_paths_below_the_root_are_read(root: Path) -> None:
+    file = written(root, PLAIN.replace("a/1", f"{root}/a/1"))
+    assert read(file).paths == IMAGES
+
+
+def test_classes_are_chosen_and_merged(root: Path) -> None:
+    file = written(root, PLAIN)
+    assert read(file, classes=["ill", "NA"]).classes == ("ill", "NA")
+    assert read(file, merge={"any": ["ill"]}).class_counts() == {"NA": 1, "any": 2}
+    with pytest.raises(UserError, match="counts sick as any, and there is no such class"):
+        read(file, merge={"any": ["sick"]})
+    with pytest.raises(UserError, match=r"no image of class Ill: did you mean ill\?"):
+        read(file, classes=["Ill", "NA"])
+
+
+def test_a_class_that_others_are_counted_as_keeps_its_own_images(root: Path) -> None:
+    file = written(root, PLAIN.replace("2.png,ill", "2.png,sick"))
+    for classes in (None, ["NA", "ill"]):
+        assert read(file, merge={"ill": ["sick"]}, classes=classes).class_counts() == {"NA": 1, "ill": 2}
+    with pytest.raises(UserError, match=r"there is one class only \(any\)"):
+        read(file, merge={"any": ["ill", "sick", "NA"]})
+
+
+def test_a_manifest_of_ours_brings_its_hashes_and_its_merged_labels(root: Path) -> None:
+    rows = pd.DataFrame(
+        {"path": IMAGES, "label": ["any", "any", "NA"], "sha256": ["x", "y", "z"], "split": ["train", "val", "test"]}
+    )
+    rows.reindex(columns=list(COLUMNS)).to_csv(root / "m.csv", index=False)
+    found = read(root / "m.csv", merge={"any": ["ill"]}, classes=["NA", "any"])
+    assert list(found.images["sha256"]) == ["x", "y", "z"]
+    assert found.classes == ("NA", "any")
+    assert read(root / "m.csv", merge={"some": ["any"]}).class_counts() == {"NA": 1, "some": 2}
+    rows.to_csv(root / "own.csv", index=False)  # a column of that name in any other table may be of anything
+    assert not read(root / "own.csv").images["sha256"].any()
+
+
+WRONG = {
+    "path,class\na/1.png,ill\n": "has no column label: .*name yours with data.columns.label=COLUMN",
+    "": "has no column path",
+    "path,label\na/1.png,ill,too,many\n": r"can't be read as CSV or Parquet \(row 2 has 4 columns and the first row 2\)",
+    "path,label,path\na/1.png,ill,x\n": "two of its columns are called path",
+    "path,label\na/1.png,\n": "has no label for a/1.png",
+    "path,label\n../a/1.png,ill\n": "lists '../a/1.png', which is not below",
+    "path,label\n/etc/passwd,ill\n": "lists '/etc/passwd', which is not below",
+    "path,label\nC:\\x.png,ill\n": "which is not below",
+    "path,label\n,ill\n": "lists '', which is not below",
+    f"path,label\n{'very long ' * 60},ill\nb/3.png,NA\n": "1 image of .* is not in",
+    "path,label\na/1.png,ill\na/1.png,NA\n": "lists a/1.png more than once",
+    "path,label\na/1.png,ill\na/9.png,NA\nb/9.png,NA\n": "2 images of .* are not in .*, the first of them a/9.png",
+}
+
+
+@pytest.mark.parametrize(("text", "answer"), WRONG.items())
+def test_a_table_that_is_wrong_is_refused_in_words(text: str, answer: str, root: Path) -> None:
+    with pytest.raises(UserError, match=answer):
+        read(written(root, text))
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "folder"])
+def test_what_is_no_file_is_said_so(name: str, root: Path) -> None:
+    (root / "folder").mkdir()
+    with pytest.raises(UserError, match=r"does not exist|is a folder"):
+        read(root / name)
+
+
+def test_bytes_that_are_no_table_are_refused(root: Path) -> None:
+    for name, content in (("x.csv", b"\xff\xfe\x00rubbish"), ("x.parquet", b"rubbish")):
+        with pytest.raises(UserError, match="can't be read as CSV or Parquet"):
+            read(written(root, content, name))
+
+
+def test_with_skip_a_missing_file_is_left_to_be_listed(root: Path) -> None:
+    file = written(root, PLAIN + "b/9.png,NA\n")
+    assert "b/9.png" in read(file, on_bad_image="skip").paths
+
+
+def test_columns_that_are_asked_for_are_kept_as_they_are(root: Path) -> None:
+    table = written(root, "path,label,sex,age\na/1.png,A, f ,041\na/2.png,A,m,\nb/3.png,B,m,7\n")
+    found = read(table, columns=ColumnsConfig(more=["sex", "age"]))
+    assert found.images[["sex", "age"]].to_numpy().tolist() == [["f", "041"], ["m", ""], ["m", "7"]]
+    with pytest.raises(UserError, match=r"has no column sx, which data.columns.more names: did you mean sex"):
+        read(table, columns=ColumnsConfig(more=["sx"]))
+    assert "sex" not in read(table).images

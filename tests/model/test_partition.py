@@ -1,0 +1,49 @@
+"""The cut: two halves that make the whole, at every depth, with the frozen layers below and the others above."""
+
+import keras
+import numpy as np
+import pytest
+
+from cxr.config.schema import BACKBONE_BLOCKS, BackboneConfig
+from cxr.model.freeze import apply_freeze
+from cxr.model.network import Network, build_network
+from cxr.model.partition import cut, weights_hash
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return build_network(BackboneConfig(alpha=0.35, image_size=32), 3, Weights(path=PHANTOM_WEIGHTS))
+
+
+@pytest.mark.parametrize("trainable_from", [*BACKBONE_BLOCKS[1:], "head"])
+def test_the_halves_make_the_whole(trainable_from: str, network: Network) -> None:
+    grey = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    apply_freeze(network.trainee, trainable_from, "train")
+    halves = cut(network.trainee, trainable_from)
+    assert halves is not None
+    assert halves.lower.trainable_weights == []
+    assert {weight.path for weight in halves.upper.trainable_weights} == {w.path for w in network.trainee.trainable_weights}
+    whole = keras.ops.convert_to_numpy(network.trainee(grey))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(halves.upper(halves.lower(grey))), whole)
+
+
+def test_nothing_frozen_is_nothing_to_cut(network: Network) -> None:
+    assert cut(network.trainee, "Conv1") is None
+
+
+def test_under_the_head_lie_pooled_vectors(network: Network) -> None:
+    halves = cut(network.trainee, "head")
+    assert halves is not None
+    assert (halves.boundary, halves.lower.output.shape[1:]) == ("pooled", (1280,))
+
+
+def test_the_hash_is_of_every_weight(network: Network) -> None:
+    before = weights_hash(network.trainee)
+    logits = network.trainee.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    for changed in ([kernel, bias + 1e-6], [kernel[:, ::-1], bias]):
+        logits.set_weights(changed)
+        assert weights_hash(network.trainee) != before
+    logits.set_weights([kernel, bias])
+    assert weights_hash(network.trainee) == before

@@ -1,0 +1,46 @@
+"""What an evaluation may be asked to do differently, and what not."""
+
+import pytest
+
+from cxr.errors import UserError
+from cxr.reevaluate.settings import asked_of
+from tests.conftest import Compose
+
+
+def test_targets_costs_and_options_are_laid_over_what_the_run_had(compose_config: Compose) -> None:
+    logged = compose_config("evaluation.alpha=0.1", "loss=focal")
+    asked = asked_of(logged, ["evaluation.sensitivity=0.8", "+evaluation.costs.covid.normal=20", "evaluation.prevalences=[0.3]"])
+    assert (asked.config.evaluation.sensitivity, asked.config.evaluation.alpha) == (0.8, 0.1)
+    assert asked.config.evaluation.costs == {"covid": {"normal": 20}}
+    assert asked.config.evaluation.prevalences == [0.3]
+    assert (asked.config.loss, asked.config.data, asked.other_data) == (logged.loss, logged.data, False)
+    numbers = asked_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"]).config.evaluation
+    assert (numbers.pictures, numbers.sensitivity) == (False, 0.7)  # options first, whatever the order
+
+
+def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
+    asked = asked_of(compose_config("data=radiography", "data.root=x"), ["data=folder", "data.root=y", "data.classes=[a,b]"])
+    assert asked.other_data
+    assert (asked.config.data.name, asked.config.data.root, asked.config.data.classes) == ("folder", "y", ["a", "b"])
+    assert asked.config.backbone.image_size == 224
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("training.epochs=3", "can't be changed in an evaluation: give evaluation.SETTING=VALUE"),
+        ("evaluation.sensitivity", "can't be changed in an evaluation"),
+        ("evaluation.sensitivty=0.9", "there is no setting evaluation.sensitivty: did you mean evaluation.sensitivity"),
+        ("evaluation.sensitivity=2", "evaluation.sensitivity=2.0 is out of range"),
+        ("evaluation.sensitivity=much", "evaluation.sensitivity"),
+        ("evaluation.prevalences=[0.1,2]", "2 is no share of patients"),
+        ("+evaluation.costs.covid.normal=-1", "evaluation.costs.covid.normal=-1 is not a cost"),
+        ("evaluation=nothing", "evaluation=nothing is not an option: choose from: numbers, standard"),
+        ("data.root=y", "say which kind the other data is: data=folder"),
+        ("data=folder", "data=folder needs to know where the images are"),
+    ],
+)
+def test_mistakes_are_told(override: str, said: str, compose_config: Compose) -> None:
+    with pytest.raises(UserError) as mistake:
+        asked_of(compose_config(), [override])
+    assert said in str(mistake.value)

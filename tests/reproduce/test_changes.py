@@ -1,0 +1,137 @@
+"""What differs between a run's day and today: each thing in words, and which of them may explain another result."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from cxr.reproduce.changes import (
+    Change,
+    code_changes,
+    config_changes,
+    data_changes,
+    environment_changes,
+    weights_changes,
+)
+from cxr.run.logged import Logged
+from cxr.tracking.environment import CodeVersion
+from cxr.tracking.search import LoggedRun
+
+A, B = "a" * 40, "b" * 40
+MACHINE = {"python": "3.11.7", "system": "Linux", "release": "6.1", "architecture": "x86_64", "cores": 4}
+DIFF = "--- a/cxr/x.py\n+++ b/cxr/x.py\n@@ -1 +1,2 @@\n-old\n+new\n+newer\n"
+MANIFEST = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "sha256": ["1", "2", "3"]})
+
+
+@pytest.fixture
+def today(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say what the code, the packages and the machine are today."""
+
+    def say(
+        commit: str | None = A, diff: str = "", source: str = "s", packages: str = "keras==3\nnumpy==2\n", **machine: object
+    ) -> None:
+        monkeypatch.setattr("cxr.reproduce.changes.code_version", lambda: CodeVersion(commit, bool(diff)))
+        monkeypatch.setattr("cxr.reproduce.changes.uncommitted_changes", lambda: diff)
+        monkeypatch.setattr("cxr.reproduce.changes.code_fingerprint", lambda: source)
+        monkeypatch.setattr("cxr.reproduce.changes.packages", lambda: packages)
+        monkeypatch.setattr("cxr.reproduce.changes.machine", lambda: {**MACHINE, **machine})
+
+    say()
+    return say
+
+
+@pytest.fixture
+def logged() -> Logged:
+    """A run of the same code, packages and machine, unless a test says otherwise."""
+    run = LoggedRun("0" * 32, "then", "FINISHED", 0, {"cxr.git_commit": A, "cxr.code_fingerprint": "s"}, {}, {})
+    machine = {**MACHINE, "threads": 4, "gpus": []}
+    return Logged(run, {}, (), {}, MANIFEST, {"keras": "3", "numpy": "2"}, machine, "")
+
+
+def test_where_nothing_differs_nothing_is_found(today: Callable[..., None], logged: Logged) -> None:
+    assert code_changes(logged) + environment_changes(logged) == []
+    assert data_changes(logged, MANIFEST) + weights_changes(logged, None) + config_changes([], []) == []
+
+
+@pytest.mark.parametrize(("source", "decides"), [("s", False), ("other", True)], ids=["same source", "other source"])
+def test_another_commit_matters_where_the_source_is_another(
+    source: str, decides: bool, today: Callable[..., None], logged: Logged
+) -> None:
+    today(commit=B, source=source)
+    assert code_changes(logged) == [Change("code", "commit aaaaaaaa then, bbbbbbbb now", decides)]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "text"),
+    [
+        ("", DIFF, "no uncommitted changes then, 3 lines of them now"),
+        (DIFF, "", "3 lines of uncommitted changes then, none now"),
+        (DIFF, DIFF + "+newest\n", "3 lines of uncommitted changes then, 4 lines of them now"),
+    ],
+)
+def test_uncommitted_changes_are_counted_in_lines(
+    then: str, now: str, text: str, today: Callable[..., None], logged: Logged
+) -> None:
+    today(diff=now, source="other")
+    assert code_changes(replace(logged, diff=then)) == [Change("code", text)]
+
+
+def test_another_source_is_told_where_git_knows_nothing(today: Callable[..., None], logged: Logged) -> None:
+    run = replace(logged.run, tags={"cxr.code_fingerprint": "s"})
+    today(commit=None, source="other")
+    assert code_changes(replace(logged, run=run)) == [Change("code", "the package's source is not the same")]
+
+
+def test_packages_that_compute_are_named_first_and_others_counted(today: Callable[..., None], logged: Logged) -> None:
+    others = "".join(f"p{number}==2\n" for number in range(7))
+    today(packages=f"{others}keras==4\nscipy==1\n")
+    packages = {"keras": "3", "numpy": "2", **{f"p{number}": "1" for number in range(6)}}
+    assert environment_changes(replace(logged, packages=packages)) == [
+        Change("packages", "keras 3 then, 4 now"),
+        Change("packages", "numpy 2 then, absent now"),
+        Change("packages", "scipy absent then, 1 now"),
+        Change("packages", "7 other packages of another version: p0, p1, p2, p3, p4 ...", decides=False),
+    ]
+
+
+def test_python_and_architecture_matter_and_the_rest_of_the_machine_does_not(today: Callable[..., None], logged: Logged) -> None:
+    today(python="3.12.1", release="6.2", architecture="aarch64", cores=8)
+    assert environment_changes(logged) == [
+        Change("machine", "python 3.11.7 then, 3.12.1 now"),
+        Change("machine", "release 6.1 then, 6.2 now", decides=False),
+        Change("machine", "architecture x86_64 then, aarch64 now"),
+        Change("machine", "cores 4 then, 8 now", decides=False),
+    ]
+
+
+def test_a_gpu_is_named(today: Callable[..., None], logged: Logged) -> None:
+    machine = {**logged.machine, "gpus": ["NVIDIA T4"]}
+    assert environment_changes(replace(logged, machine=machine)) == [Change("machine", "it ran on NVIDIA T4")]
+
+
+def test_altered_images_are_counted_and_new_ones_left_out(logged: Logged) -> None:
+    today = pd.DataFrame({"path": ["d.png", "c.png", "b.png", "a.png"], "sha256": ["4", "0", "0", "1"]})
+    assert data_changes(logged, today) == [Change("data", "2 images altered since then, the first of them b.png")]
+
+
+def test_images_that_can_no_longer_be_read_are_told(logged: Logged) -> None:
+    (change,) = data_changes(logged, MANIFEST.iloc[:2])
+    assert "c.png" in change.text
+    assert change.decides
+
+
+def test_other_weights_are_told_with_what_to_do(logged: Logged) -> None:
+    run = replace(logged.run, tags={"cxr.weights_sha256": A})
+    assert weights_changes(replace(logged, run=run), A) == []
+    (change,) = weights_changes(replace(logged, run=run), B)
+    assert change == Change("weights", "sha256 aaaaaaaa then, bbbbbbbb now: give the same file as backbone.weights=FILE")
+
+
+def test_what_presets_say_today_is_told_and_does_not_matter() -> None:
+    found = config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"])
+    assert [change.text for change in found] == [
+        "optimizer.learning_rate was 0.01; the same arguments give 0.1 today",
+        "a note",
+    ]
+    assert not any(change.decides for change in found)

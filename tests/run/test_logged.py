@@ -1,0 +1,111 @@
+"""A logged config comes back as it was, whatever the presets say today; what no longer fits is said in one go."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cxr.config.schema import BaselineConfig, Config, TrackingConfig
+from cxr.errors import UserError
+from cxr.run.logged import Restored, read_logged, restore
+from cxr.tracking.search import LoggedRun
+from tests.untrained_runs import LogRun, leave_out, say, say_overrides
+
+
+def restored(run: LoggedRun, *elsewhere: str) -> Restored:
+    return restore(read_logged(run), list(elsewhere))
+
+
+def experiment_of(config: Config) -> Config:
+    """A config but for where it is kept and how it is run."""
+    training = replace(config.training, threads=None)
+    return replace(config, tracking=TrackingConfig(), baseline=BaselineConfig(), force=False, training=training)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("experiment=seed_protocol", "training.epochs=3"),
+        ("loss=cost", "+loss.costs.normal.covid=2"),
+        ("optimizer=sgd", "optimizer.schedule=plateau", "freeze=half", "optimizer.learning_rate=1e-5"),
+        ("augment=strong", "training.precision=mixed_bfloat16", "training.early_stopping_patience=null"),
+        ("data.classes=[COVID,Normal]", "split.seed=7", "objective=log_loss"),
+        ("data=radiography", "data.root={phantoms}", "backbone=phantom", "split=seed_80_20"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, log_run: LogRun) -> None:
+    words = [override.format(phantoms=phantoms) for override in overrides]
+    run, config = log_run(*words)
+    again = restored(run)
+    assert experiment_of(again.config) == experiment_of(config)
+    assert (again.changed, again.notes) == ([], [])
+    assert set(words) <= set(again.provenance.overrides)
+    assert again.provenance.reproduces == run.id
+
+
+def test_it_is_kept_here_under_a_name_of_its_own_and_computed_on_as_many_threads(run: LoggedRun) -> None:
+    say(run, "tracking.uri", "http://elsewhere.example:5000")
+    say(run, "tracking.experiment", "lungs")
+    config = restored(run).config
+    assert config.tracking == TrackingConfig(experiment="lungs", run_name="then-again")
+    assert (config.training.threads, config.force) == (2, True)
+
+
+def test_where_a_preset_says_something_else_today_the_value_of_then_is_used_and_listed(run: LoggedRun) -> None:
+    say(run, "freeze.trainable_from", "block_12")
+    again = restored(run)
+    assert again.config.freeze.trainable_from == "block_12"
+    assert again.changed == [("freeze.trainable_from", "block_12", "block_16")]
+
+
+def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run: LoggedRun) -> None:
+    leave_out(run, "training.seed")
+    leave_out(run, "freeze.batch_norm")
+    again = restored(run)
+    assert (again.config.training.seed, again.config.freeze.batch_norm) == (3, "inference")
+    assert again.notes == ["freeze.batch_norm is new since then: inference", "training.seed is new since then: 3"]
+
+
+def test_all_that_no_longer_fits_is_said_at_once(run: LoggedRun) -> None:
+    problems: dict[str, object] = {
+        "colours": {"red": 1},  # no such group
+        "optimizer.colour": "red",  # no such setting
+        "data.phantom.colour": "red",
+        "training.epochs": "many",
+        "split.seed": {"a": 1},
+        "augment": "strong",
+        "optimizer.name": "adm",
+        "training.batch_size": 0,  # out of range
+    }
+    for key, value in problems.items():
+        say(run, key, value)
+    with pytest.raises(UserError) as told:
+        restored(run)
+    assert [key for key in problems if key not in str(told.value)] == []
+
+
+@pytest.mark.parametrize("override", ["freeze=tp_block", "freeze=null", "freez=head", "training.epochs=[1"])
+def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(override: str, run: LoggedRun) -> None:
+    before = experiment_of(restored(run).config)
+    say_overrides(run, override)
+    again = restored(run)
+    assert experiment_of(again.config) == before
+    assert len(again.notes) == 1
+
+
+def test_what_lies_elsewhere_today_can_be_said(run: LoggedRun) -> None:
+    config = restored(
+        run, "data.root=elsewhere", "backbone.weights=weights.h5", "training.threads=3", "tracking.experiment=lungs"
+    ).config
+    assert (config.data.root, config.backbone.weights) == ("elsewhere", "weights.h5")
+    assert (config.training.threads, config.tracking.experiment) == (3, "lungs")
+
+
+@pytest.mark.parametrize(
+    "override", ["optimizer.learning_rate=1", "data.phantom.count=60", "training.threads=0", "data.root", "+force=true"]
+)
+def test_what_bears_on_the_result_can_not_be_changed(override: str, run: LoggedRun) -> None:
+    with pytest.raises(UserError, match=override.lstrip("+").partition("=")[0]):
+        restored(run, override)

@@ -1,0 +1,220 @@
+"""Trained once, never again: whatever fails, no epoch is trained twice and no run is called finished that is not."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from rich.console import Console
+
+from cxr.config.compose import compose, typed
+from cxr.config.schema import Config
+from cxr.errors import RunFailed, UserError
+from cxr.progress import Progress
+from cxr.run.attempt import RunResult, finished_twin
+from cxr.run.start import run_experiment
+from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.store import Store
+from cxr.training.steps import Steps
+
+EPOCHS = 2
+SMALL = (
+    *("data.phantom.count=40", f"training.epochs={EPOCHS}", "training.threads=1", "augment=none"),
+    *("evaluation.resamples=100", "evaluation.heat_images=1", "evaluation.failures=1", "evaluation.figure_dpi=50"),
+)
+# What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept, none after its report.
+STAGES = {
+    "cxr.run.predict.save_model": "",
+    "cxr.run.predict.verify": "",
+    "cxr.tracking.run.Run.log_model": "",
+    "cxr.run.pipeline.assess_run": "the assessment of its predictions",
+    "cxr.run.artifacts.write_judgements": "the assessment of its predictions",
+    "cxr.run.explain.draw_pictures": "Grad-CAM",
+    "cxr.compare.baseline.baselines_like": "its report",
+    "cxr.run.artifacts.assessment_figures": "its report",
+    "cxr.run.artifacts.write_report": "its report",
+    "cxr.run.pipeline.record_costs": None,
+}
+
+Do = Callable[[], RunResult]
+
+
+@pytest.fixture
+def do(fresh_store: Store) -> Do:
+    """The same run as often as it is called, each time as a process of its own would do it."""
+    assert fresh_store.folder is not None
+    composed, provenance = compose(SMALL)
+    config: Config = typed(composed)
+
+    def run() -> RunResult:
+        return run_experiment(config, replace(provenance), Progress(Console(quiet=True)))
+
+    return run
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Has an item for each epoch that was trained."""
+    epochs: list[int] = []
+    train = Steps.train
+
+    def counted(self: Steps, *arguments: Any) -> Any:
+        epochs.append(1)
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Steps, "train", counted)
+    return epochs
+
+
+def only_run() -> LoggedRun:
+    (run,) = filtered_runs("")
+    return run
+
+
+def breaking(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_run_that_fails_at_every_stage_is_trained_once(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run, cut down at one stage after the other: each attempt goes on where the one before was."""
+    for place, what in STAGES.items():
+        with monkeypatch.context() as broken:
+            broken.setattr(place, breaking)
+            with pytest.raises((RunFailed, OSError), match="No space left on device") as failure:
+                do()
+        run = only_run()
+        assert (run.status, run.is_finished) == ("FAILED", False), place
+        assert "No space left on device" in run.tags["cxr.failure"]
+        assert run.holds_training == (what != "")
+        if what:
+            assert f"is trained, and model and predictions are kept, but {what} failed" in str(failure.value)
+            assert run.has_file("model/model.keras")
+    end, again = do(), only_run()
+    assert end.run_id == again.id
+    assert (again.status, again.is_finished, "cxr.failure" in again.tags) == ("FINISHED", True, False)
+    assert again.has_file("report.html")
+    assert 0 <= again.metrics["test/accuracy"] <= 1
+    assert len(trained) == EPOCHS
+    assert not [path for path in Path("mlruns/unfinished").iterdir() if path.is_dir()]
+    assert list(Path("mlruns/scratch").iterdir()) == []
+    steps = [point.step for point in mlflow.MlflowClient().get_metric_history(again.id, "train/loss")]
+    assert sorted(set(steps)) == list(range(1, EPOCHS + 1))
+
+
+def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the real place: where the artifacts should go there is a file all of a sudden."""
+    save = "cxr.run.predict.save_model"
+    from cxr.model.saved import save_model
+
+    def and_then(*arguments: Any) -> None:
+        save_model(*arguments)
+        Path("mlruns/artifacts").rename("mlruns/elsewhere")
+        Path("mlruns/artifacts").write_text("in the way")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(save, and_then)
+        with pytest.raises(RunFailed, match=r"the store in .* can't be used"):
+            do()
+    assert only_run().status == "FAILED"
+    Path("mlruns/artifacts").unlink()
+    Path("mlruns/elsewhere").rename("mlruns/artifacts")
+    assert do().run_id == only_run().id
+    assert len(trained) == EPOCHS
+
+
+def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do: Do, quiet: Progress) -> None:
+    from cxr.run.prepared import prepare
+
+    run_id = do().run_id
+    composed, provenance = compose(SMALL)
+    prepared = prepare(typed(composed), provenance, quiet)
+
+    def twin(**tracking: str) -> LoggedRun | None:
+        changed = replace(prepared.config, tracking=replace(prepared.config.tracking, **tracking))
+        return finished_twin(replace(prepared, config=changed))
+
+    assert (found := twin()) is not None
+    assert found.id == run_id
+    assert twin(experiment="other") is None
+    assert twin(role="baseline") is None
+    Path("mlruns/artifacts").rename("mlruns/elsewhere")
+    assert twin() is None
+
+
+def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the run itself, without its images; the numbers are those of the run's own command."""
+    from cxr.commands.evaluate import main
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cxr.run.explain.draw_pictures", breaking)
+        with pytest.raises(RunFailed, match=r"or cxr evaluate \w{8}, makes what is missing"):
+            do()
+    before = only_run()
+    with pytest.raises(UserError, match="make it first"):
+        main([before.id, "evaluation.sensitivity=0.9"])
+    main([before.id])
+    run = only_run()
+    assert (run.id, run.is_finished, len(trained)) == (before.id, True, EPOCHS)
+    assert run.metrics["test/accuracy"] == before.metrics["test/accuracy"]
+    assert run.has_file("report.html")
+    assert not [path for path in Path("mlruns/unfinished").iterdir() if path.is_dir()]
+    main([before.id, "evaluation.sensitivity=0.9"])
+    assert len(filtered_runs("")) == 2
+
+
+def test_a_run_is_not_finished_before_its_last_mark(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store takes neither the failure nor the status: the run stays RUNNING, and the next command sees that nobody is there."""
+    from cxr.tracking import outbox
+
+    send = outbox.send
+
+    def refusing(run_id: str, item: dict[str, Any]) -> None:
+        if item["kind"] in ("end", "tags") and item.get("tags", {}).get("cxr.stage") != "trained":
+            breaking()
+        send(run_id, item)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cxr.tracking.run.send", refusing)
+        with pytest.raises(RunFailed):
+            do()
+    assert (only_run().status, only_run().is_finished) == ("RUNNING", False)
+    do()
+    assert (only_run().status, only_run().is_finished) == ("FINISHED", True)
+
+
+def test_images_that_the_cache_loses_are_read_again(
+    do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Their file is cut off after training, which would end a process that had it mapped into memory."""
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    from cxr.training.verify import verify
+
+    def after_a_cut(*arguments: Any) -> Any:
+        if not (tmp_path / "cut").exists():
+            for file in (tmp_path / "cache/decoded").rglob("*.npy"):
+                os.truncate(file, 200)
+                (tmp_path / "cut").touch()
+        return verify(*arguments)
+
+    monkeypatch.setattr("cxr.run.predict.verify", after_a_cut)
+    do()
+    assert (tmp_path / "cut").exists()
+    assert only_run().is_finished
+    assert len(trained) == EPOCHS
+
+
+def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store, quiet: Progress) -> None:
+    def role(*overrides: str) -> str:
+        from cxr.run.prepared import prepare
+
+        composed, provenance = compose(["data.phantom.count=40", "experiment=frozen_head_baseline", *overrides])
+        prepared = prepare(typed(composed), provenance, quiet)
+        assert f"role: {prepared.config.tracking.role}" in prepared.provenance.yaml
+        return prepared.config.tracking.role
+
+    assert fresh_store.folder is not None
+    assert role() == role("training.seed=3", "split.seed=2", "evaluation.figure_dpi=60", "backbone.dropout=0.1") == "baseline"
+    assert role("freeze=top_stage") == role("training=quick") == role("loss.focal_gamma=2") == "candidate"
