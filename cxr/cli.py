@@ -9,6 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cxr.config.options import usage
+from cxr.config.renamed import renamed
 from cxr.errors import RunFailed, UserError
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import nearest, printable
@@ -27,6 +28,7 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup says otherwise
         signal.signal(signal.SIGHUP, _as_interrupt)
     try:
+        sys.argv[1:] = _with_names_of_today(sys.argv[1:])
         sys.exit(_run(sys.argv[1:]))
     except UserError as error:
         _complain(error)
@@ -57,6 +59,15 @@ def _run(arguments: list[str]) -> int:
     if first and first[0].isalpha() and "=" not in first:
         raise UserError(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")
     return int(import_module("cxr.commands.experiment").main(arguments))
+
+
+def _with_names_of_today(arguments: list[str]) -> list[str]:
+    """The arguments, each old name of an option or a setting replaced and reported in a line."""
+    found = [renamed(argument) if "=" in argument else argument for argument in arguments]
+    for old, new in zip(arguments, found, strict=True):
+        if old != new:
+            print(f"cxr: {printable(old)} is now called {printable(new)}; the old name works in version 0.2 only", file=sys.stderr)
+    return found
 
 
 def _complain(error: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from rich.filesize import decimal as in_bytes
 
-from cxr.cache.shards import RECIPE, CacheUnusable, drop_piece, indexes, is_in_use, reserve, writing
+from cxr.cache.shards import KEY_FILE, CacheUnusable, drop_shard, indexes, is_in_use, reserve, writing
 
 Kind = Literal["facts", "decoded", "activations"]
 KINDS: tuple[Kind, ...] = ("facts", "decoded", "activations")
@@ -21,7 +21,7 @@ SPARE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Entry:
-    """Everything that is kept under one recipe: a folder of pieces, and what a killed writer may have left."""
+    """Everything that is kept under one key: a folder of shards, and what a killed writer may have left."""
 
     folder: Path
 
@@ -31,10 +31,10 @@ class Entry:
         return self.folder.parent.name
 
     @cached_property
-    def recipe(self) -> dict[str, Any]:
+    def key(self) -> dict[str, Any]:
         """What its rows are of; empty where that can't be read."""
         try:
-            found = json.loads((self.folder / RECIPE).read_bytes())
+            found = json.loads((self.folder / KEY_FILE).read_bytes())
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -72,17 +72,17 @@ def remove(entry: Entry) -> bool:
     try:
         with lock_of(entry.folder).acquire(timeout=0):
             for index in indexes(entry.folder):
-                drop_piece(index)  # first, so that what is left if this is cut off is not taken for whole
+                drop_shard(index)  # first, so that what is left if this is cut off is not taken for whole
             shutil.rmtree(entry.folder)
     except OSError:  # another process' lock, or another user's files
         return False
     return True
 
 
-def make_room(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
-    """Drop the least recently used pieces until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
+def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
+    """Drop the least recently used shards until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
 
-    Never dropped are pieces to `keep`, those that this process has open, and those of folders that are being written. The
+    Never dropped are shards to `keep`, those that this process has open, and those of folders that are being written. The
     caller holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
     """
     with writing(cache):
@@ -91,14 +91,14 @@ def make_room(cache: Path, limit: int, needed: int, own: Path, keep: Collection[
     with lock:
         there = entries_of(cache)
         total = sum(entry.bytes for entry in there)
-        pieces = [index for entry in there for index in indexes(entry.folder) if index not in keep and not is_in_use(index)]
-        pieces.sort(key=lambda index: (_stat(index)[1], index))
-        spare = sum(map(_bytes_of, pieces))
+        shards = [index for entry in there for index in indexes(entry.folder) if index not in keep and not is_in_use(index)]
+        shards.sort(key=lambda index: (_stat(index)[1], index))
+        spare = sum(map(_bytes_of, shards))
         if total - spare + needed > limit:
             raise CacheUnusable(f"{in_bytes(needed)} do not fit the cache's limit: raise training.cache_limit_gb")
         if (free := _free(cache)) + spare < needed:
             raise CacheUnusable(f"{in_bytes(needed)} are needed and the disk has {in_bytes(free + spare)} to spare")
-        for index in pieces:
+        for index in shards:
             if total + needed <= limit and _free(cache) >= needed:
                 break
             size = _bytes_of(index)
@@ -117,10 +117,10 @@ def lock_of(folder: Path) -> FileLock:
 def _drop(index: Path, own: Path) -> bool:
     try:
         if index.parent == own:
-            drop_piece(index)
+            drop_shard(index)
         else:
             with lock_of(index.parent).acquire(timeout=0):
-                drop_piece(index)
+                drop_shard(index)
                 if not indexes(index.parent):
                     shutil.rmtree(index.parent)
     except (OSError, Timeout):

@@ -1,4 +1,4 @@
-"""Pieces: arrays on disk with an index of their rows, both checked by their hashes whenever they are opened."""
+"""Shards: arrays on disk with an index of their rows, both checked by their hashes whenever they are opened."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from cxr.cache.rows import FileRows
 
-RECIPE = "recipe.json"
+KEY_FILE = "recipe.json"
 UNFINISHED = "array.part"
 
-# Pieces of values (k, ...) with one JSON value a row.
+# Shards of values (k, ...) with one JSON value a row.
 Values = Generator[tuple[NDArray[Any], Sequence[Any]], None, None]
 
 _checked: set[tuple[str, int, int]] = set()  # files whose content this process has hashed, by path, size and time of change
@@ -30,7 +30,7 @@ class CacheUnusable(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Shard:
     """An array (n, ...) with the ids and facts of its rows. Index and array have the same name but for the suffix."""
 
     index: Path
@@ -49,12 +49,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def indexes(folder: Path) -> list[Path]:
-    """The index of each piece in a folder, sorted."""
-    return sorted(path for path in folder.glob("*.json") if path.name != RECIPE)
+    """The index of each shard in a folder, sorted."""
+    return sorted(path for path in folder.glob("*.json") if path.name != KEY_FILE)
 
 
-def read_piece(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Piece | None:
-    """A piece, if index and array are what their names and the index say; none where they are damaged or gone."""
+def read_shard(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Shard | None:
+    """A shard, if index and array are what their names and the index say; none where they are damaged or gone."""
     try:
         content = index.read_bytes()
         if hashlib.sha256(content).hexdigest() != index.stem:
@@ -75,7 +75,7 @@ def read_piece(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Pie
     if array.shape != (len(said["ids"]), *shape) or array.dtype != dtype or len(said["facts"]) != len(array):
         return None
     _open[str(index)] = array
-    return Piece(index, array, said["ids"], said["facts"])
+    return Shard(index, array, said["ids"], said["facts"])
 
 
 def is_in_use(index: Path) -> bool:
@@ -84,12 +84,12 @@ def is_in_use(index: Path) -> bool:
 
 
 def size_of(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """About how many bytes a piece takes on disk; an index has some 400 a row."""
+    """About how many bytes a shard takes on disk; an index has some 400 a row."""
     return rows * (int(np.prod(shape)) * dtype.itemsize + 400)
 
 
-def write_piece(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.dtype[Any], values: Values) -> None:
-    """Write a piece, the index last, so that an index speaks of whole arrays only.
+def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.dtype[Any], values: Values) -> None:
+    """Write a shard, the index last, so that an index speaks of whole arrays only.
 
     Nothing is forced to the disk: what a power failure tears is found to be torn by its hash. Errors of `values` pass
     through, and nothing is left behind.
@@ -119,8 +119,8 @@ def write_piece(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.
         raise
 
 
-def drop_piece(index: Path) -> None:
-    """Delete a piece, the index first. Raises `OSError` where that is not allowed."""
+def drop_shard(index: Path) -> None:
+    """Delete a shard, the index first. Raises `OSError` where that is not allowed."""
     index.unlink(missing_ok=True)
     index.with_suffix(".npy").unlink(missing_ok=True)
 
@@ -134,17 +134,17 @@ def reserve(folder: Path, count: int) -> None:
             file.truncate(count)  # counted, though the disk may yet fill up
 
 
-def write_recipe(folder: Path, recipe: Any) -> None:
+def write_key(folder: Path, key: Any) -> None:
     """Say what a folder's rows are of; written once and whole."""
-    if not (folder / RECIPE).exists():
+    if not (folder / KEY_FILE).exists():
         with writing(folder):
-            (folder / "recipe.part").write_bytes(_json(recipe))
-            (folder / "recipe.part").replace(folder / RECIPE)
+            (folder / "key.part").write_bytes(_json(key))
+            (folder / "key.part").replace(folder / KEY_FILE)
 
 
-def name_of(recipe: Any) -> str:
-    """The name of a recipe's folder, of its content alone."""
-    return hashlib.sha256(_json(recipe)).hexdigest()[:32]
+def folder_name(key: Any) -> str:
+    """The name of a key's folder, of its content alone."""
+    return hashlib.sha256(_json(key)).hexdigest()[:32]
 
 
 class _Hashing:

@@ -12,24 +12,24 @@ from filelock import Timeout
 from numpy.typing import DTypeLike, NDArray
 from platformdirs import user_cache_path
 
-from cxr.cache.eviction import Kind, lock_of, make_room
+from cxr.cache.eviction import Kind, evict, lock_of
 from cxr.cache.rows import Rows
 from cxr.cache.shards import (
     UNFINISHED,
     CacheUnusable,
-    Piece,
+    Shard,
     Values,
-    drop_piece,
+    drop_shard,
+    folder_name,
     indexes,
-    name_of,
-    read_piece,
+    read_shard,
     size_of,
-    write_piece,
-    write_recipe,
+    write_key,
+    write_shard,
     writing,
 )
 
-# Given positions in the ids: the rows' values in that order, in pieces, each with one JSON value a row.
+# Given positions in the ids: the rows' values in that order, in shards, each with one JSON value a row.
 Compute = Callable[[NDArray[np.int64]], Values]
 
 
@@ -51,32 +51,32 @@ class Cache:
     tell: Callable[[str], None] = lambda text: None
 
     def rows(
-        self, kind: Kind, recipe: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
+        self, kind: Kind, key: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
     ) -> Kept:
-        """The row of each id under a recipe: those that are there, and the others computed now and kept.
+        """The row of each id under a key: those that are there, and the others computed now and kept.
 
-        `recipe` says, in JSON values, all that a row depends on beside its id; `shape` and `dtype` are a row's. Of several
-        processes that want rows of a recipe which are not there one computes at a time. Raises `CacheUnusable` where rows
+        `key` says, in JSON values, all that a row depends on beside its id; `shape` and `dtype` are a row's. Of several
+        processes that want rows of a key which are not there one computes at a time. Raises `CacheUnusable` where rows
         can't be kept, and whatever `compute` raises.
         """
-        wanted = _Wanted(self.folder / kind / name_of(recipe), ids, shape, np.dtype(dtype))
-        pieces = wanted.pieces()
-        missing = wanted.missing(pieces)
+        wanted = _Wanted(self.folder / kind / folder_name(key), ids, shape, np.dtype(dtype))
+        shards = wanted.shards()
+        missing = wanted.missing(shards)
         if missing:
             with self._locked(wanted.folder):
                 with writing(self.folder):
                     wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # images of patients are no one else's business
-                write_recipe(wanted.folder, recipe)
-                pieces = wanted.pieces(self._drop_damaged)
-                if missing := wanted.missing(pieces):
+                write_key(wanted.folder, key)
+                shards = wanted.shards(self._drop_damaged)
+                if missing := wanted.missing(shards):
                     needed = size_of(len(missing), shape, wanted.dtype)
-                    make_room(self.folder, self.limit, needed, wanted.folder, {piece.index for piece in pieces})
+                    evict(self.folder, self.limit, needed, wanted.folder, {shard.index for shard in shards})
                     places = np.array(list(missing.values()), np.int64)
-                    write_piece(wanted.folder, list(missing), shape, wanted.dtype, compute(places))
-                    pieces = wanted.pieces()
-                    if wanted.missing(pieces):
+                    write_shard(wanted.folder, list(missing), shape, wanted.dtype, compute(places))
+                    shards = wanted.shards()
+                    if wanted.missing(shards):
                         raise CacheUnusable(f"what was written to {wanted.folder} can't be read back")
-        return wanted.gathered(pieces, computed=len(missing))
+        return wanted.gathered(shards, computed=len(missing))
 
     def _locked(self, folder: Path) -> AbstractContextManager[Any]:
         with writing(self.folder):
@@ -91,7 +91,7 @@ class Cache:
     def _drop_damaged(self, index: Path) -> None:
         self.tell(f"a damaged file in the cache is dropped and computed again: {index}")
         with writing(self.folder):
-            drop_piece(index)
+            drop_shard(index)
 
 
 @dataclass(frozen=True)
@@ -103,43 +103,43 @@ class _Wanted:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def pieces(self, drop: Callable[[Path], None] | None = None) -> list[Piece]:
-        """Every piece that is whole and has any of the ids.
+    def shards(self, drop: Callable[[Path], None] | None = None) -> list[Shard]:
+        """Every shard that is whole and has any of the ids.
 
         To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
         """
         wanted = set(self.ids)
-        found = {index: read_piece(index, self.shape, self.dtype) for index in indexes(self.folder)}
+        found = {index: read_shard(index, self.shape, self.dtype) for index in indexes(self.folder)}
         if drop is not None:
-            for index in (index for index, piece in found.items() if piece is None):
+            for index in (index for index, shard in found.items() if shard is None):
                 drop(index)
             for left in self.folder.glob("*.npy"):
                 if left.with_suffix(".json") not in found:
                     left.unlink(missing_ok=True)
             (self.folder / UNFINISHED).unlink(missing_ok=True)
-        return [piece for piece in found.values() if piece is not None and not wanted.isdisjoint(piece.ids)]
+        return [shard for shard in found.values() if shard is not None and not wanted.isdisjoint(shard.ids)]
 
-    def missing(self, pieces: list[Piece]) -> dict[str, int]:
-        """The ids that no piece has, each with the first of its places."""
-        known = {name for piece in pieces for name in piece.ids}
+    def missing(self, shards: list[Shard]) -> dict[str, int]:
+        """The ids that no shard has, each with the first of its places."""
+        known = {name for shard in shards for name in shard.ids}
         first: dict[str, int] = {}
         for place, name in enumerate(self.ids):
             if name not in known:
                 first.setdefault(name, place)
         return first
 
-    def gathered(self, pieces: list[Piece], computed: int) -> Kept:
-        """The rows in the order of the ids; the pieces are marked as used now."""
+    def gathered(self, shards: list[Shard], computed: int) -> Kept:
+        """The rows in the order of the ids; the shards are marked as used now."""
         if not self.ids:
             return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [], 0)
-        for piece in pieces:
+        for shard in shards:
             try:
-                os.utime(piece.index)
+                os.utime(shard.index)
             except OSError:  # a cache that may only be read is of use too
                 continue
-        where = {name: (number, row) for number, piece in enumerate(pieces) for row, name in enumerate(piece.ids)}
+        where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
         found = np.array([where[name] for name in self.ids], np.int64)
-        return Kept(Rows(tuple(piece.array for piece in pieces), found), [pieces[n].facts[row] for n, row in found], computed)
+        return Kept(Rows(tuple(shard.array for shard in shards), found), [shards[n].facts[row] for n, row in found], computed)
 
 
 def default_folder() -> Path:

@@ -55,7 +55,7 @@ def _show(folder: Path, entries: list[Entry]) -> None:
         table.add_column(name, justify="right" if name in ("images", "size") else "left")
     alike: dict[tuple[str, ...], list[Entry]] = {}  # all but the number of the view; most recently used first
     for entry in reversed(entries):
-        alike.setdefault((entry.kind, *_of(entry.recipe)), []).append(entry)
+        alike.setdefault((entry.kind, *_of(entry.key)), []).append(entry)
     for (*of, seen), found in alike.items():
         used = datetime.fromtimestamp(found[0].used).strftime("%Y-%m-%d %H:%M")
         views = f"{len(found)} of {seen}" if seen.startswith("seed") else seen
@@ -69,12 +69,12 @@ def _show(folder: Path, entries: list[Entry]) -> None:
     console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}")
 
 
-def _of(recipe: dict[str, Any]) -> tuple[str, ...]:
-    """What an entry holds, by column; a recipe may be of an older version of cxr, or damaged."""
-    pixels = f"{size} px" if (size := recipe.get("image_size", "?")) else ""  # facts are of films as they are
-    if "boundary" not in recipe:
+def _of(key: dict[str, Any]) -> tuple[str, ...]:
+    """What an entry holds, by column; a key may be of an older version of cxr, or damaged."""
+    pixels = f"{size} px" if (size := key.get("image_size", "?")) else ""  # facts are of films as they are
+    if "boundary" not in key:
         return pixels, "", "", "", ""
-    low, high = recipe.get("input_range") or (float("nan"), float("nan"))
-    augment = recipe.get("augment")
+    low, high = key.get("input_range") or (float("nan"), float("nan"))
+    augment = key.get("augment")
     seen = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "as they are"
-    return pixels, str(recipe["boundary"]), f"[{low:g}, {high:g}]", str(recipe.get("engine", "?")), seen
+    return pixels, str(key["boundary"]), f"[{low:g}, {high:g}]", str(key.get("engine", "?")), seen

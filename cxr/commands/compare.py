@@ -12,13 +12,13 @@ from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
 from cxr.compare.runs import (
     Comparison,
-    Judged,
+    EvaluatedRun,
     compare_runs,
     config_differences,
     differences_frame,
+    evaluated_in_words,
     in_short,
-    judged_in_words,
-    read_judged,
+    read_evaluated_run,
 )
 from cxr.errors import UserError
 from cxr.evaluation.paired import disagreements
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
     reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
-    comparison = compare_runs(read_judged(reference), [read_judged(run) for run in others])
+    comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others])
     _print(comparison, wide_console())
     if asked.csv:
         write_csv(differences_frame(comparison), asked.csv)
@@ -107,7 +107,7 @@ def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
 
 def _print(comparison: Comparison, out: Console) -> None:
     reference = comparison.reference
-    out.print(f"Against {in_short(reference.run)}, on {judged_in_words(reference)}")
+    out.print(f"Against {in_short(reference.run)}, on {evaluated_in_words(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
         table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
         for heading in ("", "reference", "this run", "difference", "95 % interval", "p", "test"):
@@ -124,7 +124,7 @@ def _print(comparison: Comparison, out: Console) -> None:
         out.print(f"    {setting}: {', '.join(map(str, values))}")
 
 
-def _who_is_right(reference: Judged, other: Judged) -> str:
+def _who_is_right(reference: EvaluatedRun, other: EvaluatedRun) -> str:
     found = disagreements(reference.predictions, other.predictions)
     gained = int((found["right"] == "other").sum())
     return f"{in_words(gained, 'image')} right here and wrong there, {in_words(len(found) - gained, 'image')} the other way round"

@@ -11,9 +11,9 @@ from cxr.commands.survey_tables import print_survey
 from cxr.config.schema import Config
 from cxr.data.contact_sheet import contact_sheet, is_contact_sheet, save_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
-from cxr.data.identity.annotate import altered, describe
-from cxr.data.image_list import Listing
-from cxr.data.images.hash_cache import Seen
+from cxr.data.identity.annotate import altered, annotate
+from cxr.data.image_list import ImageList
+from cxr.data.images.hash_cache import HashCache
 from cxr.data.manifest import changes, read_manifest, write_manifest
 from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split, split_images
@@ -29,7 +29,7 @@ def index(config: Config, to: Path) -> None:
     """Write the manifest, and say what is in it, and what changed since it was written last."""
     check_folder(to)
     before = _manifest_to_replace(to)
-    dataset, listing = _dataset(config)
+    dataset, image_list = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
         raise UserError(
             f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
@@ -38,7 +38,7 @@ def index(config: Config, to: Path) -> None:
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
-    print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={listing.root}")
+    print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={image_list.root}")
 
 
 def show(config: Config, to: Path, each: int) -> None:
@@ -48,47 +48,47 @@ def show(config: Config, to: Path, each: int) -> None:
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
     check_folder(to)
-    dataset, listing = _dataset(config)
-    save_contact_sheet(contact_sheet(dataset.manifest, listing.root, each), to)
+    dataset, image_list = _dataset(config)
+    save_contact_sheet(contact_sheet(dataset.manifest, image_list.root, each), to)
     print(f"  {to}: {in_words(len(dataset.classes), 'class', 'classes')}, up to {in_words(each, 'image')} of each")
 
 
 def check(config: Config) -> int:
     """Read every file and print all that is wrong. Returns 1 where anything is, else 0."""
     progress = Progress()
-    listing = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
-    pixels = read_listed(listing, None, progress.stage, cache_of(config, progress))
-    described = describe(listing, pixels, config.data.dicom_patients)
-    conflicts = described.conflicts.sort_values(["copies", "path"])
+    image_list = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
+    pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress))
+    annotated = annotate(image_list, pixels, config.data.dicom_patients)
+    conflicts = annotated.conflicts.sort_values(["copies", "path"])
     found = [
         *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad]),
-        *_problem(f"changed since {config.data.manifest} was written", altered(listing, described.images)),
+        *_problem(f"changed since {config.data.manifest} was written", altered(image_list, annotated.images)),
         *_problem(
             "copies with different labels",
             [f"{row['path']}: {row['label']}, in set of copies {number}" for number, row in _numbered(conflicts)],
         ),
     ]
     try:
-        check_split(listing, config.split)
-        split_images(described.images.drop(index=conflicts.index).reset_index(drop=True), listing.classes, config.split)
-    except UserError as mistake:
-        found += [f"the split: {mistake}"]
+        check_split(image_list, config.split)
+        split_images(annotated.images.drop(index=conflicts.index).reset_index(drop=True), image_list.classes, config.split)
+    except UserError as error:
+        found += [f"the split: {error}"]
     try:
-        check_metric_names(metric_names(listing.classes))
-    except UserError as mistake:
-        found.append(str(mistake))
-    print("\n".join(found) if found else f"Nothing wrong: {in_words(len(described.images), 'image')} in {listing.root}")
+        check_metric_names(metric_names(image_list.classes))
+    except UserError as error:
+        found.append(str(error))
+    print("\n".join(found) if found else f"Nothing wrong: {in_words(len(annotated.images), 'image')} in {image_list.root}")
     return 1 if found else 0
 
 
-def _dataset(config: Config) -> tuple[Dataset, Listing]:
+def _dataset(config: Config) -> tuple[Dataset, ImageList]:
     """The images of a config, read as far as they were not read before; bad ones are left out."""
     progress = Progress()
-    listing = locate_images(config.data, progress.stage)
-    check_split(listing, config.split)
+    image_list = locate_images(config.data, progress.stage)
+    check_split(image_list, config.split)
     cache = cache_of(config, progress)
-    seen = Seen(cache.folder, listing.root) if cache else None
-    return dataset_of(config, listing, read_listed(listing, None, progress.stage, cache, seen)), listing
+    hash_cache = HashCache(cache.folder, image_list.root) if cache else None
+    return dataset_of(config, image_list, read_listed(image_list, None, progress.stage, cache, hash_cache)), image_list
 
 
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:

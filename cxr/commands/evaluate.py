@@ -8,7 +8,7 @@ from cxr.compare.runs import in_short
 from cxr.errors import UserError
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
-from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, judged_classes, read_document
+from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, model_classes, read_document
 from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import asked_of, check_overrides
 from cxr.reproduce.verdict import check_finished
@@ -46,7 +46,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     read_document(run)  # raises where there is none, before anything is scored
     if not wanted.other_data:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
-    classes = judged_classes(run)
+    classes = model_classes(run)
     data = read_other_data(logged, classes, wanted.config, progress)
     _print_overlap(data)
     prepare_tensorflow(replace(wanted.config.training, threads=None))  # of this machine, not of the one that trained

@@ -70,6 +70,6 @@ def _print(found: CrossValidation) -> None:
             cells = [f"{row[heading]:.3f}" for heading in ("mean", "sd", "lowest", "highest", "pooled")]
             table.add_row(f"{name}{few}", *cells)
     console.print(table)
-    said = ", ".join(f"{turn} {judged.run.short_id}" for turn, judged in zip(found.turns, found.runs, strict=True))
+    said = ", ".join(f"{turn} {evaluated.run.short_id}" for turn, evaluated in zip(found.turns, found.runs, strict=True))
     console.print(f"  Tested by {said}", soft_wrap=True)
     console.print("  The runs share training images, so their spread is no standard error of the mean.")

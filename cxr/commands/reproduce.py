@@ -14,7 +14,7 @@ from rich.table import Table
 from cxr.errors import UserError
 from cxr.progress import Progress, wide_console
 from cxr.reproduce.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
-from cxr.reproduce.verdict import Verdict, check_finished, judge_again
+from cxr.reproduce.verdict import Verdict, check_finished, compare_again
 from cxr.reproduce.worktree import checked_out
 from cxr.run.logged import Logged, Restored, read_logged, restore
 from cxr.run.prepared import prepare
@@ -56,7 +56,7 @@ def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argpars
     if asked.dry:
         return 0
     end = run_experiment(restored.config, restored.provenance, progress, logged.manifest, cache)
-    verdict = judge_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
+    verdict = compare_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0
 

@@ -27,8 +27,8 @@ def _send(outbox: Outbox, uri: str) -> str | None:
     """Why it could not be sent; none if it was, or need not be yet."""
     try:
         open_store(locate_store(TrackingConfig(uri=uri)))
-    except UserError as mistake:
-        raise UserError(f"{mistake}; everything is still in {outbox.folder.parent}, and --uri sends it elsewhere") from None
+    except UserError as error:
+        raise UserError(f"{error}; everything is still in {outbox.folder.parent}, and --uri sends it elsewhere") from None
     try:
         with outbox.held(timeout=0):
             outbox.deliver()

@@ -63,7 +63,7 @@ def _left_out(dataset: Dataset) -> list[str]:
         for what, count, why in (
             (kept, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
             ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),
-            ("Left out", len(dataset.apart), "whose source is not known, or whose copy is of the source that tests"),
+            ("Left out", len(dataset.excluded), "whose source is not known, or whose copy is of the source that tests"),
         )
         if count
     ]

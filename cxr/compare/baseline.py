@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from cxr.compare.runs import SAME, groups_of, read_judged, why_not_comparable
+from cxr.compare.runs import SAME, groups_of, read_evaluated_run, why_not_comparable
 from cxr.config.compose import compose, typed
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.provenance import Provenance
@@ -78,13 +78,16 @@ def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenan
 
 
 def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
-    judged = read_judged(baseline)
-    order = {name: row for row, name in enumerate(judged.predictions.ids)}
+    evaluated = read_evaluated_run(baseline)
+    order = {name: row for row, name in enumerate(evaluated.predictions.ids)}
     rows = [order[name] for name in predictions.ids]
     reference = Predictions(
-        predictions.ids, judged.predictions.classes, judged.predictions.labels[rows], judged.predictions.probabilities[rows]
+        predictions.ids,
+        evaluated.predictions.classes,
+        evaluated.predictions.labels[rows],
+        evaluated.predictions.probabilities[rows],
     )
-    by_id = dict(zip(judged.predictions.ids, groups_of(judged), strict=True))
+    by_id = dict(zip(evaluated.predictions.ids, groups_of(evaluated), strict=True))
     differences = paired_differences(reference, predictions, [by_id[name] for name in predictions.ids])
     return AgainstBaseline(baseline, corrected([differences])[0])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr.compare.runs import Judged, in_short, read_judged
+from cxr.compare.runs import EvaluatedRun, in_short, read_evaluated_run
 from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
 from cxr.evaluation.metrics import Evaluation, evaluate
@@ -23,7 +23,7 @@ _TURN = {"folds": "split.fold", "sources": "split.source"}
 class CrossValidation:
     """One run for each fold, or for each of two sources and more, in their order; no image is tested twice."""
 
-    runs: tuple[Judged, ...]
+    runs: tuple[EvaluatedRun, ...]
 
     @property
     def name(self) -> str:
@@ -34,12 +34,12 @@ class CrossValidation:
     @property
     def turns(self) -> list[str]:
         """What tested in each run, in words."""
-        return [turn_of(judged.run) for judged in self.runs]
+        return [turn_of(evaluated.run) for evaluated in self.runs]
 
     @property
     def pooled(self) -> Predictions:
         """What was said of every image by the network that did not train on it."""
-        parts = [judged.predictions for judged in self.runs]
+        parts = [evaluated.predictions for evaluated in self.runs]
         return Predictions(
             ids=tuple(name for part in parts for name in part.ids),
             classes=parts[0].classes,
@@ -90,7 +90,7 @@ def spread(found: CrossValidation) -> pd.DataFrame:
     Folds share training images, so that sd over the square root of the folds is no standard error (Bengio and Grandvalet, "No
     Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004).
     """
-    each = pd.DataFrame([evaluate(judged.predictions).numbers for judged in found.runs])
+    each = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in found.runs])
     pooled: Evaluation = evaluate(found.pooled)
     table = pd.DataFrame(
         {"mean": each.mean(), "sd": each.std(ddof=1), "lowest": each.min(), "highest": each.max(), "folds": each.count()}
@@ -123,20 +123,20 @@ def _lacking(found: dict[str, LoggedRun]) -> str:
 
 def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
     order = sorted(found, key=lambda turn: (not turn.isdigit(), int(turn) if turn.isdigit() else 0, turn))
-    runs = tuple(read_judged(found[turn]) for turn in order)
+    runs = tuple(read_evaluated_run(found[turn]) for turn in order)
     _check_same_images(runs)
-    ids = [name for judged in runs for name in judged.predictions.ids]
-    if len(set(ids)) < len(ids) or any(judged.predictions.classes != runs[0].predictions.classes for judged in runs):
+    ids = [name for evaluated in runs for name in evaluated.predictions.ids]
+    if len(set(ids)) < len(ids) or any(evaluated.predictions.classes != runs[0].predictions.classes for evaluated in runs):
         raise UserError(f"the folds of {in_short(runs[0].run)} test some images twice, or have other classes: they can't be pooled")
     return CrossValidation(runs)
 
 
-def _check_same_images(runs: Sequence[Judged]) -> None:
+def _check_same_images(runs: Sequence[EvaluatedRun]) -> None:
     """Raise `UserError` where runs share no image, or an image of one name has other pixels in another."""
     columns = ["path", "sha256"]
-    manifests = [read_csv(judged.run.file("data/manifest.csv"))[columns] for judged in runs]
+    manifests = [read_csv(evaluated.run.file("data/manifest.csv"))[columns] for evaluated in runs]
     known = manifests[0].set_index("path")["sha256"]
-    for judged, manifest in zip(runs, manifests, strict=True):
+    for evaluated, manifest in zip(runs, manifests, strict=True):
         shared = manifest[manifest["path"].isin(known.index)]
         if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
-            raise UserError(f"{in_short(runs[0].run)} and {in_short(judged.run)} saw different images: they can't be pooled")
+            raise UserError(f"{in_short(runs[0].run)} and {in_short(evaluated.run)} saw different images: they can't be pooled")

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from cxr.compare.runs import Comparison, in_short, judged_in_words
+from cxr.compare.runs import Comparison, evaluated_in_words, in_short
 from cxr.evaluation.figures.comparison import runs_figure
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.paired import Difference, disagreements
@@ -33,7 +33,7 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
     )
     page = environment.get_template("page.html.jinja").render(
         reference=in_short(reference.run),
-        judged=judged_in_words(reference),
+        evaluated=evaluated_in_words(reference),
         runs=runs,
         shown=SHOWN,
         tests=comparison.tests,

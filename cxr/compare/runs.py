@@ -1,4 +1,4 @@
-"""Logged runs side by side: read from what they logged, refused where they were not judged on the same images."""
+"""Logged runs side by side: read from what they logged, refused where they were not evaluated on the same images."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from cxr.tracking.search import LoggedRun
 _WHY_NOT = {
     "cxr.data_fingerprint": "they saw different images",
     "cxr.split_fingerprint": "their images were split differently",
-    "cxr.judged_on": "they were judged on different parts of the split",
+    "cxr.judged_on": "they were evaluated on different parts of the split",
 }
 SAME = tuple(_WHY_NOT)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A finished run and what it said of the part of the split that judged it."""
+class EvaluatedRun:
+    """A finished run and what it said of the part of the split that evaluated it."""
 
     run: LoggedRun
     part: str
@@ -37,8 +37,8 @@ class Judged:
 class Comparison:
     """Runs against one of them; `differences` has an entry for each of `others`, corrected over all of them."""
 
-    reference: Judged
-    others: list[Judged]
+    reference: EvaluatedRun
+    others: list[EvaluatedRun]
     differences: list[list[Difference]]
 
     @property
@@ -47,32 +47,32 @@ class Comparison:
         return sum(each.p_value is not None for differences in self.differences for each in differences)
 
 
-def read_judged(run: LoggedRun) -> Judged:
+def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
     """What a run logged; raises `UserError` for one that did not finish or lacks its files."""
     if not run.is_finished:
         raise UserError(f"run {in_short(run)} is {how_it_stands(run)}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
         raise UserError(f"run {in_short(run)} was not made by cxr: it has no tag cxr.judged_on")
-    return Judged(run, part, read_results(run)[part].predictions)
+    return EvaluatedRun(run, part, read_results(run)[part].predictions)
 
 
 @dataclass(frozen=True)
-class PartResults:
+class LoggedResults:
     """What a run logged of one part of the split."""
 
     predictions: Predictions
     metrics: dict[str, float]
 
 
-def read_results(run: LoggedRun) -> dict[str, PartResults]:
-    """The results of a finished run by part; raises `UserError` where they can't be read, or lack the part that judged it."""
+def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
+    """The results of a finished run by part; raises `UserError` where they can't be read, or lack the part that evaluated it."""
     try:
         document = json.loads(run.file("evaluation/metrics.json").read_text())
         if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
             raise ValueError("evaluation/metrics.json is of other parts of the split")
         return {
-            part: PartResults(
+            part: LoggedResults(
                 Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(said["classes"])),
                 {name: float(value) for name, value in said["metrics"].items()},
             )
@@ -90,8 +90,8 @@ def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -
     return None
 
 
-def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
-    """Paired statistics of each run against the reference; raises `UserError` where one was judged on other images."""
+def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun]) -> Comparison:
+    """Paired statistics of each run against the reference; raises `UserError` where one was evaluated on other images."""
     for other in others:
         if reason := why_not_comparable(reference.run.tags, other.run.tags):
             raise UserError(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")
@@ -100,10 +100,10 @@ def compare_runs(reference: Judged, others: Sequence[Judged]) -> Comparison:
     return Comparison(reference, list(others), found)
 
 
-def groups_of(judged: Judged) -> list[str]:
+def groups_of(evaluated: EvaluatedRun) -> list[str]:
     """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
-    manifest = read_csv(judged.run.file("data/manifest.csv")).set_index("path")
-    return list(manifest.loc[list(judged.predictions.ids), "group"])
+    manifest = read_csv(evaluated.run.file("data/manifest.csv")).set_index("path")
+    return list(manifest.loc[list(evaluated.predictions.ids), "group"])
 
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
@@ -136,6 +136,6 @@ def in_short(run: LoggedRun) -> str:
     return f"{run.name} ({run.short_id})"
 
 
-def judged_in_words(judged: Judged) -> str:
+def evaluated_in_words(evaluated: EvaluatedRun) -> str:
     """The images that judge, in words."""
-    return f"{len(judged.predictions.labels):,} images of the {part_in_full(judged.part)} part"
+    return f"{len(evaluated.predictions.labels):,} images of the {part_in_full(evaluated.part)} part"

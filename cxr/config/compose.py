@@ -30,6 +30,7 @@ from omegaconf.errors import (
 
 from cxr.config.options import CONF_DIR, option_groups
 from cxr.config.provenance import Provenance
+from cxr.config.renamed import OPTIONS
 from cxr.config.schema import Config, settings
 from cxr.config.validation import check
 from cxr.errors import UserError
@@ -42,7 +43,7 @@ _ERRORS = (HydraException, OmegaConfBaseException)
 def compose_and_call(task: Any) -> None:
     """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `UserError`."""
     ConfigStore.instance().store(name="schema", node=Config)
-    with _told_as_mistakes():
+    with _as_user_errors():
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")(task)()
 
 
@@ -50,7 +51,7 @@ def typed(composed: DictConfig) -> Config:
     """The composed config as a checked `Config`; raises `UserError` for an unknown key or a value out of range."""
     for key in _unknown_keys(composed, Config, ""):
         raise _unknown_setting(key)
-    with _told_as_mistakes():
+    with _as_user_errors():
         config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
     check(config)
@@ -60,8 +61,8 @@ def typed(composed: DictConfig) -> Config:
 def provenance_of(composed: DictConfig) -> Provenance:
     """What the job that Hydra runs was asked for."""
     job = HydraConfig.get()
-    with _told_as_mistakes():
-        return _recipe(composed, job, list(job.overrides.task))
+    with _as_user_errors():
+        return _provenance(composed, job, list(job.overrides.task))
 
 
 def job_of(composed: DictConfig) -> tuple[Path, int]:
@@ -72,10 +73,10 @@ def job_of(composed: DictConfig) -> tuple[Path, int]:
 
 def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
     """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `UserError`."""
-    with _told_as_mistakes(), _composer() as loader:
+    with _as_user_errors(), _composer() as loader:
         whole = _load(loader, overrides, RunMode.RUN)
         plain = _without_hydra(whole)
-        return plain, _recipe(plain, whole.hydra, list(overrides))
+        return plain, _provenance(plain, whole.hydra, list(overrides))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Expansion:
 
 def expand(overrides: Sequence[str]) -> Expansion:
     """The jobs that Hydra's sweeper will run for these arguments; raises `UserError`."""
-    with _told_as_mistakes(), _composer() as loader:
+    with _as_user_errors(), _composer() as loader:
         common = _load(loader, overrides, RunMode.MULTIRUN)
         sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
@@ -125,7 +126,7 @@ def _without_hydra(whole: DictConfig) -> DictConfig:
     return plain
 
 
-def _recipe(composed: DictConfig, job: Any, overrides: list[str]) -> Provenance:
+def _provenance(composed: DictConfig, job: Any, overrides: list[str]) -> Provenance:
     choices = {str(group): str(name) for group, name in job.runtime.choices.items() if not str(group).startswith("hydra")}
     return Provenance(
         choices=dict(sorted(choices.items())), overrides=tuple(overrides), yaml=OmegaConf.to_yaml(composed, resolve=True)
@@ -148,12 +149,12 @@ def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> Dict
 
 
 @contextmanager
-def _told_as_mistakes() -> Iterator[None]:
+def _as_user_errors() -> Iterator[None]:
     """Raise what Hydra raises for a user's mistake as a `UserError`."""
     try:
         yield
     except _ERRORS as error:
-        raise as_mistake(error) from error
+        raise as_user_error(error) from error
     except yaml.YAMLError as error:  # of an option in a folder of --config-dir
         raise UserError(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): mend its file") from error
     except (ValueError, RuntimeError, TypeError, ImportError) as error:  # Hydra's plain errors
@@ -164,12 +165,14 @@ def _told_as_mistakes() -> Iterator[None]:
         raise
 
 
-def as_mistake(error: HydraException | OmegaConfBaseException) -> UserError:
+def as_user_error(error: HydraException | OmegaConfBaseException) -> UserError:
     """What a composition error means, in one line with the nearest right names."""
     if isinstance(error, MissingConfigException):
         if error.missing_cfg_file == "hydra/sweeper/optuna":
             return UserError("a search needs Optuna, which is an extra: pip install 'hydra-optuna-sweeper>=1.3,<1.4'")
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
+        if option in OPTIONS.get(group, {}):
+            return UserError(f"{group}={option} is now called {group}={OPTIONS[group][option]}: change the file that chooses it")
         return UserError(f"{group}={option} is not an option: {nearest(option, error.options or [])}")
     if isinstance(error, OverrideParseException):
         return UserError(f"can't read the argument {error.override!r}: write group=option or group.key=value")

@@ -13,7 +13,7 @@ from cxr.config.schema import Config, settings
 # Where things are, how runs are kept and ordered, how many cores work, and how a report looks: none of it is part of the result.
 _NO_PART = (
     *("tracking.", "objective.", "baseline.", "force", "data.root", "data.manifest", "training.threads", "training.cache_limit_gb"),
-    *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.heat_images"),
+    *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images"),
 )
 # What an option is called says nothing of its values; the name of these is a value.
 _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")

@@ -188,8 +188,8 @@ class EvaluationConfig:
     bins: int = number(15, 2, 1000)  # of calibration
     resamples: int = number(2000, 100, 100_000)
     failures: int = number(3, 0, 100)  # mistakes shown of each kind
-    heat_images: int = number(12, 0, 10_000)  # images of each class whose heat maps are averaged
-    pictures: bool = True  # whether the report shows images and heat maps; False: numbers and curves only
+    saliency_images: int = number(12, 0, 10_000)  # images of each class whose saliency maps are averaged
+    pictures: bool = True  # whether the report shows images and saliency maps; False: numbers and curves only
     batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
     verified_images: int | None = number(16, 1, 1_000_000)  # held-out images on which the saved model must say the same

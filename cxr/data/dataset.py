@@ -1,4 +1,4 @@
-"""The images of a run, ready for a network: found, read, described and split, all before TensorFlow is imported."""
+"""The images of a run, ready for a network: found, read, annotated and split, all before TensorFlow is imported."""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from cxr.cache.rows import Rows
 from cxr.cache.store import Cache
 from cxr.config.schema import Config
-from cxr.data.identity.annotate import altered, describe
-from cxr.data.image_list import Listing
-from cxr.data.images.hash_cache import Seen
+from cxr.data.identity.annotate import altered, annotate
+from cxr.data.image_list import ImageList
+from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import BadImage
 from cxr.data.images.store import Pixels, read_images
 from cxr.data.split import PARTS, Part, split_images
@@ -31,7 +31,7 @@ class Dataset:
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
     conflicts: pd.DataFrame = field(default_factory=lambda: _NO_CONFLICTS)  # their copies have another label; all left out or none
-    apart: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
+    excluded: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -64,7 +64,7 @@ class Dataset:
 
 def read_dataset(
     config: Config,
-    listing: Listing,
+    image_list: ImageList,
     stage: Stage,
     cache: Cache | None = None,
     manifest: pd.DataFrame | None = None,
@@ -75,48 +75,50 @@ def read_dataset(
     Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
     with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
     """
-    pixels = read_listed(listing, config.backbone.image_size, stage, cache)
+    pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise UserError(
-            f"can't read {listing.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
+            f"can't read {image_list.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "mend or remove, or leave such images out with data.on_bad_image=skip"
         )
     if manifest is None:
-        return dataset_of(config, listing, pixels, split)
-    described = describe(listing, pixels, config.data.dicom_patients)
-    parts = described.images["path"].map(manifest.set_index("path")["split"])
-    return Dataset(listing.classes, pixels.images, described.images.assign(split=parts), pixels.bad)
+        return dataset_of(config, image_list, pixels, split)
+    annotated = annotate(image_list, pixels, config.data.dicom_patients)
+    parts = annotated.images["path"].map(manifest.set_index("path")["split"])
+    return Dataset(image_list.classes, pixels.images, annotated.images.assign(split=parts), pixels.bad)
 
 
-def read_listed(listing: Listing, size: int | None, stage: Stage, cache: Cache | None, seen: Seen | None = None) -> Pixels:
-    """Read the images of a listing; what it could not list is among the bad ones."""
-    pixels = read_images(listing.root, listing.paths, size, stage, cache, seen)
-    return replace(pixels, bad=tuple(sorted([*listing.bad, *pixels.bad], key=lambda bad: bad.path)))
+def read_listed(
+    image_list: ImageList, size: int | None, stage: Stage, cache: Cache | None, hash_cache: HashCache | None = None
+) -> Pixels:
+    """Read the images of a image_list; what it could not list is among the bad ones."""
+    pixels = read_images(image_list.root, image_list.paths, size, stage, cache, hash_cache)
+    return replace(pixels, bad=tuple(sorted([*image_list.bad, *pixels.bad], key=lambda bad: bad.path)))
 
 
-def dataset_of(config: Config, listing: Listing, pixels: Pixels, split: bool = True) -> Dataset:
+def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: bool = True) -> Dataset:
     """Images that were read, grouped and split, or all testing. Raises `UserError` as `read_dataset` does, but for bad images."""
-    described = describe(listing, pixels, config.data.dicom_patients)
-    if changed := altered(listing, described.images):
+    annotated = annotate(image_list, pixels, config.data.dicom_patients)
+    if changed := altered(image_list, annotated.images):
         raise UserError(_altered_in_words(changed, config))
-    kept, conflicts = np.arange(len(described.images)), described.conflicts
+    kept, conflicts = np.arange(len(annotated.images)), annotated.conflicts
     if len(conflicts) and config.data.on_conflict == "stop":
         raise UserError(_conflict_in_words(conflicts))
-    exactly = (listing.images["sha256"] != "").any()  # what a manifest says is meant
+    exactly = (image_list.images["sha256"] != "").any()  # what a manifest says is meant
     leave_out = config.data.on_conflict == "leave_out" and not exactly
     if leave_out:
         kept = np.setdiff1d(kept, conflicts.index.to_numpy())
-    images = described.images.iloc[kept].reset_index(drop=True)
-    images = split_images(images, listing.classes, config.split) if split else images.assign(split="test")
+    images = annotated.images.iloc[kept].reset_index(drop=True)
+    images = split_images(images, image_list.classes, config.split) if split else images.assign(split="test")
     part = (images["split"] != "").to_numpy()
     return Dataset(
-        classes=listing.classes,
+        classes=image_list.classes,
         images=pixels.images.only(kept[part]),
         manifest=images[part].reset_index(drop=True),
         bad=pixels.bad,
         conflicts=conflicts.assign(left_out=leave_out),
-        apart=images[~part].reset_index(drop=True),
+        excluded=images[~part].reset_index(drop=True),
     )
 
 

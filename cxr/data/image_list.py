@@ -16,7 +16,7 @@ COLUMNS = ("path", "label", "source", "group", "split", "sha256")
 
 
 @dataclass(frozen=True)
-class Listing:
+class ImageList:
     """The images of a data set, sorted by path, each once.
 
     `images` has `COLUMNS`, and whatever else a table was asked for (`data.columns.more`), all text, "" where nothing is known.
@@ -39,7 +39,7 @@ class Listing:
         """Number of images of each class."""
         return {name: int((self.images["label"] == name).sum()) for name in self.classes}
 
-    def with_sources(self, sources: dict[str, str]) -> "Listing":
+    def with_sources(self, sources: dict[str, str]) -> "ImageList":
         """The same with the source of each path that is known."""
         known = self.images["path"].map(sources).fillna("").astype(str)
         return replace(self, images=self.images.assign(source=known))
@@ -49,8 +49,8 @@ class Listing:
 _UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> Listing:
-    """A listing of rows in any order; columns that are missing are not known."""
+def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> ImageList:
+    """A image_list of rows in any order; columns that are missing are not known."""
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
@@ -63,7 +63,7 @@ def listed(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequ
         raise UserError(
             f"classes {', '.join(classes)} differ only in case or punctuation: rename one, so that each metric has its own name"
         )
-    return Listing(root, classes, rows, tuple(bad))
+    return ImageList(root, classes, rows, tuple(bad))
 
 
 def can_be_told(path: str) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.config.schema import SplitConfig
-from cxr.data.image_list import Listing
+from cxr.data.image_list import ImageList
 from cxr.errors import UserError
 from cxr.text import in_words, nearest
 
@@ -33,9 +33,9 @@ def part_names(split: SplitConfig) -> tuple[Part, ...]:
     return PARTS if tests else PARTS[:2]
 
 
-def check_split(listing: Listing, split: SplitConfig) -> None:
+def check_split(image_list: ImageList, split: SplitConfig) -> None:
     """Raise `UserError` where these images can't be split like this, before any of them is read."""
-    given, sources = listing.images["split"] != "", sorted(set(listing.images["source"]) - {""})
+    given, sources = image_list.images["split"] != "", sorted(set(image_list.images["source"]) - {""})
     if split.method == "column" and not given.all():
         raise UserError(
             f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give "
@@ -50,11 +50,11 @@ def check_split(listing: Listing, split: SplitConfig) -> None:
         found = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
         raise UserError(f"split.source={split.source} is not a source of these images: {found}")
     parts = part_names(split)
-    for name, count in listing.class_counts().items():
+    for name, count in image_list.class_counts().items():
         if count < len(parts):
             raise UserError(
                 f"class {name} has {in_words(count, 'image')}, too few to split into {len(parts)} parts: "
-                "add images, leave it out with data.classes, or choose split=seed_80_20"
+                "add images, leave it out with data.classes, or choose split=train_val_80_20"
             )
 
 

@@ -18,7 +18,7 @@ MOVER = f"1, keras {metadata.version('keras')}, tensorflow {metadata.version('te
 
 @dataclass(frozen=True)
 class Viewer:
-    """Decoded images (n, size, size, 1) uint8 with their pixel hashes, and how they may be moved."""
+    """ImageFacts images (n, size, size, 1) uint8 with their pixel hashes, and how they may be moved."""
 
     images: Rows
     hashes: Sequence[str]

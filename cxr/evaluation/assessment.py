@@ -11,16 +11,16 @@ from cxr.config.schema import Config, EvaluationConfig
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
 from cxr.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature, scaled
-from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, judge_sets
+from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, evaluate_sets
 from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
 from cxr.evaluation.estimates import Estimate, ends_of, values_of
 from cxr.evaluation.failures import Failure, failures
 from cxr.evaluation.metrics import evaluate, with_resampling
-from cxr.evaluation.operating_points import OperatingPoint, choose_rules, judge_rules
+from cxr.evaluation.operating_points import OperatingPoint, choose_rules, evaluate_rules
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles, roles_of
 from cxr.evaluation.subgroups import Subgroup, subgroups
-from cxr.evaluation.triage import Triage, judge_triage, zones_of
+from cxr.evaluation.triage import Triage, evaluate_triage, zones_of
 from cxr.text import nearest
 
 
@@ -29,11 +29,11 @@ class Evidence:
     """What a run said, and of whom: predictions of the images that choose and of those that judge.
 
     `part` is the part of the split that judges, `groups` the group of each of its images, and `columns` (n, any) what else the
-    manifest says of them. Where no part is left to judge, `judged` is `validation`.
+    manifest says of them. Where no part is left to judge, `evaluated` is `validation`.
     """
 
     validation: Predictions
-    judged: Predictions
+    evaluated: Predictions
     part: str
     groups: Sequence[str]
     columns: pd.DataFrame
@@ -41,15 +41,15 @@ class Evidence:
     @property
     def chosen_on_same(self) -> bool:
         """Whether thresholds and temperature were chosen on the images that judge them."""
-        return self.validation is self.judged
+        return self.validation is self.evaluated
 
 
 @dataclass(frozen=True)
 class Assessment:
     """All numbers of one part of a split; see the classes for what each means.
 
-    `no_urgent` says why there are no operating points, triage and decision curve where there are none, and `notes` what a
-    reader has to know to read the numbers. The decision curve needs images of the urgent class, and others.
+    `no_positive_class` says why there are no operating points, triage and decision curve where there are none, and `notes` what a
+    reader has to know to read the numbers. The decision curve needs images of the positive class, and others.
     """
 
     part: str
@@ -69,7 +69,7 @@ class Assessment:
     operating_points: list[OperatingPoint]
     triage: Triage | None
     decision_curve: DecisionCurve | None
-    no_urgent: str
+    no_positive_class: str
     subgroups: list[Subgroup]
     failures: list[Failure]
     notes: list[str]
@@ -95,47 +95,47 @@ def subgroup_columns(config: Config) -> list[str]:
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
     """Choose on validation, judge on what is left, and count everything. Raises `UserError` for a class that is not there."""
-    validation, judged = evidence.validation, evidence.judged
-    roles = roles_of(settings, judged.classes)
-    costs = costs_of(settings, roles, judged.classes)
-    evaluation = with_resampling(evaluate(judged), judged, evidence.groups, settings.resamples)
+    validation, evaluated = evidence.validation, evidence.evaluated
+    roles = roles_of(settings, evaluated.classes)
+    costs = costs_of(settings, roles, evaluated.classes)
+    evaluation = with_resampling(evaluate(evaluated), evaluated, evidence.groups, settings.resamples)
     temperature = fit_temperature(validation)
     set_thresholds = conformal_thresholds(validation, settings.alpha)
     rules, points, triage, curve, zones = [], [], None, None, None
-    if roles.urgent is not None:
+    if roles.positive_class is not None:
         targets = settings.sensitivity, settings.specificity
-        rules = choose_rules(validation, roles.urgent, *targets, costs, temperature.value)
-        points = judge_rules(rules, validation, judged, roles.urgent, costs, evidence.groups, settings.resamples)
+        rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value)
+        points = evaluate_rules(rules, validation, evaluated, roles.positive_class, costs, evidence.groups, settings.resamples)
         at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
-        zones = zones_of(judged, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
-        triage = judge_triage(judged, roles, zones, points, settings.prevalences, settings.review_routine)
-        urgent = judged.labels == roles.urgent
-        if 0 < urgent.sum() < len(urgent):
-            curve = decision_curve(urgent, scaled(judged, temperature.value).probabilities[:, roles.urgent])
+        zones = zones_of(evaluated, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
+        triage = evaluate_triage(evaluated, roles, zones, points, settings.prevalences, settings.review_routine)
+        positive = evaluated.labels == roles.positive_class
+        if 0 < positive.sum() < len(positive):
+            curve = decision_curve(positive, scaled(evaluated, temperature.value).probabilities[:, roles.positive_class])
     return Assessment(
         part=evidence.part,
-        images=len(judged.labels),
+        images=len(evaluated.labels),
         groups=len(set(evidence.groups)),
         validation_images=len(validation.labels),
         chosen_on_same=evidence.chosen_on_same,
-        classes=list(judged.classes),
-        by_class={name: int((judged.labels == index).sum()) for index, name in enumerate(judged.classes)},
+        classes=list(evaluated.classes),
+        by_class={name: int((evaluated.labels == index).sum()) for index, name in enumerate(evaluated.classes)},
         estimates=evaluation.estimates,
         confusion=evaluation.confusion.tolist(),
         temperature=temperature,
-        calibration=calibration(judged, settings.bins),
-        calibration_after=calibration(scaled(judged, temperature.value), settings.bins),
-        conformal=judge_sets(judged, set_thresholds, settings.alpha),
+        calibration=calibration(evaluated, settings.bins),
+        calibration_after=calibration(scaled(evaluated, temperature.value), settings.bins),
+        conformal=evaluate_sets(evaluated, set_thresholds, settings.alpha),
         costs=costs.astype(float).tolist(),
         operating_points=points,
         triage=triage,
         decision_curve=curve,
-        no_urgent=roles.why_not,
+        no_positive_class=roles.why_not,
         subgroups=subgroups(
-            judged, evidence.columns, rules, roles.urgent, zones, bins=settings.bins, small_below=settings.small_group
+            evaluated, evidence.columns, rules, roles.positive_class, zones, bins=settings.bins, small_below=settings.small_group
         ),
-        failures=failures(judged, settings.failures),
+        failures=failures(evaluated, settings.failures),
         notes=_notes(evidence, roles),
     )
 
@@ -143,13 +143,13 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
 def numbers_of(found: Assessment) -> dict[str, float]:
     """What a store keeps besides the estimates: of each rule points/RULE/RATE, calibration, conformal sets and triage."""
     rates = {
-        f"points/{point.rule.name}/{key}": getattr(point.judged, key)
+        f"points/{point.rule.name}/{key}": getattr(point.evaluated, key)
         for point in found.operating_points
         for key in ("sensitivity", "specificity", "ppv", "npv")
     }
     rates |= {f"points/{point.rule.name}/cost_per_image": point.cost_per_image for point in found.operating_points}
     if found.triage:
-        rates |= {f"triage/urgent_in_{zone.name}": zone.of_urgent for zone in found.triage.zones}
+        rates |= {f"triage/urgent_in_{zone.name}": zone.of_positives for zone in found.triage.zones}
     rates["conformal/coverage"] = found.conformal.overall
     plain = {
         "calibration/ece": found.calibration.ece,
@@ -168,10 +168,10 @@ def numbers_of(found: Assessment) -> dict[str, float]:
 
 
 def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -> np.ndarray:
-    """Cost of each true and predicted class: 1 for a mistake, `missed_cost` for missing the urgent class, or what `costs` says."""
+    """Cost of each true and predicted class: 1 for an error, `missed_cost` for missing the positive class, or `settings.costs`."""
     matrix = cost_matrix(settings.costs, classes, "evaluation.costs")
-    if not settings.costs and roles.urgent is not None:
-        matrix[roles.urgent] *= settings.missed_cost
+    if not settings.costs and roles.positive_class is not None:
+        matrix[roles.positive_class] *= settings.missed_cost
     return matrix
 
 
@@ -182,12 +182,12 @@ def _notes(evidence: Evidence, roles: Roles) -> list[str]:
             "No part of the split was left to judge: these images stopped the training and chose thresholds, temperature and "
             "conformal sets, so what is reached on them is optimistic."
         )
-    images, groups = len(evidence.judged.labels), len(set(evidence.groups))
+    images, groups = len(evidence.evaluated.labels), len(set(evidence.groups))
     if groups < images:
         found.append(
             f"The {images:,} images are of {groups:,} groups (patients or copies). The bootstrap draws whole groups; Wilson's and "
             "DeLong's intervals take images as independent, so they may be too narrow."
         )
-    if roles.urgent is not None and roles.routine is None:
+    if roles.positive_class is not None and roles.normal_class is None:
         found.append("No class is called Normal, so no image is of routine priority: evaluation.routine=CLASS names it.")
     return found

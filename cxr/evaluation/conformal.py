@@ -48,7 +48,7 @@ def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) ->
     return np.asarray(1 - predictions.probabilities <= 1 - thresholds + 1e-12)
 
 
-def judge_sets(predictions: Predictions, thresholds: NDArray[np.float64], alpha: float) -> ConformalSets:
+def evaluate_sets(predictions: Predictions, thresholds: NDArray[np.float64], alpha: float) -> ConformalSets:
     """Coverage and size on images that did not set the thresholds."""
     sets = conformal_sets(predictions, thresholds)
     hold = sets[np.arange(len(sets)), predictions.labels]

@@ -17,7 +17,7 @@ class DecisionCurve:
 
 
 def decision_curve(positive: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> DecisionCurve:
-    """Net benefit of acting on the urgent class at each threshold from 0.01 to 0.99 (Vickers and Elkin 2006).
+    """Net benefit of acting on the positive class at each threshold from 0.01 to 0.99 (Vickers and Elkin 2006).
 
     True positives less false ones weighed by the odds of the threshold, over all images; `probabilities` (n,) are calibrated.
     """

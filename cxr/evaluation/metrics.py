@@ -81,7 +81,7 @@ def evaluate(predictions: Predictions) -> Evaluation:
     found = {name: Estimate(float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)}
     found["accuracy"] = proportion(int(np.trace(confusion)), int(confusion.sum()), "")
     for index, name in enumerate(predictions.classes):
-        of_class = _judge_class(confusion, index)
+        of_class = _evaluate_class(confusion, index)
         of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index])
         of_class["auprc"] = found.get(f"{slug(name)}/auprc", lacking(of_class["auc"].why_not))
         found |= {f"{slug(name)}/{key}": each for key, each in of_class.items()}
@@ -124,7 +124,7 @@ def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> 
     return found
 
 
-def _judge_class(confusion: NDArray[np.int64], index: int) -> dict[str, Estimate]:
+def _evaluate_class(confusion: NDArray[np.int64], index: int) -> dict[str, Estimate]:
     hits = int(confusion[index, index])
     of_class, called, total = int(confusion[index].sum()), int(confusion[:, index].sum()), int(confusion.sum())
     rest, rejected = total - of_class, total - called

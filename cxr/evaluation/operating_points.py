@@ -1,4 +1,4 @@
-"""Rules that call an image urgent or not: chosen on validation, frozen, and judged on images that did not choose them."""
+"""Rules that call an image positive or not: chosen on validation, frozen, and evaluated on images that did not choose them."""
 
 import math
 from bisect import bisect_left
@@ -16,10 +16,10 @@ from cxr.evaluation.resampling import resampled
 
 @dataclass(frozen=True)
 class Rates:
-    """How a rule sorts images of the urgent class from the others."""
+    """How a rule sorts images of the positive class from the others."""
 
     images: int
-    called_urgent: int
+    called_positive: int
     sensitivity: Estimate
     specificity: Estimate
     ppv: Estimate
@@ -28,7 +28,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to decide: `threshold` on the probability of the urgent class; or the class of least expected cost, or argmax.
+    """One way to decide: `threshold` on the probability of the positive class; or the class of least expected cost, or argmax.
 
     `costs` (classes, classes) are used after division of the logits by `temperature`, both only where there is no threshold.
     """
@@ -48,19 +48,28 @@ class OperatingPoint:
 
     rule: Rule
     on_validation: Rates
-    judged: Rates
+    evaluated: Rates
     cost_per_image: Estimate  # on the images that judge
     verdict: str
 
 
 def choose_rules(
-    validation: Predictions, urgent: int, sensitivity: float, specificity: float, costs: NDArray[np.float32], temperature: float
+    validation: Predictions,
+    positive_class: int,
+    sensitivity: float,
+    specificity: float,
+    costs: NDArray[np.float32],
+    temperature: float,
 ) -> list[Rule]:
     """The four rules, from validation predictions alone.
 
     A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest.
     """
-    scores, positive, name = validation.probabilities[:, urgent], validation.labels == urgent, validation.classes[urgent]
+    scores, positive, name = (
+        validation.probabilities[:, positive_class],
+        validation.labels == positive_class,
+        validation.classes[positive_class],
+    )
     found = [Rule("argmax", "the most probable class")]
     if positive.any():
         threshold = threshold_for_sensitivity(scores, positive, sensitivity)
@@ -88,12 +97,12 @@ def threshold_for_specificity(scores: NDArray[np.float64], positive: NDArray[np.
     return 0.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], np.inf))
 
 
-def decisions(rule: Rule, predictions: Predictions, urgent: int) -> NDArray[np.int64]:
-    """The class that a rule gives each image, (n,); what a threshold does not call urgent is the most probable of the others."""
+def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDArray[np.int64]:
+    """The class that a rule gives each image, (n,); what a threshold does not call positive is the most probable of the others."""
     if rule.threshold is not None:
         others = predictions.probabilities.copy()
-        others[:, urgent] = -1
-        return np.where(predictions.probabilities[:, urgent] >= rule.threshold, urgent, others.argmax(axis=1))
+        others[:, positive_class] = -1
+        return np.where(predictions.probabilities[:, positive_class] >= rule.threshold, positive_class, others.argmax(axis=1))
     if rule.costs is not None:
         expected = scaled(predictions, rule.temperature).probabilities @ np.array(rule.costs)
         return np.asarray(expected.argmin(axis=1), np.int64)
@@ -101,38 +110,38 @@ def decisions(rule: Rule, predictions: Predictions, urgent: int) -> NDArray[np.i
 
 
 def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_]) -> Rates:
-    """Count what was called urgent, (n,), against what is, (n,)."""
+    """Count what was called positive, (n,), against what is, (n,)."""
     hits, rejected = int((called & positive).sum()), int((~called & ~positive).sum())
     return Rates(
         images=len(called),
-        called_urgent=int(called.sum()),
-        sensitivity=proportion(hits, int(positive.sum()), "no image is of the urgent class"),
-        specificity=proportion(rejected, int((~positive).sum()), "every image is of the urgent class"),
-        ppv=proportion(hits, int(called.sum()), "no image was called urgent"),
-        npv=proportion(rejected, int((~called).sum()), "every image was called urgent"),
+        called_positive=int(called.sum()),
+        sensitivity=proportion(hits, int(positive.sum()), "no image is of the positive class"),
+        specificity=proportion(rejected, int((~positive).sum()), "every image is of the positive class"),
+        ppv=proportion(hits, int(called.sum()), "no image was called positive"),
+        npv=proportion(rejected, int((~called).sum()), "every image was called positive"),
     )
 
 
-def judge_rules(
+def evaluate_rules(
     rules: Sequence[Rule],
     validation: Predictions,
-    judged: Predictions,
-    urgent: int,
+    evaluated: Predictions,
+    positive_class: int,
     costs: NDArray[np.float32],
     groups: Sequence[str],
     resamples: int,
     seed: int = 0,
 ) -> list[OperatingPoint]:
     """What each rule does on the images that judge; `groups` has the group of each of those."""
-    chosen = np.stack([decisions(rule, judged, urgent) for rule in rules])
-    spent = costs[judged.labels, chosen].astype(np.float64)  # (rules, n)
+    chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
+    spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
     found = []
     for rule, says, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
-        on_judged = rates(says == urgent, judged.labels == urgent)
-        on_validation = rates(decisions(rule, validation, urgent) == urgent, validation.labels == urgent)
+        on_judged = rates(says == positive_class, evaluated.labels == positive_class)
+        on_validation = rates(decisions(rule, validation, positive_class) == positive_class, validation.labels == positive_class)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
-        same = "Optimistic, as these images chose it. " if validation is judged and rule.target is not None else ""
+        same = "Optimistic, as these images chose it. " if validation is evaluated and rule.target is not None else ""
         found.append(OperatingPoint(rule, on_validation, on_judged, mean, same + _verdict(rule, on_judged)))
     return found
 
@@ -147,12 +156,12 @@ def needed_to_show(target: float, images: int) -> float | None:
     return None if enough > images else enough / images
 
 
-def _verdict(rule: Rule, judged: Rates) -> str:
+def _verdict(rule: Rule, evaluated: Rates) -> str:
     if rule.target is None:
         return "No target: this rule follows from the probabilities."
-    rate: Estimate = judged.sensitivity if rule.aim == "sensitivity" else judged.specificity
+    rate: Estimate = evaluated.sensitivity if rule.aim == "sensitivity" else evaluated.specificity
     if rate.value is None or rate.low is None or rate.of is None:
-        return f"Can't be judged: {rate.why_not}."
+        return f"Can't be evaluated: {rate.why_not}."
     if rate.low >= rule.target:
         return f"Shown: the whole interval of {rule.aim} lies at or above the target of {rule.target:g}."
     needed = needed_to_show(rule.target, rate.of)

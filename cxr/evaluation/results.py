@@ -16,7 +16,7 @@ TABLE = "evaluation/by_class.json"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class PartResults:
     """What was predicted of one part, and how good that is; of the part that judges a run with all intervals."""
 
     part: str  # val, test, or external for other data
@@ -24,34 +24,34 @@ class Judgement:
     evaluation: Evaluation
 
 
-def judgements_of(evidence: Evidence, found: Assessment, specificity: float) -> list[Judgement]:
+def results_of(evidence: Evidence, found: Assessment, specificity: float) -> list[PartResults]:
     """Each part, the one that judges last; validation also says what sensitivity a threshold of this specificity has."""
     on_validation = evaluate(evidence.validation)
     on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
     if evidence.chosen_on_same:
         whole = Evaluation(on_validation.estimates | found.estimates, on_validation.confusion)
-        return [Judgement(evidence.part, evidence.judged, whole)]
-    headline = Judgement(evidence.part, evidence.judged, Evaluation(found.estimates, np.array(found.confusion)))
-    return [Judgement("val", evidence.validation, on_validation), headline]
+        return [PartResults(evidence.part, evidence.evaluated, whole)]
+    headline = PartResults(evidence.part, evidence.evaluated, Evaluation(found.estimates, np.array(found.confusion)))
+    return [PartResults("val", evidence.validation, on_validation), headline]
 
 
-def finals_of(judgements: Sequence[Judgement], found: Assessment) -> dict[str, float]:
+def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str, float]:
     """Every number by the name that a store keeps it under: PART/NAME."""
-    finals = {f"{each.part}/{name}": value for each in judgements for name, value in each.evaluation.logged.items()}
-    return finals | {f"{judgements[-1].part}/{name}": value for name, value in numbers_of(found).items()}
+    finals = {f"{each.part}/{name}": value for each in results for name, value in each.evaluation.logged.items()}
+    return finals | {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
 
 
-def write_judgements(folder: Path, judgements: Sequence[Judgement]) -> None:
+def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:
     """Write predictions/PART.csv of each, evaluation/metrics.json, and the table of the last one's classes."""
     for name in ("predictions", "evaluation"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for each in judgements:
+    for each in results:
         each.predictions.to_csv(folder / "predictions" / f"{each.part}.csv")
-    _write_json(folder / "evaluation/metrics.json", metrics_document(judgements))
-    _write_json(folder / TABLE, class_table(judgements[-1]))
+    _write_json(folder / "evaluation/metrics.json", metrics_document(results))
+    _write_json(folder / TABLE, class_table(results[-1]))
 
 
-def class_table(headline: Judgement) -> dict[str, list[object]]:
+def class_table(headline: PartResults) -> dict[str, list[object]]:
     """Each class' numbers, with the ends of their 95 % intervals, as a table that MLflow's UI compares across runs."""
     columns = [f"{key}{end}" for key in ("sensitivity", "specificity", "auc", "ppv", "npv") for end in ("", "_lo", "_hi")]
     numbers, predictions = headline.evaluation.logged, headline.predictions
@@ -62,18 +62,18 @@ def class_table(headline: Judgement) -> dict[str, list[object]]:
     return {"columns": ["class", *columns, "images"], "data": rows}
 
 
-def metrics_document(judgements: Sequence[Judgement]) -> dict[str, object]:
+def metrics_document(results: Sequence[PartResults]) -> dict[str, object]:
     """Every number of every part, with the confusion matrix and the reasons for what has no value."""
     return {
-        judgement.part: {
-            "images": len(judgement.predictions.labels),
-            "classes": list(judgement.predictions.classes),
-            "metrics": judgement.evaluation.numbers,
-            "intervals": judgement.evaluation.intervals,
-            "undefined": judgement.evaluation.undefined,
-            "confusion_matrix": judgement.evaluation.confusion.tolist(),
+        result.part: {
+            "images": len(result.predictions.labels),
+            "classes": list(result.predictions.classes),
+            "metrics": result.evaluation.numbers,
+            "intervals": result.evaluation.intervals,
+            "undefined": result.evaluation.undefined,
+            "confusion_matrix": result.evaluation.confusion.tolist(),
         }
-        for judgement in judgements
+        for result in results
     }
 
 

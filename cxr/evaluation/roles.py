@@ -1,4 +1,4 @@
-"""Which class is urgent and which can wait: what triage, operating points and decision curves turn on."""
+"""The positive class and the normal class, on which triage, operating points and decision curves rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from cxr.config.schema import EvaluationConfig
 from cxr.errors import UserError
 from cxr.text import nearest, slug
 
-_URGENT = ("covid", "covid_19", "covid19")
-_ROUTINE = ("normal",)
+_POSITIVE = ("covid", "covid_19", "covid19")
+_NORMAL = ("normal",)
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Indices into the classes; none where no class has the role, and `why_not` says how to name the urgent one."""
+    """Indices into the classes; none where no class has the role, and `why_not` says how to name the positive class."""
 
-    urgent: int | None
-    routine: int | None
+    positive_class: int | None
+    normal_class: int | None
     why_not: str = ""
 
 
@@ -26,16 +26,16 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     Raises `UserError` for a class that the data does not have, and for one with both roles.
 
     >>> roles_of(EvaluationConfig(), ["COVID", "Lung Opacity", "Normal"])
-    Roles(urgent=0, routine=2, why_not='')
+    Roles(positive_class=0, normal_class=2, why_not='')
     """
     slugs = [slug(name) for name in classes]
-    urgent = _index(evaluation.urgent, "urgent", slugs, _URGENT)
-    routine = _index(evaluation.routine, "routine", slugs, _ROUTINE)
-    if urgent is not None and urgent == routine:
-        raise UserError(f"evaluation.urgent and evaluation.routine are both {classes[urgent]}: name two classes")
-    if urgent is None:
-        return Roles(None, routine, "no class is called COVID: evaluation.urgent=CLASS names the one that is to be found")
-    return Roles(urgent, routine)
+    positive_class = _index(evaluation.urgent, "urgent", slugs, _POSITIVE)
+    normal_class = _index(evaluation.routine, "routine", slugs, _NORMAL)
+    if positive_class is not None and positive_class == normal_class:
+        raise UserError(f"evaluation.urgent and evaluation.routine are both {classes[positive_class]}: name two classes")
+    if positive_class is None:
+        return Roles(None, normal_class, "no class is called COVID: evaluation.urgent=CLASS names the one that is to be found")
+    return Roles(positive_class, normal_class)
 
 
 def _index(asked: str | None, key: str, slugs: list[str], usual: Sequence[str]) -> int | None:

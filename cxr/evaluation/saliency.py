@@ -1,4 +1,4 @@
-"""Heat maps as arrays: which images they are made of, what they have in common, and whether they show anything that was learned."""
+"""Saliency maps as arrays: the images chosen for them, their mean, and whether they depend on what was learned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _UNLIKE = 0.5  # rank correlation with randomised weights, from which on maps ar
 
 @dataclass(frozen=True)
 class Exhibit:
-    """An image of the gallery; its heat is that of the class it was taken for."""
+    """An image of the gallery; its saliency is that of the class it was taken for."""
 
     row: int  # of the predictions
     id: str
@@ -26,7 +26,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class RandomisedStage:
-    """How alike heat maps stay while a part of the weights is shuffled: mean rank correlation over images, -1 to 1.
+    """How rank_correlation saliency maps stay while a part of the weights is shuffled: mean rank correlation over images, -1 to 1.
 
     None where no image has two maps that vary.
     """
@@ -36,8 +36,8 @@ class RandomisedStage:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """What is known of the heat maps of a run, besides their pictures."""
+class Saliency:
+    """What is known of the saliency maps of a run, besides their pictures."""
 
     layer: str  # whose feature map they are made of
     map_size: tuple[int, int]
@@ -63,14 +63,14 @@ def drawn(predictions: Predictions, rows: NDArray[np.int64], count: int) -> list
     return [int(row) for row in sorted(rows, key=lambda row: sha256(predictions.ids[row].encode()).hexdigest())[:count]]
 
 
-def shown(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+def scaled_to_one(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
     """Maps (n, rows, columns) as they are shown: from 0, where nothing speaks for the class, to 1 at the strongest place."""
-    positive = np.maximum(heat, 0)
+    positive = np.maximum(saliency, 0)
     top = positive.max(axis=(1, 2), keepdims=True)
     return np.asarray(np.divide(positive, top, out=np.zeros_like(positive), where=top > 0), np.float32)
 
 
-def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | None:
+def rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float | None:
     """Mean rank correlation of maps (n, rows, columns) with others of the same images, over those where both vary; none without."""
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
     found = [spearmanr(a, b).statistic for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
@@ -85,7 +85,7 @@ def verdict(stages: Sequence[RandomisedStage]) -> str:
     if abs(left) < _UNLIKE:
         return (
             f"With all weights shuffled the rank correlation with these maps is {left:.2f}: they depend on what was learned. "
-            "That does not make them right: look where the heat lies."
+            "That does not make them right: look where the saliency lies."
         )
     return (
         f"With all weights shuffled the rank correlation with these maps is still {left:.2f}: they show the shape of the image "

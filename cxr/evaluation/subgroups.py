@@ -24,7 +24,8 @@ class Subgroup:
     """Images that have one value in a column of the manifest.
 
     `small` where an interval is all that can be told. `estimates` by the names that the whole has; `rates` of each operating
-    point by its name; `zones` counts images of the urgent class and others by triage zone. Empty where there is no urgent class.
+    point by its name; `zones` counts images of the positive class and others by triage zone. Both are empty without a positive
+    class.
     """
 
     column: str
@@ -47,7 +48,7 @@ def subgroups(
     predictions: Predictions,
     columns: pd.DataFrame,
     rules: list[Rule],
-    urgent: int | None,
+    positive_class: int | None,
     zones: NDArray[np.int64] | None,
     bins: int,
     small_below: int,
@@ -72,9 +73,12 @@ def subgroups(
                     estimates=evaluate(some).estimates,
                     calibration=calibration(some, bins),
                     rates={}
-                    if urgent is None
-                    else {rule.name: rates(decisions(rule, some, urgent) == urgent, labels == urgent) for rule in rules},
-                    zones={} if zones is None or urgent is None else _zones(zones[members], labels == urgent),
+                    if positive_class is None
+                    else {
+                        rule.name: rates(decisions(rule, some, positive_class) == positive_class, labels == positive_class)
+                        for rule in rules
+                    },
+                    zones={} if zones is None or positive_class is None else _zones(zones[members], labels == positive_class),
                 )
             )
         found += sorted(of_column, key=lambda each: (each.estimates["balanced_accuracy"].value or 0.0, each.value))
@@ -103,8 +107,8 @@ def _as_values(column: pd.Series) -> pd.Series:
     return text
 
 
-def _zones(zones: NDArray[np.int64], urgent: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
+def _zones(zones: NDArray[np.int64], positive: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
     return {
-        name: {"urgent": int((urgent & (zones == index)).sum()), "others": int((~urgent & (zones == index)).sum())}
+        name: {"positives": int((positive & (zones == index)).sum()), "others": int((~positive & (zones == index)).sum())}
         for index, name in enumerate(ZONES)
     }

@@ -18,19 +18,20 @@ _PATIENTS = 1000
 
 @dataclass(frozen=True)
 class Zone:
-    """One zone on the images that judge: the share of the urgent class in it, that of the other classes, and counts by class."""
+    """One zone on the images that judge: the share of the positive class in it, that of the other classes, and counts by class."""
 
     name: str
-    of_urgent: Estimate
+    of_positives: Estimate
     of_others: Estimate
     images: dict[str, int]  # by class name
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What 1,000 patients would bring at a prevalence of the urgent class, in patients.
+    """What 1,000 patients would bring at a prevalence of the positive class, in patients.
 
-    `missed` are urgent ones in the routine zone, `urgent_of_fast_track` the share of the fast track that is urgent.
+    `missed` are patients of the positive class in the routine zone; `positives_of_fast_track` is the share of the positive class
+    in the fast track.
     """
 
     prevalence: float
@@ -38,12 +39,12 @@ class Workload:
     review: Estimate
     routine: Estimate
     missed: Estimate
-    urgent_of_fast_track: Estimate
+    positives_of_fast_track: Estimate
 
 
 @dataclass(frozen=True)
 class PredictiveValues:
-    """PPV and NPV of a rule at a prevalence of the urgent class."""
+    """PPV and NPV of a rule at a prevalence of the positive class."""
 
     rule: str
     prevalence: float
@@ -55,8 +56,8 @@ class PredictiveValues:
 class Triage:
     """The zones, and what they come to."""
 
-    urgent: str
-    routine: str | None
+    positive_class: str
+    normal_class: str | None
     every_routine_reviewed: bool
     zones: list[Zone]
     workload: list[Workload]
@@ -73,22 +74,22 @@ def zones_of(
 ) -> NDArray[np.int64]:
     """The zone of each image, (n,), index into `ZONES`.
 
-    Fast track: the urgent class has at least the probability `fast_from`. Routine: it has less than `slow_below`, the most
-    probable class is the routine one, and no other is in the image's conformal set; never, where `review_routine` asks for a
-    second look at every image that is called routine. All others are reviewed.
+    Fast track: the positive class has at least the probability `fast_from`. Routine: it has less than `slow_below`, the most
+    probable class is the normal class, and no other is in the image's conformal set; never, where `review_routine` asks for a
+    second look at every image that is called normal. All others are reviewed.
     """
-    assert roles.urgent is not None
-    score = predictions.probabilities[:, roles.urgent]
+    assert roles.positive_class is not None
+    score = predictions.probabilities[:, roles.positive_class]
     found = np.full(len(score), ZONES.index("review"))
-    if roles.routine is not None and not review_routine:
+    if roles.normal_class is not None and not review_routine:
         sets = conformal_sets(predictions, set_thresholds)
-        alone = sets[:, roles.routine] & (sets.sum(axis=1) == 1)
-        found[alone & (predictions.predicted == roles.routine) & (score < slow_below)] = ZONES.index("routine")
+        alone = sets[:, roles.normal_class] & (sets.sum(axis=1) == 1)
+        found[alone & (predictions.predicted == roles.normal_class) & (score < slow_below)] = ZONES.index("routine")
     found[score >= fast_from] = ZONES.index("fast_track")
     return found
 
 
-def judge_triage(
+def evaluate_triage(
     predictions: Predictions,
     roles: Roles,
     zones: NDArray[np.int64],
@@ -97,25 +98,25 @@ def judge_triage(
     review_routine: bool,
 ) -> Triage:
     """Count the zones of the images that judge, and work out what they mean for patients."""
-    assert roles.urgent is not None
-    urgent = predictions.labels == roles.urgent
+    assert roles.positive_class is not None
+    positive = predictions.labels == roles.positive_class
     found = [
         Zone(
             name,
-            proportion(int((urgent & (zones == index)).sum()), int(urgent.sum()), "no image is of the urgent class"),
-            proportion(int((~urgent & (zones == index)).sum()), int((~urgent).sum()), "every image is of the urgent class"),
+            proportion(int((positive & (zones == index)).sum()), int(positive.sum()), "no image is of the positive class"),
+            proportion(int((~positive & (zones == index)).sum()), int((~positive).sum()), "every image is of the positive class"),
             {each: int(((predictions.labels == k) & (zones == index)).sum()) for k, each in enumerate(predictions.classes)},
         )
         for index, name in enumerate(ZONES)
     ]
     return Triage(
-        urgent=predictions.classes[roles.urgent],
-        routine=None if roles.routine is None else predictions.classes[roles.routine],
+        positive_class=predictions.classes[roles.positive_class],
+        normal_class=None if roles.normal_class is None else predictions.classes[roles.normal_class],
         every_routine_reviewed=review_routine,
         zones=found,
         workload=[workload(found, prevalence) for prevalence in prevalences],
         predictive_values=[
-            PredictiveValues(point.rule.name, prevalence, *predictive_values(point.judged, prevalence))
+            PredictiveValues(point.rule.name, prevalence, *predictive_values(point.evaluated, prevalence))
             for point in points
             for prevalence in prevalences
         ],
@@ -128,22 +129,22 @@ def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
     sick, well = _PATIENTS * prevalence, _PATIENTS * (1 - prevalence)
     return Workload(
         prevalence=prevalence,
-        fast_track=_sum(sick, fast.of_urgent, well, fast.of_others),
-        review=_sum(sick, review.of_urgent, well, review.of_others),
-        routine=_sum(sick, routine.of_urgent, well, routine.of_others),
-        missed=_sum(sick, routine.of_urgent, 0, routine.of_urgent),
-        urgent_of_fast_track=_ratio(prevalence, fast.of_urgent, 1 - prevalence, fast.of_others),
+        fast_track=_sum(sick, fast.of_positives, well, fast.of_others),
+        review=_sum(sick, review.of_positives, well, review.of_others),
+        routine=_sum(sick, routine.of_positives, well, routine.of_others),
+        missed=_sum(sick, routine.of_positives, 0, routine.of_positives),
+        positives_of_fast_track=_ratio(prevalence, fast.of_positives, 1 - prevalence, fast.of_others),
     )
 
 
-def predictive_values(judged: Rates, prevalence: float) -> tuple[Estimate, Estimate]:
+def predictive_values(evaluated: Rates, prevalence: float) -> tuple[Estimate, Estimate]:
     """PPV and NPV by Bayes' rule (Altman and Bland 1994), as if the images of each class were like those of other places.
 
     An interval joins the ends of sensitivity's and specificity's, so it is wider than it need be.
     """
-    alarms, rejections = _flipped(judged.specificity), judged.specificity
-    ppv = _ratio(prevalence, judged.sensitivity, 1 - prevalence, alarms)
-    npv = _ratio(1 - prevalence, rejections, prevalence, _flipped(judged.sensitivity))
+    alarms, rejections = _flipped(evaluated.specificity), evaluated.specificity
+    ppv = _ratio(prevalence, evaluated.sensitivity, 1 - prevalence, alarms)
+    npv = _ratio(1 - prevalence, rejections, prevalence, _flipped(evaluated.sensitivity))
     return ppv, npv
 
 

@@ -18,7 +18,7 @@ STAGES = {"head": 0.0, "head and top third of the backbone": 1 / 3, "all weights
 
 
 @dataclass(frozen=True)
-class Camera:
+class GradCam:
     """A saved classifier, and the part of it from its last feature map to logits."""
 
     saved: SavedModel
@@ -30,35 +30,37 @@ class Camera:
         return str(self.saved.feature_map._keras_history.operation.name)
 
 
-def camera(saved: SavedModel) -> Camera:
+def grad_cam(saved: SavedModel) -> GradCam:
     """Cut a classifier; raises `ValueError` for one without a feature map or without logits that a softmax follows."""
     last = saved.model.layers[-1]
     if saved.feature_map is None or not isinstance(last, keras.layers.Softmax):
         raise ValueError("the model has no feature map that logits and a softmax follow")
-    return Camera(saved, keras.Model(saved.feature_map, last.input))
+    return GradCam(saved, keras.Model(saved.feature_map, last.input))
 
 
-def heat_maps(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
     """Grad-CAM of one class for each image, (n, rows, columns) of the feature map; above 0 is what speaks for the class.
 
     `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
     """
-    pieces = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
-    return np.concatenate([_heat(camera, grey[piece], classes[piece]) for piece in pieces])
+    rows, columns = (int(side) for side in network.saved.feature_map.shape[1:3])
+    batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
+    none = np.empty((0, rows, columns), np.float32)
+    return np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
 
 
-def randomised(camera: Camera, seed: int = 0) -> Iterator[str]:
+def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     """Yield each of `STAGES` while the weights of that part of the network are shuffled; at the end all are what they were.
 
     Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
     (cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3).
     """
-    layers = [layer for layer in camera.saved.model.layers if layer.weights]
-    above = [layer for layer in layers if layer in camera.head.layers]
-    below = [layer for layer in layers if layer not in camera.head.layers]
+    layers = [layer for layer in network.saved.model.layers if layer.weights]
+    above = [layer for layer in layers if layer in network.head.layers]
+    below = [layer for layer in layers if layer not in network.head.layers]
     rng = np.random.default_rng(seed)
-    with _restored(camera.saved.model):
+    with _restored(network.saved.model):
         done = 0
         for name, share in STAGES.items():
             reach = round(share * len(below))
@@ -69,11 +71,11 @@ def randomised(camera: Camera, seed: int = 0) -> Iterator[str]:
             yield name
 
 
-def _heat(camera: Camera, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-    maps = camera.saved.features(grey.astype(np.float32))
+def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    maps = network.saved.features(grey.astype(np.float32))
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        chosen = tf.gather(camera.head(maps, training=False), classes, axis=1, batch_dims=1)
+        chosen = tf.gather(network.head(maps, training=False), classes, axis=1, batch_dims=1)
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
     return np.asarray(tf.reduce_sum(weights * maps, axis=-1), np.float32)
 

@@ -1,4 +1,4 @@
-"""Where the network is cut: what lies under the freeze boundary and what lies above, sharing every weight."""
+"""Where the network is partition: what lies under the freeze boundary and what lies above, sharing every weight."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from cxr.model.freeze import HEAD, block_of, is_trainable
 
 
 @dataclass(frozen=True)
-class Cut:
+class Partition:
     """A network in two: grey levels (n, size, size, 3) to activations, and activations to logits (n, classes).
 
     Pooling has no weights, so under a head that trains alone the activations are pooled vectors.
     """
 
     boundary: str  # the last layer below
-    lower: keras.Model
-    upper: keras.Model
+    frozen: keras.Model
+    trainable: keras.Model
 
 
-def cut(trainee: keras.Model, trainable_from: str) -> Cut | None:
-    """Cut a flat network below the block from which it trains; none where no layer with weights lies below.
+def partition(trainee: keras.Model, trainable_from: str) -> Partition | None:
+    """Partition a flat network below the block from which it trains; none where no layer with weights lies below.
 
     A block of MobileNetV2 hands on one tensor, so the cut is one array an image.
     """
-    lower = [layer for layer in trainee.layers if layer.name == "pooled" or not is_trainable(layer.name, trainable_from)]
+    frozen = [layer for layer in trainee.layers if layer.name == "pooled" or not is_trainable(layer.name, trainable_from)]
     if trainable_from != HEAD:
-        lower = [layer for layer in lower if block_of(layer.name) != HEAD]
-    if not any(layer.weights for layer in lower):
+        frozen = [layer for layer in frozen if block_of(layer.name) != HEAD]
+    if not any(layer.weights for layer in frozen):
         return None
-    top = lower[-1]
-    return Cut(top.name, keras.Model(trainee.input, top.output), keras.Model(top.output, trainee.output))
+    top = frozen[-1]
+    return Partition(top.name, keras.Model(trainee.input, top.output), keras.Model(top.output, trainee.output))
 
 
 def weights_hash(model: keras.Model) -> str:

@@ -7,7 +7,7 @@ from cxr.compare.runs import in_short
 from cxr.data.split import Part
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
-from cxr.evaluation.results import judgements_of
+from cxr.evaluation.results import results_of
 from cxr.progress import Progress
 from cxr.reevaluate.evaluate import Evaluated, rows_of
 from cxr.run.artifacts import Results, record_numbers, record_report
@@ -21,7 +21,7 @@ from cxr.tracking.unfinished import TAG, claim
 
 
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
-    """Make what is missing, without the images, so without films and heat maps; the run's own command makes those too.
+    """Make what is missing, without the images, so without films and saliency maps; the run's own command makes those too.
 
     Raises `UserError` where the run is under way, or what training left can't be read.
     """
@@ -30,8 +30,8 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     part: Part = "test" if "test" in trained.predictions else "val"
     if "val" not in trained.predictions:
         raise UserError(f"run {in_short(run)} has no validation predictions, which choose thresholds: cxr reproduce makes it anew")
-    judged = trained.predictions[part]
-    rows = rows_of(logged, judged)
+    evaluated = trained.predictions[part]
+    rows = rows_of(logged, evaluated)
 
     def under_way() -> NoReturn:
         raise UserError(f"run {in_short(run)} is under way in another process: wait for it")
@@ -40,13 +40,15 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):
-                evidence = Evidence(trained.predictions["val"], judged, part, list(rows["group"]), rows[subgroup_columns(config)])
+                evidence = Evidence(
+                    trained.predictions["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)]
+                )
                 found = assess(evidence, config.evaluation)
-                judgements = judgements_of(evidence, found, config.evaluation.specificity)
-                record_numbers(opened, judgements, found, trained.history, folder / "numbers")
+                by_part = results_of(evidence, found, config.evaluation.specificity)
+                record_numbers(opened, by_part, found, trained.history, folder / "numbers")
             with progress.stage("log", "Writing and logging the report"):
-                against = None if config.tracking.role == "baseline" else against_baseline(run.tags, judged, restored.provenance)
-                results = Results(trained.history, judged, found, [], None, against)
+                against = None if config.tracking.role == "baseline" else against_baseline(run.tags, evaluated, restored.provenance)
+                results = Results(trained.history, evaluated, found, [], None, against)
                 record_report(opened, beside_baseline(context, against), results, config.evaluation.figure_dpi, folder / "report")
     except BaseException:
         claimed.let_go()

@@ -18,8 +18,8 @@ from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Document, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
-from cxr.evaluation.results import TABLE, finals_of, judgements_of, write_judgements
-from cxr.evaluation.saliency import Heat
+from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
+from cxr.evaluation.saliency import Saliency
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
 from cxr.run.logged import Logged
@@ -43,7 +43,7 @@ class Scored(Protocol):
     def predictions(self) -> Predictions:
         """In the order of its manifest."""
 
-    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Heat]:
+    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
         """Figures with images in them, and saliency."""
 
 
@@ -66,11 +66,11 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
     run, document = logged.run, read_document(logged.run)
     results = _results(run)
     part = "test" if "test" in results else "val"
-    judged = results[part]
-    check_evaluation(config.evaluation, judged.classes, config.data.columns.more)
-    rows = rows_of(logged, judged)
+    evaluated = results[part]
+    check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
+    rows = rows_of(logged, evaluated)
     with progress.stage("report", "Assessing the logged predictions"):
-        evidence = Evidence(results["val"], judged, part, list(rows["group"]), rows[subgroup_columns(config)])
+        evidence = Evidence(results["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
     with_films = config.evaluation.pictures
     kept = [
@@ -82,8 +82,8 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
     ]
     context = _context(document, config, asked, f"{in_short(run)}, from its logged predictions")
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
-    heat = document.heat if with_films else None
-    made = _Made(f"{run.name}-evaluated", evidence, found, heat, kept, context, logged.manifest, tags)
+    saliency = document.saliency if with_films else None
+    made = _Made(f"{run.name}-evaluated", evidence, found, saliency, kept, context, logged.manifest, tags)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
 
@@ -97,7 +97,7 @@ def evaluate_elsewhere(
     with progress.stage("report", "Assessing predictions"):
         evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
-        drawn, heat = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
+        drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
     context = replace(
         _context(document, config, asked, f"{in_short(run)}, its saved model on other data"),
         other_data=data.context,
@@ -109,7 +109,7 @@ def evaluate_elsewhere(
     )
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
     pictures = pictures_of(drawn, config.evaluation.figure_dpi)
-    made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, heat, pictures, context, rows, tags, data.shared)
+    made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, saliency, pictures, context, rows, tags, data.shared)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
 
@@ -120,7 +120,7 @@ def _context(document: Document, config: Config, asked: list[str], evaluated: st
     return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
 
 
-def judged_classes(run: LoggedRun) -> tuple[str, ...]:
+def model_classes(run: LoggedRun) -> tuple[str, ...]:
     """The classes that a run's model tells apart, in its order."""
     return _results(run)["val"].classes
 
@@ -133,12 +133,12 @@ def _results(run: LoggedRun) -> dict[str, Predictions]:
     return found
 
 
-def rows_of(logged: Logged, judged: Predictions) -> pd.DataFrame:
+def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
     """The manifest's rows of the images that judge, in their order; raises `UserError` where it lacks one."""
     rows = logged.manifest.set_index("path", drop=False)
-    if missing := set(judged.ids) - set(rows.index):
+    if missing := set(evaluated.ids) - set(rows.index):
         raise UserError(f"the manifest of run {in_short(logged.run)} has no row for {min(missing)}, which it predicted")
-    return rows.loc[list(judged.ids)].reset_index(drop=True)
+    return rows.loc[list(evaluated.ids)].reset_index(drop=True)
 
 
 def read_document(run: LoggedRun) -> Document:
@@ -159,7 +159,7 @@ class _Made:
     name: str
     evidence: Evidence
     found: Assessment
-    heat: Heat | None
+    saliency: Saliency | None
     pictures: Sequence[Picture]
     context: ReportContext
     manifest: pd.DataFrame
@@ -169,21 +169,21 @@ class _Made:
 
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
     evidence, found = made.evidence, made.found
-    judgements = judgements_of(evidence, found, config.evaluation.specificity)
+    results = results_of(evidence, found, config.evaluation.specificity)
     tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part, **code_tags()}
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
     with open_run(store, config, made.name, tags) as run, scratch() as folder:
         for each in ("data", "config"):
             (folder / each).mkdir()
         (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
-        write_judgements(folder, judgements)
+        write_part_results(folder, results)
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
             write_csv(made.shared, folder / "data/overlap.csv")
-        drawn = pictures_of(assessment_figures(evidence.judged, found), config.evaluation.figure_dpi)
+        drawn = pictures_of(assessment_figures(evidence.evaluated, found), config.evaluation.figure_dpi)
         context = replace(made.context, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
-        write_report(folder, context, found, made.heat, [*drawn, *made.pictures])
+        write_report(folder, context, found, made.saliency, [*drawn, *made.pictures])
         run.log_folder(folder)
         run.show_table(TABLE)
-        run.log_metrics(finals_of(judgements, found))
+        run.log_metrics(final_metrics(results, found))
     return Evaluated(run.id, made.name, found)

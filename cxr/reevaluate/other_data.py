@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.identity.overlap import SAME, overlap
-from cxr.data.image_list import Listing
+from cxr.data.image_list import ImageList
 from cxr.data.sources.locate import locate_images
 from cxr.errors import UserError
 from cxr.evaluation.assessment import check_evaluation
@@ -41,10 +41,10 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
 
     Raises `UserError` for classes that the model does not know, and where no image is left.
     """
-    listing = locate_images(config.data, progress.stage)
-    names = _names_of_model(listing, classes)
+    image_list = locate_images(config.data, progress.stage)
+    names = _names_of_model(image_list, classes)
     check_evaluation(config.evaluation, classes, config.data.columns.more)
-    dataset = read_dataset(config, listing, progress.stage, cache_of(config, progress), split=False)
+    dataset = read_dataset(config, image_list, progress.stage, cache_of(config, progress), split=False)
     shared = overlap(dataset.manifest, logged.manifest)
     rows = np.flatnonzero(~dataset.manifest["path"].isin(shared["path"]).to_numpy())
     if not len(rows):
@@ -64,13 +64,13 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     )
 
 
-def _names_of_model(listing: Listing, classes: tuple[str, ...]) -> dict[str, str]:
+def _names_of_model(image_list: ImageList, classes: tuple[str, ...]) -> dict[str, str]:
     """What the model calls each class of the data."""
     known = {slug(name): name for name in classes}
-    for name in listing.classes:
+    for name in image_list.classes:
         if slug(name) not in known:
             raise UserError(
                 f"the run never learned class {name} of this data: leave it out with data.classes, or count it as another with "
                 f"data.merge; {nearest(name, classes)}"
             )
-    return {name: known[slug(name)] for name in listing.classes}
+    return {name: known[slug(name)] for name in image_list.classes}

@@ -12,7 +12,7 @@ from cxr.errors import UserError
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.saliency import Heat
+from cxr.evaluation.saliency import Saliency
 from cxr.model.saved import SavedModel, load_model
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
@@ -28,7 +28,7 @@ class Scored:
     predictions: Predictions
     model: Path
 
-    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Heat]:
+    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
         """Figures with images in them, and saliency."""
 
         def images(rows: Sequence[int]) -> NDArray[np.uint8]:

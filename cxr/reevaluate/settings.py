@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cxr.config.compose import as_mistake, compose, typed
+from cxr.config.compose import as_user_error, compose, typed
 from cxr.config.schema import Config, settings
 from cxr.errors import UserError
 from cxr.text import nearest
@@ -62,5 +62,5 @@ def _with_evaluation(logged: Config, overrides: Sequence[str]) -> Config:
         try:
             config.merge_with_dotlist([override.lstrip("+")])
         except OmegaConfBaseException as error:
-            raise as_mistake(error) from None
+            raise as_user_error(error) from None
     return typed(config)

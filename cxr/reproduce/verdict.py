@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cxr.compare.runs import in_short, read_judged, read_results
+from cxr.compare.runs import in_short, read_evaluated_run, read_results
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.search import LoggedRun
@@ -33,7 +33,7 @@ class Verdict:
         return f"different: the largest difference in any probability is {self.largest:.2g}"
 
 
-def judge_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Verdict:
+def compare_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Verdict:
     """Compare what two finished runs logged."""
     results, again = read_results(then), read_results(now)
     metrics = [
@@ -62,6 +62,6 @@ def verdict_on(pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple
 
 def check_finished(run: LoggedRun) -> None:
     """Raise `UserError` for a run that has no results to be compared with."""
-    read_judged(run)
+    read_evaluated_run(run)
     if "cxr.config_fingerprint" not in run.tags:
         raise UserError(f"run {in_short(run)} was not made by cxr")

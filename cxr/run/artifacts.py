@@ -20,8 +20,8 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import ReportContext
 from cxr.evaluation.report.files import write_decisions, write_report
 from cxr.evaluation.report.page import classification_text
-from cxr.evaluation.results import TABLE, Judgement, finals_of, write_judgements
-from cxr.evaluation.saliency import Heat
+from cxr.evaluation.results import TABLE, PartResults, final_metrics, write_part_results
+from cxr.evaluation.saliency import Saliency
 from cxr.run.prepared import PreparedRun
 from cxr.safe_csv import write_csv
 from cxr.text import part_in_full
@@ -44,8 +44,8 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
         write_csv(pd.DataFrame([asdict(bad) for bad in prepared.dataset.bad]), folder / "data/bad_images.csv")
     if len(prepared.dataset.conflicts):
         write_csv(prepared.dataset.conflicts, folder / "data/conflicts.csv")
-    if len(prepared.dataset.apart):
-        write_csv(prepared.dataset.apart, folder / "data/apart.csv")
+    if len(prepared.dataset.excluded):
+        write_csv(prepared.dataset.excluded, folder / "data/apart.csv")
     (folder / "environment/packages.txt").write_text(packages())
     (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
     if changes := uncommitted_changes():
@@ -58,27 +58,25 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
         "images": len(dataset.manifest),
         "bad_images": len(dataset.bad),
         "conflicts": len(dataset.conflicts),
-        "apart": len(dataset.apart),
+        "apart": len(dataset.excluded),
         "groups": len(of_several(dataset.manifest["group"])),
     }
     run.log_metrics({f"data/{name}": count for name, count in counts.items()})
 
 
-def record_numbers(
-    run: Run, judgements: Sequence[Judgement], found: Assessment, history: History, folder: Path
-) -> dict[str, float]:
+def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, history: History, folder: Path) -> dict[str, float]:
     """After assessment: metrics, the tables of each part, and what a user of the model needs beside it.
 
     Returns the final metrics by name.
     """
-    write_judgements(folder, judgements)
+    write_part_results(folder, results)
     curves_of(history).to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
-    (folder / "evaluation/classification_report.txt").write_text(classification_text(judgements[-1].predictions))
+    (folder / "evaluation/classification_report.txt").write_text(classification_text(results[-1].predictions))
     write_decisions(folder, found)
     run.log_folder(folder)
     run.show_table(TABLE)
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
-    finals = finals_of(judgements, found)
+    finals = final_metrics(results, found)
     run.log_metrics(finals, step=history.epochs[-1].number)
     run.reached(ASSESSED)
     return finals
@@ -89,22 +87,22 @@ class Results:
     """All that a report is made of."""
 
     history: History
-    judged: Predictions  # of the part that judges
+    evaluated: Predictions  # of the part that judges
     assessment: Assessment
     pictures: Sequence[Drawn]  # with films in them
-    heat: Heat | None
+    saliency: Saliency | None
     against: AgainstBaseline | None  # none for a baseline itself
 
 
 def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
     """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
-    judged, against = results.judged, results.against
-    drawn = [*assessment_figures(judged, results.assessment), *results.pictures, training_curves(curves_of(results.history))]
+    evaluated, against = results.evaluated, results.against
+    drawn = [*assessment_figures(evaluated, results.assessment), *results.pictures, training_curves(curves_of(results.history))]
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    write_report(folder, context, results.assessment, results.heat, pictures_of(drawn, dpi))
+    write_report(folder, context, results.assessment, results.saliency, pictures_of(drawn, dpi))
     run.log_folder(folder)
     if against is None:
         return {}

@@ -3,11 +3,11 @@
 from cxr.data.split import Part
 from cxr.evaluation.assessment import Assessment, Evidence, assess, subgroup_columns
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.results import Judgement, judgements_of
+from cxr.evaluation.results import PartResults, results_of
 from cxr.run.prepared import PreparedRun
 
 
-def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> tuple[list[Judgement], Assessment]:
+def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> tuple[list[PartResults], Assessment]:
     """Choose on validation and judge on the last part: everything that follows from predictions alone."""
     dataset, settings = prepared.dataset, prepared.config.evaluation
     part = dataset.parts[-1]
@@ -15,4 +15,4 @@ def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> t
     columns = rows[subgroup_columns(prepared.config)].reset_index(drop=True)
     evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns)
     found = assess(evidence, settings)
-    return judgements_of(evidence, found, settings.specificity), found
+    return results_of(evidence, found, settings.specificity), found

@@ -1,4 +1,4 @@
-"""The pictures of a report: films beside what the network saw in them, and the mistakes that a person should look at."""
+"""The figures of a report that show images: Grad-CAM beside the image, its mean by class, and the failures to look at."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,57 +10,71 @@ from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
-from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_heat_figure
+from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.saliency import Heat, RandomisedStage, alike, drawn, gallery, verdict
-from cxr.model.grad_cam import camera, heat_maps, randomised
+from cxr.evaluation.saliency import RandomisedStage, Saliency, drawn, gallery, rank_correlation, verdict
+from cxr.model.grad_cam import GradCam, grad_cam, randomised, saliency_maps
 from cxr.model.saved import load_model
 from cxr.run.prepared import PreparedRun
 
-_OF_EACH_KIND = 3  # films of the gallery: right ones of each class, and wrong ones
-_CHECKED = 8  # films of the randomisation check
+_OF_EACH_KIND = 3  # images of the gallery: right ones of each class, and wrong ones
+_CHECKED = 8  # images of the randomisation check
 
-Films = Callable[[Sequence[int]], NDArray[np.uint8]]  # rows of the predictions: grey levels (n, size, size, 1)
+ReadImages = Callable[[Sequence[int]], NDArray[np.uint8]]  # rows of the predictions: grey levels (n, size, size, 1)
 
 
-def explain(prepared: PreparedRun, judged: Predictions, assessment: Assessment, model: Path) -> tuple[list[Drawn], Heat | None]:
-    """Pictures of films and heat maps, where they are wanted."""
+def explain(
+    prepared: PreparedRun, evaluated: Predictions, assessment: Assessment, model: Path
+) -> tuple[list[Drawn], Saliency | None]:
+    """Figures with images of the evaluated part, and its saliency; none with `evaluation.pictures=false`."""
     if not prepared.config.evaluation.pictures:
         return [], None
     places = prepared.dataset.rows(prepared.dataset.parts[-1])
 
-    def films(rows: Sequence[int]) -> NDArray[np.uint8]:
+    def read(rows: Sequence[int]) -> NDArray[np.uint8]:
         return prepared.dataset.images[places[list(rows)]]
 
-    return draw_pictures(model, judged, assessment.failures, films, prepared.config.evaluation)
+    return draw_pictures(model, evaluated, assessment.failures, read, prepared.config.evaluation)
 
 
 def draw_pictures(
-    model: Path, judged: Predictions, found: Sequence[Failure], films: Films, settings: EvaluationConfig
-) -> tuple[list[Drawn], Heat]:
-    """Open the saved model, look through it at films of the images that judge, and draw. Loads TensorFlow."""
-    eye = camera(load_model(model))
-    exhibits = gallery(judged, _OF_EACH_KIND)
+    model: Path, evaluated: Predictions, found: Sequence[Failure], read: ReadImages, settings: EvaluationConfig
+) -> tuple[list[Drawn], Saliency]:
+    """Open the saved model, compute Grad-CAM of some of the evaluated images, and draw."""
+    network = grad_cam(load_model(model))
+    exhibits = gallery(evaluated, _OF_EACH_KIND)
     rows = [each.row for each in exhibits]
-    grey, taken_for = films(rows), judged.predicted[rows]
-    heat = heat_maps(eye, grey, taken_for)
-    pictures = [gallery_figure(exhibits, grey, heat)]
-    averaged = {}
-    if settings.heat_images:
-        of_class = [drawn(judged, np.flatnonzero(judged.labels == k), settings.heat_images) for k in range(len(judged.classes))]
-        averaged = {name: len(each) for name, each in zip(judged.classes, of_class, strict=True)}
-        seen = [films(each) for each in of_class]
-        maps = [heat_maps(eye, each, np.full(len(each), k)) if len(each) else heat[:0] for k, each in enumerate(seen)]
-        pictures.append(mean_heat_figure(judged.classes, seen, maps))
+    images, predicted = read(rows), evaluated.predicted[rows]
+    maps = saliency_maps(network, images, predicted)
+    pictures, averaged = [gallery_figure(exhibits, images, maps)], dict[str, int]()
+    if settings.saliency_images:
+        mean, averaged = _mean_by_class(network, evaluated, read, settings.saliency_images)
+        pictures.append(mean)
     if found:
-        places = {name: row for row, name in enumerate(judged.ids)}
-        pictures.append(failures_figure(found, films([places[each.id] for each in found])))
-    checked = _spread(len(grey), _CHECKED)
-    stages = [
-        RandomisedStage(name, alike(heat[checked], heat_maps(eye, grey[checked], taken_for[checked]))) for name in randomised(eye)
+        places = {name: row for row, name in enumerate(evaluated.ids)}
+        pictures.append(failures_figure(found, read([places[each.id] for each in found])))
+    checked = _spread(len(images), _CHECKED)
+    stages = _randomisation(network, images[checked], predicted[checked], maps[checked])
+    size = maps.shape[1], maps.shape[2]
+    return pictures, Saliency(network.layer, size, exhibits, averaged, len(checked), stages, verdict(stages))
+
+
+def _mean_by_class(network: GradCam, evaluated: Predictions, read: ReadImages, most: int) -> tuple[Drawn, dict[str, int]]:
+    """The figure of mean maps, each of up to `most` images of a class for that class, and the number of images by class."""
+    rows = [drawn(evaluated, np.flatnonzero(evaluated.labels == index), most) for index in range(len(evaluated.classes))]
+    images = [read(each) for each in rows]
+    maps = [saliency_maps(network, each, np.full(len(each), index)) for index, each in enumerate(images)]
+    counts = {name: len(each) for name, each in zip(evaluated.classes, rows, strict=True)}
+    return mean_saliency_figure(evaluated.classes, images, maps), counts
+
+
+def _randomisation(
+    network: GradCam, images: NDArray[np.uint8], classes: NDArray[np.int64], maps: NDArray[np.float32]
+) -> list[RandomisedStage]:
+    """How far maps of the same images stay the same while the weights are randomised stage by stage."""
+    return [
+        RandomisedStage(stage, rank_correlation(maps, saliency_maps(network, images, classes))) for stage in randomised(network)
     ]
-    size = heat.shape[1], heat.shape[2]
-    return pictures, Heat(eye.layer, size, exhibits, averaged, len(checked), stages, verdict(stages))
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

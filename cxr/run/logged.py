@@ -14,6 +14,7 @@ from cxr.config.compose import compose, typed
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
+from cxr.config.renamed import renamed, renamed_choices, renamed_settings
 from cxr.config.schema import Config, PhantomConfig, TrackingConfig, settings
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
@@ -53,8 +54,9 @@ def read_logged(run: LoggedRun) -> Logged:
         raise UserError(f"what run {run.name} ({run.short_id}) logged can't be read: {' '.join(str(error).split())}") from None
     if not (isinstance(values, dict) and values and isinstance(overrides, list) and isinstance(choices, dict)):
         raise UserError(f"what run {run.name} ({run.short_id}) logged is not a config of cxr")
-    said = tuple(str(each) for each in overrides)
-    return Logged(run, values, said, {str(k): str(v) for k, v in choices.items()}, manifest, packages, machine, diff)
+    said = tuple(renamed(str(each)) for each in overrides)
+    named = renamed_choices({str(group): str(option) for group, option in choices.items()})
+    return Logged(run, renamed_settings(values), said, named, manifest, packages, machine, diff)
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
             _refuse_interpolation(key, found)
             OmegaConf.update(config, key, found, merge=False)
             check_value(key, OmegaConf.select(config, key), item)
-        except UserError as mistake:
-            problems.append(str(mistake))
+        except UserError as error:
+            problems.append(str(error))
         except (OmegaConfBaseException, ValueError) as error:
             problems.append(f"{key}={str(found)[:80]}: {str(error).splitlines()[0]}")
     if problems:
@@ -145,8 +147,8 @@ def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
     notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(f"{_SEARCH}=")]
     try:
         composed, _ = compose(kept)
-    except UserError as mistake:
-        return None, [*notes, f"the logged overrides no longer compose ({mistake}); the logged values are used as they are"]
+    except UserError as error:
+        return None, [*notes, f"the logged overrides no longer compose ({error}); the logged values are used as they are"]
     plain = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}, notes

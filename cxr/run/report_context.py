@@ -135,7 +135,7 @@ def left_out_of(dataset: Dataset) -> dict[str, int]:
     return {
         "unreadable": len(dataset.bad),
         "contradictory": int(dataset.conflicts["left_out"].sum()),
-        "source-crossing": len(dataset.apart),
+        "source-crossing": len(dataset.excluded),
     }
 
 

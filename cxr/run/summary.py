@@ -43,7 +43,7 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
 def print_assessment(name: str, assessment: Assessment) -> None:
     """Each class' numbers, the overall ones and the operating points, with 95 % intervals."""
     out, estimates = plain_console(), assessment.estimates
-    table = Table(title=f"{name}, judged on {assessment.part}", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=f"{name}, evaluated on {assessment.part}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for text in _SHOWN.values():
         table.add_column(text, justify="right")
@@ -58,8 +58,9 @@ def print_assessment(name: str, assessment: Assessment) -> None:
 def points_in_words(found: Assessment) -> list[str]:
     """A line for each operating point with a target, and one on calibration."""
     lines = [
-        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.urgent}: sensitivity "
-        f"{point.judged.sensitivity.in_words} at specificity {point.judged.specificity.in_words}. {point.verdict.partition(':')[0]}"
+        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.positive_class}: sensitivity "
+        f"{point.evaluated.sensitivity.in_words} at specificity {point.evaluated.specificity.in_words}. "
+        f"{point.verdict.partition(':')[0]}"
         for point in found.operating_points
         if point.rule.target is not None and found.triage
     ]

@@ -37,8 +37,8 @@ def run_job(composed: DictConfig) -> float | None:
         end = run_experiment(typed(composed), replace(provenance, job=job), progress)
         kind: Kind = "before" if end.was_finished else "finished"
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
-    except UserError as mistake:
-        found = replace(found, kind="mistake", reason=str(mistake))
+    except UserError as error:
+        found = replace(found, kind="rejected", reason=str(error))
     except RunFailed as failure:
         found = replace(found, reason=str(failure))
     except Exception as error:
@@ -57,7 +57,7 @@ def _told(outcome: Outcome, plan: Plan) -> str:
     said = {
         "finished": f"{plan.metric} {objective}, {duration(outcome.seconds)}",
         "before": f"{plan.metric} {objective}, finished before",
-        "mistake": f"REFUSED, {outcome.reason}",
+        "rejected": f"REJECTED, {outcome.reason}",
         "failed": f"FAILED, {outcome.reason}",
     }[outcome.kind]
     left = time_left(done, plan.count, plan.at_once)

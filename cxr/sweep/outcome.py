@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["finished", "before", "mistake", "failed"]
+Kind = Literal["finished", "before", "rejected", "failed"]
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         try:
             composed, provenance = compose(job)
             jobs.append((typed(composed), provenance))
-        except UserError as mistake:
-            raise UserError(f"job {' '.join(job)}: {mistake}") from None
+        except UserError as error:
+            raise UserError(f"job {' '.join(job)}: {error}") from None
     common = jobs[0][0] if jobs else typed(expansion.common)
     if expansion.jobs is None:
         identity = [config_fingerprint(common), expansion.search, *overrides]

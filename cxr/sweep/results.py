@@ -63,8 +63,8 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     if not frame.empty:
         wide_console().print(_table(plan, frame))
     for outcome in outcomes:
-        if outcome.kind in ("failed", "mistake"):
-            out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was refused'}: {outcome.reason}")
+        if outcome.kind in ("failed", "rejected"):
+            out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
     missing = plan.count - len(outcomes)
     if missing:
         out.print(f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped")

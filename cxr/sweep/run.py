@@ -101,4 +101,4 @@ def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> int:
     kinds = {outcome.kind for outcome in outcomes}
     if "failed" in kinds or len(outcomes) < plan.count:
         return 1
-    return 2 if "mistake" in kinds else 0
+    return 2 if "rejected" in kinds else 0

@@ -41,19 +41,19 @@ def engine_version(name: Name) -> str:
     return f"{name} {metadata.version(name)}{' on a GPU' if on_gpu else ''}"
 
 
-def make_engine(name: Name, lower: keras.Model, dtype: str, threads: int) -> Engine:
-    """An engine for the frozen part `lower`, from grey levels (n, size, size, 3) to activations of type `dtype`."""
+def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> Engine:
+    """An engine for the frozen part `frozen`, from grey levels (n, size, size, 3) to activations of type `dtype`."""
     if name == "openvino":
-        return _openvino(compile_openvino(lower, dtype, threads))
-    return _tensorflow(_constant_graph(lower, dtype, BATCHES["tensorflow"]))
+        return _openvino(compile_openvino(frozen, dtype, threads))
+    return _tensorflow(_constant_graph(frozen, dtype, BATCHES["tensorflow"]))
 
 
-def _constant_graph(lower: keras.Model, dtype: str, batch: int) -> Any:
+def _constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
     """The frozen part as one TensorFlow function with its weights inside, which both libraries run faster than Keras does."""
-    size = lower.input.shape[1]
+    size = frozen.input.shape[1]
 
     def forward(grey: tf.Tensor) -> tf.Tensor:
-        return tf.cast(lower(tf.repeat(grey, 3, axis=-1), training=False), dtype)
+        return tf.cast(frozen(tf.repeat(grey, 3, axis=-1), training=False), dtype)
 
     compiled = tf.function(forward, input_signature=[tf.TensorSpec((batch, size, size, 1), tf.float32)], autograph=False)
     return convert_variables_to_constants_v2(compiled.get_concrete_function())
@@ -77,7 +77,7 @@ def openvino_core() -> Any:
     return Core()
 
 
-def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
+def compile_openvino(frozen: keras.Model, dtype: str, threads: int) -> Any:
     """The frozen part as OpenVINO's compiled model, in float32 as asked: on some CPUs the library would take bfloat16.
 
     A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
@@ -87,7 +87,7 @@ def compile_openvino(lower: keras.Model, dtype: str, threads: int) -> Any:
     core = openvino_core()
     with TemporaryDirectory(prefix="cxr-") as folder:
         path = Path(folder) / "frozen.pb"
-        path.write_bytes(_constant_graph(lower, dtype, BATCHES["openvino"]).graph.as_graph_def().SerializeToString())
+        path.write_bytes(_constant_graph(frozen, dtype, BATCHES["openvino"]).graph.as_graph_def().SerializeToString())
         model = core.read_model(path)
     asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
     return core.compile_model(model, "CPU", {**asked, "ENABLE_CPU_PINNING": False})

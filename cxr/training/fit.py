@@ -19,7 +19,7 @@ from cxr.errors import TrainingDiverged
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
-from cxr.model.partition import cut
+from cxr.model.partition import partition
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
@@ -96,11 +96,11 @@ def fit(
     for phase in phases[reached:]:
         apply_freeze(network.trainee, phase.trainable_from, config.freeze.batch_norm)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
-        halves = cut(network.trainee, phase.trainable_from) if cache else None
+        parts = partition(network.trainee, phase.trainable_from) if cache else None
         part: keras.Model = network.trainee
         inputs: Inputs = Images(viewer)
-        if cache and halves:
-            part, inputs = halves.upper, Activations(FrozenPart(halves, viewer, config), cache, watcher.computing, work)
+        if cache and parts:
+            part, inputs = parts.trainable, Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
         steps_per_epoch = -(-len(data.train) // config.training.batch_size)
         optimizer = make_optimizer(config, network.trainee, phase.epochs * steps_per_epoch)
         steps = Steps(part, inputs, data.targets, loss, optimizer)
@@ -112,7 +112,7 @@ def fit(
             epoch, rate = len(history.epochs), learning_rate(single_optimizers(optimizer)[0])
             order, view = shuffled(data.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch)
             trained = steps.train(order, view, config.training.batch_size, watcher.on_images)
-            course.end_epoch(trained, steps.judge(data.val, config.evaluation.batch_size), rate)
+            course.end_epoch(trained, steps.evaluate(data.val, config.evaluation.batch_size), rate)
         assign(trained_weights(network), course.best)
     return Fitted(history, work, lambda rows: steps.predict(rows, config.evaluation.batch_size))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cxr.config.schema import Config
 from cxr.data.images.image_file import DECODER
 from cxr.data.views import MOVER, Viewer
-from cxr.model.partition import Cut, weights_hash
+from cxr.model.partition import Partition, weights_hash
 from cxr.system import cores
 from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
 
@@ -21,16 +21,16 @@ _LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some
 class FrozenPart:
     """What lies under the freeze boundary: it never changes, so each image and view needs it once."""
 
-    def __init__(self, cut: Cut, viewer: Viewer, config: Config) -> None:
-        self.cut, self.viewer, self.config = cut, viewer, config
-        self.shape: tuple[int, ...] = tuple(cut.lower.output.shape[1:])
+    def __init__(self, partition: Partition, viewer: Viewer, config: Config) -> None:
+        self.partition, self.viewer, self.config = partition, viewer, config
+        self.shape: tuple[int, ...] = tuple(partition.frozen.output.shape[1:])
         self.dtype = "float16" if config.training.precision == "mixed_float16" else "float32"
         self.engine_name = choose_engine(config.engine, config.training.precision)
 
     @cached_property
     def _engine(self) -> Engine:
         # All cores, also beside other jobs: those that need the same activations wait for these.
-        return make_engine(self.engine_name, self.cut.lower, self.dtype, self.config.training.threads or cores())
+        return make_engine(self.engine_name, self.partition.frozen, self.dtype, self.config.training.threads or cores())
 
     @cached_property
     def _same_for_all_views(self) -> dict[str, Any]:
@@ -39,13 +39,13 @@ class FrozenPart:
             "decoder": DECODER,
             "image_size": backbone.image_size,
             "input_range": list(backbone.input_range),
-            "weights": weights_hash(self.cut.lower),
-            "boundary": self.cut.boundary,
+            "weights": weights_hash(self.partition.frozen),
+            "boundary": self.partition.boundary,
             "precision": self.config.training.precision,
             "engine": engine_version(self.engine_name),
         }
 
-    def recipe(self, view: int | None) -> dict[str, Any]:
+    def cache_key(self, view: int | None) -> dict[str, Any]:
         """All that an image's activations depend on, beside its pixels: nothing else may change them."""
         augment = None
         if view is not None:

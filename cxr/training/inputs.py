@@ -40,7 +40,7 @@ class Inputs(Protocol):
 
 
 class Images:
-    """Whole images, for a network that is not cut: grey levels (size, size, 1) float32."""
+    """Whole images, for a network that is not partition: grey levels (size, size, 1) float32."""
 
     dtype = "float32"
 
@@ -119,10 +119,10 @@ class Activations:
 
     def _find(self, rows: NDArray[np.int64], view: int | None) -> Rows | None:
         hashes = [self.frozen.viewer.hashes[row] for row in rows]
-        recipe = self.frozen.recipe(view)
+        key = self.frozen.cache_key(view)
         try:
             kept = self.cache.rows(
-                "activations", recipe, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
+                "activations", key, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
             )
             return kept.rows
         except CacheUnusable as why:

@@ -29,7 +29,7 @@ class Score:
 
 
 class Steps:
-    """Training and judging of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
+    """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
     The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order.
     """
@@ -54,7 +54,7 @@ class Steps:
             optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
             return losses, logits
 
-        def judge(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def evaluate(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = logits_of(batch, training=False)
             return loss(target, logits), logits
 
@@ -70,16 +70,16 @@ class Steps:
 
         over = _over_vectors if len(inputs.shape) == 1 else _over_arrays
         self._train = over(counted(update), images, classes)
-        self._judge = over(counted(judge), images, classes)
+        self._evaluate = over(counted(evaluate), images, classes)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
         """One epoch: an update for each `batch_size` rows, in their order."""
         return self._run(self._train, rows, view, batch_size, on_progress)
 
-    def judge(self, rows: NDArray[np.int64], batch_size: int) -> Score:
+    def evaluate(self, rows: NDArray[np.int64], batch_size: int) -> Score:
         """Loss and accuracy on rows as they are, without any change to the network."""
-        return self._run(self._judge, rows, None, batch_size, lambda done, of: None)
+        return self._run(self._evaluate, rows, None, batch_size, lambda done, of: None)
 
     def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
         """Probabilities of rows as they are: (len(rows), classes), each row summing to 1."""

@@ -33,21 +33,21 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     from cxr.data.images.store import read_images
     from cxr.data.views import Viewer
     from cxr.model.network import build_network
-    from cxr.model.partition import cut
+    from cxr.model.partition import partition
     from cxr.model.weights import Weights
     from cxr.progress import Progress
     from cxr.training.engine import BATCHES, compile_openvino
     from cxr.training.frozen import FrozenPart
 
     backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
-    halves = cut(build_network(backbone, 3, Weights(path=Path(images.weights))).trainee, "head")
-    assert halves is not None
+    parts = partition(build_network(backbone, 3, Weights(path=Path(images.weights))).trainee, "head")
+    assert parts is not None
     found = find_images(Config().data, images.root)
     pixels = read_images(found.root, found.paths[:: max(1, len(found.paths) // count)][:count], images.size, Progress().stage)
     augment = AugmentConfig(rotation_degrees=9, translation=0.05, zoom=0.05)
     viewer = Viewer(pixels.images, tuple(fact.sha256 for fact in pixels.facts), augment, 0)
-    frozen = FrozenPart(halves, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
-    compiled = compile_openvino(halves.lower, "float32", cores())
+    frozen = FrozenPart(parts, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
+    compiled = compile_openvino(parts.frozen, "float32", cores())
     queue = AsyncInferQueue(compiled, 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))  # as many as in cxr
     batch = BATCHES["openvino"]
     noise = np.random.default_rng(0).uniform(0, 255, (batch, images.size, images.size, 1)).astype(np.float32)

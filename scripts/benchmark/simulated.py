@@ -67,9 +67,9 @@ class Seconds:
 def evaluation_seconds(count: int) -> Seconds:
     """Assess so many predictions, with five sources, as a run does."""
     sources = pd.DataFrame({"source": np.random.default_rng(0).choice(list("abcde"), count)})
-    judged = predictions(2, count)
+    evaluated = predictions(2, count)
     started = time.perf_counter()
-    found = assess(Evidence(predictions(1, count), judged, "test", judged.ids, sources), EvaluationConfig())
+    found = assess(Evidence(predictions(1, count), evaluated, "test", evaluated.ids, sources), EvaluationConfig())
     counted = time.perf_counter()
-    pictures_of(assessment_figures(judged, found), EvaluationConfig().figure_dpi)
+    pictures_of(assessment_figures(evaluated, found), EvaluationConfig().figure_dpi)
     return Seconds(counted - started, time.perf_counter() - counted)

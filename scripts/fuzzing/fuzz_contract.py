@@ -43,17 +43,17 @@ def check_table(rng: Random, file: Path, root: Path) -> bool:
     data.classes = seldom(None, ["ill", "well"], ["WELL", "other", "ill"])
     data.merge = seldom({}, {"ill": ["well", "other"]}, {"both": ["ill", "s"]})
     try:
-        listing = read_table(file, root, data)
-    except UserError as mistake:
-        lines = str(mistake).splitlines()
+        image_list = read_table(file, root, data)
+    except UserError as error:
+        lines = str(error).splitlines()
     else:
         lines = []
     if lines:
         assert len(lines) == 1, f"a UserError of several lines: {' | '.join(lines)}"
         return False
-    assert set(COLUMNS) <= set(listing.images.columns), "a column is missing"
-    assert all(isinstance(cell, str) for cell in listing.images.to_numpy().ravel()), "a cell is not text"
-    assert not any(path.startswith("/") or ".." in Path(path).parts for path in listing.paths), "a path that leaves the root"
+    assert set(COLUMNS) <= set(image_list.images.columns), "a column is missing"
+    assert all(isinstance(cell, str) for cell in image_list.images.to_numpy().ravel()), "a cell is not text"
+    assert not any(path.startswith("/") or ".." in Path(path).parts for path in image_list.paths), "a path that leaves the root"
     return True
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxr.cache.eviction import SPARE_BYTES, entries_of, lock_of, remove
-from cxr.cache.shards import RECIPE, CacheUnusable, Values, indexes, size_of
+from cxr.cache.shards import KEY_FILE, CacheUnusable, Values, indexes, size_of
 from cxr.cache.store import Cache
 from tests.cache.test_store import Computing, keep
 
@@ -23,14 +23,14 @@ def cache(tmp_path: Path) -> Cache:
 
 def names(cache: Cache) -> set[str]:
     """Of the recipes that have rows."""
-    return {entry.recipe["name"] for entry in entries_of(cache.folder) if entry.rows}
+    return {entry.key["name"] for entry in entries_of(cache.folder) if entry.rows}
 
 
 def used_at(cache: Cache, **seconds: float) -> None:
     """Make it that each was last used then."""
     for entry in entries_of(cache.folder):
         for index in indexes(entry.folder):
-            os.utime(index, times=(seconds[entry.recipe["name"]],) * 2)
+            os.utime(index, times=(seconds[entry.key["name"]],) * 2)
 
 
 def bytes_in(cache: Cache) -> int:
@@ -120,14 +120,14 @@ def test_what_is_locked_or_not_ones_own_is_not_removed(cache: Cache, monkeypatch
 
 @pytest.fixture
 def torn(cache: Cache) -> Cache:
-    """A cache with rows under a recipe that can't be read."""
+    """A cache with rows under a key that can't be read."""
     keep(cache, "abc")
-    (entries_of(cache.folder)[0].folder / RECIPE).write_bytes(b"{")
+    (entries_of(cache.folder)[0].folder / KEY_FILE).write_bytes(b"{")
     return cache
 
 
 def test_a_recipe_that_can_not_be_read_does_no_harm(torn: Cache) -> None:
     (entry,) = entries_of(torn.folder)
-    assert (entry.recipe, entry.rows) == ({}, 3)
+    assert (entry.key, entry.rows) == ({}, 3)
     assert entry.bytes > 3 * 16
     assert keep(torn, "abc")[1] == []

@@ -77,7 +77,7 @@ def test_an_id_that_comes_twice_is_computed_once(cache: Cache) -> None:
 def test_another_recipe_is_another_entry(cache: Cache) -> None:
     keep(cache, "ab", "one")
     assert keep(cache, "ab", "other")[1] == list("ab")
-    assert [entry.recipe for entry in entries_of(cache.folder)] == [{"name": "one"}, {"name": "other"}]
+    assert [entry.key for entry in entries_of(cache.folder)] == [{"name": "one"}, {"name": "other"}]
 
 
 def test_nothing_is_asked_for_nothing(cache: Cache) -> None:

@@ -27,8 +27,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     (tmp_path / "seen").mkdir()
     entries: list[tuple[Kind, dict[str, Any]]] = [("decoded", {"image_size": 96}), ("activations", OF_HEAD)]
     entries += [("activations", {**OF_HEAD, "augment": {"seed": 3, "view": view}}) for view in (0, 1)]
-    for kind, recipe in entries:
-        cache.rows(kind, recipe, ["a", "b"], (1000,), np.float32, zeros)
+    for kind, key in entries:
+        cache.rows(kind, key, ["a", "b"], (1000,), np.float32, zeros)
     return cache
 
 

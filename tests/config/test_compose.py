@@ -63,11 +63,11 @@ def test_real_data_brings_the_real_backbone_unless_another_is_named(compose_conf
     assert compose_config().backbone.name == "phantom"
     assert compose_config("data=radiography", "data.root=x").backbone.name == "mobilenet_v2"
     assert compose_config("data=folder", "data.root=x", "backbone=phantom").backbone.name == "phantom"
-    assert compose_config("experiment=seed_protocol", "data=radiography", "data.root=x").backbone.weights == "imagenet"
+    assert compose_config("experiment=original_protocol", "data=radiography", "data.root=x").backbone.weights == "imagenet"
 
 
 def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
-    config = compose_config("experiment=seed_protocol")
+    config = compose_config("experiment=original_protocol")
     assert config.backbone.input_range == [0, 1]
     assert (config.backbone.dropout, config.split.validation, config.split.test) == (0.2, 0.2, 0)
     assert (config.training.epochs, config.training.early_stopping_patience) == (6, 2)
@@ -77,7 +77,7 @@ def test_the_seed_protocol_is_the_seeds(compose_config: Compose) -> None:
 
 
 def test_augmentation_chosen_beside_a_preset_is_all_there_is(compose_config: Compose) -> None:
-    assert changes_nothing(compose_config("experiment=seed_protocol", "augment=none").augment)
+    assert changes_nothing(compose_config("experiment=original_protocol", "augment=none").augment)
 
 
 @pytest.mark.parametrize(

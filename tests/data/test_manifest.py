@@ -13,10 +13,10 @@ from rich.console import Console
 from cxr.cache.rows import Rows
 from cxr.config.schema import ColumnsConfig, Config, DataConfig, SplitConfig
 from cxr.data.dataset import Dataset, read_dataset
-from cxr.data.identity.annotate import describe
-from cxr.data.image_list import listed
-from cxr.data.images.image_file import Decoded
-from cxr.data.images.perceptual import look_of
+from cxr.data.identity.annotate import annotate
+from cxr.data.image_list import image_list_of
+from cxr.data.images.image_file import ImageFacts
+from cxr.data.images.perceptual import perceptual_hashes_of
 from cxr.data.images.store import Pixels
 from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
 from cxr.data.sources.locate import locate_images
@@ -30,9 +30,9 @@ stage = Progress(Console(quiet=True)).stage
 
 def dataset(root: Path, split: SplitConfig | None = None, **data: object) -> Dataset:
     config = Config(data=DataConfig(root=str(root), **data), split=split or SplitConfig())  # type: ignore[arg-type]
-    listing = locate_images(config.data, stage)
-    check_split(listing, config.split)
-    return read_dataset(config, listing, stage)
+    image_list = locate_images(config.data, stage)
+    check_split(image_list, config.split)
+    return read_dataset(config, image_list, stage)
 
 
 def manifest_bytes(root: Path, to: Path) -> bytes:
@@ -127,18 +127,19 @@ def test_a_split_of_the_users_own_that_tears_a_group_stops_the_run(tmp_path: Pat
 
 def test_films_of_a_patient_stay_together_whoever_names_them_and_a_stand_in_is_no_patient() -> None:
     facts = tuple(
-        Decoded(f"{row:064x}", look_of(film(row)), 40, 40, "12-bit MONOCHROME2", "p" if row < 2 else "") for row in range(60)
+        ImageFacts(f"{row:064x}", perceptual_hashes_of(film(row)), 40, 40, "12-bit MONOCHROME2", "p" if row < 2 else "")
+        for row in range(60)
     )
     rows = pd.DataFrame(
         {"path": [f"{row:02}.dcm" for row in range(60)], "label": ["a", "b"] * 30, "group": ["", "g", "g "] + [""] * 57}
     )
-    listing = listed(Path(), ("a", "b"), rows)
-    pixels = Pixels(listing.paths, Rows.of(np.zeros((60, 0), np.uint8)), facts, ())
-    assert describe(listing, pixels).images["group"].value_counts().iloc[0] == 3
-    assert describe(listing, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
+    image_list = image_list_of(Path(), ("a", "b"), rows)
+    pixels = Pixels(image_list.paths, Rows.of(np.zeros((60, 0), np.uint8)), facts, ())
+    assert annotate(image_list, pixels).images["group"].value_counts().iloc[0] == 3
+    assert annotate(image_list, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
     same = tuple(replace(fact, patient="stand-in") for fact in facts)
     with pytest.raises(UserError, match=r"60 of 60 DICOM films have the same PatientID.*data.dicom_patients=false"):
-        describe(listing, replace(pixels, facts=same))
+        annotate(image_list, replace(pixels, facts=same))
 
 
 def film(seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr.config.schema import SplitConfig
-from cxr.data.image_list import Listing, listed
+from cxr.data.image_list import ImageList, image_list_of
 from cxr.data.split import assign_parts, check_groups, check_split
 from cxr.errors import UserError
 
@@ -87,8 +87,8 @@ def test_copies_that_cross_sources_and_images_of_unknown_source_have_no_part() -
     check_groups(images)
 
 
-def listing(rows: list[tuple[str, str, str]], **columns: str) -> Listing:
-    return listed(Path(), ("a", "b"), frame(rows).assign(**columns))
+def image_list(rows: list[tuple[str, str, str]], **columns: str) -> ImageList:
+    return image_list_of(Path(), ("a", "b"), frame(rows).assign(**columns))
 
 
 ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
@@ -97,24 +97,24 @@ ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
 @pytest.mark.parametrize(
     ("images", "split", "answer"),
     [
-        (listing(ENOUGH[:5]), SplitConfig(), "class b has 2 images, too few to split into 3 parts"),
+        (image_list(ENOUGH[:5]), SplitConfig(), "class b has 2 images, too few to split into 3 parts"),
         (
-            listing(ENOUGH),
+            image_list(ENOUGH),
             SplitConfig(method="sources", source="w"),
             "split.source=w is not a source of these images: choose from: x, y",
         ),
-        (listing(ENOUGH, source=""), SplitConfig(method="sources", source="x"), "none is known"),
-        (listing(ENOUGH), SplitConfig(name="column", method="column"), "and 12 images have none"),
-        (listing(ENOUGH, split="train"), SplitConfig(), "keep that with split=column"),
+        (image_list(ENOUGH, source=""), SplitConfig(method="sources", source="x"), "none is known"),
+        (image_list(ENOUGH), SplitConfig(name="column", method="column"), "and 12 images have none"),
+        (image_list(ENOUGH, split="train"), SplitConfig(), "keep that with split=column"),
     ],
 )
-def test_what_can_not_be_split_is_refused_before_anything_is_read(images: Listing, split: SplitConfig, answer: str) -> None:
+def test_what_can_not_be_split_is_refused_before_anything_is_read(images: ImageList, split: SplitConfig, answer: str) -> None:
     with pytest.raises(UserError, match=re.escape(answer)):
         check_split(images, split)
 
 
 def test_two_parts_need_two_images_of_each_class() -> None:
-    check_split(listing(ENOUGH[:5]), SplitConfig(test=0))
+    check_split(image_list(ENOUGH[:5]), SplitConfig(test=0))
 
 
 def test_a_column_of_the_users_own_decides() -> None:

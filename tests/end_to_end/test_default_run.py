@@ -123,12 +123,12 @@ def test_report_page_and_metrics_say_what_the_predictions_say(finished: tuple[Ru
     point = next(each for each in said["operating_points"] if each["rule"]["name"] == "sensitivity_target")
     reached = np.sort(val[val_labels == 0, 0])[::-1][math.ceil(0.95 * (val_labels == 0).sum()) - 1]
     assert point["rule"]["threshold"] == reached == run.data.metrics["test/points/sensitivity_target/threshold"]
-    assert point["judged"]["sensitivity"]["value"] == pytest.approx((p[covid, 0] >= reached).mean())
-    assert point["judged"]["specificity"]["value"] == pytest.approx((p[~covid, 0] < reached).mean())
+    assert point["evaluated"]["sensitivity"]["value"] == pytest.approx((p[covid, 0] >= reached).mean())
+    assert point["evaluated"]["specificity"]["value"] == pytest.approx((p[~covid, 0] < reached).mean())
     assert said["calibration"]["nll"] == pytest.approx(log_loss(labels, p))
     decisions = json.loads((artifacts / "model/decisions.json").read_text())
     assert decisions["temperature"] == said["temperature"]["value"] == run.data.metrics["test/calibration/temperature"]
-    assert said["triage"]["zones"][0]["of_urgent"]["count"] + said["triage"]["zones"][1]["of_urgent"]["count"] <= covid.sum()
+    assert said["triage"]["zones"][0]["of_positives"]["count"] + said["triage"]["zones"][1]["of_positives"]["count"] <= covid.sum()
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:

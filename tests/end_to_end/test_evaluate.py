@@ -28,7 +28,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command, phantoms: 
     table.to_csv(folder / "films.csv", index=False)
     done = run_cxr(
         *("data=manifest", "data.manifest=films.csv", f"data.root={phantoms}", "data.columns.more=[sex,age]", "training.epochs=2"),
-        *("backbone=phantom", "split=three_way", "tracking.run_name=then", "evaluation.resamples=100", "evaluation.heat_images=2"),
+        *(
+            "backbone=phantom",
+            "split=three_way",
+            "tracking.run_name=then",
+            "evaluation.resamples=100",
+            "evaluation.saliency_images=2",
+        ),
         folder=folder,
     )
     assert done.returncode == 0, done.stderr
@@ -63,7 +69,7 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, run_cxr
     said = json.loads((artifacts / "report.json").read_text())
     assert said["assessment"]["operating_points"][1]["rule"]["target"] == 0.5
     assert said["assessment"]["costs"][0] == [0, 40, 40]
-    assert said["facts"]["evaluated"].endswith("from its logged predictions")
+    assert said["context"]["evaluated"].endswith("from its logged predictions")
     assert (artifacts / "evaluation/grad_cam.png").read_bytes() == (before / "evaluation/grad_cam.png").read_bytes()
     assert str(artifacts / "report.html") in done.stdout
     shareable = run_cxr("evaluate", "then", "evaluation=numbers", folder=place)
@@ -101,9 +107,9 @@ def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, run_cxr:
     said = json.loads((artifacts / "report.json").read_text())
     rules = [[each["rule"] for each in one["assessment"]["operating_points"]] for one in (said, source)]
     assert rules[0] == rules[1]  # chosen on the run's validation images, not on these
-    assert said["facts"]["overlap"]["same_pixels"] == seen
-    assert said["facts"]["data"] == source["facts"]["data"]  # what the model learned from
-    assert said["facts"]["other_data"]["flow"].keys() == source["facts"]["data"]["flow"].keys()
+    assert said["context"]["overlap"]["same_pixels"] == seen
+    assert said["context"]["data"] == source["context"]["data"]  # what the model learned from
+    assert said["context"]["other_data"]["flow"].keys() == source["context"]["data"]["flow"].keys()
     assert (artifacts / "evaluation/grad_cam.png").is_file()
 
 

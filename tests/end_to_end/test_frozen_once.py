@@ -18,7 +18,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[P
     folder = tmp_path_factory.mktemp("runs")
     said: list[str] = []
     common = (
-        *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=seed_80_20"),
+        *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=train_val_80_20"),
         "evaluation=numbers",
     )
     for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):

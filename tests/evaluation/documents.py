@@ -11,7 +11,7 @@ from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Model, ReportContext
-from cxr.evaluation.saliency import Heat, RandomisedStage, gallery
+from cxr.evaluation.saliency import RandomisedStage, Saliency, gallery
 from tests.evaluation.made import CLASSES, skilled
 
 MODEL = Model(
@@ -43,27 +43,27 @@ FACTS = ReportContext(
 )
 
 
-def assessed(judged: Predictions, **settings: object) -> Assessment:
+def assessed(evaluated: Predictions, **settings: object) -> Assessment:
     """An assessment with two sources; validation has other images of the same classes."""
-    validation = skilled(7, 200, classes=judged.classes)
-    columns = pd.DataFrame({"source": [f"site {row % 2}" for row in range(len(judged.labels))]})
+    validation = skilled(7, 200, classes=evaluated.classes)
+    columns = pd.DataFrame({"source": [f"site {row % 2}" for row in range(len(evaluated.labels))]})
     quick = EvaluationConfig(resamples=100, **settings)  # type: ignore[arg-type]
-    return assess(Evidence(validation, judged, "test", judged.ids, columns), quick)
+    return assess(Evidence(validation, evaluated, "test", evaluated.ids, columns), quick)
 
 
-def pictured(judged: Predictions, found: Assessment) -> list[Picture]:
+def pictured(evaluated: Predictions, found: Assessment) -> list[Picture]:
     """All figures that follow from predictions, small."""
-    return pictures_of(assessment_figures(judged, found), dpi=50)
+    return pictures_of(assessment_figures(evaluated, found), dpi=50)
 
 
-def document(judged: Predictions, pictures: list[Picture] | None = None, **changes: object) -> Document:
+def document(evaluated: Predictions, pictures: list[Picture] | None = None, **changes: object) -> Document:
     """A whole report; `changes` are fields of its context."""
-    found = assessed(judged)
-    heat = Heat(
-        "out_relu", (3, 3), gallery(judged, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."
+    found = assessed(evaluated)
+    saliency = Saliency(
+        "out_relu", (3, 3), gallery(evaluated, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."
     )
     captions = [Caption(each.name, each.caption, each.alt) for each in pictures or []]
-    return Document(VERSION, replace(FACTS, **changes), found, heat, captions)  # type: ignore[arg-type]
+    return Document(VERSION, replace(FACTS, **changes), found, saliency, captions)  # type: ignore[arg-type]
 
 
 def film(count: int, size: int = 40) -> np.ndarray:

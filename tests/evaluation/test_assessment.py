@@ -18,9 +18,9 @@ from tests.evaluation.made import any_pairs, skilled
 QUICK = EvaluationConfig(resamples=100)
 
 
-def assessed(validation: Predictions, judged: Predictions, settings: EvaluationConfig = QUICK) -> Assessment:
-    columns = pd.DataFrame({"source": [f"site {row % 3}" for row in range(len(judged.labels))]})
-    return assess(Evidence(validation, judged, "test", judged.ids, columns), settings)
+def assessed(validation: Predictions, evaluated: Predictions, settings: EvaluationConfig = QUICK) -> Assessment:
+    columns = pd.DataFrame({"source": [f"site {row % 3}" for row in range(len(evaluated.labels))]})
+    return assess(Evidence(validation, evaluated, "test", evaluated.ids, columns), settings)
 
 
 @given(pair=any_pairs())
@@ -34,19 +34,19 @@ def test_whatever_was_predicted_there_are_numbers_or_reasons(pair: tuple[Predict
     for name, each in found.estimates.items():
         assert each.value is not None or each.why_not, name
     for point in found.operating_points:
-        for rate in (point.judged.sensitivity, point.judged.specificity, point.judged.ppv, point.judged.npv):
+        for rate in (point.evaluated.sensitivity, point.evaluated.specificity, point.evaluated.ppv, point.evaluated.npv):
             assert rate.value is not None or rate.why_not
         assert point.verdict
     assert found.triage is not None
     assert sum(sum(zone.images.values()) for zone in found.triage.zones) == found.images
     for work in found.triage.workload:
-        for each in (work.fast_track, work.review, work.routine, work.missed, work.urgent_of_fast_track):
+        for each in (work.fast_track, work.review, work.routine, work.missed, work.positives_of_fast_track):
             assert each.value is not None or each.why_not
 
 
 def test_parts_of_an_assessment_agree_with_each_other() -> None:
     found = assessed(skilled(1), skilled(2))
-    argmax = found.operating_points[0].judged
+    argmax = found.operating_points[0].evaluated
     assert argmax.sensitivity == found.estimates["covid/sensitivity"]
     assert argmax.ppv == found.estimates["covid/ppv"]
     assert found.calibration.brier == pytest.approx(found.estimates["brier"].value)
@@ -55,7 +55,7 @@ def test_parts_of_an_assessment_agree_with_each_other() -> None:
     assert np.trace(found.confusion) == found.estimates["accuracy"].count
     fast = next(point for point in found.operating_points if point.rule.name == "specificity_target")
     assert found.triage is not None
-    assert found.triage.zones[0].of_urgent == fast.judged.sensitivity
+    assert found.triage.zones[0].of_positives == fast.evaluated.sensitivity
     assert sum(each.images for each in found.subgroups) == 300
     numbers = numbers_of(found)
     assert numbers["points/argmax/sensitivity"] == found.estimates["covid/sensitivity"].value
@@ -64,10 +64,10 @@ def test_parts_of_an_assessment_agree_with_each_other() -> None:
 
 
 def test_the_order_of_the_images_changes_nothing() -> None:
-    validation, judged = skilled(1), skilled(2)
+    validation, evaluated = skilled(1), skilled(2)
     order = np.random.default_rng(0).permutation(300)
-    there = assess(Evidence(validation, judged, "test", judged.ids, pd.DataFrame(index=range(300))), QUICK)
-    back = judged.only(order)
+    there = assess(Evidence(validation, evaluated, "test", evaluated.ids, pd.DataFrame(index=range(300))), QUICK)
+    back = evaluated.only(order)
     here = assess(Evidence(validation.only(order[::-1]), back, "test", back.ids, pd.DataFrame(index=range(300))), QUICK)
     assert here.operating_points[1].rule == there.operating_points[1].rule
     assert here.estimates["auc_macro_ovr"].low == pytest.approx(there.estimates["auc_macro_ovr"].low)
@@ -97,14 +97,14 @@ def test_where_nothing_is_left_to_judge_that_is_said() -> None:
     assert any("of 150 groups" in note for note in pairs.notes)
 
 
-def test_without_an_urgent_class_the_rest_is_there_and_the_way_is_told() -> None:
+def test_without_a_positive_class_the_rest_is_there_and_the_way_is_told() -> None:
     classes = ("ankle", "knee")
     found = assessed(skilled(1, classes=classes), skilled(2, classes=classes))
     assert (found.triage, found.decision_curve, found.operating_points) == (None, None, [])
-    assert "evaluation.urgent=CLASS" in found.no_urgent
+    assert "evaluation.urgent=CLASS" in found.no_positive_class
     named = assessed(skilled(1, classes=classes), skilled(2, classes=classes), EvaluationConfig(resamples=100, urgent="Knee"))
     assert named.triage is not None
-    assert (named.triage.urgent, named.triage.routine) == ("knee", None)
+    assert (named.triage.positive_class, named.triage.normal_class) == ("knee", None)
     assert named.triage.zones[2].of_others.count == 0
 
 

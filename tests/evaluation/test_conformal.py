@@ -6,7 +6,7 @@ from crepes import ConformalClassifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr.evaluation.conformal import conformal_sets, conformal_thresholds, judge_sets
+from cxr.evaluation.conformal import conformal_sets, conformal_thresholds, evaluate_sets
 from tests.evaluation.made import skilled
 
 
@@ -28,7 +28,7 @@ def test_the_true_class_is_missed_no_more_often_than_promised() -> None:
     missed = np.zeros(3)
     for seed in range(60):
         validation, test = skilled(seed, 250, skill=1.0), skilled(10_000 + seed, 2000, skill=1.0)
-        found = judge_sets(test, conformal_thresholds(validation, 0.1), 0.1)
+        found = evaluate_sets(test, conformal_thresholds(validation, 0.1), 0.1)
         missed += [1 - (each.value or 0) for each in found.coverage.values()]
     assert (missed / 60 < 0.1 + 0.01).all()  # at least 90 % on average over validation sets
     assert (missed / 60 > 0.05).all()  # and not by saying everything
@@ -37,9 +37,9 @@ def test_the_true_class_is_missed_no_more_often_than_promised() -> None:
 def test_too_few_images_of_a_class_put_it_into_every_set_and_that_is_said() -> None:
     validation = skilled(1, 300)
     few = validation.only(np.r_[np.flatnonzero(validation.labels == 0)[:18], np.flatnonzero(validation.labels)])
-    found = judge_sets(skilled(2), conformal_thresholds(few, 0.05), 0.05)  # 19 are needed
+    found = evaluate_sets(skilled(2), conformal_thresholds(few, 0.05), 0.05)  # 19 are needed
     assert found.too_few == ["covid"]
     assert found.coverage["covid"].value == 1
     enough = validation.only(np.r_[np.flatnonzero(validation.labels == 0)[:19], np.flatnonzero(validation.labels)])
-    assert judge_sets(skilled(2), conformal_thresholds(enough, 0.05), 0.05).too_few == []
+    assert evaluate_sets(skilled(2), conformal_thresholds(enough, 0.05), 0.05).too_few == []
     assert found.mean_size == pytest.approx(conformal_sets(skilled(2), conformal_thresholds(few, 0.05)).sum(axis=1).mean())

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 from cxr.evaluation.operating_points import (
     choose_rules,
     decisions,
-    judge_rules,
+    evaluate_rules,
     needed_to_show,
     rates,
     threshold_for_sensitivity,
@@ -40,7 +40,7 @@ def test_rules_come_from_validation_alone_and_are_judged_elsewhere() -> None:
     validation, test = skilled(1), skilled(2)
     rules = choose_rules(validation, 0, 0.95, 0.99, COSTS, 1.3)
     assert [rule.name for rule in rules] == ["argmax", "sensitivity_target", "specificity_target", "least_cost"]
-    points = judge_rules(rules, validation, test, 0, COSTS, test.ids, 200)
+    points = evaluate_rules(rules, validation, test, 0, COSTS, test.ids, 200)
     sensitive, specific = points[1], points[2]
     assert sensitive.on_validation.sensitivity.value is not None
     assert sensitive.on_validation.sensitivity.value >= 0.95
@@ -49,10 +49,10 @@ def test_rules_come_from_validation_alone_and_are_judged_elsewhere() -> None:
     for point in points:
         called = decisions(point.rule, test, 0) == 0
         truth = test.labels == 0
-        assert point.judged.sensitivity.value == pytest.approx(recall_score(truth, called))
-        assert point.judged.specificity.value == pytest.approx(recall_score(~truth, ~called))
-        assert point.judged.ppv.value == pytest.approx(precision_score(truth, called))
-        assert point.judged.npv.value == pytest.approx(precision_score(~truth, ~called))
+        assert point.evaluated.sensitivity.value == pytest.approx(recall_score(truth, called))
+        assert point.evaluated.specificity.value == pytest.approx(recall_score(~truth, ~called))
+        assert point.evaluated.ppv.value == pytest.approx(precision_score(truth, called))
+        assert point.evaluated.npv.value == pytest.approx(precision_score(~truth, ~called))
         assert point.cost_per_image.value == pytest.approx((decisions(point.rule, test, 0) != test.labels).mean())
 
 
@@ -69,7 +69,7 @@ def test_equal_costs_decide_for_the_most_probable_class_and_dear_misses_against_
     assert called.sum() > (shown.predicted == 0).sum()
 
 
-def test_what_a_threshold_does_not_call_urgent_is_the_most_probable_of_the_others() -> None:
+def test_what_a_threshold_does_not_call_positive_is_the_most_probable_of_the_others() -> None:
     shown = made(np.array([0, 1]), np.array([[0.6, 0.1, 0.3], [0.2, 0.5, 0.3]]))
     (rule,) = (rule for rule in choose_rules(shown, 0, 0.5, 0.5, COSTS, 1) if rule.name == "sensitivity_target")
     assert rule.threshold == 0.6
@@ -79,15 +79,15 @@ def test_what_a_threshold_does_not_call_urgent_is_the_most_probable_of_the_other
 def test_the_verdict_says_plainly_whether_a_target_is_shown() -> None:
     chose, judges, poor = skilled(1, 2000, skill=5), skilled(3, 2000, skill=5), skilled(2, 300, skill=0.5)
     eager, strict = choose_rules(chose, 0, 0.999, 0.8, COSTS, 1), choose_rules(chose, 0, 0.95, 0.99, COSTS, 1)
-    shown = judge_rules(eager, chose, judges, 0, COSTS, judges.ids, 100)[2]
+    shown = evaluate_rules(eager, chose, judges, 0, COSTS, judges.ids, 100)[2]
     assert shown.verdict.startswith("Missed: specificity") or shown.verdict.startswith("Shown: the whole interval of specificity")
-    assert (shown.verdict.startswith("Shown")) == ((shown.judged.specificity.low or 0) >= 0.8)
-    missed = judge_rules(strict, chose, poor, 0, COSTS, poor.ids, 100)[1]
+    assert (shown.verdict.startswith("Shown")) == ((shown.evaluated.specificity.low or 0) >= 0.8)
+    missed = evaluate_rules(strict, chose, poor, 0, COSTS, poor.ids, 100)[1]
     assert missed.verdict.startswith("Missed: sensitivity is ")
     assert "To show it with" in missed.verdict
     others = poor.only(np.flatnonzero(poor.labels))
-    none = judge_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
-    assert none.verdict == "Can't be judged: no image is of the urgent class."
+    none = evaluate_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
+    assert none.verdict == "Can't be evaluated: no image is of the positive class."
 
 
 @given(target=st.floats(0.5, 0.99), images=st.integers(1, 400))
@@ -100,4 +100,4 @@ def test_what_would_have_to_be_seen_is_the_least_that_shows_a_target(target: flo
 def test_without_validation_images_of_the_class_there_is_no_threshold_for_it() -> None:
     shown = skilled(1).only(np.flatnonzero(skilled(1).labels))
     assert "sensitivity_target" not in [rule.name for rule in choose_rules(shown, 0, 0.9, 0.9, COSTS, 1)]
-    assert rates(np.zeros(3, bool), np.ones(3, bool)).specificity.why_not == "every image is of the urgent class"
+    assert rates(np.zeros(3, bool), np.ones(3, bool)).specificity.why_not == "every image is of the positive class"

@@ -1,9 +1,9 @@
-"""Heat maps as arrays: which images, how alike, and what that means."""
+"""Saliency maps as arrays: which images, how rank_correlation, and what that means."""
 
 import numpy as np
 import pytest
 
-from cxr.evaluation.saliency import RandomisedStage, alike, drawn, gallery, shown, verdict
+from cxr.evaluation.saliency import RandomisedStage, drawn, gallery, rank_correlation, scaled_to_one, verdict
 from tests.evaluation.made import skilled
 
 
@@ -22,19 +22,19 @@ def test_the_gallery_has_right_and_wrong_cases_of_each_class_whatever_the_order(
 
 
 def test_maps_are_shown_from_0_to_1_and_flat_ones_as_nothing() -> None:
-    found = shown(np.array([[[-1.0, 2.0], [4.0, 0.0]], [[-1.0, -1.0], [-1.0, -1.0]]], np.float32))
+    found = scaled_to_one(np.array([[[-1.0, 2.0], [4.0, 0.0]], [[-1.0, -1.0], [-1.0, -1.0]]], np.float32))
     assert found.tolist() == [[[0, 0.5], [1, 0]], [[0, 0], [0, 0]]]
 
 
 def test_likeness_is_a_rank_correlation_and_flat_maps_have_none() -> None:
     rng = np.random.default_rng(0)
     maps = rng.normal(size=(4, 7, 7)).astype(np.float32)
-    assert alike(maps, maps) == pytest.approx(1)
-    assert alike(maps, np.exp(maps)) == pytest.approx(1)
-    assert alike(maps, -maps) == pytest.approx(-1)
+    assert rank_correlation(maps, maps) == pytest.approx(1)
+    assert rank_correlation(maps, np.exp(maps)) == pytest.approx(1)
+    assert rank_correlation(maps, -maps) == pytest.approx(-1)
     half = np.concatenate([maps[:2], np.zeros_like(maps[:2])])
-    assert alike(maps, half) == pytest.approx(1)
-    assert alike(maps, np.zeros_like(maps)) is None
+    assert rank_correlation(maps, half) == pytest.approx(1)
+    assert rank_correlation(maps, np.zeros_like(maps)) is None
 
 
 def test_the_verdict_follows_from_what_is_left_when_all_weights_are_shuffled() -> None:

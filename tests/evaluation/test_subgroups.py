@@ -28,7 +28,7 @@ def test_numbers_are_those_of_the_images_worst_first_and_small_ones_are_marked()
         for rule in RULES:
             assert each.rates[rule.name].sensitivity.count == ((decisions(rule, some, 0) == 0) & urgent).sum()
         zones = ZONES[np.flatnonzero(site == each.value)]
-        assert each.zones["routine"] == {"urgent": ((zones == 2) & urgent).sum(), "others": ((zones == 2) & ~urgent).sum()}
+        assert each.zones["routine"] == {"positives": ((zones == 2) & urgent).sum(), "others": ((zones == 2) & ~urgent).sum()}
 
 
 def test_numbers_are_told_by_quarters_and_what_is_missing_as_unknown() -> None:

@@ -6,10 +6,10 @@ import pytest
 from cxr.evaluation.estimates import proportion
 from cxr.evaluation.operating_points import rates
 from cxr.evaluation.roles import Roles
-from cxr.evaluation.triage import ZONES, Zone, judge_triage, predictive_values, workload, zones_of
+from cxr.evaluation.triage import ZONES, Zone, evaluate_triage, predictive_values, workload, zones_of
 from tests.evaluation.made import made, skilled
 
-ROLES = Roles(urgent=0, routine=1)
+ROLES = Roles(positive_class=0, normal_class=1)
 SETS = np.array([0.1, 0.2, 0.3])  # probabilities that put a class into a set
 
 
@@ -42,10 +42,10 @@ def test_workload_by_hand_adds_up_to_all_patients() -> None:
     found = workload(zones, 0.1)
     assert found.fast_track.value == pytest.approx(100 * 0.6 + 900 * 0.01)
     assert found.missed.value == pytest.approx(4)
-    assert found.urgent_of_fast_track.value == pytest.approx(60 / 69)
+    assert found.positives_of_fast_track.value == pytest.approx(60 / 69)
     assert sum(each.value or 0 for each in (found.fast_track, found.review, found.routine)) == pytest.approx(1000)
-    assert found.missed.low == pytest.approx(100 * (zones[2].of_urgent.low or 0))
-    low, high = found.urgent_of_fast_track.low, found.urgent_of_fast_track.high
+    assert found.missed.low == pytest.approx(100 * (zones[2].of_positives.low or 0))
+    low, high = found.positives_of_fast_track.low, found.positives_of_fast_track.high
     assert low is not None
     assert high is not None
     assert low < 60 / 69 < high
@@ -76,13 +76,13 @@ def test_what_never_happens_has_a_reason_and_no_number() -> None:
     ppv, npv = predictive_values(rates(np.zeros(20, bool), np.arange(20) < 5), 0.1)
     assert (ppv.value, ppv.why_not) == (None, "it never happened on these images")
     assert npv.value == pytest.approx(0.9)
-    none_urgent = rates(np.zeros(20, bool), np.zeros(20, bool))
-    assert predictive_values(none_urgent, 0.1)[0].why_not == "no image is of the urgent class"
+    none_positive = rates(np.zeros(20, bool), np.zeros(20, bool))
+    assert predictive_values(none_positive, 0.1)[0].why_not == "no image is of the positive class"
 
 
 def test_zones_are_counted_by_class() -> None:
     shown = skilled(1)
     zones = zones_of(shown, ROLES, 0.9, 0.15, SETS, False)
-    found = judge_triage(shown, ROLES, zones, [], [0.1], False)
+    found = evaluate_triage(shown, ROLES, zones, [], [0.1], False)
     assert sum(sum(each.images.values()) for each in found.zones) == 300
-    assert found.zones[2].images["COVID"] == found.zones[2].of_urgent.count == ((zones == 2) & (shown.labels == 0)).sum()
+    assert found.zones[2].images["COVID"] == found.zones[2].of_positives.count == ((zones == 2) & (shown.labels == 0)).sum()

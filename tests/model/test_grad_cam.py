@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cxr.config.schema import BackboneConfig
 from cxr.model.freeze import apply_freeze
-from cxr.model.grad_cam import STAGES, camera, heat_maps, randomised
+from cxr.model.grad_cam import STAGES, grad_cam, randomised, saliency_maps
 from cxr.model.network import build_network
 from cxr.model.saved import SavedModel, load_model, save_model
 from cxr.model.weights import Weights
@@ -33,7 +33,7 @@ def grey(saved: SavedModel, count: int) -> np.ndarray:
 def test_for_a_linear_head_on_pooled_features_it_is_the_class_activation_map(saved: SavedModel) -> None:
     # Selvaraju et al. 2017, appendix A: then the weights of the maps are those of the class, by the number of places.
     films, classes = grey(saved, 5), np.array([0, 1, 2, 1, 0])
-    found = heat_maps(camera(saved), films, classes)
+    found = saliency_maps(grad_cam(saved), films, classes)
     maps = keras.Model(saved.model.input, saved.model.get_layer("out_relu").output)
     features = maps(tf.repeat(tf.cast(films, tf.float32), 3, axis=-1), training=False).numpy()
     kernel = saved.model.get_layer("logits").get_weights()[0]
@@ -46,15 +46,15 @@ def test_for_a_linear_head_on_pooled_features_it_is_the_class_activation_map(sav
 @pytest.mark.parametrize("trainable_from", ["head", "block_16", "Conv1"])
 def test_any_freeze_depth_has_the_same_maps(saved: SavedModel, trainable_from: str) -> None:
     films, classes = grey(saved, 3), np.array([0, 1, 2])
-    before = heat_maps(camera(saved), films, classes)
+    before = saliency_maps(grad_cam(saved), films, classes)
     apply_freeze(saved.model, trainable_from, "train")
-    np.testing.assert_allclose(heat_maps(camera(saved), films, classes), before, atol=1e-6)
+    np.testing.assert_allclose(saliency_maps(grad_cam(saved), films, classes), before, atol=1e-6)
 
 
 def test_stages_shuffle_more_and_more_and_then_all_is_as_it_was(saved: SavedModel) -> None:
     before = [value.copy() for value in saved.model.get_weights()]
     changed = []
-    for name in randomised(camera(saved)):
+    for name in randomised(grad_cam(saved)):
         now = saved.model.get_weights()
         changed.append(sum(not np.array_equal(one, other) for one, other in zip(before, now, strict=True)))
         for one, other in zip(before, now, strict=True):
@@ -69,7 +69,7 @@ def test_stages_shuffle_more_and_more_and_then_all_is_as_it_was(saved: SavedMode
 
 def test_weights_come_back_when_the_check_is_cut_off(saved: SavedModel) -> None:
     before = [value.copy() for value in saved.model.get_weights()]
-    stages = randomised(camera(saved))
+    stages = randomised(grad_cam(saved))
     next(stages)
     stages.close()  # type: ignore[attr-defined]
     for one, other in zip(before, saved.model.get_weights(), strict=True):
@@ -85,4 +85,4 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         model = load_model(tmp_path / f"{number}.keras")
         assert model.probabilities(np.ones((2, 8, 8, 1), np.float32)).shape == (2, 2)
         with pytest.raises(ValueError, match="no feature map that logits and a softmax follow"):
-            camera(model)
+            grad_cam(model)

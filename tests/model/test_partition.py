@@ -1,4 +1,4 @@
-"""The cut: two halves that make the whole, at every depth, with the frozen layers below and the others above."""
+"""The partition: two parts that make the whole, at every depth, with the frozen layers below and the others above."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from cxr.config.schema import BACKBONE_BLOCKS, BackboneConfig
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network, build_network
-from cxr.model.partition import cut, weights_hash
+from cxr.model.partition import partition, weights_hash
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 
 
@@ -17,25 +17,25 @@ def network() -> Network:
 
 
 @pytest.mark.parametrize("trainable_from", [*BACKBONE_BLOCKS[1:], "head"])
-def test_the_halves_make_the_whole(trainable_from: str, network: Network) -> None:
+def test_both_parts_together_are_the_whole_network(trainable_from: str, network: Network) -> None:
     grey = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     apply_freeze(network.trainee, trainable_from, "train")
-    halves = cut(network.trainee, trainable_from)
-    assert halves is not None
-    assert halves.lower.trainable_weights == []
-    assert {weight.path for weight in halves.upper.trainable_weights} == {w.path for w in network.trainee.trainable_weights}
+    parts = partition(network.trainee, trainable_from)
+    assert parts is not None
+    assert parts.frozen.trainable_weights == []
+    assert {weight.path for weight in parts.trainable.trainable_weights} == {w.path for w in network.trainee.trainable_weights}
     whole = keras.ops.convert_to_numpy(network.trainee(grey))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(halves.upper(halves.lower(grey))), whole)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(parts.trainable(parts.frozen(grey))), whole)
 
 
 def test_nothing_frozen_is_nothing_to_cut(network: Network) -> None:
-    assert cut(network.trainee, "Conv1") is None
+    assert partition(network.trainee, "Conv1") is None
 
 
 def test_under_the_head_lie_pooled_vectors(network: Network) -> None:
-    halves = cut(network.trainee, "head")
-    assert halves is not None
-    assert (halves.boundary, halves.lower.output.shape[1:]) == ("pooled", (1280,))
+    parts = partition(network.trainee, "head")
+    assert parts is not None
+    assert (parts.boundary, parts.frozen.output.shape[1:]) == ("pooled", (1280,))
 
 
 def test_the_hash_is_of_every_weight(network: Network) -> None:

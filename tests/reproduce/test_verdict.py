@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr.evaluation.predictions import Predictions
-from cxr.reproduce.verdict import Kind, judge_again, verdict_on
+from cxr.reproduce.verdict import Kind, compare_again, verdict_on
 from cxr.tracking.search import LoggedRun
 
 CLASSES = ("COVID", "Normal")
@@ -76,7 +76,7 @@ def test_what_is_no_number_is_not_equal(pair: tuple[Predictions, Predictions]) -
 def test_metrics_are_told_then_and_now_and_do_not_decide(tmp_path: Path) -> None:
     then = run_in(tmp_path / "then", {"accuracy": 0.5, "covid/auc": float("nan"), "mcc": 0.1}, 0.25, 0.5, 0.75)
     now = run_in(tmp_path / "now", {"accuracy": 0.6, "covid/auc": 0.7}, 0.25, 0.5, 0.75)
-    verdict = judge_again(then, now, tolerance=0.0)
+    verdict = compare_again(then, now, tolerance=0.0)
     assert verdict.kind == "identical"
     names, before, after = zip(*verdict.metrics, strict=True)
     assert names == ("test/accuracy", "test/covid/auc", "test/mcc")

@@ -26,12 +26,12 @@ def experiment_of(config: Config) -> Config:
     "overrides",
     [
         (),
-        ("experiment=seed_protocol", "training.epochs=3"),
+        ("experiment=original_protocol", "training.epochs=3"),
         ("loss=cost", "+loss.costs.normal.covid=2"),
         ("optimizer=sgd", "optimizer.schedule=plateau", "freeze=half", "optimizer.learning_rate=1e-5"),
         ("augment=strong", "training.precision=mixed_bfloat16", "training.early_stopping_patience=null"),
         ("data.classes=[COVID,Normal]", "split.seed=7", "objective=log_loss"),
-        ("data=radiography", "data.root={phantoms}", "backbone=phantom", "split=seed_80_20"),
+        ("data=radiography", "data.root={phantoms}", "backbone=phantom", "split=train_val_80_20"),
     ],
     ids=" ".join,
 )

@@ -23,7 +23,7 @@ from cxr.training.steps import Steps
 EPOCHS = 2
 SMALL = (
     *("data.phantom.count=40", f"training.epochs={EPOCHS}", "training.threads=1", "augment=none"),
-    *("evaluation.resamples=100", "evaluation.heat_images=1", "evaluation.failures=1", "evaluation.figure_dpi=50"),
+    *("evaluation.resamples=100", "evaluation.saliency_images=1", "evaluation.failures=1", "evaluation.figure_dpi=50"),
 )
 # What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept, none after its report.
 STAGES = {
@@ -31,7 +31,7 @@ STAGES = {
     "cxr.run.predict.verify": "",
     "cxr.tracking.run.Run.log_model": "",
     "cxr.run.pipeline.assess_run": "the assessment of its predictions",
-    "cxr.run.artifacts.write_judgements": "the assessment of its predictions",
+    "cxr.run.artifacts.write_part_results": "the assessment of its predictions",
     "cxr.run.explain.draw_pictures": "Grad-CAM",
     "cxr.compare.baseline.baselines_like": "its report",
     "cxr.run.artifacts.assessment_figures": "its report",

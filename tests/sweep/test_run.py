@@ -93,7 +93,7 @@ def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pyte
         raise UserError("there is no such thing")
 
     assert sweep(do) == 2
-    assert "REFUSED, there is no such thing" in capsys.readouterr().err
+    assert "REJECTED, there is no such thing" in capsys.readouterr().err
 
 
 def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cxr.config.schema import BackboneConfig, EngineConfig
 from cxr.model.network import build_network
-from cxr.model.partition import Cut, cut
+from cxr.model.partition import Partition, partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import engine
 from cxr.training.engine import BATCHES, Name, choose_engine, compile_openvino, engine_version, make_engine
@@ -20,8 +20,10 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (16, 96, 96, 1)).astype(np.flo
 
 
 @pytest.fixture(scope="module", params=["head", "block_13", "block_3"])
-def halves(request: pytest.FixtureRequest) -> Cut:
-    found = cut(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)).trainee, request.param)
+def parts(request: pytest.FixtureRequest) -> Partition:
+    found = partition(
+        build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)).trainee, request.param
+    )
     assert found is not None
     return found
 
@@ -31,25 +33,25 @@ def batches(name: Name, images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
-def test_activations_are_those_of_keras(name: Name, halves: Cut) -> None:
-    found = np.concatenate(list(make_engine(name, halves.lower, "float32", 2)(batches(name, IMAGES))))
-    expected = keras.ops.convert_to_numpy(halves.lower(np.repeat(IMAGES, 3, axis=-1)))
+def test_activations_are_those_of_keras(name: Name, parts: Partition) -> None:
+    found = np.concatenate(list(make_engine(name, parts.frozen, "float32", 2)(batches(name, IMAGES))))
+    expected = keras.ops.convert_to_numpy(parts.frozen(np.repeat(IMAGES, 3, axis=-1)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
-    logits = [keras.ops.convert_to_numpy(halves.upper(each)) for each in (found, expected)]
+    logits = [keras.ops.convert_to_numpy(parts.trainable(each)) for each in (found, expected)]
     probabilities = [tf.nn.softmax(each).numpy() for each in logits]
     np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
-def test_an_image_comes_out_the_same_to_the_bit_whatever_it_is_with(name: Name, halves: Cut) -> None:
-    compute, order = make_engine(name, halves.lower, "float32", 2), np.random.default_rng(1).permutation(len(IMAGES))
+def test_an_image_comes_out_the_same_to_the_bit_whatever_it_is_with(name: Name, parts: Partition) -> None:
+    compute, order = make_engine(name, parts.frozen, "float32", 2), np.random.default_rng(1).permutation(len(IMAGES))
     found, shuffled = (np.concatenate(list(compute(batches(name, each)))) for each in (IMAGES, IMAGES[order]))
     np.testing.assert_array_equal(shuffled, found[order])
 
 
-def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
-    compute = make_engine("openvino", halves.lower, "float32", 2)
+def test_batches_come_in_order_and_none_is_lost(parts: Partition) -> None:
+    compute = make_engine("openvino", parts.frozen, "float32", 2)
     many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
     found = [each[0] for each in compute(many)]
     assert list(compute([])) == []
@@ -57,8 +59,8 @@ def test_batches_come_in_order_and_none_is_lost(halves: Cut) -> None:
         np.testing.assert_array_equal(each, next(compute(many[grey : grey + 1]))[0])
 
 
-def test_whoever_stops_in_the_middle_leaves_no_request_busy(halves: Cut) -> None:
-    compute = make_engine("openvino", halves.lower, "float32", 2)
+def test_whoever_stops_in_the_middle_leaves_no_request_busy(parts: Partition) -> None:
+    compute = make_engine("openvino", parts.frozen, "float32", 2)
     many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
     stopped = compute(many)
     first = next(stopped)
@@ -66,9 +68,9 @@ def test_whoever_stops_in_the_middle_leaves_no_request_busy(halves: Cut) -> None
     np.testing.assert_array_equal(next(compute(many)), first)
 
 
-def test_openvino_is_asked_for_float32_and_sends_nothing(halves: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_is_asked_for_float32_and_sends_nothing(parts: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # where its usage statistics would leave their traces
-    compiled = compile_openvino(halves.lower, "float32", 2)
+    compiled = compile_openvino(parts.frozen, "float32", 2)
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The frozen part: everything that its values depend on is in the recipe, and nothing else."""
+"""The frozen part: everything that its values depend on is in the cache_key, and nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from cxr.config.schema import Config
 from cxr.data.views import Viewer
 from cxr.model.network import Network, build_network
-from cxr.model.partition import cut
+from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.frozen import FrozenPart
 from tests.conftest import Compose
@@ -22,9 +22,9 @@ Change = Callable[[FrozenPart], FrozenPart]
 def frozen(config: Config, change: Callable[[Network], None] = lambda network: None) -> FrozenPart:
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
     change(network)
-    halves = cut(network.trainee, config.freeze.trainable_from)
-    assert halves is not None
-    return FrozenPart(halves, Viewer(rows_of(IMAGES), HASHES, config.augment, config.training.seed), config)
+    parts = partition(network.trainee, config.freeze.trainable_from)
+    assert parts is not None
+    return FrozenPart(parts, Viewer(rows_of(IMAGES), HASHES, config.augment, config.training.seed), config)
 
 
 def add_to(layer: str) -> Callable[[Network], None]:
@@ -55,22 +55,22 @@ def add_to(layer: str) -> Callable[[Network], None]:
     ],
 )
 def test_each_part_of_the_recipe_matters(override: str, compose_config: Compose) -> None:
-    assert frozen(compose_config(*SMALL, override)).recipe(0) != frozen(compose_config(*SMALL)).recipe(0)
+    assert frozen(compose_config(*SMALL, override)).cache_key(0) != frozen(compose_config(*SMALL)).cache_key(0)
 
 
 def test_so_do_the_view_and_whether_there_is_one(compose_config: Compose) -> None:
     part = frozen(compose_config(*SMALL))
-    recipes = [part.recipe(view) for view in (None, 0, 1)]
+    recipes = [part.cache_key(view) for view in (None, 0, 1)]
     assert all(one != other for place, one in enumerate(recipes) for other in recipes[:place])
 
 
 def test_so_do_precision_and_every_frozen_weight(compose_config: Compose) -> None:
     config = compose_config(*SMALL, "engine=tensorflow")
-    before = frozen(config).recipe(0)
+    before = frozen(config).cache_key(0)
     mixed = compose_config(*SMALL, "engine=tensorflow", "training.precision=mixed_float16")
-    assert frozen(mixed).recipe(0) != before
+    assert frozen(mixed).cache_key(0) != before
     for layer in ("Conv1", "bn_Conv1", "block_12_project_BN"):
-        assert frozen(config, add_to(layer)).recipe(0) != before, layer
+        assert frozen(config, add_to(layer)).cache_key(0) != before, layer
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_so_do_precision_and_every_frozen_weight(compose_config: Compose) -> Non
     ],
 )
 def test_nothing_else_does(override: str, compose_config: Compose) -> None:
-    assert frozen(compose_config(*SMALL, override)).recipe(0) == frozen(compose_config(*SMALL)).recipe(0)
+    assert frozen(compose_config(*SMALL, override)).cache_key(0) == frozen(compose_config(*SMALL)).cache_key(0)
 
 
 def test_what_trains_does_not_matter(compose_config: Compose) -> None:
     config = compose_config(*SMALL)
-    before = frozen(config).recipe(0)
+    before = frozen(config).cache_key(0)
     for layer in ("block_13_expand", "logits"):
-        assert frozen(config, add_to(layer)).recipe(0) == before
+        assert frozen(config, add_to(layer)).cache_key(0) == before
 
 
 def test_images_as_they_are_do_not_depend_on_augmentation_or_seed(compose_config: Compose) -> None:
     others = ("augment=none", "training.seed=1", "augment=strong")
-    recipes = [frozen(compose_config(*SMALL, other)).recipe(None) for other in others]
-    assert recipes == [frozen(compose_config(*SMALL)).recipe(None)] * 3
+    recipes = [frozen(compose_config(*SMALL, other)).cache_key(None) for other in others]
+    assert recipes == [frozen(compose_config(*SMALL)).cache_key(None)] * 3
 
 
 def test_any_number_of_images_comes_out_in_order(compose_config: Compose) -> None:

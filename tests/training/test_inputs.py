@@ -14,7 +14,7 @@ from cxr.data.views import Viewer
 from cxr.model.class_weights import class_weights
 from cxr.model.loss import make_loss
 from cxr.model.network import build_network
-from cxr.model.partition import cut
+from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
 from cxr.training.frozen import FrozenPart
@@ -90,10 +90,10 @@ def test_a_second_run_computes_nothing_and_gives_the_same_to_the_bit(compose_con
 def work_of(config: Config, cache: Cache) -> FrozenWork:
     """What is computed and found by the epochs of a head, without training any."""
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    halves = cut(network.trainee, "head")
-    assert halves is not None
+    parts = partition(network.trainee, "head")
+    assert parts is not None
     work, viewer = FrozenWork(), Viewer(DATA.images, DATA.hashes, config.augment, config.training.seed)
-    activations = Activations(FrozenPart(halves, viewer, config), cache, lambda: nullcontext(lambda done, of: None), work)
+    activations = Activations(FrozenPart(parts, viewer, config), cache, lambda: nullcontext(lambda done, of: None), work)
     for epoch in range(config.training.epochs):
         activations.prepare(shuffled(DATA.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch))
         activations.prepare(VAL, None)

@@ -65,7 +65,7 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
     scores = []
     for epoch in range(EPOCHS):
         trained = steps.train(shuffled(TRAIN, 0, epoch), None, BATCH, lambda done, of: None)
-        scores.append((trained, steps.judge(VAL, 4)))
+        scores.append((trained, steps.evaluate(VAL, 4)))
 
     prepare_tensorflow(TrainingConfig(seed=3))
     theirs = make()

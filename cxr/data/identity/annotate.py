@@ -6,9 +6,9 @@ import pandas as pd
 
 from cxr.data.identity.groups import copies, joined
 from cxr.data.image_list import COLUMNS as LISTED
-from cxr.data.image_list import Listing
-from cxr.data.images.image_file import Decoded
-from cxr.data.images.perceptual import Looks
+from cxr.data.image_list import ImageList
+from cxr.data.images.image_file import ImageFacts
+from cxr.data.images.perceptual import PerceptualHashes
 from cxr.data.images.store import Pixels
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
@@ -17,10 +17,10 @@ _FILMS_OF_ONE = 20  # DICOM files, which one patient may well have
 
 
 @dataclass(frozen=True)
-class Described:
+class Annotated:
     """Images that were read, row by row as `pixels` has them, with all that is known of them; and copies that disagree.
 
-    `images` has `COLUMNS`, the split still as the user gives it, and what else the listing says.
+    `images` has `COLUMNS`, the split still as the user gives it, and what else the image_list says.
     `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.
     """
 
@@ -28,32 +28,32 @@ class Described:
     conflicts: pd.DataFrame
 
 
-def describe(listing: Listing, pixels: Pixels, dicom_patients: bool = True) -> Described:
+def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True) -> Annotated:
     """Put together what is known of every image that was read.
 
     Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a
     DICOM patient with, directly or through others.
     """
-    said = listing.images.set_index("path").loc[list(pixels.paths)].reset_index()
-    facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(Decoded)})
+    said = image_list.images.set_index("path").loc[list(pixels.paths)].reset_index()
+    facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(ImageFacts)})
     patients = facts["patient"] if dicom_patients else pd.Series("", index=facts.index)
     _check_patients(patients)
-    looks = Looks.of([fact.look for fact in pixels.facts])
-    same_image = copies(list(facts["sha256"]), looks)
+    perceptual = PerceptualHashes.of([fact.perceptual for fact in pixels.facts])
+    same_image = copies(list(facts["sha256"]), perceptual)
     images = pd.DataFrame(
         {
             "path": said["path"],
             "label": said["label"],
             "source": said["source"],
             "group": joined(facts["sha256"], same_image, said["group"].str.strip(), patients),
-            "phash": looks.phashes,
+            "phash": perceptual.phashes,
             **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
             "split": said["split"],
         },
         columns=list(COLUMNS),
     ).join(said.drop(columns=list(LISTED)))
     labels = images["label"].groupby(same_image).transform("nunique")
-    return Described(images, images.assign(copies=same_image)[labels > 1])
+    return Annotated(images, images.assign(copies=same_image)[labels > 1])
 
 
 def _check_patients(patients: pd.Series) -> None:
@@ -66,11 +66,11 @@ def _check_patients(patients: pd.Series) -> None:
         )
 
 
-def altered(listing: Listing, images: pd.DataFrame) -> list[str]:
-    """Paths whose pixels are not those that the listing expects, or that could not be read; sorted.
+def altered(image_list: ImageList, images: pd.DataFrame) -> list[str]:
+    """Paths whose pixels are not those that the image_list expects, or that could not be read; sorted.
 
-    None where the listing does not come from a manifest.
+    None where the image_list does not come from a manifest.
     """
     found = dict(zip(images["path"], images["sha256"], strict=True))
-    expected = zip(listing.images["path"], listing.images["sha256"], strict=True)
+    expected = zip(image_list.images["path"], image_list.images["sha256"], strict=True)
     return [path for path, sha256 in expected if sha256 and found.get(path) != sha256]

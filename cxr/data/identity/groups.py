@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cxr.data.images.perceptual import Looks
+from cxr.data.images.perceptual import PerceptualHashes
 
 _BITS = 64
 # Correlation of the outlines of two parts with the same hash. It was 0.9985 or more for planted copies of real films, moved by a
@@ -17,22 +17,22 @@ _BITS = 64
 _ALIKE = 0.9982
 
 
-def copies(sha256: Sequence[str], looks: Looks) -> NDArray[np.int64]:
+def copies(sha256: Sequence[str], perceptual: PerceptualHashes) -> NDArray[np.int64]:
     """Number of the set of copies that each image is in: equal pixels, or near copies."""
     _, first, image = np.unique(np.array(sha256), return_index=True, return_inverse=True)
-    return np.asarray(_components(near_copies(looks.only(first)), len(first))[image])
+    return np.asarray(_components(near_copies(perceptual.only(first)), len(first))[image])
 
 
-def near_copies(looks: Looks) -> NDArray[np.int64]:
+def near_copies(perceptual: PerceptualHashes) -> NDArray[np.int64]:
     """Pairs of images that look the same, (pairs, 2): hashes of a part of each differ in one bit at most, and its outlines agree.
 
     A looser threshold is not offered: at 5 bits, films of different patients of the radiography database are joined. Hashes
     are sorted and looked up, so the cost does not grow with the number of pairs.
     """
-    if not len(looks.hashes):
+    if not len(perceptual.hashes):
         return np.empty((0, 2), np.int64)
-    values, value_of, count = np.unique(looks.hashes.ravel(), return_inverse=True, return_counts=True)
-    parts = looks.hashes.shape[1]
+    values, value_of, count = np.unique(perceptual.hashes.ravel(), return_inverse=True, return_counts=True)
+    parts = perceptual.hashes.shape[1]
     order, end = np.argsort(value_of, kind="stable"), np.cumsum(count)  # parts of all images, those of equal hash together
 
     def with_hash(value: int) -> NDArray[np.int64]:
@@ -40,7 +40,7 @@ def near_copies(looks: Looks) -> NDArray[np.int64]:
 
     shared = [with_hash(int(value)) for value in np.flatnonzero(order[end - count] // parts != order[end - 1] // parts)]
     shared += [np.concatenate([with_hash(one), with_hash(other)]) for one, other in _one_bit_apart(values)]
-    outlines = looks.outlines.reshape(-1, looks.outlines.shape[-1])
+    outlines = perceptual.outlines.reshape(-1, perceptual.outlines.shape[-1])
     pairs = np.concatenate([np.empty((0, 2), np.int64), *(_alike(each, outlines) // parts for each in shared)])
     return np.asarray(pairs[pairs[:, 0] != pairs[:, 1]])
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.images.dicom import is_dicom, read_dicom
-from cxr.data.images.limits import NoFilm, check_scans, check_size
+from cxr.data.images.limits import UnreadableImage, check_scans, check_size
 
 # No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
@@ -27,8 +27,8 @@ class Grey:
     patient: str = ""
 
 
-def read_grey(content: bytes) -> Grey:
-    """Decode one file, turned as it says that it is to be shown; raises `NoFilm` for what is no single film or damaged.
+def decode_image(content: bytes) -> Grey:
+    """Decode one file, turned as it says that it is to be shown; raises `UnreadableImage` for what is no single film or damaged.
 
     Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
     16 bits that hold their brightest pixel. What is transparent becomes black.
@@ -39,7 +39,7 @@ def read_grey(content: bytes) -> Grey:
     with _told_by_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
-            raise NoFilm(f"{frames} images in one file: save the one that is meant by itself")
+            raise UnreadableImage(f"{frames} images in one file: save the one that is meant by itself")
         if image.format == "JPEG":
             check_scans(content)
         image.load()
@@ -48,28 +48,28 @@ def read_grey(content: bytes) -> Grey:
 
 @contextmanager
 def _told_by_pillow() -> Iterator[None]:
-    """Raise what Pillow's readers raise on damaged files, which is nearly anything, as `NoFilm` in one line."""
+    """Raise what Pillow's readers raise on damaged files, which is nearly anything, as `UnreadableImage` in one line."""
     try:
         yield
-    except (NoFilm, MemoryError):
+    except (UnreadableImage, MemoryError):
         raise
     except UnidentifiedImageError:  # would name a file in memory
-        raise NoFilm("not an image that can be recognised") from None
+        raise UnreadableImage("not an image that can be recognised") from None
     except Image.DecompressionBombError:
-        raise NoFilm("more pixels than any chest film has") from None
+        raise UnreadableImage("more pixels than any chest film has") from None
     except Exception as error:
-        raise NoFilm(" ".join(str(error).split()) or type(error).__name__) from None
+        raise UnreadableImage(" ".join(str(error).split()) or type(error).__name__) from None
 
 
 def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `NoFilm` for values that are no grey levels.
+    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `UnreadableImage` for values that are no grey levels.
 
     >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
     array([[  0, 128, 255]], dtype=uint8)
     """
     brightest = values.max()
     if values.min() < 0 or brightest > 65535:
-        raise NoFilm("its values are not grey levels of up to 16 bits")
+        raise UnreadableImage("its values are not grey levels of up to 16 bits")
     bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 2**bits)
     return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
 
@@ -81,7 +81,7 @@ def _white_is_zero(image: Image.Image) -> bool:
 
 def _grey(image: Image.Image, negative: bool) -> Image.Image:
     if image.mode == "F":
-        raise NoFilm("its values are fractions: save it with whole grey levels of 8 or 16 bits")
+        raise UnreadableImage("its values are fractions: save it with whole grey levels of 8 or 16 bits")
     if image.mode.startswith("I"):
         levels = to_eight_bits(np.asarray(image, np.float32))
         return Image.fromarray(255 - levels if negative else levels)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.data.images.limits import NoFilm, check_scans, check_size
+from cxr.data.images.limits import UnreadableImage, check_scans, check_size
 
 SUFFIXES = (".dcm", ".dicom")
 
@@ -59,7 +59,7 @@ def reader() -> str:
 
 
 def read_dicom(content: bytes) -> Dicom:
-    """Read a single-frame grey film; raises `NoFilm`, never with a value of the file's own, for all others.
+    """Read a single-frame grey film; raises `UnreadableImage`, never with a value of the file's own, for all others.
 
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
     PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
@@ -69,7 +69,7 @@ def read_dicom(content: bytes) -> Dicom:
 
     _say_nothing_of_its_values()
     if _DEFLATED.search(content):
-        raise NoFilm("a deflated DICOM file, which may unpack to any size: save it without")
+        raise UnreadableImage("a deflated DICOM file, which may unpack to any size: save it without")
     with _told("its DICOM header can't be read"):
         film = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
         height, width = int(film.Rows), int(film.Columns)
@@ -77,9 +77,9 @@ def read_dicom(content: bytes) -> Dicom:
         photometry, patient = str(film.get("PhotometricInterpretation")), _patient(film)
     check_size(width, height)
     if frames > 1:
-        raise NoFilm(f"{frames} frames in one DICOM file: save the one that is meant by itself")
+        raise UnreadableImage(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
-        raise NoFilm("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+        raise UnreadableImage("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
     with _told("its DICOM pixels can't be decoded", film):
         grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
     return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
@@ -97,13 +97,13 @@ def _say_nothing_of_its_values() -> None:
 
 @contextmanager
 def _told(what: str, film: Any = None) -> Iterator[None]:
-    """Raise what pydicom and its codecs raise, which is nearly anything, as `NoFilm`, without a value of the file's own."""
+    """Raise any error of pydicom and its codecs as `UnreadableImage`, without a value of the file."""
     try:
         yield
-    except (NoFilm, MemoryError):
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:
-        raise NoFilm(f"{what} ({type(error).__name__}){_packed(film)}") from None
+        raise UnreadableImage(f"{what} ({type(error).__name__}){_packed(film)}") from None
 
 
 def _packed(film: Any) -> str:
@@ -123,7 +123,7 @@ def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.ui
     _check_packed_size(film, height, width)
     stored = film.pixel_array
     if stored.shape != (height, width):
-        raise NoFilm("its pixels are not as many as its DICOM header says")
+        raise UnreadableImage("its pixels are not as many as its DICOM header says")
     shown = _windowed(apply_modality_lut(stored, film), film)
     padding = film.get("PixelPaddingValue")
     seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
@@ -131,7 +131,7 @@ def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.ui
 
 
 def _check_packed_size(film: Any, height: int, width: int) -> None:
-    """Raise `NoFilm` where a compressed frame is another film than the header says: unpacked, it might fill the memory."""
+    """Raise `UnreadableImage` where a compressed frame is another film than the header says: unpacked, it might fill the memory."""
     from pydicom.encaps import generate_frames
     from pydicom.uid import RLELossless
 
@@ -148,7 +148,7 @@ def _check_packed_size(film: Any, height: int, width: int) -> None:
         sizes = [struct.unpack(">8IH", found) for found in _JPEG_2000.findall(frame)]
         fits = all((y - top, x - left, bands) == (height, width, 1) for x, y, left, top, _, _, _, _, bands in sizes)
     if not fits:
-        raise NoFilm("its compressed pixels are not as many as its DICOM header says")
+        raise UnreadableImage("its compressed pixels are not as many as its DICOM header says")
 
 
 def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
@@ -186,7 +186,7 @@ def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: b
     if flat:
         return np.zeros(values.shape, np.uint8)
     if not 0 < high - low < np.inf:
-        raise NoFilm("its DICOM pixels, rescaled and windowed as it says, are all the same")
+        raise UnreadableImage("its DICOM pixels, rescaled and windowed as it says, are all the same")
     share = np.clip((values - low) / (high - low), 0, 1)
     return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
 

@@ -16,7 +16,7 @@ _SETTLED = 3.0
 FOLDER = "seen"  # in the cache
 
 
-class Seen:
+class HashCache:
     """Hashes of files below a root by their size and time of change, kept in a file of this user's cache.
 
     Time is that of the content and of the entry in the folder, so a file that is replaced is noticed whatever its date.

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.data.images import dicom
-from cxr.data.images.decode import read_grey
+from cxr.data.images.decode import decode_image
 from cxr.data.images.files import read_file
-from cxr.data.images.limits import NoFilm
-from cxr.data.images.perceptual import look_of
+from cxr.data.images.limits import UnreadableImage
+from cxr.data.images.perceptual import perceptual_hashes_of
 from cxr.errors import UserError
 
 # All that decides, beside the file, what its pixels and facts are; the number counts changes of this project's own.
-DECODER = f"grey 3, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
+DECODER = f"grey 4, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *dicom.SUFFIXES)
 
@@ -31,36 +31,36 @@ class BadImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class ImageFacts:
     """One image at its own size.
 
-    `sha256` is of its grey pixels and size, in hex: the same for every encoding that loses nothing. `look` is what near copies
-    are told by: see cxr.data.images.perceptual. `mode` is as stored. `patient` is a hash of the id that a DICOM file names.
+    `sha256` is of its grey pixels and size, in hex: the same for every lossless encoding. `perceptual` holds its perceptual
+    hashes: see cxr.data.images.perceptual. `mode` is as stored. `patient` is a hash of the patient id in a DICOM file.
     """
 
     sha256: str
-    look: str
+    perceptual: str
     width: int
     height: int
     mode: str
     patient: str = ""
 
 
-def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, Decoded | str]:
+def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, ImageFacts | str]:
     """Grey levels of one file's content, (size, size, 1), and what is known of it; or none, and why it can't be read.
 
     Resized bilinearly, area-averaged when shrinking; with no size only the facts are made.
     """
     try:
-        grey = read_grey(content)
+        grey = decode_image(content)
     except MemoryError:  # says nothing of the file
         raise UserError("memory ran out while an image was read: free some, and start again") from None
-    except NoFilm as refused:  # whatever else is raised is a fault of cxr's, and says nothing of the file either
+    except UnreadableImage as refused:  # whatever else is raised is a fault of cxr's, and says nothing of the file either
         return None, str(refused)
     image, pixels = grey.image, np.asarray(grey.image)
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(pixels.data)
-    facts = Decoded(digest.hexdigest(), look_of(pixels), image.width, image.height, grey.mode, grey.patient)
+    facts = ImageFacts(digest.hexdigest(), perceptual_hashes_of(pixels), image.width, image.height, grey.mode, grey.patient)
     if size is None:
         return None, facts
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None], facts
@@ -85,13 +85,13 @@ def contents_of(files: Sequence[str]) -> list[Content | OSError]:
     return found
 
 
-def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[Decoded | str]]:
+def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[ImageFacts | str]]:
     """What `decode` makes of each: (n, size, size, 1), or (n, 0) with no size, and n facts.
 
     Raises `UserError` for a file that has changed.
     """
     pixels = np.zeros((len(contents), *shape_of(size)), np.uint8)
-    facts: list[Decoded | str] = []
+    facts: list[ImageFacts | str] = []
     for row, looked_at in enumerate(contents):
         try:
             content = read_file(looked_at.file)

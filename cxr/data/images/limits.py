@@ -6,19 +6,19 @@ _SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten; each 
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
-class NoFilm(Exception):
+class UnreadableImage(Exception):
     """A file that holds no film that can be read, and why, in words: it says so whenever it is read."""
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise `NoFilm` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
+    """Raise `UnreadableImage` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
     if width * height > _MOST_PIXELS or max(width, height) > _LONGEST_SIDE:
-        raise NoFilm(f"{width} x {height} pixels are more than any chest film has")
+        raise UnreadableImage(f"{width} x {height} pixels are more than any chest film has")
     if min(width, height) < _SHORTEST_SIDE:
-        raise NoFilm(f"{width} x {height} pixels are too few to show a chest")
+        raise UnreadableImage(f"{width} x {height} pixels are too few to show a chest")
 
 
 def check_scans(jpeg: bytes) -> None:
-    """Raise `NoFilm` for a JPEG that goes over its pixels more often than any film does."""
+    """Raise `UnreadableImage` for a JPEG that goes over its pixels more often than any film does."""
     if jpeg.count(_SCAN) > _MOST_SCANS:
-        raise NoFilm("more scans than any film is saved in")
+        raise UnreadableImage("more scans than any film is saved in")

@@ -16,7 +16,7 @@ _PARTS, _DOWN, _ACROSS = 5, [0, 1, 1, 2, 2], [0, 1, 2, 1, 2]  # over which rows 
 
 
 @dataclass(frozen=True)
-class Looks:
+class PerceptualHashes:
     """Of five parts of n films: `hashes` (n, 5) uint64, and `outlines` (n, 5, 64) int8, low frequencies scaled to -127..127."""
 
     hashes: NDArray[np.uint64]
@@ -27,19 +27,19 @@ class Looks:
         """The perceptual hash of each whole film, 64 bits in hex."""
         return [f"{value:016x}" for value in self.hashes[:, 0].tolist()]
 
-    def only(self, chosen: NDArray[np.int64]) -> "Looks":
+    def only(self, chosen: NDArray[np.int64]) -> "PerceptualHashes":
         """Of some films."""
-        return Looks(self.hashes[chosen], self.outlines[chosen])
+        return PerceptualHashes(self.hashes[chosen], self.outlines[chosen])
 
     @staticmethod
-    def of(said: Sequence[str]) -> "Looks":
-        """What `look_of` said of each film."""
+    def of(said: Sequence[str]) -> "PerceptualHashes":
+        """What `perceptual_hashes_of` said of each film."""
         content = np.frombuffer(b"".join(map(b64decode, said)), np.uint8).reshape(len(said), _PARTS * (8 + _WAVES**2))
         hashes = np.ascontiguousarray(content[:, : 8 * _PARTS]).view(">u8").astype(np.uint64)
-        return Looks(hashes, content[:, 8 * _PARTS :].view(np.int8).reshape(-1, _PARTS, _WAVES**2))
+        return PerceptualHashes(hashes, content[:, 8 * _PARTS :].view(np.int8).reshape(-1, _PARTS, _WAVES**2))
 
 
-def look_of(grey: NDArray[np.uint8]) -> str:
+def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
     """The look of grey levels (height, width), 480 characters: hashes and outlines of five parts.
 
     The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one

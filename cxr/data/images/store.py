@@ -1,4 +1,4 @@
-"""Decoded images: each file's pixels at the network's size, read once and kept by the content of the file."""
+"""ImageFacts images: each file's pixels at the network's size, read once and kept by the content of the file."""
 
 import hashlib
 import os
@@ -15,8 +15,8 @@ from cxr.cache.eviction import Kind
 from cxr.cache.rows import Rows
 from cxr.cache.shards import CacheUnusable, Values
 from cxr.cache.store import Cache
-from cxr.data.images.hash_cache import Seen
-from cxr.data.images.image_file import DECODER, BadImage, Content, Decoded, contents_of, decode_contents, shape_of
+from cxr.data.images.hash_cache import HashCache
+from cxr.data.images.image_file import DECODER, BadImage, Content, ImageFacts, contents_of, decode_contents, shape_of
 from cxr.data.images.parallel import AllCores
 from cxr.progress import Stage
 from cxr.text import in_words
@@ -32,26 +32,31 @@ class Pixels:
 
     paths: tuple[str, ...]
     images: Rows  # (n, size, size, 1) uint8, 0..255; (n, 0) where no size was asked for
-    facts: tuple[Decoded, ...]
+    facts: tuple[ImageFacts, ...]
     bad: tuple[BadImage, ...]
 
 
 def read_images(
-    root: Path, paths: tuple[str, ...], size: int | None, stage: Stage, cache: Cache | None = None, seen: Seen | None = None
+    root: Path,
+    paths: tuple[str, ...],
+    size: int | None,
+    stage: Stage,
+    cache: Cache | None = None,
+    hash_cache: HashCache | None = None,
 ) -> Pixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
     With no size only what is known of each image is made, and its pixels are an empty array.
     Uses all cores; the result does not depend on how many. With a `cache` a file's content is decoded once, and the pixels
     stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
-    long as no file changes (by size and time); with `seen`, neither is what another process has looked at.
+    long as no file changes (by size and time); with `hash_cache`, neither is what another process has looked at.
     """
     with AllCores() as all_cores:
         with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
             key = _state_of(root, paths, size)
             if key in _latest:
                 return _latest[key]
-            contents, unreadable = _contents_of(root, paths, seen, all_cores)
+            contents, unreadable = _contents_of(root, paths, hash_cache, all_cores)
         reading = _Reading(size, stage, contents, all_cores)
         found = reading.into_memory() if cache is None else reading.into_cache(cache)
     _latest.clear()
@@ -84,11 +89,11 @@ class _Reading:
 
     def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
         """The same, from the cache as far as it has them; into memory where it is of no use."""
-        recipe = {"image_size": self.size, "decoder": DECODER}
+        key = {"image_size": self.size, "decoder": DECODER}
         kind: Kind = "facts" if self.size is None else "decoded"
         hashes = [content.sha256 for content in self.contents.values()]
         try:
-            kept = cache.rows(kind, recipe, hashes, shape_of(self.size), np.uint8, self._decode)
+            kept = cache.rows(kind, key, hashes, shape_of(self.size), np.uint8, self._decode)
             return kept.rows, kept.facts
         except CacheUnusable as why:
             cache.tell(f"decoded images are held in memory, not kept: {why}")
@@ -110,16 +115,16 @@ def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[B
     return Pixels(
         paths=tuple(paths[place] for place in good),
         images=images.only(np.array(good, np.int64)),
-        facts=tuple(Decoded(**facts[place]) for place in good),
+        facts=tuple(ImageFacts(**facts[place]) for place in good),
         bad=tuple(sorted([*bad, *unreadable], key=lambda each: each.path)),
     )
 
 
 def _contents_of(
-    root: Path, paths: tuple[str, ...], seen: Seen | None, all_cores: AllCores
+    root: Path, paths: tuple[str, ...], hash_cache: HashCache | None, all_cores: AllCores
 ) -> tuple[dict[str, Content], list[BadImage]]:
     """What is in each file, and those that can't be read."""
-    known = seen.recall(paths) if seen else {}
+    known = hash_cache.recall(paths) if hash_cache else {}
     unknown = [path for path in paths if path not in known]
     found = chain.from_iterable(all_cores.map(contents_of, [f"{root}/{path}" for path in unknown], few=_FEW_TO_HASH))
     looked_at: dict[str, Content | OSError] = {**known, **dict(zip(unknown, found, strict=True))}
@@ -130,8 +135,8 @@ def _contents_of(
             readable[path] = said
         else:
             bad.append(BadImage(path, _in_lower_case(said.strerror or "can't be opened")))
-    if seen:
-        seen.remember(readable)
+    if hash_cache:
+        hash_cache.remember(readable)
     return readable, bad
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import Listing, can_be_told, counted_as, listed, spelling
+from cxr.data.image_list import ImageList, can_be_told, counted_as, image_list_of, spelling
 from cxr.data.images.image_file import SUFFIXES, BadImage
 from cxr.errors import UserError
 from cxr.text import nearest
 
 
-def find_images(data: DataConfig, root: Path) -> Listing:
+def find_images(data: DataConfig, root: Path) -> ImageList:
     """List the images of each class below `root`, in CLASS/images/ where that exists, else anywhere in CLASS/.
 
     Raises `UserError` where the folder, a class or its images are missing.
@@ -43,7 +43,7 @@ def find_images(data: DataConfig, root: Path) -> Listing:
         bad += [
             BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it") for path in found if not can_be_told(path)
         ]
-    return listed(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
+    return image_list_of(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
 
 
 def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxr.cache.store import default_folder
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import Listing
+from cxr.data.image_list import ImageList
 from cxr.data.images import dicom
 from cxr.data.sources.folders import find_images
 from cxr.data.sources.phantom import drawn, ensure_drawn
@@ -18,7 +18,7 @@ from cxr.progress import Stage
 from cxr.text import in_words
 
 
-def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> Listing:
+def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
     """List the images, drawing the phantoms first where they are asked for; with a logged `manifest`, those that it names."""
     found = _listed(data, stage, manifest)
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
@@ -26,7 +26,7 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     return found
 
 
-def _listed(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None) -> Listing:
+def _listed(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None) -> ImageList:
     root = _root(data, stage)
     if manifest is not None:
         return logged_images(manifest, root, data)

@@ -5,7 +5,7 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from cxr.data.image_list import Listing
+from cxr.data.image_list import ImageList
 from cxr.errors import UserError
 
 # The radiography database keeps one such table a class beside the class folders, with the columns FILE NAME and URL.
@@ -13,7 +13,7 @@ _TABLES = "*.metadata.xlsx"
 _NAME, _URL = "FILE NAME", "URL"
 
 
-def with_sources_of_tables(images: Listing) -> Listing:
+def with_sources_of_tables(images: ImageList) -> ImageList:
     """With the source of each image that the database's own tables name; raises `UserError` for one that can't be read."""
     tables = sorted(path for path in images.root.glob(_TABLES) if path.is_file())
     if not tables:

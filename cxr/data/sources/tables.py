@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import COLUMNS, Listing, can_be_told, counted_as, listed
+from cxr.data.image_list import COLUMNS, ImageList, can_be_told, counted_as, image_list_of
 from cxr.data.manifest import NEEDED, more_columns
 from cxr.errors import UserError
 from cxr.safe_csv import unmarked
@@ -18,7 +18,7 @@ _PARQUET = (".parquet", ".pq")
 _DELIMITERS = ",;\t"
 
 
-def read_table(file: Path, root: Path, data: DataConfig) -> Listing:
+def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
     """The images that a table lists, of the classes that are asked for.
 
     Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of
@@ -42,7 +42,7 @@ def read_table(file: Path, root: Path, data: DataConfig) -> Listing:
     return _of_classes(root, table, data, file)
 
 
-def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Listing:
+def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:
     """The images of a manifest that a run logged, below `root`; that they still have the same pixels is not expected of them.
 
     Raises `UserError` as `read_table` does.
@@ -104,7 +104,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
-    """With the columns of a listing."""
+    """With the columns of a image_list."""
     theirs = {name: getattr(data.columns, name, None) for name in COLUMNS}
     for name in _REQUIRED:
         if theirs[name] not in table.columns:
@@ -134,7 +134,7 @@ def _inside(path: str, root: Path, file: Path | str) -> str:
     return pure.as_posix()
 
 
-def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | str) -> Listing:
+def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | str) -> ImageList:
     labels = table["label"]
     if (labels == "").any():
         raise UserError(f"{file} has no label for {table['path'][labels == ''].iloc[0]}: give it one or leave the row out")
@@ -148,4 +148,4 @@ def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | 
         if name not in present:
             raise UserError(f"{file} has no image of class {name}: {nearest(name, present)}; name yours with data.classes")
     chosen = table[labels.isin(list(names))].assign(label=labels.map(names))
-    return listed(root, tuple(dict.fromkeys(names.values())), chosen)
+    return image_list_of(root, tuple(dict.fromkeys(names.values())), chosen)

@@ -9,10 +9,10 @@ from cxr.evaluation.figures.subgroups import subgroup_figures
 from cxr.evaluation.predictions import Predictions
 
 
-def assessment_figures(judged: Predictions, found: Assessment) -> list[Drawn]:
+def assessment_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """In the order of the report."""
     return [
-        *class_figures(judged, found),
+        *class_figures(evaluated, found),
         *decision_figures(found),
         *calibration_figures(found),
         *subgroup_figures(found),

@@ -11,7 +11,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full, slug
 
 
-def class_figures(judged: Predictions, found: Assessment) -> list[Drawn]:
+def class_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """The four figures of the classes."""
     part, n = part_in_full(found.part), found.images
     of_class = [(name, found.estimates[f"{slug(name)}/sensitivity"]) for name in found.classes]
@@ -33,13 +33,13 @@ def class_figures(judged: Predictions, found: Assessment) -> list[Drawn]:
         ),
         Drawn(
             "roc_curves",
-            roc_figure(judged, found),
+            roc_figure(evaluated, found),
             "ROC curve of each class against the rest, AUC with DeLong's 95 % interval; crosses: operating points",
             f"ROC curves of {n:,} {part} images. AUC: {areas}.",
         ),
         Drawn(
             "pr_curves",
-            pr_figure(judged, found),
+            pr_figure(evaluated, found),
             "Precision-recall curve of each class against the rest, with average precision and its 95 % interval",
             f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",
         ),
@@ -95,18 +95,18 @@ def class_figure(found: Assessment) -> Figure:
     return figure
 
 
-def roc_figure(judged: Predictions, found: Assessment) -> Figure:
-    """One-vs-rest ROC curve of each class, and where the operating points of the urgent one lie."""
+def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
+    """One-vs-rest ROC curve of each class, and where the operating points of the positive class lie."""
     title = f"ROC curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (6.8, 6.2))
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="Chance")
     for index, name in enumerate(found.classes):
         area = found.estimates[f"{slug(name)}/auc"]
         if area.value is not None:
-            false_rate, true_rate, _ = roc_curve(judged.labels == index, judged.probabilities[:, index])
+            false_rate, true_rate, _ = roc_curve(evaluated.labels == index, evaluated.probabilities[:, index])
             _curve(axes, index, false_rate, true_rate, f"{name} (n = {found.by_class[name]:,}): AUC {area.in_words}")
     for point in found.operating_points:
-        x, y = point.judged.specificity.value, point.judged.sensitivity.value
+        x, y = point.evaluated.specificity.value, point.evaluated.sensitivity.value
         if x is not None and y is not None:
             axes.plot(1 - x, y, "x", color="black", markersize=8, markeredgewidth=2, zorder=5)
     _unit_square(axes)
@@ -116,14 +116,14 @@ def roc_figure(judged: Predictions, found: Assessment) -> Figure:
     return figure
 
 
-def pr_figure(judged: Predictions, found: Assessment) -> Figure:
+def pr_figure(evaluated: Predictions, found: Assessment) -> Figure:
     """One-vs-rest precision-recall curve of each class; the share of the class is what chance would reach."""
     title = f"Precision-recall curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (6.8, 6.2))
     for index, name in enumerate(found.classes):
         area = found.estimates[f"{slug(name)}/auprc"]
         if area.value is not None:
-            precision, recall, _ = precision_recall_curve(judged.labels == index, judged.probabilities[:, index])
+            precision, recall, _ = precision_recall_curve(evaluated.labels == index, evaluated.probabilities[:, index])
             chance = found.by_class[name] / found.images
             _curve(axes, index, recall, precision, f"{name}: {area.in_words}, chance {chance:.2f}")
     _unit_square(axes)

@@ -1,4 +1,4 @@
-"""What decisions lead to: operating points, triage zones, predictive values and net benefit of the urgent class."""
+"""What decisions lead to: operating points, triage zones, predictive values and net benefit of the positive class."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,24 +20,25 @@ ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTIN
 
 
 def decision_figures(found: Assessment) -> list[Drawn]:
-    """Four figures; the first alone where no image is of the urgent class, and none where no class is urgent."""
+    """Four figures; the first alone where no image is of the positive class, and none where there is no positive class."""
     if found.triage is None:
         return []
-    urgent, part = found.triage.urgent, part_in_full(found.part)
+    positive, part = found.triage.positive_class, part_in_full(found.part)
     told = "; ".join(
-        f"{RULES[each.rule.name]}: sensitivity {each.judged.sensitivity.in_words}, specificity {each.judged.specificity.in_words}"
+        f"{RULES[each.rule.name]}: sensitivity {each.evaluated.sensitivity.in_words}, "
+        f"specificity {each.evaluated.specificity.in_words}"
         for each in found.operating_points
     )
     missed = "; ".join(f"{each.missed.in_words} at {each.prevalence:.0%}" for each in found.triage.workload)
     values = "; ".join(
         f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.in_words}" for each in found.triage.predictive_values
     )
-    chosen = "the images that judge them here" if found.chosen_on_same else "validation and judged here"
+    chosen = "the images that judge them here" if found.chosen_on_same else "validation and evaluated here"
     points = Drawn(
         "operating_points",
         points_figure(found),
-        f"Operating points for {urgent}, chosen on {chosen}, with 95 % Wilson intervals; dashed: targets",
-        f"Sensitivity and specificity for {urgent} on {found.images:,} {part} images. {told}.",
+        f"Operating points for {positive}, chosen on {chosen}, with 95 % Wilson intervals; dashed: targets",
+        f"Sensitivity and specificity for {positive} on {found.images:,} {part} images. {told}.",
     )
     if found.decision_curve is None:
         return [points]
@@ -46,19 +47,19 @@ def decision_figures(found: Assessment) -> list[Drawn]:
         Drawn(
             "triage_workload",
             workload_figure(found.triage, found.images),
-            f"Expected patients of 1,000 in each zone by prevalence of {urgent}, and those that routine priority would miss",
-            f"Stacked bars. Patients with {urgent} in the routine zone, of 1,000: {missed}.",
+            f"Expected patients of 1,000 in each zone by prevalence of {positive}, and those that routine priority would miss",
+            f"Stacked bars. Patients with {positive} in the routine zone, of 1,000: {missed}.",
         ),
         Drawn(
             "predictive_values",
             values_figure(found.triage, found.images),
-            f"PPV and NPV for {urgent} by prevalence, for each operating point; bands join the ends of both intervals",
+            f"PPV and NPV for {positive} by prevalence, for each operating point; bands join the ends of both intervals",
             f"PPV: {values}.",
         ),
         Drawn(
             "decision_curve",
-            curve_figure(found.decision_curve, urgent, f"{part} (n = {found.images:,})"),
-            f"Net benefit of acting on calibrated probabilities of {urgent}, against treating all and treating none",
+            curve_figure(found.decision_curve, positive, f"{part} (n = {found.images:,})"),
+            f"Net benefit of acting on calibrated probabilities of {positive}, against treating all and treating none",
             f"Decision curve. {_helps(found.decision_curve)}",
         ),
     ]
@@ -68,10 +69,10 @@ def points_figure(found: Assessment) -> Figure:
     """Sensitivity and specificity of each rule on the images that judge, beside the targets."""
     points = found.operating_points
     assert found.triage is not None
-    title = f"Operating points for {found.triage.urgent}, {part_in_full(found.part)} (n = {found.images:,})"
+    title = f"Operating points for {found.triage.positive_class}, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (7.4, 2.1 + 0.75 * len(points)))
     for row, point in enumerate(points):
-        pairs = ((point.judged.sensitivity, -0.16, "o", 0), (point.judged.specificity, 0.16, "s", 1))
+        pairs = ((point.evaluated.sensitivity, -0.16, "o", 0), (point.evaluated.specificity, 0.16, "s", 1))
         for key, (rate, offset, marker, index) in zip(("sensitivity", "specificity"), pairs, strict=True):
             if rate.value is None or rate.low is None or rate.high is None:
                 continue
@@ -94,7 +95,7 @@ def points_figure(found: Assessment) -> Figure:
 
 def workload_figure(triage: Triage, images: int) -> Figure:
     """Patients of 1,000 by zone and prevalence."""
-    title = f"Triage of 1,000 patients by prevalence of {triage.urgent} (from n = {images:,})"
+    title = f"Triage of 1,000 patients by prevalence of {triage.positive_class} (from n = {images:,})"
     figure, axes = one_axes(title, (7.4, 4.2))
     bottoms, places = np.zeros(len(triage.workload)), range(len(triage.workload))
     for zone, colour in (("fast_track", COLOURS[1]), ("review", COLOURS[4]), ("routine", COLOURS[5])):
@@ -108,7 +109,7 @@ def workload_figure(triage: Triage, images: int) -> Figure:
         axes.text(place, 1012, f"missed: {_few(each.missed)}", ha="center", va="bottom", fontsize=9)
     axes.set_xticks(places, [f"{each.prevalence:.0%}" for each in triage.workload])
     axes.set_ylim(0, 1080)
-    axes.set_xlabel(f"Prevalence of {triage.urgent} (share of patients)")
+    axes.set_xlabel(f"Prevalence of {triage.positive_class} (share of patients)")
     axes.set_ylabel("Expected patients of 1,000")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
@@ -117,7 +118,7 @@ def workload_figure(triage: Triage, images: int) -> Figure:
 def values_figure(triage: Triage, images: int) -> Figure:
     """PPV and NPV by prevalence, a line a rule."""
     figure = Figure(figsize=(8.2, 4.3), layout="constrained")
-    figure.suptitle(f"Predictive values for {triage.urgent} by prevalence (from n = {images:,})", fontsize=13)
+    figure.suptitle(f"Predictive values for {triage.positive_class} by prevalence (from n = {images:,})", fontsize=13)
     for axes, key in zip(figure.subplots(1, 2), ("ppv", "npv"), strict=True):
         for index, rule in enumerate(dict.fromkeys(each.rule for each in triage.predictive_values)):
             told = [(each.prevalence, getattr(each, key)) for each in triage.predictive_values if each.rule == rule]
@@ -136,16 +137,16 @@ def values_figure(triage: Triage, images: int) -> Figure:
     return figure
 
 
-def curve_figure(curve: DecisionCurve, urgent: str, part: str) -> Figure:
+def curve_figure(curve: DecisionCurve, positive: str, part: str) -> Figure:
     """Net benefit by threshold probability."""
-    figure, axes = one_axes(f"Decision curve for {urgent}, {part}", (7.2, 4.4))
+    figure, axes = one_axes(f"Decision curve for {positive}, {part}", (7.2, 4.4))
     axes.plot(curve.thresholds, curve.model, color=COLOURS[0], linewidth=2.2, label="Model")
     axes.plot(curve.thresholds, curve.treat_all, color=COLOURS[1], linestyle="--", label="Treat all")
     axes.axhline(0, color="0.3", linestyle=":", label="Treat none")
     top = max(curve.prevalence, 0.01)
     axes.set_ylim(-0.25 * top, 1.1 * top)
     axes.set_xlim(0, 1)
-    axes.set_xlabel(f"Threshold: probability of {urgent} from which one would act")
+    axes.set_xlabel(f"Threshold: probability of {positive} from which one would act")
     axes.set_ylabel("Net benefit (true positives an image)")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right")

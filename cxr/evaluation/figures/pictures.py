@@ -1,4 +1,4 @@
-"""Films for a person to look at: beside their heat maps, averaged by class, and the most confident mistakes."""
+"""Films for a person to look at: beside their saliency maps, averaged by class, and the most confident mistakes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from PIL import Image
 
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
-from cxr.evaluation.saliency import Exhibit, shown
+from cxr.evaluation.saliency import Exhibit, scaled_to_one
 from cxr.text import in_words
 
 _ACROSS = 3  # pairs, or films, side by side
 _SIDE = 160  # pixels of a film in a figure
 
 
-def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], heat: NDArray[np.float32]) -> Drawn:
-    """Film and overlay side by side; `films` (n, size, size, 1) and `heat` (n, rows, columns) in the order of the exhibits."""
+def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
+    """Film and overlay side by side; `films` (n, size, size, 1) and `saliency` (n, rows, columns) in the order of the exhibits."""
     tiles = []
-    for each, film, one in zip(exhibits, films, shown(heat), strict=True):
+    for each, film, one in zip(exhibits, films, scaled_to_one(saliency), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
         tiles.append(Tile(_rgb(_small(film)), f"{each.label}\n{_tail(each.id)}"))
         tiles.append(Tile(_overlay(_small(film), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
@@ -31,28 +31,30 @@ def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], heat: 
         "grad_cam",
         _sheet(tiles, 2 * _ACROSS, title),
         "Right and wrong cases of each class, drawn by a hash of their names: the film, and beside it where the network saw the "
-        "class that it took it for (bright: strongest). Heat shows where, not why",
-        f"Pairs of chest films with heat overlays: {len(exhibits) - wrong} classified right and {wrong} wrong.",
+        "class that it took it for (bright: strongest). Saliency shows where, not why",
+        f"Pairs of chest films with saliency overlays: {len(exhibits) - wrong} classified right and {wrong} wrong.",
     )
 
 
-def mean_heat_figure(classes: Sequence[str], films: Sequence[NDArray[np.uint8]], heat: Sequence[NDArray[np.float32]]) -> Drawn:
-    """For each class the mean film and the mean heat for it: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
+def mean_saliency_figure(
+    classes: Sequence[str], films: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
+) -> Drawn:
+    """For each class the mean film and the mean saliency for it: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
     tiles, strongest = [], []
-    for name, of_class, maps in zip(classes, films, heat, strict=True):
+    for name, of_class, maps in zip(classes, films, saliency, strict=True):
         if not len(of_class):
             tiles.append(Tile(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
-        mean = shown(maps).mean(axis=0)
+        mean = scaled_to_one(maps).mean(axis=0)
         grey = _small(of_class.mean(axis=0).astype(np.uint8))
         tiles.append(Tile(_overlay(grey, mean / max(float(mean.max()), 1e-6)), f"{name} (n = {len(of_class)})"))
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
         _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.5, size=10),
-        "Where the network sees each class on average over images of that class. Heat outside the lungs, at markers or borders, "
+        "Where the network sees each class, on average over its images. High saliency outside the lungs, at markers or borders, "
         "points to a shortcut",
-        f"Mean heat maps. Strongest place: {'; '.join(strongest)}.",
+        f"Mean saliency maps. Strongest place: {'; '.join(strongest)}.",
     )
 
 
@@ -106,9 +108,9 @@ def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def _overlay(grey: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Half film, half heat from dark to bright, (side, side, 3)."""
-    colours = colormaps["inferno"](_stretched(heat, grey.shape).clip(0, 1))[..., :3] * 255
+def _overlay(grey: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Half film, half saliency from dark to bright, (side, side, 3)."""
+    colours = colormaps["inferno"](_stretched(saliency, grey.shape).clip(0, 1))[..., :3] * 255
     return np.asarray((_rgb(grey) + colours) / 2, np.uint8)
 
 
@@ -116,8 +118,8 @@ def _small(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(film[..., 0]).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
-def _stretched(heat: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.asarray(Image.fromarray(heat).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)).clip(0, None)
+def _stretched(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.asarray(Image.fromarray(saliency).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)).clip(0, None)
 
 
 def _tail(name: str) -> str:
@@ -125,9 +127,9 @@ def _tail(name: str) -> str:
     return last if len(last) <= 18 else f"...{last[-16:]}"
 
 
-def _place(heat: NDArray[np.float32]) -> str:
+def _place(saliency: NDArray[np.float32]) -> str:
     """Where the maximum lies, in words, as one sees the film."""
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
-    down = ("upper", "middle", "lower")[int(3 * row / heat.shape[0])]
-    across = ("left", "centre", "right")[int(3 * column / heat.shape[1])]
+    row, column = np.unravel_index(int(saliency.argmax()), saliency.shape)
+    down = ("upper", "middle", "lower")[int(3 * row / saliency.shape[0])]
+    across = ("left", "centre", "right")[int(3 * column / saliency.shape[1])]
     return f"{down} {across} of the picture"

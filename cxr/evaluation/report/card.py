@@ -31,7 +31,7 @@ def model_card(document: Document) -> list[Section]:
         Section("Training data", [said["data"], said["flow"], said["left_out"], said["split"], said["groups"], said["training"]]),
         Section("Evaluation data", [each for each in (said["internal"], said["external"]) if each]),
         Section("Performance", [said["headline"], said["diagnostic"], said["subgroups"]]),
-        Section("Operating points", points or [f"None: {found.no_urgent}."]),
+        Section("Operating points", points or [f"None: {found.no_positive_class}."]),
         Section("What to distrust", [*context.caveats, *found.notes] or [said["caveats"]]),
         Section("Ethics, licence, contact", [OPEN]),
     ]

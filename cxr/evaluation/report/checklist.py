@@ -92,7 +92,9 @@ def answers(document: Document) -> dict[str, str]:
         + ".",
         "subgroups": _subgroups(document),
         "failures": f"{in_words(len(found.failures), 'most confident mistake')} listed, by pair of true and predicted class.",
-        "heat": f"Grad-CAM at {document.heat.layer}. {document.heat.verdict}" if document.heat else "None in this report.",
+        "saliency": f"Grad-CAM at {document.saliency.layer}. {document.saliency.verdict}"
+        if document.saliency
+        else "None in this report.",
         "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
         "caveats": " ".join([*context.caveats, *found.notes]) or "The run knows of none beyond those of any stored collection.",
@@ -116,11 +118,11 @@ def _of_data(document: Document) -> dict[str, str]:
     left_out = ", ".join(f"{in_words(count, 'image')} {why}" for why, count in data.left_out.items() if count)
     sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
     whole, flow, split = data_in_words(data)
-    internal = f"Judged on {_where(document)}, which no training image shares a group with."
+    internal = f"Evaluated on {_where(document)}, which no training image shares a group with."
     if overlap:
         internal = ""
     elif found.chosen_on_same:
-        internal = f"Judged on {_where(document)}, which stopped the training and chose thresholds: optimistic."
+        internal = f"Evaluated on {_where(document)}, which stopped the training and chose thresholds: optimistic."
     external = ""
     if overlap and context.other_data:
         external = (
@@ -156,5 +158,5 @@ def _subgroups(document: Document) -> str:
 def _thresholds(document: Document) -> str:
     points = document.assessment.operating_points
     if not points:
-        return f"Probabilities of each class; no thresholds, as {document.assessment.no_urgent}."
+        return f"Probabilities of each class; no thresholds, as {document.assessment.no_positive_class}."
     return "Probabilities of each class. " + "; ".join(f"{RULES[each.rule.name]}: {each.rule.in_words}" for each in points) + "."

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.paired import Difference
-from cxr.evaluation.saliency import Heat
+from cxr.evaluation.report.versions import upgraded
+from cxr.evaluation.saliency import Saliency
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Document:
     version: int
     context: ReportContext
     assessment: Assessment
-    heat: Heat | None
+    saliency: Saliency | None
     figures: list[Caption]
 
 
@@ -103,9 +104,12 @@ def to_json(document: Document) -> str:
 
 
 def from_json(text: str) -> Document:
-    """A document that was written before; raises `ValueError` for anything else."""
-    json.loads(text, parse_constant=_refuse)
-    return _adapter().validate_json(text)
+    """A document that was written before, in this version or an earlier one; raises `ValueError` for anything else."""
+    said = json.loads(text, parse_constant=_refuse)
+    try:
+        return _adapter().validate_python(upgraded(said))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is no report of version {said['version']} ({error})") from None
 
 
 def schema() -> dict[str, Any]:

@@ -10,17 +10,17 @@ from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report import card, checklist
 from cxr.evaluation.report.document import VERSION, Caption, Document, ReportContext, schema, to_json
 from cxr.evaluation.report.page import page
-from cxr.evaluation.saliency import Heat
+from cxr.evaluation.saliency import Saliency
 
 FIGURES = "evaluation"  # the folder of the PNGs
 DOCUMENT = "report.json"
 
 
 def write_report(
-    folder: Path, context: ReportContext, found: Assessment, heat: Heat | None, pictures: Sequence[Picture]
+    folder: Path, context: ReportContext, found: Assessment, saliency: Saliency | None, pictures: Sequence[Picture]
 ) -> Document:
     """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json, evaluation/NAME.png."""
-    document = Document(VERSION, context, found, heat, [Caption(each.name, each.caption, each.alt) for each in pictures])
+    document = Document(VERSION, context, found, saliency, [Caption(each.name, each.caption, each.alt) for each in pictures])
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for each in pictures:
         (folder / FIGURES / f"{each.name}.png").write_bytes(each.png)

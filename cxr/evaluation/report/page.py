@@ -63,7 +63,7 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
     return environment.get_template("report.html.jinja").render(
         context=document.context,
         found=found,
-        heat=document.heat,
+        saliency=document.saliency,
         part=part_in_full(found.part),
         tiles=tiles(document),
         names=NAMES,
@@ -82,13 +82,13 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
 
 
 def tiles(document: Document) -> list[Tile]:
-    """Accuracy, macro AUC, and sensitivity and specificity of the urgent class, each with its difference from the baseline."""
+    """Accuracy, macro AUC, and sensitivity and specificity of the positive class, each with its difference from the baseline."""
     found = document.assessment
     differences = {each.metric: each for each in document.context.differences}
     wanted = {"accuracy": "Accuracy", "auc_macro_ovr": "Macro AUC"}
     if found.triage:
-        urgent = found.triage.urgent
-        wanted |= {f"{slug(urgent)}/{key}": f"{urgent} {key}" for key in ("sensitivity", "specificity")}
+        positive = found.triage.positive_class
+        wanted |= {f"{slug(positive)}/{key}": f"{positive} {key}" for key in ("sensitivity", "specificity")}
     else:
         wanted |= {"balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
     made = []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.data.identity.groups import copies, joined, near_copies
-from cxr.data.images.perceptual import Looks
+from cxr.data.images.perceptual import PerceptualHashes
 
 OUTLINES = [np.eye(64)[0] * 127, np.eye(64)[1] * 127, np.eye(64)[0] * 127 + np.eye(64)[1] * 5]  # the first and last look alike
 
@@ -20,9 +20,11 @@ def look(hashes: list[int], outline: int = 0) -> Look:
     return (hashes * 5)[:5], outline
 
 
-def looks_of(looks: list[Look]) -> Looks:
-    hashes = np.array([hashes for hashes, _ in looks], np.uint64).reshape(-1, 5)
-    return Looks(hashes, np.array([[OUTLINES[outline]] * 5 for _, outline in looks]).reshape(-1, 5, 64).astype(np.int8))
+def perceptual_of(perceptual: list[Look]) -> PerceptualHashes:
+    hashes = np.array([hashes for hashes, _ in perceptual], np.uint64).reshape(-1, 5)
+    return PerceptualHashes(
+        hashes, np.array([[OUTLINES[outline]] * 5 for _, outline in perceptual]).reshape(-1, 5, 64).astype(np.int8)
+    )
 
 
 # Few bits vary, so that some hashes are near each other; the highest is among them.
@@ -41,17 +43,17 @@ def look_alike(one: Look, other: Look) -> bool:
 
 
 @given(LOOKS)
-def test_near_copies_are_those_of_all_pairs(looks: list[Look]) -> None:
-    expected = {pair for pair in combinations(range(len(looks)), 2) if look_alike(looks[pair[0]], looks[pair[1]])}
-    found = [(int(one), int(other)) for one, other in near_copies(looks_of(looks))]
+def test_near_copies_are_those_of_all_pairs(perceptual: list[Look]) -> None:
+    expected = {pair for pair in combinations(range(len(perceptual)), 2) if look_alike(perceptual[pair[0]], perceptual[pair[1]])}
+    found = [(int(one), int(other)) for one, other in near_copies(perceptual_of(perceptual))]
     assert {(min(pair), max(pair)) for pair in found} == expected
 
 
 def test_sets_of_copies_reach_through_others_and_equal_pixels() -> None:
     far = 0xF << 60
-    looks = [look([0]), look([1]), look([3]), look([far]), look([far], outline=1), look([far], outline=1)]
-    assert sets_of(copies(list("abcdee"), looks_of(looks))) == {frozenset({0, 1, 2}), frozenset({3}), frozenset({4, 5})}
-    assert len(copies([], looks_of([]))) == 0
+    perceptual = [look([0]), look([1]), look([3]), look([far]), look([far], outline=1), look([far], outline=1)]
+    assert sets_of(copies(list("abcdee"), perceptual_of(perceptual))) == {frozenset({0, 1, 2}), frozenset({3}), frozenset({4, 5})}
+    assert len(copies([], perceptual_of([]))) == 0
 
 
 def test_a_group_is_named_by_its_smallest_hash_and_joins_through_others() -> None:
@@ -65,5 +67,5 @@ def test_a_group_is_named_by_its_smallest_hash_and_joins_through_others() -> Non
 
 def test_many_black_images_need_little_memory() -> None:
     """Nothing correlates with an outline of nothing, and two such images are copies only if their pixels are equal."""
-    black = Looks(np.zeros((2500, 5), np.uint64), np.zeros((2500, 5, 64), np.int8))
+    black = PerceptualHashes(np.zeros((2500, 5), np.uint64), np.zeros((2500, 5, 64), np.int8))
     assert len(near_copies(black)) == 0

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
-from cxr.data.images.image_file import Decoded, decode
+from cxr.data.images.image_file import ImageFacts, decode
 
 SIZ = b"\xff\x4f\xff\x51" + bytes(4)  # JPEG 2000 up to the size
 SOF = b"\xff\xd8\xff\xc3\x00\x0b\x10"  # lossless JPEG up to the size
@@ -90,14 +90,14 @@ def test_padding_is_black_and_decides_nothing() -> None:
 
 def test_facts_tell_patients_apart_and_name_nobody() -> None:
     first, second, other = (decode(dicom(PatientID=name), None)[1] for name in ("4711", "4711", "12"))
-    assert isinstance(first, Decoded)
-    assert isinstance(second, Decoded)
-    assert isinstance(other, Decoded)
+    assert isinstance(first, ImageFacts)
+    assert isinstance(second, ImageFacts)
+    assert isinstance(other, ImageFacts)
     assert first.patient == second.patient != other.patient
     assert first.mode == "12-bit MONOCHROME2"
     assert not {"4711", "Doe^Jane", "19500101"} & set(map(str, astuple(first)))
     unnamed = decode(dicom(PatientID=""), None)[1]
-    assert isinstance(unnamed, Decoded)
+    assert isinstance(unnamed, ImageFacts)
     assert unnamed.patient == ""
 
 

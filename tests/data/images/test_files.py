@@ -52,6 +52,6 @@ def test_a_fault_of_cxr_is_no_bad_image(monkeypatch: pytest.MonkeyPatch) -> None
     def broken(_: bytes) -> None:
         raise AttributeError("a fault of cxr's")
 
-    monkeypatch.setattr("cxr.data.images.image_file.read_grey", broken)
+    monkeypatch.setattr("cxr.data.images.image_file.decode_image", broken)
     with pytest.raises(AttributeError):
         decode(b"x", None)

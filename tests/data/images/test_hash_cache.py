@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.data.images.hash_cache import Seen
+from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import contents_of
 
 PATHS = ("a.png", "b.png")
@@ -29,11 +29,11 @@ def write(file: Path, text: str, age: float = 60) -> None:
 
 def look(root: Path, paths: Sequence[str] = PATHS) -> set[str]:
     """Which files are recalled; all of them are remembered afterwards."""
-    seen = Seen(root.parent / "cache", root)
-    recalled = seen.recall(paths)
+    hash_cache = HashCache(root.parent / "cache", root)
+    recalled = hash_cache.recall(paths)
     found = {path: content for path in paths if not isinstance(content := contents_of([f"{root}/{path}"])[0], OSError)}
     assert recalled == {path: found[path] for path in recalled}
-    seen.remember(found)
+    hash_cache.remember(found)
     return set(recalled)
 
 

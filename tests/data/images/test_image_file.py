@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.data.images.decode import read_grey
-from cxr.data.images.image_file import Decoded, decode
-from cxr.data.images.perceptual import look_of
+from cxr.data.images.decode import decode_image
+from cxr.data.images.image_file import ImageFacts, decode
+from cxr.data.images.perceptual import perceptual_hashes_of
 
 
 def saved(image: Image.Image, kind: str) -> bytes:
@@ -27,7 +27,7 @@ def noise(height: int = 30, width: int = 20) -> NDArray[np.uint8]:
 
 
 def read(content: bytes) -> Image.Image:
-    return read_grey(content).image
+    return decode_image(content).image
 
 
 def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
@@ -37,13 +37,13 @@ def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:
     found.append(decode(saved(colour, "png"), 32))
     for pixels, facts in found:
         assert pixels is not None
-        assert isinstance(facts, Decoded)
+        assert isinstance(facts, ImageFacts)
         assert pixels.shape == (32, 32, 1)
         assert pixels.dtype == np.uint8
         np.testing.assert_array_equal(pixels, found[0][0])
         assert facts.sha256 == hashlib.sha256(b"20x30:" + grey.tobytes()).hexdigest()
-        assert (facts.width, facts.height, facts.look) == (20, 30, look_of(grey))
-    assert [facts.mode for _, facts in found if isinstance(facts, Decoded)] == ["L", "L", "RGB"]
+        assert (facts.width, facts.height, facts.perceptual) == (20, 30, perceptual_hashes_of(grey))
+    assert [facts.mode for _, facts in found if isinstance(facts, ImageFacts)] == ["L", "L", "RGB"]
 
 
 def test_without_a_size_the_facts_are_the_same() -> None:
@@ -150,7 +150,7 @@ def test_a_film_is_turned_as_its_file_says(kind: str) -> None:
     image, exif, file = Image.fromarray(levels), Image.Exif(), BytesIO()
     exif[0x0112] = 6
     image.save(file, kind, exif=exif, **({"lossless": True} if kind == "webp" else {}))
-    shown = read_grey(file.getvalue()).image
+    shown = decode_image(file.getvalue()).image
     assert shown.size == (48, 64)
     seen = np.asarray(shown).astype(float)
     assert seen[:, 26:].mean() > 195

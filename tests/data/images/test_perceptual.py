@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from cxr.data.images import perceptual
-from cxr.data.images.perceptual import Looks, look_of
+from cxr.data.images.perceptual import PerceptualHashes, perceptual_hashes_of
 
 PARTS = [(slice(None), slice(None))] + [
     (rows, columns) for rows in (slice(0, -1), slice(1, None)) for columns in (slice(0, -1), slice(1, None))
@@ -24,8 +24,8 @@ def film(seed: int = 0, height: int = 70, width: int = 90) -> NDArray[np.uint8]:
     return np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def look(grey: NDArray[np.uint8]) -> Looks:
-    return Looks.of([look_of(grey)])
+def look(grey: NDArray[np.uint8]) -> PerceptualHashes:
+    return PerceptualHashes.of([perceptual_hashes_of(grey)])
 
 
 @pytest.mark.parametrize("shape", [(70, 90), (16, 400), (300, 201)])
@@ -63,15 +63,15 @@ def test_another_encoding_or_brightness_changes_little() -> None:
 
 def test_it_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = film(4, 333, 217)
-    found = look_of(grey)
+    found = perceptual_hashes_of(grey)
     for rows in (1, 7, 64):
         monkeypatch.setattr(perceptual, "_ROWS", rows)
-        assert look_of(grey) == found
+        assert perceptual_hashes_of(grey) == found
 
 
 def test_flat_films_have_a_look_too() -> None:
     greys = [film(5), np.zeros((40, 40), np.uint8), np.full((16, 17), 255, np.uint8)]
-    looks = Looks.of([look_of(grey) for grey in greys])
-    assert [len(phash) for phash in looks.phashes] == [16, 16, 16]
-    assert (looks.only(np.array([0])).hashes == look(greys[0]).hashes).all()
-    assert not looks.outlines[1].any()
+    perceptual = PerceptualHashes.of([perceptual_hashes_of(grey) for grey in greys])
+    assert [len(phash) for phash in perceptual.phashes] == [16, 16, 16]
+    assert (perceptual.only(np.array([0])).hashes == look(greys[0]).hashes).all()
+    assert not perceptual.outlines[1].any()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency
 
-from cxr.data.image_list import listed
+from cxr.data.image_list import image_list_of
 from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.source_tables import with_sources_of_tables
 from cxr.errors import UserError
@@ -24,14 +24,14 @@ def test_the_databases_tables_name_the_source_of_each_image(tmp_path: Path) -> N
     )
     paths = ["COVID/images/COVID-1.png", "COVID/images/COVID-2.png", "COVID/images/COVID-3.png", "Normal/images/Normal-1.png"]
     images = pd.DataFrame({"path": paths, "label": ["COVID"] * 3 + ["Normal"]})
-    found = with_sources_of_tables(listed(tmp_path, ("COVID", "Normal"), images))
+    found = with_sources_of_tables(image_list_of(tmp_path, ("COVID", "Normal"), images))
     assert list(found.images["source"]) == ["https://a", "https://b", "", "https://a"]
 
 
 def test_a_table_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "COVID.metadata.xlsx").write_bytes(b"no spreadsheet")
     with pytest.raises(UserError, match=r"COVID.metadata.xlsx can't be read as a table"):
-        with_sources_of_tables(listed(tmp_path, ("a", "b"), pd.DataFrame({"path": [], "label": []})))
+        with_sources_of_tables(image_list_of(tmp_path, ("a", "b"), pd.DataFrame({"path": [], "label": []})))
 
 
 def test_what_a_source_tells_of_the_label() -> None:

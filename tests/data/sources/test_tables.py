@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cxr.config.schema import ColumnsConfig, DataConfig
-from cxr.data.image_list import Listing
+from cxr.data.image_list import ImageList
 from cxr.data.manifest import COLUMNS
 from cxr.data.sources.tables import read_table
 from cxr.errors import UserError
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(file: Path, **config: object) -> Listing:
+def read(file: Path, **config: object) -> ImageList:
     return read_table(file, file.parent, DataConfig(**config))  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.classes import class_figure, confusion_figure
 from cxr.evaluation.figures.drawing import Drawn, png_of
-from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_heat_figure
+from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.saliency import gallery
 from tests.evaluation.documents import assessed, film, pictured
@@ -94,7 +94,7 @@ def test_names_with_dollar_signs_are_text_and_no_formulas() -> None:
         png_of(each.figure, 50)
 
 
-def test_without_images_of_the_urgent_class_nothing_is_drawn_of_it() -> None:
+def test_without_images_of_the_positive_class_nothing_is_drawn_of_it() -> None:
     shown = skilled(1).only(np.flatnonzero(skilled(1).labels))
     drawn = {each.name for each in assessment_figures(shown, assessed(shown))}
     assert not {"triage_workload", "predictive_values", "decision_curve"} & drawn
@@ -107,7 +107,7 @@ def test_pictures_show_the_films_they_were_given() -> None:
     maps = np.random.default_rng(0).normal(size=(len(exhibits), 3, 3)).astype(np.float32)
     drawn: list[Drawn] = [
         gallery_figure(exhibits, film(len(exhibits)), maps),
-        mean_heat_figure(CLASSES, [film(4), film(2), film(0)], [maps[:4], maps[:2], maps[:0]]),
+        mean_saliency_figure(CLASSES, [film(4), film(2), film(0)], [maps[:4], maps[:2], maps[:0]]),
         failures_figure(found.failures, film(len(found.failures))),
     ]
     assert drawn[0].alt.endswith("6 classified right and 6 wrong.")

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -37,5 +38,11 @@ def test_a_number_that_is_none_is_refused_when_it_is_read_too() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "null"])
 def test_anything_else_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"validation error|JSON|Expecting value"):
+    with pytest.raises(ValueError, match=r"validation error|JSON|Expecting value|no report of version 1"):
         from_json(text)
+
+
+def test_a_report_of_version_1_is_read_with_the_names_of_today() -> None:
+    """The file was written by version 0.1; its numbers are those that today's code finds in the same predictions."""
+    read = from_json(Path(__file__).with_name("version_1.json").read_text(encoding="utf-8"))
+    assert read == document(skilled(1))

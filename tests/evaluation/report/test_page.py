@@ -45,7 +45,7 @@ def test_the_first_screen_has_the_numbers_of_the_assessment(whole: str) -> None:
         each = found.estimates[name]
         assert f"<b>{each.value:.3f}</b>" in top
         assert f"95 % interval {each.low:.3f} to {each.high:.3f}" in top
-    for part in ("Judged on 300 images of the test part", "What to distrust", "Fake.", "No baseline.", "Not a medical device"):
+    for part in ("Evaluated on 300 images of the test part", "What to distrust", "Fake.", "No baseline.", "Not a medical device"):
         assert part in top
     assert found.operating_points[1].verdict.split(":")[0] in whole
 
@@ -88,7 +88,7 @@ def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice
 def test_all_files_are_written_and_the_model_card_and_checklists_agree_with_the_page(tmp_path: Path) -> None:
     shown = skilled(1)
     told = document(shown)
-    written = write_report(tmp_path, told.context, told.assessment, told.heat, pictured(shown, told.assessment)[:2])
+    written = write_report(tmp_path, told.context, told.assessment, told.saliency, pictured(shown, told.assessment)[:2])
     assert {path.name for path in tmp_path.iterdir()} == {
         *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation", "model")
     }

@@ -1,0 +1,46 @@
+"""Options and settings that had another name in version 0.1. Their old names work in 0.2, and in configs that were logged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# By group: old option and new one.
+OPTIONS = {
+    "experiment": {"seed_protocol": "original_protocol"},
+    "split": {"seed_80_20": "train_val_80_20"},
+    "augment": {"seed_protocol": "original_protocol"},
+    "training": {"seed_protocol": "original_protocol"},
+}
+SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images"}
+
+
+def renamed(override: str) -> str:
+    """An override with the names of today; several values of a sweep are separated by commas.
+
+    >>> renamed("split=seed_80_20,three_way"), renamed("+evaluation.heat_images=3"), renamed("freeze=head")
+    ('split=train_val_80_20,three_way', '+evaluation.saliency_images=3', 'freeze=head')
+    """
+    name, equals, value = override.partition("=")
+    key = name.lstrip("+~")
+    sign = name[: len(name) - len(key)]
+    options = OPTIONS.get(key.lstrip("/"), {})
+    values = ",".join(options.get(each, each) for each in value.split(","))
+    return f"{sign}{SETTINGS.get(key, key)}{equals}{values}"
+
+
+def renamed_choices(choices: Mapping[str, str]) -> dict[str, str]:
+    """The option of each group, with the names of today."""
+    return {group: OPTIONS.get(group, {}).get(option, option) for group, option in choices.items()}
+
+
+def renamed_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """A whole logged config, nested by group, with the names of today.
+
+    >>> renamed_settings({"evaluation": {"heat_images": 3, "bins": 10}})
+    {'evaluation': {'bins': 10, 'saliency_images': 3}}
+    """
+    found = {group: dict(settings) if isinstance(settings, dict) else settings for group, settings in values.items()}
+    for old, new in SETTINGS.items():
+        group, _, name = old.partition(".")
+        if isinstance(found.get(group), dict) and name in found[group]:
+            found[group][new.partition(".")[2]] = found[group].pop(name)
+    return found

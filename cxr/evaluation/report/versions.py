@@ -1,0 +1,44 @@
+"""Reports of earlier versions, as today's version has them."""
+
+from typing import Any
+
+
+def upgraded(document: Any) -> Any:
+    """A `report.json` of any version as one of version 2, which renamed some keys of version 1; anything else as it is.
+
+    Raises `KeyError`, `TypeError` or `AttributeError` for one that says it is of version 1 and is not.
+    """
+    if not isinstance(document, dict) or document.get("version") != 1:
+        return document
+    found = {**_renamed(document, facts="context", heat="saliency"), "version": 2}
+    assessment = _renamed(found["assessment"], no_urgent="no_positive_class")
+    assessment["operating_points"] = [_point(point) for point in assessment["operating_points"]]
+    assessment["triage"] = _triage(assessment["triage"]) if assessment["triage"] else None
+    assessment["subgroups"] = [_subgroup(each) for each in assessment["subgroups"]]
+    return {**found, "assessment": assessment}
+
+
+def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in said.items()}
+
+
+def _point(point: dict[str, Any]) -> dict[str, Any]:
+    found = _renamed(point, judged="evaluated")
+    return {**found, **{part: _rates(found[part]) for part in ("on_validation", "evaluated")}}
+
+
+def _rates(rates: dict[str, Any]) -> dict[str, Any]:
+    return _renamed(rates, called_urgent="called_positive")
+
+
+def _triage(triage: dict[str, Any]) -> dict[str, Any]:
+    found = _renamed(triage, urgent="positive_class", routine="normal_class")
+    found["zones"] = [_renamed(zone, of_urgent="of_positives") for zone in found["zones"]]
+    found["workload"] = [_renamed(each, urgent_of_fast_track="positives_of_fast_track") for each in found["workload"]]
+    return found
+
+
+def _subgroup(subgroup: dict[str, Any]) -> dict[str, Any]:
+    rates = {name: _rates(each) for name, each in subgroup["rates"].items()}
+    zones = {name: _renamed(counts, urgent="positives") for name, counts in subgroup["zones"].items()}
+    return {**subgroup, "rates": rates, "zones": zones}
