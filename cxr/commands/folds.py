@@ -9,14 +9,13 @@ from rich.table import Table
 
 from cxr.commands.output import check_folder
 from cxr.compare.folds import CrossValidation, gather, like, spread
+from cxr.evaluation.metric_table import names_at
 from cxr.progress import wide_console
 from cxr.safe_csv import write_csv
-from cxr.text import in_words, slug
+from cxr.text import in_words
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
-
-_OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auc_macro_ovr")
 
 
 def main(arguments: list[str]) -> None:
@@ -61,9 +60,7 @@ def _print(found: CrossValidation) -> None:
     table.add_column("")
     for heading in ("mean", "sd", "lowest", "highest", "pooled"):
         table.add_column(heading, justify="right")
-    classes = found.runs[0].predictions.classes
-    shown = [*_OVERALL, *(f"{slug(name)}/{key}" for name in classes for key in ("sensitivity", "specificity", "auc"))]
-    for name in shown:
+    for name in names_at("folds", found.runs[0].predictions.classes):
         if name in numbers.index:
             row = numbers.loc[name]
             few = f" (in {row['folds']:.0f} of {len(found.runs)})" if row["folds"] < len(found.runs) else ""

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 
-from cxr.config.schema import TrackingConfig
+from cxr.config.schema import ObjectiveConfig, TrackingConfig
 from cxr.errors import UserError
+from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import save_view
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
-    page = save_view(store, asked.experiment, asked.sweep)
+    page = save_view(store, asked.experiment, asked.sweep, ObjectiveConfig().metric, _columns())
     print(f"MLflow UI: http://{HOST}:{port}{page}  (stop with Ctrl-C)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
@@ -47,6 +49,13 @@ def main(arguments: list[str]) -> None:
             server.wait()
         except KeyboardInterrupt:
             server.terminate()  # it ends its own workers
+
+
+def _columns() -> list[str]:
+    """Metrics that the runs table shows beside the objective: of the test part, and of the difference from the baseline."""
+    names = [metric.name for metric in overall("ui")]
+    names += [f"{POSITIVE_SLUGS[0]}/{metric.name}" for metric in by_class("ui")]
+    return [*(f"test/{name}" for name in names), f"vs_baseline/{ObjectiveConfig().metric.removeprefix('val/')}"]
 
 
 def free_port(wanted: int) -> int:

@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from cxr.evaluation.estimates import (
-    FISHER,
-    LOG,
-    LOGIT,
     Estimate,
     area_under_roc,
     ends_of,
@@ -19,6 +16,7 @@ from cxr.evaluation.estimates import (
     values_of,
     with_interval,
 )
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL, scale_of
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.text import slug
@@ -55,18 +53,10 @@ class Evaluation:
         return {name: each.why_not for name, each in self.estimates.items() if each.value is None}
 
 
-OVERALL = (
-    *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "brier"),
-    *("auc_macro_ovr", "auc_weighted_ovr", "auprc_macro_ovr"),
-)
-_SCALES = {"mcc": FISHER, "log_loss": LOG, "brier": LOG}  # the others are proportions and areas
-BY_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auc", "auprc")
-
-
 def metric_names(classes: Sequence[str]) -> list[str]:
     """The names of all numbers that validation predictions of these classes may have."""
-    by_class = (*BY_CLASS, "sensitivity_at_specificity")
-    return [*OVERALL, *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
+    by_class = [*(metric.name for metric in BY_CLASS), "sensitivity_at_specificity"]
+    return [*(metric.name for metric in OVERALL), *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
 
 
 def evaluate(predictions: Predictions) -> Evaluation:
@@ -83,12 +73,13 @@ def evaluate(predictions: Predictions) -> Evaluation:
     for index, name in enumerate(predictions.classes):
         of_class = _evaluate_class(confusion, index)
         of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index])
-        of_class["auprc"] = found.get(f"{slug(name)}/auprc", lacking(of_class["auc"].why_not))
         found |= {f"{slug(name)}/{key}": each for key, each in of_class.items()}
+        for metric in BY_CLASS:
+            found.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
     missing = [name for name, each in found.items() if name.endswith("/auc") and each.value is None]
-    for name in OVERALL:
-        if name not in found:
-            found[name] = lacking(f"{', '.join(missing)} has no value")
+    for metric in OVERALL:
+        if metric.name not in found:
+            found[metric.name] = lacking(f"{', '.join(missing)} has no value")
     return Evaluation(found, confusion)
 
 
@@ -103,7 +94,7 @@ def with_resampling(
     found = dict(evaluation.estimates)
     for name, values in zip(statistic_names(predictions.classes), drawn, strict=True):
         if found[name].low is None and not found[name].why_not:
-            found[name] = with_interval(found[name], values, _SCALES.get(name, LOGIT))
+            found[name] = with_interval(found[name], values, scale_of(name))
     return replace(evaluation, estimates=found)
 
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
 from cxr.evaluation.estimates import placements
+from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.text import slug
 
 RESAMPLES = 2000
-_COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc_macro_ovr")
-_COMPARED_BY_CLASS = ("sensitivity", "specificity", "auc")
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,13 @@ def paired_differences(
 ) -> list[Difference]:
     """Compare two models' predictions of the same images; raises `ValueError` where the images or labels differ.
 
-    Metrics: accuracy, balanced_accuracy, macro_f1, log_loss, auc_macro_ovr, and for each class SLUG/sensitivity, /specificity
-    and /auc; those without a value are left out. Intervals are percentiles of a bootstrap that draws whole `groups` of images
-    (patients; without groups, images), the same ones for both models (Efron and Tibshirani 1993, chapters 8 and 13).
-    Accuracy, sensitivity and specificity are tested by exact McNemar, AUC by DeLong.
+    Metrics are those of the metric table that are compared; those without a value are left out. Intervals are percentiles of a
+    bootstrap that draws whole `groups` of images (patients; images if none are given), the same draws for both models (Efron and
+    Tibshirani 1993, chapters 8 and 13). Accuracy, sensitivity and specificity are tested by exact McNemar, AUC by DeLong.
     """
     if (reference.ids, reference.classes) != (other.ids, other.classes) or not np.array_equal(reference.labels, other.labels):
         raise ValueError("the two sets of predictions are not of the same images")
-    names = statistic_names(reference.classes)
+    names, compared = statistic_names(reference.classes), set(names_at("compare", reference.classes))
     statistics = statistics_of(reference), statistics_of(other)
     members = groups if groups is not None else reference.ids
     drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), members, RESAMPLES, seed)
@@ -63,8 +61,7 @@ def paired_differences(
     found = []
     for index, name in enumerate(names):
         first, second = float(values[0][index]), float(values[1][index])
-        compared = name in _COMPARED or name.endswith(_COMPARED_BY_CLASS)
-        if not (compared and np.isfinite(first) and np.isfinite(second)):
+        if not (name in compared and np.isfinite(first) and np.isfinite(second)):
             continue
         low, high = np.nanquantile(drawn[index], (0.025, 0.975))
         test, p_value = tests.get(name, ("", None))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL, Counts
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
 
@@ -31,42 +32,32 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
 
 
 def statistic_names(classes: Sequence[str]) -> list[str]:
-    """The names of what `statistics_of` computes, in its order."""
-    by_class = [f"{slug(name)}/{key}" for name in classes for key in ("sensitivity", "specificity", "auc", "auprc")]
-    overall = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "log_loss", "brier")
-    return [*overall, "auc_macro_ovr", "auc_weighted_ovr", "auprc_macro_ovr", *by_class]
+    """The names of the statistics that `statistics_of` computes, in its order."""
+    by_class = [f"{slug(name)}/{metric.name}" for name in classes for metric in BY_CLASS if metric.compute]
+    return [*(metric.name for metric in OVERALL if metric.compute), *by_class]
 
 
 def statistics_of(predictions: Predictions) -> Statistics:
-    """A function from image weights (rows, n) to every statistic for each row, (statistics, rows); nan where there is no value."""
+    """A function from image weights (rows, n) to every statistic for each row, (statistics, rows); nan if it has no value."""
     labels, predicted, probabilities = predictions.labels, predictions.predicted, predictions.probabilities
     k = len(predictions.classes)
     cells = np.eye(k * k)[labels * k + predicted]
     of_image = np.stack([losses(predictions), squared_errors(predictions)], axis=1)
 
-    def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def count(weights: NDArray[np.float64]) -> Counts:
         confusion = (weights @ cells).reshape(-1, k, k)
         total = confusion.sum(axis=(1, 2))
-        hits, of_class, called = np.einsum("bii->bi", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sensitivity = hits / of_class
-            specificity = 1 - (called - hits) / (total[:, None] - of_class)
-            f1 = 2 * hits / (of_class + called)
+        log_loss, brier = (weights @ of_image).T / total
         curves = [areas(labels == index, probabilities[:, index], weights) for index in range(k)]
         auc, auprc = (np.stack([curve[place] for curve in curves], axis=1) for place in (0, 1))
-        overall = [
-            hits.sum(axis=1) / total,
-            _mean(sensitivity),
-            _mean(f1),
-            np.nansum(f1 * of_class, axis=1) / total,
-            _matthews(hits, of_class, called, total),
-            *((weights @ of_image).T / total),
-            auc.mean(axis=1),
-            (auc * of_class).sum(axis=1) / total,
-            auprc.mean(axis=1),
-        ]
-        by_class = [each[:, index] for index in range(k) for each in (sensitivity, specificity, auc, auprc)]
-        return np.stack([*overall, *by_class])
+        hits, of_class, predicted_as = np.einsum("bii->bi", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
+        return Counts(hits, of_class, predicted_as, total, log_loss, brier, auc, auprc)
+
+    def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = count(weights)
+        overall = [metric.compute(counts) for metric in OVERALL if metric.compute]
+        of_class = [metric.compute(counts) for metric in BY_CLASS if metric.compute]
+        return np.stack([*overall, *(each[:, index] for index in range(k) for each in of_class)])
 
     return statistics
 
@@ -103,18 +94,3 @@ def squared_errors(predictions: Predictions) -> NDArray[np.float64]:
     """Each image's Brier score, the sum over classes of (probability - truth) squared, (n,), from 0 to 2 (Brier 1950)."""
     truth = np.eye(len(predictions.classes))[predictions.labels]
     return np.asarray(((predictions.probabilities - truth) ** 2).sum(axis=1))
-
-
-def _mean(of_class: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the classes that have a value: those that occur, and of F1 those that are called so too, as in scikit-learn."""
-    present = np.isfinite(of_class)
-    return np.asarray(np.where(present, of_class, 0).sum(axis=1) / present.sum(axis=1))
-
-
-def _matthews(
-    hits: NDArray[np.float64], of_class: NDArray[np.float64], called: NDArray[np.float64], total: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Matthews' correlation of any number of classes (Gorodkin 2004); 0 where all images are of one class or called one."""
-    shared = hits.sum(axis=1) * total - (of_class * called).sum(axis=1)
-    size = np.sqrt((total**2 - (of_class**2).sum(axis=1)) * (total**2 - (called**2).sum(axis=1)))
-    return np.asarray(np.divide(shared, size, out=np.zeros_like(shared), where=size > 0))

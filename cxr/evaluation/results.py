@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr.evaluation.assessment import Assessment, Evidence, numbers_of
+from cxr.evaluation.metric_table import by_class
 from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
@@ -53,7 +54,7 @@ def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:
 
 def class_table(headline: PartResults) -> dict[str, list[object]]:
     """Each class' numbers, with the ends of their 95 % intervals, as a table that MLflow's UI compares across runs."""
-    columns = [f"{key}{end}" for key in ("sensitivity", "specificity", "auc", "ppv", "npv") for end in ("", "_lo", "_hi")]
+    columns = [f"{metric.name}{end}" for metric in by_class("classes") for end in ("", "_lo", "_hi")]
     numbers, predictions = headline.evaluation.logged, headline.predictions
     rows: list[object] = [
         [name, *(numbers.get(f"{slug(name)}/{key}") for key in columns), int((predictions.labels == index).sum())]

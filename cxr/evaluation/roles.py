@@ -7,7 +7,7 @@ from cxr.config.schema import EvaluationConfig
 from cxr.errors import UserError
 from cxr.text import nearest, slug
 
-_POSITIVE = ("covid", "covid_19", "covid19")
+POSITIVE_SLUGS = ("covid", "covid_19", "covid19")  # of the class that is positive unless evaluation.urgent names another
 _NORMAL = ("normal",)
 
 
@@ -29,7 +29,7 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     Roles(positive_class=0, normal_class=2, why_not='')
     """
     slugs = [slug(name) for name in classes]
-    positive_class = _index(evaluation.urgent, "urgent", slugs, _POSITIVE)
+    positive_class = _index(evaluation.urgent, "urgent", slugs, POSITIVE_SLUGS)
     normal_class = _index(evaluation.routine, "routine", slugs, _NORMAL)
     if positive_class is not None and positive_class == normal_class:
         raise UserError(f"evaluation.urgent and evaluation.routine are both {classes[positive_class]}: name two classes")

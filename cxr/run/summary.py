@@ -8,19 +8,12 @@ from rich.table import Table
 
 from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.paired import Difference
 from cxr.progress import plain_console, wide_console
 from cxr.text import in_words, slug
 from cxr.tracking.run import Run
 from cxr.training.history import FrozenWork
-
-_OVERALL = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "auc_macro_ovr": "macro AUC",
-}
-_SHOWN = {"sensitivity": "sensitivity", "specificity": "specificity", "auc": "AUC"}
 
 
 def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | None) -> None:
@@ -29,7 +22,7 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
     out = plain_console()
     if against and against.baseline:
         found = {each.metric: each for each in against.differences}
-        told = [f"{_OVERALL[key]} {_signed(found[key])}" for key in ("accuracy", "auc_macro_ovr") if key in found]
+        told = [f"{metric.label} {_signed(found[metric.name])}" for metric in overall("headline") if metric.name in found]
         out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}")
     elif against:
         out.print(f"  Against the baseline: {against.reason}")
@@ -45,12 +38,12 @@ def print_assessment(name: str, assessment: Assessment) -> None:
     out, estimates = plain_console(), assessment.estimates
     table = Table(title=f"{name}, evaluated on {assessment.part}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
-    for text in _SHOWN.values():
-        table.add_column(text, justify="right")
+    for metric in by_class("summary"):
+        table.add_column(metric.label, justify="right")
     for each in assessment.classes:
-        table.add_row(each, *(estimates[f"{slug(each)}/{key}"].in_words for key in _SHOWN))
+        table.add_row(each, *(estimates[f"{slug(each)}/{metric.name}"].in_words for metric in by_class("summary")))
     wide_console().print(table)
-    out.print("  " + ", ".join(f"{text} {estimates[key].in_words}" for key, text in _OVERALL.items()))
+    out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].in_words}" for metric in overall("summary")))
     for line in points_in_words(assessment):
         out.print(f"  {line}")
 

@@ -7,15 +7,14 @@ from rich.table import Table
 from cxr.compare.baseline import baselines_like
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
+from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.progress import plain_console, wide_console
 from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.text import in_words, part_in_full
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
-
-# Beside the metric that orders the jobs: what people look at first, of the part that judges.
-SHOWN = {"accuracy": "accuracy", "balanced_accuracy": "balanced", "auc_macro_ovr": "macro AUC", "covid/sensitivity": "COVID sens."}
 
 
 def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
@@ -79,7 +78,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
 
 def _table(plan: Plan, frame: pd.DataFrame) -> Table:
     part = "test" if "test/accuracy" in frame else "val"
-    columns = {plan.metric: plan.metric.rpartition("/")[2], **{f"{part}/{name}": text for name, text in SHOWN.items()}}
+    columns = {plan.metric: plan.metric.rpartition("/")[2], **_columns(part, frame)}
     title = f"Sweep {plan.id}, by {plan.metric}; other columns: {part_in_full(part)}"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("run", overflow="fold")
@@ -93,6 +92,15 @@ def _table(plan: Plan, frame: pd.DataFrame) -> Table:
         values = [f"{row[column]:.4f}" if column == plan.metric else f"{row[column]:.3f}" for column in shown]
         table.add_row(name, *values, str(row["run_id"])[:8], style=style)
     return table
+
+
+def _columns(part: str, frame: pd.DataFrame) -> dict[str, str]:
+    """Metrics of the evaluated part that the table shows, and their headings; of the positive class where the runs have one."""
+    columns = {f"{part}/{metric.name}": metric.label for metric in overall("sweep")}
+    positive = next((name for name in POSITIVE_SLUGS if f"{part}/{name}/sensitivity" in frame), None)
+    if positive:
+        columns |= {f"{part}/{positive}/{metric.name}": f"{positive} {metric.label}" for metric in by_class("sweep")}
+    return columns
 
 
 def _swept_values(plan: Plan, outcome: Outcome) -> dict[str, str]:

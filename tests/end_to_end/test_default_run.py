@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_
 from statsmodels.stats.proportion import proportion_confint
 
 from cxr.data.manifest import data_fingerprint, split_fingerprint
-from cxr.evaluation.metrics import BY_CLASS, OVERALL
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from tests.conftest import Command
 
@@ -75,7 +75,8 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     assert there - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
     for part in ("val", "test"):
-        expected = {f"{part}/{name}" for name in OVERALL} | {f"{part}/{slug}/{name}" for slug in SLUGS for name in BY_CLASS}
+        expected = {f"{part}/{metric.name}" for metric in OVERALL}
+        expected |= {f"{part}/{slug}/{metric.name}" for slug in SLUGS for metric in BY_CLASS}
         assert expected <= set(run.data.metrics)
     assert {"train/loss", "val/loss", "train/accuracy", "val/accuracy", "train/learning_rate"} <= set(run.data.metrics)
     assert run.data.params["freeze.trainable_from"] == "head"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from sklearn import metrics as oracle
 
-from cxr.evaluation.metrics import BY_CLASS, OVERALL, evaluate, metric_names, sensitivity_at_specificity, with_resampling
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL
+from cxr.evaluation.metrics import evaluate, metric_names, sensitivity_at_specificity, with_resampling
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
 from tests.evaluation.made import any_predictions, made, skilled
@@ -57,8 +58,8 @@ def test_every_number_is_finite_or_has_a_reason(predictions: Predictions) -> Non
     assert all(found.undefined.values())
     assert not set(found.numbers) & set(found.undefined)
     named = set(found.numbers) | set(found.undefined)
-    assert {f"covid/{name}" for name in BY_CLASS} <= named
-    assert set(OVERALL) <= named
+    assert {f"covid/{metric.name}" for metric in BY_CLASS} <= named
+    assert {metric.name for metric in OVERALL} <= named
     assert named | {"covid/sensitivity_at_specificity"} <= named | set(metric_names(predictions.classes))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from cxr.evaluation.figures.decisions import RULES
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.report.markdown import plain
 from cxr.text import in_words, part_in_full, slug
@@ -68,6 +69,7 @@ def answers(document: Document) -> dict[str, str]:
     context, found, model = document.context, document.assessment, document.context.model
     paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if context.differences else ""
     decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
+    headline = ", ".join(f"{metric.title} {found.estimates[metric.name].in_words}" for metric in overall("headline"))
     return {
         **_of_data(document),
         "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
@@ -79,11 +81,10 @@ def answers(document: Document) -> dict[str, str]:
         "code": f"Code: {model.code}.",
         "kept": "evaluated run" if context.evaluated else "run",
         "computed": "By the saved model." if context.overlap else "By the network as trained; the saved model agreed.",
-        "metrics": "Sensitivity, specificity, PPV, NPV, F1, AUC and AUPRC of each class; accuracy, balanced accuracy, macro F1, "
-        f"Matthews' correlation, macro AUC, log loss, Brier score, calibration errors{decided}.",
+        "metrics": f"Of each class: {', '.join(metric.label for metric in BY_CLASS)}; of all classes: "
+        f"{', '.join(metric.label for metric in OVERALL)}; calibration errors{decided}.",
         "uncertainty": f"95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest{paired}.",
-        "headline": f"Accuracy {found.estimates['accuracy'].in_words}, macro AUC {found.estimates['auc_macro_ovr'].in_words}, on "
-        f"{_where(document)}.",
+        "headline": f"{headline}, on {_where(document)}.",
         "diagnostic": "; ".join(
             f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].in_words}, specificity "
             f"{found.estimates[f'{slug(name)}/specificity'].in_words}"

@@ -13,32 +13,12 @@ from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.decisions import RULES, ZONE_NAMES
 from cxr.evaluation.figures.drawing import Picture
-from cxr.evaluation.metrics import BY_CLASS, OVERALL
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL, by_class, overall
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import checklists
 from cxr.evaluation.report.document import Document
 from cxr.text import part_in_full, slug
-
-NAMES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "weighted_f1": "Weighted F1",
-    "mcc": "Matthews' correlation",
-    "log_loss": "Log loss",
-    "brier": "Brier score",
-    "auc_macro_ovr": "Macro AUC",
-    "auc_weighted_ovr": "Weighted AUC",
-    "auprc_macro_ovr": "Macro AUPRC",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
-    "f1": "F1",
-    "auc": "AUC",
-    "auprc": "AUPRC",
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +46,6 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         saliency=document.saliency,
         part=part_in_full(found.part),
         tiles=tiles(document),
-        names=NAMES,
         overall=OVERALL,
         by_class=BY_CLASS,
         slug=slug,
@@ -85,12 +64,12 @@ def tiles(document: Document) -> list[Tile]:
     """Accuracy, macro AUC, and sensitivity and specificity of the positive class, each with its difference from the baseline."""
     found = document.assessment
     differences = {each.metric: each for each in document.context.differences}
-    wanted = {"accuracy": "Accuracy", "auc_macro_ovr": "Macro AUC"}
+    wanted = {metric.name: metric.title for metric in overall("headline")}
     if found.triage:
         positive = found.triage.positive_class
-        wanted |= {f"{slug(positive)}/{key}": f"{positive} {key}" for key in ("sensitivity", "specificity")}
+        wanted |= {f"{slug(positive)}/{metric.name}": f"{positive} {metric.label}" for metric in by_class("headline")}
     else:
-        wanted |= {"balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
+        wanted |= {metric.name: metric.title for metric in overall("summary")}
     made = []
     for name, text in wanted.items():
         each = differences.get(name)
