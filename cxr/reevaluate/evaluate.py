@@ -13,8 +13,8 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifes
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
 from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
+from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Document, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
@@ -74,7 +74,7 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
         found = assess(evidence, config.evaluation)
     with_films = config.evaluation.pictures
     kept = [
-        Picture(each.name, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
+        Picture(each.name, each.section, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
         for each in document.figures
         if each.name in _KEPT
         and (with_films or each.name not in _OF_FILMS)

@@ -12,9 +12,9 @@ from cxr.compare.baseline import AgainstBaseline
 from cxr.data.identity.groups import of_several
 from cxr.data.manifest import write_manifest
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.comparison import vs_baseline
 from cxr.evaluation.figures.drawing import Drawn, pictures_of
+from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import ReportContext

@@ -12,8 +12,8 @@ import pandas as pd
 
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Evidence, assess
-from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import pictures_of
+from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metrics import evaluate, with_resampling
 from cxr.evaluation.predictions import Predictions
 from cxr.system import cores

@@ -7,8 +7,8 @@ import pandas as pd
 
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Assessment, Evidence, assess
-from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.drawing import Picture, pictures_of
+from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Model, ReportContext
 from cxr.evaluation.saliency import RandomisedStage, Saliency, gallery
@@ -62,7 +62,7 @@ def document(evaluated: Predictions, pictures: list[Picture] | None = None, **ch
     saliency = Saliency(
         "out_relu", (3, 3), gallery(evaluated, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."
     )
-    captions = [Caption(each.name, each.caption, each.alt) for each in pictures or []]
+    captions = [Caption(each.name, each.section, each.caption, each.alt) for each in pictures or []]
     return Document(VERSION, replace(FACTS, **changes), found, saliency, captions)  # type: ignore[arg-type]
 
 

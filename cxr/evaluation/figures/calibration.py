@@ -14,6 +14,7 @@ def calibration_figures(found: Assessment) -> list[Drawn]:
     return [
         Drawn(
             "reliability",
+            "calibration",
             reliability_figure(found),
             "Share of images whose most probable class is right, by its probability, in bins of about equally many images, with "
             "95 % Wilson intervals; before and after temperature scaling fitted on validation",

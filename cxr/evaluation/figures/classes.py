@@ -21,24 +21,28 @@ def class_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     return [
         Drawn(
             "confusion_matrix",
+            "classes",
             confusion_figure(found),
             "Images by true class (rows) and most probable class (columns), with shares of the row",
             f"Confusion matrix of {n:,} {part} images. On the diagonal, sensitivity: {sensitivities}.",
         ),
         Drawn(
             "sensitivity_specificity",
+            "classes",
             class_figure(found),
             "Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals",
             f"Points with intervals for each class. Sensitivity: {sensitivities}.",
         ),
         Drawn(
             "roc_curves",
+            "classes",
             roc_figure(evaluated, found),
             "ROC curve of each class against the rest, AUC with DeLong's 95 % interval; crosses: operating points",
             f"ROC curves of {n:,} {part} images. AUC: {areas}.",
         ),
         Drawn(
             "pr_curves",
+            "classes",
             pr_figure(evaluated, found),
             "Precision-recall curve of each class against the rest, with average precision and its 95 % interval",
             f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",

@@ -20,6 +20,7 @@ def vs_baseline(differences: Sequence[Difference], title: str) -> Drawn:
     told = "; ".join(f"{each.metric} {each.difference:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in differences)
     return Drawn(
         "vs_baseline",
+        "baseline",
         differences_figure(differences, title),
         "Difference from the frozen-head baseline on the same images, with 95 % intervals",
         f"Differences from the baseline: {told}.",

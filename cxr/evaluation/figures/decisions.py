@@ -36,6 +36,7 @@ def decision_figures(found: Assessment) -> list[Drawn]:
     chosen = "the images that judge them here" if found.chosen_on_same else "validation and evaluated here"
     points = Drawn(
         "operating_points",
+        "points",
         points_figure(found),
         f"Operating points for {positive}, chosen on {chosen}, with 95 % Wilson intervals; dashed: targets",
         f"Sensitivity and specificity for {positive} on {found.images:,} {part} images. {told}.",
@@ -46,18 +47,21 @@ def decision_figures(found: Assessment) -> list[Drawn]:
         points,
         Drawn(
             "triage_workload",
+            "triage",
             workload_figure(found.triage, found.images),
             f"Expected patients of 1,000 in each zone by prevalence of {positive}, and those that routine priority would miss",
             f"Stacked bars. Patients with {positive} in the routine zone, of 1,000: {missed}.",
         ),
         Drawn(
             "predictive_values",
+            "triage",
             values_figure(found.triage, found.images),
             f"PPV and NPV for {positive} by prevalence, for each operating point; bands join the ends of both intervals",
             f"PPV: {values}.",
         ),
         Drawn(
             "decision_curve",
+            "triage",
             curve_figure(found.decision_curve, positive, f"{part} (n = {found.images:,})"),
             f"Net benefit of acting on calibrated probabilities of {positive}, against treating all and treating none",
             f"Decision curve. {_helps(found.decision_curve)}",

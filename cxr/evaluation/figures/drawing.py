@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -21,11 +21,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("-", "--", "-.", ":")
 
 
+# Sections of the report, in its order: a figure stands at the end of its section.
+Section = Literal["classes", "points", "calibration", "triage", "saliency", "failures", "subgroups", "baseline", "run"]
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, the file name it goes under (without suffix), what it shows, and what it says to someone who can't see it."""
+    """A figure, its file name (without suffix), its section of the report, its caption, and its text for those who can't see it."""
 
     name: str
+    section: Section
     figure: Figure
     caption: str
     alt: str
@@ -33,9 +38,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is a file: what a page needs of it."""
+    """A figure as a PNG file, with its place in the report."""
 
     name: str
+    section: Section
     png: bytes
     caption: str
     alt: str
@@ -43,7 +49,7 @@ class Picture:
 
 def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
     """Each figure as a PNG."""
-    return [Picture(each.name, png_of(each.figure, dpi), each.caption, each.alt) for each in drawn]
+    return [Picture(each.name, each.section, png_of(each.figure, dpi), each.caption, each.alt) for each in drawn]
 
 
 def png_of(figure: Figure, dpi: int) -> bytes:

@@ -29,6 +29,7 @@ def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], salien
     title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the class each was taken for"
     return Drawn(
         "grad_cam",
+        "saliency",
         _sheet(tiles, 2 * _ACROSS, title),
         "Right and wrong cases of each class, drawn by a hash of their names: the film, and beside it where the network saw the "
         "class that it took it for (bright: strongest). Saliency shows where, not why",
@@ -51,6 +52,7 @@ def mean_saliency_figure(
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
+        "saliency",
         _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.5, size=10),
         "Where the network sees each class, on average over its images. High saliency outside the lungs, at markers or borders, "
         "points to a shortcut",
@@ -67,6 +69,7 @@ def failures_figure(found: Sequence[Failure], films: NDArray[np.uint8]) -> Drawn
         tiles.append(Tile(_rgb(_small(film)), caption))
     kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
     return Drawn(
+        "failures",
         "failures",
         _sheet(tiles, 2 * _ACROSS, f"Most confident mistakes of each kind ({in_words(len(found), 'image')})"),
         "The most confident mistakes of each pair of true and predicted class, with the probability of both",

@@ -17,6 +17,7 @@ def subgroup_figures(found: Assessment) -> list[Drawn]:
     return [
         Drawn(
             "subgroups",
+            "subgroups",
             subgroup_figure(found),
             "Accuracy in each subgroup with its 95 % Wilson interval, worst balanced accuracy first; hollow: small groups",
             f"Accuracy by subgroup: {worst}.",

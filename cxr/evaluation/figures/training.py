@@ -42,6 +42,7 @@ def training_curves(curves: TrainingCurves) -> Drawn:
     told = ", ".join(f"{name} {value:.3f}" for name, value in last.items())
     return Drawn(
         "training_curves",
+        "run",
         training_figure(curves),
         "Loss and accuracy by epoch, with the phases and the epoch whose weights were kept",
         f"Training curves of {len(curves.epochs)} epochs, of which epoch {curves.best_epoch} was kept. At the end {told}.",

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.figures.drawing import Section
 from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.versions import upgraded
 from cxr.evaluation.saliency import Saliency
@@ -80,9 +81,10 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class Caption:
-    """What a figure, by its file name without suffix, shows, and says to someone who can't see it."""
+    """A figure by its file name without suffix: its section of the report, its caption, its text for those who can't see it."""
 
     name: str
+    section: Section
     caption: str
     alt: str
 

@@ -20,7 +20,9 @@ def write_report(
     folder: Path, context: ReportContext, found: Assessment, saliency: Saliency | None, pictures: Sequence[Picture]
 ) -> Document:
     """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json, evaluation/NAME.png."""
-    document = Document(VERSION, context, found, saliency, [Caption(each.name, each.caption, each.alt) for each in pictures])
+    document = Document(
+        VERSION, context, found, saliency, [Caption(each.name, each.section, each.caption, each.alt) for each in pictures]
+    )
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for each in pictures:
         (folder / FIGURES / f"{each.name}.png").write_bytes(each.png)

@@ -2,6 +2,15 @@
 
 from typing import Any
 
+# Where version 1 had each figure, which did not say so itself.
+_SECTIONS = {
+    **dict.fromkeys(("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves"), "classes"),
+    **dict.fromkeys(("triage_workload", "predictive_values", "decision_curve"), "triage"),
+    **dict.fromkeys(("grad_cam", "heat_by_class"), "saliency"),
+    **{"operating_points": "points", "reliability": "calibration", "subgroups": "subgroups", "failures": "failures"},
+    **{"vs_baseline": "baseline", "training_curves": "run"},
+}
+
 
 def upgraded(document: Any) -> Any:
     """A `report.json` of any version as one of version 2, which renamed some keys of version 1; anything else as it is.
@@ -15,7 +24,8 @@ def upgraded(document: Any) -> Any:
     assessment["operating_points"] = [_point(point) for point in assessment["operating_points"]]
     assessment["triage"] = _triage(assessment["triage"]) if assessment["triage"] else None
     assessment["subgroups"] = [_subgroup(each) for each in assessment["subgroups"]]
-    return {**found, "assessment": assessment}
+    figures = [{**figure, "section": _SECTIONS[figure["name"]]} for figure in found["figures"]]
+    return {**found, "assessment": assessment, "figures": figures}
 
 
 def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cxr.evaluation.figures.all_of_them import assessment_figures
 from cxr.evaluation.figures.classes import class_figure, confusion_figure
 from cxr.evaluation.figures.drawing import Drawn, png_of
 from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
+from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.saliency import gallery
 from tests.evaluation.documents import assessed, film, pictured

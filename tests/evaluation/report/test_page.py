@@ -52,7 +52,7 @@ def test_the_first_screen_has_the_numbers_of_the_assessment(whole: str) -> None:
 
 def test_names_from_strangers_are_text() -> None:
     shown = skilled(1, classes=("COVID", "Normal", "<script>alert(1)</script>"))
-    told = page(document(shown), [Picture("roc_curves", b"png", "<i>", '"><b>')])
+    told = page(document(shown), [Picture("roc_curves", "classes", b"png", "<i>", '"><b>')])
     assert "<script" not in told
     assert "cxr run &lt;b&gt;a run" in told
     assert "&lt;i&gt;" in told
