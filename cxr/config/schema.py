@@ -65,6 +65,7 @@ class DataConfig:
     merge: dict[str, list[str]] = field(default_factory=dict)
     on_bad_image: str = choice("stop", "stop", "skip")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
+    source: str = "auto"  # a file of cxr/data/sources; auto: phantoms, a table or a folder, by what is set
     dicom_patients: bool = True  # films of one DICOM PatientID belong together; False where every film has the same stand-in
     phantom: PhantomConfig | None = None
 
@@ -116,6 +117,7 @@ class AugmentConfig:
     shear_degrees: float = number(0.0, 0, 30)
     brightness: float = number(0.0, 0, 0.5)
     contrast: float = number(0.0, 0, 0.9)
+    more: dict[str, float] = field(default_factory=dict)  # strengths of augmentations that have no setting here
     views: str = FRESH  # or how many views are drawn once for each image, for the epochs to take in turn
 
 
@@ -130,6 +132,8 @@ class LossConfig:
     label_smoothing: float = number(0.0, 0, 1, below=True)
     cost_strength: float = number(0.0, 0, 1000)
     costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # numbers; YAML may write them whole
+    formula: str = "weighted_cross_entropy"  # a file of cxr/model/losses
+    more: dict[str, float] = field(default_factory=dict)  # settings of a formula that have no name here
 
 
 @dataclass

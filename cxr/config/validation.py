@@ -56,7 +56,7 @@ def _check_data(data: DataConfig) -> None:
         raise UserError("data.manifest needs images of yours, and data=phantom draws its own: choose data=manifest")
     if data.columns.more and data.manifest is None:
         raise UserError("data.columns.more keeps columns of a table: give that as data.manifest=FILE")
-    if data.root is None and data.phantom is None and data.manifest is None:
+    if data.source in ("auto", "folders") and data.root is None and data.phantom is None and data.manifest is None:
         raise UserError(f"data={data.name} needs to know where the images are: add data.root=FOLDER")
     if data.classes is not None and len(set(data.classes)) < 2:
         raise UserError(f"data.classes={data.classes} is not enough: name at least two different classes")

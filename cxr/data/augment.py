@@ -1,12 +1,101 @@
-"""How training images are moved: one affine map and one exposure change an image and epoch, drawn from the seed alone."""
+"""Augmentations: how a view of a training image is drawn, from the seed and the pixels alone.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Each augmentation is a small function with the decorator `augmentation`, in the order in which they apply. To add one, append a
+function. Its strength is the setting of the same name in `augment`, or `augment.more` for one that has no setting. Its version
+is part of the cache key of every view that uses it: raise it when the function changes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr.config.schema import FRESH, AugmentConfig
+from cxr.errors import UserError
+from cxr.text import nearest
+
+Floats = NDArray[np.float64]
+# Grey levels (n, size, size, 1) float32 to grey levels of the same shape; values outside 0..255 are clipped afterwards.
+ChangePixels = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one augmentation does to n images; None leaves that part as it is.
+
+    `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
+    those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images.
+    """
+
+    linear: Floats | None = None
+    shift: Floats | None = None
+    gain: Floats | None = None
+    offset: Floats | None = None
+    pixels: ChangePixels | None = None
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One way to change an image: `change` takes its strength, random numbers in -1..1, (n, draws), and the image size."""
+
+    setting: str
+    version: int
+    draws: int
+    change: Callable[[float, Floats, int], Change]
+
+    def strength(self, config: AugmentConfig) -> float:
+        """How strong it is in a config; 0 is off."""
+        return float(getattr(config, self.setting, config.more.get(self.setting, 0.0)))
+
+
+AUGMENTATIONS: list[Augmentation] = []
+
+
+def augmentation(setting: str, *, version: int, draws: int = 1) -> Callable[[Callable[[float, Floats, int], Change]], None]:
+    """Register a function as the augmentation of a setting."""
+
+    def register(change: Callable[[float, Floats, int], Change]) -> None:
+        AUGMENTATIONS.append(Augmentation(setting, version, draws, change))
+
+    return register
+
+
+@augmentation("rotation_degrees", version=1)
+def _rotate(degrees: float, draws: Floats, size: int) -> Change:
+    angle = np.deg2rad(degrees) * draws[:, 0]
+    cos, sin = np.cos(angle), np.sin(angle)
+    return Change(linear=_matrices(cos, -sin, sin, cos))
+
+
+@augmentation("translation", version=1, draws=2)
+def _translate(share: float, draws: Floats, size: int) -> Change:
+    return Change(shift=share * size * draws)
+
+
+@augmentation("zoom", version=1)
+def _zoom(share: float, draws: Floats, size: int) -> Change:
+    scale = 1 + share * draws[:, 0]
+    zero = np.zeros_like(scale)
+    return Change(linear=_matrices(scale, zero, zero, scale))
+
+
+@augmentation("shear_degrees", version=1)
+def _shear(degrees: float, draws: Floats, size: int) -> Change:
+    slant = np.tan(np.deg2rad(degrees) * draws[:, 0])
+    one, zero = np.ones_like(slant), np.zeros_like(slant)
+    return Change(linear=_matrices(one, slant, zero, one))
+
+
+@augmentation("brightness", version=1)
+def _brighten(share: float, draws: Floats, size: int) -> Change:
+    return Change(offset=255 * share * draws[:, 0])
+
+
+@augmentation("contrast", version=1)
+def _change_contrast(share: float, draws: Floats, size: int) -> Change:
+    return Change(gain=1 + share * draws[:, 0])
 
 
 @dataclass(frozen=True)
@@ -15,24 +104,49 @@ class Views:
 
     `transforms` (n, 8) float32: rows (a0, a1, a2, b0, b1, b2, 0, 0) of the map from output to input pixels,
     x' = a0 x + a1 y + a2 and y' = b0 x + b1 y + b2. `gain` and `offset` (n,) float32 act on grey levels around mid-grey.
+    `pixels` apply last, in order.
     """
 
     transforms: NDArray[np.float32]
     gain: NDArray[np.float32]
     offset: NDArray[np.float32]
+    pixels: list[ChangePixels] = field(default_factory=list)
 
 
-def changes_nothing(augment: AugmentConfig) -> bool:
-    """Whether this augmentation leaves every image as it is."""
-    return not any(
-        (augment.rotation_degrees, augment.translation, augment.zoom, augment.shear_degrees, augment.brightness, augment.contrast)
-    )
+def check_augment(config: AugmentConfig) -> None:
+    """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""
+    free = [each.setting for each in AUGMENTATIONS if not hasattr(config, each.setting)]
+    for name, strength in config.more.items():
+        if name not in free:
+            hint = nearest(name, free) if free else "it has to be empty, since every augmentation has a setting of its own"
+            raise UserError(f"augment.more.{name} is not an augmentation without a setting of its own: {hint}")
+        if not isfinite(strength) or strength < 0:
+            raise UserError(f"augment.more.{name}={strength} is not a strength: give a number of at least 0")
+
+
+def active(config: AugmentConfig) -> list[Augmentation]:
+    """The augmentations that are on, in the order in which they apply."""
+    return [each for each in AUGMENTATIONS if each.strength(config)]
+
+
+def changes_nothing(config: AugmentConfig) -> bool:
+    """Whether every augmentation is off."""
+    return not active(config)
+
+
+def cache_key_of(config: AugmentConfig) -> dict[str, list[float]]:
+    """Strength and version of each augmentation that is on: what a view depends on, beside seed, number and pixels.
+
+    >>> cache_key_of(AugmentConfig(zoom=0.1))
+    {'zoom': [0.1, 1]}
+    """
+    return {each.setting: [each.strength(config), each.version] for each in active(config)}
 
 
 def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:
-    """Which view of each image an epoch (from 0 over all phases) shows: a new one, or one of `augment.views` in turn.
+    """Number of the view of each image in an epoch (from 0 over all phases): a new view, or one of `augment.views` in turn.
 
-    None where views do not differ, because nothing is augmented.
+    None if nothing is augmented, so that views do not differ.
 
     >>> [view_of_epoch(AugmentConfig(zoom=0.1, views=views), 5) for views in ("fresh", "4")], view_of_epoch(AugmentConfig(), 5)
     ([5, 1], None)
@@ -42,25 +156,45 @@ def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:
     return epoch if augment.views == FRESH else epoch % int(augment.views)
 
 
-def draw_views(augment: AugmentConfig, size: int, seed: int, view: int, hashes: Sequence[str]) -> Views:
+def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: Sequence[str]) -> Views:
     """Draw view number `view` of each image, given by its pixel hash (sha256 in hex).
 
-    What is drawn depends on seed, view and pixels only: not on the images around it, its batch or the number of threads.
+    A view depends on seed, number and pixels only: not on the other images of a batch or the number of threads. Each augmentation
+    has its own numbers whether it is on or off, so that one more at the end changes no other.
     """
-    draws = np.stack([np.random.Generator(np.random.Philox([seed, view, int(each[:16], 16)])).uniform(-1, 1, 7) for each in hashes])
-    turn, right, down, zoom, shear, light, contrast = draws.T
-    angle = np.deg2rad(augment.rotation_degrees) * turn
-    slant = np.tan(np.deg2rad(augment.shear_degrees) * shear)
-    scale = 1 + augment.zoom * zoom
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    a0, a1 = cos, cos * slant - sin
-    b0, b1 = sin, sin * slant + cos
-    centre = (size - 1) / 2
-    a2 = centre * (1 - a0 - a1) + augment.translation * size * right
-    b2 = centre * (1 - b0 - b1) + augment.translation * size * down
-    zero = np.zeros_like(a0)
-    return Views(
-        transforms=np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32),
-        gain=(1 + augment.contrast * contrast).astype(np.float32),
-        offset=(255 * augment.brightness * light).astype(np.float32),
+    count = sum(each.draws for each in AUGMENTATIONS)
+    draws = np.stack(
+        [np.random.Generator(np.random.Philox([seed, view, int(each[:16], 16)])).uniform(-1, 1, count) for each in hashes]
     )
+    n, one = len(draws), np.ones(len(draws))
+    linear, shift, gain, offset, pixels = _matrices(one, 0 * one, 0 * one, one), np.zeros((n, 2)), one, 0 * one, []
+    start = 0
+    for each in AUGMENTATIONS:
+        own, start = draws[:, start : start + each.draws], start + each.draws
+        if not each.strength(config):
+            continue
+        change = each.change(each.strength(config), own, size)
+        linear = linear if change.linear is None else _times(linear, change.linear)
+        shift = shift if change.shift is None else shift + change.shift
+        gain = gain if change.gain is None else gain * change.gain
+        offset = offset if change.offset is None else offset + change.offset
+        pixels += [] if change.pixels is None else [change.pixels]
+    return Views(_transforms(linear, shift, (size - 1) / 2), gain.astype(np.float32), offset.astype(np.float32), pixels)
+
+
+def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
+    """Matrices ((a, b), (c, d)) of each image, (n, 2, 2)."""
+    return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
+
+
+def _times(first: Floats, second: Floats) -> Floats:
+    """Matrix products, (n, 2, 2), summed in one order on every machine."""
+    return first[:, :, :1] * second[:, :1, :] + first[:, :, 1:] * second[:, 1:, :]
+
+
+def _transforms(linear: Floats, shift: Floats, centre: float) -> NDArray[np.float32]:
+    (a0, a1), (b0, b1) = linear[:, 0].T, linear[:, 1].T
+    a2 = centre * (1 - a0 - a1) + shift[:, 0]
+    b2 = centre * (1 - b0 - b1) + shift[:, 1]
+    zero = np.zeros_like(a0)
+    return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)

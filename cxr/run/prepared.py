@@ -12,6 +12,7 @@ from cxr.config.costs import cost_matrix
 from cxr.config.fingerprint import code_fingerprint, config_fingerprint, library_fingerprint
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
+from cxr.data.augment import check_augment
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
@@ -20,6 +21,7 @@ from cxr.data.split import check_split
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import metric_names
+from cxr.model.losses.registry import check_loss
 from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
 from cxr.text import nearest
@@ -52,13 +54,12 @@ def prepare(
     config, provenance, other = earned_role(config, provenance)
     if other:
         progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
+    _check_names(config)
     images = locate_images(config.data, progress.stage, manifest)
     if manifest is None:
         check_split(images, config.split)
     weights = locate_weights(config.backbone)
     _check_classes(config, images.classes)
-    _check_engine(config)
-    check_names(config.tracking.experiment, config.tracking.run_name)
     cache = cache_of(config, progress, cache_folder)
     return PreparedRun(config, provenance, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)
 
@@ -93,6 +94,15 @@ def fingerprints(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
+def _check_names(config: Config) -> None:
+    """Raise `UserError` for a loss or an augmentation that is not there, or another setting that no library here can do."""
+    check_loss(config.loss)
+    check_augment(config.augment)
+    check_names(config.tracking.experiment, config.tracking.run_name)
+    if config.engine.name == "openvino" and find_spec("openvino") is None:
+        raise UserError("engine=openvino needs a package that is not installed: pip install openvino, or leave engine at auto")
+
+
 def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
     """Raise `UserError` where the config names a class, a metric or a column that the data does not have."""
     cost_matrix(config.loss.costs, classes, "loss.costs")
@@ -102,8 +112,3 @@ def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
         raise UserError(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     check_metric_names(known)
-
-
-def _check_engine(config: Config) -> None:
-    if config.engine.name == "openvino" and find_spec("openvino") is None:
-        raise UserError("engine=openvino needs a package that is not installed: pip install openvino, or leave engine at auto")

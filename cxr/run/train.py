@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cxr.config.costs import cost_matrix
 from cxr.model.class_weights import class_weights
-from cxr.model.loss import make_loss
+from cxr.model.losses.registry import make_loss
 from cxr.model.network import Network, build_network
 from cxr.progress import Progress, Update
 from cxr.run.prepared import PreparedRun

@@ -1,7 +1,6 @@
 """The frozen part of a network as a function of image and view, with all that its values depend on."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -9,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.config.schema import Config
+from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
-from cxr.data.views import MOVER, Viewer
+from cxr.data.views import WARP, Viewer
 from cxr.model.partition import Partition, weights_hash
 from cxr.system import cores
 from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
@@ -49,8 +49,8 @@ class FrozenPart:
         """All that an image's activations depend on, beside its pixels: nothing else may change them."""
         augment = None
         if view is not None:
-            moves = {name: value for name, value in asdict(self.viewer.augment).items() if name not in ("name", "views")}
-            augment = {**moves, "seed": self.viewer.seed, "view": view, "mover": MOVER}
+            drawn = cache_key_of(self.viewer.augment)
+            augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": WARP}
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:

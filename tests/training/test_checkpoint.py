@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxr.config.schema import Config
-from cxr.model.loss import make_loss
+from cxr.model.losses.registry import make_loss
 from cxr.training.checkpoint import load
 from cxr.training.fit import Watcher, fit
 from cxr.training.history import Epoch, History

@@ -10,7 +10,7 @@ from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config, TrainingConfig
 from cxr.errors import TrainingDiverged
 from cxr.model.class_weights import class_weights
-from cxr.model.loss import make_loss
+from cxr.model.losses.registry import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled

@@ -12,7 +12,7 @@ from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
 from cxr.model.class_weights import class_weights
-from cxr.model.loss import make_loss
+from cxr.model.losses.registry import make_loss
 from cxr.model.network import build_network
 from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights

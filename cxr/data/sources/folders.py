@@ -8,8 +8,21 @@ import pandas as pd
 from cxr.config.schema import DataConfig
 from cxr.data.image_list import ImageList, can_be_told, counted_as, image_list_of, spelling
 from cxr.data.images.image_file import SUFFIXES, BadImage
+from cxr.data.sources.source_tables import with_sources_of_tables
 from cxr.errors import UserError
+from cxr.progress import Stage
 from cxr.text import nearest
+
+
+def root_of(data: DataConfig, stage: Stage) -> Path:
+    """The folder of class folders."""
+    assert data.root is not None  # checked with the config
+    return Path(data.root).expanduser()
+
+
+def find(data: DataConfig, root: Path) -> ImageList:
+    """The images of each class, with the sources that tables beside the class folders name."""
+    return with_sources_of_tables(find_images(data, root))
 
 
 def find_images(data: DataConfig, root: Path) -> ImageList:

@@ -1,57 +1,58 @@
-"""Where the images of a config are: a folder or a table of the user's, or phantoms drawn on first use."""
+"""The images of a config: from the source that it names, each source a file in this folder.
 
+To add a source, add a file with the two functions of `Source`, and name it in `data.source`.
+"""
+
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol, cast
 
 import pandas as pd
 
-from cxr.cache.store import default_folder
 from cxr.config.schema import DataConfig
 from cxr.data.image_list import ImageList
 from cxr.data.images import dicom
-from cxr.data.sources.folders import find_images
-from cxr.data.sources.phantom import drawn, ensure_drawn
-from cxr.data.sources.source_tables import with_sources_of_tables
-from cxr.data.sources.tables import logged_images, read_table
+from cxr.data.sources.tables import logged_images
 from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.text import in_words
+from cxr.text import nearest
+
+_NO_SOURCES = ("__init__", "locate", "fetch", "source_tables")
+
+
+class Source(Protocol):
+    """What a file in this folder offers to be a source of images."""
+
+    def root_of(self, data: DataConfig, stage: Stage) -> Path:
+        """The folder that paths are relative to, made if need be."""
+
+    def find(self, data: DataConfig, root: Path) -> ImageList:
+        """The images, by name alone. Raises `UserError` if there are none to find."""
 
 
 def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
-    """List the images, drawing the phantoms first where they are asked for; with a logged `manifest`, those that it names."""
-    found = _listed(data, stage, manifest)
+    """List the images of a config, or with a logged `manifest` those that it names.
+
+    Raises `UserError` for a source that is not known, for images that are missing, and for DICOM files without pydicom.
+    """
+    source = _source_of(data)
+    root = source.root_of(data, stage)
+    found = source.find(data, root) if manifest is None else logged_images(manifest, root, data)
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
-        raise UserError(f"{found.root} holds DICOM files, which need a package that is not here: pip install 'cxr[dicom]'")
+        raise UserError(f"{found.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
     return found
 
 
-def _listed(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None) -> ImageList:
-    root = _root(data, stage)
-    if manifest is not None:
-        return logged_images(manifest, root, data)
-    if data.manifest is not None:
-        return read_table(Path(data.manifest).expanduser(), root, data)
-    return with_sources_of_tables(find_images(data, root))
+def source_names() -> list[str]:
+    """The sources that there are, sorted."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NO_SOURCES)
 
 
-def _root(data: DataConfig, stage: Stage) -> Path:
-    if data.phantom is not None:
-        return _draw_phantoms(data, stage)
-    if data.root is not None:
-        return Path(data.root).expanduser()
-    assert data.manifest is not None  # checked with the config
-    return Path(data.manifest).expanduser().parent
-
-
-def _draw_phantoms(data: DataConfig, stage: Stage) -> Path:
-    assert data.phantom is not None
-    folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
-    if (there := drawn(data.phantom, folder)) is not None:
-        return there
-    with stage("draw", f"Drawing {in_words(data.phantom.count, 'phantom')} into {folder}") as update:
-        try:
-            return ensure_drawn(data.phantom, folder, update)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise UserError(f"phantoms can't be drawn into {folder} ({why}): CXR_CACHE=FOLDER names another place") from None
+def _source_of(data: DataConfig) -> Source:
+    name = data.source
+    if name == "auto":
+        name = "phantom" if data.phantom is not None else "tables" if data.manifest is not None else "folders"
+    if name not in source_names():
+        raise UserError(f"data.source={name} is not known: {nearest(name, ['auto', *source_names()])}")
+    return cast(Source, import_module(f"cxr.data.sources.{name}"))

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from cxr.config.schema import PhantomConfig
+from cxr.cache.store import default_folder
+from cxr.config.schema import DataConfig, PhantomConfig
+from cxr.data.image_list import ImageList
+from cxr.data.sources.folders import find_images
+from cxr.errors import UserError
+from cxr.progress import Stage
+from cxr.text import in_words
 
 VERSION = 1  # part of the cache folder's name: raise it with any change that alters a pixel
 # Shares of the three classes, about those of the real database without Lung_Opacity.
@@ -28,6 +34,25 @@ CLASS_SHARES = {"COVID": 0.3, "Normal": 0.5, "Viral Pneumonia": 0.2}
 CLOUD, STREAKS = (0.07, 0.24), (0.12, 0.28)
 
 Field = NDArray[np.floating]  # (size, size), brightness or a mask in 0..1
+
+
+def root_of(data: DataConfig, stage: Stage) -> Path:
+    """The folder of the phantoms, drawn on first use: below `data.root`, or in this user's cache."""
+    assert data.phantom is not None
+    folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
+    if (there := drawn(data.phantom, folder)) is not None:
+        return there
+    with stage("draw", f"Drawing {in_words(data.phantom.count, 'phantom')} into {folder}") as update:
+        try:
+            return ensure_drawn(data.phantom, folder, update)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UserError(f"phantoms can't be drawn into {folder} ({why}): CXR_CACHE=FOLDER names another place") from None
+
+
+def find(data: DataConfig, root: Path) -> ImageList:
+    """The phantoms of each class."""
+    return find_images(data, root)
 
 
 @dataclass(frozen=True)

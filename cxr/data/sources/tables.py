@@ -10,12 +10,25 @@ from cxr.config.schema import DataConfig
 from cxr.data.image_list import COLUMNS, ImageList, can_be_told, counted_as, image_list_of
 from cxr.data.manifest import NEEDED, more_columns
 from cxr.errors import UserError
+from cxr.progress import Stage
 from cxr.safe_csv import unmarked
 from cxr.text import in_words, nearest
 
 _REQUIRED = ("path", "label")
 _PARQUET = (".parquet", ".pq")
 _DELIMITERS = ",;\t"
+
+
+def root_of(data: DataConfig, stage: Stage) -> Path:
+    """The folder that paths of the table are relative to: that of the table unless `data.root` names another."""
+    assert data.manifest is not None
+    return Path(data.root or Path(data.manifest).parent).expanduser()
+
+
+def find(data: DataConfig, root: Path) -> ImageList:
+    """The images that the table `data.manifest` lists."""
+    assert data.manifest is not None
+    return read_table(Path(data.manifest).expanduser(), root, data)
 
 
 def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cxr.config.schema import LossConfig
-from cxr.model.loss import make_loss
+from cxr.errors import UserError
+from cxr.model.losses.registry import check_loss, loss_names, make_loss
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(scale=3, size=(40, 3)).astype(np.float32)
@@ -53,3 +54,29 @@ def test_certain_and_wrong_stays_finite() -> None:
         keras.ops.convert_to_numpy(loss(np.eye(3, dtype=np.float32)[:1], np.array([[-300.0, 300.0, 0.0]], np.float32)))[0]
     )
     assert value == pytest.approx(601, rel=1e-3)
+
+
+@pytest.mark.parametrize("formula", loss_names())
+def test_every_loss_has_a_value_for_each_image_and_prefers_the_true_class(formula: str) -> None:
+    config = LossConfig(formula=formula)
+    check_loss(config)
+    right, wrong = (loss_of_logits(config, sign * 4 * TARGETS) for sign in (1, -1))
+    assert right.shape == (len(TARGETS),)
+    assert np.isfinite(right).all()
+    assert (right < wrong).all()
+
+
+def loss_of_logits(config: LossConfig, logits: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(keras.ops.convert_to_numpy(make_loss(config, EVEN, NO_COSTS)(TARGETS, logits)))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (LossConfig(formula="cross_entropi"), r"loss.formula=cross_entropi is not known: .*weighted_cross_entropy"),
+        (LossConfig(more={"q": float("nan")}), r"loss.more.q=nan is not a number"),
+    ],
+)
+def test_a_loss_that_is_not_there_is_rejected(config: LossConfig, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_loss(config)

@@ -1,15 +1,15 @@
-"""The training loss: one formula with class weights, focusing, label smoothing and a cost for each kind of mistake."""
+"""Cross-entropy with class weights, focusing, label smoothing and a cost for each pair of true and predicted class."""
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 from numpy.typing import NDArray
 
 from cxr.config.schema import LossConfig
+from cxr.model.losses.registry import Loss
 
 
-def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Callable[[Any, Any], Any]:
+def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Loss:
     """A Keras loss of one-hot targets and logits, both (n, classes), that returns one value an image, (n,).
 
     For true class y and probabilities p, with targets q smoothed towards 1 / classes by `label_smoothing`:

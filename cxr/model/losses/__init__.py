@@ -1,0 +1,1 @@
+"""Loss functions, a file each; `loss.formula` names the file."""
