@@ -5,10 +5,11 @@ from matplotlib.figure import Figure
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.calibration import Calibration
 from cxr.evaluation.figures.drawing import COLOURS, Drawn
+from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
 
 
-def calibration_figures(found: Assessment) -> list[Drawn]:
+def calibration_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """One figure of two panels, before and after temperature scaling."""
     before, after = found.calibration, found.calibration_after
     return [
@@ -53,3 +54,6 @@ def _lowest(*both: Calibration) -> float:
     """A left and lower limit with all bins in view, on a tenth."""
     ends = [min(each.probability, each.share.low or 0.0) for calibration in both for each in calibration.bins]
     return max(0.0, int(min(ends, default=0) * 10) / 10 - 0.02)
+
+
+FIGURES = (calibration_figures,)

@@ -148,3 +148,6 @@ def _unit_square(axes: Axes) -> None:
     axes.set_ylim(-0.01, 1.01)
     axes.set_aspect("equal")
     axes.grid(alpha=0.3)
+
+
+FIGURES = (class_figures,)

@@ -7,6 +7,7 @@ from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decision_curve import DecisionCurve
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
+from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.triage import Triage
 from cxr.text import part_in_full
 
@@ -19,7 +20,7 @@ RULES = {
 ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTINE"}
 
 
-def decision_figures(found: Assessment) -> list[Drawn]:
+def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """Four figures; the first alone where no image is of the positive class, and none where there is no positive class."""
     if found.triage is None:
         return []
@@ -176,3 +177,6 @@ def _helps(curve: DecisionCurve) -> str:
     if not better:
         return "The model is nowhere better than treating all or none."
     return f"The model is better than treating all or none at thresholds from {min(better):.2f} to {max(better):.2f}."
+
+
+FIGURES = (decision_figures,)

@@ -1,19 +1,20 @@
-"""Every figure that follows from predictions alone."""
+"""Every figure that follows from predictions alone. To add one, add it to `FIGURES` of a file in this folder, or add a file."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import get_args
+
+import cxr.evaluation.figures
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.figures.calibration import calibration_figures
-from cxr.evaluation.figures.classes import class_figures
-from cxr.evaluation.figures.decisions import decision_figures
-from cxr.evaluation.figures.drawing import Drawn
-from cxr.evaluation.figures.subgroups import subgroup_figures
+from cxr.evaluation.figures.drawing import Drawn, Section
 from cxr.evaluation.predictions import Predictions
+
+_IN_ORDER: tuple[str, ...] = get_args(Section)
 
 
 def assessment_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
-    """In the order of the report."""
-    return [
-        *class_figures(evaluated, found),
-        *decision_figures(found),
-        *calibration_figures(found),
-        *subgroup_figures(found),
-    ]
+    """All of them, in the order of the report: by section, then by file, then as a file has them."""
+    names = sorted(module.name for module in iter_modules(cxr.evaluation.figures.__path__) if module.name != "registry")
+    modules = [import_module(f"cxr.evaluation.figures.{name}") for name in names]
+    drawn = [each for module in modules for figures in getattr(module, "FIGURES", ()) for each in figures(evaluated, found)]
+    return sorted(drawn, key=lambda each: _IN_ORDER.index(each.section))

@@ -4,12 +4,13 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.drawing import COLOURS, Drawn, left_of, one_axes
+from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
 
 MOST = 24  # that a figure can hold and still be read
 
 
-def subgroup_figures(found: Assessment) -> list[Drawn]:
+def subgroup_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """One figure, or none where the manifest tells no subgroups apart."""
     if not found.subgroups:
         return []
@@ -54,3 +55,6 @@ def subgroup_figure(found: Assessment) -> Figure:
 
 def _in_short(name: str) -> str:
     return name if len(name) <= 34 else f"{name[:16]}...{name[-15:]}"
+
+
+FIGURES = (subgroup_figures,)

@@ -23,8 +23,8 @@ CURVES = TrainingCurves(
     best_epoch=2,
 )
 NAMES = [
-    *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "triage_workload"),
-    *("predictive_values", "decision_curve", "reliability", "subgroups"),
+    *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "reliability"),
+    *("triage_workload", "predictive_values", "decision_curve", "subgroups"),
 ]
 
 
