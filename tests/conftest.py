@@ -1,17 +1,25 @@
 """Fixtures that several rooms share: small phantoms, the composed config, the real command in a subprocess."""
 
+import gc
+import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal import logging_config
 from hydra.core.config_store import ConfigStore
 from hypothesis import settings
 from rich.console import Console
 
+from cxr.cli import main
 from cxr.config.compose import typed
 from cxr.config.options import CONF_DIR
 from cxr.config.schema import Config, PhantomConfig
@@ -27,6 +35,14 @@ SHARED = REPOSITORY.parent / "shared"
 REAL_IMAGES = SHARED / "data/radiography-2k"
 REAL_WEIGHTS = SHARED / "weights/mobilenet_v2_1.0_224_imagenet_no_top.weights.h5"
 
+TRAINING = (
+    "tests/end_to_end/",
+    "tests/run/",
+    "tests/training/",
+    "tests/commands/test_ui",
+    "tests/reproduce/",
+)  # tests that take longest
+
 Compose = Callable[..., Config]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,11 +52,12 @@ def compose_config() -> Compose:
     """Compose conf/ with overrides, as the command does, and check it."""
     ConfigStore.instance().store(name="schema", node=Config)
 
+    @cache
     def composed(*overrides: str) -> Config:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
             return typed(compose("config", list(overrides)))
 
-    return composed
+    return lambda *overrides: deepcopy(composed(*overrides))
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +91,35 @@ def run_cxr(cache_home: Path) -> Command:
     return run
 
 
+@pytest.fixture(scope="session")
+def cxr_here(cache_home: Path) -> Command:
+    """The command in this process, which has TensorFlow and MLflow already: the same arguments, answers and exit codes."""
+
+    def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name in [name for name in os.environ if name.startswith(("MLFLOW_", "HYDRA_"))]:
+                patch.delenv(name)
+            for name, value in {"XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment}.items():
+                patch.setenv(name, value)
+            patch.chdir(folder)
+            patch.setattr(sys, "argv", ["cxr", *arguments])
+            patch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest
+            handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+            collected = gc.get_threshold()
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+            finally:
+                gc.set_threshold(*collected)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+        return subprocess.CompletedProcess(["cxr", *arguments], code, out.getvalue(), err.getvalue())
+
+    return run
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Runs within the test process keep nothing in the cache of whoever runs the tests, and find nothing there."""
@@ -92,6 +138,22 @@ def _no_store_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def quiet() -> Progress:
     """Progress that nobody sees."""
     return Progress(Console(quiet=True))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--all` runs the slow tests too."""
+    parser.addoption("--all", action="store_true", help="run the tests that are marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--all`, leave out the slow tests, unless one is asked for by its own name."""
+    named = any("::" in argument for argument in config.args)
+    if not (config.getoption("--all") or config.getoption("-m") or named):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    # Files that train go first, so that no worker is left with a long one at the end.
+    items.sort(key=lambda item: not item.path.relative_to(config.rootpath).as_posix().startswith(TRAINING))
 
 
 @pytest.fixture(scope="session")

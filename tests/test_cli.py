@@ -67,11 +67,29 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "answer"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
-def test_a_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
+IDS = [" ".join(arguments) for arguments, _ in MISTAKES]
+# One of a config, of data, of a sweep and of a command: these are typed for real, in a process of their own.
+REAL = [
+    MISTAKES[IDS.index(each)]
+    for each in ("freeze=tp_block", "data=folder data.root=corrupt backbone=phantom", "-m loss=plain,fcal")
+]
+REAL.append(MISTAKES[IDS.index("compare x")])
+
+
+@pytest.mark.parametrize(("arguments", "answer"), MISTAKES, ids=IDS)
+def test_a_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, cxr_here: Command) -> None:
+    check_mistake(arguments, answer, folder, cxr_here)
+
+
+@pytest.mark.parametrize(("arguments", "answer"), REAL, ids=[" ".join(arguments) for arguments, _ in REAL])
+def test_so_it_is_in_a_process_of_its_own(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
+    check_mistake(arguments, answer, folder, run_cxr)
+
+
+def check_mistake(arguments: list[str], answer: str, folder: Path, command: Command) -> None:
     if arguments[0] not in COMMANDS and not any(argument.startswith("data=") for argument in arguments):
         arguments = [*arguments, "data=folder", "data.root=good", "backbone=phantom"]
-    done = run_cxr(*arguments, folder=folder)
+    done = command(*arguments, folder=folder)
     assert done.returncode == 2, done.stderr
     complaint = done.stderr.splitlines()[-1]
     assert complaint.startswith("cxr: ")
@@ -89,10 +107,10 @@ def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, run_cxr: Command) -> None:
+def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns/artifacts").symlink_to("a place that is not there")
-    done = run_cxr("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", folder=tmp_path)
+    done = cxr_here("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("cxr: the store in ")
     with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
@@ -101,6 +119,7 @@ def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path,
     assert not list(tmp_path.glob("mlruns/unfinished/*/"))  # nothing was trained yet
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, cache_home: Path) -> None:
     """As behind `| head -1`, or in a notebook that died."""
     process = subprocess.Popen(

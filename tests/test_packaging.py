@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 LOCKS = sorted((REPOSITORY / "scripts/locks").glob("*.txt"))
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Path) -> None:
     build = [
         sys.executable,

@@ -79,6 +79,7 @@ def test_what_can_not_be_compared(arguments: list[str], answer: str, three: Make
     assert answer in str(mistake.value)
 
 
+@pytest.mark.slow
 def test_tensorflow_is_never_loaded(three: MakeRun) -> None:
     code = "import sys; from cxr.commands.compare import main; main([]); print({'tensorflow', 'keras'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

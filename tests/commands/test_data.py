@@ -118,13 +118,13 @@ def test_a_contact_sheet_shows_each_class(films: Path) -> None:
         data("show", films, "--each", "0")
 
 
-def test_mistakes_are_told_in_a_line(films: Path, run_cxr: Command) -> None:
+def test_mistakes_are_told_in_a_line(films: Path, cxr_here: Command) -> None:
     for arguments, answer in (
         (["data", "index", "data=folder"], "add data.root=FOLDER"),
         (["data", "index", "data=folder", "data.root=missing"], "data.root=missing does not exist"),
         (["data", "index", "data=manifest"], "add data.manifest=FILE"),
     ):
-        found = run_cxr(*arguments, folder=films.parent)
+        found = cxr_here(*arguments, folder=films.parent)
         assert (found.returncode, found.stdout) == (2, "")
         assert answer in found.stderr
         assert len(found.stderr.strip().splitlines()) == 1

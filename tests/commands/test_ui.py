@@ -25,12 +25,13 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         free_port(65536)
 
 
-def test_without_runs_it_says_so(tmp_path: Path, run_cxr: Command) -> None:
-    done = run_cxr("ui", folder=tmp_path)
+def test_without_runs_it_says_so(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here("ui", folder=tmp_path)
     assert done.returncode == 2
     assert "there are no runs in" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_shows_the_runs_of_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -23,6 +23,8 @@ from cxr.config.schema import Config, LossConfig, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 90  # seconds for anything to appear: several times what two busy cores take
 SWEEP = {"focal 0.5": 0.5, "focal 1": 1.0, "focal 2": 2.0}  # each run's name and focal_gamma
 RUN_LINKS = "//a[contains(@href, '/experiments/1/runs/')]"

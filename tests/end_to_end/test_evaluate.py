@@ -19,14 +19,14 @@ CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command, phantoms: Path) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms: Path) -> Path:
     """A folder with one finished run, `then`, on a table that says sex and age."""
     folder = tmp_path_factory.mktemp("evaluated")
     paths = sorted(path.relative_to(phantoms).as_posix() for path in phantoms.rglob("images/*.png"))
     table = pd.DataFrame({"path": paths, "label": [path.split("/")[0] for path in paths]})
     table["sex"], table["age"] = ["fm"[row % 2] for row in range(len(paths))], [str(20 + row) for row in range(len(paths))]
     table.to_csv(folder / "films.csv", index=False)
-    done = run_cxr(
+    done = cxr_here(
         *("data=manifest", "data.manifest=films.csv", f"data.root={phantoms}", "data.columns.more=[sex,age]", "training.epochs=2"),
         *(
             "backbone=phantom",
@@ -56,11 +56,11 @@ def test_subgroups_are_by_the_columns_that_the_table_kept(place: Path) -> None:
     assert "sex: f (small)" in (latest(place)[1] / "report.html").read_text()
 
 
-def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, run_cxr: Command) -> None:
+def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, cxr_here: Command) -> None:
     before = latest(place)[1]
     away = place / "films-away.csv"
     (place / "films.csv").rename(away)
-    done = run_cxr("evaluate", "then", "evaluation.sensitivity=0.5", "evaluation.missed_cost=40", folder=place)
+    done = cxr_here("evaluate", "then", "evaluation.sensitivity=0.5", "evaluation.missed_cost=40", folder=place)
     away.rename(place / "films.csv")
     assert done.returncode == 0, done.stderr
     run, artifacts = latest(place)
@@ -72,16 +72,16 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, run_cxr
     assert said["context"]["evaluated"].endswith("from its logged predictions")
     assert (artifacts / "evaluation/grad_cam.png").read_bytes() == (before / "evaluation/grad_cam.png").read_bytes()
     assert str(artifacts / "report.html") in done.stdout
-    shareable = run_cxr("evaluate", "then", "evaluation=numbers", folder=place)
+    shareable = cxr_here("evaluate", "then", "evaluation=numbers", folder=place)
     assert shareable.returncode == 0, shareable.stderr
     names = {path.stem for path in (latest(place)[1] / "evaluation").glob("*.png")}
     assert "training_curves" in names
     assert not {"grad_cam", "heat_by_class", "failures"} & names  # no film in a report that shall have none
-    again = run_cxr("evaluate", run.info.run_id, folder=place)
+    again = cxr_here("evaluate", run.info.run_id, folder=place)
     assert (again.returncode, "is an evaluation itself" in again.stderr) == (2, True)
 
 
-def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, run_cxr: Command, phantoms: Path) -> None:
+def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, cxr_here: Command, phantoms: Path) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
     (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
     manifest = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
@@ -94,7 +94,7 @@ def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, run_cxr:
             Image.fromarray(film).save(target)
         elif row.split == "val":
             shutil.copy(phantoms / str(row.path), target)
-    done = run_cxr("evaluate", "then", "data=folder", "data.root=other", "evaluation.subgroups=[source]", folder=place)
+    done = cxr_here("evaluate", "then", "data=folder", "data.root=other", "evaluation.subgroups=[source]", folder=place)
     assert done.returncode == 0, done.stderr
     run, artifacts = latest(place)
     seen = (manifest["split"] == "val").sum()
@@ -121,31 +121,31 @@ def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, run_cxr:
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_no_run(
-    overrides: tuple[str, ...], said: str, place: Path, run_cxr: Command, phantoms: Path
+    overrides: tuple[str, ...], said: str, place: Path, cxr_here: Command, phantoms: Path
 ) -> None:
     for name in ("ankle", "normal"):
         (place / "ankles" / name).mkdir(parents=True, exist_ok=True)
         shutil.copy(next((phantoms / "Normal/images").iterdir()), place / "ankles" / name / "1.png")
     before = latest(place)[0].info.run_id
-    done = run_cxr("evaluate", "then", *overrides, folder=place)
+    done = cxr_here("evaluate", "then", *overrides, folder=place)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert said in done.stderr
     assert latest(place)[0].info.run_id == before
 
 
-def test_the_runs_own_images_are_no_other_data(place: Path, run_cxr: Command, phantoms: Path) -> None:
+def test_the_runs_own_images_are_no_other_data(place: Path, cxr_here: Command, phantoms: Path) -> None:
     manifest = pd.read_csv(place / "films.csv", dtype=str)
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
     (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
     parts = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
     trained = set(parts.loc[parts["split"] == "train", "path"])
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
-    done = run_cxr("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
+    done = cxr_here("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
     assert done.returncode == 2
     assert "of this data are among those of then itself" in done.stderr
 
 
-def test_a_saved_model_that_would_run_code_is_refused(place: Path, run_cxr: Command) -> None:
+def test_a_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:
     import keras
 
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
@@ -156,7 +156,7 @@ def test_a_saved_model_that_would_run_code_is_refused(place: Path, run_cxr: Comm
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Lambda(lambda x: x + 0)(images))
     keras.Model(images, keras.layers.Dense(3, activation="softmax")(pooled)).save(model)
     try:
-        done = run_cxr("evaluate", "then", "data=folder", "data.root=other", folder=place)
+        done = cxr_here("evaluate", "then", "data=folder", "data.root=other", folder=place)
     finally:
         model.write_bytes(kept)
     assert done.returncode == 2

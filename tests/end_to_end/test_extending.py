@@ -13,6 +13,8 @@ from mlflow.tracking import MlflowClient
 
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PAGE = (REPOSITORY / "docs/extending.md").read_text(encoding="utf-8")
 # "Create `FILE`:", "Append to `FILE`:" or "In `FILE`, after the line `LINE`, add:", then a block.
 STEP = re.compile(

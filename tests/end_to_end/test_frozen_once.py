@@ -11,9 +11,11 @@ from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[Path, list[str]]:
+def small(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> tuple[Path, list[str]]:
     """A folder where three small runs were done: one, another loss, the first again without a cache; and their Time lines."""
     folder = tmp_path_factory.mktemp("runs")
     said: list[str] = []
@@ -22,7 +24,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tuple[P
         "evaluation=numbers",
     )
     for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
-        done = run_cxr(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))
+        done = cxr_here(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))
         assert done.returncode == 0, done.stderr
         said.extend(line for line in done.stderr.splitlines() if line.startswith("Time: "))
     return folder, said

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = [
     [line.split("  #")[0].strip() for line in block.splitlines() if line] for block in re.findall(r"```sh\n(.*?)```", README, re.S)

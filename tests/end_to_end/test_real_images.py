@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import mlflow
+import pytest
 
 from tests.conftest import REAL_WEIGHTS, Command
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Command) -> None:

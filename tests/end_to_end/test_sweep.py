@@ -13,6 +13,8 @@ from mlflow.entities import Run
 
 from tests.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     *("data.phantom.count=60", "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3"),
     *("training.deterministic=true", "evaluation=numbers"),

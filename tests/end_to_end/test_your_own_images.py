@@ -5,9 +5,12 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+import pytest
 from PIL import Image
 
 from tests.conftest import Command
+
+pytestmark = pytest.mark.slow
 
 QUICK = ("backbone=phantom", "augment=none", "training.epochs=2", "evaluation=numbers")
 CLASSES = {"effusion": ".tif", "No Finding": ".png", "nodule": ".jpg", "old TB": ".bmp"}

@@ -6,6 +6,8 @@ import pytest
 from cxr.evaluation.metrics import evaluate, with_resampling
 from tests.evaluation.made import skilled
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("accuracy", "covid/sensitivity", "covid/ppv", "covid/auc", "macro_f1", "mcc", "auc_macro_ovr", "auprc_macro_ovr")
 
 

@@ -23,8 +23,10 @@ from cxr.training.steps import Steps
 EPOCHS = 2
 SMALL = (
     *("data.phantom.count=40", f"training.epochs={EPOCHS}", "training.threads=1", "augment=none"),
-    *("evaluation.resamples=100", "evaluation.saliency_images=1", "evaluation.failures=1", "evaluation.figure_dpi=50"),
+    *("evaluation.resamples=100", "evaluation.figure_dpi=50"),
 )
+PICTURES = ("evaluation.saliency_images=1", "evaluation.failures=1")
+NO_PICTURES = ("evaluation.pictures=false",)
 # What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept, none after its report.
 STAGES = {
     "cxr.run.predict.save_model": "",
@@ -39,14 +41,16 @@ STAGES = {
     "cxr.run.pipeline.record_costs": None,
 }
 
+SOME_STAGES = ("cxr.run.predict.verify", "cxr.run.artifacts.write_part_results", "cxr.run.artifacts.write_report")
+
 Do = Callable[[], RunResult]
 
 
-@pytest.fixture
-def do(fresh_store: Store) -> Do:
+@pytest.fixture(params=[NO_PICTURES], ids=["numbers"])
+def do(fresh_store: Store, request: pytest.FixtureRequest) -> Do:
     """The same run as often as it is called, each time as a process of its own would do it."""
     assert fresh_store.folder is not None
-    composed, provenance = compose(SMALL)
+    composed, provenance = compose([*SMALL, *request.param])
     config: Config = typed(composed)
 
     def run() -> RunResult:
@@ -78,9 +82,16 @@ def breaking(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_run_that_fails_at_every_stage_is_trained_once(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One run, cut down at one stage after the other: each attempt goes on where the one before was."""
-    for place, what in STAGES.items():
+@pytest.mark.parametrize("do", [PICTURES], indirect=True, ids=["with pictures"])
+@pytest.mark.parametrize(
+    "places", [SOME_STAGES, pytest.param(tuple(STAGES), marks=pytest.mark.slow)], ids=["at some stages", "at every stage"]
+)
+def test_a_run_that_fails_at_each_stage_is_trained_once(
+    places: tuple[str, ...], do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run that fails at one stage after the other: each attempt resumes where the one before ended."""
+    for place in places:
+        what = STAGES[place]
         with monkeypatch.context() as broken:
             broken.setattr(place, breaking)
             with pytest.raises((RunFailed, OSError), match="No space left on device") as failure:
@@ -129,7 +140,7 @@ def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do
     from cxr.run.prepared import prepare
 
     run_id = do().run_id
-    composed, provenance = compose(SMALL)
+    composed, provenance = compose([*SMALL, *NO_PICTURES])
     prepared = prepare(typed(composed), provenance, quiet)
 
     def twin(**tracking: str) -> LoggedRun | None:
@@ -144,6 +155,7 @@ def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do
     assert twin() is None
 
 
+@pytest.mark.parametrize("do", [PICTURES], indirect=True, ids=["with pictures"])
 def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """In the run itself, without its images; the numbers are those of the run's own command."""
     from cxr.commands.evaluate import main

@@ -44,6 +44,8 @@ from cxr.tracking.outbox import send as send_item
 from cxr.tracking.run import flat_params, open_run
 from cxr.tracking.store import Store, experiment_id, open_store
 
+pytestmark = pytest.mark.slow
+
 HOST = "127.0.0.1"
 NOWHERE = f"http://{HOST}:9"  # nothing answers there
 

@@ -37,6 +37,7 @@ def test_a_store_that_can_not_be_used_is_refused_at_once(uri: str) -> None:
         locate_store(TrackingConfig(uri=uri))
 
 
+@pytest.mark.slow
 def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
     code = """
 from cxr.config.schema import Config, DataConfig, TrackingConfig

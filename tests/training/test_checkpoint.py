@@ -15,10 +15,10 @@ from tests.conftest import Compose
 from tests.training.test_fit import DATA, SMALL, tiny_network
 
 # Two phases, dropout, two learning rates, a schedule, early stopping: everything that has a state.
-STATEFUL = ("freeze=top_block", "freeze.warmup_epochs=2", "training.epochs=4", "optimizer.learning_rate=0.05")
+STATEFUL = ("freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3", "optimizer.learning_rate=0.05")
 
 
-class Partition(Exception):
+class CutOff(Exception):
     """Stands for the end of the process."""
 
 
@@ -30,7 +30,7 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
     def on_epoch(epoch: Epoch) -> None:
         seen.append(epoch.number)
         if epoch.number == cut_after:
-            raise Partition
+            raise CutOff
 
     loss = make_loss(config.loss, np.ones(3), np.ones((3, 3)))
     found = fit(network, DATA, loss, config, Watcher(on_epoch=on_epoch), checkpoint)
@@ -40,7 +40,7 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("optimizer=adam",),
+        pytest.param(("optimizer=adam",), marks=pytest.mark.slow),
         ("optimizer=sgd", "optimizer.schedule=plateau", "optimizer.plateau_patience=1"),
         ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"),
     ],
@@ -50,7 +50,7 @@ def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], 
     config = compose_config(*SMALL, *STATEFUL, *overrides, "training.deterministic=true")
     whole, weights, numbers = trained(config, None)
     for number in numbers:
-        with pytest.raises(Partition):
+        with pytest.raises(CutOff):
             trained(config, tmp_path / "state.npz", cut_after=number)
     resumed, resumed_weights, seen = trained(config, tmp_path / "state.npz")
     assert seen == []  # each attempt added one epoch, so nothing was left to train

@@ -50,12 +50,15 @@ GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_ra
     "depth",
     [
         ("freeze=head",),
-        ("freeze=head", "engine=tensorflow"),
+        pytest.param(("freeze=head", "engine=tensorflow"), marks=pytest.mark.slow),
         ("freeze=top_block", "freeze.warmup_epochs=0"),
-        ("freeze=top_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"),
-        ("freeze=half", "freeze.warmup_epochs=0", "engine=tensorflow"),
-        ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
-        ("freeze=none", "freeze.warmup_epochs=1"),
+        pytest.param(("freeze=top_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"), marks=pytest.mark.slow),
+        pytest.param(("freeze=half", "freeze.warmup_epochs=0", "engine=tensorflow"), marks=pytest.mark.slow),
+        pytest.param(
+            ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(("freeze=none", "freeze.warmup_epochs=1"), marks=pytest.mark.slow),
     ],
     ids=["head", "head by TensorFlow", "top_block", "top_stage", "half by TensorFlow", "first block", "none"],
 )
@@ -126,8 +129,9 @@ def test_views_are_taken_in_turn(compose_config: Compose, tmp_path: Path) -> Non
     ("augment", "limit", "in_memory"),
     [
         ("augment=light", 100, 2**20),
-        ("augment=light", 100, 0),
-        ("augment=none", 100_000, 0),  # room for what trains and not for what validates, which are asked for as one view
+        pytest.param("augment=light", 100, 0, marks=pytest.mark.slow),
+        # Room for the training images and not for the validation images, which are one view.
+        pytest.param("augment=none", 100_000, 0, marks=pytest.mark.slow),
     ],
 )
 def test_without_room_on_disk_it_goes_on(
