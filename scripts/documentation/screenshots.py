@@ -1,0 +1,79 @@
+"""Takes the pictures of the README: a small sweep with its baseline on phantoms, its report, and its runs in the MLflow UI."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+SWEEP = ("-m", "freeze=head,top_stage", "loss=plain,balanced", "baseline.auto=true", "evaluation.resamples=500")
+WAIT = 20  # seconds that the UI gets to draw itself
+
+
+def main(target: Path) -> None:
+    """Make report.png and comparison.png in a folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, "-m", "cxr", *SWEEP], cwd=folder, check=True)
+        best = max(folder.glob("mlruns/artifacts/*/artifacts/report.html"), key=lambda path: path.stat().st_mtime)
+        with browser(1180, 1000) as window:
+            window.get(best.as_uri())
+            window.save_screenshot(str(target / "report.png"))
+        server = subprocess.Popen(
+            [sys.executable, "-m", "cxr", "ui", "--port", "5731", "--sweep", sweep_id(folder)],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[2]
+            with browser(1900, 620) as window:
+                when_up(window, address)
+                time.sleep(WAIT)
+                window.save_screenshot(str(target / "comparison.png"))
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+    for path in target.glob("*.png"):
+        Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
+
+
+def when_up(window: Chrome, address: str) -> None:
+    """Open a page as soon as its server answers."""
+    for _ in range(60):
+        try:
+            window.get(address)
+        except WebDriverException:
+            time.sleep(1)
+        else:
+            return
+    raise SystemExit(f"no server answers at {address}")
+
+
+def sweep_id(folder: Path) -> str:
+    """The id of the only sweep."""
+    (found,) = (folder / "mlruns/sweeps").iterdir()
+    return found.name
+
+
+def browser(width: int, height: int) -> Chrome:
+    """A window of this size, in pixels."""
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars"):
+        options.add_argument(f"--{flag}")
+    options.add_argument(f"--window-size={width},{height}")
+    return Chrome(options, ChromeService(shutil.which("chromedriver")))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
