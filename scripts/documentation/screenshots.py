@@ -14,6 +14,8 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 SWEEP = ("-m", "freeze=head,top_stage", "loss=plain,balanced", "baseline.auto=true", "evaluation.resamples=500")
+# Panels of MLflow's UI that are open at first and have nothing to do with the runs.
+CLOSED = ("mlflow.assistant.chat_panel.close", "mlflow.experiment_page.shared_view.dismiss", "mlflow_header.toggle_sidebar_button")
 WAIT = 20  # seconds that the UI gets to draw itself
 
 
@@ -36,9 +38,13 @@ def main(target: Path) -> None:
         try:
             assert server.stdout is not None
             address = server.stdout.readline().split()[2]
-            with browser(1900, 620) as window:
+            with browser(1800, 560) as window:
                 when_up(window, address)
                 time.sleep(WAIT)
+                for name in CLOSED:
+                    for button in window.find_elements("css selector", f"[data-component-id='{name}']"):
+                        button.click()
+                time.sleep(2)
                 window.save_screenshot(str(target / "comparison.png"))
         finally:
             os.killpg(server.pid, signal.SIGTERM)
