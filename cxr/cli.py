@@ -1,4 +1,4 @@
-"""The entrypoint: a plain Hydra app, unless the first argument is a command; every mistake ends in one line and exit code 2."""
+"""The entrypoint: a Hydra app, unless the first argument is a command. A user error ends in one line and exit code 2."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a user is told where something went wrong: in one line, with what to do."""
+"""Errors that a user sees: one line, what is wrong, then what to do."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: bars in a terminal, plain lines in a log file."""
+"""Progress of a run: bars in a terminal, plain lines in a log file."""
 
 import sys
 import time

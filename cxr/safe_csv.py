@@ -1,4 +1,4 @@
-"""CSV files that a person may open in a spreadsheet: text that would be run as a formula there is marked as text."""
+"""CSV files that are safe to open in a spreadsheet: text that looks like a formula is marked as text."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the operating system gives this process: cores, memory, and output streams that may close."""
+"""What the operating system gives this process: cores, memory, and output streams."""
 
 import ctypes
 import gc

@@ -1,4 +1,4 @@
-"""Words for people and names for metrics."""
+"""Text for people, and names for metrics."""
 
 import re
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""Arrays kept on disk between runs: found by content, checked when opened, made by one process at a time, bounded in size."""
+"""A disk cache of arrays: entries found by content, verified when opened, written by one process at a time, limited in size."""

@@ -1,4 +1,4 @@
-"""How much the cache holds, and what goes first when there is no room for more."""
+"""The size of the cache, and the eviction of least recently used shards."""
 
 import json
 import shutil

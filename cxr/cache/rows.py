@@ -1,4 +1,4 @@
-"""Rows of one shape that lie in several arrays, in memory or on disk, as if they lay in one."""
+"""Rows of one shape, stored in several arrays in memory or on disk, read as one array."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Shards: arrays on disk with an index of their rows, both checked by their hashes whenever they are opened."""
+"""Shards: arrays on disk with an index of their rows. Both are verified by their hashes when they are opened."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The cache: asked for rows by id, it finds those that are there and has the others computed."""
+"""The cache: returns the rows of given ids, and computes those that it does not hold."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

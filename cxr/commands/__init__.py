@@ -1,1 +1,1 @@
-"""`cxr COMMAND`: thin, each on top of the rooms below."""
+"""`cxr COMMAND`: each command parses its arguments, calls a room, and prints."""

@@ -1,4 +1,4 @@
-"""`cxr cache`: what is kept on disk so that it need not be computed again, and how to be rid of it."""
+"""`cxr cache`: show or clear the disk cache."""
 
 import argparse
 import shutil

@@ -1,4 +1,4 @@
-"""`cxr compare`: logged runs side by side, with paired statistics; text, CSV and HTML. Never loads TensorFlow."""
+"""`cxr compare`: compare logged runs with paired statistics, as text, CSV and HTML. Loads no TensorFlow."""
 
 import argparse
 from pathlib import Path

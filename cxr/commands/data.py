@@ -1,4 +1,4 @@
-"""`cxr data`: what a set of images holds, before anything is trained on it. Never loads TensorFlow or MLflow."""
+"""`cxr data`: inspect a set of images before training. Loads no TensorFlow and no MLflow."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `cxr data` does: index, check and show."""
+"""The actions of `cxr data`: index, check and show."""
 
 from collections.abc import Sequence
 from dataclasses import replace

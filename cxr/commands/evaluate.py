@@ -1,4 +1,4 @@
-"""`cxr evaluate RUN`: its logged predictions with other targets or costs, or its saved model on other data; a report of its own."""
+"""`cxr evaluate RUN`: evaluate logged predictions with other targets or costs, or the saved model on other data."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""`cxr folds`: the runs of a cross-validation as one result: mean, spread and pooled predictions. Never loads TensorFlow."""
+"""`cxr folds`: summarise a cross-validation: mean, spread and pooled predictions. Loads no TensorFlow."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that a command is asked to write."""
+"""Checks of files that a command will write."""
 
 from pathlib import Path
 

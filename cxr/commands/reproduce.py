@@ -1,4 +1,4 @@
-"""`cxr reproduce RUN`: do a run again from what it logged, and report every difference."""
+"""`cxr reproduce RUN`: repeat a logged run and report every difference."""
 
 import argparse
 import os

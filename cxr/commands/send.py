@@ -1,4 +1,4 @@
-"""`cxr send`: tell the server what runs could not tell it while the connection was lost."""
+"""`cxr send`: send to a server the results that it did not get while the connection was lost."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""A survey of a set of images as a person reads it in a terminal."""
+"""A survey of a set of images, printed as tables."""
 
 import pandas as pd
 from rich import box

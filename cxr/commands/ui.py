@@ -1,4 +1,4 @@
-"""`cxr ui`: the MLflow UI on the store that runs in this folder go to, for this machine only."""
+"""`cxr ui`: open the MLflow UI on the store of this folder, for this machine only."""
 
 import argparse
 import os

@@ -1,1 +1,1 @@
-"""Runs against each other and against the baseline, read from what they logged."""
+"""Comparison of runs with each other and with the baseline, from their logged files."""

@@ -1,4 +1,4 @@
-"""The frozen-head baseline that a run is compared with: the latest one on the same data and split."""
+"""The frozen-head baseline of a run: the latest one on the same data and split."""
 
 import shlex
 from collections.abc import Mapping

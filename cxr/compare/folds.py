@@ -1,4 +1,4 @@
-"""Cross-validation: runs that differ only in what tested, gathered into one result with its spread."""
+"""Cross-validation: runs that differ only in their test part, combined into one result with its spread."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A comparison as one page that opens offline: tables, figures, and the images that one run alone gets right."""
+"""A comparison as one HTML page that works offline: tables, figures, and images that only one run classifies correctly."""
 
 import base64
 from collections.abc import Sequence

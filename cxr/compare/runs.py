@@ -1,4 +1,4 @@
-"""Logged runs side by side: read from what they logged, refused where they were not evaluated on the same images."""
+"""Comparison of logged runs. Runs that were evaluated on different images are rejected."""
 
 import json
 from collections.abc import Mapping, Sequence

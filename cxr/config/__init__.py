@@ -1,1 +1,1 @@
-"""The config: its schema, how Hydra composes it, whether it makes sense, and where it came from."""
+"""The config: schema, composition by Hydra, validation, provenance, fingerprints."""

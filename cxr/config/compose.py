@@ -1,4 +1,4 @@
-"""How Hydra composes a config from conf/, and what its errors mean in a user's words."""
+"""Composition of a config by Hydra, and the translation of Hydra's errors."""
 
 import re
 from collections.abc import Iterator, Sequence

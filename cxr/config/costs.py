@@ -1,4 +1,4 @@
-"""What each kind of mistake costs, as the config says it."""
+"""The costs of misclassification that a config sets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

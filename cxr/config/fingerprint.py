@@ -1,4 +1,4 @@
-"""What tells whether two runs are of the same config, code and libraries; for data see cxr.data.manifest."""
+"""Fingerprints of config, code and libraries; for data see cxr.data.manifest."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""Which options conf/ offers, read from its file names alone, and the text of `cxr --help`."""
+"""The options in conf/, read from file names alone, and the text of `cxr --help`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a config came about: what was asked for, and where the run stands in a sweep."""
+"""The provenance of a config: choices, overrides, and the place of the run in a sweep."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Options and settings that had another name in version 0.1. Their old names work in 0.2, and in configs that were logged."""
+"""Options and settings that were renamed since version 0.1. Old names work in 0.2 and in logged configs."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The schema of a composed config: its types, and the range of every value.
+"""The schema of a composed config: the type and range of every value.
 
 The values themselves live in conf/; a default here only says what a field is when no option sets it.
 """

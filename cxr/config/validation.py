@@ -1,4 +1,4 @@
-"""Whether a config makes sense: each value in its range, and none at odds with another."""
+"""Validation of a config: the range of each value, and conflicts between values."""
 
 from dataclasses import Field
 from math import isfinite

@@ -1,1 +1,1 @@
-"""Where images come from, what is in them, who trains and who tests, how they reach the network."""
+"""The images: sources, decoding, identity, manifest, split, augmentation."""

@@ -1,4 +1,4 @@
-"""Augmentations: how a view of a training image is drawn, from the seed and the pixels alone.
+"""Augmentations: a view of a training image is drawn from the seed and the pixels alone.
 
 Each augmentation is a small function with the decorator `augmentation`, in the order in which they apply. To add one, append a
 function. Its strength is the setting of the same name in `augment`, or `augment.more` for one that has no setting. Its version

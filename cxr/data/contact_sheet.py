@@ -1,4 +1,4 @@
-"""A contact sheet: some images of each class side by side, for a person to look at before anything is trained."""
+"""A contact sheet: some images of each class side by side, to look at before training."""
 
 from pathlib import Path
 

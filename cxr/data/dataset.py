@@ -1,4 +1,4 @@
-"""The images of a run, ready for a network: found, read, annotated and split, all before TensorFlow is imported."""
+"""The images of a run, ready for a network: found, read, grouped and split, before TensorFlow is imported."""
 
 from dataclasses import dataclass, field, replace
 

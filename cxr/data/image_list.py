@@ -1,4 +1,4 @@
-"""Images by name, before any is opened: what a folder or a table says of them."""
+"""The image list: images by name and label, before any is opened."""
 
 import re
 from collections.abc import Sequence

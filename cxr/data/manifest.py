@@ -1,4 +1,4 @@
-"""The manifest: one row an image, and the fingerprints that tell whether two runs saw the same data and split."""
+"""The manifest: one row for each image, and the fingerprints of data and split."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How much the source of an image tells of its label."""
+"""How well the source of an image predicts its label."""
 
 from dataclasses import dataclass
 

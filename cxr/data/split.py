@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: by group and class, decided by a hash, so never by the order of files."""
+"""The split into train, validation and test parts: by group and class, from hashes, independent of file order."""
 
 import hashlib
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What a set of images is like: by class, split and source, sizes, and copies."""
+"""A survey of a set of images: counts by class, split and source, sizes, copies."""
 
 from dataclasses import dataclass
 

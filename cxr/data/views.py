@@ -1,4 +1,4 @@
-"""Images as a network sees them: grey levels, under the view that is drawn for them."""
+"""Images as a network gets them: grey levels, under a drawn view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Numbers, figures and pages: pure functions of predictions, with no TensorFlow."""
+"""Evaluation: numbers, figures and the report, as pure functions of predictions, without TensorFlow."""

@@ -1,4 +1,4 @@
-"""Everything that predictions amount to, as one value: what the report shows and its JSON holds."""
+"""The assessment: all numbers that follow from predictions, as one value that the report shows and stores as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and the one temperature, fitted on validation, that makes them mean it better."""
+"""Calibration: the agreement of probabilities with frequencies, and temperature scaling fitted on validation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Sets of classes that hold the true one as often as promised, class by class, with thresholds from validation."""
+"""Conformal sets: sets of classes that contain the true class at a chosen rate, with thresholds from validation."""
 
 import math
 from dataclasses import dataclass

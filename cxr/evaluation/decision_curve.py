@@ -1,4 +1,4 @@
-"""Whether acting on the model would do more good than acting on everyone or on no one."""
+"""Decision curve: the net benefit of acting on the model, compared with acting on everyone or no one."""
 
 from dataclasses import dataclass
 

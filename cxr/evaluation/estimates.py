@@ -1,4 +1,4 @@
-"""A number with its 95 % interval, or the reason why there is none; proportions and areas under the ROC curve."""
+"""A number with its 95 % interval, or the reason why it has none; proportions and areas under the ROC curve."""
 
 import math
 from collections.abc import Callable, Mapping

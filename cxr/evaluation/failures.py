@@ -1,4 +1,4 @@
-"""The mistakes that a person should look at first: the most confident ones of each kind."""
+"""Failures: the most confident misclassified images for each pair of true and predicted class."""
 
 from dataclasses import dataclass
 

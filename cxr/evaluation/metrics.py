@@ -1,4 +1,4 @@
-"""Named numbers from predictions, each with its interval or the reason why there is none."""
+"""Metrics of predictions, each with its interval or the reason why it has none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

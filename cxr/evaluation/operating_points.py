@@ -1,4 +1,4 @@
-"""Rules that call an image positive or not: chosen on validation, frozen, and evaluated on images that did not choose them."""
+"""Operating points: rules that call an image positive or not, chosen on validation and evaluated on other images."""
 
 import math
 from bisect import bisect_left

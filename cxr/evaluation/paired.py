@@ -1,4 +1,4 @@
-"""Two models on the same images: differences with paired-bootstrap intervals, exact McNemar, DeLong, and Holm's correction."""
+"""Two models on the same images: differences with paired-bootstrap intervals, exact McNemar, DeLong, Holm's correction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

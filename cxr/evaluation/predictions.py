@@ -1,4 +1,4 @@
-"""Predictions: one row an image, its true class and a probability for each class; all that evaluation reads."""
+"""Predictions: for each image its true class and a probability for each class. Evaluation reads nothing else."""
 
 from dataclasses import dataclass
 from pathlib import Path

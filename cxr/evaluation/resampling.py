@@ -1,4 +1,4 @@
-"""The bootstrap: statistics of predictions whose images, whole groups at a time, are drawn anew, thousands of times at once."""
+"""The bootstrap: statistics of resampled predictions. Whole groups are drawn, many resamples at once."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""One part of the split as a trained network sees it, and the tables that a run keeps of it."""
+"""The results of one part of the split, and the tables that a run logs."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The positive class and the normal class, on which triage, operating points and decision curves rest."""
+"""The positive class and the normal class, which triage, operating points and decision curves use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Saliency maps as arrays: the images chosen for them, their mean, and whether they depend on what was learned."""
+"""Saliency maps as arrays: the images chosen for them, their mean, and the randomisation check."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

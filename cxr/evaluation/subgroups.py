@@ -1,4 +1,4 @@
-"""The same numbers for some of the images at a time: by source, or by any other column of the manifest."""
+"""Numbers of subgroups: images with one value of source or of another column of the manifest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

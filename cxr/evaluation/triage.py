@@ -1,4 +1,4 @@
-"""Triage by three zones, and what it would mean for patients: workload, misses and predictive values at any prevalence."""
+"""Triage in three zones, and its consequences for patients: workload, missed cases, predictive values by prevalence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Backbone, freeze depth, losses, optimizers."""
+"""The network: backbone, freeze depth, losses, optimizers, the saved model."""

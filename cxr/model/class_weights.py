@@ -1,4 +1,4 @@
-"""What each class weighs in the loss: plain arrays, worked out before TensorFlow is imported."""
+"""The weight of each class in the loss, as an array, computed before TensorFlow is imported."""
 
 from collections.abc import Sequence
 

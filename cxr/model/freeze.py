@@ -1,4 +1,4 @@
-"""How deep the backbone is frozen: which layers train in which phase."""
+"""Freezing of the backbone: the layers that train in each phase."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where in an image a saved classifier sees a class: Grad-CAM on its flat graph, and what is left when weights are shuffled."""
+"""Grad-CAM of a saved classifier, and the randomisation of its weights as a check of the maps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

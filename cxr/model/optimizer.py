@@ -1,4 +1,4 @@
-"""The update rule: its learning rate over time, and a lower one for the backbone than for the head."""
+"""The optimizer: its learning rate over time, and a lower rate for the backbone than for the head."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where the network is partition: what lies under the freeze boundary and what lies above, sharing every weight."""
+"""The partition of a network into its frozen and its trainable part, which share all weights with the whole."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The `.keras` file: how it is written, and opened again without running anything that it may hold."""
+"""The `.keras` file: written, and opened without running any code that it may contain."""
 
 import json
 from collections.abc import Callable

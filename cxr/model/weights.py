@@ -1,4 +1,4 @@
-"""Where the backbone's weights come from, and whether they fit: answered before TensorFlow is imported."""
+"""The backbone's weights: where they are, and whether they fit, checked before TensorFlow is imported."""
 
 import hashlib
 import os

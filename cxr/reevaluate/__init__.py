@@ -1,1 +1,1 @@
-"""A logged run evaluated again: its own predictions with other targets or costs, or its saved model on other data."""
+"""Evaluation of a logged run: its predictions with other targets or costs, or its saved model on other data."""

@@ -1,4 +1,4 @@
-"""A run that was trained and whose report is missing: its metrics and report, made in the run itself from what training left."""
+"""Completion of a run that is trained but has no report: metrics and report are made in the run itself."""
 
 from typing import NoReturn
 

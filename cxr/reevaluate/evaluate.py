@@ -1,4 +1,4 @@
-"""An evaluation of a logged run, from what it logged to a run of its own in the store."""
+"""An evaluation of a logged run, logged as a run of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

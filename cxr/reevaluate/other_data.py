@@ -1,4 +1,4 @@
-"""Other data for the saved model of a run: read, compared with the images of the run, and without those that the run has."""
+"""Other data for the saved model of a run: read, without the images that the run has too."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""The saved model of a run on other data: its predictions, figures with images, and saliency. Loads TensorFlow."""
+"""The saved model of a run on other data: predictions, figures with images, saliency. Loads TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do differently from the run that it evaluates."""
+"""The settings that an evaluation changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

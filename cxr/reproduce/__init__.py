@@ -1,1 +1,1 @@
-"""Doing a logged run again: what was logged, what differs today, and whether the results are the same."""
+"""Reproduction of a logged run: what differs today, and whether the results are the same."""

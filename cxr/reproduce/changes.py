@@ -1,4 +1,4 @@
-"""What differs between a run's day and today, where the run itself can't tell: code, packages, machine, images, weights."""
+"""What differs today from the day of a run: code, packages, machine, images, weights."""
 
 from dataclasses import dataclass
 

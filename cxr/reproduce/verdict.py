@@ -1,4 +1,4 @@
-"""Whether two runs came to the same: each metric then and now, the largest difference in any probability, and a verdict."""
+"""The verdict on two runs: each metric then and now, and the largest difference in any probability."""
 
 from dataclasses import dataclass
 from typing import Literal

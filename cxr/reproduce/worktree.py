@@ -1,4 +1,4 @@
-"""The code of a logged commit, checked out beside this one from this machine's own repository."""
+"""The code of a logged commit, checked out from the repository of this machine."""
 
 import subprocess
 from collections.abc import Iterator

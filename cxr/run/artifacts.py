@@ -1,4 +1,4 @@
-"""What a run leaves in MLflow: names, tags and artifacts that users build on."""
+"""The artifacts, metrics and tags of a run in MLflow, under stable names."""
 
 import json
 from collections.abc import Mapping, Sequence

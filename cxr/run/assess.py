@@ -1,4 +1,4 @@
-"""The numbers that follow from a run's predictions: chosen on validation, evaluated on the last part of the split."""
+"""The numbers of a run: thresholds chosen on validation, results on the last part of the split."""
 
 from cxr.data.split import Part
 from cxr.evaluation.assessment import Assessment, Evidence, assess, subgroup_columns

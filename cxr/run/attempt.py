@@ -1,4 +1,4 @@
-"""Attempts at one run: one that finished before, one that was cut off, and the claim of the process that does it now."""
+"""Attempts at one run: a finished one, an interrupted one, and the claim of this process."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

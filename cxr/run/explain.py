@@ -1,4 +1,4 @@
-"""The figures of a report that show images: Grad-CAM beside the image, its mean by class, and the failures to look at."""
+"""The figures of a report that show images: Grad-CAM, its mean by class, and the failures."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run logged, read as data: nothing of it is executed, imported or resolved, whoever made the run."""
+"""A logged run, read as data: nothing in it is executed, imported or resolved."""
 
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace

@@ -1,4 +1,4 @@
-"""What a run starts from: config, images and weights, checked against each other and read before TensorFlow is imported."""
+"""The inputs of a run: config, images and weights, checked against each other and read before TensorFlow is imported."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

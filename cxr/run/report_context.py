@@ -1,4 +1,4 @@
-"""What a report says of a run besides its numbers: model, data, and what a reader should distrust."""
+"""The context of a report: model, data, and what a reader should distrust."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The start of a run, before TensorFlow is imported: prepare it, skip it where it is finished, make its baseline, claim it."""
+"""The start of a run, before TensorFlow is imported: prepare it, skip it if finished, make its baseline, claim it."""
 
 from pathlib import Path
 

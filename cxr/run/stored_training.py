@@ -1,4 +1,4 @@
-"""What training made, in the store before anything else is tried with it, and read back from there by whoever completes the run."""
+"""The results of training: stored before any further step, and read back to complete a run."""
 
 import json
 from dataclasses import asdict, dataclass

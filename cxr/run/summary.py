@@ -1,4 +1,4 @@
-"""What a run says at its end: where the time went, a short table on standard output, and how to see the rest."""
+"""The summary at the end of a run: its time by stage, a table of results, and the command that shows the rest."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How a run is called and tagged in the store."""
+"""The name and the tags of a run in the store."""
 
 from cxr.run.prepared import PreparedRun, fingerprints
 from cxr.tracking.environment import code_tags

@@ -1,4 +1,4 @@
-"""Building the network of a run and fitting it, with its epochs reported as they come."""
+"""Training of a run: builds the network, fits it, and reports each epoch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

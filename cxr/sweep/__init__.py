@@ -1,1 +1,1 @@
-"""Sweeps: what will run, what came of each job, and the table at the end."""
+"""Sweeps: the plan, the outcome of each job, and the table at the end."""

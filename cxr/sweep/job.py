@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process Hydra's launcher runs it; whatever comes of it, the other jobs go on."""
+"""One job of a sweep, in the process that Hydra's launcher chose. If it fails, the other jobs continue."""
 
 import signal
 import sys

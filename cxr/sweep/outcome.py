@@ -1,4 +1,4 @@
-"""What came of each job of a sweep: a small file a job, written by whichever process ran it, read by all."""
+"""The outcome of each job of a sweep: one small file for each job."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What a sweep is going to do, known before its first job starts: the same arguments give the same plan, and the same id."""
+"""The plan of a sweep, made before its first job starts: the same arguments give the same plan and id."""
 
 import json
 import re

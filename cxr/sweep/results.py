@@ -1,4 +1,4 @@
-"""The end of a sweep: one table with the baseline in it, as text, CSV and figure, and where to see the runs."""
+"""The results of a sweep with its baseline: table, CSV and figure, and the command that shows the runs."""
 
 import pandas as pd
 from rich import box

@@ -1,4 +1,4 @@
-"""A sweep from its arguments to its table: plan, say what will run, run it, say what came of it."""
+"""A sweep from its plan to its results."""
 
 import logging
 import os

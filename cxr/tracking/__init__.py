@@ -1,1 +1,1 @@
-"""The only place that imports mlflow: the store and one run."""
+"""The store of runs. The only room that imports mlflow."""

@@ -1,4 +1,4 @@
-"""What a run is made with: code version, packages, machine; looked up once, since a process runs the code that it has loaded."""
+"""The environment of a run: code version, packages, machine. Read once for each process."""
 
 import platform
 import subprocess

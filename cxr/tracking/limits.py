@@ -1,4 +1,4 @@
-"""What MLflow's stores can hold, known before a run starts: nothing is refused when training is over."""
+"""The limits of MLflow's stores, checked before a run starts."""
 
 from collections.abc import Iterable, Mapping
 

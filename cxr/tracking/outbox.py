@@ -1,4 +1,4 @@
-"""What a run has to say to its store, item by item; what a lost server could not be told is kept on disk and sent later.
+"""The outbox of a run: items for the store. Items that a lost server did not get stay on disk and are sent later.
 
 An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `items.jsonl` and copies of the files they name.
 """

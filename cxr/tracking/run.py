@@ -1,4 +1,4 @@
-"""One MLflow run: opened or gone on with, filled under stable names, and always closed with the status it earned."""
+"""One MLflow run: created or resumed, filled under stable names, and closed with its status."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Files on their way to the store: in a folder beside it, which goes when its process ends, however that ends."""
+"""Temporary files on their way to the store, in a folder that is removed when its process ends."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs that are in the store: found by id, name, filter or fingerprint, and their files."""
+"""Runs in the store: found by id, name, filter or fingerprint, and their files."""
 
 import re
 from collections.abc import Mapping, Sequence

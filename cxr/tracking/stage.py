@@ -1,4 +1,4 @@
-"""How far a run has come, as a tag on the run itself: what counts as finished rests on it, and not on MLflow's status alone."""
+"""The stage that a run has reached, as its own tag, because MLflow's status alone is not reliable."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Which MLflow store keeps runs: checked without mlflow, made once under a lock."""
+"""The MLflow store: located and checked without mlflow, created once under a lock."""
 
 import os
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Runs that are under way or were cut off: a locked folder each, which tells the living from the dead and keeps what to go on from.
+"""Unfinished runs: a locked folder for each, which shows whether its process lives, and keeps the checkpoint.
 
 A process holds a run's lock as long as it lives, and the system lets go of it however the process ends. So a run that is
 RUNNING in the store, and whose lock is free, was killed.

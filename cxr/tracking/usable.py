@@ -1,4 +1,4 @@
-"""Whether a store can be used, asked in a moment and without mlflow: before images are read and long before anything is trained."""
+"""Whether a store can be used: checked without mlflow, before images are read."""
 
 import os
 import shutil

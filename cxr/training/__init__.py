@@ -1,1 +1,1 @@
-"""Fitting: TensorFlow's set-up, phases, epochs."""
+"""Fitting: TensorFlow's set-up, phases, epochs, cached activations."""

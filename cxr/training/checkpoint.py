@@ -1,4 +1,4 @@
-"""A training as it stands after an epoch, on disk: what a run that was cut off goes on from."""
+"""Checkpoints: the state of a training after an epoch, from which an interrupted run resumes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which library computes the frozen part, and how: batches of images in, activations out, in order."""
+"""Engines: the library that computes the frozen part, from batches of images to activations in the same order."""
 
 import sys
 from collections import deque

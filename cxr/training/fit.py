@@ -1,4 +1,4 @@
-"""Fitting: phase by phase, early stopping on validation loss, the best epoch's weights kept, and gone on with when cut off."""
+"""Fitting: phase by phase, with early stopping on validation loss, the best epoch's weights, and checkpoints."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager

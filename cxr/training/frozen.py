@@ -1,4 +1,4 @@
-"""The frozen part of a network as a function of image and view, with all that its values depend on."""
+"""The frozen part of a network as a function of image and view, with its cache key."""
 
 from collections.abc import Iterator
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""How a training went: its epochs, the work on the frozen part, and the check of the saved model. Imports no TensorFlow."""
+"""The history of a training: epochs, work on the frozen part, the check of the saved model. Imports no TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the trainable part of a network is fed: whole images, or activations of the frozen part that are computed once."""
+"""Inputs of the trainable part: whole images, or cached activations of the frozen part."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

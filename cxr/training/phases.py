@@ -1,4 +1,4 @@
-"""A run's phases: the head warms up alone, then the upper backbone trains with it."""
+"""The phases of a run: warm-up of the head alone, then fine-tuning."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How TensorFlow runs in this process: quiet, seeded, deterministic on request, on so many threads."""
+"""TensorFlow's set-up in this process: quiet, seeded, deterministic on request, number of threads."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""The compiled steps of one phase: many updates in one call of TensorFlow, and the same numbers as one call an update."""
+"""The compiled steps of one phase: many updates in one TensorFlow call, with the same numbers as single updates."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

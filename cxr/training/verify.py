@@ -1,4 +1,4 @@
-"""Whether the saved model says what the predictions say, however those were computed."""
+"""The check that the saved model gives the logged predictions."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Which images show the same thing: copies, near copies, patients, overlap of data sets."""
+"""The identity of images: copies, near copies, patients, overlap of data sets."""

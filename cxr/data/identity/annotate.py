@@ -1,4 +1,4 @@
-"""What is known of the images that were read: facts of the files, what the user says, and which of them belong together."""
+"""Everything known about the images that were read: facts of the files, labels, groups."""
 
 from dataclasses import dataclass, fields
 

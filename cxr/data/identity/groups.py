@@ -1,4 +1,4 @@
-"""Which images belong together: copies, near copies and those of one patient, so that no split may part them."""
+"""Groups: copies, near copies and images of one patient, which no split separates."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

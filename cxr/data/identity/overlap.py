@@ -1,4 +1,4 @@
-"""Whether images of other data are among those that a run has seen."""
+"""The overlap of other data with the images of a run."""
 
 import pandas as pd
 

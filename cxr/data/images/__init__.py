@@ -1,1 +1,1 @@
-"""Reading image files: decoded, hashed, and kept in the cache."""
+"""Reading image files: decoding, hashes, the cache of decoded images."""

@@ -1,4 +1,4 @@
-"""From the content of an image file to grey levels of 8 bits, whatever its format, depth and colours."""
+"""Decoding: from the content of an image file to 8-bit grey levels, for any format, depth and colours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""DICOM: a film's grey levels as a viewer shows them first, and nothing of the person but who is the same."""
+"""DICOM: grey levels as a viewer first shows them. No personal data is read, except a hash of the patient id."""
 
 import hashlib
 import logging

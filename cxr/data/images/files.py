@@ -1,4 +1,4 @@
-"""Reading files of a data set whole: only what is a file, and not more than a film can take."""
+"""Reading whole files: only regular files, up to the size of the largest image."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What files held when they were last looked at, so that a folder can be indexed again without reading what did not change."""
+"""The hash cache: hashes of files by size and time, so that a second index does not read unchanged files."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From one image file to pixels and facts: decoded to grey, hashed, and resized to a network's size."""
+"""One image file: decoded to grey levels, hashed, and resized to the network's size."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What can be a film, and how a file that is none is refused."""
+"""The limits of an image in pixels, and the rejection of files that exceed them."""
 
 _MOST_PIXELS = 40_000_000  # twice the largest detector; beyond it a small file could fill the memory
 _LONGEST_SIDE = 20_000  # pixels

@@ -1,4 +1,4 @@
-"""Many files read at a time: in processes where they are many, since threads of one process wait for each other in Python."""
+"""Parallel reading of files: by threads for few files, by processes for many, because of Python's interpreter lock."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a film looks like, in a few bytes: the same to the bit on every machine, and nearly so for every copy of the film."""
+"""Perceptual hashes: equal to the bit on every machine, and nearly equal for copies of an image."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""ImageFacts images: each file's pixels at the network's size, read once and kept by the content of the file."""
+"""Decoded images: pixels at the network's size, decoded once for each file content and kept in the cache."""
 
 import hashlib
 import os

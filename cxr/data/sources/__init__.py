@@ -1,1 +1,1 @@
-"""Where images come from: folders, tables, a download, phantoms."""
+"""The sources of images: folders, tables, a download, phantoms."""

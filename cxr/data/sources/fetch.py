@@ -1,4 +1,4 @@
-"""The COVID-19 Radiography Database: downloaded once by its host's own client, and looked at before anybody trusts it."""
+"""The COVID-19 Radiography Database: downloaded by the client of its host, and checked before use."""
 
 import os
 from importlib.util import find_spec

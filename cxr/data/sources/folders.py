@@ -1,4 +1,4 @@
-"""Which images a folder of class folders holds: looked up by name alone, no file is opened."""
+"""A source: a folder of class folders, listed by name without opening a file."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The images of a config: from the source that it names, each source a file in this folder.
+"""The images of a config, from the source that it names. Each source is a file in this folder.
 
 To add a source, add a file with the two functions of `Source`, and name it in `data.source`.
 """

@@ -1,4 +1,4 @@
-"""Synthetic chest-like images: to show the workflow with no download, never to show anything about medicine.
+"""A source: synthetic chest-like images. They show the workflow and nothing about medicine.
 
 Each image is one made-up patient, who varies in size, position, exposure, noise and normal lung markings. Some get a
 finding: soft blobs at both lung bases and edges (folder COVID), streaks around the hila (folder Viral Pneumonia), or

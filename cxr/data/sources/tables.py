@@ -1,4 +1,4 @@
-"""Images that a table of the user's lists: CSV or Parquet, a row an image, with columns of any name."""
+"""A source: a CSV or Parquet table with one row for each image and columns of any name."""
 
 import csv
 import os

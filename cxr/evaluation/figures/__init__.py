@@ -1,1 +1,1 @@
-"""Figures of evaluation: for a paper, the report or MLflow's viewer."""
+"""Figures of evaluation, for a paper, the report and MLflow's viewer."""

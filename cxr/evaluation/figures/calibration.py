@@ -1,4 +1,4 @@
-"""The reliability diagram: whether what gets a probability comes true that often."""
+"""The reliability diagram: accuracy by probability, before and after temperature scaling."""
 
 from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""How the classes fare: confusion matrix, sensitivity and specificity, ROC and precision-recall curves."""
+"""Figures by class: confusion matrix, sensitivity and specificity, ROC and precision-recall curves."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Differences between runs, drawn: each with its interval, beside the line of no difference."""
+"""Figures of differences between runs, each with its interval."""
 
 from collections.abc import Sequence
 

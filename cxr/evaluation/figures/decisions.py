@@ -1,4 +1,4 @@
-"""What decisions lead to: operating points, triage zones, predictive values and net benefit of the positive class."""
+"""Figures of decisions: operating points, triage zones, predictive values and net benefit of the positive class."""
 
 import numpy as np
 from matplotlib.figure import Figure

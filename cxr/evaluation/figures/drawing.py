@@ -1,4 +1,4 @@
-"""What all figures share: readable at 700 pixels, colour-blind safe, and the same bytes for the same numbers."""
+"""What all figures share: readable at 700 pixels, colour-blind safe, the same bytes for the same numbers."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Films for a person to look at: beside their saliency maps, averaged by class, and the most confident mistakes."""
+"""Figures that show images: Grad-CAM beside the image, its mean by class, and the most confident errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every figure that follows from predictions alone. To add one, add it to `FIGURES` of a file in this folder, or add a file."""
+"""Every figure that follows from predictions alone. To add one, extend `FIGURES` of a file here, or add a file."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -1,4 +1,4 @@
-"""Subgroups side by side: where a network does worse, and how sure that is."""
+"""The figure of subgroups: the accuracy of each, with its interval."""
 
 from matplotlib.figure import Figure
 

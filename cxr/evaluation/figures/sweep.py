@@ -1,4 +1,4 @@
-"""A sweep at a glance: its jobs by the metric that orders them, best on top, and the baseline as a line."""
+"""The figure of a sweep: its jobs by the metric that orders them, and the baseline as a line."""
 
 import pandas as pd
 from matplotlib.figure import Figure

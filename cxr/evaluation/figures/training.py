@@ -1,4 +1,4 @@
-"""The course of a training: as columns, and drawn."""
+"""Training curves, as columns and as a figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

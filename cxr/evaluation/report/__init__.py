@@ -1,1 +1,1 @@
-"""The report of a run: one page, the same numbers as JSON, a model card and a reporting checklist."""
+"""The report of a run: one page, the same numbers as JSON, a model card and reporting checklists."""

@@ -1,4 +1,4 @@
-"""The model card: what a saved model is, what it is for, how it did and what to keep in mind (after Mitchell et al. 2019)."""
+"""The model card: the model, its intended use, its performance and its limits (after Mitchell et al. 2019)."""
 
 from dataclasses import dataclass
 

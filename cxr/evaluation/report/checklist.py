@@ -1,4 +1,4 @@
-"""CLAIM 2024 and TRIPOD+AI as far as a run knows: what it can answer is filled in, what it can't is left open and named."""
+"""CLAIM 2024 and TRIPOD+AI: answers that a run can give, and the items that it leaves to the authors."""
 
 from dataclasses import dataclass
 from pathlib import Path

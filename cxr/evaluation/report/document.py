@@ -1,4 +1,4 @@
-"""What a report says, as data: every number and fact of it, and the schema of the JSON that holds them."""
+"""The content of a report as data, and the schema of its JSON."""
 
 import json
 from dataclasses import dataclass

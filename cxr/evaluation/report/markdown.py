@@ -1,4 +1,4 @@
-"""Text of strangers, such as the name of a class, in a Markdown file."""
+"""Escaping of untrusted text, such as class names, in Markdown."""
 
 import html
 import re

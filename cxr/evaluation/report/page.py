@@ -1,4 +1,4 @@
-"""report.html: one page that opens offline, prints well, and says first what a reader has to know."""
+"""report.html: one page that works offline and prints. Its first screen holds what a reader has to know."""
 
 import base64
 from collections.abc import Sequence

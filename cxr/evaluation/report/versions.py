@@ -1,4 +1,4 @@
-"""Reports of earlier versions, as today's version has them."""
+"""Conversion of reports of earlier versions."""
 
 from typing import Any
 
