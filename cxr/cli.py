@@ -25,7 +25,7 @@ def main() -> NoReturn:
     keep_going_without_output()
     prepare_memory()
     signal.signal(signal.SIGTERM, _as_interrupt)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup says otherwise
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup sets it to ignore
         signal.signal(signal.SIGHUP, _as_interrupt)
     try:
         sys.argv[1:] = _with_names_of_today(sys.argv[1:])
@@ -42,7 +42,7 @@ def main() -> NoReturn:
     except Exception as error:
         if type(error).__module__.partition(".")[0] in _OF_STORES:
             reason = f"{type(error).__name__}: {str(error)[:300]}"
-            error = RunFailed(f"the store failed ({reason}): mend that, and give the command again")
+            error = RunFailed(f"the store failed ({reason}): fix that, and give the command again")
         else:
             traceback.print_exception(error)  # a fault of cxr's: its traceback is what a report of it needs
         _complain(error)

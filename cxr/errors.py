@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class RunFailed(Exception):
-    """A run that could not go on for a reason that lies outside of it; the text is one line: what happened, then what to do.
+    """A run that failed for a reason outside of it; the text is one line: what happened, then what to do.
 
     The entrypoint prints it without a traceback and exits with 1.
     """

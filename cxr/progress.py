@@ -14,9 +14,9 @@ Stage = Callable[[str, str], AbstractContextManager[Update]]  # name, what is be
 
 
 class Progress:
-    """Says what is being done, how far it is, and how long it took; keeps the seconds of each stage by name.
+    """Shows the current stage, its progress and its duration; keeps the seconds of each stage by name.
 
-    A `job` of a sweep, by its name, says nothing but moves a bar, and not even that where several jobs share the terminal.
+    A `job` of a sweep prints no lines and only moves a bar, without a bar if several jobs share the terminal.
     """
 
     def __init__(self, console: Console | None = None, job: str | None = None, bars: bool = True) -> None:
@@ -62,7 +62,7 @@ class Progress:
 
 
 def wide_console() -> Console:
-    """Standard output for tables: a file or a pipe has room for all columns, and text of strangers is no markup."""
+    """Standard output for tables: a file or a pipe has room for all columns, and untrusted text is no markup."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 130)
 
 

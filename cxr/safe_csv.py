@@ -17,7 +17,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """What `write_csv` wrote, all of it as text, "" where there is nothing. Raises `OSError` or `ValueError` for anything else."""
+    """Read a table of `write_csv`, all as text, "" for empty cells. Raises `OSError` or `ValueError` for other files."""
     return unmarked(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 

@@ -39,7 +39,7 @@ def cores() -> int:
 
 
 def fair_share(at_once: int) -> int:
-    """Threads for one of so many jobs that run side by side: together they take each core about once."""
+    """Threads for one of `at_once` parallel jobs, so that together they use each core once."""
     return max(1, cores() // at_once)
 
 
@@ -57,7 +57,7 @@ class _Unbreakable(io.FileIO):
 
 
 def keep_going_without_output() -> None:
-    """From here on a line that nobody can read ends nothing: to print must never cost a training."""
+    """Make printing safe: output that can't be written must not end a training."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # closed before the process began: what is opened next must not take its number

@@ -25,7 +25,7 @@ def part_in_full(part: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text of a stranger without what a terminal obeys: control characters, and those that turn the direction of writing.
+    r"""Untrusted text without control characters and characters that change the direction of writing.
 
     >>> printable("a run\x1b[2J"), printable("line\nline")
     ('a run\ufffd[2J', 'line line')
@@ -57,7 +57,7 @@ def in_words(count: int, singular: str, plural: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it.
+    """A duration in words.
 
     >>> duration(7.4), duration(95), duration(4000)
     ('7 s', '1 min 35 s', '1 h 6 min')

@@ -15,7 +15,7 @@ from cxr.cache.shards import KEY_FILE, CacheUnusable, drop_shard, indexes, is_in
 
 Kind = Literal["facts", "decoded", "activations"]
 KINDS: tuple[Kind, ...] = ("facts", "decoded", "activations")
-# Left free on the disk, whatever the limit: a full disk would take the run's own results with it.
+# Left free on the disk, regardless of the limit: on a full disk the run could not store its results.
 SPARE_BYTES = 2**30
 
 
@@ -32,7 +32,7 @@ class Entry:
 
     @cached_property
     def key(self) -> dict[str, Any]:
-        """What its rows are of; empty where that can't be read."""
+        """The cache key of its rows; empty if it can't be read."""
         try:
             found = json.loads((self.folder / KEY_FILE).read_bytes())
         except (OSError, ValueError):
@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def used(self) -> float:
-        """When one of its rows was last asked for, in seconds since 1970."""
+        """The time of the last use of one of its rows, in seconds since 1970."""
         return max((_stat(index)[1] for index in indexes(self.folder)), default=0.0)
 
 
@@ -68,7 +68,7 @@ def entries_of(cache: Path) -> list[Entry]:
 
 
 def remove(entry: Entry) -> bool:
-    """Drop an entry, unless another process is at work on it; whoever has it open keeps what it opened."""
+    """Drop an entry, unless another process writes to it. Processes that have it open keep their open files."""
     try:
         with lock_of(entry.folder).acquire(timeout=0):
             for index in indexes(entry.folder):
@@ -105,12 +105,12 @@ def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path
             if _drop(index, own):
                 total -= size
         if total + needed > limit or _free(cache) < needed:
-            raise CacheUnusable(f"{in_bytes(needed)} do not fit: other processes are using what would have to go")
+            raise CacheUnusable(f"{in_bytes(needed)} do not fit: other processes are using the entries that would be evicted")
         reserve(own, needed)
 
 
 def lock_of(folder: Path) -> FileLock:
-    """Held by whoever writes to an entry or deletes from it. Its file lies beside the folder and stays."""
+    """The lock for writing to an entry or deleting from it. Its file is beside the folder and is never removed."""
     return FileLock(folder.with_suffix(".lock"))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class RowsLost(Exception):
-    """A file that rows were read from has become shorter, or can't be read any more; the text says which."""
+    """A file of rows has become shorter, or can no longer be read; the text names it."""
 
 
 class FileRows:
@@ -65,7 +65,7 @@ class FileRows:
 
 @dataclass(frozen=True)
 class Rows:
-    """`rows[[3, 1]]` is a copy of two of them, (2, ...); raises `RowsLost` where a file that they lie in has become shorter."""
+    """`rows[[3, 1]]` is a copy of two of them, (2, ...); raises `RowsLost` if one of their files has become shorter."""
 
     arrays: tuple[NDArray[Any] | FileRows, ...]
     where: NDArray[np.int64]  # (n, 2): which array, which row of it

@@ -26,7 +26,7 @@ _open: "WeakValueDictionary[str, FileRows]" = WeakValueDictionary()  # arrays th
 
 
 class CacheUnusable(Exception):
-    """What was asked for can't be kept on disk, and why: for the user to read."""
+    """Rows can't be kept on disk; the text says why, for the user."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def indexes(folder: Path) -> list[Path]:
 
 
 def read_shard(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Shard | None:
-    """A shard, if index and array are what their names and the index say; none where they are damaged or gone."""
+    """A shard whose index and array match their hashes; None if they are damaged or gone."""
     try:
         content = index.read_bytes()
         if hashlib.sha256(content).hexdigest() != index.stem:
@@ -79,7 +79,7 @@ def read_shard(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sha
 
 
 def is_in_use(index: Path) -> bool:
-    """Whether this process still holds the array: to delete it would free nothing, and its rows may be asked for again."""
+    """Whether this process holds the array open: deleting it would free no space."""
     return str(index) in _open
 
 
@@ -89,7 +89,7 @@ def size_of(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 
 
 def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.dtype[Any], values: Values) -> None:
-    """Write a shard, the index last, so that an index speaks of whole arrays only.
+    """Write a shard, the index last, so that every index belongs to a complete array.
 
     Nothing is forced to the disk: what a power failure tears is found to be torn by its hash. Errors of `values` pass
     through, and nothing is left behind.
@@ -135,7 +135,7 @@ def reserve(folder: Path, count: int) -> None:
 
 
 def write_key(folder: Path, key: Any) -> None:
-    """Say what a folder's rows are of; written once and whole."""
+    """Write the cache key of a folder, once and atomically."""
     if not (folder / KEY_FILE).exists():
         with writing(folder):
             (folder / "key.part").write_bytes(_json(key))

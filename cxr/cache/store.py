@@ -44,7 +44,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries, with at most `limit` bytes in it; `tell` hears in a line what a user should know."""
+    """A folder of entries, with at most `limit` bytes in it; `tell` gets lines for the user."""
 
     folder: Path
     limit: int
@@ -55,9 +55,9 @@ class Cache:
     ) -> Kept:
         """The row of each id under a key: those that are there, and the others computed now and kept.
 
-        `key` says, in JSON values, all that a row depends on beside its id; `shape` and `dtype` are a row's. Of several
-        processes that want rows of a key which are not there one computes at a time. Raises `CacheUnusable` where rows
-        can't be kept, and whatever `compute` raises.
+        `key` holds, as JSON values, everything that a row depends on beside its id; `shape` and `dtype` are those of a row.
+        If several processes need missing rows of a key, one computes at a time. Raises `CacheUnusable` if rows can't be
+        kept, and any error of `compute`.
         """
         wanted = _Wanted(self.folder / kind / folder_name(key), ids, shape, np.dtype(dtype))
         shards = wanted.shards()
@@ -65,7 +65,7 @@ class Cache:
         if missing:
             with self._locked(wanted.folder):
                 with writing(self.folder):
-                    wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # images of patients are no one else's business
+                    wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # for the owner alone
                 write_key(wanted.folder, key)
                 shards = wanted.shards(self._drop_damaged)
                 if missing := wanted.missing(shards):
@@ -96,7 +96,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Rows that are asked for, and the folder that has or will have them."""
+    """Requested rows, and the folder that holds them."""
 
     folder: Path
     ids: Sequence[str]
@@ -135,7 +135,7 @@ class _Wanted:
         for shard in shards:
             try:
                 os.utime(shard.index)
-            except OSError:  # a cache that may only be read is of use too
+            except OSError:  # a read-only cache works too
                 continue
         where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
         found = np.array([where[name] for name in self.ids], np.int64)

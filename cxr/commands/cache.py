@@ -21,8 +21,8 @@ def main(arguments: list[str]) -> None:
     """Show the cache, or clear it."""
     parser = argparse.ArgumentParser(
         prog="cxr cache",
-        description="Show or clear what runs keep on disk: decoded images, and activations of the frozen part. All of it is "
-        "computed again when it is needed. CXR_CACHE=FOLDER says where it lies.",
+        description="Show or clear the disk cache: decoded images and activations of the frozen part. Runs compute them again "
+        "when they need them. CXR_CACHE=FOLDER names its folder.",
     )
     parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
     parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
@@ -43,7 +43,7 @@ def _clear(entries: list[Entry]) -> None:
     print(f"Cleared {in_words(len(gone), 'entry', 'entries')}, {in_bytes(sum(sizes[entry.folder] for entry in gone))}.")
     if len(gone) < len(entries):
         left = in_words(len(entries) - len(gone), "entry is", "entries are")
-        print(f"{left} in use by a run, or another user's: clear again when it is over.")
+        print(f"{left} in use by a run, or another user's: clear again later.")
 
 
 _COLUMNS = ("kind", "pixels", "up to", "fed with", "by", "views", "images", "size", "last used")
@@ -71,10 +71,10 @@ def _show(folder: Path, entries: list[Entry]) -> None:
 
 def _of(key: dict[str, Any]) -> tuple[str, ...]:
     """What an entry holds, by column; a key may be of an older version of cxr, or damaged."""
-    pixels = f"{size} px" if (size := key.get("image_size", "?")) else ""  # facts are of films as they are
+    pixels = f"{size} px" if (size := key.get("image_size", "?")) else ""  # facts do not depend on the size
     if "boundary" not in key:
         return pixels, "", "", "", ""
     low, high = key.get("input_range") or (float("nan"), float("nan"))
     augment = key.get("augment")
-    seen = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "as they are"
+    seen = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "not augmented"
     return pixels, str(key["boundary"]), f"[{low:g}, {high:g}]", str(key.get("engine", "?")), seen

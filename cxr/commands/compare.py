@@ -33,7 +33,7 @@ MANY = 50  # runs that one comparison takes
 
 
 def main(arguments: list[str]) -> None:
-    """Print the comparison, and write the files that are asked for."""
+    """Print the comparison, and write the requested files."""
     asked = _parser().parse_args(arguments)
     store = store_with_runs()
     open_store(store)
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
         print(f"  Every number: {asked.csv}")
     if asked.disagreements:
         write_csv(_all_disagreements(comparison), asked.disagreements)
-        print(f"  Images that one gets right and the other wrong: {asked.disagreements}")
+        print(f"  Images that only one run classifies correctly: {asked.disagreements}")
     if asked.html:
         write_comparison(asked.html, comparison, config_differences([reference, *others]))
         print(f"  As a page with figures: {asked.html}")
@@ -68,10 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("runs", nargs="*", metavar="RUN")
     parser.add_argument("--sweep", metavar="ID", help="every finished run of this sweep")
-    parser.add_argument("--filter", help="every run that this MLflow filter lets through, as typed in the UI")
+    parser.add_argument("--filter", help="every run that matches this MLflow filter, as typed in the UI")
     parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
-    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write here the images that one run alone gets right")
+    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write images that only one run gets right")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")
     return parser
 

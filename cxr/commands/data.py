@@ -8,7 +8,7 @@ from cxr.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
-    """Do what is asked for. Returns 1 where `check` finds something wrong, else 0."""
+    """Run one action. Return 1 if `check` finds a problem, else 0."""
     asked = _parser().parse_intermixed_args(arguments)
     if asked.each < 1:
         raise UserError(f"--each {asked.each} shows nothing: give a number of at least 1")
@@ -35,9 +35,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="cxr data",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Look at a set of images before anything is trained on it.\n\n"
-        "  cxr data index data=folder data.root=FOLDER     write a manifest, and say what is in it\n"
-        "  cxr data check data=folder data.root=FOLDER     read every file, and say what is wrong; exit code 1 if anything is\n"
-        "  cxr data check data=manifest data.manifest=FILE the same, against a manifest: which files changed\n"
+        "  cxr data index data=folder data.root=FOLDER     write a manifest and print a summary\n"
+        "  cxr data check data=folder data.root=FOLDER     read every file and list problems; exit code 1 if there are any\n"
+        "  cxr data check data=manifest data.manifest=FILE the same, and list files that changed since the manifest\n"
         "  cxr data show data=folder data.root=FOLDER      draw some images of each class side by side\n"
         "  cxr data fetch                                  download the COVID-19 Radiography Database",
     )

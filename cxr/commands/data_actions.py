@@ -26,13 +26,13 @@ from cxr.tracking.limits import check_metric_names
 
 
 def index(config: Config, to: Path) -> None:
-    """Write the manifest, and say what is in it, and what changed since it was written last."""
+    """Write the manifest, and print a summary and what changed since the last one."""
     check_folder(to)
     before = _manifest_to_replace(to)
     dataset, image_list = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
         raise UserError(
-            f"{to} is of other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
+            f"{to} lists other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
         )
     print_survey(dataset)
     write_manifest(dataset.manifest, to)
@@ -82,7 +82,7 @@ def check(config: Config) -> int:
 
 
 def _dataset(config: Config) -> tuple[Dataset, ImageList]:
-    """The images of a config, read as far as they were not read before; bad ones are left out."""
+    """The images of a config, without bad ones. Files that were read before are not read again."""
     progress = Progress()
     image_list = locate_images(config.data, progress.stage)
     check_split(image_list, config.split)

@@ -43,7 +43,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
         return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
     wanted = asked_of(restore(logged, []).config, overrides)
-    read_document(run)  # raises where there is none, before anything is scored
+    read_document(run)  # raises before anything is scored
     if not wanted.other_data:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
     classes = model_classes(run)

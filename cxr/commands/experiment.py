@@ -12,7 +12,7 @@ _PRINTING = {"--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--hydr
 
 
 def main(arguments: list[str]) -> int:
-    """Do one run, or a sweep. Returns the exit code; raises `UserError`, `RunFailed`, or whatever ended a single run."""
+    """Do one run, or a sweep. Returns the exit code; raises `UserError`, `RunFailed`, or any other error of a single run."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its errors on instead of printing and exiting
     return _sweep() if _is_sweep(arguments) else _run()
 
@@ -43,7 +43,7 @@ def _sweep() -> int:
 
 
 def _is_sweep(arguments: list[str]) -> bool:
-    """Whether Hydra will run several jobs: asked for by a flag, or by a preset of a search."""
+    """Whether Hydra will run several jobs: because of a flag, or of a preset of a search."""
     asked = {"-m", "--multirun"} & set(arguments)
     names_search = any(word.startswith(("hparams_search=", "hydra.mode=")) for word in arguments)
     return not _PRINTING & set(arguments) and bool(asked or names_search)

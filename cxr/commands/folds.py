@@ -19,7 +19,7 @@ from cxr.tracking.unfinished import close_cut_off_runs
 
 
 def main(arguments: list[str]) -> None:
-    """Print one cross-validation, or each of a sweep, and write the files that are asked for."""
+    """Print one cross-validation, or each of a sweep, and write the requested files."""
     asked = _parser().parse_args(arguments)
     for file in (asked.predictions, asked.csv):
         if file:
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
         _print(each)
     if asked.predictions:
         found[0].pooled.to_csv(asked.predictions)
-        print(f"  What was said of each image by the network that had not seen it: {asked.predictions}")
+        print(f"  Predictions of each image by the network that did not train on it: {asked.predictions}")
     if asked.csv:
         write_csv(pd.concat([spread(each).assign(name=each.name) for each in found]).rename_axis("metric").reset_index(), asked.csv)
         print(f"  Every number: {asked.csv}")
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr folds",
-        description="Gather the runs of a cross-validation: each metric's mean and spread over the folds, and its value on the "
+        description="Summarise a cross-validation: each metric's mean and spread over the folds, and its value on the "
         "predictions of all folds together. Make the runs with: cxr -m split=kfold split.fold=0,1,2,3,4",
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest fold)")

@@ -69,12 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
     parser.add_argument(
-        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="what lies elsewhere today: data.root=FOLDER, backbone.weights=FILE"
+        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER, backbone.weights=FILE"
     )
     parser.add_argument(
         "--from", dest="store", metavar="STORE", help="folder mlruns or URI of the store with RUN (default: this one)"
     )
-    parser.add_argument("--dry", action="store_true", help="only say what differs today")
+    parser.add_argument("--dry", action="store_true", help="only list what differs today")
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
     )
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--with-diff",
         action="store_true",
-        help="in the worktree, apply the uncommitted changes that the run logged: code of whoever made the run, so read it first",
+        help="in the worktree, apply the logged uncommitted changes: code of the person who made the run, so read it first",
     )
     return parser
 

@@ -44,7 +44,7 @@ def _lines(survey: Survey) -> list[str]:
     else:
         lines.append("Groups: none; no two images are copies, and no patient is known to have two")
     if (shortcut := survey.shortcut) is None:
-        lines.append("Sources: not known, so nobody can tell whether the network learns the disease or the hospital")
+        lines.append("Sources: not known, so it can't be tested whether the network learns the disease or the hospital")
     else:
         lines.append(shortcut.in_words)
     return lines
@@ -63,7 +63,7 @@ def _left_out(dataset: Dataset) -> list[str]:
         for what, count, why in (
             (kept, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
             ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),
-            ("Left out", len(dataset.excluded), "whose source is not known, or whose copy is of the source that tests"),
+            ("Left out", len(dataset.excluded), "whose source is not known, or whose copy is in the test source"),
         )
         if count
     ]

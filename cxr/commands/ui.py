@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
         command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]
-    # One person looks: one worker is enough, and jobs in the background are of no use. MLflow's own take 3 GB.
+    # One user needs one worker and no background jobs. MLflow's defaults take 3 GB.
     lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command += ["--workers", "1", "--uvicorn-opts", "--log-level=warning"]
     with subprocess.Popen(command, env={**os.environ, **lean}) as server:

@@ -64,7 +64,7 @@ def baselines_like(tags: Mapping[str, Any]) -> list[LoggedRun]:
 
 
 def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenance: Provenance) -> AgainstBaseline:
-    """Compare a run with the latest baseline on the same data and split; without one, say why and how to make it.
+    """Compare a run with the latest baseline on the same data and split; without one, give the reason.
 
     A server that is lost takes the comparison with it, and not the run.
     """
@@ -74,7 +74,7 @@ def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenan
     except Exception as error:
         if not is_lost_connection(error):
             raise
-        return AgainstBaseline(None, reason="the server was lost: say cxr compare when it has the run")
+        return AgainstBaseline(None, reason="the server was lost: run cxr compare when it has the run")
 
 
 def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
@@ -127,7 +127,7 @@ def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Provenance
 def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provenance, str]:
     """Config and provenance with the role that they earn, and what took a baseline's away, in words; "" where nothing did.
 
-    A baseline is the preset, on whatever data, split, backbone and seed; anything else is a candidate.
+    A baseline is the preset, on any data, split, backbone and seed; any other run is a candidate.
     """
     if config.tracking.role != "baseline":
         return config, provenance, ""
@@ -146,7 +146,7 @@ def command_for(provenance: Provenance) -> str:
 
 
 def _shared(provenance: Provenance) -> list[str]:
-    """The part of a provenance that says which data, split and backbone."""
+    """The overrides of data, split and backbone."""
     chosen = [
         f"{group}={provenance.choices[group]}"
         for group, usual in _USUAL.items()

@@ -15,7 +15,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.safe_csv import read_csv
 from cxr.tracking.search import LoggedRun
 
-# By split.method, the setting that says which images test.
+# By split.method, the setting that names the test part.
 _TURN = {"folds": "split.fold", "sources": "split.source"}
 
 
@@ -38,7 +38,7 @@ class CrossValidation:
 
     @property
     def pooled(self) -> Predictions:
-        """What was said of every image by the network that did not train on it."""
+        """The prediction of each image by the network that did not train on it."""
         parts = [evaluated.predictions for evaluated in self.runs]
         return Predictions(
             ids=tuple(name for part in parts for name in part.ids),
@@ -61,7 +61,7 @@ def turn_of(run: LoggedRun) -> str:
 def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
     """The cross-validations among finished runs, that of the latest run first; of runs with the same fold the latest counts.
 
-    Raises `UserError` where there is none, or where the latest one lacks a fold; others that lack one are left out.
+    Raises `UserError` if there is none, or if the latest one lacks a fold. Older incomplete ones are left out.
     """
     sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
@@ -139,4 +139,4 @@ def _check_same_images(runs: Sequence[EvaluatedRun]) -> None:
     for evaluated, manifest in zip(runs, manifests, strict=True):
         shared = manifest[manifest["path"].isin(known.index)]
         if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
-            raise UserError(f"{in_short(runs[0].run)} and {in_short(evaluated.run)} saw different images: they can't be pooled")
+            raise UserError(f"{in_short(runs[0].run)} and {in_short(evaluated.run)} used different images: they can't be pooled")

@@ -15,9 +15,9 @@ from cxr.safe_csv import read_csv
 from cxr.text import part_in_full
 from cxr.tracking.search import LoggedRun
 
-# Tags in which runs that can be compared agree, and what it means where they do not.
+# Tags that are equal for comparable runs, and the meaning of a difference.
 _WHY_NOT = {
-    "cxr.data_fingerprint": "they saw different images",
+    "cxr.data_fingerprint": "they used different images",
     "cxr.split_fingerprint": "their images were split differently",
     "cxr.judged_on": "they were evaluated on different parts of the split",
 }
@@ -26,7 +26,7 @@ SAME = tuple(_WHY_NOT)
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """A finished run and what it said of the part of the split that evaluated it."""
+    """A finished run, its evaluated part of the split, and its predictions of that part."""
 
     run: LoggedRun
     part: str
@@ -70,7 +70,7 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
     try:
         document = json.loads(run.file("evaluation/metrics.json").read_text())
         if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
-            raise ValueError("evaluation/metrics.json is of other parts of the split")
+            raise ValueError("evaluation/metrics.json holds other parts of the split")
         return {
             part: LoggedResults(
                 Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(said["classes"])),
@@ -137,5 +137,5 @@ def in_short(run: LoggedRun) -> str:
 
 
 def evaluated_in_words(evaluated: EvaluatedRun) -> str:
-    """The images that judge, in words."""
+    """The evaluated images, in words."""
     return f"{len(evaluated.predictions.labels):,} images of the {part_in_full(evaluated.part)} part"

@@ -59,7 +59,7 @@ def typed(composed: DictConfig) -> Config:
 
 
 def provenance_of(composed: DictConfig) -> Provenance:
-    """What the job that Hydra runs was asked for."""
+    """The provenance of the job that Hydra runs."""
     job = HydraConfig.get()
     with _as_user_errors():
         return _provenance(composed, job, list(job.overrides.task))
@@ -83,7 +83,7 @@ def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
 class Expansion:
     """What the arguments of a sweep come to."""
 
-    jobs: list[list[str]] | None  # overrides of each job; none where a search chooses them one by one
+    jobs: list[list[str]] | None  # overrides of each job; None for a search, which chooses them one by one
     count: int
     swept: list[str]  # keys that differ from job to job
     at_once: int
@@ -150,18 +150,18 @@ def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> Dict
 
 @contextmanager
 def _as_user_errors() -> Iterator[None]:
-    """Raise what Hydra raises for a user's mistake as a `UserError`."""
+    """Raise Hydra's errors as `UserError`."""
     try:
         yield
     except _ERRORS as error:
         raise as_user_error(error) from error
     except yaml.YAMLError as error:  # of an option in a folder of --config-dir
-        raise UserError(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): mend its file") from error
+        raise UserError(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): fix its file") from error
     except (ValueError, RuntimeError, TypeError, ImportError) as error:  # Hydra's plain errors
         if str(error).startswith("Config group override must be"):
             raise UserError("a group can't be null: choose one of its options (cxr --help lists them)") from error
         if str(error).startswith(("Unable to configure", "Invalid plugin")):
-            raise UserError(f"Hydra can't be set up as the config says ({' '.join(str(error).split())[:200]})") from error
+            raise UserError(f"Hydra can't be set up by this config ({' '.join(str(error).split())[:200]})") from error
         raise
 
 

@@ -21,7 +21,7 @@ def check_costs(costs: Mapping[str, Mapping[str, Any]], key: str) -> None:
 
 
 def cost_matrix(costs: Mapping[str, Mapping[str, Any]], classes: Sequence[str], key: str) -> NDArray[np.float32]:
-    """Cost of each true (row) and predicted (column) class, (classes, classes): 0 if right, 1 unless `costs` says otherwise.
+    """Cost of each true (row) and predicted (column) class, (classes, classes): 0 on the diagonal, else 1 or `costs`.
 
     Raises `UserError` for a class that the data does not have; `key` is the setting's name.
 

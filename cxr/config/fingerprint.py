@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cxr.config.schema import Config, settings
 
-# Where things are, how runs are kept and ordered, how many cores work, and how a report looks: none of it is part of the result.
+# Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
 _NO_PART = (
     *("tracking.", "objective.", "baseline.", "force", "data.root", "data.manifest", "training.threads", "training.cache_limit_gb"),
     *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images"),
 )
-# What an option is called says nothing of its values; the name of these is a value.
+# Names of options do not count, since their values do; for these the name is a value.
 _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
-# Rooms and files whose code says or shows what was found, and finds nothing.
+# Rooms and files whose code shows results and computes none.
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "sweep/", "tracking/", "compare/", "reevaluate/", "reproduce/"),
     *("evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "config/options.py"),
@@ -60,8 +60,8 @@ def tells_apart(key: str) -> bool:
 def code_fingerprint() -> str:
     """Hash of the syntax of this package's source, 16 hex digits: the same for a checkout and a wheel of it.
 
-    Comments, docstrings and layout have no part in it, nor has the code that only shows results. Python's own version does: it
-    writes the same syntax down in its own way.
+    Comments, docstrings, layout, and code that only shows results do not count. The version of Python does: each version
+    writes the syntax in its own way.
     """
     package = Path(__file__).parents[1]
     sources = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}

@@ -13,17 +13,17 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr data=radiography data.root=FOLDER            on the COVID-19 Radiography Database
   cxr data=folder data.root=FOLDER                 on any folder of class folders
   cxr freeze=top_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
-  cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; again, to go on where it stopped
+  cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; the same command resumes it
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
-  cxr data index OVERRIDES                         what a set of images holds, as a manifest; also check, show, fetch
+  cxr data index OVERRIDES                         write the manifest of a set of images; also check, show, fetch
   cxr compare RUN RUN                              paired statistics of runs on the same images
-  cxr evaluate RUN evaluation.sensitivity=0.98     its predictions with other targets, or its model on other data
-  cxr reproduce RUN                                do a logged run again, and report every difference
-  cxr folds                                        mean, spread and pooled predictions of a cross-validation
+  cxr evaluate RUN evaluation.sensitivity=0.98     evaluate a run again, or its model on other data
+  cxr reproduce RUN                                repeat a logged run, and report every difference
+  cxr folds                                        summarise a cross-validation
   cxr ui                                           open the MLflow UI on the runs made here
-  cxr cache                                        what is kept to save time, and how much of it; cxr cache clear
-  cxr send                                         send what a lost MLflow server could not be told
+  cxr cache                                        show the disk cache; cxr cache clear empties it
+  cxr send                                         send results that a lost MLflow server did not get
 
 Options (group=option):
 

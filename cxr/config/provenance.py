@@ -9,7 +9,7 @@ class SweepJob:
     """A run's place in a sweep."""
 
     sweep_id: str
-    folder: Path  # where the sweep keeps its plan and what came of each job
+    folder: Path  # of the sweep: its plan and the outcome of each job
     number: int  # from 0
     name: str
     at_once: int  # jobs that run side by side

@@ -1,6 +1,6 @@
 """The schema of a composed config: the type and range of every value.
 
-The values themselves live in conf/; a default here only says what a field is when no option sets it.
+The values are in conf/; a default here applies if no option sets the field.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class ColumnsConfig:
     source: str | None = "source"
     group: str | None = "group"
     split: str | None = "split"
-    more: list[str] = field(default_factory=list)  # columns to keep in the manifest as they are, for evaluation.subgroups
+    more: list[str] = field(default_factory=list)  # further columns to keep in the manifest, for evaluation.subgroups
 
 
 @dataclass
@@ -66,13 +66,13 @@ class DataConfig:
     on_bad_image: str = choice("stop", "stop", "skip")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
     source: str = "auto"  # a file of cxr/data/sources; auto: phantoms, a table or a folder, by what is set
-    dicom_patients: bool = True  # films of one DICOM PatientID belong together; False where every film has the same stand-in
+    dicom_patients: bool = True  # images of one DICOM PatientID form a group; False if every file has the same placeholder
     phantom: PhantomConfig | None = None
 
 
 @dataclass
 class SplitConfig:
-    """How the parts come about; fractions are of all images, class by class, and what is in neither part trains."""
+    """The split; fractions are of all images, class by class, and all other images train."""
 
     name: str = "three_way"
     method: str = choice("fractions", "fractions", "folds", "sources", "column")
@@ -175,28 +175,28 @@ class EngineConfig:
 
 @dataclass
 class EvaluationConfig:
-    """What is asked of predictions, and how it is shown; thresholds are always chosen on validation."""
+    """The evaluation of predictions; thresholds are always chosen on validation."""
 
     name: str = "standard"
     urgent: str | None = None  # the class to be found; none: the one called COVID
     routine: str | None = None  # the class that can wait; none: the one called Normal
     sensitivity: float = number(0.95, 0, 1, above=True, below=True)  # targets of operating points of the urgent class
     specificity: float = number(0.99, 0, 1, below=True)
-    missed_cost: float = number(10.0, 0, 1e6)  # of calling an urgent image something else, where other mistakes cost 1
+    missed_cost: float = number(10.0, 0, 1e6)  # of missing the positive class; other errors cost 1
     costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # or the cost of any pair, as loss.costs; numbers
     alpha: float = number(0.05, 0, 1, above=True, below=True)  # how often a conformal set may lack the true class
-    review_routine: bool = False  # whether every image called routine gets a second look
+    review_routine: bool = False  # whether every image of routine priority gets a second look
     prevalences: list[float] = field(default_factory=lambda: [0.01, 0.05, 0.10, 0.20, 0.40])
     subgroups: list[str] | None = None  # columns of the manifest; none: source, and those of data.columns.more
     small_group: int = number(30, 1, 1_000_000)  # images, below which a subgroup is marked as small
     bins: int = number(15, 2, 1000)  # of calibration
     resamples: int = number(2000, 100, 100_000)
-    failures: int = number(3, 0, 100)  # mistakes shown of each kind
+    failures: int = number(3, 0, 100)  # misclassified images shown for each pair of classes
     saliency_images: int = number(12, 0, 10_000)  # images of each class whose saliency maps are averaged
     pictures: bool = True  # whether the report shows images and saliency maps; False: numbers and curves only
     batch_size: int = number(32, 1, 4096)
     figure_dpi: int = number(110, 50, 600)
-    verified_images: int | None = number(16, 1, 1_000_000)  # held-out images on which the saved model must say the same
+    verified_images: int | None = number(16, 1, 1_000_000)  # held-out images that the saved model has to predict too
 
 
 @dataclass
@@ -210,7 +210,7 @@ class ObjectiveConfig:
 
 @dataclass
 class BaselineConfig:
-    """What a run does where there is no frozen-head baseline to compare it with."""
+    """What a run does if there is no frozen-head baseline."""
 
     auto: bool = False
 

@@ -13,7 +13,7 @@ _SIDE, _GAP, _TITLE = 128, 4, 22  # pixels
 
 
 def save_contact_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write it as PNG with a mark that tells it from a film."""
+    """Write it as PNG with a mark, so that it is not taken for an image."""
     mark = PngInfo()
     mark.add_text(*_MARK)
     sheet.save(path, "png", pnginfo=mark)

@@ -24,7 +24,7 @@ _NO_CONFLICTS = pd.DataFrame({"left_out": np.array([], bool)})
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with what is known of them; row i of `images` is row i of `manifest`."""
+    """Images with their manifest; row i of `images` is row i of `manifest`."""
 
     classes: tuple[str, ...]
     images: Rows  # (n, size, size, 1) uint8
@@ -72,15 +72,15 @@ def read_dataset(
 ) -> Dataset:
     """Decode every image once, group copies and split them; without `split` all of them test.
 
-    Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for one that is not what a manifest says, and for copies
-    with different labels where `data.on_conflict=stop`. With a logged `manifest` each image lies on its side of the split.
+    Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for an image that differs from its manifest, and for
+    copies with different labels if `data.on_conflict=stop`. With a logged `manifest` each image keeps its part of the split.
     """
     pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
         others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise UserError(
             f"can't read {image_list.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
-            "mend or remove, or leave such images out with data.on_bad_image=skip"
+            "fix or remove it, or leave such images out with data.on_bad_image=skip"
         )
     if manifest is None:
         return dataset_of(config, image_list, pixels, split)
@@ -92,7 +92,7 @@ def read_dataset(
 def read_listed(
     image_list: ImageList, size: int | None, stage: Stage, cache: Cache | None, hash_cache: HashCache | None = None
 ) -> Pixels:
-    """Read the images of a image_list; what it could not list is among the bad ones."""
+    """Read the images of an image list. Files that it could not list are among the bad ones."""
     pixels = read_images(image_list.root, image_list.paths, size, stage, cache, hash_cache)
     return replace(pixels, bad=tuple(sorted([*image_list.bad, *pixels.bad], key=lambda bad: bad.path)))
 
@@ -105,7 +105,7 @@ def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: boo
     kept, conflicts = np.arange(len(annotated.images)), annotated.conflicts
     if len(conflicts) and config.data.on_conflict == "stop":
         raise UserError(_conflict_in_words(conflicts))
-    exactly = (image_list.images["sha256"] != "").any()  # what a manifest says is meant
+    exactly = (image_list.images["sha256"] != "").any()  # a manifest lists exactly the images to use
     leave_out = config.data.on_conflict == "leave_out" and not exactly
     if leave_out:
         kept = np.setdiff1d(kept, conflicts.index.to_numpy())

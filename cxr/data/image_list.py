@@ -19,7 +19,7 @@ COLUMNS = ("path", "label", "source", "group", "split", "sha256")
 class ImageList:
     """The images of a data set, sorted by path, each once.
 
-    `images` has `COLUMNS`, and whatever else a table was asked for (`data.columns.more`), all text, "" where nothing is known.
+    `images` has `COLUMNS`, and the columns `data.columns.more` of a table, all text, "" if unknown.
 
     Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
     pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold.

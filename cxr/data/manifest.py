@@ -13,7 +13,7 @@ NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in whatever order they came."""
+    """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in any order."""
     part = path.with_suffix(".part")
     write_csv(manifest.sort_values("path", kind="stable"), part)
     part.replace(path)
@@ -29,7 +29,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 
 def more_columns(manifest: pd.DataFrame) -> list[str]:
-    """What a manifest says of its images besides `COLUMNS`: the columns that `data.columns.more` kept."""
+    """The columns of a manifest besides `COLUMNS`: those of `data.columns.more`."""
     return [str(name) for name in manifest.columns if name not in COLUMNS]
 
 

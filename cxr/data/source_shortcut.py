@@ -9,7 +9,7 @@ from scipy.stats.contingency import association
 
 @dataclass(frozen=True)
 class SourceShortcut:
-    """What the source says of the label.
+    """How well the source predicts the label.
 
     `cramers_v` is 0 where they have nothing to do with each other and 1 where one gives the other away (Cramer, "Mathematical
     Methods of Statistics", 1946, section 21.9). `guessed` is the share of images whose label is right when it is guessed to be
@@ -27,13 +27,13 @@ class SourceShortcut:
         if self.sources == 1:
             return "Sources: all images whose source is known have the same one"
         return (
-            f"Sources: the source alone tells the class of {self.guessed:.1%} of the images (guessing blindly: "
+            f"Sources: the source alone predicts the class of {self.guessed:.1%} of the images (guessing blindly: "
             f"{self.guessed_blindly:.1%}), Cramer's V {self.cramers_v:.2f}"
         )
 
 
 def source_shortcut(labels: pd.Series, sources: pd.Series) -> SourceShortcut | None:
-    """How far the source alone gives the label away, among images whose source is known; none where there is nothing to tell."""
+    """How well the source alone predicts the label, among images of known source; None if there are none."""
     known = sources != ""
     counts = pd.crosstab(labels[known], sources[known]).to_numpy()
     if counts.size == 0:

@@ -15,7 +15,7 @@ from cxr.text import in_words, nearest
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
-# How far the share of a part may be from what is asked for, before groups that the hash puts elsewhere are moved to mend it.
+# The largest deviation of a part from its share, before groups are moved from one part to another.
 # So an image that joins later moves no other, as long as shares stay within it.
 _SLACK = 0.015
 
@@ -39,13 +39,10 @@ def check_split(image_list: ImageList, split: SplitConfig) -> None:
     if split.method == "column" and not given.all():
         raise UserError(
             f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give "
-            "data.manifest a column that says train, val or test (data.columns.split names it), or choose split=three_way"
+            "data.manifest a column that holds train, val or test (data.columns.split names it), or choose split=three_way"
         )
     if split.method != "column" and given.any():
-        raise UserError(
-            "data.manifest says which image is in which part: keep that with split=column, or have them split anew with "
-            "data.columns.split=null"
-        )
+        raise UserError("data.manifest has a split already: keep it with split=column, or split again with data.columns.split=null")
     if split.method == "sources" and split.source not in sources:
         found = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
         raise UserError(f"split.source={split.source} is not a source of these images: {found}")
@@ -64,7 +61,7 @@ def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitCon
     Raises `UserError` where a class has no image left for one of the parts, and where a group would be torn apart.
     """
     if images.empty:
-        raise UserError("no image is left to train on: cxr data check says what is wrong with each")
+        raise UserError("no image is left to train on: cxr data check lists the problems")
     images = images.assign(split=assign_parts(images, split))
     check_groups(images)
     counts = images.groupby(["label", "split"]).size()
@@ -130,7 +127,7 @@ class _Groups:
 
 
 def _by_source(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDArray[np.str_]:
-    """One source tests; images of unknown source, and of others that are copies of what tests, have no part."""
+    """One source is the test part; images of unknown source, and copies of test images in other sources, are excluded."""
     of_source = (images["source"] == split.source).to_numpy()
     tested = np.bincount(groups.of_image, weights=of_source) > 0
     validated = groups.between(f"{split.seed}:val", 0, split.validation, among=~tested, some=True)
@@ -171,5 +168,5 @@ def _from_column(given: pd.Series) -> NDArray[np.str_]:
     said = given.fillna("").astype(str).str.strip().str.lower()
     unknown = sorted(set(said) - set(_SPELLINGS))
     if unknown:
-        raise UserError(f"the column of the split says {unknown[0]!r}: it may say train, val or test")
+        raise UserError(f"the split column holds {unknown[0]!r}: it may hold train, val or test")
     return np.asarray(said.map(_SPELLINGS), str)

@@ -11,7 +11,7 @@ from cxr.data.source_shortcut import SourceShortcut, source_shortcut
 
 @dataclass(frozen=True)
 class Survey:
-    """Counts for a person to read before anything is trained."""
+    """Counts of a set of images."""
 
     by_class: pd.DataFrame  # classes by part of the split, with totals
     by_source: pd.DataFrame  # sources by class, largest first; empty where no source is known

@@ -26,10 +26,10 @@ from cxr.text import nearest
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run said, and of whom: predictions of the images that choose and of those that judge.
+    """Predictions of the validation part, which chooses thresholds, and of the evaluated part.
 
-    `part` is the part of the split that judges, `groups` the group of each of its images, and `columns` (n, any) what else the
-    manifest says of them. Where no part is left to judge, `evaluated` is `validation`.
+    `part` is the name of the evaluated part, `groups` the group of each of its images, `columns` (n, any) further columns of the
+    manifest. Without a test part, `evaluated` is `validation`.
     """
 
     validation: Predictions
@@ -40,7 +40,7 @@ class Evidence:
 
     @property
     def chosen_on_same(self) -> bool:
-        """Whether thresholds and temperature were chosen on the images that judge them."""
+        """Whether thresholds and temperature were chosen on the evaluated images."""
         return self.validation is self.evaluated
 
 
@@ -48,8 +48,8 @@ class Evidence:
 class Assessment:
     """All numbers of one part of a split; see the classes for what each means.
 
-    `no_positive_class` says why there are no operating points, triage and decision curve where there are none, and `notes` what a
-    reader has to know to read the numbers. The decision curve needs images of the positive class, and others.
+    `no_positive_class` gives the reason if there are no operating points, triage and decision curve. `notes` are for the reader
+    of the numbers. The decision curve needs images of the positive class, and others.
     """
 
     part: str
@@ -88,13 +88,13 @@ def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_co
 
 
 def subgroup_columns(config: Config) -> list[str]:
-    """The columns of the manifest by which subgroups are told apart."""
+    """The columns of the manifest that define subgroups."""
     asked = config.evaluation.subgroups
     return list(dict.fromkeys(["source", *config.data.columns.more] if asked is None else asked))
 
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
-    """Choose on validation, judge on what is left, and count everything. Raises `UserError` for a class that is not there."""
+    """Choose on validation and compute all numbers of the evaluated part. Raises `UserError` for an unknown class."""
     validation, evaluated = evidence.validation, evidence.evaluated
     roles = roles_of(settings, evaluated.classes)
     costs = costs_of(settings, roles, evaluated.classes)
@@ -179,13 +179,13 @@ def _notes(evidence: Evidence, roles: Roles) -> list[str]:
     found = []
     if evidence.chosen_on_same:
         found.append(
-            "No part of the split was left to judge: these images stopped the training and chose thresholds, temperature and "
-            "conformal sets, so what is reached on them is optimistic."
+            "There is no test part: these images stopped the training and chose thresholds, temperature and "
+            "conformal sets, so their results are optimistic."
         )
     images, groups = len(evidence.evaluated.labels), len(set(evidence.groups))
     if groups < images:
         found.append(
-            f"The {images:,} images are of {groups:,} groups (patients or copies). The bootstrap draws whole groups; Wilson's and "
+            f"The {images:,} images form {groups:,} groups (patients or copies). The bootstrap draws whole groups; Wilson's and "
             "DeLong's intervals take images as independent, so they may be too narrow."
         )
     if roles.positive_class is not None and roles.normal_class is None:

@@ -14,12 +14,12 @@ from cxr.evaluation.resampling import losses, squared_errors
 from cxr.text import slug
 
 _COLDEST, _HOTTEST = 0.05, 20.0
-_IN_A_BIN = 10  # images at least; with fewer, errors say more of the bins than of the model
+_IN_A_BIN = 10  # images at least; with fewer, errors depend more on the bins than on the model
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """What logits are divided by; 1 where nothing could be fitted, and `why_not` says so."""
+    """The divisor of the logits; 1 if nothing could be fitted, with the reason in `why_not`."""
 
     value: float
     fitted_on: int  # images
@@ -68,7 +68,7 @@ def fit_temperature(predictions: Predictions) -> Temperature:
     ends = np.log([_COLDEST, _HOTTEST])
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
     if min(abs(found.x - ends)) < 0.01:
-        return Temperature(1.0, count, "the best one lies at the end of the range, so these images do not determine it")
+        return Temperature(1.0, count, "the best one is at the end of the range, so these images do not determine it")
     return Temperature(float(np.exp(found.x)), count)
 
 
@@ -80,7 +80,7 @@ def scaled(predictions: Predictions, temperature: float) -> Predictions:
 
 
 def calibration(predictions: Predictions, bins: int) -> Calibration:
-    """Judge probabilities, in bins of equally many images (Nixon et al., "Measuring Calibration in Deep Learning", 2019)."""
+    """Calibration in bins of equally many images (Nixon et al., "Measuring Calibration in Deep Learning", 2019)."""
     bins = min(bins, max(1, len(predictions.labels) // _IN_A_BIN))
     top, right = predictions.probabilities.max(axis=1), predictions.predicted == predictions.labels
     of_top = reliability(top, right, bins)
@@ -99,7 +99,7 @@ def calibration(predictions: Predictions, bins: int) -> Calibration:
 
 
 def reliability(probabilities: NDArray[np.float64], came_true: NDArray[np.bool_], bins: int) -> list[Bin]:
-    """Bins of about equally many images, (n,), from low to high probability; equal probabilities are never parted."""
+    """Bins of about equally many images, (n,), from low to high probability; equal probabilities share a bin."""
     count = len(probabilities)
     places = ((rankdata(probabilities) - 0.5) / count * min(bins, count)).astype(np.int64)
     members = [places == place for place in np.unique(places)]

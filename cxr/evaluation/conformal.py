@@ -13,7 +13,7 @@ from cxr.text import slug
 
 @dataclass(frozen=True)
 class ConformalSets:
-    """Sets on the images that judge: how often they hold the true class, and how large they are.
+    """Conformal sets of the evaluated images: their coverage and size.
 
     `thresholds` and `coverage` are by class slug; a threshold is the lowest probability that puts a class into a set, 0 where
     there were too few validation images of it, so that it is in every set; `too_few` names those.

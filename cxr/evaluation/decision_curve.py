@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class DecisionCurve:
-    """Net benefit by threshold probability, in true positives an image; that of treating no one is 0."""
+    """Net benefit by threshold probability, in true positives an image; that of treating nobody is 0."""
 
     prevalence: float
     thresholds: list[float]

@@ -16,7 +16,7 @@ _Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, finite, with the ends of its 95 % interval; `why_not` says why the number, or its interval, is missing.
+    """A number, finite, with the ends of its 95 % interval; `why_not` gives the reason if the number or its interval is missing.
 
     Of a proportion, `count` of `of` images.
     """
@@ -65,7 +65,7 @@ def lacking(reason: str) -> Estimate:
 
 
 def proportion(count: int, of: int, why_not: str) -> Estimate:
-    """`count` of `of` images with the Wilson interval; without images there is no value, and `why_not` says so.
+    """`count` of `of` images with the Wilson interval; without images there is no value, and `why_not` is the reason.
 
     >>> proportion(1, 4, "").in_words, proportion(0, 0, "no image is of this class").why_not
     ('0.250 (0.046-0.699)', 'no image is of this class')
@@ -152,6 +152,6 @@ def with_interval(estimate: Estimate, drawn: NDArray[np.float64], scale: Scale) 
         return replace(estimate, why_not=f"no interval: {missing:.0%} of the resamples lack a class, so have no value")
     error = float(known.std())
     if error < 1e-12 or not scale.ends[0] < estimate.value < scale.ends[1]:
-        return replace(estimate, why_not="no interval: the value lies at the end of its range, or all resamples agree")
+        return replace(estimate, why_not="no interval: the value is at the end of its range, or all resamples agree")
     place, half = scale.there(estimate.value), _Z * error * scale.slope(estimate.value)
     return replace(estimate, low=scale.back(place - half), high=scale.back(place + half))

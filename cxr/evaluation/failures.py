@@ -18,7 +18,7 @@ class Failure:
 
 
 def failures(predictions: Predictions, per_cell: int) -> list[Failure]:
-    """Up to `per_cell` mistakes of each pair of true and predicted class, most confident first; of equals, the first id."""
+    """Up to `per_cell` misclassified images for each pair of true and predicted class, most confident first, then by id."""
     found = []
     classes, confidence = predictions.classes, predictions.probabilities.max(axis=1)
     for true, called in np.ndindex(len(classes), len(classes)):

@@ -60,7 +60,7 @@ def metric_names(classes: Sequence[str]) -> list[str]:
 
 
 def evaluate(predictions: Predictions) -> Evaluation:
-    """Judge the most probable class and the ranking by each class's probability.
+    """Metrics of the most probable class, and of the ranking by the probability of each class.
 
     Names: those of `OVERALL`, and for each class SLUG/NAME of `BY_CLASS`, one against the rest. Sensitivity, specificity, PPV,
     NPV and accuracy have Wilson intervals, AUC DeLong's; `with_resampling` adds those of the others.
@@ -88,7 +88,7 @@ def with_resampling(
 ) -> Evaluation:
     """The same numbers; those with no interval get one by a bootstrap over `groups`, the group of each image.
 
-    F1 of one class has none, as sensitivity and PPV say the same with intervals of their own.
+    F1 of one class has none: sensitivity and PPV have intervals.
     """
     drawn = resampled(statistics_of(predictions), groups, resamples, seed)
     found = dict(evaluation.estimates)

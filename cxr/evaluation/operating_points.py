@@ -30,7 +30,7 @@ class Rates:
 class Rule:
     """One way to decide: `threshold` on the probability of the positive class; or the class of least expected cost, or argmax.
 
-    `costs` (classes, classes) are used after division of the logits by `temperature`, both only where there is no threshold.
+    `costs` (classes, classes) are used after division of the logits by `temperature`, both only without a threshold.
     """
 
     name: str  # argmax, sensitivity_target, specificity_target or least_cost
@@ -44,12 +44,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A rule, what it did on the images that chose it, what it does on those that judge, and what that amounts to."""
+    """A rule, its rates on validation and on the evaluated images, and a verdict."""
 
     rule: Rule
     on_validation: Rates
     evaluated: Rates
-    cost_per_image: Estimate  # on the images that judge
+    cost_per_image: Estimate  # on the evaluated images
     verdict: str
 
 
@@ -85,13 +85,13 @@ def choose_rules(
 
 
 def threshold_for_sensitivity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The highest threshold at or above which lie at least `target` of the positives."""
+    """The highest threshold that at least `target` of the positives reach."""
     ordered = np.sort(scores[positive])[::-1]
     return float(ordered[max(1, math.ceil(target * len(ordered) - 1e-9)) - 1])
 
 
 def threshold_for_specificity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The lowest threshold below which lie at least `target` of the negatives; above every score of theirs if need be."""
+    """The lowest threshold that at least `target` of the negatives stay below; above all their scores if necessary."""
     ordered = np.sort(scores[~positive])[::-1]
     allowed = math.floor((1 - target) * len(ordered) + 1e-9)
     return 0.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], np.inf))
@@ -132,22 +132,22 @@ def evaluate_rules(
     resamples: int,
     seed: int = 0,
 ) -> list[OperatingPoint]:
-    """What each rule does on the images that judge; `groups` has the group of each of those."""
+    """The rates of each rule on the evaluated images; `groups` has the group of each of those."""
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
     found = []
     for rule, says, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
-        on_judged = rates(says == positive_class, evaluated.labels == positive_class)
+        on_evaluated = rates(says == positive_class, evaluated.labels == positive_class)
         on_validation = rates(decisions(rule, validation, positive_class) == positive_class, validation.labels == positive_class)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
-        same = "Optimistic, as these images chose it. " if validation is evaluated and rule.target is not None else ""
-        found.append(OperatingPoint(rule, on_validation, on_judged, mean, same + _verdict(rule, on_judged)))
+        same = "Optimistic, since these images chose it. " if validation is evaluated and rule.target is not None else ""
+        found.append(OperatingPoint(rule, on_validation, on_evaluated, mean, same + _verdict(rule, on_evaluated)))
     return found
 
 
 def needed_to_show(target: float, images: int) -> float | None:
-    """The smallest proportion of so many images whose Wilson interval lies at or above a target; none where even 1 does not do.
+    """The smallest proportion of `images` whose Wilson interval is at or above a target; None if even 1 is not enough.
 
     >>> round(needed_to_show(0.95, 724), 3), needed_to_show(0.95, 40)
     (0.967, None)
@@ -163,7 +163,7 @@ def _verdict(rule: Rule, evaluated: Rates) -> str:
     if rate.value is None or rate.low is None or rate.of is None:
         return f"Can't be evaluated: {rate.why_not}."
     if rate.low >= rule.target:
-        return f"Shown: the whole interval of {rule.aim} lies at or above the target of {rule.target:g}."
+        return f"Shown: the whole interval of {rule.aim} is at or above the target of {rule.target:g}."
     needed = needed_to_show(rule.target, rate.of)
     could = f"{needed:.3f} would have to be seen" if needed is not None else "not even 1 would be enough: more images are needed"
     missed = "Missed" if rate.value < rule.target else "Not shown"

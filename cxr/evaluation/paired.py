@@ -19,7 +19,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Difference:
-    """How one metric differs: `other` minus `reference`, its 95 % interval, and a p-value where there is a test.
+    """How one metric differs: `other` minus `reference`, its 95 % interval, and a p-value if it was tested.
 
     `adjusted` is the p-value after Holm's correction over all tests that were made together.
     """
@@ -117,7 +117,7 @@ def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Differen
 def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
     """Images that one gets right and the other wrong.
 
-    Columns: id, label, right (reference or other), what each says, and the probability each gives the true class.
+    Columns: id, label, right (reference or other), the predictions of both, and their probabilities of the true class.
     """
     right = reference.predicted == reference.labels, other.predicted == other.labels
     rows = np.flatnonzero(right[0] != right[1])

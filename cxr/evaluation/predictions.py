@@ -13,7 +13,7 @@ from cxr.text import slug
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of n images of one part of a split."""
+    """Predictions of n images of one part of a split."""
 
     ids: tuple[str, ...]  # relative paths
     classes: tuple[str, ...]

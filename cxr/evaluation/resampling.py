@@ -18,7 +18,7 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
     """Statistics of `resamples` draws of as many groups as there are, with replacement: (statistics, resamples).
 
     `groups` has the group of each of n images. How often an image was drawn is its weight. The same seed gives the same draws
-    whatever is computed of them, so two models can be compared draw by draw.
+    for any statistics, so two models can be compared draw by draw.
     """
     members = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     count = int(members.max()) + 1

@@ -18,7 +18,7 @@ TABLE = "evaluation/by_class.json"
 
 @dataclass(frozen=True)
 class PartResults:
-    """What was predicted of one part, and how good that is; of the part that judges a run with all intervals."""
+    """Predictions of one part and their metrics; the evaluated part has all intervals."""
 
     part: str  # val, test, or external for other data
     predictions: Predictions
@@ -26,7 +26,7 @@ class PartResults:
 
 
 def results_of(evidence: Evidence, found: Assessment, specificity: float) -> list[PartResults]:
-    """Each part, the one that judges last; validation also says what sensitivity a threshold of this specificity has."""
+    """Results of each part, the evaluated one last. Validation also has the sensitivity at this specificity."""
     on_validation = evaluate(evidence.validation)
     on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
     if evidence.chosen_on_same:

@@ -13,7 +13,7 @@ _NORMAL = ("normal",)
 
 @dataclass(frozen=True)
 class Roles:
-    """Indices into the classes; none where no class has the role, and `why_not` says how to name the positive class."""
+    """Indices into the classes; None if no class has the role. `why_not` names the setting of the positive class."""
 
     positive_class: int | None
     normal_class: int | None
@@ -34,7 +34,7 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     if positive_class is not None and positive_class == normal_class:
         raise UserError(f"evaluation.urgent and evaluation.routine are both {classes[positive_class]}: name two classes")
     if positive_class is None:
-        return Roles(None, normal_class, "no class is called COVID: evaluation.urgent=CLASS names the one that is to be found")
+        return Roles(None, normal_class, "no class is called COVID: evaluation.urgent=CLASS names the positive class")
     return Roles(positive_class, normal_class)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from cxr.evaluation.predictions import Predictions
 
-_UNLIKE = 0.5  # rank correlation with randomised weights, from which on maps are said not to depend on what was learned
+_UNLIKE = 0.5  # rank correlation with randomised weights, from which maps count as independent of what was learned
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RandomisedStage:
 
 @dataclass(frozen=True)
 class Saliency:
-    """What is known of the saliency maps of a run, besides their pictures."""
+    """Facts about the saliency maps of a run."""
 
     layer: str  # whose feature map they are made of
     map_size: tuple[int, int]
@@ -64,7 +64,7 @@ def drawn(predictions: Predictions, rows: NDArray[np.int64], count: int) -> list
 
 
 def scaled_to_one(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Maps (n, rows, columns) as they are shown: from 0, where nothing speaks for the class, to 1 at the strongest place."""
+    """Maps (n, rows, columns) scaled from 0 (no evidence for the class) to 1 at the maximum."""
     positive = np.maximum(saliency, 0)
     top = positive.max(axis=(1, 2), keepdims=True)
     return np.asarray(np.divide(positive, top, out=np.zeros_like(positive), where=top > 0), np.float32)
@@ -81,14 +81,14 @@ def verdict(stages: Sequence[RandomisedStage]) -> str:
     """What the randomisation check amounts to, in a sentence."""
     left = stages[-1].correlation
     if left is None:
-        return "Whether the maps depend on what was learned can't be told: here, or with all weights shuffled, they are flat."
+        return "The check gives no result: the maps are flat, here or with all weights shuffled."
     if abs(left) < _UNLIKE:
         return (
             f"With all weights shuffled the rank correlation with these maps is {left:.2f}: they depend on what was learned. "
-            "That does not make them right: look where the saliency lies."
+            "That does not make them correct: look at the places of high saliency."
         )
     return (
-        f"With all weights shuffled the rank correlation with these maps is still {left:.2f}: they show the shape of the image "
+        f"With all weights shuffled the rank correlation with these maps is still {left:.2f}: they follow the shape of the image "
         "more than what was learned, so nothing should be read into them."
     )
 

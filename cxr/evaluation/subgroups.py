@@ -15,15 +15,15 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.triage import ZONES
 
 UNKNOWN = "unknown"
-MOST = 20  # values of one column that are told; the most frequent ones
-_QUARTERS_FROM = 10  # different numbers in a column, from which on it is told by quarters of the images
+MOST = 20  # subgroups of one column: its most frequent values
+_QUARTERS_FROM = 10  # different numbers in a column, from which it is split into quarters of the images
 
 
 @dataclass(frozen=True)
 class Subgroup:
     """Images that have one value in a column of the manifest.
 
-    `small` where an interval is all that can be told. `estimates` by the names that the whole has; `rates` of each operating
+    `small` groups have wide intervals. `estimates` have the names of those of all images; `rates` of each operating
     point by its name; `zones` counts images of the positive class and others by triage zone. Both are empty without a positive
     class.
     """
@@ -55,7 +55,7 @@ def subgroups(
 ) -> list[Subgroup]:
     """Each value of each column, (n, columns) in the order of the predictions, lowest balanced accuracy first within a column.
 
-    Columns with one value are left out, as all has been said of it.
+    Columns with one value are left out.
     """
     found = []
     for column in columns.columns:
@@ -86,7 +86,7 @@ def subgroups(
 
 
 def _members(column: pd.Series) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Each value that is told, and its rows; nothing for a column of one value."""
+    """Each value and its rows; nothing for a column of one value."""
     values = _as_values(column)
     counts = values.value_counts()
     if len(counts) < 2:

@@ -18,7 +18,7 @@ _PATIENTS = 1000
 
 @dataclass(frozen=True)
 class Zone:
-    """One zone on the images that judge: the share of the positive class in it, that of the other classes, and counts by class."""
+    """One zone of the evaluated images: the share of the positive class in it, that of the other classes, and counts by class."""
 
     name: str
     of_positives: Estimate
@@ -97,7 +97,7 @@ def evaluate_triage(
     prevalences: Sequence[float],
     review_routine: bool,
 ) -> Triage:
-    """Count the zones of the images that judge, and work out what they mean for patients."""
+    """Count the zones of the evaluated images, and compute their consequences for patients."""
     assert roles.positive_class is not None
     positive = predictions.labels == roles.positive_class
     found = [
@@ -164,7 +164,7 @@ def _sum(weight: float, one: Estimate, other_weight: float, other: Estimate) -> 
 
 
 def _ratio(weight: float, wanted: Estimate, other_weight: float, unwanted: Estimate) -> Estimate:
-    """The share that is wanted; none where neither ever happens."""
+    """The share of the wanted part; no value if neither part occurs."""
     values = _ends(wanted, unwanted)
     if isinstance(values, str):
         return Estimate(None, why_not=values)

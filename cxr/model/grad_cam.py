@@ -31,7 +31,7 @@ class GradCam:
 
 
 def grad_cam(saved: SavedModel) -> GradCam:
-    """Cut a classifier; raises `ValueError` for one without a feature map or without logits that a softmax follows."""
+    """Split a classifier at its last feature map; raises `ValueError` without such a map, or without logits and softmax."""
     last = saved.model.layers[-1]
     if saved.feature_map is None or not isinstance(last, keras.layers.Softmax):
         raise ValueError("the model has no feature map that logits and a softmax follow")
@@ -39,7 +39,7 @@ def grad_cam(saved: SavedModel) -> GradCam:
 
 
 def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Grad-CAM of one class for each image, (n, rows, columns) of the feature map; above 0 is what speaks for the class.
+    """Grad-CAM of one class for each image, (n, rows, columns) of the feature map; values above 0 are evidence for the class.
 
     `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).

@@ -27,7 +27,7 @@ def build_network(backbone: BackboneConfig, class_count: int, weights: Weights, 
 
     Scaling to `backbone.input_range` is the first layer, so that a saved model can't be fed the wrong range. The head begins
     as `seed` says. A process builds a backbone once: the next network of the same backbone and weights takes over its layers,
-    as they were at first, and the one before must no longer be used.
+    with their initial weights, and the earlier network must no longer be used.
     """
     images, pooled = _backbone(backbone, weights)
     kept = keras.layers.Dropout(backbone.dropout, seed=seed, name="dropout")(pooled)
@@ -52,7 +52,7 @@ def _backbone(backbone: BackboneConfig, weights: Weights) -> tuple[Any, Any]:
     """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors."""
     size, (low, high) = backbone.image_size, backbone.input_range
     key = (size, low, high, backbone.alpha, weights, weights.sha256, keras.config.dtype_policy().name)
-    known = _latest.get(key) if weights != Weights() else None  # random weights are drawn anew
+    known = _latest.get(key) if weights != Weights() else None  # random weights are drawn again
     if known is None:
         images = keras.Input((size, size, 3), name="grey_levels")
         scaled = keras.layers.Rescaling((high - low) / 255, offset=low, name="to_input_range")(images)

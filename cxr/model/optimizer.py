@@ -23,7 +23,7 @@ _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]]
 def make_optimizer(config: Config, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
     """An optimizer for the trainable variables of a flat network, over a phase of `steps` updates; ready to be applied.
 
-    Where any of the backbone trains, it gets an update rule of its own at `backbone_rate` times the head's learning rate.
+    If part of the backbone trains, it gets its own update rule at `backbone_rate` times the head's learning rate.
     In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
     """
     optimizer, variables = config.optimizer, network.trainable_variables

@@ -22,9 +22,9 @@ class Partition:
 
 
 def partition(trainee: keras.Model, trainable_from: str) -> Partition | None:
-    """Partition a flat network below the block from which it trains; none where no layer with weights lies below.
+    """Partition a flat network below the block from which it trains; None if no layer with weights is below it.
 
-    A block of MobileNetV2 hands on one tensor, so the cut is one array an image.
+    A block of MobileNetV2 hands on one tensor, so the boundary is one array for each image.
     """
     frozen = [layer for layer in trainee.layers if layer.name == "pooled" or not is_trainable(layer.name, trainable_from)]
     if trainable_from != HEAD:

@@ -20,7 +20,7 @@ from cxr.model.network import Network
 class SavedModel:
     """A classifier from a file, compiled: Keras alone would run it layer by layer, five times as slowly.
 
-    `feature_map` is its last one, (n, rows, columns, channels) as a symbolic tensor; none where it has no such map.
+    `feature_map` is its last one, (n, rows, columns, channels) as a symbolic tensor; None if it has no such map.
     """
 
     model: keras.Model
@@ -28,7 +28,7 @@ class SavedModel:
     _compiled: Callable[[NDArray[np.float32]], tuple[Any, Any]]
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What it makes of grey images (n, size, size, 1): (n, classes), each row summing to 1."""
+        """Probabilities of grey images (n, size, size, 1): (n, classes), each row sums to 1."""
         found = self._compiled(grey)[1].numpy().astype(np.float64)
         return np.asarray(found / found.sum(axis=1, keepdims=True))
 
@@ -44,10 +44,10 @@ def save_model(network: Network, path: Path) -> None:
 
 
 def load_model(path: Path) -> SavedModel:
-    """Open a saved classifier for inference. Raises `ValueError` for a file that is none, or would run code of its own.
+    """Open a saved classifier for inference. Raises `ValueError` for a file that is no model, or would run its own code.
 
-    A process builds each kind of model once: a file with the same config brings only its weights, where whoever had the model
-    of the file before has let go of it.
+    A process builds each kind of model once: for a file with the same config only weights are loaded, if the earlier
+    model is no longer in use.
     """
     stat = path.stat()
     file_now = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
@@ -58,7 +58,7 @@ def load_model(path: Path) -> SavedModel:
         parts = _parts_of(path)
     except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
         first = " ".join(str(error).split()).partition(". ")[0][:200]  # Keras goes on with how to run the code after all
-        raise ValueError(f"{path.name} is no model that can be opened without running code of its own: {first}") from error
+        raise ValueError(f"{path.name} is no model that can be opened without running its own code: {first}") from error
     found = SavedModel(*parts)
     _loaded[file_now] = found
     _recent.append(found)
@@ -66,7 +66,7 @@ def load_model(path: Path) -> SavedModel:
 
 
 _Parts = tuple[keras.Model, Any, Callable[[NDArray[np.float32]], tuple[Any, Any]]]
-_loaded: "WeakValueDictionary[tuple[str, int, int], SavedModel]" = WeakValueDictionary()  # those in use, by file as it was
+_loaded: "WeakValueDictionary[tuple[str, int, int], SavedModel]" = WeakValueDictionary()  # those in use, by file, time and size
 _recent: list[SavedModel] = []  # the latest stays open: a run asks for it twice
 _built: dict[str, _Parts] = {}  # one at a time, by config
 

@@ -35,7 +35,7 @@ class Weights:
 
     @property
     def sha256(self) -> str | None:
-        """The file's content hash, in hex; none where there is no file yet."""
+        """The file's content hash, in hex; None without a file."""
         if self.path is None:
             return None
         with self.path.open("rb") as file:
@@ -75,7 +75,7 @@ def _imagenet(backbone: BackboneConfig) -> Weights:
         socket.create_connection(_KERAS_ADDRESS, timeout=3).close()
     except OSError:
         raise UserError(
-            "backbone.weights=imagenet needs the network once, and there is none: on a machine that has it download "
+            "backbone.weights=imagenet needs a network once, and there is none: on a machine with a network download "
             f"https://{_KERAS_HOST}/tensorflow/keras-applications/mobilenet_v2/{name}, then give backbone.weights=FILE"
         ) from None
     return Weights(imagenet=True)
@@ -108,7 +108,7 @@ def _count_array(found: Counter[Shape], name: str, item: object) -> None:
     if not isinstance(item, h5py.Dataset) or "optimizer" in name.split("/"):
         return
     if item.is_virtual or item.external:
-        raise ValueError(f"{name!a} lies in another file")
+        raise ValueError(f"{name!a} is in another file")
     if item.nbytes <= _MOST_BYTES and item.dtype.kind == "f" and not np.isfinite(item[()]).all():
         raise ValueError(f"{name!a} holds values that are no numbers")
     found[item.shape] += 1

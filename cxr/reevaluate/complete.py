@@ -21,7 +21,7 @@ from cxr.tracking.unfinished import TAG, claim
 
 
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
-    """Make what is missing, without the images, so without films and saliency maps; the run's own command makes those too.
+    """Make what is missing without the images, so without Grad-CAM and figures of images; the run's own command makes those too.
 
     Raises `UserError` where the run is under way, or what training left can't be read.
     """
@@ -29,7 +29,7 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     trained, context = kept_training(run, None), kept_context(run)
     part: Part = "test" if "test" in trained.predictions else "val"
     if "val" not in trained.predictions:
-        raise UserError(f"run {in_short(run)} has no validation predictions, which choose thresholds: cxr reproduce makes it anew")
+        raise UserError(f"run {in_short(run)} has no validation predictions, which choose thresholds: cxr reproduce repeats it")
     evaluated = trained.predictions[part]
     rows = rows_of(logged, evaluated)
 

@@ -121,12 +121,12 @@ def _context(document: Document, config: Config, asked: list[str], evaluated: st
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
-    """The classes that a run's model tells apart, in its order."""
+    """The classes of a run's model, in its order."""
     return _results(run)["val"].classes
 
 
 def _results(run: LoggedRun) -> dict[str, Predictions]:
-    """What a run said of each part; raises `UserError` where it lacks validation, which chooses."""
+    """The predictions of each part of a run; raises `UserError` without validation, which chooses thresholds."""
     found = {part: each.predictions for part, each in read_results(run).items()}
     if "val" not in found:
         raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
@@ -134,7 +134,7 @@ def _results(run: LoggedRun) -> dict[str, Predictions]:
 
 
 def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
-    """The manifest's rows of the images that judge, in their order; raises `UserError` where it lacks one."""
+    """The manifest's rows of the evaluated images, in their order; raises `UserError` if one is missing."""
     rows = logged.manifest.set_index("path", drop=False)
     if missing := set(evaluated.ids) - set(rows.index):
         raise UserError(f"the manifest of run {in_short(logged.run)} has no row for {min(missing)}, which it predicted")
@@ -142,7 +142,7 @@ def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
 
 
 def read_document(run: LoggedRun) -> Document:
-    """The report that a run logged; raises `UserError` where there is none, or one of another version."""
+    """The report that a run logged; raises `UserError` if it has none, or one of an unknown version."""
     try:
         return from_json(run.file(DOCUMENT).read_text(encoding="utf-8"))
     except ValueError as error:

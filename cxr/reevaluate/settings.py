@@ -14,7 +14,7 @@ from cxr.text import nearest
 
 @dataclass(frozen=True)
 class Asked:
-    """The run's config with what was asked for; `other_data` where its data is not the run's own."""
+    """The run's config with the overrides; `other_data` if its data is not the run's own."""
 
     config: Config
     other_data: bool
@@ -29,7 +29,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
                 "data=GROUP and data.SETTING=VALUE for other data"
             )
     if any(_group(override) == "data" for override in overrides) and not any(each.startswith("data=") for each in overrides):
-        raise UserError("say which kind the other data is: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
+        raise UserError("name the kind of the other data: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
 
 
 def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:

@@ -81,7 +81,7 @@ def weights_changes(logged: Logged, sha256: str | None) -> list[Change]:
 
 
 def config_changes(changed: list[tuple[str, str, str]], notes: list[str]) -> list[Change]:
-    """What the presets say today; the run is done with the values of then, so none of it decides."""
+    """Values that the same arguments give today. The run uses the logged values, so these do not decide."""
     return [
         *(Change("config", f"{key} was {then}; the same arguments give {now} today", decides=False) for key, then, now in changed),
         *(Change("config", note, decides=False) for note in notes),

@@ -15,8 +15,8 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 def checked_out(commit: str | None, diff: str, with_diff: bool, keep: bool) -> Iterator[Path]:
     """A folder with the code of `commit`; with `with_diff` the logged uncommitted changes are applied. `keep` leaves it there.
 
-    The commit comes from this machine's repository, so it is code that its owner has; a logged diff is code of whoever made
-    the run. Raises `UserError` where there is no checkout, no such commit, or changes that were not asked for.
+    The commit comes from this machine's repository, so it is known code; a logged diff is code of the person who made
+    the run. Raises `UserError` without a checkout, without the commit, or for uncommitted changes without `--with-diff`.
     """
     _check(commit, diff, with_diff)
     assert commit is not None

@@ -87,9 +87,9 @@ class Results:
     """All that a report is made of."""
 
     history: History
-    evaluated: Predictions  # of the part that judges
+    evaluated: Predictions  # of the evaluated part
     assessment: Assessment
-    pictures: Sequence[Drawn]  # with films in them
+    pictures: Sequence[Drawn]  # with images in them
     saliency: Saliency | None
     against: AgainstBaseline | None  # none for a baseline itself
 
@@ -113,7 +113,7 @@ def record_report(run: Run, context: ReportContext, results: Results, dpi: int, 
 
 def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:
     """Where the time went: seconds by stage, and how much of the frozen part was found in the cache."""
-    # A run that goes on knows what an earlier process computed, and not how long that took.
+    # A resumed run has the counts of earlier processes, but not their durations.
     rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed and "frozen" in seconds else {}
     counts = {"frozen/computed": float(frozen.computed), "frozen/from_cache": float(frozen.found)}
     run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)

@@ -8,7 +8,7 @@ from cxr.run.prepared import PreparedRun
 
 
 def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> tuple[list[PartResults], Assessment]:
-    """Choose on validation and judge on the last part: everything that follows from predictions alone."""
+    """Choose thresholds on validation and compute all numbers of the last part."""
     dataset, settings = prepared.dataset, prepared.config.evaluation
     part = dataset.parts[-1]
     rows = dataset.manifest.iloc[dataset.rows(part)]

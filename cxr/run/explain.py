@@ -78,5 +78,5 @@ def _randomisation(
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """Up to `most` of so many rows, spread evenly."""
+    """Up to `most` of `count` rows, spread evenly."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))

@@ -26,7 +26,7 @@ _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are
 
 @dataclass(frozen=True)
 class Logged:
-    """One run as it was logged."""
+    """One logged run."""
 
     run: LoggedRun
     values: dict[str, Any]  # the whole config, resolved
@@ -63,7 +63,7 @@ def read_logged(run: LoggedRun) -> Logged:
 class Restored:
     """A logged config as today's schema has it.
 
-    `changed` says which values the same overrides would give today (key, then, now): the run is done with the value of then.
+    `changed` lists values that the same overrides would change today (key, then, now). The run uses the logged values.
     """
 
     config: Config
@@ -73,7 +73,7 @@ class Restored:
 
 
 def restore(logged: Logged, elsewhere: list[str]) -> Restored:
-    """Compose today's config from the logged overrides, lay the logged values over it, and then what lies elsewhere today.
+    """Compose today's config from the logged overrides, apply the logged values, and then the places that changed.
 
     `elsewhere` are overrides of settings that do not bear on the result (data.root, tracking.uri, ...), or of where the weights
     are. Raises `UserError` with the whole list where logged values no longer fit the schema.
@@ -148,7 +148,7 @@ def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
     try:
         composed, _ = compose(kept)
     except UserError as error:
-        return None, [*notes, f"the logged overrides no longer compose ({error}); the logged values are used as they are"]
+        return None, [*notes, f"the logged overrides no longer compose ({error}); the logged values are used"]
     plain = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}, notes

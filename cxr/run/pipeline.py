@@ -97,7 +97,7 @@ def _with_images(prepared: PreparedRun, progress: Progress, work: Callable[[Prep
 
 @contextmanager
 def _costs_no_training(run: Run, what: str) -> Iterator[None]:
-    """Model and predictions are in the store: turn whatever fails from here on into one line that says how to make the rest."""
+    """Model and predictions are in the store: turn any later failure into one line with the command that makes the rest."""
     try:
         yield
     except Exception as error:

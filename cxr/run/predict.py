@@ -17,10 +17,10 @@ from cxr.training.verify import verify
 
 
 def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Path, progress: Progress) -> Trained:
-    """Save the model in `folder`, and predict the parts that did not train; the last one judges.
+    """Save the model in `folder`, and predict the parts that did not train; the last one is evaluated.
 
-    That is test, or val where there is none. The saved model has to say the same of a sample of them, whatever computed
-    the predictions; where it does not, its own predictions count.
+    That is test, or val without a test part. The saved model has to predict the same for a sample; otherwise its own
+    predictions are used.
     """
     dataset, model = prepared.dataset, folder / MODEL
     held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}

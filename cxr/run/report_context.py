@@ -17,12 +17,12 @@ from cxr.text import in_words
 from cxr.tracking.environment import code_version, packages
 from cxr.tracking.run import Run, flat_params
 
-_SHORTCUT = 0.05  # share of images that the source tells beyond blind guessing, from which on a reader is told
+_SHORTCUT = 0.05  # gain of guessing the class by source over blind guessing, from which the report warns
 _TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
 
 
 def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
-    """What the report says of the data and the config of a run."""
+    """The context of a run's report, from its data and config."""
     config, dataset = prepared.config, prepared.dataset
     return ReportContext(
         title=f"cxr run {run.name}",
@@ -127,7 +127,7 @@ def split_in_words(split: SplitConfig) -> str:
         return f"Split {split.name}: fold {split.fold} of {split.folds} tests, {split.validation:.0%} validate, {whole}"
     if split.method == "sources":
         return f"Split {split.name}: source {split.source} tests, {split.validation:.0%} of the images validate, {whole}"
-    return f"Split {split.name}: as a column of the manifest says"
+    return f"Split {split.name}: by a column of the manifest"
 
 
 def left_out_of(dataset: Dataset) -> dict[str, int]:
@@ -149,12 +149,12 @@ def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
 
 
 def data_caveats(config: Config) -> list[str]:
-    """What a reader should distrust of a set of images, whoever judges them."""
+    """What a reader should distrust of a set of images, for any model."""
     if config.data.phantom is not None:
-        return ["The images are synthetic: these numbers show the workflow and say nothing about medicine."]
+        return ["The images are synthetic: these numbers show the workflow and nothing about medicine."]
     if config.data.name == "radiography":
         return [
-            "In this database the classes come from different hospitals and age groups, so a model can tell them apart by source; "
+            "In this database the classes come from different hospitals and age groups, so a model can separate them by source; "
             "no patient ids are known. Take these numbers as upper bounds."
         ]
     return []

@@ -26,7 +26,7 @@ def run_experiment(
 ) -> RunResult:
     """Do one run, or resume one that was cut off; with a logged `manifest`, on its images and its split.
 
-    Raises `UserError` before anything is in the store; after that the run in the store says how it ended.
+    Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
     """
     progress = progress or Progress()
     store = locate_store(config.tracking)
@@ -48,7 +48,7 @@ def run_experiment(
 
 
 def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
-    """With `baseline.auto=true`, make the baseline that this run lacks, once for all that want it. The store has to be open."""
+    """With `baseline.auto=true`, make the missing baseline of this run, once for all jobs. The store has to be open."""
     if not prepared.config.baseline.auto or prepared.config.tracking.role == "baseline":
         return
     tags = run_tags(prepared)

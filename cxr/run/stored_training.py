@@ -26,7 +26,7 @@ _TRAINING, _CONTEXT = "training/training.json", "training/facts.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """A network's training and what it says of the parts that did not train; `model` is its file, here or in the store."""
+    """A network's training and its predictions of the parts that did not train; `model` is its file, here or in the store."""
 
     history: History
     predictions: dict[Part, Predictions]
@@ -60,7 +60,7 @@ def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Pat
 
 
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
-    """What `keep_training` kept of a run; raises `UserError` where it can't be read or, with a `dataset`, is of other images."""
+    """What `keep_training` kept of a run; raises `UserError` if it can't be read, or does not match the `dataset`."""
     try:
         said = json.loads(run.file(_TRAINING).read_text())
         classes = tuple(map(str, said["classes"]))
@@ -72,13 +72,13 @@ def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
         raise UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}") from None
     if dataset is not None:
         if classes != dataset.classes:
-            raise UserError(f"run {run.name} ({run.short_id}) tells other classes apart")
+            raise UserError(f"run {run.name} ({run.short_id}) has other classes")
         found = {part: _in_order(found[part], dataset, part) for part in dataset.parts if part != "train"}
     return Trained(history, found, verified, frozen, run.file(MODEL))
 
 
 def kept_context(run: LoggedRun) -> ReportContext:
-    """What a report says of a run beside its numbers; raises `UserError` where that can't be read."""
+    """The stored context of a run's report; raises `UserError` if it can't be read."""
     try:
         return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
     except ValueError as error:
@@ -88,9 +88,9 @@ def kept_context(run: LoggedRun) -> ReportContext:
 
 
 def _in_order(found: Predictions, dataset: Dataset, part: Part) -> Predictions:
-    """The predictions in the order of the manifest; raises `KeyError` where they are of other images."""
+    """The predictions in the order of the manifest; raises `UserError` if they are of other images."""
     place = {name: row for row, name in enumerate(found.ids)}
     wanted = list(dataset.manifest["path"].iloc[dataset.rows(part)])
     if set(place) != set(wanted):
-        raise UserError(f"predictions/{part}.csv is of other images than those of the {part} part")
+        raise UserError(f"predictions/{part}.csv holds other images than the {part} part")
     return found.only(np.array([place[name] for name in wanted], np.int64))

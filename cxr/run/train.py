@@ -33,7 +33,7 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
 
 
 def _watcher(run: Run, progress: Progress, update: Update) -> Watcher:
-    """Where the events of a training go: lines for a person, metrics for the store."""
+    """Where the events of a training go: lines for the terminal, metrics for the store."""
 
     def on_resume(so_far: History) -> None:
         run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])

@@ -21,14 +21,14 @@ from cxr.text import duration, printable
 
 
 def run_job(composed: DictConfig) -> float | None:
-    """Hydra's task function: do the job, write down what came of it, and return the objective (none where it failed)."""
+    """Hydra's task function: do the job, write its outcome, and return the objective (None if it failed)."""
     folder, number = job_of(composed)
     plan, provenance, started = Plan.load(folder), provenance_of(composed), time.perf_counter()
     name = plan.name_of(number, provenance.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     keep_going_without_output()
-    prepare_memory()  # a worker is a process of its own
+    prepare_memory()  # a worker is a separate process
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
     found = Outcome(number, name, "failed", overrides=provenance.overrides)

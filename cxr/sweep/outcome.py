@@ -10,7 +10,7 @@ Kind = Literal["finished", "before", "rejected", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One job's end: finished now or before, refused for a mistake of the user's, or failed."""
+    """One job's end: finished now or before, rejected for a user error, or failed."""
 
     number: int
     name: str

@@ -18,12 +18,12 @@ PLACE = FOLDER / "sweeps"
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep; `folder` keeps this plan, what came of each job, and the results."""
+    """A sweep; `folder` keeps this plan, the outcome of each job, and the results."""
 
     id: str
     count: int
     swept: tuple[str, ...]  # keys that differ from job to job
-    names: tuple[str, ...]  # of the jobs by number; none where a search chooses them one by one
+    names: tuple[str, ...]  # of the jobs by number; none for a search, which chooses them one by one
     at_once: int
     metric: str
     direction: str
@@ -38,7 +38,7 @@ class Plan:
         return self.names[number] if self.names else job_name(overrides, self.swept)
 
     def save(self) -> None:
-        """Write it where its jobs, in whatever process, look for it."""
+        """Write it for the jobs, which may run in other processes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "plan.json").write_text(json.dumps(asdict(self), indent=2) + "\n")
 

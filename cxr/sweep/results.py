@@ -57,7 +57,7 @@ def write_results(plan: Plan, frame: pd.DataFrame) -> None:
 
 
 def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], command: str) -> None:
-    """The table on standard output, what did not finish, and how to go on."""
+    """The table on standard output, jobs that did not finish, and the command that continues."""
     out = plain_console()
     if not frame.empty:
         wide_console().print(_table(plan, frame))
@@ -66,7 +66,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
     missing = plan.count - len(outcomes)
     if missing:
-        out.print(f"  {in_words(missing, 'job')} did not come to an end: the same command goes on where this one stopped")
+        out.print(f"  {in_words(missing, 'job')} did not end: the same command resumes the sweep")
     if frame.empty:
         return
     if "baseline" not in set(frame["role"]):

@@ -48,7 +48,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
-        print(f"cxr: {ended} of {plan.count} jobs have ended; the same command goes on from here", file=sys.stderr)
+        print(f"cxr: {ended} of {plan.count} jobs have ended; the same command resumes the sweep", file=sys.stderr)
         raise
     except Exception as error:
         if not (ended := len(read_outcomes(plan.folder))):
@@ -61,7 +61,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     except Exception as error:
         if not (store.is_remote and is_lost_connection(error)):
             raise
-        print(f"cxr: {store.uri} is lost, so there is no table: say cxr send, then this command again", file=sys.stderr)
+        print(f"cxr: {store.uri} is lost, so there is no table: run cxr send, then this command again", file=sys.stderr)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
     return _exit_code(plan, outcomes)
@@ -89,7 +89,7 @@ def _announce(plan: Plan, done: set[int]) -> None:
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
     lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
     if not plan.names:
-        lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen by what came of the ones before")
+        lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen from the results of earlier jobs")
     for number, name in enumerate(plan.names[:LISTED]):
         lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{'  (finished)' if number in done else ''}")
     if len(plan.names) > LISTED:

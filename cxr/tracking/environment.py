@@ -23,7 +23,7 @@ class CodeVersion:
 
 @cache
 def code_version() -> CodeVersion:
-    """Ask git about the checkout that this package lies in, whatever folder the user is in."""
+    """Run git in the checkout of this package, from any current folder."""
     if not (_REPOSITORY / ".git").exists():
         return CodeVersion(None, None)
     commit = (_git("rev-parse", "HEAD") or "").strip()
@@ -41,7 +41,7 @@ def code_tags() -> dict[str, str | None]:
 def uncommitted_changes() -> str:
     """How the code that runs differs from its commit, as a diff that `git apply` takes; untracked files of the code included.
 
-    Only the project's own folders are looked at: what else lies in the checkout is nobody's business.
+    Only the project's own folders are included, no other files of the checkout.
     """
     if not (_REPOSITORY / ".git").exists():
         return ""

@@ -54,7 +54,7 @@ def end_item(status: str) -> Item:
 
 
 def send(run_id: str, item: Item) -> None:
-    """Tell the store; raises what MLflow raises."""
+    """Send an item to the store; raises MLflow's errors."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 
@@ -89,7 +89,7 @@ def _batches(items: list[Any], most: int) -> Iterator[list[Any]]:
 
 @dataclass(frozen=True)
 class _Saved:
-    """A model that is on disk already, as MLflow wants to save it: to write it a second time would cost a second."""
+    """A model that is already on disk, in the form that MLflow saves: this avoids writing it again."""
 
     file: str
 
@@ -126,7 +126,7 @@ def _log_model(run_id: str, item: Item) -> None:
 
 
 def is_lost_connection(error: Exception) -> bool:
-    """Whether a store could not be reached, rather than refused what it was told."""
+    """Whether the store could not be reached; not whether it rejected an item."""
     from mlflow.exceptions import MlflowException
     from requests import HTTPError, RequestException
 
@@ -148,7 +148,7 @@ class Outbox:
 
     @classmethod
     def of(cls, store: Store, run_id: str, name: str) -> "Outbox | None":
-        """That of a run in a store whose connection may be lost; none where the store is a file of this machine."""
+        """That of a run in a store whose connection may be lost; None if the store is a file on this machine."""
         return cls(PLACE / run_id, store.uri, run_id, name) if store.is_remote else None
 
     def keep(self, item: Item) -> None:
@@ -170,7 +170,7 @@ class Outbox:
     def deliver(self) -> None:
         """Send everything, oldest first, then remove the folder; raises what MLflow raises, and then keeps what was not sent.
 
-        To send an item twice, where the server took it and could not say so, does no harm: metrics keep their time, and
+        An item may be sent twice, if the server took it without an answer: metrics keep their time, and
         everything else has a name.
         """
         lines = self._lines()
@@ -194,7 +194,7 @@ class Outbox:
 
     @contextmanager
     def held(self, timeout: float = -1) -> Iterator[None]:
-        """Held by the run as long as it lives, and by whoever sends it after that; raises filelock's `Timeout`."""
+        """The lock of the run while its process lives, and of the sender afterwards; raises filelock's `Timeout`."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder.with_suffix(".lock"))
         with lock.acquire(timeout=timeout):

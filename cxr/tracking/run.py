@@ -35,7 +35,7 @@ class Run:
     id: str
     name: str
     store: str  # its URI
-    outbox: Outbox | None = None  # none where the store is a file of this machine: then errors are errors
+    outbox: Outbox | None = None  # None if the store is a file on this machine
     lost: bool = False
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
@@ -84,7 +84,7 @@ class Run:
         self.say(model_item(file, image_size, class_count))
 
     def end(self, status: str) -> None:
-        """Say how the run ended; where a server is lost, once more try to send what is kept."""
+        """Record how the run ended. If a server was lost, try to send the kept items again."""
         self.say(end_item(status))
         if self.outbox is None or not self.lost:
             return
@@ -96,7 +96,7 @@ class Run:
             print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: cxr send", file=sys.stderr)
 
     def say(self, item: Item) -> None:
-        """Tell the store, or where a server is lost keep it; raises `RunFailed` where the store refuses."""
+        """Send an item to the store, or keep it if the server is lost. Raises `RunFailed` if the store rejects it."""
         if not self.lost:
             try:
                 return send(self.id, item)
@@ -112,15 +112,15 @@ class Run:
         """The store can't be reached: from here on everything goes to disk."""
         assert self.outbox is not None
         self.lost = True
-        print(f"cxr: {self.outbox.uri} is lost: going on, all is kept in {self.outbox.folder}", file=sys.stderr)
+        print(f"cxr: {self.outbox.uri} is lost: the run continues, and keeps its results in {self.outbox.folder}", file=sys.stderr)
 
 
 @contextmanager
 def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | None], go_on: str | None = None) -> Iterator[Run]:
-    """Start a run, or go on with run `go_on`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
+    """Start a run, or resume run `go_on`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
 
     The store has to be open. Params are the config's scalars. Tags are set in the same breath as the run is made. MLflow never
-    hears of an active run: its own hook would end that as FINISHED when the process ends, whatever came of it.
+    knows of an active run: its own hook would mark it FINISHED at the end of the process, even after a failure.
     """
     known = shortened({key: value for key, value in tags.items() if value is not None}, MOST_IN_TAG)
     try:
@@ -176,7 +176,7 @@ def _params_of(run_id: str) -> dict[str, str]:
 
 
 def _end_badly(run: Run, status: str, reason: str | None) -> None:
-    """The status first, then why; what a store refuses here is told, and leaves the run to be closed by the next command."""
+    """Record the status, then the reason. If the store fails here, print a line; the next command closes the run."""
     items = [end_item(status), *([tags_item({FAILURE: reason[:MOST_IN_TAG]})] if reason else [])]
     for item in reversed(items) if run.lost else items:  # what is kept for a lost server is sent with the end
         try:

@@ -33,11 +33,11 @@ class LoggedRun:
 
     @property
     def short_id(self) -> str:
-        """Enough of the id to tell it from others, and for people to type."""
+        """The first characters of the id, for people to type."""
         return self.id[:8]
 
     def file(self, name: str) -> Path:
-        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `UserError` where there is none.
+        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `UserError` if it does not exist.
 
         A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
         are meant.
@@ -120,7 +120,7 @@ def find_run(reference: str, store: Store) -> LoggedRun:
         raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
     by_id = [run for run in runs if _ID.fullmatch(reference) and run.id.startswith(reference)]
     if len(by_id) > 1:
-        raise UserError(f"{len(by_id)} runs have ids that begin with {reference}: write more of it")
+        raise UserError(f"{len(by_id)} runs have ids that begin with {reference}: give more characters")
     named = [run for run in runs if run.name == reference]
     finished = [run for run in named if run.is_finished]
     if found := by_id or finished or named:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 TAG = "cxr.stage"
 STARTED = "started"  # config, data and environment are in the store
-TRAINED = "trained"  # so are the model and the predictions: training need not be done again, whatever happens
+TRAINED = "trained"  # model and predictions are in the store: training is never repeated
 ASSESSED = "assessed"  # so are the metrics
 FINISHED = "finished"  # so is everything: written last
 
@@ -12,9 +12,9 @@ HOLDS_TRAINING = (TRAINED, ASSESSED, FINISHED)
 
 
 def is_finished(status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> bool:
-    """Whether a run has said everything: by its own last mark, and where an earlier cxr set none, by its headline metric.
+    """Whether a run is complete: by its own last mark, or for runs of an earlier cxr by their headline metric.
 
-    MLflow ends a run as FINISHED when its process ends, whatever came of it.
+    MLflow marks a run FINISHED when its process ends, even after a failure.
 
     >>> is_finished("FINISHED", {"cxr.stage": "trained"}, {}), is_finished("FINISHED", {"cxr.stage": "finished"}, {})
     (False, True)

@@ -72,12 +72,12 @@ def folder_of(uri: str) -> Path | None:
 
 
 def check_store(store: Store) -> None:
-    """Raise `UserError` where runs can't be written to the store; takes no time, and wants no mlflow."""
-    check_folder(FOLDER.resolve())  # also beside a server: what is under way, and what it could not be told, lies there
+    """Raise `UserError` where runs can't be written to the store; takes no time and needs no mlflow."""
+    check_folder(FOLDER.resolve())  # also with a server: it holds unfinished runs and unsent results
     if store.folder is not None:
         check_database(store.folder / "mlflow.db", writing=True)
     elif (folder := folder_of(store.uri)) is not None and not folder.is_dir():
-        raise UserError(f"tracking store {store.uri} lies in a folder that does not exist: make it, or correct tracking.uri")
+        raise UserError(f"tracking store {store.uri} is in a folder that does not exist: make it, or correct tracking.uri")
 
 
 def store_with_runs(uri: str | None = None) -> Store:
@@ -106,16 +106,16 @@ def open_store(store: Store) -> None:
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it would tell of each retry
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it would report each retry
     told_by_user = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(store.uri)  # also sets the variable, which must keep saying what the user said
+    mlflow.set_tracking_uri(store.uri)  # also sets the variable, which has to keep the user's value
     if told_by_user is None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
         os.environ["MLFLOW_TRACKING_URI"] = told_by_user
     try:
         if store.folder is not None:
-            store.folder.mkdir(exist_ok=True, mode=0o700)  # films and predictions are no one else's business
+            store.folder.mkdir(exist_ok=True, mode=0o700)  # for the owner alone: images and predictions
         with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
             mlflow.search_experiments(max_results=1)
     except Exception as error:  # of SQLAlchemy, requests, the system, or MLflow itself
@@ -123,12 +123,12 @@ def open_store(store: Store) -> None:
 
 
 def refusal_in_words(uri: str, error: Exception) -> str:
-    """What a store that fails says, in one line and with no password."""
+    """The error of a store in one line, without a password."""
     text = " ".join(str(getattr(error, "message", None) or error).split())
     text = text.partition("[SQL:")[0].partition("(Background on this error")[0].strip()[:300]
     split = urlsplit(uri)
     place = folder_of(uri) or f"{split.scheme}://{split.hostname or ''}"
-    return f"the store in {place} can't be used ({type(error).__name__}: {text}): mend that, and give the same command again"
+    return f"the store in {place} can't be used ({type(error).__name__}: {text}): fix that, and give the same command again"
 
 
 def experiment_id(store: Store, name: str) -> str:

@@ -21,7 +21,7 @@ from cxr.tracking.store import FOLDER, Store
 PLACE = FOLDER / "unfinished"
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
 _ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
-_CUT_OFF = "the process ended without a word: killed, out of memory, or the machine went down"
+_CUT_OFF = "the process ended without a reason: killed, out of memory, or the machine went down"
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Unfinished:
         return self.checkpoint.exists() or self._in_store.exists()
 
     def training_is_in_store(self) -> None:
-        """What training made is in the run: its state on the way there is of no use any more."""
+        """Remove the checkpoint: the results of training are in the store."""
         self._in_store.touch()
         self.checkpoint.unlink(missing_ok=True)
 
@@ -70,14 +70,14 @@ class Unfinished:
         self._lock.release()
 
     def remove(self) -> None:
-        """Nothing is left to go on with."""
+        """Remove the folder: nothing is left to resume."""
         rmtree(self.folder, ignore_errors=True)
         Path(self._lock.lock_file).unlink(missing_ok=True)  # who waits for it notices, and makes it again
         self._lock.release()
 
 
 def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = None) -> Unfinished:
-    """Take the folder of a run with this fingerprint; `anew` drops what an earlier attempt left.
+    """Take the folder of a run with this fingerprint; `anew` removes the files of an earlier attempt.
 
     Where a living process holds it, wait for it after calling `on_wait`, or without one take a folder of another name.
     """
@@ -87,7 +87,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_suffix(".lock"))
         try:
-            lock.acquire(timeout=1)  # whoever only looks holds it for an instant
+            lock.acquire(timeout=1)  # a process that only checks it holds it for an instant
         except Timeout:
             if on_wait is None:
                 continue
@@ -95,7 +95,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
             lock.acquire()
         if anew:
             rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)  # whoever held it may have removed it
+        folder.mkdir(parents=True, exist_ok=True)  # its last holder may have removed it
         return Unfinished(folder, lock)
     raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
 
@@ -116,7 +116,7 @@ def close_cut_off_runs(store: Store) -> list[str]:
             continue  # not made by cxr
         folder = PLACE / name
         if not folder.exists() and store.folder is None:
-            continue  # started from elsewhere: not ours to judge
+            continue  # started from another folder
         if _is_held(folder):
             continue
         if run.tags.get(STAGE) == FINISHED:  # its last word came, and its status did not
@@ -130,7 +130,7 @@ def close_cut_off_runs(store: Store) -> list[str]:
 
 @contextmanager
 def one_at_a_time(name: str) -> Iterator[None]:
-    """Work that several processes may want done, and that only one should do while the others wait."""
+    """A lock for work that one process does while the others wait."""
     PLACE.mkdir(parents=True, exist_ok=True)
     with FileLock(PLACE / f"{name}.lock"):
         yield

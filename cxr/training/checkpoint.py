@@ -82,7 +82,7 @@ def save(state: State, path: Path) -> None:
 
 
 def load(path: Path) -> State | None:
-    """What `save` wrote; none where there is nothing or nothing that can be read. Nothing is ever unpickled."""
+    """The saved state; None if there is none that can be read. Nothing is ever unpickled."""
     try:
         with np.load(path, allow_pickle=False) as file:
             course = json.loads(str(file["history"]))

@@ -20,7 +20,7 @@ from cxr.config.schema import EngineConfig
 
 Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values
-# never depend on how many were asked for.
+# do not depend on the number of images.
 BATCHES: dict[Name, int] = {"openvino": 2, "tensorflow": 8}
 # Grey levels (batch, size, size, 1) float32, batch by batch, to activations (batch, ...) in the same order.
 Engine = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[Any], None, None]]
@@ -36,7 +36,7 @@ def choose_engine(engine: EngineConfig, precision: str) -> Name:
 
 
 def engine_version(name: Name) -> str:
-    """Name and version of the library, and what it runs on: another may compute other last digits."""
+    """Name and version of the library, and its device: another one may compute other last digits."""
     on_gpu = name == "tensorflow" and tf.config.list_physical_devices("GPU")
     return f"{name} {metadata.version(name)}{' on a GPU' if on_gpu else ''}"
 
@@ -69,7 +69,7 @@ def _tensorflow(graph: Any) -> Engine:
 
 
 def openvino_core() -> Any:
-    """The library's entry, imported without the package by which it would tell its makers of each import, unasked."""
+    """OpenVINO's core, imported without the package that would send telemetry at each import."""
     if "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = cast(ModuleType, None)  # as if it were not installed
     from openvino import Core
@@ -78,7 +78,7 @@ def openvino_core() -> Any:
 
 
 def compile_openvino(frozen: keras.Model, dtype: str, threads: int) -> Any:
-    """The frozen part as OpenVINO's compiled model, in float32 as asked: on some CPUs the library would take bfloat16.
+    """The frozen part as OpenVINO's compiled model, in float32: on some CPUs the library would use bfloat16.
 
     A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
     are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
@@ -113,7 +113,7 @@ def _openvino(compiled: Any) -> Engine:
                 at_work[-1].start_async([batch])
             while at_work:
                 yield finish()
-        finally:  # whoever stops in the middle leaves no request busy for the next who asks
+        finally:  # a caller that stops early leaves no busy request
             for request in at_work:
                 request.wait()
 

@@ -46,7 +46,7 @@ def _unwatched() -> Iterator[Callable[[int, int], None]]:
 
 @dataclass
 class Watcher:
-    """Who wants to know: epochs found on disk or unreadable there, each phase, images trained on (done, of how many), each epoch.
+    """Callbacks: a checkpoint that is resumed or unreadable, each phase, images trained on (done, of how many), each epoch.
 
     `computing` is entered while activations of the frozen part are computed; it yields a function to report with.
     """
@@ -77,10 +77,10 @@ def fit(
     checkpoint: Path | None = None,
     cache: Cache | None = None,
 ) -> Fitted:
-    """Train `network` in place and say how it went.
+    """Train `network` in place and return its history.
 
     Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. With a
-    `checkpoint` file the state is kept there after each epoch, and a training of the same config and data goes on from it as
+    `checkpoint` file the state is kept there after each epoch, and a training of the same config and data resumes from it as
     if it had never stopped. With a `cache` the frozen part of the network is computed once for each image and view; without
     one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite.
     """
@@ -123,7 +123,7 @@ def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64
 
 
 class _Course:
-    """One phase as it goes: names each epoch's numbers as the project does, keeps best weights and state, tells the watcher."""
+    """The course of one phase: names the numbers of each epoch, keeps the best weights and the state, calls the watcher."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class _Course:
         self.best: Arrays = values_of(trained_weights(network))
 
     def resume(self, state: State) -> None:
-        """Go on from an earlier process' last epoch of this phase."""
+        """Resume after the last epoch of an earlier process in this phase."""
         restore(self.network, self.optimizer, state)
         self.best = state.best
 
@@ -172,7 +172,7 @@ class _Course:
         self.watcher.on_epoch(self.history.epochs[-1])
 
     def _lower_rate(self, losses: list[float]) -> None:
-        """What Keras' ReduceLROnPlateau does, for an optimizer of several parts, which has no learning rate of its own."""
+        """As Keras' ReduceLROnPlateau, for an optimizer of several parts, which has no single learning rate."""
         optimizer = self.config.optimizer
         if reductions(losses, optimizer.plateau_patience) > reductions(losses[:-1], optimizer.plateau_patience):
             for part in single_optimizers(self.optimizer):

@@ -19,7 +19,7 @@ _LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some
 
 
 class FrozenPart:
-    """What lies under the freeze boundary: it never changes, so each image and view needs it once."""
+    """The layers below the freeze boundary: they never change, so each image and view is computed once."""
 
     def __init__(self, partition: Partition, viewer: Viewer, config: Config) -> None:
         self.partition, self.viewer, self.config = partition, viewer, config

@@ -37,7 +37,7 @@ class FrozenWork:
 
 @dataclass(frozen=True)
 class Verified:
-    """On how many held-out images the saved model was asked, and the largest difference in a probability."""
+    """The number of held-out images that the saved model predicted, and the largest difference in a probability."""
 
     images: int
     largest: float
@@ -52,7 +52,7 @@ class Verified:
     def in_words(self) -> str:
         """What was found."""
         said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
-        return said if self.agreed else f"{said}: all predictions are made by the saved model instead; please report this"
+        return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
 
 
 def epochs_since_best(losses: Sequence[float]) -> int:

@@ -48,7 +48,7 @@ class Images:
         self.viewer, self.shape = viewer, tuple(viewer.images.shape[1:])
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Nothing: images are moved as they are taken."""
+        """Nothing: images are augmented when they are taken."""
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """Images under the view."""
@@ -98,7 +98,7 @@ class Activations:
         places = np.full(len(self.frozen.viewer.hashes), -1, np.int64)
         places[wanted] = np.arange(len(wanted))
         computed = self.work.computed
-        self._ready.pop(view, None)  # its places say nothing of the rows that are new
+        self._ready.pop(view, None)  # it lacks the new rows
         if (found := self._find(wanted, view)) is not None:
             at_hand = 0 if ready is None else len(ready.rows)
             self.work.found += max(0, len(wanted) - at_hand - (self.work.computed - computed))

@@ -16,7 +16,7 @@ class Phase:
 
 
 def plan_phases(config: Config) -> list[Phase]:
-    """The phases that the config asks for; their epochs add up to `training.epochs`.
+    """The phases of a config; their epochs add up to `training.epochs`.
 
     >>> from cxr.config.schema import FreezeConfig, TrainingConfig
     >>> deep = Config(freeze=FreezeConfig(trainable_from="block_13", warmup_epochs=3), training=TrainingConfig(epochs=10))

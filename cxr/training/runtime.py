@@ -59,7 +59,7 @@ def _import_quietly() -> tuple[Any, Any]:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
-        tf.config.list_physical_devices("GPU")  # where there is none, CUDA says so here and not amid the run
+        tf.config.list_physical_devices("GPU")  # without a GPU, CUDA prints its message here and not during the run
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -78,11 +78,11 @@ class Steps:
         return self._run(self._train, rows, view, batch_size, on_progress)
 
     def evaluate(self, rows: NDArray[np.int64], batch_size: int) -> Score:
-        """Loss and accuracy on rows as they are, without any change to the network."""
+        """Loss and accuracy on unaugmented rows; the network does not change."""
         return self._run(self._evaluate, rows, None, batch_size, lambda done, of: None)
 
     def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
-        """Probabilities of rows as they are: (len(rows), classes), each row summing to 1."""
+        """Probabilities of unaugmented rows: (len(rows), classes), each row sums to 1."""
         chunks = self._chunks(rows, None, batch_size)
         found = [
             self._predict(values[start : start + batch_size]).numpy()
@@ -120,7 +120,7 @@ class Steps:
 
 
 def _over_vectors(step: Step, *signature: tf.TensorSpec) -> Totals:
-    """All batches in one call: for a step so small that a call of its own would cost more than the step."""
+    """All batches in one call: for steps that take less time than a call."""
 
     def totals(inputs: tf.Tensor, targets: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def body(start: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

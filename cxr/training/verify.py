@@ -12,7 +12,7 @@ from cxr.data.split import Part
 from cxr.model.saved import load_model
 from cxr.training.history import Verified
 
-# Largest difference in a probability that is rounding and not a mistake, by training.precision.
+# Largest difference in a probability that rounding explains, by training.precision.
 _TOLERANCES = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 5e-2}
 
 ByPart = dict[Part, NDArray[np.float64]]  # part of the split: probabilities (rows of the part, classes)
@@ -23,7 +23,7 @@ def verify(
 ) -> tuple[ByPart, Verified]:
     """Ask the saved model for `evaluation.verified_images` of the held-out images, given by their rows, spread evenly.
 
-    Returns the predictions as they are where it agrees, and its own for every image where it does not.
+    Returns the predictions if they agree, else the saved model's predictions of every image.
     """
     parts = np.concatenate([rows[part] for part in predicted])
     probabilities = np.concatenate(list(predicted.values()))

@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
 def test_it_shows_what_is_kept(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     said = capsys.readouterr().out
-    for words in ("96 px", "pooled", "[-1, 1]", "as they are", "2 of seed 3", "4 entries, 33.4 kB"):
+    for words in ("96 px", "pooled", "[-1, 1]", "not augmented", "2 of seed 3", "4 entries, 33.4 kB"):
         assert words in said
 
 

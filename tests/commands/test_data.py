@@ -80,7 +80,7 @@ def test_a_file_that_is_no_manifest_is_never_written_over(films: Path) -> None:
     before = Path("other.csv").read_bytes()
     for folder in films.iterdir():
         folder.rename(folder.with_name(f"new {folder.name}"))
-    with pytest.raises(UserError, match=r"other.csv is of other images, only 0 of its 40 are here"):
+    with pytest.raises(UserError, match=r"other.csv lists other images, only 0 of its 40 are here"):
         data("index", films, "--to", "other.csv")
     assert Path("other.csv").read_bytes() == before
 

@@ -71,5 +71,5 @@ def test_sources_that_took_turns_are_gathered_though_each_sets_other_images_apar
     assert (found.name, found.turns, len(found.pooled.ids)) == ("leave_source_out", ["source a", "source b"], 90)
     manifest = run.file("data/manifest.csv")
     pd.read_csv(manifest).assign(sha256="of other pixels").to_csv(manifest, index=False)
-    with pytest.raises(UserError, match="saw different images"):
+    with pytest.raises(UserError, match="used different images"):
         gather(filtered_runs(FINISHED))

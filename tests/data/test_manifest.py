@@ -102,7 +102,7 @@ def test_a_manifest_trains_on_exactly_what_it_says(phantoms: Path, tmp_path: Pat
     again = dataset(tmp_path / "there", column, manifest=str(tmp_path / "m.csv"))
     pd.testing.assert_frame_equal(again.manifest, first.manifest)
     np.testing.assert_array_equal(again.images[:], first.images[:])
-    with pytest.raises(UserError, match=r"keep that with split=column, or have them split anew with data.columns.split=null"):
+    with pytest.raises(UserError, match=r"keep it with split=column, or split again with data.columns.split=null"):
         dataset(tmp_path / "there", manifest=str(tmp_path / "m.csv"))
     changed = sorted((tmp_path / "there/Normal/images").iterdir())[:5]
     for file in changed:
@@ -138,7 +138,7 @@ def test_films_of_a_patient_stay_together_whoever_names_them_and_a_stand_in_is_n
     assert annotate(image_list, pixels).images["group"].value_counts().iloc[0] == 3
     assert annotate(image_list, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
     same = tuple(replace(fact, patient="stand-in") for fact in facts)
-    with pytest.raises(UserError, match=r"60 of 60 DICOM films have the same PatientID.*data.dicom_patients=false"):
+    with pytest.raises(UserError, match=r"60 of 60 DICOM files have the same PatientID.*data.dicom_patients=false"):
         annotate(image_list, replace(pixels, facts=same))
 
 

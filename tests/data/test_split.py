@@ -105,7 +105,7 @@ ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
         ),
         (image_list(ENOUGH, source=""), SplitConfig(method="sources", source="x"), "none is known"),
         (image_list(ENOUGH), SplitConfig(name="column", method="column"), "and 12 images have none"),
-        (image_list(ENOUGH, split="train"), SplitConfig(), "keep that with split=column"),
+        (image_list(ENOUGH, split="train"), SplitConfig(), "keep it with split=column"),
     ],
 )
 def test_what_can_not_be_split_is_refused_before_anything_is_read(images: ImageList, split: SplitConfig, answer: str) -> None:
@@ -120,7 +120,7 @@ def test_two_parts_need_two_images_of_each_class() -> None:
 def test_a_column_of_the_users_own_decides() -> None:
     images = frame([("1", "a", ""), ("2", "a", ""), ("3", "b", "")]).assign(split=["Training", "valid ", "TEST"])
     assert list(assign_parts(images, SplitConfig(method="column"))) == ["train", "val", "test"]
-    with pytest.raises(UserError, match="says 'exam': it may say train, val or test"):
+    with pytest.raises(UserError, match="holds 'exam': it may hold train, val or test"):
         assign_parts(images.assign(split="exam"), SplitConfig(method="column"))
 
 

@@ -160,5 +160,5 @@ def test_a_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Com
     finally:
         model.write_bytes(kept)
     assert done.returncode == 2
-    assert "is no model that can be opened without running code of its own" in done.stderr
+    assert "is no model that can be opened without running its own code" in done.stderr
     assert "unsafe_deserialization" not in done.stderr  # no advice to run it after all

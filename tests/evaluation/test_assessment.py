@@ -91,10 +91,10 @@ def test_where_nothing_is_left_to_judge_that_is_said() -> None:
     found = assess(Evidence(only, only, "val", only.ids, pd.DataFrame(index=range(300))), QUICK)
     assert found.chosen_on_same
     assert any("these images stopped the training and chose thresholds" in note for note in found.notes)
-    assert found.operating_points[1].verdict.startswith("Optimistic, as these images chose it. ")
+    assert found.operating_points[1].verdict.startswith("Optimistic, since these images chose it. ")
     pairs = assess(Evidence(skilled(2), only, "test", [str(row // 2) for row in range(300)], pd.DataFrame(index=range(300))), QUICK)
     assert pairs.groups == 150
-    assert any("of 150 groups" in note for note in pairs.notes)
+    assert any("form 150 groups" in note for note in pairs.notes)
 
 
 def test_without_a_positive_class_the_rest_is_there_and_the_way_is_told() -> None:

@@ -61,7 +61,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     inputs = keras.Input((2,))
     hostile = keras.Model(inputs, keras.layers.Lambda(lambda x: Path(name).write_text("it ran") and x, output_shape=(2,))(inputs))
     hostile.save(tmp_path / "hostile.keras")
-    with pytest.raises(ValueError, match="is no model that can be opened without running code of its own"):
+    with pytest.raises(ValueError, match="is no model that can be opened without running its own code"):
         load_model(tmp_path / "hostile.keras")
     assert not trap.exists()
 

@@ -54,7 +54,7 @@ def test_no_network_names_the_way_out(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError("no network")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(UserError, match=r"needs the network once.*mobilenet_v2.*then give backbone.weights=FILE"):
+    with pytest.raises(UserError, match=r"needs a network once.*mobilenet_v2.*then give backbone.weights=FILE"):
         locate_weights(BackboneConfig())
 
 
@@ -74,7 +74,7 @@ def test_with_a_network_keras_downloads(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("how", "answer"), [("virtual", "lies in another file"), ("external", "lies in another file"), ("nan", "are no numbers")]
+    ("how", "answer"), [("virtual", "is in another file"), ("external", "is in another file"), ("nan", "are no numbers")]
 )
 def test_arrays_that_lie_elsewhere_or_are_no_numbers_are_refused(how: str, answer: str, tmp_path: Path) -> None:
     """Keras refuses the first two too, after the run has begun, and by a traceback of hundreds of lines."""

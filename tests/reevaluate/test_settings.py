@@ -36,7 +36,7 @@ def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
         ("evaluation.prevalences=[0.1,2]", "2 is no share of patients"),
         ("+evaluation.costs.covid.normal=-1", "evaluation.costs.covid.normal=-1 is not a cost"),
         ("evaluation=nothing", "evaluation=nothing is not an option: choose from: numbers, standard"),
-        ("data.root=y", "say which kind the other data is: data=folder"),
+        ("data.root=y", "name the kind of the other data: data=folder"),
         ("data=folder", "data=folder needs to know where the images are"),
     ],
 )

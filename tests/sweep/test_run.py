@@ -104,7 +104,7 @@ def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: py
 
     with pytest.raises(KeyboardInterrupt):
         sweep(do)
-    assert "2 of 3 jobs have ended; the same command goes on from here" in capsys.readouterr().err
+    assert "2 of 3 jobs have ended; the same command resumes the sweep" in capsys.readouterr().err
     outcomes = [json.loads(path.read_text()) for path in sorted((tmp_path / "mlruns/sweeps").glob("*/jobs/*.json"))]
     assert [outcome["kind"] for outcome in outcomes] == ["finished", "finished"]
 

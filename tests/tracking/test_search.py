@@ -50,7 +50,7 @@ def test_a_name_means_the_latest_finished_run_of_that_name(named: dict[str, Logg
 def test_an_id_that_is_too_short_to_tell_runs_apart_is_refused(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [logged("abcd" + "0" * 28, "one"), logged("abcd" + "1" * 28, "two")]
     monkeypatch.setattr("cxr.tracking.search.filtered_runs", lambda wanted: runs)
-    with pytest.raises(UserError, match="2 runs have ids that begin with abcd: write more of it"):
+    with pytest.raises(UserError, match="2 runs have ids that begin with abcd: give more characters"):
         find_run("abcd", shared_store)
     assert find_run("abcd1", shared_store).name == "two"
 

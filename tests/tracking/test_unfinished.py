@@ -114,7 +114,7 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_s
         assert close_cut_off_runs(fresh_store) == [dead_id]
     closed = mlflow.get_run(dead_id)
     assert closed.info.status == "KILLED"
-    assert "the process ended without a word" in closed.data.tags["cxr.failure"]
+    assert "the process ended without a reason" in closed.data.tags["cxr.failure"]
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
     left = claim("dead", anew=False)
     assert (found := left.earlier_run()) is not None

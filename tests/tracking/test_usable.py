@@ -73,7 +73,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("postgresql+os://x", "names a driver that is not known"),
         ("mssql://user:secret@127.0.0.1:9/x", "needs a package that is not here"),
-        ("sqlite:////nowhere/at/all/x.db", "lies in a folder that does not exist"),
+        ("sqlite:////nowhere/at/all/x.db", "is in a folder that does not exist"),
     ],
 )
 def test_an_address_of_the_users_own(uri: str, answer: str) -> None:

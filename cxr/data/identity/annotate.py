@@ -13,14 +13,14 @@ from cxr.data.images.store import Pixels
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
 
-_FILMS_OF_ONE = 20  # DICOM files, which one patient may well have
+_FILMS_OF_ONE = 20  # DICOM files that one patient may have
 
 
 @dataclass(frozen=True)
 class Annotated:
     """Images that were read, row by row as `pixels` has them, with all that is known of them; and copies that disagree.
 
-    `images` has `COLUMNS`, the split still as the user gives it, and what else the image_list says.
+    `images` has `COLUMNS`, the split as the user gives it, and further columns of the image list.
     `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.
     """
 
@@ -29,7 +29,7 @@ class Annotated:
 
 
 def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True) -> Annotated:
-    """Put together what is known of every image that was read.
+    """Combine the image list with the facts of every image that was read.
 
     Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a
     DICOM patient with, directly or through others.
@@ -57,19 +57,19 @@ def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True)
 
 
 def _check_patients(patients: pd.Series) -> None:
-    """Raise `UserError` where one id is on so many films that it can't be a patient's."""
+    """Raise `UserError` if one id is on more files than a patient can have."""
     films = patients[patients != ""].value_counts()
     if len(films) and films.iloc[0] > max(_FILMS_OF_ONE, films.sum() / 2):
         raise UserError(
-            f"{films.iloc[0]:,} of {films.sum():,} DICOM films have the same PatientID, which no patient has: if it is a "
-            "stand-in, add data.dicom_patients=false, and name patients in a column of data.manifest if you know them"
+            f"{films.iloc[0]:,} of {films.sum():,} DICOM files have the same PatientID, more than a patient can have: if it is a "
+            "placeholder, add data.dicom_patients=false, and name patients in a column of data.manifest if you know them"
         )
 
 
 def altered(image_list: ImageList, images: pd.DataFrame) -> list[str]:
     """Paths whose pixels are not those that the image_list expects, or that could not be read; sorted.
 
-    None where the image_list does not come from a manifest.
+    Empty if the image list does not come from a manifest.
     """
     found = dict(zip(images["path"], images["sha256"], strict=True))
     expected = zip(image_list.images["path"], image_list.images["sha256"], strict=True)

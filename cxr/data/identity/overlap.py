@@ -9,9 +9,9 @@ _BITS = 64
 def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
     """Images of `other` that a manifest `seen` has too, one row each: path, seen_as, part (of the split) and how.
 
-    `how` is `SAME` for equal pixels, else `ALIKE` where the perceptual hashes of the whole films differ in one bit at most, which
-    few films of different patients do. Of several such, one that trained or validated is named. Both frames have the columns
-    path, sha256 and phash, the second split too; films without a perceptual hash are compared by pixels alone.
+    `how` is `SAME` for equal pixels, and `ALIKE` if the perceptual hashes of the whole images differ in at most one bit, which
+    is rare for different patients. Of several such images, one of the train or val part is named. Both frames have the columns
+    path, sha256 and phash, the second also split. Images without a perceptual hash are compared by pixels alone.
     """
     learned_first = seen.sort_values("split", key=lambda part: part == "test", kind="stable")
     by_pixels = learned_first.drop_duplicates("sha256").set_index("sha256")

@@ -20,7 +20,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 @dataclass(frozen=True)
 class Grey:
-    """An image (mode L) at its own size, the mode that it is stored in, and what tells a patient from others, if anything."""
+    """An image (mode L) at its own size, its stored mode, and a hash of the patient id, if any."""
 
     image: Image.Image
     mode: str
@@ -28,7 +28,7 @@ class Grey:
 
 
 def decode_image(content: bytes) -> Grey:
-    """Decode one file, turned as it says that it is to be shown; raises `UnreadableImage` for what is no single film or damaged.
+    """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
 
     Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
     16 bits that hold their brightest pixel. What is transparent becomes black.
@@ -56,7 +56,7 @@ def _told_by_pillow() -> Iterator[None]:
     except UnidentifiedImageError:  # would name a file in memory
         raise UnreadableImage("not an image that can be recognised") from None
     except Image.DecompressionBombError:
-        raise UnreadableImage("more pixels than any chest film has") from None
+        raise UnreadableImage("more pixels than any chest radiograph has") from None
     except Exception as error:
         raise UnreadableImage(" ".join(str(error).split()) or type(error).__name__) from None
 

@@ -20,7 +20,7 @@ from cxr.data.images.limits import UnreadableImage, check_scans, check_size
 
 SUFFIXES = (".dcm", ".dicom")
 
-# All that is ever read of a file: what the pixels mean, and the id that says which films are of one patient.
+# The only attributes that are read: those of the pixels, and the patient id, which groups images of one patient.
 _TAGS = (
     *("PatientID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelData"),
@@ -41,11 +41,11 @@ class Dicom:
 
     grey: NDArray[np.uint8]
     mode: str
-    patient: str  # a hash of the id: enough to keep a patient's films together, though not a way to hide who it is
+    patient: str  # a hash of the id: it groups images of a patient, and is no anonymisation
 
 
 def is_dicom(content: bytes) -> bool:
-    """Whether it says that it is (DICOM PS3.10, section 7.1)."""
+    """Whether its preamble is that of DICOM (PS3.10, section 7.1)."""
     return content[128:132] == b"DICM"
 
 
@@ -59,7 +59,7 @@ def reader() -> str:
 
 
 def read_dicom(content: bytes) -> Dicom:
-    """Read a single-frame grey film; raises `UnreadableImage`, never with a value of the file's own, for all others.
+    """Read a single-frame grey image. Raises `UnreadableImage` for all others, never with a value of the file.
 
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
     PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
@@ -79,7 +79,7 @@ def read_dicom(content: bytes) -> Dicom:
     if frames > 1:
         raise UnreadableImage(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
-        raise UnreadableImage("a DICOM file in colour: a film is MONOCHROME1 or MONOCHROME2")
+        raise UnreadableImage("a DICOM file in colour: a radiograph is MONOCHROME1 or MONOCHROME2")
     with _told("its DICOM pixels can't be decoded", film):
         grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
     return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
@@ -87,7 +87,7 @@ def read_dicom(content: bytes) -> Dicom:
 
 @cache
 def _say_nothing_of_its_values() -> None:
-    """The library's warnings, by either way, quote what a file says, which may be of a patient or written for a terminal."""
+    """Silence the warnings of the library: they quote values of the file, which may be personal data or terminal codes."""
     import pydicom
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -107,7 +107,7 @@ def _told(what: str, film: Any = None) -> Iterator[None]:
 
 
 def _packed(film: Any) -> str:
-    """What to install for films that are compressed; "" for others."""
+    """What to install for compressed files; "" for others."""
     try:
         syntax = film.file_meta.TransferSyntaxUID
         if syntax.is_compressed and syntax.name != str(syntax):  # a known one
@@ -131,7 +131,7 @@ def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.ui
 
 
 def _check_packed_size(film: Any, height: int, width: int) -> None:
-    """Raise `UnreadableImage` where a compressed frame is another film than the header says: unpacked, it might fill the memory."""
+    """Raise `UnreadableImage` if a compressed frame does not match its header: unpacked, it might fill the memory."""
     from pydicom.encaps import generate_frames
     from pydicom.uid import RLELossless
 
@@ -186,7 +186,7 @@ def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: b
     if flat:
         return np.zeros(values.shape, np.uint8)
     if not 0 < high - low < np.inf:
-        raise UnreadableImage("its DICOM pixels, rescaled and windowed as it says, are all the same")
+        raise UnreadableImage("its DICOM pixels, rescaled and windowed, are all the same")
     share = np.clip((values - low) / (high - low), 0, 1)
     return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
 

@@ -8,9 +8,9 @@ from rich.filesize import decimal as in_bytes
 
 from cxr.errors import UserError
 
-MOST_BYTES = 400 * 10**6  # more than the largest film takes in colour, with 16 bits and uncompressed
+MOST_BYTES = 400 * 10**6  # more than the largest image takes in colour, with 16 bits and uncompressed
 
-# What says something of a file; all else says something of the machine, and nothing of the file is concluded from it.
+# Errors of the file itself. Any other error is one of the machine, and the file is not taken for bad.
 _OF_THE_FILE = {
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
     *(errno.ENXIO, errno.ENODEV, errno.EINVAL, errno.EFBIG, errno.EILSEQ),
@@ -20,7 +20,7 @@ _OF_THE_FILE = {
 def read_file(path: str) -> bytes:
     """The content of a regular file; raises `OSError` in words for anything else, and for a file that is too large.
 
-    Raises `UserError` where reading fails for a reason that lies not in the file: a network drive that is gone, say.
+    Raises `UserError` if reading fails for another reason, such as a network drive that is gone.
     """
     try:
         _check(os.stat(path))  # noqa: PTH116 - a set has many files, and a Path takes as long as to read one
@@ -30,7 +30,7 @@ def read_file(path: str) -> bytes:
     except OSError as error:
         if error.errno in _OF_THE_FILE:
             raise
-        raise UserError(f"{path} can't be read now ({error.strerror}): nothing is concluded from that, so try again") from None
+        raise UserError(f"{path} can't be read now ({error.strerror}): try again") from None
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -44,4 +44,4 @@ def _check(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a file, but a pipe, socket or device")
     if found.st_size > MOST_BYTES:
-        raise OSError(errno.EFBIG, f"{in_bytes(found.st_size)} are more than any chest film has")
+        raise OSError(errno.EFBIG, f"{in_bytes(found.st_size)} are more than any chest radiograph has")

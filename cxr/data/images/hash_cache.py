@@ -19,7 +19,7 @@ FOLDER = "seen"  # in the cache
 class HashCache:
     """Hashes of files below a root by their size and time of change, kept in a file of this user's cache.
 
-    Time is that of the content and of the entry in the folder, so a file that is replaced is noticed whatever its date.
+    Time is that of the content and of the entry in the folder, so a replaced file is noticed even if its date is old.
     """
 
     def __init__(self, cache: Path, root: Path) -> None:
@@ -28,7 +28,7 @@ class HashCache:
         self._stats: dict[str, list[int]] = {}
 
     def recall(self, paths: Sequence[str]) -> dict[str, Content]:
-        """Those files that are as they were."""
+        """The files that have not changed."""
         now, found = time.time(), {}
         for path in paths:
             try:
@@ -43,7 +43,7 @@ class HashCache:
         return found
 
     def remember(self, contents: Mapping[str, Content]) -> None:
-        """Keep what was found of files that `recall` was asked for; where that can't be written it is not kept."""
+        """Keep the hashes of files that `recall` looked up. If they can't be written, they are not kept."""
         kept = {path: [*stat, contents[path].sha256] for path, stat in self._stats.items() if path in contents}
         if kept == self._before:
             return

@@ -47,15 +47,15 @@ class ImageFacts:
 
 
 def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, ImageFacts | str]:
-    """Grey levels of one file's content, (size, size, 1), and what is known of it; or none, and why it can't be read.
+    """Grey levels of one file's content, (size, size, 1), and its facts; or None, and why it can't be read.
 
     Resized bilinearly, area-averaged when shrinking; with no size only the facts are made.
     """
     try:
         grey = decode_image(content)
-    except MemoryError:  # says nothing of the file
+    except MemoryError:  # no fault of the file
         raise UserError("memory ran out while an image was read: free some, and start again") from None
-    except UnreadableImage as refused:  # whatever else is raised is a fault of cxr's, and says nothing of the file either
+    except UnreadableImage as refused:  # any other error is a fault of cxr, not of the file
         return None, str(refused)
     image, pixels = grey.image, np.asarray(grey.image)
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())

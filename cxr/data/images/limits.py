@@ -7,18 +7,18 @@ _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
 class UnreadableImage(Exception):
-    """A file that holds no film that can be read, and why, in words: it says so whenever it is read."""
+    """A file that is no readable image; the text says why. It is the same whenever the file is read."""
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise `UnreadableImage` for a size in pixels that no chest film has; to be asked before memory is taken for it."""
+    """Raise `UnreadableImage` for a size in pixels that no chest radiograph has. Call it before memory is allocated."""
     if width * height > _MOST_PIXELS or max(width, height) > _LONGEST_SIDE:
-        raise UnreadableImage(f"{width} x {height} pixels are more than any chest film has")
+        raise UnreadableImage(f"{width} x {height} pixels are more than any chest radiograph has")
     if min(width, height) < _SHORTEST_SIDE:
         raise UnreadableImage(f"{width} x {height} pixels are too few to show a chest")
 
 
 def check_scans(jpeg: bytes) -> None:
-    """Raise `UnreadableImage` for a JPEG that goes over its pixels more often than any film does."""
+    """Raise `UnreadableImage` for a JPEG with more scans than any radiograph has."""
     if jpeg.count(_SCAN) > _MOST_SCANS:
-        raise UnreadableImage("more scans than any film is saved in")
+        raise UnreadableImage("more scans than any radiograph is saved in")

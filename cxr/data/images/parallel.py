@@ -74,7 +74,7 @@ def _processes() -> Executor:
 
 
 def _begin() -> None:
-    """Live as long as the parent, whatever ends it, and use one core; only the parent hears Ctrl-C, and cleans up."""
+    """Set up a process: it ends with its parent, uses one core, and ignores Ctrl-C, which the parent handles."""
     prepare_memory()
     import numpy  # noqa: F401 - what multiplies its matrices has to be there to be limited
 

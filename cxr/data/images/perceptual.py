@@ -17,23 +17,23 @@ _PARTS, _DOWN, _ACROSS = 5, [0, 1, 1, 2, 2], [0, 1, 2, 1, 2]  # over which rows 
 
 @dataclass(frozen=True)
 class PerceptualHashes:
-    """Of five parts of n films: `hashes` (n, 5) uint64, and `outlines` (n, 5, 64) int8, low frequencies scaled to -127..127."""
+    """Of five parts of n images: `hashes` (n, 5) uint64, and `outlines` (n, 5, 64) int8, low frequencies scaled to -127..127."""
 
     hashes: NDArray[np.uint64]
     outlines: NDArray[np.int8]
 
     @property
     def phashes(self) -> list[str]:
-        """The perceptual hash of each whole film, 64 bits in hex."""
+        """The perceptual hash of each whole image, 64 bits in hex."""
         return [f"{value:016x}" for value in self.hashes[:, 0].tolist()]
 
     def only(self, chosen: NDArray[np.int64]) -> "PerceptualHashes":
-        """Of some films."""
+        """Of some images."""
         return PerceptualHashes(self.hashes[chosen], self.outlines[chosen])
 
     @staticmethod
     def of(said: Sequence[str]) -> "PerceptualHashes":
-        """What `perceptual_hashes_of` said of each film."""
+        """From the text that `perceptual_hashes_of` made of each image."""
         content = np.frombuffer(b"".join(map(b64decode, said)), np.uint8).reshape(len(said), _PARTS * (8 + _WAVES**2))
         hashes = np.ascontiguousarray(content[:, : 8 * _PARTS]).view(">u8").astype(np.uint64)
         return PerceptualHashes(hashes, content[:, 8 * _PARTS :].view(np.int8).reshape(-1, _PARTS, _WAVES**2))
@@ -45,8 +45,8 @@ def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
     The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one
     of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner, "Implementation and Benchmarking of
     Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking, which only saves time there). A shift by one
-    pixel changes such a hash as often as not; but then one of the four smaller parts of one film has the very pixels of one of
-    the other's.
+    pixel changes such a hash as often as not; but then one of the four smaller parts of one image has exactly the pixels of a part
+    of the other.
     """
     height, width = grey.shape
     down, across = _waves(height), _waves(width)
@@ -56,7 +56,7 @@ def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
     parts = (rows @ across.T.astype(np.float64)).reshape(3, _WAVES, 3, _WAVES)[_DOWN, :, _ACROSS].reshape(_PARTS, _WAVES**2)
     middle = np.sort(parts, axis=1)[:, _WAVES**2 // 2 - 1 : _WAVES**2 // 2 + 1].mean(axis=1, keepdims=True)  # the median
     hashes = np.packbits(parts > middle, axis=1)
-    parts[:, 0] = 0  # brightness says nothing
+    parts[:, 0] = 0  # brightness does not count
     outlines = (parts * (127 / np.maximum(1.0, np.abs(parts).max(axis=1, keepdims=True)))).round().astype(np.int8)
     return b64encode(hashes.tobytes() + outlines.tobytes()).decode()
 

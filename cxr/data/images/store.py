@@ -31,7 +31,7 @@ class Pixels:
     """Images that were read, in the order of their paths; `bad` holds those that were not."""
 
     paths: tuple[str, ...]
-    images: Rows  # (n, size, size, 1) uint8, 0..255; (n, 0) where no size was asked for
+    images: Rows  # (n, size, size, 1) uint8, 0..255; (n, 0) without a size
     facts: tuple[ImageFacts, ...]
     bad: tuple[BadImage, ...]
 
@@ -46,7 +46,7 @@ def read_images(
 ) -> Pixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
-    With no size only what is known of each image is made, and its pixels are an empty array.
+    Without a size only the facts of each image are made, and its pixels are an empty array.
     Uses all cores; the result does not depend on how many. With a `cache` a file's content is decoded once, and the pixels
     stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
     long as no file changes (by size and time); with `hash_cache`, neither is what another process has looked at.
@@ -65,7 +65,7 @@ def read_images(
 
 
 def forget_images() -> None:
-    """Read images anew when they are asked for next, though no file of theirs has changed."""
+    """Read images again at the next call, even if no file has changed."""
     _latest.clear()
 
 
@@ -79,7 +79,7 @@ class _Reading:
     all_cores: AllCores
 
     def into_memory(self) -> tuple[Rows, list[Any]]:
-        """Every image and what is known of it, in the order of the paths."""
+        """Every image and its facts, in the order of the paths."""
         images = np.empty((len(self.contents), *shape_of(self.size)), np.uint8)
         facts: list[Any] = []
         for chunk, said in self._decode(np.arange(len(images))):
@@ -88,7 +88,7 @@ class _Reading:
         return Rows.of(images), facts
 
     def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
-        """The same, from the cache as far as it has them; into memory where it is of no use."""
+        """The same, from the cache as far as it has them; in memory if the cache is unusable."""
         key = {"image_size": self.size, "decoder": DECODER}
         kind: Kind = "facts" if self.size is None else "decoded"
         hashes = [content.sha256 for content in self.contents.values()]

@@ -27,7 +27,7 @@ It gathers images of several hospitals and databases, each under terms of its ow
 def fetch(to: Path | None) -> Path:
     """Download the database into a folder and return that of its classes; print licence and citation first.
 
-    The default is where the client keeps what it downloads. What was begun is gone on with, what is there is not downloaded
+    The default is where the client keeps what it downloads. Interrupted downloads resume, complete files are not downloaded
     again, and the archive is checked against its checksum by the client. Raises `UserError` where the client is missing or the
     download fails, and where what came is not the database.
     """
@@ -65,6 +65,6 @@ def _download() -> Path:
         raise UserError("what came is damaged, and was removed: fetch again") from None
     except RequestException as error:
         why = type(error).__name__
-        raise UserError(f"the download stopped ({why}): with a network, the same command goes on where it was") from None
+        raise UserError(f"the download stopped ({why}): with a network, the same command resumes") from None
     except OSError as error:
         raise UserError(f"can't write the download ({error.strerror or error})") from None

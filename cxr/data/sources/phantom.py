@@ -155,7 +155,7 @@ def perihilar_streaks(chest: Chest, severity: float, rng: np.random.Generator) -
 
 
 def expose(brightness: Field, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn brightness into an 8-bit film: blur, exposure, noise. Returns (size, size)."""
+    """Turn brightness into an 8-bit image: blur, exposure, noise. Returns (size, size)."""
     size = brightness.shape[0]
     film = gaussian_filter(np.clip(brightness, 0, 1), anatomy.blur * size / 128) ** anatomy.exposure
     film += rng.normal(0, anatomy.noise, film.shape)

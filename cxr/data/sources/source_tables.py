@@ -29,7 +29,7 @@ def _sources_in(table: Path) -> dict[str, str]:
         rows = pd.read_excel(table, dtype=str, na_filter=False)
         return dict(zip(rows[_NAME].map(_key), rows[_URL].str.strip(), strict=True))
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise UserError(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): mend it or move it away") from None
+        raise UserError(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): fix it or move it away") from None
 
 
 def _key(stem: str) -> str:

@@ -32,7 +32,7 @@ def find(data: DataConfig, root: Path) -> ImageList:
 
 
 def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
-    """The images that a table lists, of the classes that are asked for.
+    """The images that a table lists, of the chosen classes.
 
     Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of
     a manifest that cxr wrote is one, and its hashes are what is expected of the images. Raises `UserError` for a table that can't
@@ -78,7 +78,7 @@ def _check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
 
 
 def _read(file: Path) -> pd.DataFrame:
-    """All columns as text, "" where there is nothing."""
+    """All columns as text, "" for empty cells."""
     if not file.is_file():
         raise UserError(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
     try:

@@ -30,7 +30,7 @@ def reliability_figure(found: Assessment) -> Figure:
     figure = Figure(figsize=(8.2, 4.8), layout="constrained")
     figure.suptitle(f"Reliability of the most probable class, {part_in_full(found.part)} (n = {found.images:,})", fontsize=13)
     panels = (
-        ("As the model says", found.calibration),
+        ("Before scaling", found.calibration),
         (f"After temperature {found.temperature.value:.2f}", found.calibration_after),
     )
     lowest = _lowest(*(each for _, each in panels))

@@ -100,7 +100,7 @@ def class_figure(found: Assessment) -> Figure:
 
 
 def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
-    """One-vs-rest ROC curve of each class, and where the operating points of the positive class lie."""
+    """One-vs-rest ROC curve of each class, and the operating points of the positive class."""
     title = f"ROC curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (6.8, 6.2))
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="Chance")

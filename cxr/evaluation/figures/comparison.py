@@ -16,7 +16,7 @@ def differences_figure(differences: Sequence[Difference], title: str) -> Figure:
 
 
 def vs_baseline(differences: Sequence[Difference], title: str) -> Drawn:
-    """The figure of a run against its baseline, with what it says."""
+    """The figure of a run against its baseline."""
     told = "; ".join(f"{each.metric} {each.difference:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in differences)
     return Drawn(
         "vs_baseline",

@@ -21,7 +21,7 @@ ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTIN
 
 
 def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
-    """Four figures; the first alone where no image is of the positive class, and none where there is no positive class."""
+    """Four figures; only the first without images of the positive class; none without a positive class."""
     if found.triage is None:
         return []
     positive, part = found.triage.positive_class, part_in_full(found.part)
@@ -34,7 +34,7 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     values = "; ".join(
         f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.in_words}" for each in found.triage.predictive_values
     )
-    chosen = "the images that judge them here" if found.chosen_on_same else "validation and evaluated here"
+    chosen = "the evaluated images" if found.chosen_on_same else "validation"
     points = Drawn(
         "operating_points",
         "points",
@@ -71,7 +71,7 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
 
 
 def points_figure(found: Assessment) -> Figure:
-    """Sensitivity and specificity of each rule on the images that judge, beside the targets."""
+    """Sensitivity and specificity of each rule on the evaluated images, beside the targets."""
     points = found.operating_points
     assert found.triage is not None
     title = f"Operating points for {found.triage.positive_class}, {part_in_full(found.part)} (n = {found.images:,})"

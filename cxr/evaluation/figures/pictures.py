@@ -14,33 +14,33 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.saliency import Exhibit, scaled_to_one
 from cxr.text import in_words
 
-_ACROSS = 3  # pairs, or films, side by side
-_SIDE = 160  # pixels of a film in a figure
+_ACROSS = 3  # pairs, or images, side by side
+_SIDE = 160  # pixels of an image in a figure
 
 
 def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
-    """Film and overlay side by side; `films` (n, size, size, 1) and `saliency` (n, rows, columns) in the order of the exhibits."""
+    """Image and overlay side by side; `films` (n, size, size, 1) and `saliency` (n, rows, columns) in the order of the exhibits."""
     tiles = []
     for each, film, one in zip(exhibits, films, scaled_to_one(saliency), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
         tiles.append(Tile(_rgb(_small(film)), f"{each.label}\n{_tail(each.id)}"))
         tiles.append(Tile(_overlay(_small(film), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
-    title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the class each was taken for"
+    title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the predicted class"
     return Drawn(
         "grad_cam",
         "saliency",
         _sheet(tiles, 2 * _ACROSS, title),
-        "Right and wrong cases of each class, drawn by a hash of their names: the film, and beside it where the network saw the "
-        "class that it took it for (bright: strongest). Saliency shows where, not why",
-        f"Pairs of chest films with saliency overlays: {len(exhibits) - wrong} classified right and {wrong} wrong.",
+        "Correct and wrong cases of each class, drawn by a hash of their names: the image, and beside it where the network saw the "
+        "predicted class (bright: strongest). Grad-CAM shows where, not why",
+        f"Pairs of chest images with saliency overlays: {len(exhibits) - wrong} classified correctly and {wrong} wrongly.",
     )
 
 
 def mean_saliency_figure(
     classes: Sequence[str], films: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
 ) -> Drawn:
-    """For each class the mean film and the mean saliency for it: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
+    """For each class its mean image and mean saliency: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
     tiles, strongest = [], []
     for name, of_class, maps in zip(classes, films, saliency, strict=True):
         if not len(of_class):
@@ -53,7 +53,7 @@ def mean_saliency_figure(
     return Drawn(
         "heat_by_class",
         "saliency",
-        _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean film", width=2.5, size=10),
+        _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean image", width=2.5, size=10),
         "Where the network sees each class, on average over its images. High saliency outside the lungs, at markers or borders, "
         "points to a shortcut",
         f"Mean saliency maps. Strongest place: {'; '.join(strongest)}.",
@@ -61,7 +61,7 @@ def mean_saliency_figure(
 
 
 def failures_figure(found: Sequence[Failure], films: NDArray[np.uint8]) -> Drawn:
-    """The mistakes in the order of their cells of the confusion matrix; `films` (n, size, size, 1)."""
+    """Misclassified images in the order of their cells of the confusion matrix; `films` (n, size, size, 1)."""
     tiles = []
     for each, film in zip(found, films, strict=True):
         true, said = each.probabilities[each.label], each.probabilities[each.predicted]
@@ -71,9 +71,9 @@ def failures_figure(found: Sequence[Failure], films: NDArray[np.uint8]) -> Drawn
     return Drawn(
         "failures",
         "failures",
-        _sheet(tiles, 2 * _ACROSS, f"Most confident mistakes of each kind ({in_words(len(found), 'image')})"),
-        "The most confident mistakes of each pair of true and predicted class, with the probability of both",
-        f"Chest films that were classified wrong: {kinds}.",
+        _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({in_words(len(found), 'image')})"),
+        "The most confident errors for each pair of true and predicted class, with the probability of both",
+        f"Misclassified chest images: {kinds}.",
     )
 
 
@@ -112,7 +112,7 @@ def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _overlay(grey: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Half film, half saliency from dark to bright, (side, side, 3)."""
+    """Half image, half saliency from dark to bright, (side, side, 3)."""
     colours = colormaps["inferno"](_stretched(saliency, grey.shape).clip(0, 1))[..., :3] * 255
     return np.asarray((_rgb(grey) + colours) / 2, np.uint8)
 
@@ -131,7 +131,7 @@ def _tail(name: str) -> str:
 
 
 def _place(saliency: NDArray[np.float32]) -> str:
-    """Where the maximum lies, in words, as one sees the film."""
+    """The place of the maximum in words, as seen in the image."""
     row, column = np.unravel_index(int(saliency.argmax()), saliency.shape)
     down = ("upper", "middle", "lower")[int(3 * row / saliency.shape[0])]
     across = ("left", "centre", "right")[int(3 * column / saliency.shape[1])]

@@ -11,7 +11,7 @@ MOST = 24  # that a figure can hold and still be read
 
 
 def subgroup_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
-    """One figure, or none where the manifest tells no subgroups apart."""
+    """One figure, or none without subgroups."""
     if not found.subgroups:
         return []
     worst = "; ".join(f"{each.name} {each.estimates['accuracy'].in_words}" for each in found.subgroups[:MOST])

@@ -37,7 +37,7 @@ class TrainingCurves:
 
 
 def training_curves(curves: TrainingCurves) -> Drawn:
-    """The figure with what it says."""
+    """The figure, with its caption and alternative text."""
     last = {name: values[-1] for name, values in curves.values.items() if name in ("train/loss", "val/loss")}
     told = ", ".join(f"{name} {value:.3f}" for name, value in last.items())
     return Drawn(

@@ -16,7 +16,7 @@ OPEN = "To be filled in by the authors."
 
 @dataclass(frozen=True)
 class Item:
-    """What one item of a standard asks, and the answer; empty where it is the authors'."""
+    """One item of a standard, and its answer; empty if the authors have to answer it."""
 
     number: str
     asks: str
@@ -49,7 +49,7 @@ def checklists(document: Document) -> list[Checklist]:
 
 
 def as_markdown(lists: list[Checklist]) -> str:
-    """A table a standard, for authors to go on with."""
+    """One table for each standard, for authors to complete."""
     lines = ["# Reporting checklists", "", "Filled in by `cxr` as far as the run knows; the rest is the authors'.", ""]
     for each in lists:
         lines += [
@@ -65,7 +65,7 @@ def as_markdown(lists: list[Checklist]) -> str:
 
 
 def answers(document: Document) -> dict[str, str]:
-    """What is known, in sentences, by the names that `checklist.yaml` uses; empty where the run can't know."""
+    """Answers in sentences, by the names in `checklist.yaml`; empty if the run can't know."""
     context, found, model = document.context, document.assessment, document.context.model
     paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if context.differences else ""
     decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
@@ -77,7 +77,7 @@ def answers(document: Document) -> dict[str, str]:
         "software": ", ".join(f"{name} {version}" for name, version in model.packages.items()) + ".",
         "training": f"{model.training}; {model.optimizer}; {model.augmentation}; {model.loss}.",
         "loss": f"{model.loss.capitalize()}.",
-        "preprocessing": "Films are decoded to 8-bit grey levels and resized; the model scales them to its backbone's range.",
+        "preprocessing": "Images are decoded to 8-bit grey levels and resized; the model scales them to its backbone's range.",
         "code": f"Code: {model.code}.",
         "kept": "evaluated run" if context.evaluated else "run",
         "computed": "By the saved model." if context.overlap else "By the network as trained; the saved model agreed.",
@@ -92,13 +92,13 @@ def answers(document: Document) -> dict[str, str]:
         )
         + ".",
         "subgroups": _subgroups(document),
-        "failures": f"{in_words(len(found.failures), 'most confident mistake')} listed, by pair of true and predicted class.",
+        "failures": f"{in_words(len(found.failures), 'most confident error')} listed, by pair of true and predicted class.",
         "saliency": f"Grad-CAM at {document.saliency.layer}. {document.saliency.verdict}"
         if document.saliency
         else "None in this report.",
         "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
-        "caveats": " ".join([*context.caveats, *found.notes]) or "The run knows of none beyond those of any stored collection.",
+        "caveats": " ".join([*context.caveats, *found.notes]) or "None beyond those of any stored collection.",
     }
 
 
@@ -137,7 +137,7 @@ def _of_data(document: Document) -> dict[str, str]:
         "sources": f"{sources}." if sources else "not known.",
         "left_out": f"Left out: {left_out}." if left_out else "Of the images listed for these classes none was left out.",
         "split": split,
-        "groups": f"Groups ({data.groups:,} in all): copies, near copies and images of one known patient are never parted.",
+        "groups": f"Groups ({data.groups:,} in all): copies, near copies and images of one patient share a part of the split.",
         "internal": internal,
         "external": external,
     }
@@ -146,7 +146,7 @@ def _of_data(document: Document) -> dict[str, str]:
 def _subgroups(document: Document) -> str:
     found = document.assessment.subgroups
     if not found:
-        return "The manifest tells no subgroups apart (data.columns.more keeps further columns)."
+        return "The manifest has no subgroups (data.columns.more keeps further columns)."
     columns = ", ".join(dict.fromkeys(each.column for each in found))
     large = [each for each in found if not each.small]
     if not large:

@@ -49,7 +49,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Images of other data that the run has too, in whatever part of its split; they judge nothing."""
+    """Images of other data that the run has too, in any part of its split; they are left out."""
 
     images: int  # of the other data, before any was left out
     same_pixels: int
@@ -58,7 +58,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report says besides the numbers."""
+    """The content of a report besides the numbers."""
 
     title: str
     run_id: str
@@ -67,14 +67,14 @@ class ReportContext:
     choices: dict[str, str]  # group: option
     overrides: list[str]
     evaluated: str | None  # the run whose model or predictions were evaluated; none: its own
-    asked: list[str]  # what an evaluation was asked to do differently
+    asked: list[str]  # overrides of an evaluation
     evaluated_by: str  # the code that did the evaluation, where it is not the run's own
     model: Model
     data: Data  # that the model learned from, whole
-    other_data: Data | None  # that judges instead of the run's own
+    other_data: Data | None  # that is evaluated instead of the run's own
     overlap: Overlap | None  # of other data with that of the run
     caveats: list[str]
-    baseline: str | None  # name and id; none where there is none to compare with
+    baseline: str | None  # name and id, if there is one
     no_baseline: str
     differences: list[Difference]  # from the baseline
 
@@ -101,7 +101,7 @@ class Document:
 
 
 def to_json(document: Document) -> str:
-    """The document as JSON; raises `ValueError` where a number is none, which would be a mistake of ours."""
+    """The document as JSON; raises `ValueError` for a number that is not finite, which would be a fault of cxr."""
     return json.dumps(_adapter().dump_python(document, mode="json"), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 

@@ -5,7 +5,7 @@ import re
 
 
 def plain(text: str) -> str:
-    r"""The text as it is read, whatever Markdown or HTML it holds.
+    r"""The text with all Markdown and HTML escaped.
 
     >>> plain("<img src=x> and [a](b)")
     '&lt;img src=x&gt; and \\[a\\](b)'

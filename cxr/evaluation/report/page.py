@@ -27,7 +27,7 @@ class Tile:
 
     text: str
     estimate: Estimate
-    against: str  # the difference from the baseline, in words; empty where there is none
+    against: str  # the difference from the baseline, in words; empty without a baseline
 
 
 def page(document: Document, pictures: Sequence[Picture]) -> str:
@@ -85,10 +85,10 @@ def lacking(found: Assessment) -> dict[str, str]:
 
 
 def costs_in_words(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
-    """Which mistakes cost something else than 1.
+    """The costs of errors that are not 1.
 
     >>> costs_in_words([[0, 10, 10], [1, 0, 2], [1, 1, 0]], ["COVID", "Normal", "Viral"])
-    'Costs of mistakes: COVID called another class 10, Normal called Viral 2, any other 1.'
+    'Costs of errors: COVID called another class 10, Normal called Viral 2, any other 1.'
     """
     told = []
     for true, row in enumerate(costs):
@@ -97,7 +97,7 @@ def costs_in_words(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> 
             told.append(f"{classes[true]} called another class {next(iter(others.values())):g}")
         else:
             told += [f"{classes[true]} called {classes[index]} {cost:g}" for index, cost in others.items() if cost != 1]
-    return f"Costs of mistakes: {', '.join([*told, 'any other 1' if told else 'all 1'])}."
+    return f"Costs of errors: {', '.join([*told, 'any other 1' if told else 'all 1'])}."
 
 
 def classification_text(predictions: Predictions) -> str:

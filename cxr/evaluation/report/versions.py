@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Where version 1 had each figure, which did not say so itself.
+# The section of each figure in version 1, which did not store it.
 _SECTIONS = {
     **dict.fromkeys(("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves"), "classes"),
     **dict.fromkeys(("triage_workload", "predictive_values", "decision_curve"), "triage"),
@@ -15,7 +15,7 @@ _SECTIONS = {
 def upgraded(document: Any) -> Any:
     """A `report.json` of any version as one of version 2, which renamed some keys of version 1; anything else as it is.
 
-    Raises `KeyError`, `TypeError` or `AttributeError` for one that says it is of version 1 and is not.
+    Raises `KeyError`, `TypeError` or `AttributeError` for one that claims version 1 and does not match it.
     """
     if not isinstance(document, dict) or document.get("version") != 1:
         return document

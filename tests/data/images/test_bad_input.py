@@ -54,7 +54,7 @@ CORPUS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a page.png": (lambda file: file.write_text("<html>404</html>"), "not an image"),
     "animated.webp": (animated, "2 images in one file"),
     "1x1.png": (lambda file: film(4, 1).save(file), "1 x 1 pixels are too few"),
-    "bomb.png": (bomb, "more pixels than any chest film has"),
+    "bomb.png": (bomb, "more pixels than any chest radiograph has"),
     "circle.png": (circle, "too many levels of symbolic links"),
     "dangling.png": (lambda file: file.symlink_to("nowhere"), "no such file"),
     "two\nlines.png": (lambda file: film(5).save(file, "png"), "its name is not text in one line"),

@@ -108,7 +108,7 @@ def test_a_flat_film_is_black() -> None:
 REFUSED = {
     "frames": (dicom(np.stack([LEVELS, LEVELS]), NumberOfFrames=2), "2 frames in one DICOM file"),
     "colour": (dicom(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "in colour"),
-    "size": (dicom(Rows=20000, Columns=20000), "20000 x 20000 pixels are more than any chest film has"),
+    "size": (dicom(Rows=20000, Columns=20000), "20000 x 20000 pixels are more than any chest radiograph has"),
     "tiny": (dicom(LEVELS[:8, :8]), "too few to show a chest"),
     "compressed": (dicom(syntax=JPEGLosslessSV1), "can't be decoded"),
     "torn": (dicom()[:-500], "can't be decoded"),
@@ -142,7 +142,7 @@ def test_values_of_the_file_are_in_no_message_or_warning() -> None:
         ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + struct.pack(">2H", 9, 32) + bytes(20)])}, "compressed pixels"),
         ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + struct.pack(">2H", 32, 32) + b"\x04"])}, "compressed pixels"),
         ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF[:2] + b"\xff" + SOF[2:] + bytes(30)])}, "compressed pixels"),
-        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + b"\xff\xda" * 101])}, "more scans than any film"),
+        ({"syntax": JPEGLosslessSV1, "PixelData": encapsulate([SOF + b"\xff\xda" * 101])}, "more scans than any radiograph"),
         ({"syntax": RLELossless, "PixelData": encapsulate([bytes(40_000)])}, "compressed pixels"),
         ({"PixelData": LEVELS.tobytes() * 2}, "not as many as its DICOM header says"),
         ({"PixelData": b""}, "its DICOM pixels can't be decoded"),
@@ -162,7 +162,7 @@ def test_oddities_are_refused_in_words(odd: dict[str, Any], answer: str) -> None
 @pytest.mark.parametrize("odd", [{"RescaleSlope": "0", "RescaleIntercept": "1"}, {"WindowCenter": "9000", "WindowWidth": "2"}])
 def test_a_film_that_comes_out_all_the_same_is_refused(odd: dict[str, Any]) -> None:
     """It would be black, and nobody would see why."""
-    assert decode(dicom(**odd), 32) == (None, "its DICOM pixels, rescaled and windowed as it says, are all the same")
+    assert decode(dicom(**odd), 32) == (None, "its DICOM pixels, rescaled and windowed, are all the same")
 
 
 def test_no_warning_quotes_a_value(tmp_path: Path) -> None:

@@ -122,11 +122,11 @@ def test_a_bad_image_says_why(content: bytes) -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     content = saved(Image.new("L", (9000, 9000)), "png")
     tracemalloc.start()
-    assert "9000 x 9000 pixels are more than any chest film has" in str(decode(content, 32)[1])
+    assert "9000 x 9000 pixels are more than any chest radiograph has" in str(decode(content, 32)[1])
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "more pixels than any chest film has" in str(decode(saved(Image.new("L", (100, 100)), "png"), 32)[1])
+    assert "more pixels than any chest radiograph has" in str(decode(saved(Image.new("L", (100, 100)), "png"), 32)[1])
 
 
 @settings(max_examples=300)
@@ -163,7 +163,7 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
     content = file.getvalue()
     scan = content.index(b"\xff\xda")
     pixels, said = decode(content[:scan] + content[scan:-2] * 200 + content[-2:], None)
-    assert (pixels, said) == (None, "more scans than any film is saved in")
+    assert (pixels, said) == (None, "more scans than any radiograph is saved in")
 
 
 @pytest.mark.parametrize("size", [(20_001, 16), (16, 20_001), (7000, 7000)])
@@ -171,4 +171,4 @@ def test_a_film_is_refused_by_its_size_before_it_is_unpacked(size: tuple[int, in
     file = BytesIO()
     Image.new("1", size).save(file, "png")
     pixels, said = decode(file.getvalue(), None)
-    assert (pixels, said) == (None, f"{size[0]} x {size[1]} pixels are more than any chest film has")
+    assert (pixels, said) == (None, f"{size[0]} x {size[1]} pixels are more than any chest radiograph has")

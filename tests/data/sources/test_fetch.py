@@ -100,7 +100,7 @@ def test_the_database_comes_with_its_terms_and_only_once(host: Host, tmp_path: P
 
 def test_a_download_that_stopped_goes_on_where_it_was(host: Host, tmp_path: Path) -> None:
     host.hangs_up_after = 1_500_000
-    with pytest.raises(UserError, match=r"the download stopped .*: with a network, the same command goes on where it was"):
+    with pytest.raises(UserError, match=r"the download stopped .*: with a network, the same command resumes"):
         fetch(tmp_path)
     host.hangs_up_after = None
     assert fetch(tmp_path).is_dir()

@@ -110,7 +110,7 @@ def test_pictures_show_the_films_they_were_given() -> None:
         mean_saliency_figure(CLASSES, [film(4), film(2), film(0)], [maps[:4], maps[:2], maps[:0]]),
         failures_figure(found.failures, film(len(found.failures))),
     ]
-    assert drawn[0].alt.endswith("6 classified right and 6 wrong.")
+    assert drawn[0].alt.endswith("6 classified correctly and 6 wrongly.")
     captions = [[text.get_text() for text in each.figure.axes[0].texts] for each in drawn]
     assert sum("WRONG" in caption for caption in captions[0]) == 6
     assert captions[1][2] == "Viral Pneumonia: no image"

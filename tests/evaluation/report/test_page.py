@@ -68,8 +68,8 @@ def test_a_model_that_is_right_once_and_a_class_that_never_occurs_make_a_page() 
 def test_other_data_is_told_with_its_overlap() -> None:
     told = document(skilled(1), overlap=Overlap(100, 7, 3), other_data=replace(DATA, summary="90 images of data=folder"))
     text = page(told, [])
-    assert "Of 100 images of the other data, 7 have the very pixels of an image of the run and 3 more look like one" in text
-    assert "Learned from 300 images. Other data: 90 images of data=folder." in text
+    assert "Of 100 images of the other data, 7 have the same pixels as an image of the run, and 3 more are near copies" in text
+    assert "Trained on 300 images. Other data: 90 images of data=folder." in text
     card = {section.heading: " ".join(section.lines) for section in model_card(told)}
     assert "300 images" in card["Training data"]
     assert "90 images" not in card["Training data"]
