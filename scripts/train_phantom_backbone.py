@@ -1,7 +1,7 @@
 """Trains the small backbone that ships with cxr: .venv/bin/python scripts/train_phantom_backbone.py (about 20 minutes on 4 cores).
 
 The pretext task: on phantoms of other seeds and with no finding, tell which plain mark was laid over the chest (disc, ring,
-square, wire, dots, or none) and estimate the patient's anatomy and the film's exposure. It never sees the findings that
+square, wire, dots, or none) and estimate the patient's anatomy and the exposure. It never sees the findings that
 `data=phantom` asks about. Prints the accuracy on held-out phantoms and writes cxr/model/phantom_backbone.weights.h5.
 """
 

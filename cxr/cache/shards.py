@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from cxr.cache.rows import FileRows
 
-KEY_FILE = "recipe.json"
+KEY_FILE = "recipe.json"  # the name that version 0.1 gave it
 UNFINISHED = "array.part"
 
-# Shards of values (k, ...) with one JSON value a row.
+# Chunks of values (k, ...) with one JSON value a row.
 Values = Generator[tuple[NDArray[Any], Sequence[Any]], None, None]
 
 _checked: set[tuple[str, int, int]] = set()  # files whose content this process has hashed, by path, size and time of change

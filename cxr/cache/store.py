@@ -29,7 +29,7 @@ from cxr.cache.shards import (
     writing,
 )
 
-# Given positions in the ids: the rows' values in that order, in shards, each with one JSON value a row.
+# Given positions in the ids: the rows' values in that order, in chunks, each with one JSON value a row.
 Compute = Callable[[NDArray[np.int64]], Values]
 
 

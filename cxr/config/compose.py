@@ -177,8 +177,8 @@ def as_user_error(error: HydraException | OmegaConfBaseException) -> UserError:
     if isinstance(error, OverrideParseException):
         return UserError(f"can't read the argument {error.override!r}: write group=option or group.key=value")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and (mistake := _wrong_value(cause)):
-        return mistake
+    if isinstance(cause, OmegaConfBaseException) and (wrong := _wrong_value(cause)):
+        return wrong
     unknown = re.search(r"Could not override '([^'@]+)", str(error))
     return _unknown_setting(unknown[1]) if unknown else UserError(" ".join(str(error).split()))
 

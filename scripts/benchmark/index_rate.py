@@ -50,19 +50,19 @@ def index_rates(images: Images, counts: Sequence[int], folder: Path) -> list[Ind
     return found
 
 
-def _make(films: list[Path], count: int, root: Path) -> list[Path]:
-    """Crops of films as PNG of 256 x 256, changed an hour ago, in the films' class folders."""
-    jobs = [(films[index % len(films)], index, root) for index in range(count)]
+def _make(images: list[Path], count: int, root: Path) -> list[Path]:
+    """Crops of images as PNG of 256 x 256, changed an hour ago, in the images' class folders."""
+    jobs = [(images[index % len(images)], index, root) for index in range(count)]
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
         return list(pool.map(_crop, jobs, chunksize=_CHUNK))
 
 
 def _crop(job: tuple[Path, int, Path]) -> Path:
-    film, index, root = job
+    source, index, root = job
     left, top, size = np.random.default_rng(index).integers((0, 0, 180), (40, 40, 216)).tolist()
-    target = root / film.parent.parent.name / f"{index}.png"
+    target = root / source.parent.parent.name / f"{index}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(film) as image:
+    with Image.open(source) as image:
         grey = image.convert("L").resize((256, 256))
         grey.crop((left, top, left + size, top + size)).resize((256, 256), Image.Resampling.BICUBIC).save(target)
     os.utime(target, (time.time() - 3600,) * 2)

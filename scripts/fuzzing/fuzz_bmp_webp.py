@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from random import Random
 
-from fuzz_films import exif, saved
 from fuzz_mutations import Form, Part, count
+from fuzz_radiographs import exif, saved
 
 
 def bmp() -> Form:

@@ -58,7 +58,7 @@ def check_table(rng: Random, file: Path, root: Path) -> bool:
 
 
 def check_limit(content: bytes, place: int) -> bool:
-    """Whether an image at the limits of a film is read; it has to be, or must not be, as `fuzz_limits` says."""
+    """Whether an image at the limits of a radiograph is read; it has to be, or must not be, as `fuzz_limits` says."""
     what, to_be_read, _ = LIMITS[place]
     read = check_image(content, 224)
     assert read == to_be_read, f"{what}: read" if read else f"{what}: refused"

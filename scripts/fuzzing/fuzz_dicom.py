@@ -4,8 +4,8 @@ import zlib
 from random import Random
 from struct import pack
 
-from fuzz_films import film, saved
 from fuzz_mutations import Form, Part, count
+from fuzz_radiographs import radiograph, saved
 
 PERSON = "Doe4711"  # the patient in every file: a message of cxr's must not contain it
 
@@ -50,7 +50,7 @@ def dicom() -> Form:
         held = b"".join(name + pack("<H", len(payload)) + payload for name, payload in inner)
         return b"\xfe\xff\0\xe0" + pack("<I", len(held)) + held
 
-    levels, flat = film("I;16").tobytes(), film("L").tobytes()
+    levels, flat = radiograph("I;16").tobytes(), radiograph("L").tobytes()
     runs = [b"".join(b"\x7f" + plane[at : at + 128] for at in range(0, 768, 128)) for plane in (levels[1::2], levels[::2])]
     frame = pack("<16I", 2, 64, 64 + len(runs[0]), *[0] * 13) + b"".join(runs)
     bases = [base(uid, 16, levels) for uid in (native, root, deflated)] + [base(native, 8, flat)]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from random import Random
 from struct import pack
 
-from fuzz_films import exif, saved
 from fuzz_mutations import Form, Part, count
+from fuzz_radiographs import exif, saved
 
 
 def jpeg() -> Form:

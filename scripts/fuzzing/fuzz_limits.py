@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-HEIGHT, WIDTH = 8000, 5000  # 40 million pixels: as many as a film may have
-STRIP = 2000, 20_000  # the longest side that a film may have
+HEIGHT, WIDTH = 8000, 5000  # 40 million pixels: as many as a radiograph may have
+STRIP = 2000, 20_000  # the longest side that a radiograph may have
 
 
 def picture(kind: str, mode: str, size: tuple[int, int] = (HEIGHT, WIDTH), **options: Any) -> bytes:

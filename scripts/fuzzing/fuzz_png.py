@@ -4,8 +4,8 @@ import zlib
 from collections.abc import Iterator
 from random import Random
 
-from fuzz_films import exif, saved
 from fuzz_mutations import Form, Part, count
+from fuzz_radiographs import exif, saved
 
 BOMB = zlib.compress(bytes(40_000_000), 9)  # small, and 40 MB when it is unpacked
 

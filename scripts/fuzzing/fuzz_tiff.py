@@ -4,8 +4,8 @@ from io import BytesIO
 from random import Random
 from struct import pack
 
-from fuzz_films import saved
 from fuzz_mutations import Form, Order, Part, count
+from fuzz_radiographs import saved
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 

@@ -13,7 +13,7 @@ from cxr.data.images.store import Pixels
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
 
-_FILMS_OF_ONE = 20  # DICOM files that one patient may have
+_FILES_OF_ONE = 20  # DICOM files that one patient may have
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True)
 
 def _check_patients(patients: pd.Series) -> None:
     """Raise `UserError` if one id is on more files than a patient can have."""
-    films = patients[patients != ""].value_counts()
-    if len(films) and films.iloc[0] > max(_FILMS_OF_ONE, films.sum() / 2):
+    files = patients[patients != ""].value_counts()
+    if len(files) and files.iloc[0] > max(_FILES_OF_ONE, files.sum() / 2):
         raise UserError(
-            f"{films.iloc[0]:,} of {films.sum():,} DICOM files have the same PatientID, more than a patient can have: if it is a "
+            f"{files.iloc[0]:,} of {files.sum():,} DICOM files have the same PatientID, more than a patient can have: if it is a "
             "placeholder, add data.dicom_patients=false, and name patients in a column of data.manifest if you know them"
         )
 
 
 def altered(image_list: ImageList, images: pd.DataFrame) -> list[str]:
-    """Paths whose pixels are not those that the image_list expects, or that could not be read; sorted.
+    """Paths whose pixels are not those that the image list expects, or that could not be read; sorted.
 
     Empty if the image list does not come from a manifest.
     """

@@ -11,8 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from cxr.data.images.perceptual import PerceptualHashes
 
 _BITS = 64
-# Correlation of the outlines of two parts with the same hash. It was 0.9985 or more for planted copies of real films, moved by a
-# pixel or encoded anew or both; the only two films of different patients among 2,000 that share a hash have 0.83, and two of 1,000
+# Correlation of the outlines of two parts with the same hash. It was 0.9985 or more for planted copies of real images, moved by a
+# pixel or encoded again or both; the only two images of different patients among 2,000 that share a hash have 0.83, two of 1,000
 # phantoms, which are much more alike, 0.9980.
 _ALIKE = 0.9982
 
@@ -26,7 +26,7 @@ def copies(sha256: Sequence[str], perceptual: PerceptualHashes) -> NDArray[np.in
 def near_copies(perceptual: PerceptualHashes) -> NDArray[np.int64]:
     """Pairs of images that look the same, (pairs, 2): hashes of a part of each differ in one bit at most, and its outlines agree.
 
-    A looser threshold is not offered: at 5 bits, films of different patients of the radiography database are joined. Hashes
+    A looser threshold is not offered: at 5 bits, images of different patients of the radiography database are joined. Hashes
     are sorted and looked up, so the cost does not grow with the number of pairs.
     """
     if not len(perceptual.hashes):

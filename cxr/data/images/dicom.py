@@ -71,18 +71,18 @@ def read_dicom(content: bytes) -> Dicom:
     if _DEFLATED.search(content):
         raise UnreadableImage("a deflated DICOM file, which may unpack to any size: save it without")
     with _told("its DICOM header can't be read"):
-        film = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
-        height, width = int(film.Rows), int(film.Columns)
-        frames, samples = int(film.get("NumberOfFrames") or 1), int(film.get("SamplesPerPixel") or 1)
-        photometry, patient = str(film.get("PhotometricInterpretation")), _patient(film)
+        dataset = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
+        height, width = int(dataset.Rows), int(dataset.Columns)
+        frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+        photometry, patient = str(dataset.get("PhotometricInterpretation")), _patient(dataset)
     check_size(width, height)
     if frames > 1:
         raise UnreadableImage(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableImage("a DICOM file in colour: a radiograph is MONOCHROME1 or MONOCHROME2")
-    with _told("its DICOM pixels can't be decoded", film):
-        grey = _pixels(film, height, width, inverted=photometry == "MONOCHROME1")
-    return Dicom(grey, f"{film.get('BitsStored', '?')}-bit {photometry}", patient)
+    with _told("its DICOM pixels can't be decoded", dataset):
+        grey = _pixels(dataset, height, width, inverted=photometry == "MONOCHROME1")
+    return Dicom(grey, f"{dataset.get('BitsStored', '?')}-bit {photometry}", patient)
 
 
 @cache
@@ -96,20 +96,20 @@ def _say_nothing_of_its_values() -> None:
 
 
 @contextmanager
-def _told(what: str, film: Any = None) -> Iterator[None]:
+def _told(what: str, dataset: Any = None) -> Iterator[None]:
     """Raise any error of pydicom and its codecs as `UnreadableImage`, without a value of the file."""
     try:
         yield
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:
-        raise UnreadableImage(f"{what} ({type(error).__name__}){_packed(film)}") from None
+        raise UnreadableImage(f"{what} ({type(error).__name__}){_packed(dataset)}") from None
 
 
-def _packed(film: Any) -> str:
+def _packed(dataset: Any) -> str:
     """What to install for compressed files; "" for others."""
     try:
-        syntax = film.file_meta.TransferSyntaxUID
+        syntax = dataset.file_meta.TransferSyntaxUID
         if syntax.is_compressed and syntax.name != str(syntax):  # a known one
             return f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
     except (AttributeError, ValueError):
@@ -117,30 +117,30 @@ def _packed(film: Any) -> str:
     return ""
 
 
-def _pixels(film: Any, height: int, width: int, inverted: bool) -> NDArray[np.uint8]:
+def _pixels(dataset: Any, height: int, width: int, inverted: bool) -> NDArray[np.uint8]:
     from pydicom.pixels.processing import apply_modality_lut
 
-    _check_packed_size(film, height, width)
-    stored = film.pixel_array
+    _check_packed_size(dataset, height, width)
+    stored = dataset.pixel_array
     if stored.shape != (height, width):
         raise UnreadableImage("its pixels are not as many as its DICOM header says")
-    shown = _windowed(apply_modality_lut(stored, film), film)
-    padding = film.get("PixelPaddingValue")
+    shown = _windowed(apply_modality_lut(stored, dataset), dataset)
+    padding = dataset.get("PixelPaddingValue")
     seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
     return _stretched(shown, seen & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
 
 
-def _check_packed_size(film: Any, height: int, width: int) -> None:
+def _check_packed_size(dataset: Any, height: int, width: int) -> None:
     """Raise `UnreadableImage` if a compressed frame does not match its header: unpacked, it might fill the memory."""
     from pydicom.encaps import generate_frames
     from pydicom.uid import RLELossless
 
-    syntax = film.file_meta.TransferSyntaxUID
+    syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
         return
-    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
     if syntax == RLELossless:  # PS3.5, annex G: no packet is more than a byte longer than what it holds
-        fits = len(frame) <= 2 * height * width * int(film.BitsAllocated) // 8 + 1024
+        fits = len(frame) <= 2 * height * width * int(dataset.BitsAllocated) // 8 + 1024
     elif frame[:2] == b"\xff\xd8":
         check_scans(frame)
         fits = _jpeg_size(frame) == (height, width, 1)
@@ -166,17 +166,17 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def _windowed(values: NDArray[Any], film: Any) -> NDArray[np.float64]:
+def _windowed(values: NDArray[Any], dataset: Any) -> NDArray[np.float64]:
     """With the first VOI lookup table, or else the first window; what a window puts out is scaled later, so it only cuts off."""
     from pydicom.multival import MultiValue
     from pydicom.pixels.processing import apply_voi_lut
 
-    if "VOILUTSequence" in film or "WindowCenter" not in film or film.get("VOILUTFunction") == "SIGMOID":
-        return np.asarray(apply_voi_lut(values, film, prefer_lut=True), np.float64)
+    if "VOILUTSequence" in dataset or "WindowCenter" not in dataset or dataset.get("VOILUTFunction") == "SIGMOID":
+        return np.asarray(apply_voi_lut(values, dataset, prefer_lut=True), np.float64)
     center, width = (
-        float(said[0] if isinstance(said, MultiValue) else said) for said in (film.WindowCenter, film.get("WindowWidth", 1))
+        float(said[0] if isinstance(said, MultiValue) else said) for said in (dataset.WindowCenter, dataset.get("WindowWidth", 1))
     )
-    if film.get("VOILUTFunction", "LINEAR") == "LINEAR":  # C.11.2.1.2.1: of whole numbers, so half a level less
+    if dataset.get("VOILUTFunction", "LINEAR") == "LINEAR":  # C.11.2.1.2.1: of whole numbers, so half a level less
         center, width = center - 0.5, width - 1
     return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
 
@@ -191,6 +191,6 @@ def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: b
     return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
 
 
-def _patient(film: Any) -> str:
-    said = str(film.get("PatientID") or "").strip()
+def _patient(dataset: Any) -> str:
+    said = str(dataset.get("PatientID") or "").strip()
     return hashlib.sha256(said.encode()).hexdigest()[:16] if said else ""

@@ -157,9 +157,9 @@ def perihilar_streaks(chest: Chest, severity: float, rng: np.random.Generator) -
 def expose(brightness: Field, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Turn brightness into an 8-bit image: blur, exposure, noise. Returns (size, size)."""
     size = brightness.shape[0]
-    film = gaussian_filter(np.clip(brightness, 0, 1), anatomy.blur * size / 128) ** anatomy.exposure
-    film += rng.normal(0, anatomy.noise, film.shape)
-    return np.asarray(np.round(255 * np.clip(film, 0, 1)), np.uint8)
+    image = gaussian_filter(np.clip(brightness, 0, 1), anatomy.blur * size / 128) ** anatomy.exposure
+    image += rng.normal(0, anatomy.noise, image.shape)
+    return np.asarray(np.round(255 * np.clip(image, 0, 1)), np.uint8)
 
 
 _FINDINGS: dict[str, Callable[[Chest, float, np.random.Generator], Field]] = {

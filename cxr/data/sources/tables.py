@@ -117,7 +117,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
-    """With the columns of a image_list."""
+    """With the columns of an image list."""
     theirs = {name: getattr(data.columns, name, None) for name in COLUMNS}
     for name in _REQUIRED:
         if theirs[name] not in table.columns:

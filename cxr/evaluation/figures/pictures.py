@@ -18,13 +18,13 @@ _ACROSS = 3  # pairs, or images, side by side
 _SIDE = 160  # pixels of an image in a figure
 
 
-def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
-    """Image and overlay side by side; `films` (n, size, size, 1) and `saliency` (n, rows, columns) in the order of the exhibits."""
+def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
+    """Image and overlay side by side; `images` (n, size, size, 1) and `saliency` (n, rows, columns) in order of the exhibits."""
     tiles = []
-    for each, film, one in zip(exhibits, films, scaled_to_one(saliency), strict=True):
+    for each, image, one in zip(exhibits, images, scaled_to_one(saliency), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
-        tiles.append(Tile(_rgb(_small(film)), f"{each.label}\n{_tail(each.id)}"))
-        tiles.append(Tile(_overlay(_small(film), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
+        tiles.append(Tile(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
+        tiles.append(Tile(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
     title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the predicted class"
     return Drawn(
@@ -38,11 +38,11 @@ def gallery_figure(exhibits: Sequence[Exhibit], films: NDArray[np.uint8], salien
 
 
 def mean_saliency_figure(
-    classes: Sequence[str], films: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
+    classes: Sequence[str], images: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
 ) -> Drawn:
     """For each class its mean image and mean saliency: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
     tiles, strongest = [], []
-    for name, of_class, maps in zip(classes, films, saliency, strict=True):
+    for name, of_class, maps in zip(classes, images, saliency, strict=True):
         if not len(of_class):
             tiles.append(Tile(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
@@ -60,13 +60,13 @@ def mean_saliency_figure(
     )
 
 
-def failures_figure(found: Sequence[Failure], films: NDArray[np.uint8]) -> Drawn:
-    """Misclassified images in the order of their cells of the confusion matrix; `films` (n, size, size, 1)."""
+def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
+    """Misclassified images in the order of their cells of the confusion matrix; `images` (n, size, size, 1)."""
     tiles = []
-    for each, film in zip(found, films, strict=True):
+    for each, image in zip(found, images, strict=True):
         true, said = each.probabilities[each.label], each.probabilities[each.predicted]
         caption = f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}"
-        tiles.append(Tile(_rgb(_small(film)), caption))
+        tiles.append(Tile(_rgb(_small(image)), caption))
     kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
     return Drawn(
         "failures",
@@ -117,8 +117,8 @@ def _overlay(grey: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[
     return np.asarray((_rgb(grey) + colours) / 2, np.uint8)
 
 
-def _small(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(film[..., 0]).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image[..., 0]).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
 def _stretched(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 
-def film(mode: str) -> Image.Image:
+def radiograph(mode: str) -> Image.Image:
     """An image of 32 x 24 pixels, a gradient with noise; the same at every call."""
     grey = np.linspace(0, 200, 24 * 32).reshape(24, 32) + np.random.default_rng(0).integers(0, 50, (24, 32))
     deep = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}.get(mode)
@@ -18,10 +18,10 @@ def film(mode: str) -> Image.Image:
 
 
 def saved(kind: str, mode: str, frames: int = 1, **options: Any) -> bytes:
-    """The content of a file that Pillow writes of a film."""
+    """The content of a file that Pillow writes of a radiograph."""
     file = BytesIO()
-    several: dict[str, Any] = {"save_all": True, "append_images": [film(mode).rotate(90)]} if frames > 1 else {}
-    film(mode).save(file, kind, **several, **options)
+    several: dict[str, Any] = {"save_all": True, "append_images": [radiograph(mode).rotate(90)]} if frames > 1 else {}
+    radiograph(mode).save(file, kind, **several, **options)
     return file.getvalue()
 
 
