@@ -21,7 +21,7 @@ _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libra
 
 
 def main() -> NoReturn:
-    """Run what this process' arguments ask for, and exit."""
+    """Run the arguments of this process, and exit."""
     keep_going_without_output()
     prepare_memory()
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _with_names_of_today(arguments: list[str]) -> list[str]:
-    """The arguments, each old name of an option or a setting replaced and reported in a line."""
+    """The arguments with the current names of options and settings; each replaced name is reported in a line."""
     found = [renamed(argument) if "=" in argument else argument for argument in arguments]
     for old, new in zip(arguments, found, strict=True):
         if old != new:

@@ -44,10 +44,10 @@ def fair_share(at_once: int) -> int:
 
 
 class _Unbreakable(io.FileIO):
-    """A stream of the system's that takes everything: what can't be written any more is dropped."""
+    """An output stream without errors: output that can't be written is dropped."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """As if all of it had been written."""
+        """Write, and pretend success if that fails."""
         try:
             return super().write(data) or 0
         except BlockingIOError:

@@ -16,7 +16,7 @@ def slug(class_name: str) -> str:
 
 
 def part_in_full(part: str) -> str:
-    """A part of a split as people call it.
+    """The full name of a part of a split.
 
     >>> part_in_full("val"), part_in_full("test")
     ('validation', 'test')
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at what `word` was meant to be, to end a `UserError` with.
+    """A hint at the intended word, for the end of a `UserError`.
 
     >>> nearest("cosin", ["constant", "cosine", "plateau"])
     'did you mean cosine? (choose from: constant, cosine, plateau)'

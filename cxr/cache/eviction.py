@@ -21,13 +21,13 @@ SPARE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Entry:
-    """Everything that is kept under one key: a folder of shards, and what a killed writer may have left."""
+    """The entry of one cache key: a folder of shards, and possibly files of a killed writer."""
 
     folder: Path
 
     @property
     def kind(self) -> str:
-        """What its rows are."""
+        """The kind of its rows."""
         return self.folder.parent.name
 
     @cached_property
@@ -41,7 +41,7 @@ class Entry:
 
     @cached_property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         count = 0
         for index in indexes(self.folder):
             try:
@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        """On disk."""
+        """Size on disk."""
         return sum(_stat(path)[0] for path in self.folder.glob("*"))
 
     @property
@@ -62,7 +62,7 @@ class Entry:
 
 
 def entries_of(cache: Path) -> list[Entry]:
-    """What there is, least recently used first."""
+    """All entries, least recently used first."""
     found = [Entry(folder) for kind in KINDS for folder in (cache / kind).glob("*") if folder.is_dir()]
     return sorted(found, key=lambda entry: (entry.used, entry.folder))
 
@@ -80,7 +80,7 @@ def remove(entry: Entry) -> bool:
 
 
 def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
-    """Drop the least recently used shards until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
+    """Evict the least recently used shards until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
 
     Never dropped are shards to `keep`, those that this process has open, and those of folders that are being written. The
     caller holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
@@ -133,7 +133,7 @@ def _bytes_of(index: Path) -> int:
 
 
 def _stat(path: Path) -> tuple[int, float]:
-    """Bytes and time of change; nothing of a file that has just gone."""
+    """Bytes and time of change; zeros for a file that was just removed."""
     try:
         found = path.stat()
     except OSError:

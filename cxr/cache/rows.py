@@ -20,7 +20,7 @@ class FileRows:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `OSError` or `ValueError` for a file that is not such an array, whole."""
+        """Raises `OSError` or `ValueError` for a file that is not such an array, or incomplete."""
         with path.open("rb") as file:
             major, _ = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0

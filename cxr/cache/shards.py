@@ -31,7 +31,7 @@ class CacheUnusable(Exception):
 
 @dataclass(frozen=True)
 class Shard:
-    """An array (n, ...) with the ids and facts of its rows. Index and array have the same name but for the suffix."""
+    """An array (n, ...) with the ids and facts of its rows. Index and array differ in their suffix only."""
 
     index: Path
     array: FileRows
@@ -41,7 +41,7 @@ class Shard:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns the errors of the file system into `CacheUnusable`; for nothing but writing, so that no other error is."""
+    """Turn errors of the file system into `CacheUnusable`. Use it for writing only."""
     try:
         yield
     except OSError as error:
@@ -84,7 +84,7 @@ def is_in_use(index: Path) -> bool:
 
 
 def size_of(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """About how many bytes a shard takes on disk; an index has some 400 a row."""
+    """The approximate bytes of a shard on disk; its index has about 400 for each row."""
     return rows * (int(np.prod(shape)) * dtype.itemsize + 400)
 
 
@@ -120,13 +120,13 @@ def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.
 
 
 def drop_shard(index: Path) -> None:
-    """Delete a shard, the index first. Raises `OSError` where that is not allowed."""
+    """Delete a shard, the index first. Raises `OSError` if that is not allowed."""
     index.unlink(missing_ok=True)
     index.with_suffix(".npy").unlink(missing_ok=True)
 
 
 def reserve(folder: Path, count: int) -> None:
-    """Take bytes of the disk for the array that is written next, where the system can do that."""
+    """Reserve bytes on disk for the next array, if the system supports it."""
     with writing(folder), (folder / UNFINISHED).open("wb") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, count)
@@ -143,12 +143,12 @@ def write_key(folder: Path, key: Any) -> None:
 
 
 def folder_name(key: Any) -> str:
-    """The name of a key's folder, of its content alone."""
+    """The folder name of a cache key, from its content alone."""
     return hashlib.sha256(_json(key)).hexdigest()[:32]
 
 
 class _Hashing:
-    """A file to write to, hashed on the way."""
+    """A file that hashes what is written to it."""
 
     def __init__(self, file: Any, folder: Path) -> None:
         self.file, self.folder, self.digest = file, folder, hashlib.sha256()

@@ -35,7 +35,7 @@ Compute = Callable[[NDArray[np.int64]], Values]
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows from the cache, the JSON value that was kept with each, and how many had to be computed now."""
+    """Rows from the cache, the JSON value of each, and the number that was computed now."""
 
     rows: Rows
     facts: list[Any]
@@ -53,7 +53,7 @@ class Cache:
     def rows(
         self, kind: Kind, key: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
     ) -> Kept:
-        """The row of each id under a key: those that are there, and the others computed now and kept.
+        """The rows of ids under a cache key. Missing rows are computed now and kept.
 
         `key` holds, as JSON values, everything that a row depends on beside its id; `shape` and `dtype` are those of a row.
         If several processes need missing rows of a key, one computes at a time. Raises `CacheUnusable` if rows can't be
@@ -104,7 +104,7 @@ class _Wanted:
     dtype: np.dtype[Any]
 
     def shards(self, drop: Callable[[Path], None] | None = None) -> list[Shard]:
-        """Every shard that is whole and has any of the ids.
+        """Every valid shard that has any of the ids.
 
         To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
         """
@@ -120,7 +120,7 @@ class _Wanted:
         return [shard for shard in found.values() if shard is not None and not wanted.isdisjoint(shard.ids)]
 
     def missing(self, shards: list[Shard]) -> dict[str, int]:
-        """The ids that no shard has, each with the first of its places."""
+        """The ids that no shard has, each with its first position."""
         known = {name for shard in shards for name in shard.ids}
         first: dict[str, int] = {}
         for place, name in enumerate(self.ids):
@@ -143,6 +143,6 @@ class _Wanted:
 
 
 def default_folder() -> Path:
-    """Where this user's cache is: the folder in `CXR_CACHE`, or the system's place for caches."""
+    """The cache folder of this user: `CXR_CACHE`, or the system's cache folder."""
     chosen = os.environ.get("CXR_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("cxr")

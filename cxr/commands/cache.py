@@ -70,7 +70,7 @@ def _show(folder: Path, entries: list[Entry]) -> None:
 
 
 def _of(key: dict[str, Any]) -> tuple[str, ...]:
-    """What an entry holds, by column; a key may be of an older version of cxr, or damaged."""
+    """The columns of an entry; its key may be of an older version of cxr, or damaged."""
     pixels = f"{size} px" if (size := key.get("image_size", "?")) else ""  # facts do not depend on the size
     if "boundary" not in key:
         return pixels, "", "", "", ""

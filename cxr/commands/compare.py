@@ -84,7 +84,7 @@ def _latest() -> list[LoggedRun]:
 
 
 def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedRun, list[LoggedRun]]:
-    """What to compare with: the run asked for, a baseline among the runs, the baseline on their data, or the first of them."""
+    """The reference: the named run, a baseline among the runs, the baseline on their data, or the first run."""
     if reference is None:
         among = [run for run in runs if run.tags.get("cxr.role") == "baseline"]
         reference = [*among, *baselines_like(runs[0].tags), *runs][0]

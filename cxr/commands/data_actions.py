@@ -54,7 +54,7 @@ def show(config: Config, to: Path, each: int) -> None:
 
 
 def check(config: Config) -> int:
-    """Read every file and print all that is wrong. Returns 1 where anything is, else 0."""
+    """Read every file and print all problems. Return 1 if there are any, else 0."""
     progress = Progress()
     image_list = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
     pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress))
@@ -92,7 +92,7 @@ def _dataset(config: Config) -> tuple[Dataset, ImageList]:
 
 
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
-    """The manifest that is there; raises `UserError` for any other file, which is not ours to write over."""
+    """The existing manifest; raises `UserError` for any other file, which must not be overwritten."""
     if not to.exists():
         return None
     try:

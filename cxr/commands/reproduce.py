@@ -27,7 +27,7 @@ TOLERANCE = 1e-3
 
 
 def main(arguments: list[str]) -> int:
-    """Returns 0 for the same to the bit or within the tolerance, and for a dry run; 1 for different."""
+    """Return 0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ."""
     asked = _parser().parse_intermixed_args(arguments)
     store = _store_of_the_run(asked.store)
     open_store(store)
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _store_of_the_run(named: str | None) -> Store:
-    """The store to find the run in: a folder with mlflow.db, a URI, or the one that runs go to here."""
+    """The store of the run: a folder with mlflow.db, a URI, or the store of this folder."""
     if named is not None and "://" not in named:
         folder = Path(named).expanduser().resolve()
         if not (folder / "mlflow.db").is_file():

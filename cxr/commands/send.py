@@ -11,7 +11,7 @@ from cxr.tracking.store import locate_store, open_store
 
 
 def main(arguments: list[str]) -> None:
-    """Send everything that this folder's runs kept; what can't be sent stays, and raises `UserError` at the end."""
+    """Send all kept results of this folder. Raises `UserError` at the end if some could not be sent; they are kept."""
     parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
     parser.add_argument("--uri", help="the server's address, if it is another one today")
     uri = parser.parse_args(arguments).uri
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _send(outbox: Outbox, uri: str) -> str | None:
-    """Why it could not be sent; none if it was, or need not be yet."""
+    """The reason why it could not be sent; None if it was sent, or its run is not finished."""
     try:
         open_store(locate_store(TrackingConfig(uri=uri)))
     except UserError as error:

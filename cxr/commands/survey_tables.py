@@ -13,7 +13,7 @@ _MOST = 12  # rows of a table, or kinds in a line
 
 
 def print_survey(dataset: Dataset) -> None:
-    """Tables by class and by source, and a line for each thing that a reader should know."""
+    """Tables by class and by source, and lines on sizes, copies, sources and excluded images."""
     out, survey = wide_console(), survey_of(dataset.manifest)
     out.print(_table(survey.by_class, "class"))
     if len(survey.by_source):
@@ -56,7 +56,7 @@ def _kinds(counts: pd.Series) -> str:
 
 
 def _left_out(dataset: Dataset) -> list[str]:
-    """What the manifest does not have, and conflicts that it has."""
+    """Excluded images, and copies with conflicting labels."""
     kept = "Left out" if dataset.conflicts["left_out"].any() else "Kept"
     return [
         f"{what}: {in_words(count, 'image')} {why}"

@@ -59,7 +59,7 @@ def _columns() -> list[str]:
 
 
 def free_port(wanted: int) -> int:
-    """The first free port from `wanted` on; raises `UserError` where twenty in a row are taken."""
+    """The first free port from `wanted` on; raises `UserError` if twenty in a row are taken."""
     for port in range(wanted, min(wanted + 20, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

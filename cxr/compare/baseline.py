@@ -31,14 +31,14 @@ _GROUPS = (
 
 @dataclass(frozen=True)
 class AgainstBaseline:
-    """How a run differs from the baseline, or why there is nothing to compare it with."""
+    """The differences of a run from its baseline, or the reason why there is no comparison."""
 
     baseline: LoggedRun | None
     differences: list[Difference] = field(default_factory=list)
     reason: str = ""
 
     def metrics(self) -> dict[str, float]:
-        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and where it was tested the corrected p-value `_p`."""
+        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and the corrected p-value `_p` if it was tested."""
         found: dict[str, float] = {}
         for each in self.differences:
             name = f"vs_baseline/{each.metric}"
@@ -99,7 +99,7 @@ def baseline_for(config: Config, provenance: Provenance) -> tuple[Config, Proven
 
 
 def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Provenance]:
-    """What the overrides compose, with the data, split, backbone and seed of a config, and all that makes no other result."""
+    """The composed overrides, with data, split, backbone, seed and result-neutral settings of a config."""
     composed, of_preset = compose(overrides)
     preset = typed(composed)
     training = replace(
@@ -125,7 +125,7 @@ def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Provenance
 
 
 def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provenance, str]:
-    """Config and provenance with the role that they earn, and what took a baseline's away, in words; "" where nothing did.
+    """Config and provenance with their role, and the reason if a run can't be a baseline; "" otherwise.
 
     A baseline is the preset, on any data, split, backbone and seed; any other run is a candidate.
     """
@@ -141,7 +141,7 @@ def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provena
 
 
 def command_for(provenance: Provenance) -> str:
-    """What makes the baseline that a run of this provenance lacks."""
+    """The command that makes the missing baseline of a run."""
     return shlex.join(["cxr", PRESET, *_shared(provenance)])
 
 

@@ -27,13 +27,13 @@ class CrossValidation:
 
     @property
     def name(self) -> str:
-        """What the runs' names have in common."""
+        """The common part of the runs' names."""
         run = self.runs[0].run
         return re.sub(r"(^|-)(fold|source)=[^-]*", "", run.name).strip("-") or run.params["split.name"]
 
     @property
     def turns(self) -> list[str]:
-        """What tested in each run, in words."""
+        """The test part of each run, in words."""
         return [turn_of(evaluated.run) for evaluated in self.runs]
 
     @property
@@ -49,7 +49,7 @@ class CrossValidation:
 
 
 def turn_of(run: LoggedRun) -> str:
-    """What tested in a run: a fold by its number, or a source.
+    """The test part of a run: a fold by its number, or a source.
 
     >>> turn_of(LoggedRun("", "", "", 0, {}, {"split.method": "folds", "split.fold": "3"}, {}))
     'fold 3'
@@ -100,7 +100,7 @@ def spread(found: CrossValidation) -> pd.DataFrame:
 
 
 def _common(run: LoggedRun) -> tuple[object, ...]:
-    """What runs of one cross-validation agree in: all of the config but what tests, the code, and the images of all folds.
+    """What runs of one cross-validation share: the config except the test part, the code, and the images of all folds.
 
     A source that tests sets other images apart than the next, so sources are compared image by image when they are gathered.
     """
@@ -112,7 +112,7 @@ def _common(run: LoggedRun) -> tuple[object, ...]:
 
 
 def _lacking(found: dict[str, LoggedRun]) -> str:
-    """What is missing from a cross-validation, and how to make it; "" for nothing."""
+    """The missing part of a cross-validation, and how to make it; "" for nothing."""
     run = next(iter(found.values()))
     if run.params["split.method"] == "sources":
         others = "no other source has tested: cxr -m split=leave_source_out split.source=A,B,..."
@@ -132,7 +132,7 @@ def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
 
 
 def _check_same_images(runs: Sequence[EvaluatedRun]) -> None:
-    """Raise `UserError` where runs share no image, or an image of one name has other pixels in another."""
+    """Raise `UserError` if runs share no image, or an image has different pixels in another run."""
     columns = ["path", "sha256"]
     manifests = [read_csv(evaluated.run.file("data/manifest.csv"))[columns] for evaluated in runs]
     known = manifests[0].set_index("path")["sha256"]

@@ -43,12 +43,12 @@ class Comparison:
 
     @property
     def tests(self) -> int:
-        """How many p-values were corrected together."""
+        """The number of p-values that were corrected together."""
         return sum(each.p_value is not None for differences in self.differences for each in differences)
 
 
 def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
-    """What a run logged; raises `UserError` for one that did not finish or lacks its files."""
+    """The logged results of a run; raises `UserError` if it is not finished or lacks files."""
     if not run.is_finished:
         raise UserError(f"run {in_short(run)} is {how_it_stands(run)}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
@@ -59,14 +59,14 @@ def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
 
 @dataclass(frozen=True)
 class LoggedResults:
-    """What a run logged of one part of the split."""
+    """The logged results of one part of the split."""
 
     predictions: Predictions
     metrics: dict[str, float]
 
 
 def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
-    """The results of a finished run by part; raises `UserError` where they can't be read, or lack the part that evaluated it."""
+    """The results of a finished run by part; raises `UserError` if they can't be read, or lack the evaluated part."""
     try:
         document = json.loads(run.file("evaluation/metrics.json").read_text())
         if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
@@ -83,7 +83,7 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
 
 
 def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """Why two runs with these tags can't be compared, in words; none if they can."""
+    """Why two runs with these tags can't be compared, in words; None if they can."""
     for tag, reason in _WHY_NOT.items():
         if reference.get(tag) != other.get(tag):
             return f"{reason} ({tag.removeprefix('cxr.')} {reference.get(tag)} and {other.get(tag)})"
@@ -91,7 +91,7 @@ def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -
 
 
 def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun]) -> Comparison:
-    """Paired statistics of each run against the reference; raises `UserError` where one was evaluated on other images."""
+    """Paired statistics of each run against the reference; raises `UserError` if one was evaluated on other images."""
     for other in others:
         if reason := why_not_comparable(reference.run.tags, other.run.tags):
             raise UserError(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")

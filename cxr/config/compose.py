@@ -81,7 +81,7 @@ def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
 
 @dataclass(frozen=True)
 class Expansion:
-    """What the arguments of a sweep come to."""
+    """The jobs of a sweep's arguments."""
 
     jobs: list[list[str]] | None  # overrides of each job; None for a search, which chooses them one by one
     count: int
@@ -113,7 +113,7 @@ def expand(overrides: Sequence[str]) -> Expansion:
 
 
 def asked_overrides() -> list[str]:
-    """The overrides among this process' arguments; a `--config-dir` comes as the override that has the same effect."""
+    """The overrides among this process' arguments; a `--config-dir` becomes an equivalent override."""
     asked = get_args_parser().parse_args()
     places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
     return [*asked.overrides, *places]
@@ -135,7 +135,7 @@ def _provenance(composed: DictConfig, job: Any, overrides: list[str]) -> Provena
 
 @contextmanager
 def _composer() -> Iterator[ConfigLoader]:
-    """Hydra's loader: the one of the app that is running, or one for the moment."""
+    """Hydra's loader: that of the running app, or a temporary one."""
     ConfigStore.instance().store(name="schema", node=Config)
     if GlobalHydra.instance().is_initialized():
         yield GlobalHydra.instance().config_loader()
@@ -166,7 +166,7 @@ def _as_user_errors() -> Iterator[None]:
 
 
 def as_user_error(error: HydraException | OmegaConfBaseException) -> UserError:
-    """What a composition error means, in one line with the nearest right names."""
+    """The meaning of a composition error, in one line with the nearest correct names."""
     if isinstance(error, MissingConfigException):
         if error.missing_cfg_file == "hydra/sweeper/optuna":
             return UserError("a search needs Optuna, which is an extra: pip install 'hydra-optuna-sweeper>=1.3,<1.4'")

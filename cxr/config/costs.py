@@ -13,7 +13,7 @@ _MOST = 1_000_000  # far beyond any meaning, and far from what overflows
 
 
 def check_costs(costs: Mapping[str, Mapping[str, Any]], key: str) -> None:
-    """Raise `UserError` for a cost that is no number of at least 0; `key` is the setting's name."""
+    """Raise `UserError` for a cost that is not a number of at least 0; `key` is the setting's name."""
     for true, row in costs.items():
         for predicted, cost in row.items():
             if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= _MOST:

@@ -31,7 +31,7 @@ _COMPUTE = (
 
 
 def config_fingerprint(config: Config, weights_sha256: str | None = None) -> str:
-    """Hash of all settings that bear on the result, 16 hex digits; weights count by content where it is given."""
+    """Hash of all settings that bear on the result, 16 hex digits; weights count by content if their hash is given."""
     values = {key: value for key, value, _ in settings(config) if bears_on_result(key)}
     if weights_sha256:
         values["backbone.weights"] = weights_sha256
@@ -48,7 +48,7 @@ def bears_on_result(key: str) -> bool:
 
 
 def tells_apart(key: str) -> bool:
-    """Whether a setting is worth telling where runs are compared: the names of options too.
+    """Whether a comparison lists a setting: those that bear on the result, and names of options.
 
     >>> tells_apart("freeze.name"), tells_apart("tracking.uri")
     (True, False)
@@ -91,7 +91,7 @@ def library_fingerprint() -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The version of each library that computes and that is here, by name."""
+    """The version of each installed library that computes, by name."""
     found = {}
     for name in _COMPUTE:
         with suppress(PackageNotFoundError):

@@ -40,5 +40,5 @@ def option_groups() -> dict[str, list[str]]:
 
 
 def usage() -> str:
-    """What `cxr --help` prints; Hydra's own image_list of the same options takes more than a second."""
+    """What `cxr --help` prints; Hydra's own listing of the same options takes more than a second."""
     return _USAGE.format(options="\n".join(f"  {group}: {', '.join(options)}" for group, options in option_groups().items()))

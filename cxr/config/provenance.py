@@ -17,7 +17,7 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a config came about, for the record."""
+    """The provenance of a config."""
 
     choices: dict[str, str]  # group: option
     overrides: tuple[str, ...]
@@ -27,5 +27,5 @@ class Provenance:
 
     @property
     def at_once(self) -> int:
-        """How many runs share this machine's cores."""
+        """Number of runs that share the cores of this machine."""
         return self.job.at_once if self.job else 1

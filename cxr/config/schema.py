@@ -39,7 +39,7 @@ class PhantomConfig:
 
 @dataclass
 class ColumnsConfig:
-    """What the columns of `data.manifest` are called; all but path and label may be missing, or none to leave them unread."""
+    """The names of the columns of `data.manifest`. All but path and label may be missing, or None to ignore them."""
 
     path: str = "path"
     label: str = "label"
@@ -51,7 +51,7 @@ class ColumnsConfig:
 
 @dataclass
 class DataConfig:
-    """Where the images come from; `classes` none means every class folder found.
+    """The source of the images; `classes` None means all classes.
 
     `merge` names classes made of others. Copies of one image with different labels are left out, kept, or stop the run.
     """
@@ -108,7 +108,7 @@ class FreezeConfig:
 
 @dataclass
 class AugmentConfig:
-    """How far a training image may be moved; every value is the largest change to either side."""
+    """The strength of augmentation; every value is the largest change in either direction."""
 
     name: str = "none"
     rotation_degrees: float = number(0.0, 0, 45)
@@ -152,7 +152,7 @@ class OptimizerConfig:
 
 @dataclass
 class TrainingConfig:
-    """How long and how exactly; `epochs` counts the head's warm-up epochs too."""
+    """The training; `epochs` includes the warm-up epochs of the head."""
 
     name: str = "standard"
     epochs: int = number(8, 1, 10_000)
@@ -201,7 +201,7 @@ class EvaluationConfig:
 
 @dataclass
 class ObjectiveConfig:
-    """The validation metric that orders the jobs of a sweep, and that a search makes better."""
+    """The validation metric that orders the jobs of a sweep, and that a search optimises."""
 
     name: str = "macro_auc"
     metric: str = "val/auc_macro_ovr"
@@ -217,7 +217,7 @@ class BaselineConfig:
 
 @dataclass
 class TrackingConfig:
-    """Which MLflow store keeps the run, and under what names."""
+    """The MLflow store of a run, and the names of the run."""
 
     name: str = "local"
     uri: str | None = None
@@ -228,7 +228,7 @@ class TrackingConfig:
 
 @dataclass
 class Config:
-    """One experiment, whole."""
+    """The config of one experiment."""
 
     data: DataConfig = field(default_factory=DataConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

@@ -14,7 +14,7 @@ IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 
 def check(config: Config) -> None:
-    """Raise `UserError` for the first value out of its range, or at odds with another."""
+    """Raise `UserError` for the first value that is out of its range, or in conflict with another."""
     for key, value, item in settings(config):
         check_value(key, value, item)
     _check_data(config.data)

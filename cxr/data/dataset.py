@@ -70,7 +70,7 @@ def read_dataset(
     manifest: pd.DataFrame | None = None,
     split: bool = True,
 ) -> Dataset:
-    """Decode every image once, group copies and split them; without `split` all of them test.
+    """Decode every image once, group copies and split them; without `split` all are the test part.
 
     Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for an image that differs from its manifest, and for
     copies with different labels if `data.on_conflict=stop`. With a logged `manifest` each image keeps its part of the split.
@@ -98,7 +98,7 @@ def read_listed(
 
 
 def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: bool = True) -> Dataset:
-    """Images that were read, grouped and split, or all testing. Raises `UserError` as `read_dataset` does, but for bad images."""
+    """Group and split images that were read. Raises `UserError` as `read_dataset` does, except for bad images."""
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     if changed := altered(image_list, annotated.images):
         raise UserError(_altered_in_words(changed, config))

@@ -32,7 +32,7 @@ class ImageList:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Of all images."""
+        """The paths of all images."""
         return tuple(self.images["path"])
 
     def class_counts(self) -> dict[str, int]:
@@ -50,7 +50,7 @@ _UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> ImageList:
-    """A image_list of rows in any order; columns that are missing are not known."""
+    """An image list of rows in any order; missing columns are unknown."""
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
@@ -106,7 +106,7 @@ def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
 
 
 def spelling(name: str, data: DataConfig, found: Sequence[str]) -> str | None:
-    """How a class is called among those that the data has: case, spaces and punctuation do not matter, and aliases count."""
+    """The spelling of a class in the data: case, spaces and punctuation do not matter, and aliases count."""
     by_name = {_loose(each): each for each in found}
     known = (name, *data.aliases.get(name, []))
     return next((by_name[_loose(alias)] for alias in known if _loose(alias) in by_name), None)

@@ -53,7 +53,7 @@ def data_fingerprint(manifest: pd.DataFrame) -> str:
 
 
 def split_fingerprint(manifest: pd.DataFrame) -> str:
-    """Hash of paths, labels, pixels and parts, 16 hex digits: equal for two runs with the same images on the same sides."""
+    """Hash of paths, labels, pixels and parts, 16 hex digits: equal for two runs with the same images in the same parts."""
     return _fingerprint(manifest, ["path", "label", "sha256", "split"])
 
 

@@ -34,7 +34,7 @@ def part_names(split: SplitConfig) -> tuple[Part, ...]:
 
 
 def check_split(image_list: ImageList, split: SplitConfig) -> None:
-    """Raise `UserError` where these images can't be split like this, before any of them is read."""
+    """Raise `UserError` if these images can't be split in this way, before any image is read."""
     given, sources = image_list.images["split"] != "", sorted(set(image_list.images["source"]) - {""})
     if split.method == "column" and not given.all():
         raise UserError(
@@ -75,7 +75,7 @@ def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitCon
 
 
 def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
-    """Give each image a part, (n,), or "" where it may have none; images of one group always share one.
+    """Give each image a part, (n,), or "" for excluded images; images of one group share a part.
 
     `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
     A group counts for the class of most of its images. Raises `UserError` for a part that is none.

@@ -28,7 +28,7 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Bin:
-    """Images of about the same probability: their mean probability, and the share of them that it came true for."""
+    """Images of about the same probability: their mean probability, and the share of them with that class."""
 
     probability: float
     share: Estimate

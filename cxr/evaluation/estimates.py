@@ -55,7 +55,7 @@ def ends_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
 
 
 def values_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
-    """The values that there are, each finite."""
+    """All values, each finite."""
     return {name: each.value for name, each in estimates.items() if each.value is not None}
 
 
@@ -78,7 +78,7 @@ def proportion(count: int, of: int, why_not: str) -> Estimate:
 
 @lru_cache(maxsize=4096)  # scipy works out a p-value each time
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927); (0, 1) where there were no trials."""
+    """Score interval of a proportion (Wilson 1927); (0, 1) without trials."""
     if trials == 0:
         return 0.0, 1.0
     interval = binomtest(int(successes), int(trials)).proportion_ci(CONFIDENCE, method="wilson")
@@ -124,7 +124,7 @@ def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> tupl
 
 @dataclass(frozen=True)
 class Scale:
-    """Where a statistic's sampling distribution is about symmetric: a transform, its inverse and its slope."""
+    """A scale on which a statistic is about symmetric: a transform, its inverse and its slope."""
 
     there: Callable[[float], float]
     back: Callable[[float], float]

@@ -24,7 +24,7 @@ from cxr.text import slug
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What predictions of one part amount to.
+    """The metrics of one part.
 
     `estimates` by name; `confusion` (classes, classes) counts images by true class (row) and predicted class (column).
     """
@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def undefined(self) -> dict[str, str]:
-        """Why the others have no value."""
+        """The reason for each metric without a value."""
         return {name: each.why_not for name, each in self.estimates.items() if each.value is None}
 
 

@@ -98,7 +98,7 @@ def threshold_for_specificity(scores: NDArray[np.float64], positive: NDArray[np.
 
 
 def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDArray[np.int64]:
-    """The class that a rule gives each image, (n,); what a threshold does not call positive is the most probable of the others."""
+    """The class that a rule gives each image, (n,); below a threshold it is the most probable other class."""
     if rule.threshold is not None:
         others = predictions.probabilities.copy()
         others[:, positive_class] = -1

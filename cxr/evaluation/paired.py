@@ -36,14 +36,14 @@ class Difference:
 
     @property
     def p_in_words(self) -> str:
-        """The corrected p-value as tables show it; empty where nothing was tested."""
+        """The corrected p-value as tables show it; empty if it was not tested."""
         return "" if self.adjusted is None else "<0.001" if self.adjusted < 0.001 else f"{self.adjusted:.3f}"
 
 
 def paired_differences(
     reference: Predictions, other: Predictions, groups: Sequence[str] | None = None, seed: int = 0
 ) -> list[Difference]:
-    """Compare two models' predictions of the same images; raises `ValueError` where the images or labels differ.
+    """Compare two models' predictions of the same images; raises `ValueError` if the images or labels differ.
 
     Metrics are those of the metric table that are compared; those without a value are left out. Intervals are percentiles of a
     bootstrap that draws whole `groups` of images (patients; images if none are given), the same draws for both models (Efron and
@@ -115,7 +115,7 @@ def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Differen
 
 
 def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
-    """Images that one gets right and the other wrong.
+    """Images that only one model classifies correctly.
 
     Columns: id, label, right (reference or other), the predictions of both, and their probabilities of the true class.
     """

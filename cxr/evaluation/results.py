@@ -37,7 +37,7 @@ def results_of(evidence: Evidence, found: Assessment, specificity: float) -> lis
 
 
 def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str, float]:
-    """Every number by the name that a store keeps it under: PART/NAME."""
+    """Every number by its name in the store: PART/NAME."""
     finals = {f"{each.part}/{name}": value for each in results for name, value in each.evaluation.logged.items()}
     return finals | {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
 

@@ -32,14 +32,14 @@ def code_version() -> CodeVersion:
 
 
 def code_tags() -> dict[str, str | None]:
-    """The tags that name the code; none for what is unknown."""
+    """The tags that name the code; None for unknown ones."""
     code = code_version()
     return {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
 
 
 @cache
 def uncommitted_changes() -> str:
-    """How the code that runs differs from its commit, as a diff that `git apply` takes; untracked files of the code included.
+    """The difference of the running code from its commit, as a diff for `git apply`, with untracked files of the code.
 
     Only the project's own folders are included, no other files of the checkout.
     """

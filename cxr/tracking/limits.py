@@ -13,7 +13,7 @@ _WRAPPED = len("vs_baseline/") + len("_lo")  # what is put around a metric's nam
 
 
 def check_metric_names(names: Iterable[str]) -> None:
-    """Raise `UserError` where a metric of this name, in any part and with its interval, would be longer than a store can hold."""
+    """Raise `UserError` if the name of a metric, with part and interval, is too long for a store."""
     longest = max(names, key=len)
     if len(longest) + _WRAPPED > MOST_IN_NAME:
         raise UserError(
@@ -30,7 +30,7 @@ def check_names(experiment: str, run_name: str | None) -> None:
 
 
 def shortened(values: Mapping[str, str], most: int) -> dict[str, str]:
-    """The same with values cut to what a store holds, and marked as cut; config/config.yaml has them whole.
+    """The params with values shortened to the store's limit, and marked; config/config.yaml has the full values.
 
     >>> shortened({"data.classes": "abcdefgh"}, 6)
     {'data.classes': 'abc...'}

@@ -24,7 +24,7 @@ Item = dict[str, Any]
 
 
 def metrics_item(values: Mapping[str, float], step: int) -> Item:
-    """Numbers at a step, with the time they came about."""
+    """Metrics at a step, with their time."""
     return {"kind": "metrics", "values": dict(values), "step": step, "milliseconds": int(time.time() * 1000)}
 
 
@@ -82,7 +82,7 @@ def send(run_id: str, item: Item) -> None:
 
 
 def _batches(items: list[Any], most: int) -> Iterator[list[Any]]:
-    """As many at once as MLflow takes in one request."""
+    """Batches of the size that MLflow takes in one request."""
     for start in range(0, len(items), most):
         yield items[start : start + most]
 
@@ -139,7 +139,7 @@ def is_lost_connection(error: Exception) -> bool:
 
 @dataclass
 class Outbox:
-    """What one run could not send, in order."""
+    """The unsent items of one run, in order."""
 
     folder: Path
     uri: str
@@ -148,11 +148,11 @@ class Outbox:
 
     @classmethod
     def of(cls, store: Store, run_id: str, name: str) -> "Outbox | None":
-        """That of a run in a store whose connection may be lost; None if the store is a file on this machine."""
+        """The outbox of a run in a store whose connection may be lost; None if the store is a file on this machine."""
         return cls(PLACE / run_id, store.uri, run_id, name) if store.is_remote else None
 
     def keep(self, item: Item) -> None:
-        """Write an item down; files that it names are copied."""
+        """Keep an item on disk, with copies of its files."""
         self.folder.mkdir(parents=True, exist_ok=True)
         copy = self.folder / f"files-{len(list(self.folder.glob('files-*')))}"
         if item["kind"] == "folder":
@@ -168,7 +168,7 @@ class Outbox:
             file.write(json.dumps(item) + "\n")
 
     def deliver(self) -> None:
-        """Send everything, oldest first, then remove the folder; raises what MLflow raises, and then keeps what was not sent.
+        """Send everything, oldest first, then remove the folder; raises MLflow's errors, and keeps unsent items.
 
         An item may be sent twice, if the server took it without an answer: metrics keep their time, and
         everything else has a name.
@@ -187,7 +187,7 @@ class Outbox:
         shutil.rmtree(self.folder)
 
     def _lines(self) -> list[str]:
-        """The items that were written whole."""
+        """The complete items."""
         path = self.folder / "items.jsonl"
         text = path.read_text() if path.exists() else ""
         return text[: text.rfind("\n") + 1].splitlines()

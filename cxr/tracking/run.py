@@ -30,7 +30,7 @@ FAILURE = "cxr.failure"  # why a run did not end well
 
 @dataclass
 class Run:
-    """A run that is open. Each method writes at once; where a server is lost, to disk, for `cxr send`."""
+    """A run that is open. Each method writes at once; if a server is lost, to disk, for `cxr send`."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class Run:
         self.say(metrics_item(values, step))
 
     def log_epochs(self, epochs: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Numbers of epochs that an earlier process trained, where it did not get to log them."""
+        """Metrics of epochs that an earlier process trained and may not have logged."""
         from mlflow import MlflowClient
 
         known = set()
@@ -67,7 +67,7 @@ class Run:
             self.say(tags_item(shortened(known, MOST_IN_TAG)))
 
     def reached(self, stage: str) -> None:
-        """Mark how far the run has come: all that belongs to this stage is in the store."""
+        """Record a stage: everything of this stage is in the store."""
         self.set_tags({TAG: stage})
 
     def show_table(self, name: str) -> None:
@@ -75,7 +75,7 @@ class Run:
         self.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"}])})
 
     def log_params(self, params: Mapping[str, str], known: Collection[str] = ()) -> None:
-        """The config's scalars, but for those that are `known`: a store takes each once, and no result rests on what differs."""
+        """The config's scalars, without those that are `known`: a store takes each param once."""
         if new := {name: value for name, value in params.items() if name not in known}:
             self.say(params_item(shortened(new, MOST_IN_PARAM)))
 
@@ -109,7 +109,7 @@ class Run:
         return None
 
     def lose(self) -> None:
-        """The store can't be reached: from here on everything goes to disk."""
+        """The store can't be reached: keep all further items on disk."""
         assert self.outbox is not None
         self.lost = True
         print(f"cxr: {self.outbox.uri} is lost: the run continues, and keeps its results in {self.outbox.folder}", file=sys.stderr)

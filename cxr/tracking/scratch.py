@@ -16,7 +16,7 @@ PLACE = FOLDER / "scratch"
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder on the store's own disk, which libraries use for their temporary files too: the system's may be full.
+    """A new folder on the disk of the store, also for temporary files of libraries: the system's folder may be full.
 
     What processes that are gone have left is removed first.
     """
@@ -36,7 +36,7 @@ def scratch() -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """A folder whose lock is free has lost its process: who makes one holds the lock before there is a folder."""
+    """Remove folders whose lock is free: their process has ended. A process takes the lock before it makes its folder."""
     for folder in sorted(path for path in PLACE.iterdir() if path.is_dir()):
         try:
             with FileLock(folder.with_suffix(".lock")).acquire(timeout=0):

@@ -18,7 +18,7 @@ _ID = re.compile(r"[0-9a-f]{4,32}")
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What the store knows of a run."""
+    """A run in the store."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class LoggedRun:
         return self.id[:8]
 
     def file(self, name: str) -> Path:
-        """A local copy of an artifact, or the artifact itself where it is on this disk; raises `UserError` if it does not exist.
+        """A local copy of an artifact, or the artifact itself if it is on this disk; raises `UserError` if it does not exist.
 
         A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
         are meant.
@@ -73,7 +73,7 @@ class LoggedRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether everything that belongs to it was written."""
+        """Whether all its results were written."""
         return is_finished(self.status, self.tags, self.metrics)
 
     @property
@@ -89,7 +89,7 @@ def finished_runs(tags: Mapping[str, str], experiment: str | None = None) -> lis
 
 
 def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]:
-    """Runs that an MLflow filter lets through, latest first; raises `UserError` for a filter that MLflow can't read."""
+    """Runs that match an MLflow filter, latest first; raises `UserError` for a filter that MLflow can't read."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -129,7 +129,7 @@ def find_run(reference: str, store: Store) -> LoggedRun:
 
 
 def find_runs(references: Sequence[str], wanted: str | None, store: Store) -> list[LoggedRun]:
-    """The runs named, then those that the filter lets through, each once."""
+    """The named runs, then those that match the filter, each once."""
     found = [find_run(reference, store) for reference in references]
     if wanted is not None:
         found += filtered_runs(wanted)
@@ -145,7 +145,7 @@ def runs_by_id(ids: Sequence[str]) -> dict[str, LoggedRun]:
 
 
 def join_sweep(run: LoggedRun, sweep_id: str) -> None:
-    """Note on a finished run that another sweep has it too."""
+    """Tag a finished run as part of another sweep too."""
     import mlflow
 
     sweeps = run.tags.get("cxr.sweep_id", "").split()

@@ -20,7 +20,7 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow tracking URI; `folder` is where a local store lives, none for a server or database of the user's own."""
+    """An MLflow tracking URI; `folder` is that of a local store, None for a server or another database."""
 
     uri: str
     folder: Path | None
@@ -48,7 +48,7 @@ def locate_store(tracking: TrackingConfig) -> Store:
 
 
 def address_of(database: Path) -> str:
-    """The URI of an sqlite file; characters that mean something in a URI are quoted.
+    """The URI of an sqlite file; special characters are quoted.
 
     MLflow makes the folder that it reads from a URI that begins with sqlite:///, and does not undo the quoting there; so an
     address with quotes names the driver too.
@@ -61,7 +61,7 @@ def address_of(database: Path) -> str:
 
 
 def folder_of(uri: str) -> Path | None:
-    """The folder of the sqlite file at an address; none for a server.
+    """The folder of the sqlite file at an address; None for a server.
 
     >>> folder_of("sqlite+pysqlite:////why%3F/mlflow.db?timeout=60")
     PosixPath('/why?')
@@ -72,7 +72,7 @@ def folder_of(uri: str) -> Path | None:
 
 
 def check_store(store: Store) -> None:
-    """Raise `UserError` where runs can't be written to the store; takes no time and needs no mlflow."""
+    """Raise `UserError` if runs can't be written to the store; takes no time and needs no mlflow."""
     check_folder(FOLDER.resolve())  # also with a server: it holds unfinished runs and unsent results
     if store.folder is not None:
         check_database(store.folder / "mlflow.db", writing=True)

@@ -33,15 +33,15 @@ class Unfinished:
 
     @property
     def checkpoint(self) -> Path:
-        """Where training keeps its state."""
+        """The file of the checkpoint."""
         return self.folder / "state.npz"
 
     def belongs_to(self, run_id: str) -> None:
-        """Remember which run in the store this is."""
+        """Record the id of the run in the store."""
         (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
 
     def earlier_run(self) -> LoggedRun | None:
-        """The run of an earlier attempt, if it is in the store that is open, not deleted, and not finished after all."""
+        """The run of an earlier attempt, if it is in the open store, not deleted, and not finished."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -53,7 +53,7 @@ class Unfinished:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether another attempt would find an epoch that is trained, here or in the store."""
+        """Whether another attempt can resume from a trained epoch, here or in the store."""
         return self.checkpoint.exists() or self._in_store.exists()
 
     def training_is_in_store(self) -> None:
@@ -66,7 +66,7 @@ class Unfinished:
         return self.folder / "trained"
 
     def let_go(self) -> None:
-        """Keep the folder for another attempt, and stop holding it."""
+        """Keep the folder for another attempt, and release it."""
         self._lock.release()
 
     def remove(self) -> None:
@@ -101,7 +101,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
 
 
 def close_cut_off_runs(store: Store) -> list[str]:
-    """Give every run whose process is gone the status that it earned; returns the ids of those that were cut off.
+    """Set the status of every run whose process is gone. Return the ids of interrupted runs.
 
     Those are RUNNING for ever, or FINISHED by MLflow's own hook, and not marked as finished. In a store of this folder they are
     all runs with no living process; in a server's, those that were started from here. The store has to be open.

@@ -27,7 +27,7 @@ _DRIVERS = {
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `UserError` where nothing can be written to this folder `mlruns`, or its disk is full."""
+    """Raise `UserError` if the folder `mlruns` can't be written to, or its disk is full."""
     for place in (folder, folder / "artifacts"):
         if place.exists() and not place.is_dir():
             raise UserError(f"{place} is a file, and runs need a folder of this name: move it away, or work in another folder")
@@ -41,7 +41,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_database(file: Path, writing: bool) -> None:
-    """Raise `UserError` for an sqlite file that is damaged, held by another program or, for writing, may not be written to."""
+    """Raise `UserError` for an sqlite file that is damaged, locked by another program or, for writing, read-only."""
     if not file.exists():
         return
     if not file.is_file():
@@ -57,7 +57,7 @@ def check_database(file: Path, writing: bool) -> None:
 
 
 def check_address(uri: str) -> None:
-    """Raise `UserError` for the address of a server or database that does not answer, or whose driver is not here."""
+    """Raise `UserError` for the address of a server or database that does not answer, or whose driver is not installed."""
     scheme = urlsplit(uri).scheme
     database, _, driver = scheme.partition("+")
     if scheme in ("http", "https"):

@@ -21,7 +21,7 @@ Arrays = list[NDArray[Any]]
 
 @dataclass(frozen=True)
 class State:
-    """Everything that the epochs to come depend on, beside config and data.
+    """Everything that later epochs depend on, beside config and data.
 
     `current` are the values of `moving_variables`, `optimizer` those of `optimizer_variables`, and `best` the weights of the
     phase's epoch of lowest validation loss, as `trained_weights` lists them.
@@ -34,7 +34,7 @@ class State:
 
 
 def moving_variables(network: Network) -> list[keras.Variable]:
-    """All that training may change in the network: weights of layers that are not frozen, and the state of dropout."""
+    """All variables that training may change: weights of layers that are not frozen, and the state of dropout."""
     return [variable for layer in network.trainee.layers if layer.trainable for variable in layer.variables]
 
 
@@ -49,7 +49,7 @@ def values_of(variables: Sequence[keras.Variable]) -> Arrays:
 
 
 def assign(variables: Sequence[keras.Variable], values: Arrays) -> None:
-    """Put the values back; raises `ValueError` where their number or a shape differs."""
+    """Assign the values; raises `ValueError` if their number or a shape differs."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
@@ -60,13 +60,13 @@ def capture(network: Network, optimizer: keras.optimizers.Optimizer, history: Hi
 
 
 def restore(network: Network, optimizer: keras.optimizers.Optimizer, state: State) -> None:
-    """Bring a network and an optimizer that were made for the same phase to `state`."""
+    """Set a network and an optimizer of the same phase to `state`."""
     assign(moving_variables(network), state.current)
     assign(optimizer_variables(optimizer), state.optimizer)
 
 
 def save(state: State, path: Path) -> None:
-    """Write the state so that a reader finds the old one or the new one, never half of it."""
+    """Write the state atomically: a reader finds the old or the new state."""
     arrays = {
         f"{name}_{index:04d}": array
         for name in ("current", "optimizer", "best")

@@ -49,7 +49,7 @@ def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> En
 
 
 def _constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
-    """The frozen part as one TensorFlow function with its weights inside, which both libraries run faster than Keras does."""
+    """The frozen part as one TensorFlow function with constant weights, which both libraries run faster than Keras does."""
     size = frozen.input.shape[1]
 
     def forward(grey: tf.Tensor) -> tf.Tensor:

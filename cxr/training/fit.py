@@ -61,7 +61,7 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training went, and the trained network as a function from rows of the data to probabilities (rows, classes)."""
+    """The history of a training, and the trained network as a function from rows of the data to probabilities (rows, classes)."""
 
     history: History
     frozen: FrozenWork
@@ -118,7 +118,7 @@ def fit(
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of an epoch, from 0 over all phases: the same for the same seed, however the run got there."""
+    """The order of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
     return np.random.Generator(np.random.Philox([seed, epoch])).permutation(rows)
 
 
@@ -150,7 +150,7 @@ class _Course:
         return patience is not None and epochs_since_best(self.history.losses_of(self.phase.name)) >= patience
 
     def end_epoch(self, trained: Score, validated: Score, rate: float) -> None:
-        """Note what the epoch came to; raises `TrainingDiverged` where a loss is no number."""
+        """Record an epoch; raises `TrainingDiverged` if a loss is not finite."""
         number = len(self.history.epochs) + 1
         if not (isfinite(trained.loss) and isfinite(validated.loss)):
             raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")

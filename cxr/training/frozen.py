@@ -46,7 +46,7 @@ class FrozenPart:
         }
 
     def cache_key(self, view: int | None) -> dict[str, Any]:
-        """All that an image's activations depend on, beside its pixels: nothing else may change them."""
+        """The cache key: everything that activations depend on, beside the pixels of the image."""
         augment = None
         if view is not None:
             drawn = cache_key_of(self.viewer.augment)
@@ -54,7 +54,7 @@ class FrozenPart:
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
-        """Activations of the given rows under a view, in order, in pieces (k, ...)."""
+        """Activations of the given rows under a view, in order, in chunks (k, ...)."""
         left = len(rows)
         for found in self._engine(self._batches(rows, view)):
             yield found[: min(left, len(found))]

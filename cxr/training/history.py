@@ -8,7 +8,7 @@ from cxr.text import in_words
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; `number` counts from 1 over all phases."""
+    """The metrics of one epoch; `number` counts from 1 over all phases."""
 
     number: int
     phase: str
@@ -29,7 +29,7 @@ class History:
 
 @dataclass
 class FrozenWork:
-    """How many activations a run had to compute, and how many it found in the cache."""
+    """Numbers of activations that a run computed, and that it found in the cache."""
 
     computed: int = 0
     found: int = 0
@@ -45,12 +45,12 @@ class Verified:
 
     @property
     def agreed(self) -> bool:
-        """Whether the difference is one of rounding."""
+        """Whether rounding explains the difference."""
         return self.largest <= self.tolerance  # false for what is no number
 
     @property
     def in_words(self) -> str:
-        """What was found."""
+        """The result in words."""
         said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
         return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
 

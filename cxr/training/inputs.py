@@ -22,7 +22,7 @@ Update = Callable[[int, int], None]
 
 
 class Inputs(Protocol):
-    """Arrays for a network, or its upper part, by row of the data and view."""
+    """Arrays for a network, or its trainable part, by row of the data and view."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -33,14 +33,14 @@ class Inputs(Protocol):
         """Of the values."""
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Do, before any of these rows is taken, what is better done for all of them at once."""
+        """Prepare rows that will be taken, all at once."""
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """Inputs of the given rows, (len(rows), *shape)."""
 
 
 class Images:
-    """Whole images, for a network that is not partition: grey levels (size, size, 1) float32."""
+    """Whole images, for a network without partition: grey levels (size, size, 1) float32."""
 
     dtype = "float32"
 
@@ -88,7 +88,7 @@ class Activations:
         return self.frozen.dtype
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Find or compute the activations of all rows; of views of training images only the latest stays at hand."""
+        """Find or compute the activations of all rows; of views of training images only the latest stays in memory."""
         ready = self._ready.get(view)
         if ready is not None and (ready.places[rows] >= 0).all():
             return
@@ -105,7 +105,7 @@ class Activations:
             self._ready[view] = _Ready(found, places)
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
-        """Activations that were prepared, or that are computed now because they could not be kept."""
+        """Prepared activations, or activations computed now if they could not be kept."""
         if view in self._ready:
             ready = self._ready[view]
             try:

@@ -8,7 +8,7 @@ from cxr.model.freeze import HEAD
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs with the same layers trainable."""
+    """Epochs with the same trainable layers."""
 
     name: str  # as figures and printed lines call it
     trainable_from: str

@@ -36,7 +36,7 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
 
 
 def compute() -> dict[str, Any]:
-    """What TensorFlow computes with in this process: threads, and GPUs by name. It has to be prepared."""
+    """The threads and GPUs of TensorFlow in this process. It has to be prepared."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")

@@ -22,7 +22,7 @@ Loss = Callable[[Any, Any], Any]  # one-hot targets and logits, both (n, classes
 
 @dataclass(frozen=True)
 class Score:
-    """Mean loss and accuracy over images, as each was when its batch was reached."""
+    """Mean loss and accuracy over images, each at the time of its batch."""
 
     loss: float
     accuracy: float
@@ -59,7 +59,7 @@ class Steps:
             return loss(target, logits), logits
 
         def counted(step: Step) -> Step:
-            """The sum of losses and the number of images that are right, of one batch."""
+            """The sum of losses and the number of correct images of one batch."""
 
             def count(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 losses, logits = step(batch, target)
@@ -74,7 +74,7 @@ class Steps:
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
-        """One epoch: an update for each `batch_size` rows, in their order."""
+        """Train one epoch: one update for each `batch_size` rows, in order."""
         return self._run(self._train, rows, view, batch_size, on_progress)
 
     def evaluate(self, rows: NDArray[np.int64], batch_size: int) -> Score:
@@ -105,7 +105,7 @@ class Steps:
     def _chunks(
         self, rows: NDArray[np.int64], view: int | None, batch_size: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """Rows and their inputs, whole batches at a time, the next ones gathered while the last are used."""
+        """Rows and their inputs, whole batches at a time, read ahead by one chunk."""
         self.inputs.prepare(rows, view)
         row_bytes = int(np.prod(self.inputs.shape)) * np.dtype(self.inputs.dtype).itemsize
         count = max(1, _BYTES_AT_ONCE // (row_bytes * batch_size)) * batch_size
@@ -137,7 +137,7 @@ def _over_vectors(step: Step, *signature: tf.TensorSpec) -> Totals:
 
 
 def _over_arrays(step: Step, *signature: tf.TensorSpec) -> Totals:
-    """A call for each batch: inside a loop of TensorFlow's own, convolutions were measured to be a third slower."""
+    """A call for each batch: inside a TensorFlow loop, convolutions were a third slower."""
     compiled = _compiled(step, *signature)
 
     def totals(inputs: NDArray[Any], targets: NDArray[np.float32], size: int) -> tuple[float, float]:

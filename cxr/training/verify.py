@@ -21,7 +21,7 @@ ByPart = dict[Part, NDArray[np.float64]]  # part of the split: probabilities (ro
 def verify(
     model: Path, images: Rows, rows: Mapping[Part, NDArray[np.int64]], predicted: ByPart, config: Config
 ) -> tuple[ByPart, Verified]:
-    """Ask the saved model for `evaluation.verified_images` of the held-out images, given by their rows, spread evenly.
+    """Predict `evaluation.verified_images` of the held-out rows, spread evenly, with the saved model.
 
     Returns the predictions if they agree, else the saved model's predictions of every image.
     """

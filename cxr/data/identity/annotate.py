@@ -18,7 +18,7 @@ _FILES_OF_ONE = 20  # DICOM files that one patient may have
 
 @dataclass(frozen=True)
 class Annotated:
-    """Images that were read, row by row as `pixels` has them, with all that is known of them; and copies that disagree.
+    """Images that were read, in the order of `pixels`, with their manifest columns; and copies with conflicting labels.
 
     `images` has `COLUMNS`, the split as the user gives it, and further columns of the image list.
     `conflicts` has those rows whose copies or near copies have another label, with a column `copies` that names the set.

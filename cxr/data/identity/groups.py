@@ -24,7 +24,7 @@ def copies(sha256: Sequence[str], perceptual: PerceptualHashes) -> NDArray[np.in
 
 
 def near_copies(perceptual: PerceptualHashes) -> NDArray[np.int64]:
-    """Pairs of images that look the same, (pairs, 2): hashes of a part of each differ in one bit at most, and its outlines agree.
+    """Pairs of near copies, (pairs, 2): hashes of a part of each differ in one bit at most, and its outlines agree.
 
     A looser threshold is not offered: at 5 bits, images of different patients of the radiography database are joined. Hashes
     are sorted and looked up, so the cost does not grow with the number of pairs.
@@ -68,7 +68,7 @@ def _alike(chosen: NDArray[np.int64], outlines: NDArray[np.int8]) -> NDArray[np.
 
 
 def joined(sha256: pd.Series, same_image: NDArray[np.int64], *patients: pd.Series) -> pd.Series:
-    """The group of each image: the smallest pixel hash among all that it shares a set of copies with, or any name of a patient."""
+    """The group of each image: the smallest pixel hash of all images that share copies or a patient with it."""
     pairs = np.concatenate([same(map(str, same_image)), *(same(names) for names in patients)])
     return sha256.groupby(_components(pairs, len(sha256))).transform("min")
 

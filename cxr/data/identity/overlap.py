@@ -29,7 +29,7 @@ def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _near(phash: str) -> list[str]:
-    """A hash and all that differ from it in one bit; nothing for one that is not known."""
+    """A hash and all that differ from it in one bit; nothing for an unknown one."""
     if not phash:
         return []
     value = int(phash, 16)

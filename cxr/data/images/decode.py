@@ -48,7 +48,7 @@ def decode_image(content: bytes) -> Grey:
 
 @contextmanager
 def _told_by_pillow() -> Iterator[None]:
-    """Raise what Pillow's readers raise on damaged files, which is nearly anything, as `UnreadableImage` in one line."""
+    """Raise any error of Pillow's readers as `UnreadableImage` in one line."""
     try:
         yield
     except (UnreadableImage, MemoryError):
@@ -62,7 +62,7 @@ def _told_by_pillow() -> Iterator[None]:
 
 
 def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `UnreadableImage` for values that are no grey levels.
+    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `UnreadableImage` for other values.
 
     >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
     array([[  0, 128, 255]], dtype=uint8)

@@ -18,7 +18,7 @@ _OF_THE_FILE = {
 
 
 def read_file(path: str) -> bytes:
-    """The content of a regular file; raises `OSError` in words for anything else, and for a file that is too large.
+    """The content of a regular file; raises `OSError` with a reason for anything else, and for a file that is too large.
 
     Raises `UserError` if reading fails for another reason, such as a network drive that is gone.
     """
@@ -34,7 +34,7 @@ def read_file(path: str) -> bytes:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for a writer, should the name be a pipe's by now."""
+    """Open without waiting for a writer, in case the name is now a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -68,7 +68,7 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file by its path, and the sha256 in hex that its content had when it was looked at."""
+    """A file by its path, and the sha256 of its content in hex."""
 
     file: str
     sha256: str
@@ -86,7 +86,7 @@ def contents_of(files: Sequence[str]) -> list[Content | OSError]:
 
 
 def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[ImageFacts | str]]:
-    """What `decode` makes of each: (n, size, size, 1), or (n, 0) with no size, and n facts.
+    """The results of `decode` for each file: (n, size, size, 1), or (n, 0) with no size, and n facts.
 
     Raises `UserError` for a file that has changed.
     """
@@ -107,7 +107,7 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
 
 
 def shape_of(size: int | None) -> tuple[int, ...]:
-    """Of one image's pixels at a network's size; with no size there are none."""
+    """The shape of one image at a network's size; (0,) without a size."""
     return (0,) if size is None else (size, size, 1)
 
 

@@ -41,7 +41,7 @@ class AllCores:
             pool.shutdown(cancel_futures=True)
 
     def map(self, function: Callable[[Sequence[Item]], Result], items: Sequence[Item], few: int) -> Iterator[Result]:
-        """What `function` makes of chunks of the items, in their order; few chunks are in memory at once, however many there are.
+        """The results of `function` for chunks of the items, in order; only a few chunks are in memory at once.
 
         Up to so `few` items are done by threads, as to start processes would take longer than it saves. `function` has to be
         one that another process can import. Raises what it raises, and `UserError` where a process was killed, as the system does

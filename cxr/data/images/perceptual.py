@@ -40,7 +40,7 @@ class PerceptualHashes:
 
 
 def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
-    """The look of grey levels (height, width), 480 characters: hashes and outlines of five parts.
+    """Perceptual hashes of grey levels (height, width), 480 characters: hashes and outlines of five parts.
 
     The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one
     of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner, "Implementation and Benchmarking of

@@ -71,7 +71,7 @@ def forget_images() -> None:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Files to decode, by path, with what each one's content was when it was looked at."""
+    """Files to decode, by path, with the hash of each content."""
 
     size: int | None
     stage: Stage
@@ -123,7 +123,7 @@ def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[B
 def _contents_of(
     root: Path, paths: tuple[str, ...], hash_cache: HashCache | None, all_cores: AllCores
 ) -> tuple[dict[str, Content], list[BadImage]]:
-    """What is in each file, and those that can't be read."""
+    """The content hash of each file, and the files that can't be read."""
     known = hash_cache.recall(paths) if hash_cache else {}
     unknown = [path for path in paths if path not in known]
     found = chain.from_iterable(all_cores.map(contents_of, [f"{root}/{path}" for path in unknown], few=_FEW_TO_HASH))
@@ -141,7 +141,7 @@ def _contents_of(
 
 
 def _state_of(root: Path, paths: tuple[str, ...], size: int | None) -> str:
-    """Changes whenever a file does, by its size or time."""
+    """A hash that changes if a file changes its size or time."""
     digest = hashlib.sha256(f"{root.resolve()}\0{size}".encode())
     for path in paths:
         try:

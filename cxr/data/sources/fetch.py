@@ -42,7 +42,7 @@ def fetch(to: Path | None) -> Path:
 
 
 def check_database(folder: Path) -> None:
-    """Raise `UserError` where a folder does not hold the classes of the database with as many images as its authors count."""
+    """Raise `UserError` if a folder lacks classes of the database, or has other numbers of images than its authors state."""
     images = find_images(DataConfig(classes=list(IMAGES)), folder)
     for name, count in images.class_counts().items():
         if count != IMAGES[name]:

@@ -26,7 +26,7 @@ def find(data: DataConfig, root: Path) -> ImageList:
 
 
 def find_images(data: DataConfig, root: Path) -> ImageList:
-    """List the images of each class below `root`, in CLASS/images/ where that exists, else anywhere in CLASS/.
+    """List the images of each class below `root`, in CLASS/images/ if it exists, else anywhere in CLASS/.
 
     Raises `UserError` where the folder, a class or its images are missing.
     """
@@ -69,7 +69,7 @@ def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> s
 
 
 def _deeper(root: Path) -> str:
-    """A hint where the classes lie one folder further down, as they do in the database's own archive."""
+    """A hint if the classes are one folder further down, as in the archive of the database."""
     for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
         inner = [entry.name for entry in folder.iterdir() if entry.is_dir()] if os.access(folder, os.R_OK | os.X_OK) else []
         if len(inner) >= 2 and "images" not in inner:
@@ -78,7 +78,7 @@ def _deeper(root: Path) -> str:
 
 
 def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
-    """Sorted paths from the root, and folders that can't be listed; links are followed, but never round in a circle."""
+    """Sorted paths from the root, and folders that can't be listed; links are followed, but no cycles."""
     start = folder / "images" if os.path.isdir(folder / "images") else folder  # noqa: PTH112 - may be in a folder that is closed
     found: list[str] = []
     closed: list[BadImage] = []

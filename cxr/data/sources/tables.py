@@ -56,7 +56,7 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
 
 
 def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:
-    """The images of a manifest that a run logged, below `root`; that they still have the same pixels is not expected of them.
+    """The images of a manifest that a run logged, below `root`; their pixels may have changed.
 
     Raises `UserError` as `read_table` does.
     """
@@ -68,7 +68,7 @@ def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Image
 
 
 def _check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
-    """Raise `UserError` where a file that is listed is not there."""
+    """Raise `UserError` if a listed file does not exist."""
     absent = sorted(path for path in paths if not os.path.isfile(root / path))  # noqa: PTH113 - of Path it raises for long names
     if absent:
         raise UserError(

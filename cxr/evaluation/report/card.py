@@ -12,7 +12,7 @@ INTENDED = "For research only. Not a medical device: not for diagnosis, and not 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, a line a fact."""
+    """A heading and its lines."""
 
     heading: str
     lines: list[str]

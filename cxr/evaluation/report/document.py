@@ -91,7 +91,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Document:
-    """A report, whole."""
+    """A whole report."""
 
     version: int
     context: ReportContext

@@ -40,7 +40,7 @@ def write_report(
 
 
 def write_decisions(folder: Path, found: Assessment) -> None:
-    """Write model/decisions.json, what a user of the model needs besides its weights: classes, temperature, rules, thresholds."""
+    """Write model/decisions.json, which a user of the model needs: classes, temperature, rules, thresholds."""
     said = {
         "classes": found.classes,
         "temperature": found.temperature.value,
