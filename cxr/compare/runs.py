@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cxr.config.fingerprint import tells_apart
+from cxr.config.fingerprint import is_compared
 from cxr.errors import UserError
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
@@ -108,7 +108,7 @@ def groups_of(evaluated: EvaluatedRun) -> list[str]:
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """The params that differ, one row each, with a column a run (by short id)."""
-    keys = sorted({key for run in runs for key in run.params if tells_apart(key)})
+    keys = sorted({key for run in runs for key in run.params if is_compared(key)})
     table = {key: [run.params.get(key, "") for run in runs] for key in keys}
     differing = {key: values for key, values in table.items() if len(set(values)) > 1}
     return pd.DataFrame.from_dict(differing, orient="index", columns=[run.short_id for run in runs]).rename_axis("setting")

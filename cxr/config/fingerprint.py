@@ -44,13 +44,13 @@ def bears_on_result(key: str) -> bool:
     >>> bears_on_result("freeze.trainable_from"), bears_on_result("tracking.uri"), bears_on_result("freeze.name")
     (True, False, False)
     """
-    return tells_apart(key) and (not key.endswith(".name") or key in _NAMES_THAT_COUNT)
+    return is_compared(key) and (not key.endswith(".name") or key in _NAMES_THAT_COUNT)
 
 
-def tells_apart(key: str) -> bool:
+def is_compared(key: str) -> bool:
     """Whether a comparison lists a setting: those that bear on the result, and names of options.
 
-    >>> tells_apart("freeze.name"), tells_apart("tracking.uri")
+    >>> is_compared("freeze.name"), is_compared("tracking.uri")
     (True, False)
     """
     return not key.startswith(_NO_PART)

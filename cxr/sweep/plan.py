@@ -72,7 +72,7 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         id=sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force),
         count=expansion.count,
         swept=tuple(expansion.swept),
-        names=tuple(_told_apart([job_name(job, expansion.swept) for job in expansion.jobs or []])),
+        names=tuple(_made_unique([job_name(job, expansion.swept) for job in expansion.jobs or []])),
         at_once=expansion.at_once,
         metric=common.objective.metric,
         direction=common.objective.direction,
@@ -124,5 +124,5 @@ def _short(value: str) -> str:
         return re.sub(r"[^\w.,=+-]+", "_", value).strip("_")[:40] or "none"
 
 
-def _told_apart(names: list[str]) -> list[str]:
+def _made_unique(names: list[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]

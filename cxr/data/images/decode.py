@@ -19,7 +19,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True)
-class Grey:
+class DecodedImage:
     """An image (mode L) at its own size, its stored mode, and a hash of the patient id, if any."""
 
     image: Image.Image
@@ -27,7 +27,7 @@ class Grey:
     patient: str = ""
 
 
-def decode_image(content: bytes) -> Grey:
+def decode_image(content: bytes) -> DecodedImage:
     """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
 
     Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
@@ -35,7 +35,7 @@ def decode_image(content: bytes) -> Grey:
     """
     if is_dicom(content):
         dicom = read_dicom(content)
-        return Grey(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
+        return DecodedImage(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
     with _told_by_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
@@ -43,7 +43,7 @@ def decode_image(content: bytes) -> Grey:
         if image.format == "JPEG":
             check_scans(content)
         image.load()
-        return Grey(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
+        return DecodedImage(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
 
 
 @contextmanager
