@@ -115,11 +115,12 @@ class Views:
 
 def check_augment(config: AugmentConfig) -> None:
     """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""
-    free = [each.setting for each in AUGMENTATIONS if not hasattr(config, each.setting)]
+    known = [each.setting for each in AUGMENTATIONS]
     for name, strength in config.more.items():
-        if name not in free:
-            hint = nearest(name, free) if free else "it has to be empty, since every augmentation has a setting of its own"
-            raise UserError(f"augment.more.{name} is not an augmentation without a setting of its own: {hint}")
+        if hasattr(config, name):
+            raise UserError(f"augment.more.{name} has a setting of its own: set augment.{name}")
+        if name not in known:
+            raise UserError(f"augment.more.{name} is not an augmentation: {nearest(name, known)}")
         if not isfinite(strength) or strength < 0:
             raise UserError(f"augment.more.{name}={strength} is not a strength: give a number of at least 0")
 
