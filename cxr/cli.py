@@ -52,7 +52,9 @@ def main() -> NoReturn:
 def _run(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
-        return int(import_module(f"cxr.commands.{first}").main(arguments[1:]) or 0)
+        rest = arguments[1:]
+        import_module("cxr.commands.arguments").parse(first, rest)  # rejects wrong ones before slow imports
+        return int(import_module(f"cxr.commands.{first}").main(rest) or 0)
     if {"--help", "-h"} & set(arguments):
         print(usage())
         return 0

@@ -1,6 +1,5 @@
 """`cxr cache`: show or clear the disk cache."""
 
-import argparse
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +9,9 @@ from rich import box
 from rich.filesize import decimal as in_bytes
 from rich.table import Table
 
-from cxr.cache.eviction import KINDS, Entry, entries_of, remove
+from cxr.cache.eviction import Entry, entries_of, remove
 from cxr.cache.store import default_folder
+from cxr.commands.arguments import parse
 from cxr.data.images.hash_cache import FOLDER
 from cxr.progress import wide_console
 from cxr.text import in_words
@@ -19,14 +19,7 @@ from cxr.text import in_words
 
 def main(arguments: list[str]) -> None:
     """Show the cache, or clear it."""
-    parser = argparse.ArgumentParser(
-        prog="cxr cache",
-        description="Show or clear the disk cache: decoded images and activations of the frozen part. Runs compute them again "
-        "when they need them. CXR_CACHE=FOLDER names its folder.",
-    )
-    parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
-    parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
-    asked = parser.parse_args(arguments)
+    asked = parse("cache", arguments)
     folder = default_folder()
     entries = [entry for entry in entries_of(folder) if asked.kind in (None, entry.kind)]
     if asked.action == "clear":

@@ -1,13 +1,11 @@
 """`cxr compare`: compare logged runs with paired statistics, as text, CSV and HTML. Loads no TensorFlow."""
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from cxr.commands.arguments import parse
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
 from cxr.compare.runs import (
@@ -34,7 +32,7 @@ MANY = 50  # runs that one comparison takes
 
 def main(arguments: list[str]) -> None:
     """Print the comparison, and write the requested files."""
-    asked = _parser().parse_args(arguments)
+    asked = parse("compare", arguments)
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
@@ -58,22 +56,6 @@ def main(arguments: list[str]) -> None:
     if asked.html:
         write_comparison(asked.html, comparison, config_differences([reference, *others]))
         print(f"  As a page with figures: {asked.html}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr compare",
-        description="Compare runs on the same images: differences with 95 %% intervals, tests corrected for their number.",
-        epilog="RUN is an id, the beginning of one, or a name. Without RUN, the latest run is compared with its baseline.",
-    )
-    parser.add_argument("runs", nargs="*", metavar="RUN")
-    parser.add_argument("--sweep", metavar="ID", help="every finished run of this sweep")
-    parser.add_argument("--filter", help="every run that matches this MLflow filter, as typed in the UI")
-    parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
-    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write images that only one run gets right")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")
-    return parser
 
 
 def _latest() -> list[LoggedRun]:

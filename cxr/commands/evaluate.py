@@ -1,9 +1,9 @@
 """`cxr evaluate RUN`: evaluate logged predictions with other targets or costs, or the saved model on other data."""
 
-import argparse
 import os
 from dataclasses import replace
 
+from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.errors import UserError
 from cxr.progress import Progress
@@ -23,7 +23,7 @@ from cxr.training.runtime import prepare_tensorflow
 
 def main(arguments: list[str]) -> None:
     """Evaluate, log, and print the numbers."""
-    asked = _parser().parse_intermixed_args(arguments)
+    asked = parse("evaluate", arguments)
     check_overrides(asked.overrides)
     _print(_evaluate(asked.run, asked.overrides))
 
@@ -54,19 +54,6 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
 
     scored = score(data, classes, wanted.config, run.file("model/model.keras"), progress)
     return evaluate_elsewhere(logged, wanted.config, overrides, scored, store, progress)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr evaluate",
-        description="Evaluate a logged run again: its own predictions with other targets or costs (evaluation.SETTING=VALUE), or "
-        "its saved model on other data (data=folder data.root=FOLDER), which is checked first for images that the run has seen.",
-        epilog="The result is a run of its own in the store, with the whole report. Thresholds and temperature are always chosen "
-        "on the validation images of RUN.",
-    )
-    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument("overrides", nargs="*", metavar="SETTING=VALUE", help="evaluation.sensitivity=0.98, data=folder, ...")
-    return parser
 
 
 def _print_overlap(data: OtherData) -> None:

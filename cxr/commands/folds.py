@@ -1,12 +1,10 @@
 """`cxr folds`: summarise a cross-validation: mean, spread and pooled predictions. Loads no TensorFlow."""
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
 from rich import box
 from rich.table import Table
 
+from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder
 from cxr.compare.folds import CrossValidation, gather, like, spread
 from cxr.evaluation.metric_table import names_at
@@ -20,7 +18,7 @@ from cxr.tracking.unfinished import close_cut_off_runs
 
 def main(arguments: list[str]) -> None:
     """Print one cross-validation, or each of a sweep, and write the requested files."""
-    asked = _parser().parse_args(arguments)
+    asked = parse("folds", arguments)
     for file in (asked.predictions, asked.csv):
         if file:
             check_folder(file)
@@ -38,19 +36,6 @@ def main(arguments: list[str]) -> None:
     if asked.csv:
         write_csv(pd.concat([spread(each).assign(name=each.name) for each in found]).rename_axis("metric").reset_index(), asked.csv)
         print(f"  Every number: {asked.csv}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr folds",
-        description="Summarise a cross-validation: each metric's mean and spread over the folds, and its value on the "
-        "predictions of all folds together. Make the runs with: cxr -m split=kfold split.fold=0,1,2,3,4",
-    )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest fold)")
-    parser.add_argument("--sweep", metavar="ID", help="each cross-validation of this sweep")
-    parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
-    return parser
 
 
 def _print(found: CrossValidation) -> None:

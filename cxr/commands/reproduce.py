@@ -1,9 +1,9 @@
 """`cxr reproduce RUN`: repeat a logged run and report every difference."""
 
-import argparse
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +11,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.progress import Progress, wide_console
 from cxr.reproduce.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
@@ -23,12 +24,10 @@ from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run, runs_by_id
 from cxr.tracking.store import Store, open_store, store_with_runs
 
-TOLERANCE = 1e-3
-
 
 def main(arguments: list[str]) -> int:
     """Return 0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ."""
-    asked = _parser().parse_intermixed_args(arguments)
+    asked = parse("reproduce", arguments)
     store = _store_of_the_run(asked.store)
     open_store(store)
     run = find_run(asked.run, store)
@@ -42,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return _do_again(run, logged, restored, asked, Path(cache))
 
 
-def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argparse.Namespace, cache: Path) -> int:
+def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: Namespace, cache: Path) -> int:
     progress = Progress()
     prepared = prepare(restored.config, restored.provenance, progress, logged.manifest, cache)
     changes = [
@@ -59,35 +58,6 @@ def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: argpars
     verdict = compare_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr reproduce",
-        description="Do a run again from its logged config, data manifest and code version, and report every difference.",
-        epilog="Exit code 0: the same to the bit, or within the tolerance. 1: different. 2: it can't be done.",
-    )
-    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument(
-        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER, backbone.weights=FILE"
-    )
-    parser.add_argument(
-        "--from", dest="store", metavar="STORE", help="folder mlruns or URI of the store with RUN (default: this one)"
-    )
-    parser.add_argument("--dry", action="store_true", help="only list what differs today")
-    parser.add_argument(
-        "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
-    )
-    parser.add_argument("--in-worktree", action="store_true", help="check out the logged commit first, and run that code")
-    parser.add_argument(
-        "--install", action="store_true", help="check out the logged commit, and make an environment from its lock to run it in"
-    )
-    parser.add_argument(
-        "--with-diff",
-        action="store_true",
-        help="in the worktree, apply the logged uncommitted changes: code of the person who made the run, so read it first",
-    )
-    return parser
 
 
 def _store_of_the_run(named: str | None) -> Store:
@@ -129,7 +99,7 @@ def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -
             print("  Nothing that is logged explains it")
 
 
-def _in_worktree(logged: Logged, asked: argparse.Namespace) -> int:
+def _in_worktree(logged: Logged, asked: Namespace) -> int:
     """Run the same command with the code of the logged commit."""
     words = [asked.run, *asked.elsewhere, f"--tolerance={asked.tolerance}", *(["--dry"] if asked.dry else [])]
     words += [f"--from={asked.store}"] if asked.store else []

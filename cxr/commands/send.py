@@ -1,9 +1,8 @@
 """`cxr send`: send to a server the results that it did not get while the connection was lost."""
 
-import argparse
-
 from filelock import Timeout
 
+from cxr.commands.arguments import parse
 from cxr.config.schema import TrackingConfig
 from cxr.errors import UserError
 from cxr.tracking.outbox import Outbox, is_lost_connection, outboxes
@@ -12,9 +11,7 @@ from cxr.tracking.store import locate_store, open_store
 
 def main(arguments: list[str]) -> None:
     """Send all kept results of this folder. Raises `UserError` at the end if some could not be sent; they are kept."""
-    parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
-    parser.add_argument("--uri", help="the server's address, if it is another one today")
-    uri = parser.parse_args(arguments).uri
+    uri = parse("send", arguments).uri
     waiting = outboxes()
     if not waiting:
         print("Nothing waits to be sent.")

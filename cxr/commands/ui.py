@@ -1,12 +1,12 @@
 """`cxr ui`: open the MLflow UI on the store of this folder, for this machine only."""
 
-import argparse
 import os
 import socket
 import subprocess
 import sys
 
-from cxr.config.schema import ObjectiveConfig, TrackingConfig
+from cxr.commands.arguments import parse
+from cxr.config.schema import ObjectiveConfig
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.roles import POSITIVE_SLUGS
@@ -19,17 +19,7 @@ HOST = "127.0.0.1"
 
 def main(arguments: list[str]) -> None:
     """Start the UI and stay until it is interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="cxr ui", description="Open the MLflow UI on the runs made in this folder, for this machine only."
-    )
-    parser.add_argument(
-        "--port", type=int, default=5000, help="the next free port is taken if this one is not free (default: 5000)"
-    )
-    parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep")
-    parser.add_argument(
-        "--experiment", default=TrackingConfig().experiment, help="MLflow's name for the runs' group (default: cxr)"
-    )
-    asked = parser.parse_args(arguments)
+    asked = parse("ui", arguments)
     port = free_port(asked.port)
     store = store_with_runs()
     if store.folder is None and store.uri.startswith(("http://", "https://")):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cxr.commands import reproduce
+from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.reproduce import worktree
 from cxr.reproduce.worktree import checked_out
@@ -176,6 +177,6 @@ def test_the_code_of_then_runs_in_the_repository_too(
     (repository / "cxr/code.py").write_text("version = 10\n")
     monkeypatch.chdir(repository)
     run = LoggedRun("0" * 32, "then", "FINISHED", 0, {"cxr.git_commit": latest(repository)}, {}, {})
-    asked = reproduce._parser().parse_args(["then", how])
+    asked = parse("reproduce", ["then", how])
     assert reproduce._in_worktree(Logged(run, {}, (), {}, pd.DataFrame(), {}, {}, ""), asked) == 0
     assert capfd.readouterr().out == "2\n"

@@ -1,0 +1,148 @@
+"""The arguments of each command: parsed, and wrong ones rejected, before the command and its libraries are imported."""
+
+import argparse
+from pathlib import Path
+
+from cxr.cache.eviction import KINDS
+from cxr.config.schema import TrackingConfig
+
+TOLERANCE = 1e-3  # largest difference in a probability that counts as equal
+
+
+def parse(command: str, arguments: list[str]) -> argparse.Namespace:
+    """The parsed arguments of a command. Exits with 2 for wrong ones, and with 0 after `--help`."""
+    return PARSERS[command]().parse_intermixed_args(arguments)
+
+
+def _cache() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr cache",
+        description="Show or clear the disk cache: decoded images and activations of the frozen part. Runs compute them again "
+        "when they need them. CXR_CACHE=FOLDER names its folder.",
+    )
+    parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
+    parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
+    return parser
+
+
+def _compare() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr compare",
+        description="Compare runs on the same images: differences with 95 %% intervals, tests corrected for their number.",
+        epilog="RUN is an id, the beginning of one, or a name. Without RUN, the latest run is compared with its baseline.",
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN")
+    parser.add_argument("--sweep", metavar="ID", help="every finished run of this sweep")
+    parser.add_argument("--filter", help="every run that matches this MLflow filter, as typed in the UI")
+    parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
+    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write images that only one run gets right")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")
+    return parser
+
+
+def _data() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr data",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Look at a set of images before anything is trained on it.\n\n"
+        "  cxr data index data=folder data.root=FOLDER     write a manifest and print a summary\n"
+        "  cxr data check data=folder data.root=FOLDER     read every file and list problems; exit code 1 if there are any\n"
+        "  cxr data check data=manifest data.manifest=FILE the same, and list files that changed since the manifest\n"
+        "  cxr data show data=folder data.root=FOLDER      draw some images of each class side by side\n"
+        "  cxr data fetch                                  download the COVID-19 Radiography Database",
+    )
+    parser.add_argument("action", choices=("index", "check", "show", "fetch"))
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="which images and which split, as for a run")
+    parser.add_argument(
+        "--to", type=Path, help="file or folder to write (default: manifest.csv, contact_sheet.png, kagglehub's own)"
+    )
+    parser.add_argument("--each", type=int, default=8, help="how many images of each class to show (default: 8)")
+    return parser
+
+
+def _evaluate() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr evaluate",
+        description="Evaluate a logged run again: its own predictions with other targets or costs (evaluation.SETTING=VALUE), or "
+        "its saved model on other data (data=folder data.root=FOLDER), which is checked first for images that the run has seen.",
+        epilog="The result is a run of its own in the store, with the whole report. Thresholds and temperature are always chosen "
+        "on the validation images of RUN.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("overrides", nargs="*", metavar="SETTING=VALUE", help="evaluation.sensitivity=0.98, data=folder, ...")
+    return parser
+
+
+def _folds() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr folds",
+        description="Summarise a cross-validation: each metric's mean and spread over the folds, and its value on the "
+        "predictions of all folds together. Make the runs with: cxr -m split=kfold split.fold=0,1,2,3,4",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest fold)")
+    parser.add_argument("--sweep", metavar="ID", help="each cross-validation of this sweep")
+    parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
+    return parser
+
+
+def _reproduce() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr reproduce",
+        description="Do a run again from its logged config, data manifest and code version, and report every difference.",
+        epilog="Exit code 0: the same to the bit, or within the tolerance. 1: different. 2: it can't be done.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument(
+        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER, backbone.weights=FILE"
+    )
+    parser.add_argument(
+        "--from", dest="store", metavar="STORE", help="folder mlruns or URI of the store with RUN (default: this one)"
+    )
+    parser.add_argument("--dry", action="store_true", help="only list what differs today")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
+    )
+    parser.add_argument("--in-worktree", action="store_true", help="check out the logged commit first, and run that code")
+    parser.add_argument(
+        "--install", action="store_true", help="check out the logged commit, and make an environment from its lock to run it in"
+    )
+    parser.add_argument(
+        "--with-diff",
+        action="store_true",
+        help="in the worktree, apply the logged uncommitted changes: code of the person who made the run, so read it first",
+    )
+    return parser
+
+
+def _send() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
+    parser.add_argument("--uri", help="the server's address, if it is another one today")
+    return parser
+
+
+def _ui() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr ui", description="Open the MLflow UI on the runs made in this folder, for this machine only."
+    )
+    parser.add_argument(
+        "--port", type=int, default=5000, help="the next free port is taken if this one is not free (default: 5000)"
+    )
+    parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep")
+    parser.add_argument(
+        "--experiment", default=TrackingConfig().experiment, help="MLflow's name for the runs' group (default: cxr)"
+    )
+    return parser
+
+
+PARSERS = {
+    "cache": _cache,
+    "compare": _compare,
+    "data": _data,
+    "evaluate": _evaluate,
+    "folds": _folds,
+    "reproduce": _reproduce,
+    "send": _send,
+    "ui": _ui,
+}
