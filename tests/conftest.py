@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: small phantoms, the composed config, the real command in a subprocess."""
+"""Fixtures of several rooms: small phantoms, the composed config, the command in a process of its own or in this one."""
 
 import gc
 import io

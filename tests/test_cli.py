@@ -1,4 +1,4 @@
-"""The command itself: every mistake of a user gets one line and exit code 2, quickly, and leaves nothing behind."""
+"""The command: every user error gives one line and exit code 2, and leaves no files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What an installed cxr carries, and that the locks are what they promise."""
+"""The content of an installed cxr, and the locks."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Progress: each second is counted once, under the innermost name; what is said can be kept in a log file."""
+"""Progress: each second counts once, under the innermost stage; the output fits a log file."""
 
 import io
 import time

@@ -1,4 +1,4 @@
-"""No promise without a test: each row of the table of promises names tests that exist."""
+"""Promises: each row of the table names tests that exist."""
 
 import ast
 import re

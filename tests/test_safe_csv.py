@@ -1,4 +1,4 @@
-"""Tables that a spreadsheet opens: nothing in them runs there, and nothing is lost for those who read them back."""
+"""Tables for spreadsheets: no formula runs, and reading them back loses nothing."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Output that nobody can read any more, held against a real process with a real pipe."""
+"""Output that can't be written, tested with a real process and a real pipe."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What stays unloaded until it is needed. Which room may import which is held by import-linter: see pyproject.toml."""
+"""Imports that wait until they are needed. import-linter checks which room may import which: see pyproject.toml."""
 
 import ast
 import subprocess

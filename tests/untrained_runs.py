@@ -1,4 +1,4 @@
-"""Runs in a store of their own, logged as cxr logs them but for the training."""
+"""Logged runs without training, in a store of their own."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What is measured: each contest does the same work by cxr and by the plain loop, in processes of their own, in turn."""
+"""The contests: each does the same work with cxr and with the plain loop, in separate processes, in turn."""
 
 import shutil
 import sys

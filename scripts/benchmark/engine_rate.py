@@ -1,4 +1,4 @@
-"""How fast the frozen part runs inside cxr, against the same engine on random input with nothing else to do."""
+"""The speed of the frozen part inside cxr, compared with the same engine on random input."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""How fast a set of images is indexed, against the same cores that only decode it with Pillow."""
+"""The speed of an index, compared with decoding alone on the same cores."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""One process, measured: its wall time and peak memory; and the arithmetic rate of this machine."""
+"""Wall time and peak memory of one process, and the arithmetic rate of this machine."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The plain Keras loop that `scripts/bench` measures cxr against: what a script for this task usually is, and no more.
+"""The plain Keras loop that `scripts/bench` compares with cxr: a typical script for this task.
 
 tf.data reads and decodes each PNG in each epoch, Keras' preprocessing layers move it, a frozen MobileNetV2 is nested in the
 model, and `fit` trains. Nothing is tuned, and nothing is made slow: parallel decoding and prefetching are on.

@@ -1,4 +1,4 @@
-"""`scripts/bench`: cxr against the plain Keras loop and against itself, in turn, on the same images and machine."""
+"""`scripts/bench`: cxr compared with the plain Keras loop and with itself, in turn, on the same images and machine."""
 
 import argparse
 import statistics

@@ -1,4 +1,4 @@
-"""Made-up predictions with known truth: how often intervals hold it, and how long an evaluation takes."""
+"""Simulated predictions with known truth: the coverage of intervals, and the time of an evaluation."""
 
 import time
 from collections.abc import Sequence

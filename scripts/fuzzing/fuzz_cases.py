@@ -1,4 +1,4 @@
-"""Which kinds of input there are, and what the input of a case is.
+"""The kinds of input, and the input of a case.
 
 A case follows from its kind, its number and the seed, and from nothing else.
 """

@@ -1,4 +1,4 @@
-"""The process that reads: it works through cases and tells the outcome of each."""
+"""The process that reads inputs: it works through cases and reports the outcome of each."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""What has to be true of the answer to any input: an image is read or refused in one line, a table is read or a UserError."""
+"""The contract for any input: an image is read or rejected in one line, a table is read or raises a UserError."""
 
 from pathlib import Path
 from random import Random

@@ -1,4 +1,4 @@
-"""Whole images at the limits of `cxr.data.images.limits`: the largest that are read, and small files that say that they are larger.
+"""Images at the limits of `cxr.data.images.limits`: the largest valid ones, and small files that claim to be larger.
 
 They are always the same, take up to seconds each, and are read only where they are asked for: `scripts/fuzz --kind limits`.
 """

@@ -1,4 +1,4 @@
-"""How an input is made wrong: numbers, bytes and parts of a file are changed at random.
+"""Mutations of an input: random changes of numbers, bytes and parts of a file.
 
 A file is a list of parts, such as the chunks of a PNG. Some of them are changed, and the file is then put together again with
 lengths and checksums that are correct for the new content, except for a few. So most of the changes reach the code that

@@ -1,4 +1,4 @@
-"""The small images that all image inputs are made from."""
+"""The small images behind all image inputs."""
 
 from io import BytesIO
 from typing import Any

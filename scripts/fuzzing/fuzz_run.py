@@ -1,4 +1,4 @@
-"""`scripts/fuzz`: images and tables made wrong on purpose; each has to be answered for, within 5 seconds and 2 GB.
+"""`scripts/fuzz`: damaged images and tables; each needs an answer within 5 seconds and 2 GB.
 
 A case follows from its kind, its number and the seed. Images are taken apart into the parts of their format, a few parts are
 changed, and all is put together again with lengths and checksums that fit, but for some that don't. One process works through

@@ -1,4 +1,4 @@
-"""How every case gets an outcome, also one that hangs or that ends the process that reads.
+"""The outcome of every case, also of one that hangs or ends the reading process.
 
 Another process reads. It is ended where a case takes too long, and a new one is started for the cases that are left.
 """

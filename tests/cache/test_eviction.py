@@ -1,4 +1,4 @@
-"""Room: the least used goes first, what is in use stays, and what can't fit takes nothing with it."""
+"""Eviction: least recently used shards go first, shards in use stay, and nothing is evicted in vain."""
 
 import os
 import shutil

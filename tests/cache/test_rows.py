@@ -1,4 +1,4 @@
-"""Rows of several arrays are as rows of one."""
+"""Rows of several arrays read as rows of one."""
 
 import os
 from pathlib import Path

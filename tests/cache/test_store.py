@@ -1,4 +1,4 @@
-"""The cache: nothing is computed twice, nothing that is damaged is trusted, and processes wait for each other."""
+"""The cache: nothing is computed twice, damaged files are not used, and processes wait for each other."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`cxr cache`: what is kept is shown in words that a user knows, and is gone when it is cleared."""
+"""`cxr cache` shows the entries in plain words, and clears them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`cxr compare`: which runs, against which, and what it says; without TensorFlow."""
+"""`cxr compare`: the chosen runs, the reference, the printed result; without TensorFlow."""
 
 import re
 import subprocess

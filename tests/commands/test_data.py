@@ -1,4 +1,4 @@
-"""`cxr data`: what is in a folder, what is wrong with it, and what it looks like."""
+"""`cxr data`: the summary of a folder, its problems, and a contact sheet."""
 
 import os
 import shutil

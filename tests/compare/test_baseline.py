@@ -1,4 +1,4 @@
-"""The baseline that a run is compared with: found by data and split, and its command named where there is none."""
+"""The baseline of a run: found by data and split, or the command that makes it."""
 
 import pytest
 

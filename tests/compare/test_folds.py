@@ -1,4 +1,4 @@
-"""Cross-validation: the right runs are gathered, and their numbers are those of the predictions."""
+"""Cross-validation: the right runs are combined, and the numbers follow from their predictions."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What Hydra composes from conf/, and what each kind of mistake is answered with."""
+"""Composition of conf/ by Hydra, and the answer to each kind of error."""
 
 import re
 from pathlib import Path

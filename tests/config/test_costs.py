@@ -1,4 +1,4 @@
-"""What mistakes cost: only pairs that exist, and only numbers."""
+"""Costs of errors: only existing pairs, and only numbers."""
 
 from typing import Any
 

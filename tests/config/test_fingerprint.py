@@ -1,4 +1,4 @@
-"""What makes two runs the same experiment: it changes when, and only when, results may."""
+"""Fingerprints: they change if, and only if, results may change."""
 
 from dataclasses import fields, is_dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names of version 0.1 still work, on the command line and in what a run logged."""
+"""Names of version 0.1 still work, on the command line and in logged configs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Augmentation: views as drawn, within the limits of the config, and the same whatever the batch."""
+"""Augmentation: views within the limits of the config, independent of the batch."""
 
 import hashlib
 

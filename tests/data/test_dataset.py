@@ -1,4 +1,4 @@
-"""Reading a data set: rows that agree with each other, bad images counted or refused, fingerprints that tell sameness."""
+"""Reading a data set: consistent rows, bad images counted or rejected, fingerprints."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The manifest: the same bytes wherever the same images lie, copies in one group, and nothing else joined."""
+"""The manifest: the same bytes for the same images, copies in one group, and nothing else joined."""
 
 import shutil
 from dataclasses import replace

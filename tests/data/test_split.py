@@ -1,4 +1,4 @@
-"""Splits: by group, at their fractions, deterministic, blind to the order of files, and stable when images join."""
+"""Splits: by group, with their fractions, deterministic, independent of file order, stable if images are added."""
 
 import re
 from collections import Counter

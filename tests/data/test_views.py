@@ -1,4 +1,4 @@
-"""Views: images as they are, or warped as was drawn for their pixels."""
+"""Views: unchanged images, or images warped as drawn for their pixels."""
 
 import hashlib
 

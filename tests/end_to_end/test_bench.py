@@ -1,4 +1,4 @@
-"""`scripts/bench` in its smallest setting: both sides do their work, on the same images, and every table is filled in."""
+"""`scripts/bench` in its smallest setting: both sides run on the same images, and every table is complete."""
 
 import re
 import subprocess

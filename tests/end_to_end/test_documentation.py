@@ -1,4 +1,4 @@
-"""Every command of the README and of docs/ runs as written; only the places it names are made up."""
+"""Every command of the README and of docs/ runs as written; only the places that it names are stand-ins."""
 
 import os
 import re

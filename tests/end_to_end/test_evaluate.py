@@ -1,4 +1,4 @@
-"""`cxr evaluate`: a run of a table with columns of its own, evaluated again with other targets, and on other data."""
+"""`cxr evaluate`: a run on a table with further columns, evaluated with other targets and on other data."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What a run keeps for the next: another run computes only what is new, and one that keeps nothing comes to the same."""
+"""Frozen work once: a later run computes only new activations, and a run without a cache gives the same results."""
 
 from pathlib import Path
 

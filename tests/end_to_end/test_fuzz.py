@@ -1,4 +1,4 @@
-"""`scripts/fuzz` in a small setting: inputs made wrong on purpose are read, or refused in words."""
+"""`scripts/fuzz` in a small setting: damaged inputs are read, or rejected with a reason."""
 
 import subprocess
 import sys

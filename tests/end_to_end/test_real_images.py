@@ -1,4 +1,4 @@
-"""The real backbone on real images: a handful of them, by the seed's protocol, with one file that can't be read."""
+"""The real backbone on a few real images, with the original protocol and one unreadable file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Real sweeps: side by side from an empty store, then a larger one that is killed and started again."""
+"""Real sweeps: parallel jobs in an empty store, and a sweep that is killed and resumed."""
 
 import os
 import signal

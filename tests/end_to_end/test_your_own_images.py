@@ -1,4 +1,4 @@
-"""Images that this project never saw: four classes in formats of all kinds, cross-validated, and trained again elsewhere."""
+"""New images: four classes in several formats, cross-validated, and trained again in another place."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reports made up for tests."""
+"""Simulated reports for tests."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Predictions made up for tests: of some skill, or of any kind that can occur."""
+"""Simulated predictions for tests: of some skill, or of any kind that can occur."""
 
 import numpy as np
 from hypothesis import strategies as st

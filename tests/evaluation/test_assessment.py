@@ -1,4 +1,4 @@
-"""Everything at once: never a crash, never a silent nan, and numbers that agree with each other."""
+"""The assessment: no crash, no silent nan, and consistent numbers."""
 
 import json
 import warnings

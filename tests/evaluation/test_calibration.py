@@ -1,4 +1,4 @@
-"""Temperature and calibration errors against what is known: logits of a known temperature, scikit-learn, and bins by hand."""
+"""Calibration against known temperatures, scikit-learn, and bins by hand."""
 
 import numpy as np
 import pytest

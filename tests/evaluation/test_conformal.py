@@ -1,4 +1,4 @@
-"""Conformal sets against crepes, and their promise kept on data that never set a threshold."""
+"""Conformal sets against crepes, and their coverage on new data."""
 
 import numpy as np
 import pytest

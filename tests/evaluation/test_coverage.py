@@ -1,4 +1,4 @@
-"""Intervals hold the truth about as often as they say; scripts/bench coverage shows it at length."""
+"""The coverage of intervals; scripts/bench coverage measures it at length."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Intervals against statsmodels and MLstatkit, and what stands where there is none."""
+"""Intervals against statsmodels and MLstatkit, and the reasons for missing ones."""
 
 import numpy as np
 import pytest

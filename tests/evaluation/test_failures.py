@@ -1,4 +1,4 @@
-"""The most confident mistakes of each kind, and no others."""
+"""Failures: the most confident errors of each pair of classes, and no others."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Numbers against scikit-learn and by hand; whatever the predictions, a finite number or a reason why there is none."""
+"""Metrics against scikit-learn and by hand: for any predictions, a finite number or a reason."""
 
 import warnings
 

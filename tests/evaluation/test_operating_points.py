@@ -1,4 +1,4 @@
-"""Rules chosen on validation: no better threshold exists by brute force, and what is said of them is so."""
+"""Operating points: no better threshold exists by brute force, and their verdicts are correct."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Predictions survive their file."""
+"""Predictions survive a round trip through their file."""
 
 from pathlib import Path
 

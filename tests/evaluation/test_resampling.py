@@ -1,4 +1,4 @@
-"""The bootstrap: weights are repetitions, groups stay whole, and each statistic is scikit-learn's."""
+"""The bootstrap: weights are repetitions, groups stay whole, and each statistic equals scikit-learn's."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Saliency maps as arrays: which images, how rank_correlation, and what that means."""
+"""Saliency maps as arrays: the chosen images, rank correlations, and the verdict."""
 
 import numpy as np
 import pytest

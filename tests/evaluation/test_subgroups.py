@@ -1,4 +1,4 @@
-"""Subgroups: the numbers of those very images, worst first, small ones marked."""
+"""Subgroups: the numbers of exactly those images, worst first, small ones marked."""
 
 import numpy as np
 import pandas as pd

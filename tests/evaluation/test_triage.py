@@ -1,4 +1,4 @@
-"""Zones by their definition, and what they come to for patients, by hand."""
+"""Triage: zones by their definition, and their consequences for patients by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Grad-CAM on the flat graph, at any depth and size; the check by shuffled weights leaves every weight as it was."""
+"""Grad-CAM on the flat graph, at any depth and size; the randomisation check restores every weight."""
 
 from pathlib import Path
 

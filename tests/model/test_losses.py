@@ -1,4 +1,4 @@
-"""The loss against Keras' own losses and against its formula in NumPy."""
+"""The losses against Keras' losses and against their formula in NumPy."""
 
 from typing import Any
 

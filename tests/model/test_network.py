@@ -1,4 +1,4 @@
-"""The network: flat, preprocessing inside, blocks frozen as named, learning rates that differ."""
+"""The network: flat, with preprocessing inside, blocks frozen by name, and different learning rates."""
 
 from pathlib import Path
 

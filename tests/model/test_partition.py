@@ -1,4 +1,4 @@
-"""The partition: two parts that make the whole, at every depth, with the frozen layers below and the others above."""
+"""The partition: two parts that make the whole network, at every depth."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The saved file: opened with the weights it holds, also where a process opened another before, and never by running it."""
+"""The saved model: opened with its own weights, also after another one, and without running code."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an evaluation may be asked to do differently, and what not."""
+"""The settings that an evaluation may change, and those that it may not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What differs between a run's day and today: each thing in words, and which of them may explain another result."""
+"""What differs today from a run: each change in words, and whether it may explain another result."""
 
 from collections.abc import Callable
 from dataclasses import replace

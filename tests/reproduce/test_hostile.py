@@ -1,4 +1,4 @@
-"""A run that a stranger made: nothing of it is executed, no secret is read, nothing outside is touched."""
+"""An untrusted run: nothing in it is executed, no secret is read, and no other file is touched."""
 
 import json
 from collections.abc import Iterator

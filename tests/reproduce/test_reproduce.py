@@ -1,4 +1,4 @@
-"""`cxr reproduce`: what differs today, and the same run again."""
+"""`cxr reproduce`: what differs today, and the repeated run."""
 
 import re
 import sqlite3

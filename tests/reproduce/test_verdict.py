@@ -1,4 +1,4 @@
-"""When two runs count as the same: by every probability of every image, never by their metrics alone."""
+"""The verdict: by every probability of every image, never by metrics alone."""
 
 import json
 from pathlib import Path

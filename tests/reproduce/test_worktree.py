@@ -1,4 +1,4 @@
-"""The code of then, checked out beside today's: only what the owner's repository has, only what was asked for, and no trace."""
+"""Code of a logged commit: only from the owner's repository, only if asked for, and without traces."""
 
 import subprocess
 import sys

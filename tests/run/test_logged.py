@@ -1,4 +1,4 @@
-"""A logged config comes back as it was, whatever the presets say today; what no longer fits is said in one go."""
+"""A logged config is restored as it was, whatever the presets are today; all misfits are reported at once."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trained once, never again: whatever fails, no epoch is trained twice and no run is called finished that is not."""
+"""Trained once, never again: no failure repeats an epoch, and no incomplete run is called finished."""
 
 import os
 from collections.abc import Callable

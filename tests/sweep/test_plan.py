@@ -1,4 +1,4 @@
-"""What a sweep is going to do: jobs with short names, one id for the same jobs, and every mistake before the first job."""
+"""The plan of a sweep: short names, one id for the same jobs, and every error before the first job."""
 
 from pathlib import Path
 

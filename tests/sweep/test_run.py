@@ -1,4 +1,4 @@
-"""The course of a sweep, with jobs that end as they are told to: what is reported, what goes on, and the exit code."""
+"""The course of a sweep with scripted jobs: its lines, its results, and the exit code."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What a run notes of the machine that it is made on."""
+"""The environment that a run records."""
 
 from email.message import Message
 from types import SimpleNamespace

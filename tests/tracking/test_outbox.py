@@ -1,4 +1,4 @@
-"""A server that is lost in the middle of a run: the run goes on, and the server is told the rest when it is back."""
+"""A server that is lost during a run: the run continues, and its results are sent later."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Files on their way to the store, and what killed processes leave of them."""
+"""Temporary files for the store, and those of killed processes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Runs are found as people name them, and what can't be found says what there is."""
+"""Search for runs by id, name and filter, with hints for unknown ones."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The store: found where it should be, made once however many processes want it, runs closed with the status they earned."""
+"""The store: found in the right place, created once by several processes, runs closed with the right status."""
 
 import subprocess
 import sys

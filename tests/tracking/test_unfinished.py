@@ -1,4 +1,4 @@
-"""Runs that are under way or were cut off: whose folder it is, and which of them are dead."""
+"""Unfinished runs: the owner of each folder, and which processes are gone."""
 
 import subprocess
 import sys

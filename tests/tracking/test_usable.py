@@ -1,4 +1,4 @@
-"""Stores that can't be used are told in one line, before anything is read."""
+"""Unusable stores are reported in one line, before anything is read."""
 
 import os
 import sqlite3

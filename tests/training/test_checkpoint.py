@@ -1,4 +1,4 @@
-"""A training that was cut off goes on as if it had never stopped."""
+"""A resumed training ends as if it had never stopped."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Engines: the same numbers from each, whatever the batch; chosen by what this machine has; and they tell nobody."""
+"""Engines: the same numbers from each, for any batch; chosen by the machine; without telemetry."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The frozen part: everything that its values depend on is in the cache_key, and nothing else."""
+"""The frozen part: its cache key holds everything that its values depend on, and nothing else."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Activations: training on them is training on the images, at every depth; each is computed once; and it goes on without a disk."""
+"""Activations: training on them equals training on images; each is computed once; it works without a disk."""
 
 from contextlib import nullcontext
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Steps give what Keras' own `fit` and `evaluate` give: the same batches, dropout, optimizer and loss."""
+"""Steps give the numbers of Keras' `fit` and `evaluate`: the same batches, dropout, optimizer and loss."""
 
 from collections.abc import Callable
 

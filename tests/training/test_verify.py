@@ -1,4 +1,4 @@
-"""Predictions are those of the saved model, or they are replaced by its own."""
+"""Predictions agree with the saved model, or are replaced by its predictions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Images that a run has seen are found in other data: by pixels, and by their look."""
+"""Images of a run are found in other data: by pixels, and by perceptual hashes."""
 
 import pandas as pd
 

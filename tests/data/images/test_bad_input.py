@@ -1,4 +1,4 @@
-"""Files that people really have in such folders: each is read rightly or answered for, and nothing good is lost."""
+"""Files as they occur in real folders: each is read or reported, and no good image is lost."""
 
 import os
 import tempfile

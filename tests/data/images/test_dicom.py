@@ -1,4 +1,4 @@
-"""DICOM: shown as a viewer shows it, refused in words, and with nothing of the person in what comes out."""
+"""DICOM: grey levels as a viewer shows them, rejection with a reason, and no personal data in the result."""
 
 import struct
 import subprocess

@@ -1,4 +1,4 @@
-"""What is read as a file, and what is not one."""
+"""Regular files are read, anything else is rejected."""
 
 import errno
 import os

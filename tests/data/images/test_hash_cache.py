@@ -1,4 +1,4 @@
-"""Files that were looked at before are not read again, unless they may have changed."""
+"""The hash cache: known files are not read again, unless they may have changed."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Decoding: pixels, hashes, and files that are not what they seem."""
+"""Image files: pixels, hashes, and files with misleading names or content."""
 
 import hashlib
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Chunks of work on all cores: in their order, in threads or processes alike, and with no process left behind."""
+"""Parallel work: results in order, from threads or processes, and no process remains."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The look of a film: its hash is what the formula says, moves with the pixels, and hardly changes with the encoding."""
+"""Perceptual hashes: they follow their formula, change with shifts of the pixels, and hardly with the encoding."""
 
 from io import BytesIO
 

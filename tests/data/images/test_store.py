@@ -1,4 +1,4 @@
-"""A set of images: each file's content decoded once, whatever its name, and bad files named."""
+"""Decoded images: each file content is decoded once, under any name, and bad files are named."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fetching the database through its host's client, from a stand-in for the host on this machine."""
+"""Downloading the database through the client of its host, from a stand-in for the host on this machine."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Class folders as the database's releases name them, and folders of the user's own."""
+"""Class folders as releases of the database name them, and folders of users."""
 
 from pathlib import Path
 

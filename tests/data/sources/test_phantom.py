@@ -1,4 +1,4 @@
-"""Phantoms: the same pixels every time, drawn once, never half."""
+"""Phantoms: the same pixels every time, drawn once, never incomplete."""
 
 from pathlib import Path
 

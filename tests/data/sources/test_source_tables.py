@@ -1,4 +1,4 @@
-"""Sources: found in the database's own tables, and what they give away."""
+"""Sources: read from the tables of the database, and how well they predict the label."""
 
 from pathlib import Path
 

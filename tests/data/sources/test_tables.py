@@ -1,4 +1,4 @@
-"""Tables of the user's: read as they are written by whatever wrote them, and refused in words."""
+"""Tables of users: read in every usual format, or rejected with a reason."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Figures: right at any number of classes, readable, the same bytes each time, with titles, axis names and n."""
+"""Figures: correct for any number of classes, readable, reproducible, with titles, axis names and n."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The checklists: every item of both standards, answered or left open by name, and no answer that a run can't know."""
+"""The checklists: every item of both standards, and no answer that a run can't know."""
 
 import re
 

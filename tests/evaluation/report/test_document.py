@@ -1,4 +1,4 @@
-"""report.json: it fits its own schema, comes back as it was, and holds no nan."""
+"""report.json: it matches its schema, survives a round trip, and holds no nan."""
 
 import json
 import math

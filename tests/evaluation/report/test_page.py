@@ -1,4 +1,4 @@
-"""report.html: it stands alone, says what the numbers say, escapes what strangers wrote, and never says cleared."""
+"""report.html: self-contained, consistent with the numbers, with escaped names, and without the word cleared."""
 
 import json
 import re
