@@ -89,9 +89,13 @@ def _table(plan: Plan, frame: pd.DataFrame) -> Table:
     for _, row in frame.iterrows():
         style = "bold" if row["role"] == "baseline" else None
         name = f"baseline: {row['name']}" if row["role"] == "baseline" else str(row["name"])
-        values = [f"{row[column]:.4f}" if column == plan.metric else f"{row[column]:.3f}" for column in shown]
+        values = [_number(row[column], 4 if column == plan.metric else 3) for column in shown]
         table.add_row(name, *values, str(row["run_id"])[:8], style=style)
     return table
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def _columns(part: str, frame: pd.DataFrame) -> dict[str, str]:

@@ -138,3 +138,4 @@ def test_a_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., 
     said = capsys.readouterr()
     assert "plain: val/auc_macro_ovr has no value" in said.err
     assert "0.500" in said.out
+    assert " nan " not in said.out
