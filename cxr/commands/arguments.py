@@ -28,13 +28,15 @@ def _cache() -> argparse.ArgumentParser:
 def _compare() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr compare",
-        description="Compare runs on the same images: differences with 95 %% intervals, tests corrected for their number.",
+        description="Compare runs on the same images: differences with 95 %% intervals and tests that agree with them, "
+        "p-values corrected over the runs.",
         epilog="RUN is an id, the beginning of one, or a name. Without RUN, the latest run is compared with its baseline.",
     )
     parser.add_argument("runs", nargs="*", metavar="RUN")
     parser.add_argument("--sweep", metavar="ID", help="every finished run of this sweep")
     parser.add_argument("--filter", help="every run that matches this MLflow filter, as typed in the UI")
     parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
+    parser.add_argument("--primary", metavar="METRIC", help="the metric that decides (default: evaluation.primary)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
     parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write images that only one run gets right")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
     reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
-    comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others])
+    comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], asked.primary)
     _print(comparison, wide_console())
     if asked.csv:
         write_csv(differences_frame(comparison), asked.csv)
@@ -88,18 +88,22 @@ def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
 
 
 def _print(comparison: Comparison, out: Console) -> None:
-    reference = comparison.reference
+    reference, many = comparison.reference, ["corrected"] if len(comparison.others) > 1 else []
     out.print(f"Against {in_short(reference.run)}, on {evaluated_in_words(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
         table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
-        for heading in ("", "reference", "this run", "difference", "95 % interval", "p", "test"):
-            table.add_column(heading, justify="left" if heading in ("", "test") else "right")
+        for heading in ("", "reference", "this run", "difference", "95 % interval", "p", *many, "method"):
+            table.add_column(heading, justify="left" if heading in ("", "method") else "right")
         for each in differences:
-            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", f"{each.low:+.3f} to {each.high:+.3f}"
-            table.add_row(each.metric, *shown, each.p_in_words, each.test)
+            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", each.interval_in_words
+            p_values = each.p_in_words, *([each.adjusted_in_words] if many else [])
+            name = f"{each.metric} (primary)" if each.metric == comparison.primary else each.metric
+            table.add_row(name, *shown, *p_values, each.method, style="bold" if each.is_clear else None)
         out.print(table)
         out.print(f"  {_who_is_right(reference, other)}")
-    out.print(f"  Intervals: paired bootstrap over images. p: corrected over all {comparison.tests} tests (Holm).")
+    over = f" and, corrected over the {len(comparison.others)} runs (Holm), below 0.05" if many else ""
+    out.print("  Interval and p are of one method: Tango (proportions), DeLong (AUC) or bootstrap.")
+    out.print(f"  {comparison.primary} was named before; the other metrics explore. Bold: p below 0.05{over}.")
     settings = config_differences([reference.run, *(other.run for other in comparison.others)])
     out.print(f"  Settings that differ:{'' if len(settings) else ' none'}")
     for setting, values in settings.iterrows():

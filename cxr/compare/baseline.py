@@ -38,13 +38,14 @@ class AgainstBaseline:
     reason: str = ""
 
     def metrics(self) -> dict[str, float]:
-        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and the corrected p-value `_p` if it was tested."""
+        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and its p-value `_p`, where it has them."""
         found: dict[str, float] = {}
         for each in self.differences:
             name = f"vs_baseline/{each.metric}"
-            found |= {name: each.difference, f"{name}_lo": each.low, f"{name}_hi": each.high}
-            if each.adjusted is not None:
-                found[f"{name}_p"] = each.adjusted
+            found[name] = each.difference
+            for end, value in (("lo", each.low), ("hi", each.high), ("p", each.p_value)):
+                if value is not None:
+                    found[f"{name}_{end}"] = value
         return found
 
     def document(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         evaluated=evaluated_in_words(reference),
         runs=runs,
         shown=SHOWN,
-        tests=comparison.tests,
+        primary=comparison.primary,
         names=[in_short(reference.run), *(run["title"] for run in runs)],
         settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
         figure=base64.b64encode(png_of(runs_figure(named, f"Difference from {in_short(reference.run)}"), dpi=110)).decode(),

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from cxr.config.fingerprint import is_compared
+from cxr.config.schema import EvaluationConfig
 from cxr.errors import UserError
+from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.safe_csv import read_csv
-from cxr.text import part_in_full
+from cxr.text import nearest, part_in_full
 from cxr.tracking.search import LoggedRun
 
 # Tags that are equal for comparable runs, and the meaning of a difference.
@@ -35,16 +37,12 @@ class EvaluatedRun:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs against one of them; `differences` has an entry for each of `others`, corrected over all of them."""
+    """Runs against one of them; `differences` has an entry for each of `others`, corrected over them metric by metric."""
 
     reference: EvaluatedRun
     others: list[EvaluatedRun]
     differences: list[list[Difference]]
-
-    @property
-    def tests(self) -> int:
-        """The number of p-values that were corrected together."""
-        return sum(each.p_value is not None for differences in self.differences for each in differences)
+    primary: str  # the metric that the comparison is about; it is first among the differences
 
 
 def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
@@ -90,14 +88,26 @@ def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -
     return None
 
 
-def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun]) -> Comparison:
-    """Paired statistics of each run against the reference; raises `UserError` if one was evaluated on other images."""
+def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun], primary: str | None = None) -> Comparison:
+    """Paired statistics of each run against the reference; raises `UserError` if one was evaluated on other images.
+
+    `primary` is that of the reference's config if none is given; raises `UserError` for one that is not compared.
+    """
     for other in others:
         if reason := why_not_comparable(reference.run.tags, other.run.tags):
             raise UserError(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")
+    known = names_at("compare", reference.predictions.classes)
+    chosen = primary or reference.run.params.get("evaluation.primary", EvaluationConfig().primary)
+    if chosen not in known:
+        raise UserError(f"--primary {chosen} is not compared for these classes: {nearest(chosen, known)}")
     groups = groups_of(reference)
     found = corrected([paired_differences(reference.predictions, other.predictions, groups) for other in others])
-    return Comparison(reference, list(others), found)
+    return Comparison(reference, list(others), [primary_first(each, chosen) for each in found], chosen)
+
+
+def primary_first(differences: Sequence[Difference], primary: str) -> list[Difference]:
+    """The same, with the primary metric first."""
+    return sorted(differences, key=lambda each: each.metric != primary)
 
 
 def groups_of(evaluated: EvaluatedRun) -> list[str]:

@@ -12,8 +12,9 @@ from cxr.config.schema import Config, settings
 
 # Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
 _NO_PART = (
-    *("tracking.", "objective.", "baseline.", "force", "data.root", "data.manifest", "training.threads", "training.cache_limit_gb"),
-    *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images"),
+    *("tracking.", "objective.", "baseline.", "force", "data.root", "data.manifest"),
+    *("data.citation", "data.licence", "training.threads", "training.cache_limit_gb"),
+    *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images", "evaluation.primary"),
 )
 # Names of options do not count, since their values do; for these the name is a value.
 _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")

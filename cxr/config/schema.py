@@ -65,6 +65,8 @@ class DataConfig:
     merge: dict[str, list[str]] = field(default_factory=dict)
     on_bad_image: str = choice("stop", "stop", "skip")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
+    citation: str = ""  # of the images, for reports
+    licence: str = ""
     source: str = "auto"  # a file of cxr/data/sources; auto: phantoms, a table or a folder, by what is set
     dicom_patients: bool = True  # images of one DICOM PatientID form a group; False if every file has the same placeholder
     phantom: PhantomConfig | None = None
@@ -182,6 +184,8 @@ class EvaluationConfig:
     routine: str | None = None  # the class that can wait; none: the one called Normal
     sensitivity: float = number(0.95, 0, 1, above=True, below=True)  # targets of operating points of the urgent class
     specificity: float = number(0.99, 0, 1, below=True)
+    sensitivity_margin: bool = False  # whether the lower bound on validation, and not the value, has to reach sensitivity
+    primary: str = "auc_macro_ovr"  # the metric that a comparison with other runs is about, named before the run
     missed_cost: float = number(10.0, 0, 1e6)  # of missing the positive class; other errors cost 1
     costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # or the cost of any pair, as loss.costs; numbers
     alpha: float = number(0.05, 0, 1, above=True, below=True)  # how often a conformal set may lack the true class

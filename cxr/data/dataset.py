@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxr.cache.rows import Rows
 from cxr.cache.store import Cache
 from cxr.config.schema import Config
-from cxr.data.identity.annotate import altered, annotate
+from cxr.data.identity.annotate import Identity, altered, annotate
 from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import BadImage
@@ -30,6 +30,7 @@ class Dataset:
     images: Rows  # (n, size, size, 1) uint8
     manifest: pd.DataFrame
     bad: tuple[BadImage, ...]
+    identity: Identity  # of all images that were read
     conflicts: pd.DataFrame = field(default_factory=lambda: _NO_CONFLICTS)  # their copies have another label; all left out or none
     excluded: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
 
@@ -86,7 +87,7 @@ def read_dataset(
         return dataset_of(config, image_list, pixels, split)
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     parts = annotated.images["path"].map(manifest.set_index("path")["split"])
-    return Dataset(image_list.classes, pixels.images, annotated.images.assign(split=parts), pixels.bad)
+    return Dataset(image_list.classes, pixels.images, annotated.images.assign(split=parts), pixels.bad, annotated.identity)
 
 
 def read_listed(
@@ -117,6 +118,7 @@ def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: boo
         images=pixels.images.only(kept[part]),
         manifest=images[part].reset_index(drop=True),
         bad=pixels.bad,
+        identity=annotated.identity,
         conflicts=conflicts.assign(left_out=leave_out),
         excluded=images[~part].reset_index(drop=True),
     )

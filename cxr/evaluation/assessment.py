@@ -15,9 +15,11 @@ from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, evalua
 from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
 from cxr.evaluation.estimates import Estimate, ends_of, values_of
 from cxr.evaluation.failures import Failure, failures
+from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.metrics import evaluate, with_resampling
 from cxr.evaluation.operating_points import OperatingPoint, choose_rules, evaluate_rules
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.recalibration import ClassCalibration, class_calibration
 from cxr.evaluation.roles import Roles, roles_of
 from cxr.evaluation.subgroups import Subgroup, subgroups
 from cxr.evaluation.triage import Triage, evaluate_triage, zones_of
@@ -49,7 +51,7 @@ class Assessment:
     """All numbers of one part of a split; see the classes for what each means.
 
     `no_positive_class` gives the reason if there are no operating points, triage and decision curve. `notes` are for the reader
-    of the numbers. The decision curve needs images of the positive class, and others.
+    of the numbers. The decision curve and the calibration of the positive class need images of it, and others.
     """
 
     part: str
@@ -64,6 +66,8 @@ class Assessment:
     temperature: Temperature
     calibration: Calibration
     calibration_after: Calibration
+    positive_calibration: ClassCalibration | None
+    positive_calibration_after: ClassCalibration | None
     conformal: ConformalSets
     costs: list[list[float]]
     operating_points: list[OperatingPoint]
@@ -76,9 +80,13 @@ class Assessment:
 
 
 def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_columns: Sequence[str]) -> None:
-    """Raise `UserError` for classes and columns that the data does not have, before anything is trained."""
+    """Raise `UserError` for classes, a primary metric and columns that the data does not have, before anything is trained."""
     roles_of(settings, classes)
     cost_matrix(settings.costs, classes, "evaluation.costs")
+    if settings.primary not in (compared := names_at("compare", classes)):
+        raise UserError(
+            f"evaluation.primary={settings.primary} is not compared for these classes: {nearest(settings.primary, compared)}"
+        )
     known = [*(name for name in COLUMNS if name not in ("path", "label", "split")), *more_columns]
     for name in settings.subgroups or ():
         if name not in known:
@@ -102,9 +110,10 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
     temperature = fit_temperature(validation)
     set_thresholds = conformal_thresholds(validation, settings.alpha)
     rules, points, triage, curve, zones = [], [], None, None, None
+    of_positive, of_positive_after = None, None
     if roles.positive_class is not None:
         targets = settings.sensitivity, settings.specificity
-        rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value)
+        rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value, settings.sensitivity_margin)
         points = evaluate_rules(rules, validation, evaluated, roles.positive_class, costs, evidence.groups, settings.resamples)
         at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
@@ -112,7 +121,10 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         triage = evaluate_triage(evaluated, roles, zones, points, settings.prevalences, settings.review_routine)
         positive = evaluated.labels == roles.positive_class
         if 0 < positive.sum() < len(positive):
-            curve = decision_curve(positive, scaled(evaluated, temperature.value).probabilities[:, roles.positive_class])
+            calibrated = scaled(evaluated, temperature.value).probabilities[:, roles.positive_class]
+            curve = decision_curve(positive, calibrated, evidence.groups)
+            of_positive = class_calibration(evaluated.probabilities[:, roles.positive_class], positive, settings.bins)
+            of_positive_after = class_calibration(calibrated, positive, settings.bins)
     return Assessment(
         part=evidence.part,
         images=len(evaluated.labels),
@@ -126,6 +138,8 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         temperature=temperature,
         calibration=calibration(evaluated, settings.bins),
         calibration_after=calibration(scaled(evaluated, temperature.value), settings.bins),
+        positive_calibration=of_positive,
+        positive_calibration_after=of_positive_after,
         conformal=evaluate_sets(evaluated, set_thresholds, settings.alpha),
         costs=costs.astype(float).tolist(),
         operating_points=points,
@@ -151,6 +165,9 @@ def numbers_of(found: Assessment) -> dict[str, float]:
     if found.triage:
         rates |= {f"triage/urgent_in_{zone.name}": zone.of_positives for zone in found.triage.zones}
     rates["conformal/coverage"] = found.conformal.overall
+    if found.positive_calibration and found.positive_calibration_after:
+        for end, each in (("", found.positive_calibration), ("_after", found.positive_calibration_after)):
+            rates |= {f"calibration/positive_slope{end}": each.slope, f"calibration/positive_intercept{end}": each.intercept}
     plain = {
         "calibration/ece": found.calibration.ece,
         "calibration/ece_after": found.calibration_after.ece,

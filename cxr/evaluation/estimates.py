@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from scipy.stats import binomtest, norm, rankdata
 
 CONFIDENCE = 0.95
-_Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
+Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,17 @@ class Estimate:
         return (
             f"{self.value:.3f}" if self.low is None or self.high is None else f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
         )
+
+    @property
+    def in_sentence(self) -> str:
+        """As sentences have it, within or without brackets.
+
+        >>> Estimate(0.5, 0.237, 0.763).in_sentence
+        '0.500, 95 % interval 0.237 to 0.763'
+        """
+        if self.value is None or self.low is None or self.high is None:
+            return self.in_words
+        return f"{self.value:.3f}, 95 % interval {self.low:.3f} to {self.high:.3f}"
 
     @property
     def out_of(self) -> str:
@@ -106,7 +117,7 @@ def area_under_roc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> 
     spread = math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
     if spread < 1e-12:
         return Estimate(auc, why_not="the scores tie, so DeLong's variance is 0")
-    half = _Z * spread / (auc * (1 - auc))
+    half = Z * spread / (auc * (1 - auc))
     return Estimate(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)))
 
 
@@ -153,5 +164,5 @@ def with_interval(estimate: Estimate, drawn: NDArray[np.float64], scale: Scale) 
     error = float(known.std())
     if error < 1e-12 or not scale.ends[0] < estimate.value < scale.ends[1]:
         return replace(estimate, why_not="no interval: the value is at the end of its range, or all resamples agree")
-    place, half = scale.there(estimate.value), _Z * error * scale.slope(estimate.value)
+    place, half = scale.there(estimate.value), Z * error * scale.slope(estimate.value)
     return replace(estimate, low=scale.back(place - half), high=scale.back(place + half))

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.calibration import scaled
-from cxr.evaluation.estimates import LOG, Estimate, proportion, wilson_interval, with_interval
+from cxr.evaluation.estimates import LOG, Estimate, Z, proportion, wilson_interval, with_interval
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled
+
+# How the verdict on a target begins. Met: the rate is at or above the target. Demonstrated: its whole interval is.
+DEMONSTRATED, NOT_DEMONSTRATED, NOT_MET = "Target demonstrated", "Target met but not demonstrated", "Target not met"
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,12 @@ def choose_rules(
     specificity: float,
     costs: NDArray[np.float32],
     temperature: float,
+    margin: bool = False,
 ) -> list[Rule]:
     """The four rules, from validation predictions alone.
 
-    A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest.
+    A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With
+    `margin` the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
     """
     scores, positive, name = (
         validation.probabilities[:, positive_class],
@@ -72,8 +77,8 @@ def choose_rules(
     )
     found = [Rule("argmax", "the most probable class")]
     if positive.any():
-        threshold = threshold_for_sensitivity(scores, positive, sensitivity)
-        said = f"{name} from {threshold:.4f} on, the highest threshold that has sensitivity {sensitivity:g} on validation"
+        threshold, said = _sensitive(scores, positive, sensitivity, margin)
+        said = f"{name} from {threshold:.4f} on, {said}"
         found.append(Rule("sensitivity_target", said, "sensitivity", sensitivity, threshold))
     if not positive.all():
         threshold = threshold_for_specificity(scores, positive, specificity)
@@ -82,6 +87,24 @@ def choose_rules(
     said = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
     found.append(Rule("least_cost", said, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
     return found
+
+
+def _sensitive(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, margin: bool) -> tuple[float, str]:
+    """The threshold for sensitivity, and how it was chosen, in words."""
+    if not margin:
+        return threshold_for_sensitivity(scores, positive, target), (
+            f"the highest threshold that has sensitivity {target:g} on validation"
+        )
+    images = int(positive.sum())
+    needed = right_needed(target, images)
+    if needed is None:
+        return threshold_for_sensitivity(scores, positive, 1.0), (
+            f"the highest threshold that finds all {images:,} of validation, as a lower bound of {target:g} needs "
+            f"{images_needed(target):,} images"
+        )
+    return threshold_for_sensitivity(scores, positive, needed / images), (
+        f"the highest threshold whose sensitivity on validation has a 95 % lower bound of {target:g}"
+    )
 
 
 def threshold_for_sensitivity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
@@ -142,32 +165,48 @@ def evaluate_rules(
         on_validation = rates(decisions(rule, validation, positive_class) == positive_class, validation.labels == positive_class)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
         same = "Optimistic, since these images chose it. " if validation is evaluated and rule.target is not None else ""
-        found.append(OperatingPoint(rule, on_validation, on_evaluated, mean, same + _verdict(rule, on_evaluated)))
+        found.append(
+            OperatingPoint(
+                rule, on_validation, on_evaluated, mean, same + _verdict(rule, on_evaluated, evaluated.classes[positive_class])
+            )
+        )
     return found
 
 
-def needed_to_show(target: float, images: int) -> float | None:
-    """The smallest proportion of `images` whose Wilson interval is at or above a target; None if even 1 is not enough.
+def right_needed(target: float, images: int) -> int | None:
+    """How many of `images` have to be right for a Wilson interval at or above a target; None if even all are too few.
 
-    >>> round(needed_to_show(0.95, 724), 3), needed_to_show(0.95, 40)
-    (0.967, None)
+    >>> right_needed(0.95, 724), right_needed(0.95, 40)
+    (700, None)
     """
     enough = bisect_left(range(images + 1), target, key=lambda count: wilson_interval(count, images)[0])
-    return None if enough > images else enough / images
+    return None if enough > images else enough
 
 
-def _verdict(rule: Rule, evaluated: Rates) -> str:
+def images_needed(target: float) -> int:
+    """The fewest images that can demonstrate a target, all of them right: Wilson's lower bound of n of n is n / (n + z^2).
+
+    >>> images_needed(0.95), images_needed(0.99)
+    (73, 381)
+    """
+    return math.ceil(target * Z**2 / (1 - target) - 1e-9)
+
+
+def _verdict(rule: Rule, evaluated: Rates, positive: str) -> str:
+    """Whether the target was met (the rate is at or above it) and demonstrated (its whole interval is)."""
     if rule.target is None:
         return "No target: this rule follows from the probabilities."
     rate: Estimate = evaluated.sensitivity if rule.aim == "sensitivity" else evaluated.specificity
-    if rate.value is None or rate.low is None or rate.of is None:
-        return f"Can't be evaluated: {rate.why_not}."
+    if rate.value is None or rate.low is None or rate.high is None or rate.of is None:
+        return f"Target can't be evaluated: {rate.why_not}."
+    seen = f"{rule.aim} {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}) for a target of {rule.target:g}"
     if rate.low >= rule.target:
-        return f"Shown: the whole interval of {rule.aim} is at or above the target of {rule.target:g}."
-    needed = needed_to_show(rule.target, rate.of)
-    could = f"{needed:.3f} would have to be seen" if needed is not None else "not even 1 would be enough: more images are needed"
-    missed = "Missed" if rate.value < rule.target else "Not shown"
-    return (
-        f"{missed}: {rule.aim} is {rate.value:.3f}, and its lower bound of {rate.low:.3f} is below the target of {rule.target:g}. "
-        f"To show it with {rate.of:,} images, {could}."
-    )
+        return f"{DEMONSTRATED}: {seen}; the whole interval is at or above it."
+    images, done = (f"{positive} images", "found") if rule.aim == "sensitivity" else ("images of other classes", "ruled out")
+    needed = right_needed(rule.target, rate.of)
+    if needed is None:
+        could = f"With {rate.of:,} {images} even {rate.of:,} of {rate.of:,} could not demonstrate {rule.target:g}: at least "
+        could += f"{images_needed(rule.target):,} are needed, all {done}."
+    else:
+        could = f"To demonstrate it with {rate.of:,} {images}, {needed:,} must be {done}; {rate.count:,} were."
+    return f"{NOT_MET if rate.value < rule.target else NOT_DEMONSTRATED}: {seen}. {could}"

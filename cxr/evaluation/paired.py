@@ -1,43 +1,69 @@
-"""Two models on the same images: differences with paired-bootstrap intervals, exact McNemar, DeLong, Holm's correction."""
+"""Two models on the same images: each difference with its interval and its test from one method, so that the two agree."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
-from cxr.evaluation.estimates import placements
+from cxr.evaluation.delong import auc_error
+from cxr.evaluation.estimates import CONFIDENCE, Z
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
+from cxr.evaluation.tango import design_effect, paired_proportions
 from cxr.text import slug
 
 RESAMPLES = 2000
+TANGO, DELONG, BOOTSTRAP = "Tango", "DeLong", "bootstrap"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How one metric differs: `other` minus `reference`, its 95 % interval, and a p-value if it was tested.
+    """How one metric differs: `other` minus `reference`, its 95 % interval, and the p-value that there is no difference.
 
-    `adjusted` is the p-value after Holm's correction over all tests that were made together.
+    Interval and p-value are of one method (Tango, DeLong or bootstrap), so the interval leaves out 0 where p < 0.05 and only
+    there. Both are None where the method gives none, with the reason in `why_not`. `adjusted` is the p-value after Holm's
+    correction over the runs that were compared on this metric.
     """
 
     metric: str
     reference: float
     other: float
     difference: float
-    low: float
-    high: float
-    test: str = ""
-    p_value: float | None = None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    method: str
+    why_not: str = ""
     adjusted: float | None = None
 
     @property
+    def is_clear(self) -> bool:
+        """Whether the models differ at the 5 % level after correction; then the interval leaves out 0 too."""
+        return self.adjusted is not None and self.adjusted < 1 - CONFIDENCE
+
+    @property
+    def interval_in_words(self) -> str:
+        """The interval as tables show it."""
+        return "-" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
+
+    @property
     def p_in_words(self) -> str:
-        """The corrected p-value as tables show it; empty if it was not tested."""
-        return "" if self.adjusted is None else "<0.001" if self.adjusted < 0.001 else f"{self.adjusted:.3f}"
+        """The p-value as tables show it."""
+        return _p_in_words(self.p_value)
+
+    @property
+    def adjusted_in_words(self) -> str:
+        """The corrected p-value as tables show it."""
+        return _p_in_words(self.adjusted)
+
+
+def _p_in_words(value: float | None) -> str:
+    return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def paired_differences(
@@ -45,50 +71,80 @@ def paired_differences(
 ) -> list[Difference]:
     """Compare two models' predictions of the same images; raises `ValueError` if the images or labels differ.
 
-    Metrics are those of the metric table that are compared; those without a value are left out. Intervals are percentiles of a
-    bootstrap that draws whole `groups` of images (patients; images if none are given), the same draws for both models (Efron and
-    Tibshirani 1993, chapters 8 and 13). Accuracy, sensitivity and specificity are tested by exact McNemar, AUC by DeLong.
+    Metrics are those of the metric table that are compared; those without a value are left out. Accuracy, sensitivity and
+    specificity are compared by Tango's score interval, AUC by DeLong's, the others by the standard error of a bootstrap with the
+    same draws for both models (Efron and Tibshirani 1993, chapters 6 and 8). Images of one of the `groups` (patients; none: each
+    image is one) count as alike in all three.
     """
     if (reference.ids, reference.classes) != (other.ids, other.classes) or not np.array_equal(reference.labels, other.labels):
         raise ValueError("the two sets of predictions are not of the same images")
     names, compared = statistic_names(reference.classes), set(names_at("compare", reference.classes))
     statistics = statistics_of(reference), statistics_of(other)
-    members = groups if groups is not None else reference.ids
-    drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), members, RESAMPLES, seed)
+    labels = list(groups) if groups is not None else list(reference.ids)
+    members = np.asarray(np.unique(np.asarray(labels), return_inverse=True)[1]).ravel()
+    drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), labels, RESAMPLES, seed)
     once = np.ones((1, len(members)))
     values = statistics[0](once)[:, 0], statistics[1](once)[:, 0]
-    tests = _tests(reference, other)
+    successes, areas = _proportions(reference, other), _areas(reference.classes)
     found = []
     for index, name in enumerate(names):
         first, second = float(values[0][index]), float(values[1][index])
         if not (name in compared and np.isfinite(first) and np.isfinite(second)):
             continue
-        low, high = np.nanquantile(drawn[index], (0.025, 0.975))
-        test, p_value = tests.get(name, ("", None))
-        found.append(Difference(name, first, second, second - first, float(low), float(high), test, p_value))
+        if name in successes:
+            found.append(_by_tango(name, first, second, *successes[name], members))
+        elif name in areas:
+            error = auc_error(reference, other, areas[name], members)
+            found.append(_by_error(name, first, second, error, DELONG))
+        else:
+            known = drawn[index][np.isfinite(drawn[index])]
+            spread = float(known.std()) if len(known) >= 0.95 * len(drawn[index]) else None
+            found.append(_by_error(name, first, second, spread, BOOTSTRAP))
     return found
 
 
-def mcnemar(reference_right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> float:
-    """Two-sided p-value that two models are right equally often, by the exact binomial (McNemar 1947)."""
-    only_reference = int((reference_right & ~other_right).sum())
-    only_other = int((other_right & ~reference_right).sum())
-    return float(binomtest(only_other, only_reference + only_other).pvalue) if only_reference + only_other else 1.0
+def _by_tango(
+    name: str,
+    first: float,
+    second: float,
+    change: NDArray[np.float64],
+    members: NDArray[np.int64],
+    all_members: NDArray[np.int64],
+) -> Difference:
+    """From -1, 0 or 1 for each image that counts, (n,), and their places among all images, (n,)."""
+    effect = design_effect(change, np.asarray(np.unique(all_members[members], return_inverse=True)[1]).ravel())
+    gained, lost = float((change > 0).sum()), float((change < 0).sum())
+    low, high, p_value = paired_proportions(gained / effect, lost / effect, len(change) / effect)
+    return Difference(name, first, second, second - first, low, high, p_value, TANGO)
 
 
-def delong(positive: NDArray[np.bool_], reference: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Two-sided p-value that two scores of the same images have equal AUC (DeLong et al. 1988, by Sun and Xu 2014's ranks)."""
-    m, n = int(positive.sum()), int((~positive).sum())
-    if m < 2 or n < 2:
-        return 1.0
-    found = [placements(positive, scores) for scores in (reference, other)]
-    above, below = [each[0] for each in found], [each[1] for each in found]
-    aucs = [float(each.mean()) for each in above]
-    covariance = np.cov(np.stack(above)) / m + np.cov(np.stack(below)) / n
-    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    if variance <= 1e-20:
-        return 1.0 if abs(aucs[0] - aucs[1]) < 1e-12 else 0.0
-    return float(2 * norm.sf(abs(aucs[1] - aucs[0]) / np.sqrt(variance)))
+def _by_error(name: str, first: float, second: float, error: float | None, method: str) -> Difference:
+    """From a standard error; none where it can't be known."""
+    difference = second - first
+    if error is None:
+        return Difference(name, first, second, difference, None, None, None, method, "too few images of a class")
+    if error < 1e-9:
+        why_not = "both models rank and weigh these images alike, or one is perfect, so the spread can't be estimated"
+        return Difference(name, first, second, difference, None, None, None, method, why_not)
+    p_value = float(2 * norm.sf(abs(difference) / error))
+    return Difference(name, first, second, difference, difference - Z * error, difference + Z * error, p_value, method)
+
+
+def _proportions(reference: Predictions, other: Predictions) -> dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """By metric: the change of each image that counts, 1 if only the other model is right, and the places of those images."""
+    right = [(each.predicted == each.labels).astype(float) for each in (reference, other)]
+    found = {"accuracy": (right[1] - right[0], np.arange(len(reference.labels)))}
+    for index, name in enumerate(reference.classes):
+        called = [(each.predicted == index).astype(float) for each in (reference, other)]
+        inside, outside = np.flatnonzero(reference.labels == index), np.flatnonzero(reference.labels != index)
+        found[f"{slug(name)}/sensitivity"] = ((called[1] - called[0])[inside], inside)
+        found[f"{slug(name)}/specificity"] = ((called[0] - called[1])[outside], outside)
+    return found
+
+
+def _areas(classes: Sequence[str]) -> dict[str, list[int]]:
+    """The classes whose AUC each metric averages."""
+    return {"auc_macro_ovr": list(range(len(classes)))} | {f"{slug(name)}/auc": [index] for index, name in enumerate(classes)}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -105,11 +161,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Difference]]:
-    """The same differences with p-values adjusted over all tests of all comparisons."""
-    tested = [each.p_value for differences in comparisons for each in differences if each.p_value is not None]
-    adjusted = iter(holm(tested))
+    """The same differences of several runs from one reference, with p-values of each metric adjusted over the runs."""
+    by_metric: dict[str, list[float]] = defaultdict(list)
+    for differences in comparisons:
+        for each in differences:
+            if each.p_value is not None:
+                by_metric[each.metric].append(each.p_value)
+    adjusted = {metric: iter(holm(p_values)) for metric, p_values in by_metric.items()}
     return [
-        [each if each.p_value is None else replace(each, adjusted=next(adjusted)) for each in differences]
+        [each if each.p_value is None else replace(each, adjusted=next(adjusted[each.metric])) for each in differences]
         for differences in comparisons
     ]
 
@@ -133,18 +193,3 @@ def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
             "other_p_true": other.probabilities[rows, true],
         }
     )
-
-
-def _tests(reference: Predictions, other: Predictions) -> dict[str, tuple[str, float]]:
-    right = reference.predicted == reference.labels, other.predicted == other.labels
-    found = {"accuracy": ("McNemar", mcnemar(*right))}
-    for index, name in enumerate(reference.classes):
-        of_class = reference.labels == index
-        if not 0 < of_class.sum() < len(of_class):
-            continue
-        scores = reference.probabilities[:, index], other.probabilities[:, index]
-        found[f"{slug(name)}/auc"] = ("DeLong", delong(of_class, *scores))
-        called = reference.predicted == index, other.predicted == index
-        found[f"{slug(name)}/sensitivity"] = ("McNemar", mcnemar(called[0][of_class], called[1][of_class]))
-        found[f"{slug(name)}/specificity"] = ("McNemar", mcnemar(~called[0][~of_class], ~called[1][~of_class]))
-    return found

@@ -1,4 +1,4 @@
-"""Triage in three zones, and its consequences for patients: workload, missed cases, predictive values by prevalence."""
+"""Triage in three zones, and its consequences for patients: workload, delayed cases, predictive values by prevalence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Zone:
 class Workload:
     """What 1,000 patients would bring at a prevalence of the positive class, in patients.
 
-    `missed` are patients of the positive class in the routine zone; `positives_of_fast_track` is the share of the positive class
+    `delayed` are patients of the positive class in the routine zone; `positives_of_fast_track` is the share of the positive class
     in the fast track.
     """
 
@@ -38,7 +38,7 @@ class Workload:
     fast_track: Estimate
     review: Estimate
     routine: Estimate
-    missed: Estimate
+    delayed: Estimate
     positives_of_fast_track: Estimate
 
 
@@ -132,7 +132,7 @@ def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
         fast_track=_sum(sick, fast.of_positives, well, fast.of_others),
         review=_sum(sick, review.of_positives, well, review.of_others),
         routine=_sum(sick, routine.of_positives, well, routine.of_others),
-        missed=_sum(sick, routine.of_positives, 0, routine.of_positives),
+        delayed=_sum(sick, routine.of_positives, 0, routine.of_positives),
         positives_of_fast_track=_ratio(prevalence, fast.of_positives, 1 - prevalence, fast.of_others),
     )
 

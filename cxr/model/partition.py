@@ -35,6 +35,13 @@ def partition(trainee: keras.Model, trainable_from: str) -> Partition | None:
     return Partition(top.name, keras.Model(trainee.input, top.output), keras.Model(top.output, trainee.output))
 
 
+def pooled_part(trainee: keras.Model, parts: Partition | None) -> keras.Model | None:
+    """From activations, or grey levels without a partition, to pooled features; None where the activations are those."""
+    pooled = trainee.get_layer("pooled").output
+    below = parts.frozen.output if parts else trainee.input
+    return None if below is pooled else keras.Model(below, pooled)
+
+
 def weights_hash(model: keras.Model) -> str:
     """Hash of every weight's value, sha256 in hex."""
     digest = hashlib.sha256()

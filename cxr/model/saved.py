@@ -32,6 +32,13 @@ class SavedModel:
         found = self._compiled(grey)[1].numpy().astype(np.float64)
         return np.asarray(found / found.sum(axis=1, keepdims=True))
 
+    def probabilities_and_pooled(self, grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Probabilities as above, and the mean of the last feature map over its places, (n, channels)."""
+        maps, found = self._compiled(grey)
+        pooled = maps if self.feature_map is None else tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
+        known = found.numpy().astype(np.float64)
+        return np.asarray(known / known.sum(axis=1, keepdims=True)), np.asarray(pooled, np.float32)
+
     def features(self, grey: NDArray[np.float32]) -> tf.Tensor:
         """Its last feature map of the same images, float32."""
         return tf.cast(self._compiled(grey)[0], tf.float32)

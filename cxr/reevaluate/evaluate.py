@@ -13,18 +13,23 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifes
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
 from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
+from cxr.evaluation.figures.drawing import Drawn, FilmPicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
+from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.document import Document, ReportContext, from_json
+from cxr.evaluation.report.document import Caption, Change, Document, Elsewhere, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
 from cxr.evaluation.saliency import Saliency
+from cxr.evaluation.shift import Sample, shift_of
+from cxr.evaluation.unpaired import unpaired_difference
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
+from cxr.run.features import read_sample
 from cxr.run.logged import Logged
-from cxr.run.report_context import code_in_words, data_caveats
+from cxr.run.report_context import code_in_words, data_caveats, day_of
 from cxr.safe_csv import write_csv
+from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import flat_params, open_run
 from cxr.tracking.scratch import scratch
@@ -42,6 +47,10 @@ class Scored(Protocol):
     @property
     def predictions(self) -> Predictions:
         """In the order of its manifest."""
+
+    @property
+    def sample(self) -> Sample:
+        """Some of the images, with their pooled features."""
 
     def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
         """Figures with images in them, and saliency."""
@@ -74,7 +83,7 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
         found = assess(evidence, config.evaluation)
     with_films = config.evaluation.pictures
     kept = [
-        Picture(each.name, each.section, run.file(f"{FIGURES}/{each.name}.png").read_bytes(), each.caption, each.alt)
+        _read_picture(run, each)
         for each in document.figures
         if each.name in _KEPT
         and (with_films or each.name not in _OF_FILMS)
@@ -97,6 +106,7 @@ def evaluate_elsewhere(
     with progress.stage("report", "Assessing predictions"):
         evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
+        elsewhere = _elsewhere(run, document, found, scored.sample)
         drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
     context = replace(
         _context(document, config, asked, f"{in_short(run)}, its saved model on other data"),
@@ -106,6 +116,7 @@ def evaluate_elsewhere(
         baseline=None,
         no_baseline="the baseline was not scored on this data: cxr evaluate BASELINE with the same data does that.",
         differences=[],
+        elsewhere=elsewhere,
     )
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
     pictures = pictures_of(drawn, config.evaluation.figure_dpi)
@@ -114,10 +125,41 @@ def evaluate_elsewhere(
         return _log(store, config, run, made)
 
 
+def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
+    """A figure that a run logged; raises `UserError` if its file is not there. Earlier versions have neither SVG nor films."""
+    svg = f"{FIGURES}/{caption.name}.svg"
+    films = [FilmPicture(run.file(f"{FIGURES}/{each.file}").read_bytes(), each.caption, each.alt) for each in caption.films]
+    return Picture(
+        caption.name,
+        caption.section,
+        run.file(f"{FIGURES}/{caption.name}.png").read_bytes(),
+        caption.caption,
+        caption.alt,
+        run.file(svg).read_bytes() if run.has_file(svg) else b"",
+        films,
+    )
+
+
 def _context(document: Document, config: Config, asked: list[str], evaluated: str) -> ReportContext:
     """Those of the run, with what is different of its evaluation."""
     model = replace(document.context.model, settings=flat_params(config))
     return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
+
+
+def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample) -> Elsewhere:
+    """The run's own result beside that of other data, for the metrics of the first screen and the summary."""
+    own, known = document.assessment, {each.name: each.label for each in (*overall("headline"), *overall("summary"))}
+    for name in own.classes:
+        known |= {f"{slug(name)}/{each.name}": f"{name} {each.label}" for each in by_class("summary")}
+    changes = [
+        Change(name, label, own.estimates[name], other, unpaired_difference(own.estimates[name], other))
+        for name, label in known.items()
+        if (other := found.estimates.get(name)) and name in own.estimates
+    ]
+    sampled = read_sample(run)
+    shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
+    why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
+    return Elsewhere(part_in_full(own.part), own.images, changes, shift, why_not)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
@@ -181,7 +223,14 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
         if len(made.shared):
             write_csv(made.shared, folder / "data/overlap.csv")
         drawn = pictures_of(assessment_figures(evidence.evaluated, found), config.evaluation.figure_dpi)
-        context = replace(made.context, run_id=run.id, name=made.name, title=f"cxr evaluation {made.name}")
+        context = replace(
+            made.context,
+            title=f"cxr evaluation {made.name}",
+            run_id=run.id,
+            name=made.name,
+            started=day_of(run),
+            user=run.user,
+        )
         write_report(folder, context, found, made.saliency, [*drawn, *made.pictures])
         run.log_folder(folder)
         run.show_table(TABLE)

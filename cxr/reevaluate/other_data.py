@@ -53,7 +53,7 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     manifest = dataset.manifest.iloc[rows].reset_index(drop=True)
     manifest["label"] = manifest["label"].map(names)
     same = int((shared["how"] == SAME).sum())
-    context = data_context(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)})
+    context = data_context(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)}, dataset.identity)
     return OtherData(
         dataset=dataset,
         rows=rows,

@@ -13,10 +13,12 @@ from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.saliency import Saliency
+from cxr.evaluation.shift import Sample, drawn_rows
 from cxr.model.saved import SavedModel, load_model
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
 from cxr.run.explain import draw_pictures
+from cxr.run.features import sample_of
 from cxr.text import in_words
 
 
@@ -26,6 +28,7 @@ class Scored:
 
     data: OtherData
     predictions: Predictions
+    sample: Sample
     model: Path
 
     def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
@@ -40,11 +43,14 @@ class Scored:
 def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path, progress: Progress) -> Scored:
     """Predict every image. TensorFlow has to be prepared. Raises `UserError` for a file that is no model of these classes."""
     with progress.stage("evaluate", f"Predicting {in_words(len(data.rows), 'image')} with the saved model"):
-        probabilities = _predict(_open(model), data, config.evaluation.batch_size)
+        probabilities, pooled = _predict(_open(model), data, config.evaluation.batch_size)
     if probabilities.shape[1] != len(classes):
         raise UserError(f"{model} has {probabilities.shape[1]} classes and the run {len(classes)}: it is not the run's model")
     labels = np.array([classes.index(label) for label in data.manifest["label"]], np.int64)
-    return Scored(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), model)
+    some = drawn_rows(list(data.manifest["path"]))
+    manifest = data.manifest.iloc[some]
+    sample = sample_of(manifest, manifest["label"], data.dataset.images[data.rows[some]], pooled[some])
+    return Scored(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), sample, model)
 
 
 def _open(model: Path) -> SavedModel:
@@ -54,6 +60,8 @@ def _open(model: Path) -> SavedModel:
         raise UserError(f"{model} can't be opened: {' '.join(str(error).split())}") from None
 
 
-def _predict(saved: SavedModel, data: OtherData, batch: int) -> NDArray[np.float64]:
+def _predict(saved: SavedModel, data: OtherData, batch: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Probabilities (n, classes) and pooled features (n, channels)."""
     batches = [data.rows[start : start + batch] for start in range(0, len(data.rows), batch)]
-    return np.concatenate([saved.probabilities(data.dataset.images[rows].astype(np.float32)) for rows in batches])
+    found = [saved.probabilities_and_pooled(data.dataset.images[rows].astype(np.float32)) for rows in batches]
+    return np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found])

@@ -12,7 +12,17 @@ from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.saliency import RandomisedStage, Saliency, drawn, gallery, rank_correlation, verdict
+from cxr.evaluation.saliency import (
+    RandomisedStage,
+    RegionShares,
+    Saliency,
+    drawn,
+    even_shares,
+    gallery,
+    randomised_stage,
+    region_shares,
+    verdict,
+)
 from cxr.model.grad_cam import GradCam, grad_cam, randomised, saliency_maps
 from cxr.model.saved import load_model
 from cxr.run.prepared import PreparedRun
@@ -46,35 +56,38 @@ def draw_pictures(
     rows = [each.row for each in exhibits]
     images, predicted = read(rows), evaluated.predicted[rows]
     maps = saliency_maps(network, images, predicted)
-    pictures, averaged = [gallery_figure(exhibits, images, maps)], dict[str, int]()
+    size = maps.shape[1], maps.shape[2]
+    pictures, averaged, regions = [gallery_figure(exhibits, images, maps)], dict[str, int](), list[RegionShares]()
     if settings.saliency_images:
-        mean, averaged = _mean_by_class(network, evaluated, read, settings.saliency_images)
+        mean, averaged, regions = _by_class(network, evaluated, read, settings.saliency_images)
         pictures.append(mean)
     if found:
         places = {name: row for row, name in enumerate(evaluated.ids)}
         pictures.append(failures_figure(found, read([places[each.id] for each in found])))
     checked = _spread(len(images), _CHECKED)
     stages = _randomisation(network, images[checked], predicted[checked], maps[checked])
-    size = maps.shape[1], maps.shape[2]
-    return pictures, Saliency(network.layer, size, exhibits, averaged, len(checked), stages, verdict(stages))
+    even = even_shares(size)
+    found_here = Saliency(network.layer, size, exhibits, averaged, regions, even, len(checked), stages, verdict(stages, size))
+    return pictures, found_here
 
 
-def _mean_by_class(network: GradCam, evaluated: Predictions, read: ReadImages, most: int) -> tuple[Drawn, dict[str, int]]:
-    """The figure of mean maps, each of up to `most` images of a class for that class, and the number of images by class."""
+def _by_class(
+    network: GradCam, evaluated: Predictions, read: ReadImages, most: int
+) -> tuple[Drawn, dict[str, int], list[RegionShares]]:
+    """Of maps of up to `most` images of each class for that class: the figure of means, numbers of images, regions."""
     rows = [drawn(evaluated, np.flatnonzero(evaluated.labels == index), most) for index in range(len(evaluated.classes))]
     images = [read(each) for each in rows]
     maps = [saliency_maps(network, each, np.full(len(each), index)) for index, each in enumerate(images)]
     counts = {name: len(each) for name, each in zip(evaluated.classes, rows, strict=True)}
-    return mean_saliency_figure(evaluated.classes, images, maps), counts
+    regions = [region_shares(name, each) for name, each in zip(evaluated.classes, maps, strict=True) if len(each)]
+    return mean_saliency_figure(evaluated.classes, images, maps), counts, [each for each in regions if each]
 
 
 def _randomisation(
     network: GradCam, images: NDArray[np.uint8], classes: NDArray[np.int64], maps: NDArray[np.float32]
 ) -> list[RandomisedStage]:
     """How far maps of the same images stay the same while the weights are randomised stage by stage."""
-    return [
-        RandomisedStage(stage, rank_correlation(maps, saliency_maps(network, images, classes))) for stage in randomised(network)
-    ]
+    return [randomised_stage(stage, maps, saliency_maps(network, images, classes)) for stage in randomised(network)]
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

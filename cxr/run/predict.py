@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.shift import Sample, drawn_rows
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
+from cxr.run.features import sample_of, write_sample
 from cxr.run.prepared import PreparedRun
 from cxr.run.stored_training import MODEL, Trained
 from cxr.training.fit import Fitted
@@ -17,10 +19,10 @@ from cxr.training.verify import verify
 
 
 def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Path, progress: Progress) -> Trained:
-    """Save the model in `folder`, and predict the parts that did not train; the last one is evaluated.
+    """Save model and features of validation images in `folder`, and predict the parts that did not train.
 
-    That is test, or val without a test part. The saved model has to predict the same for a sample; otherwise its own
-    predictions are used.
+    The last one is evaluated: test, or val without a test part. The saved model has to predict the same for a sample; otherwise
+    its own predictions are used.
     """
     dataset, model = prepared.dataset, folder / MODEL
     held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}
@@ -30,9 +32,18 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
         found, verified = verify(model, dataset.images, held_out, found, prepared.config)
         if not verified.agreed:
             progress.console.print(f"cxr: {verified.in_words}")
+        write_sample(folder, _validation_sample(prepared, fitted))
     paths = dataset.manifest["path"]
     predictions = {
         part: Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], found[part])
         for part, rows in held_out.items()
     }
     return Trained(fitted.history, predictions, verified, fitted.frozen, model)
+
+
+def _validation_sample(prepared: PreparedRun, fitted: Fitted) -> Sample:
+    """Up to 500 validation images, drawn by a hash of their names, with pooled features of the trained network."""
+    rows = prepared.dataset.rows("val")
+    rows = rows[drawn_rows(list(prepared.dataset.manifest["path"].iloc[rows]))]
+    manifest, images = prepared.dataset.manifest.iloc[rows], prepared.dataset.images[rows]
+    return sample_of(manifest, manifest["label"], images, fitted.pooled(rows))

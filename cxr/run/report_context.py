@@ -1,14 +1,17 @@
 """The context of a report: model, data, and what a reader should distrust."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pandas as pd
 
 from cxr.compare.baseline import AgainstBaseline
 from cxr.compare.runs import in_short
+from cxr.config.fingerprint import is_compared
 from cxr.config.schema import Config, SplitConfig
 from cxr.data.dataset import Dataset
+from cxr.data.identity.annotate import Identity
 from cxr.data.manifest import data_fingerprint, summary
 from cxr.data.source_shortcut import source_shortcut
 from cxr.evaluation.report.document import Data, Model, ReportContext
@@ -35,22 +38,45 @@ def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
         asked=[],
         evaluated_by="",
         model=model_context(config, prepared.weights.sha256),
-        data=data_context(config, dataset.manifest, left_out_of(dataset)),
+        data=data_context(config, dataset.manifest, left_out_of(dataset), dataset.identity),
         other_data=None,
         overlap=None,
         caveats=caveats(config, dataset.manifest),
         baseline=None,
         no_baseline="this run is a baseline itself.",
         differences=[],
+        started=day_of(run),
+        user=run.user,
+        primary=config.evaluation.primary,
     )
+
+
+def day_of(run: Run) -> str:
+    """The day on which a run began, in UTC, as 2026-11-25."""
+    return datetime.fromtimestamp(run.started / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def beside_baseline(context: ReportContext, against: AgainstBaseline | None) -> ReportContext:
     """The context of a run that was compared with its baseline, or could not be."""
     if against is None:
         return context
-    baseline = in_short(against.baseline) if against.baseline else None
-    return replace(context, baseline=baseline, no_baseline=against.reason, differences=against.differences)
+    if against.baseline is None:
+        return replace(context, no_baseline=against.reason)
+    return replace(
+        context,
+        baseline=in_short(against.baseline),
+        no_baseline=against.reason,
+        differences=against.differences,
+        baseline_settings=_differing(against.baseline.params, context.model.settings, context.overrides),
+    )
+
+
+def _differing(baseline: Mapping[str, str], own: Mapping[str, str], overrides: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Options and overridden settings in which a run differs from its baseline: of the baseline, of the run."""
+    keys = [key for key in own if is_compared(key) and key in baseline and baseline[key] != own[key]]
+    overridden = {override.lstrip("+~").partition("=")[0] for override in overrides}
+    shown = [key for key in keys if key.endswith(".name") or key in overridden]
+    return {key.removesuffix(".name"): (baseline[key], own[key]) for key in shown}
 
 
 def model_context(config: Config, weights_sha256: str | None) -> Model:
@@ -90,7 +116,7 @@ def code_in_words() -> str:
     return f"commit {code.commit}{', with uncommitted changes' if code.dirty else ''}" if code.commit else "commit not known"
 
 
-def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, int]) -> Data:
+def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, int], identity: Identity) -> Data:
     """Which images, how they were split, and what was left out."""
     counts = summary(manifest)
     known = manifest[manifest["source"] != ""]
@@ -104,6 +130,9 @@ def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, 
         left_out=dict(left_out),
         groups=int(manifest["group"].nunique()),
         fingerprint=data_fingerprint(manifest),
+        identity=identity,
+        citation=config.data.citation,
+        licence=config.data.licence,
     )
 
 

@@ -84,4 +84,4 @@ def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
 
 
 def _signed(difference: Difference) -> str:
-    return f"{difference.difference:+.3f} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+    return f"{difference.difference:+.3f} ({difference.interval_in_words}; p {difference.p_in_words})"

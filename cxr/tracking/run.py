@@ -35,6 +35,8 @@ class Run:
     id: str
     name: str
     store: str  # its URI
+    started: int  # milliseconds since 1970
+    user: str
     outbox: Outbox | None = None  # None if the store is a file on this machine
     lost: bool = False
 
@@ -158,13 +160,16 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
         made = client.create_run(
             experiment_id(store, config.tracking.experiment), run_name=name, tags=resolve_tags({**tags, TAG: STARTED})
         )
-        return Run(made.info.run_id, name, store.uri, Outbox.of(store, made.info.run_id, name))
-    run = Run(go_on, name, store.uri, Outbox.of(store, go_on, name))
+        said = made.info.start_time, made.data.tags.get("mlflow.user", "")
+        return Run(made.info.run_id, name, store.uri, *said, Outbox.of(store, made.info.run_id, name))
+    earlier = client.get_run(go_on)
+    said = earlier.info.start_time, earlier.data.tags.get("mlflow.user", "")
+    run = Run(go_on, name, store.uri, *said, Outbox.of(store, go_on, name))
     if run.outbox and run.outbox.folder.exists():
         run.outbox.deliver()
     client.update_run(go_on, status="RUNNING")
     send(go_on, tags_item(tags))
-    if FAILURE in client.get_run(go_on).data.tags:
+    if FAILURE in earlier.data.tags:
         client.delete_tag(go_on, FAILURE)
     return run
 

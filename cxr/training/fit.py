@@ -19,7 +19,7 @@ from cxr.errors import TrainingDiverged
 from cxr.model.freeze import apply_freeze
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
-from cxr.model.partition import partition
+from cxr.model.partition import partition, pooled_part
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
@@ -61,11 +61,15 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The history of a training, and the trained network as a function from rows of the data to probabilities (rows, classes)."""
+    """The history of a training, and the trained network as functions of rows of the data.
+
+    `predict` gives probabilities (rows, classes), `pooled` the pooled features (rows, channels) that the head is given.
+    """
 
     history: History
     frozen: FrozenWork
     predict: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+    pooled: Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 def fit(
@@ -114,7 +118,12 @@ def fit(
             trained = steps.train(order, view, config.training.batch_size, watcher.on_images)
             course.end_epoch(trained, steps.evaluate(data.val, config.evaluation.batch_size), rate)
         assign(trained_weights(network), course.best)
-    return Fitted(history, work, lambda rows: steps.predict(rows, config.evaluation.batch_size))
+    at_once = config.evaluation.batch_size
+
+    def pooled(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return steps.pooled(pooled_part(network.trainee, parts), rows, at_once)
+
+    return Fitted(history, work, lambda rows: steps.predict(rows, at_once), pooled)
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

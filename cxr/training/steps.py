@@ -92,6 +92,21 @@ class Steps:
         probabilities = np.concatenate(found).astype(np.float64)
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
+    def pooled(self, body: keras.Model | None, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
+        """Pooled features of unaugmented rows, (len(rows), channels): what `body` makes of inputs; none: the inputs are those."""
+        chunks = self._chunks(rows, None, batch_size)
+        if body is None:
+            return np.concatenate([np.asarray(values, np.float32) for _, values in chunks])
+        channels = body.input.shape[-1] // self.inputs.shape[-1]
+        pool = _compiled(
+            lambda x: body(tf.repeat(x, channels, axis=-1) if channels > 1 else x, training=False),
+            tf.TensorSpec((None, *self.inputs.shape), self.inputs.dtype),
+        )
+        found = [
+            pool(values[start : start + batch_size]).numpy() for _, values in chunks for start in range(0, len(values), batch_size)
+        ]
+        return np.asarray(np.concatenate(found), np.float32)
+
     def _run(
         self, function: Any, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]
     ) -> Score:

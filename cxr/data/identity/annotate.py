@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from cxr.data.identity.groups import copies, joined
+from cxr.data.identity.groups import copies, joined, of_several
 from cxr.data.image_list import COLUMNS as LISTED
 from cxr.data.image_list import ImageList
 from cxr.data.images.image_file import ImageFacts
@@ -17,6 +17,18 @@ _FILES_OF_ONE = 20  # DICOM files that one patient may have
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What is known of images that belong together: images in sets of copies, those sets, and images whose patient is named.
+
+    A patient is named by a group of the user's own, or by DICOM. Copies are equal pixels or near copies.
+    """
+
+    copies: int
+    sets: int
+    patients: int
+
+
+@dataclass(frozen=True)
 class Annotated:
     """Images that were read, in the order of `pixels`, with their manifest columns; and copies with conflicting labels.
 
@@ -26,6 +38,7 @@ class Annotated:
 
     images: pd.DataFrame
     conflicts: pd.DataFrame
+    identity: Identity
 
 
 def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True) -> Annotated:
@@ -53,7 +66,12 @@ def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True)
         columns=list(COLUMNS),
     ).join(said.drop(columns=list(LISTED)))
     labels = images["label"].groupby(same_image).transform("nunique")
-    return Annotated(images, images.assign(copies=same_image)[labels > 1])
+    own = said["group"].str.strip()
+    of_patient = own.ne("") & ~own.isin(facts["sha256"])  # a manifest of cxr's names groups by a pixel hash
+    of_patient |= patients.ne("") | pd.Series(same_image).groupby(images["group"]).transform("nunique").gt(1)
+    sizes = of_several(pd.Series(same_image))
+    identity = Identity(int(sizes.sum()), len(sizes), int(of_patient.sum()))
+    return Annotated(images, images.assign(copies=same_image)[labels > 1], identity)
 
 
 def _check_patients(patients: pd.Series) -> None:

@@ -1,24 +1,27 @@
-"""The reliability diagram: accuracy by probability, before and after temperature scaling."""
+"""Reliability diagrams: frequency by probability, before and after temperature scaling."""
 
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.calibration import Calibration
-from cxr.evaluation.figures.drawing import COLOURS, Drawn
+from cxr.evaluation.calibration import Bin
+from cxr.evaluation.figures.drawing import COLOURS, WIDE, Drawn, headline
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
 
 
 def calibration_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
-    """One figure of two panels, before and after temperature scaling."""
+    """One figure: a panel of the most probable class, and one of the positive class."""
     before, after = found.calibration, found.calibration_after
     return [
         Drawn(
             "reliability",
             "calibration",
             reliability_figure(found),
-            "Share of images whose most probable class is right, by its probability, in bins of about equally many images, with "
-            "95 % Wilson intervals; before and after temperature scaling fitted on validation",
+            "Share of images by their probability, in bins of about equally many images, with 95 % Wilson intervals; before "
+            "(circles) and after (squares) temperature scaling fitted on validation",
             f"Reliability diagram of {found.images:,} images. Expected calibration error {before.ece:.3f} before and "
             f"{after.ece:.3f} after temperature {found.temperature.value:.2f}.",
         )
@@ -26,34 +29,40 @@ def calibration_figures(evaluated: Predictions, found: Assessment) -> list[Drawn
 
 
 def reliability_figure(found: Assessment) -> Figure:
-    """Accuracy by confidence, before and after."""
-    figure = Figure(figsize=(8.2, 4.8), layout="constrained")
-    figure.suptitle(f"Reliability of the most probable class, {part_in_full(found.part)} (n = {found.images:,})", fontsize=13)
-    panels = (
-        ("Before scaling", found.calibration),
-        (f"After temperature {found.temperature.value:.2f}", found.calibration_after),
-    )
-    lowest = _lowest(*(each for _, each in panels))
-    for index, (axes, (title, calibration)) in enumerate(zip(figure.subplots(1, 2, sharex=True, sharey=True), panels, strict=True)):
-        axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
-        for each in calibration.bins:
-            axes.plot([each.probability] * 2, [each.share.low, each.share.high], color=COLOURS[index], linewidth=1.6, alpha=0.8)
-        x, y = [each.probability for each in calibration.bins], [each.share.value for each in calibration.bins]
-        axes.plot(x, y, "os"[index] + "-", color=COLOURS[index], markersize=5, linewidth=1)
-        axes.set_title(f"{title}\nECE {calibration.ece:.3f}, Brier {calibration.brier:.3f}, NLL {calibration.nll:.3f}", fontsize=10)
-        axes.set_xlim(lowest, 1.01)
-        axes.set_ylim(lowest, 1.01)
-        axes.set_xlabel("Probability of the most probable class")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("Share of images that are right")
+    """Frequency by probability, of the most probable class and of the positive class, before and after."""
+    panels: list[tuple[str, str, list[Bin], list[Bin]]] = [
+        ("Most probable class", "Share that is right", found.calibration.bins, found.calibration_after.bins)
+    ]
+    before, after = found.positive_calibration, found.positive_calibration_after
+    if found.triage and before and after:
+        positive = found.triage.positive_class
+        panels.append((f"Probability of {positive}", f"Share that is {positive}", before.bins, after.bins))
+    figure = Figure(figsize=(WIDE, 3.3), layout="constrained")
+    headline(figure, f"Reliability, {part_in_full(found.part)} (n = {found.images:,})")
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, share, *both) in zip(all_axes, panels, strict=True):
+        _panel(axes, title, share, both, found.temperature.value)
+    figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
     return figure
 
 
-def _lowest(*both: Calibration) -> float:
-    """A left and lower limit with all bins in view, on a tenth."""
-    ends = [min(each.probability, each.share.low or 0.0) for calibration in both for each in calibration.bins]
-    return max(0.0, int(min(ends, default=0) * 10) / 10 - 0.02)
+def _panel(axes: Axes, title: str, share: str, both: Sequence[list[Bin]], temperature: float) -> None:
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    for index, (bins, label) in enumerate(zip(both, ("Before", f"After temperature {temperature:.2f}"), strict=True)):
+        for each in bins:
+            ends = [each.share.low or 0.0, each.share.high or 0.0]
+            axes.plot([each.probability] * 2, ends, color=COLOURS[index], linewidth=1.2, alpha=0.7)
+        x, y = [each.probability for each in bins], [each.share.value or 0.0 for each in bins]
+        axes.plot(x, y, "os"[index] + "-", color=COLOURS[index], markersize=4, linewidth=1, label=label)
+    lowest = min([min(each.probability, each.share.low or 0.0) for bins in both for each in bins], default=0.0)
+    start = max(0.0, int(lowest * 10) / 10 - 0.02)
+    axes.set_xlim(start, 1.01)
+    axes.set_ylim(start, 1.01)
+    axes.set_title(title, fontsize=9.5)
+    axes.set_xlabel("Probability")
+    axes.set_ylabel(share)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 FIGURES = (calibration_figures,)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn, left_of, one_axes
+from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, beside, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full, slug
 
@@ -55,14 +55,14 @@ def confusion_figure(found: Assessment) -> Figure:
     counts, classes, many = np.array(found.confusion), found.classes, len(found.classes) >= 6
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
-    side = max(5.2, 1.9 + 1.15 * len(classes) * (0.8 if many else 1))
+    side = max(WIDE - 1, 1.5 + 0.95 * len(classes))
     title = f"Confusion matrix, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (side + 1, side * 0.88))
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*counts.shape):
         colour = "white" if share[row, column] > 0.55 else "black"
         text = f"{counts[row, column]:,}\n{share[row, column]:.1%}"
-        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8 if many else 12)
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8 if many else 10)
     places = range(len(classes))
     names = [f"{name}\n(n = {count:,})" for name, count in zip(classes, rows[:, 0], strict=True)]
     axes.set_xticks(places, classes, rotation=30 if len(classes) > 4 else 0, ha="right" if len(classes) > 4 else "center")
@@ -77,7 +77,7 @@ def class_figure(found: Assessment) -> Figure:
     """Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals."""
     classes = found.classes
     title = f"Sensitivity and specificity by class, {part_in_full(found.part)} (n = {found.images:,})"
-    figure, axes = one_axes(title, (7.0, 2.1 + 0.75 * len(classes)))
+    figure, axes = one_axes(title, (WIDE, 1.7 + 0.62 * len(classes)))
     for row, name in enumerate(classes):
         styles = (("sensitivity", -0.16, "o", COLOURS[0]), ("specificity", 0.16, "s", COLOURS[1]))
         for key, offset, marker, colour in styles:
@@ -86,14 +86,13 @@ def class_figure(found: Assessment) -> Figure:
                 continue
             axes.plot([rate.low, rate.high], [row + offset] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
             label = key.capitalize() if row == 0 else None
-            axes.plot(rate.value, row + offset, marker, color=colour, markersize=8, label=label, clip_on=False)
+            axes.plot(rate.value, row + offset, marker, color=colour, markersize=7, label=label, clip_on=False)
             told = f"{rate.value:.3f}  ({rate.out_of})"
-            axes.annotate(told, (1.015, row + offset), va="center", fontsize=9.5, annotation_clip=False)
+            beside(axes, told, row + offset)
     axes.set_yticks(range(len(classes)), classes)
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.set_xlim(left_of(axes), 1.003)
     axes.set_xlabel("Proportion of images, with 95 % Wilson interval")
-    axes.set_ylabel("Class")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -102,7 +101,7 @@ def class_figure(found: Assessment) -> Figure:
 def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
     """One-vs-rest ROC curve of each class, and the operating points of the positive class."""
     title = f"ROC curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
-    figure, axes = one_axes(title, (6.8, 6.2))
+    figure, axes = one_axes(title, (WIDE, 5.0))
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="Chance")
     for index, name in enumerate(found.classes):
         area = found.estimates[f"{slug(name)}/auc"]
@@ -114,16 +113,16 @@ def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
         if x is not None and y is not None:
             axes.plot(1 - x, y, "x", color="black", markersize=8, markeredgewidth=2, zorder=5)
     _unit_square(axes)
-    axes.set_xlabel("1 - specificity (share of the other classes' images)")
-    axes.set_ylabel("Sensitivity (share of the class's images)")
-    axes.legend(loc="lower right", fontsize=9)
+    axes.set_xlabel("1 - specificity (share of other classes)")
+    axes.set_ylabel("Sensitivity (share of the class)")
+    axes.legend(loc="lower right", fontsize=8)
     return figure
 
 
 def pr_figure(evaluated: Predictions, found: Assessment) -> Figure:
     """One-vs-rest precision-recall curve of each class; the share of the class is what chance would reach."""
     title = f"Precision-recall curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
-    figure, axes = one_axes(title, (6.8, 6.2))
+    figure, axes = one_axes(title, (WIDE, 5.0))
     for index, name in enumerate(found.classes):
         area = found.estimates[f"{slug(name)}/auprc"]
         if area.value is not None:
@@ -131,10 +130,10 @@ def pr_figure(evaluated: Predictions, found: Assessment) -> Figure:
             chance = found.by_class[name] / found.images
             _curve(axes, index, recall, precision, f"{name}: {area.in_words}, chance {chance:.2f}")
     _unit_square(axes)
-    axes.set_xlabel("Sensitivity (recall, share of the class's images)")
-    axes.set_ylabel("PPV (precision, share of the images called so)")
+    axes.set_xlabel("Sensitivity (recall, share of the class)")
+    axes.set_ylabel("PPV (precision, share of those called so)")
     if axes.get_lines():
-        axes.legend(loc="lower left", fontsize=9)
+        axes.legend(loc="lower left", fontsize=8)
     return figure
 
 

@@ -1,8 +1,9 @@
-"""What all figures share: readable at 700 pixels, colour-blind safe, the same bytes for the same numbers."""
+"""What all figures share: readable at 360 pixels, colour-blind safe, the same bytes for the same numbers."""
 
 import io
 import math
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +11,10 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
 from PIL import Image
 
 matplotlib.rcParams["text.parse_math"] = False  # names of files and classes may hold dollar signs
@@ -19,6 +22,7 @@ matplotlib.rcParams["text.parse_math"] = False  # names of files and classes may
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
+WIDE = 5.4  # inches of a chart: its letters stay readable where a telephone shows it on 360 pixels
 
 
 # Sections of the report, in its order: a figure stands at the end of its section.
@@ -26,30 +30,65 @@ Section = Literal["classes", "points", "calibration", "triage", "saliency", "fai
 
 
 @dataclass(frozen=True)
+class Film:
+    """One image of a figure of images, (rows, columns, 3) uint8, with what stands below it."""
+
+    picture: NDArray[np.uint8]
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """A figure, its file name (without suffix), its section of the report, its caption, and its text for those who can't see it."""
+    """A figure, its file name (without suffix), its section of the report, its caption, and its text for those who can't see it.
+
+    A figure of images also has each of its `films`, which a page shows one by one.
+    """
 
     name: str
     section: Section
     figure: Figure
     caption: str
     alt: str
+    films: Sequence[Film] = ()
+
+
+@dataclass(frozen=True)
+class FilmPicture:
+    """A film as a JPEG file."""
+
+    jpeg: bytes
+    caption: str
+    alt: str
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as a PNG file, with its place in the report."""
+    """A figure as files, with its place in the report: a PNG, and beside it an SVG if it is a chart, or its films."""
 
     name: str
     section: Section
     png: bytes
     caption: str
     alt: str
+    svg: bytes = b""
+    films: Sequence[FilmPicture] = ()
 
 
 def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
-    """Each figure as a PNG."""
-    return [Picture(each.name, each.section, png_of(each.figure, dpi), each.caption, each.alt) for each in drawn]
+    """Each figure as files."""
+    return [
+        Picture(
+            each.name,
+            each.section,
+            png_of(each.figure, dpi),
+            each.caption,
+            each.alt,
+            b"" if each.films else svg_of(each.figure),
+            [FilmPicture(_jpeg_of(film.picture), film.caption, film.alt) for film in each.films],
+        )
+        for each in drawn
+    ]
 
 
 def png_of(figure: Figure, dpi: int) -> bytes:
@@ -62,16 +101,45 @@ def png_of(figure: Figure, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
+def svg_of(figure: Figure) -> bytes:
+    """A figure that was drawn before as an SVG without a time stamp; letters are outlines, so it looks the same everywhere."""
+    figure.set_layout_engine("none")  # it is laid out
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "cxr", "svg.fonttype": "path"}):
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _jpeg_of(picture: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "jpeg", quality=88)
+    return buffer.getvalue()
+
+
 def left_of(axes: Axes) -> float:
     """A left limit with all intervals in view, on a tenth."""
     lowest = min((float(np.min(np.asarray(line.get_xdata(), float))) for line in axes.get_lines()), default=0.0)
     return max(0.0, math.floor((lowest - 0.03) * 10) / 10)
 
 
+def headline(figure: Figure, title: str) -> None:
+    """A title over the whole figure, in as many lines as its width asks for."""
+    kept_together = title.replace("(n = ", "(n\u00a0=\u00a0")
+    figure.suptitle(textwrap.fill(kept_together, max(30, int(11.5 * figure.get_figwidth()))), fontsize=10.5)
+
+
+def beside(axes: Axes, text: str, row: float) -> None:
+    """Text to the right of the axes, at a height in data coordinates."""
+    axes.annotate(
+        text, (1, row), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9
+    )
+
+
 def one_axes(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
     """A figure with a title over one pair of axes."""
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplots()
-    figure.suptitle(title, fontsize=13)
+    headline(figure, title)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -10,21 +10,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.drawing import Drawn
+from cxr.evaluation.figures.drawing import Drawn, Film
 from cxr.evaluation.saliency import Exhibit, scaled_to_one
 from cxr.text import in_words
 
 _ACROSS = 3  # pairs, or images, side by side
-_SIDE = 160  # pixels of an image in a figure
+_SIDE, _LARGE = 160, 320  # pixels of an image in a figure, and of one that is shown alone
 
 
 def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
     """Image and overlay side by side; `images` (n, size, size, 1) and `saliency` (n, rows, columns) in order of the exhibits."""
-    tiles = []
+    tiles, films = [], []
     for each, image, one in zip(exhibits, images, scaled_to_one(saliency), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
         tiles.append(Tile(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
         tiles.append(Tile(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
+        caption = f"{each.label}, {said}: {each.predicted} {each.probability:.2f}. {_tail(each.id)}"
+        film = np.concatenate([_rgb(_large(image)), _overlay(_large(image), one)], axis=1)
+        films.append(Film(film, caption, f"Chest image and Grad-CAM: {caption}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
     title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the predicted class"
     return Drawn(
@@ -34,6 +37,7 @@ def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], salie
         "Correct and wrong cases of each class, drawn by a hash of their names: the image, and beside it where the network saw the "
         "predicted class (bright: strongest). Grad-CAM shows where, not why",
         f"Pairs of chest images with saliency overlays: {len(exhibits) - wrong} classified correctly and {wrong} wrongly.",
+        films,
     )
 
 
@@ -41,32 +45,37 @@ def mean_saliency_figure(
     classes: Sequence[str], images: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
 ) -> Drawn:
     """For each class its mean image and mean saliency: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
-    tiles, strongest = [], []
+    tiles, strongest, films = [], [], []
     for name, of_class, maps in zip(classes, images, saliency, strict=True):
         if not len(of_class):
             tiles.append(Tile(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
         mean = scaled_to_one(maps).mean(axis=0)
         grey = _small(of_class.mean(axis=0).astype(np.uint8))
-        tiles.append(Tile(_overlay(grey, mean / max(float(mean.max()), 1e-6)), f"{name} (n = {len(of_class)})"))
+        shown = mean / max(float(mean.max()), 1e-6)
+        tiles.append(Tile(_overlay(grey, shown), f"{name} (n = {len(of_class)})"))
+        large = _overlay(_large(of_class.mean(axis=0).astype(np.uint8)), shown)
+        films.append(Film(large, f"{name}, mean of {len(of_class)}", f"Mean Grad-CAM of {name}, strongest {_place(mean)}"))
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
         "saliency",
         _sheet(tiles, min(len(classes), 4), "Mean Grad-CAM of each class over its mean image", width=2.5, size=10),
         "Where the network sees each class, on average over its images. High saliency outside the lungs, at markers or borders, "
-        "points to a shortcut",
+        "points to a shortcut; its share is in the table",
         f"Mean saliency maps. Strongest place: {'; '.join(strongest)}.",
+        films,
     )
 
 
 def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
     """Misclassified images in the order of their cells of the confusion matrix; `images` (n, size, size, 1)."""
-    tiles = []
+    tiles, films = [], []
     for each, image in zip(found, images, strict=True):
         true, said = each.probabilities[each.label], each.probabilities[each.predicted]
         caption = f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}"
         tiles.append(Tile(_rgb(_small(image)), caption))
+        films.append(Film(_rgb(_large(image)), caption.replace("\n", " "), f"Chest image, {each.label} called {each.predicted}"))
     kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
     return Drawn(
         "failures",
@@ -74,6 +83,7 @@ def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Draw
         _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({in_words(len(found), 'image')})"),
         "The most confident errors for each pair of true and predicted class, with the probability of both",
         f"Misclassified chest images: {kinds}.",
+        films,
     )
 
 
@@ -119,6 +129,10 @@ def _overlay(grey: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[
 
 def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image[..., 0]).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
+
+
+def _large(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image[..., 0]).resize((_LARGE, _LARGE), Image.Resampling.BICUBIC))
 
 
 def _stretched(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

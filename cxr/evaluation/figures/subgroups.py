@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.figures.drawing import COLOURS, Drawn, left_of, one_axes
+from cxr.evaluation.figures.drawing import COLOURS, WIDE, Drawn, beside, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
 
@@ -31,7 +31,7 @@ def subgroup_figure(found: Assessment) -> Figure:
     shown = found.subgroups[:MOST]
     more = f", first {MOST} of {len(found.subgroups)}" if len(found.subgroups) > MOST else ""
     title = f"Accuracy by subgroup, {part_in_full(found.part)} (n = {found.images:,}){more}"
-    figure, axes = one_axes(title, (7.6, 1.9 + 0.42 * len(shown)))
+    figure, axes = one_axes(title, (WIDE, 1.7 + 0.36 * len(shown)))
     whole = found.estimates["accuracy"].value
     if whole is not None:
         axes.axvline(whole, color="0.4", linestyle="--", linewidth=1, label=f"All images: {whole:.3f}")
@@ -42,19 +42,18 @@ def subgroup_figure(found: Assessment) -> Figure:
         axes.plot([rate.low, rate.high], [row, row], color=COLOURS[0], linewidth=2.2, solid_capstyle="butt")
         face = "white" if each.small else COLOURS[0]
         axes.plot(rate.value, row, "o", color=COLOURS[0], markerfacecolor=face, markersize=8, clip_on=False)
-        axes.annotate(f"{rate.value:.3f}  ({rate.out_of})", (1.015, row), va="center", fontsize=9.5, annotation_clip=False)
+        beside(axes, f"{rate.value:.3f}  ({rate.out_of})", row)
     axes.set_yticks(range(len(shown)), [_in_short(each.name) for each in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(left_of(axes), 1.003)
     axes.set_xlabel("Accuracy (proportion of images), with 95 % Wilson interval")
-    axes.set_ylabel("Subgroup")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False)
     return figure
 
 
 def _in_short(name: str) -> str:
-    return name if len(name) <= 34 else f"{name[:16]}...{name[-15:]}"
+    return name if len(name) <= 26 else f"{name[:12]}...{name[-11:]}"
 
 
 FIGURES = (subgroup_figures,)

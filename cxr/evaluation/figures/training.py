@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cxr.evaluation.figures.drawing import COLOURS, LINES, Drawn
+from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, headline
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def training_curves(curves: TrainingCurves) -> Drawn:
 
 def training_figure(curves: TrainingCurves) -> Figure:
     """Loss and accuracy by epoch, with the phases and the epoch whose weights were kept."""
-    figure = Figure(figsize=(7.6, 3.9), layout="constrained")
-    figure.suptitle("Training curves", fontsize=13)
+    figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
+    headline(figure, "Training curves")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for index, part in enumerate(("train", "val")):
             style = {"color": COLOURS[index], "linestyle": LINES[index], "marker": "os"[index], "markersize": 4}
@@ -66,7 +66,7 @@ def training_figure(curves: TrainingCurves) -> Figure:
         axes.set_xlim(0.5, curves.epochs[-1] + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(loc="upper right")
+    figure.axes[0].legend(loc="upper right", fontsize=7.5)
     return figure
 
 

@@ -21,6 +21,7 @@ class Section:
 def model_card(document: Document) -> list[Section]:
     """The sections, in order."""
     context, found, said = document.context, document.assessment, answers(document)
+    rights = said["licence"] or f"Citation and licence of the images: {OPEN}"
     points = [f"{RULES[each.rule.name]}: {each.rule.in_words}. {each.verdict}" for each in found.operating_points]
     return [
         Section(
@@ -28,9 +29,20 @@ def model_card(document: Document) -> list[Section]:
         ),
         Section("Intended use", [INTENDED, f"Clinical setting and users: {OPEN}"]),
         Section("Input and output", [said["preprocessing"], said["thresholds"], said["temperature"]]),
-        Section("Training data", [said["data"], said["flow"], said["left_out"], said["split"], said["groups"], said["training"]]),
+        Section(
+            "Training data",
+            [
+                said["data"],
+                rights,
+                said["flow"],
+                said["left_out"],
+                said["split"],
+                said["groups"],
+                said["training"],
+            ],
+        ),
         Section("Evaluation data", [each for each in (said["internal"], said["external"]) if each]),
-        Section("Performance", [said["headline"], said["diagnostic"], said["subgroups"]]),
+        Section("Performance", [each for each in (said["headline"], said["diagnostic"], said["subgroups"]) if each]),
         Section("Operating points", points or [f"None: {found.no_positive_class}."]),
         Section("What to distrust", [*context.caveats, *found.notes] or [said["caveats"]]),
         Section("Ethics, licence, contact", [OPEN]),

@@ -8,19 +8,27 @@ import yaml
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
+from cxr.evaluation.report.first_screen import grouping_in_words
 from cxr.evaluation.report.markdown import plain
 from cxr.text import in_words, part_in_full, slug
 
 OPEN = "To be filled in by the authors."
+STATES = ("answered", "partly", "open")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a standard, and its answer; empty if the authors have to answer it."""
+    """One item of a standard, its answer by the run, and what is left to the authors; both may be empty."""
 
     number: str
     asks: str
     answer: str
+    left: str = ""
+
+    @property
+    def state(self) -> str:
+        """Answered, partly or open."""
+        return "open" if not self.answer else "partly" if self.left else "answered"
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,9 @@ class Checklist:
     standard: str
     items: list[Item]
 
-    @property
-    def left_open(self) -> list[str]:
-        """Numbers of the items that the run can't answer."""
-        return [item.number for item in self.items if not item.answer]
+    def numbers(self, state: str) -> list[str]:
+        """Numbers of the items in one state."""
+        return [item.number for item in self.items if item.state == state]
 
 
 def checklists(document: Document) -> list[Checklist]:
@@ -42,7 +49,10 @@ def checklists(document: Document) -> list[Checklist]:
     return [
         Checklist(
             said["standard"],
-            [Item(each["number"], each["item"], each.get("answer", "").format_map(known)) for each in said["items"]],
+            [
+                Item(each["number"], each["item"], each.get("answer", "").format_map(known).strip(), each.get("left", ""))
+                for each in said["items"]
+            ],
         )
         for said in yaml.safe_load((Path(__file__).parent / "checklist.yaml").read_text())
     ]
@@ -55,19 +65,26 @@ def as_markdown(lists: list[Checklist]) -> str:
         lines += [
             f"## {each.standard}",
             "",
-            f"Open: {', '.join(each.left_open)}",
+            *(f"{state.capitalize()}: {', '.join(each.numbers(state)) or 'none'}  " for state in STATES),
             "",
-            "| item | asks for | answer |",
-            "|---|---|---|",
+            "| item | asks for | state | answer | left to the authors |",
+            "|---|---|---|---|---|",
         ]
-        lines += [f"| {item.number} | {item.asks} | {plain(item.answer or OPEN)} |" for item in each.items] + [""]
+        lines += [
+            f"| {item.number} | {item.asks} | {item.state} | {plain(item.answer)} | {item.left or ('' if item.answer else 'all')} |"
+            for item in each.items
+        ] + [""]
     return "\n".join(lines)
 
 
 def answers(document: Document) -> dict[str, str]:
     """Answers in sentences, by the names in `checklist.yaml`; empty if the run can't know."""
     context, found, model = document.context, document.assessment, document.context.model
-    paired = "; against the baseline paired bootstrap, exact McNemar and DeLong, corrected by Holm" if context.differences else ""
+    paired = (
+        "; against the baseline, of paired differences, Tango, DeLong and bootstrap, each with its own test"
+        if context.differences
+        else ""
+    )
     decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
     headline = ", ".join(f"{metric.title} {found.estimates[metric.name].in_words}" for metric in overall("headline"))
     return {
@@ -134,10 +151,11 @@ def _of_data(document: Document) -> dict[str, str]:
         "data": whole,
         "classes": ", ".join(found.classes),
         "flow": flow,
-        "sources": f"{sources}." if sources else "not known.",
+        "sources": f"Sources by class: {sources}." if sources else "",
+        "licence": f"{data.citation}{f' ({data.licence})' if data.licence else ''}." if data.citation else "",
         "left_out": f"Left out: {left_out}." if left_out else "Of the images listed for these classes none was left out.",
         "split": split,
-        "groups": f"Groups ({data.groups:,} in all): copies, near copies and images of one patient share a part of the split.",
+        "groups": grouping_in_words(data),
         "internal": internal,
         "external": external,
     }
@@ -146,7 +164,7 @@ def _of_data(document: Document) -> dict[str, str]:
 def _subgroups(document: Document) -> str:
     found = document.assessment.subgroups
     if not found:
-        return "The manifest has no subgroups (data.columns.more keeps further columns)."
+        return ""
     columns = ", ".join(dict.fromkeys(each.column for each in found))
     large = [each for each in found if not each.small]
     if not large:

@@ -1,19 +1,22 @@
 """The content of a report as data, and the schema of its JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from cxr.data.identity.annotate import Identity
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import Section
 from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.versions import upgraded
 from cxr.evaluation.saliency import Saliency
+from cxr.evaluation.shift import Shift
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,13 @@ class Data:
     left_out: dict[str, int]
     groups: int
     fingerprint: str
+    identity: Identity | None = None  # None: the report is of an earlier version
+    citation: str = ""
+    licence: str = ""
+
+    def count(self, part: str, name: str | None = None) -> int:
+        """Images of one part of the split, of one class or of all."""
+        return sum(parts.get(part, 0) for label, parts in self.flow.items() if name in (None, label))
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,28 @@ class Overlap:
     images: int  # of the other data, before any was left out
     same_pixels: int
     look_alike: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric on the run's own test part and on other data, with the difference of the two; other images, so unpaired."""
+
+    metric: str
+    label: str
+    own: Estimate
+    other: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The run's own result beside that on other data, and how far that data lies from the run's images."""
+
+    part: str  # of the run's own split
+    images: int
+    changes: list[Change]
+    shift: Shift | None
+    why_no_shift: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +109,25 @@ class ReportContext:
     baseline: str | None  # name and id, if there is one
     no_baseline: str
     differences: list[Difference]  # from the baseline
+    started: str = ""  # the day on which the run began, as 2026-11-25
+    user: str = ""
+    primary: str = "auc_macro_ovr"  # the metric that the comparison is about, named before the run
+    baseline_settings: dict[str, tuple[str, str]] = field(default_factory=dict)  # that differ: of the baseline, of this run
+    elsewhere: Elsewhere | None = None  # of an evaluation on other data
+
+    @property
+    def primary_difference(self) -> Difference | None:
+        """That of the primary metric; None without a baseline."""
+        return next((each for each in self.differences if each.metric == self.primary), None)
+
+
+@dataclass(frozen=True)
+class FilmCaption:
+    """An image of a figure, by the name of its file beside the figure."""
+
+    file: str
+    caption: str
+    alt: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +138,7 @@ class Caption:
     section: Section
     caption: str
     alt: str
+    films: list[FilmCaption] = field(default_factory=list)  # of a figure of images
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report import card, checklist
-from cxr.evaluation.report.document import VERSION, Caption, Document, ReportContext, schema, to_json
+from cxr.evaluation.report.document import VERSION, Caption, Document, FilmCaption, ReportContext, schema, to_json
 from cxr.evaluation.report.page import page
 from cxr.evaluation.saliency import Saliency
 
@@ -19,13 +19,11 @@ DOCUMENT = "report.json"
 def write_report(
     folder: Path, context: ReportContext, found: Assessment, saliency: Saliency | None, pictures: Sequence[Picture]
 ) -> Document:
-    """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json, evaluation/NAME.png."""
-    document = Document(
-        VERSION, context, found, saliency, [Caption(each.name, each.section, each.caption, each.alt) for each in pictures]
-    )
-    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    for each in pictures:
-        (folder / FIGURES / f"{each.name}.png").write_bytes(each.png)
+    """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json and the figures.
+
+    Those are evaluation/NAME.png, beside it evaluation/NAME.svg of a chart, and evaluation/films/NAME-01.jpg of images.
+    """
+    document = Document(VERSION, context, found, saliency, [_written(folder, each) for each in pictures])
     files = {
         "report.html": page(document, pictures),
         DOCUMENT: to_json(document),
@@ -37,6 +35,19 @@ def write_report(
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return document
+
+
+def _written(folder: Path, picture: Picture) -> Caption:
+    """Write the files of a figure, and say which."""
+    (folder / FIGURES / "films").mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES / f"{picture.name}.png").write_bytes(picture.png)
+    if picture.svg:
+        (folder / FIGURES / f"{picture.name}.svg").write_bytes(picture.svg)
+    films = []
+    for number, film in enumerate(picture.films, 1):
+        films.append(FilmCaption(f"films/{picture.name}-{number:02d}.jpg", film.caption, film.alt))
+        (folder / FIGURES / films[-1].file).write_bytes(film.jpeg)
+    return Caption(picture.name, picture.section, picture.caption, picture.alt, films)
 
 
 def write_decisions(folder: Path, found: Assessment) -> None:

@@ -2,32 +2,23 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 import numpy as np
 from sklearn.metrics import classification_report
 
+from cxr.data.images.properties import PROPERTIES
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.decisions import RULES, ZONE_NAMES
 from cxr.evaluation.figures.drawing import Picture
-from cxr.evaluation.metric_table import BY_CLASS, OVERALL, by_class, overall
+from cxr.evaluation.metric_table import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
-from cxr.evaluation.report.checklist import checklists
+from cxr.evaluation.report.checklist import STATES, checklists
 from cxr.evaluation.report.document import Document
+from cxr.evaluation.report.first_screen import first_screen, signed
 from cxr.text import part_in_full, slug
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One number of the first screen."""
-
-    text: str
-    estimate: Estimate
-    against: str  # the difference from the baseline, in words; empty without a baseline
 
 
 def page(document: Document, pictures: Sequence[Picture]) -> str:
@@ -39,49 +30,71 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    found = document.assessment
+    found, context = document.assessment, document.context
     return environment.get_template("report.html.jinja").render(
-        context=document.context,
+        context=context,
         found=found,
+        first=first_screen(document),
         saliency=document.saliency,
         part=part_in_full(found.part),
-        tiles=tiles(document),
         overall=OVERALL,
         by_class=BY_CLASS,
         slug=slug,
+        signed=signed,
+        first_changes=first_changes(document),
+        properties={**PROPERTIES, "width": "width in pixels", "height": "height in pixels"},
         rules=RULES,
         zones=ZONE_NAMES,
         lacking=lacking(found),
         costs=costs_in_words(found.costs, found.classes),
+        temperature=temperature_in_words(found),
         pictures=pictures,
-        base64={each.name: base64.b64encode(each.png).decode() for each in pictures},
+        image=_data_uri,
+        footer=css_text(f"{context.name} ({context.run_id[:8]}), {context.started}. Research use only."),
         card=model_card(document),
         checklists=checklists(document),
+        states=STATES,
         intended=INTENDED,
     )
 
 
-def tiles(document: Document) -> list[Tile]:
-    """Accuracy, macro AUC, and sensitivity and specificity of the positive class, each with its difference from the baseline."""
-    found = document.assessment
-    differences = {each.metric: each for each in document.context.differences}
-    wanted = {metric.name: metric.title for metric in overall("headline")}
-    if found.triage:
-        positive = found.triage.positive_class
-        wanted |= {f"{slug(positive)}/{metric.name}": f"{positive} {metric.label}" for metric in by_class("headline")}
-    else:
-        wanted |= {metric.name: metric.title for metric in overall("summary")}
-    made = []
-    for name, text in wanted.items():
-        each = differences.get(name)
-        against = f"{each.difference:+.3f} ({each.low:+.3f} to {each.high:+.3f}) against baseline" if each else ""
-        made.append(Tile(text, found.estimates[name], against))
-    return made
+def first_changes(document: Document) -> list[str]:
+    """The metrics of other data that the page shows without a click: overall ones, and those of the positive class."""
+    found, away = document.assessment, document.context.elsewhere
+    positive = f"{slug(found.triage.positive_class)}/" if found.triage else ""
+    return [each.metric for each in away.changes if "/" not in each.metric or each.metric.startswith(positive)] if away else []
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def css_text(text: str) -> str:
+    r"""Text for a quoted string of a style sheet: what is not a letter, a digit or plain punctuation is escaped.
+
+    >>> print(css_text('a"</style>'))
+    a\22 \3c /style\3e
+    """
+    return "".join(c if c.isalnum() or c in " .,:-_()/=+" else f"\\{ord(c):x} " for c in text).strip()
 
 
 def lacking(found: Assessment) -> dict[str, str]:
     """Numbers without a value or an interval, and why."""
     return {name: each.why_not for name, each in found.estimates.items() if each.why_not}
+
+
+def temperature_in_words(found: Assessment) -> str:
+    """The temperature, what it was fitted on, and whether it made these images' probabilities worse."""
+    temperature, before, after = found.temperature, found.calibration, found.calibration_after
+    told = f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images"
+    if temperature.why_not:
+        return f"{told}: {temperature.why_not}."
+    if found.chosen_on_same:
+        return f"{told}, which are the evaluated ones: optimistic."
+    worse = [name for name, a, b in (("log loss", before.nll, after.nll), ("ECE", before.ece, after.ece)) if b > a]
+    if worse:
+        return f"{told}. On the evaluated images it makes {' and '.join(worse)} worse: use it with care."
+    return f"{told}. It improves log loss and ECE of the evaluated images."
 
 
 def costs_in_words(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:

@@ -13,12 +13,42 @@ _SECTIONS = {
 
 
 def upgraded(document: Any) -> Any:
-    """A `report.json` of any version as one of version 2, which renamed some keys of version 1; anything else as it is.
+    """A `report.json` of any version as one of version 3; anything else as it is.
 
-    Raises `KeyError`, `TypeError` or `AttributeError` for one that claims version 1 and does not match it.
+    Raises `KeyError`, `TypeError` or `AttributeError` for one that claims an earlier version and does not match it.
     """
-    if not isinstance(document, dict) or document.get("version") != 1:
+    if not isinstance(document, dict):
         return document
+    found = _from_version_1(document) if document.get("version") == 1 else document
+    return _from_version_2(found) if found.get("version") == 2 else found
+
+
+def _from_version_2(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has other methods of comparison, more of saliency, calibration and net benefit, and no `missed` patients."""
+    context, assessment, saliency = document["context"], dict(document["assessment"]), document["saliency"]
+    differences = [
+        {**{key: value for key, value in each.items() if key != "test"}, "method": each["test"] or "bootstrap"}
+        for each in context["differences"]
+    ]
+    if assessment["triage"]:
+        workload = [_renamed(each, missed="delayed") for each in assessment["triage"]["workload"]]
+        assessment["triage"] = {**assessment["triage"], "workload": workload}
+    if assessment["decision_curve"]:
+        assessment["decision_curve"] = {**assessment["decision_curve"], "low": [], "high": []}
+    if saliency:
+        stages = [{**stage, "spread": None, "images": saliency["checked"]} for stage in saliency["randomisation"]]
+        saliency = {**saliency, "randomisation": stages, "regions": [], "evenly": (0.0, 0.0)}
+    return {
+        **document,
+        "version": 3,
+        "context": {**context, "differences": differences},
+        "assessment": {**assessment, "positive_calibration": None, "positive_calibration_after": None},
+        "saliency": saliency,
+    }
+
+
+def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 renamed some keys."""
     found = {**_renamed(document, facts="context", heat="saliency"), "version": 2}
     assessment = _renamed(found["assessment"], no_urgent="no_positive_class")
     assessment["operating_points"] = [_point(point) for point in assessment["operating_points"]]

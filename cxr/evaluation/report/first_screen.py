@@ -1,0 +1,201 @@
+"""The first screen of a report: what was run, on whom, how good, how sure, what is delayed, against what, what to distrust."""
+
+from dataclasses import dataclass
+
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.figures.decisions import RULES
+from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.operating_points import DEMONSTRATED
+from cxr.evaluation.report.document import Data, Document
+from cxr.text import in_words, part_in_full, slug
+
+_FEW = 100  # images, below which the page says that every interval is wide
+# AUC of a classifier that tells other data from the run's own, from which nearly every image, or many, count as different.
+_ALL_DIFFER, _MANY_DIFFER = 0.95, 0.7
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number, with what it needs to be understood."""
+
+    text: str
+    estimate: Estimate
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """Sentences and numbers in the order of the page."""
+
+    model: str
+    images: list[str]
+    tiles: list[Tile]
+    triage: str
+    against: list[str]
+    sure: str
+    distrust: list[str]
+
+
+def first_screen(document: Document) -> FirstScreen:
+    """From the whole report."""
+    model = document.context.model
+    return FirstScreen(
+        model=f"{model.backbone}, {model.trained}; {model.loss}; {model.augmentation}.",
+        images=[_images(document), grouping_in_words(document.context.data)],
+        tiles=_tiles(document),
+        triage=triage_in_words(document),
+        against=_against(document),
+        sure="Intervals (95 %) cover the choice of evaluated images, not the training: one network was trained, with seed "
+        f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
+        distrust=_distrust(document),
+    )
+
+
+def grouping_in_words(data: Data) -> str:
+    """The level at which the parts of the split are disjoint, and what is known of copies and patients."""
+    if data.identity is None:
+        return f"Copies, near copies and images of one patient share a part of the split ({data.groups:,} groups)."
+    images, known = sum(sum(parts.values()) for parts in data.flow.values()), data.identity
+    copies = f"{known.copies:,} copies and near copies in {in_words(known.sets, 'set')}, each set in one part"
+    copies = copies if known.sets else "no copies or near copies found"
+    if not known.patients:
+        return f"Split by image, not by patient: no patient is known, so one may be in several parts; {copies}."
+    if known.patients >= images:
+        return f"Split by patient: all images of one are in one part; {copies}."
+    return f"Split by patient where one is known ({known.patients:,} of {in_words(images, 'image')}), else by image; {copies}."
+
+
+def triage_in_words(document: Document) -> str:
+    """How many images of the positive class would be delayed, and how many others are; "" without a positive class."""
+    triage = document.assessment.triage
+    if triage is None:
+        return f"No triage: {document.assessment.no_positive_class}."
+    zone, positive = next(each for each in triage.zones if each.name == "routine"), triage.positive_class
+    delayed, others = zone.of_positives, zone.of_others
+    if not (delayed.count or others.count):
+        why = "no class is normal" if triage.normal_class is None else "no image qualified"
+        why = "evaluation.review_routine sends every image to review" if triage.every_routine_reviewed else why
+        return f"Triage: ROUTINE is empty ({why}), so it delays no {positive} image and saves no reading: no sign of safety."
+    if delayed.value is None:
+        return f"Triage: ROUTINE holds {others.in_sentence} of the images; no {positive} image is there to be delayed."
+    return (
+        f"Triage: {delayed.count:,} of {delayed.of:,} {positive} images ({delayed.in_sentence}) fall into ROUTINE and would be "
+        f"delayed; ROUTINE holds {others.count:,} of {others.of:,} other images ({others.in_sentence})."
+    )
+
+
+def _images(document: Document) -> str:
+    context, found = document.context, document.assessment
+    positive = found.triage.positive_class if found.triage else None
+
+    def share(count: int, of_positive: int) -> str:
+        images = in_words(count, "image")
+        return f"{images} ({of_positive:,} {positive}, {100 * of_positive / count:.1f} %)" if positive and count else images
+
+    def of(part: str) -> str:
+        return share(context.data.count(part), context.data.count(part, positive) if positive else 0)
+
+    evaluated = share(found.images, found.by_class[positive] if positive else 0)
+    if found.chosen_on_same:
+        return f"Trained on {of('train')}. Tuned and evaluated on the same {evaluated}: there is no test part."
+    where = "other data" if context.other_data else f"the {part_in_full(found.part)} part"
+    return f"Trained on {of('train')}; tuned on {of('val')}; evaluated on {where}: {evaluated}."
+
+
+def _tiles(document: Document) -> list[Tile]:
+    found = document.assessment
+    made = [_tile(document, metric.name, metric.title) for metric in overall("headline")]
+    if found.triage is None:
+        names = {metric.name for metric in overall("headline")}
+        return made + [_tile(document, metric.name, metric.title) for metric in overall("summary") if metric.name not in names]
+    positive = found.triage.positive_class
+    made += [
+        _tile(document, f"{slug(positive)}/{metric.name}", f"{positive} {metric.label}, most probable class")
+        for metric in by_class("headline")
+    ]
+    for point in found.operating_points:
+        if point.rule.aim == "specificity" and point.rule.target is not None:
+            rate, rule = point.evaluated.specificity, f"{RULES[point.rule.name].lower()} {point.rule.target:g}"
+            notes = [f"rule: {rule}, threshold from validation", f"specificity {rate.in_sentence}"]
+            made.append(Tile(f"{positive} sensitivity from p = {point.rule.threshold:.3f}", point.evaluated.sensitivity, notes))
+    routine = next(zone for zone in found.triage.zones if zone.name == "routine")
+    empty = not (routine.of_positives.count or routine.of_others.count)
+    held = "ROUTINE is empty: no sign of safety" if empty else f"ROUTINE holds {routine.of_others.in_sentence} of the others"
+    made.append(Tile(f"{positive} delayed in ROUTINE", routine.of_positives, [held]))
+    return made
+
+
+def _tile(document: Document, name: str, text: str) -> Tile:
+    """A number with the images behind it, its difference from the baseline, or from the run's own test part."""
+    estimate, context = document.assessment.estimates[name], document.context
+    of_metric = [each for each in context.differences if each.metric == name]
+    notes = [f"{each.difference:+.3f} against baseline ({each.interval_in_words})" for each in of_metric]
+    part = context.elsewhere.part if context.elsewhere else ""
+    for change in context.elsewhere.changes if context.elsewhere else []:
+        if change.metric == name:
+            notes += [f"own {part} part: {change.own.in_words}", f"difference {signed(change.difference)}"]
+    return Tile(text, estimate, notes)
+
+
+def signed(difference: Estimate) -> str:
+    """A difference with its sign and its interval.
+
+    >>> signed(Estimate(-0.2, -0.31, -0.06))
+    '-0.200 (-0.310 to -0.060)'
+    """
+    if difference.value is None:
+        return "-"
+    if difference.low is None or difference.high is None:
+        return f"{difference.value:+.3f}"
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+
+
+def _against(document: Document) -> list[str]:
+    context = document.context
+    if not context.differences:
+        return [f"Baseline: {context.no_baseline}"]
+    differing = "; ".join(f"{key} {before} -> {now}" for key, (before, now) in context.baseline_settings.items())
+    found = context.primary_difference
+    if found is None:
+        return [f"Against {context.baseline}: the primary metric ({context.primary}) was not compared."]
+    clear = "clear" if found.is_clear else "within chance" if found.p_value is not None else found.why_not
+    return [
+        f"Against {context.baseline}, primary metric {context.primary}: {found.difference:+.3f} ({found.interval_in_words}), "
+        f"p {found.p_in_words}: {clear}. All other comparisons explore.",
+        f"Settings of the baseline that differ: {differing}." if differing else "No option of the baseline differs.",
+    ]
+
+
+def _distrust(document: Document) -> list[str]:
+    context, found = document.context, document.assessment
+    told = [*context.caveats, *found.notes]
+    if context.elsewhere:
+        told += _shift_in_words(document)
+    for point in found.operating_points:
+        if point.rule.target is not None and DEMONSTRATED not in point.verdict.split(":")[0]:
+            told.append(f"{RULES[point.rule.name]}: {point.verdict}")
+    if found.images < _FEW:
+        told.append(f"Only {found.images} images are evaluated: every interval is wide.")
+    told.append(
+        "The images are a stored collection: prevalence, spectrum of disease and machines may differ from those of a clinic."
+    )
+    return told
+
+
+def _shift_in_words(document: Document) -> list[str]:
+    assert document.context.elsewhere is not None
+    shift = document.context.elsewhere.shift
+    if shift is None:
+        return [f"How far this data lies from the training data is not known: {document.context.elsewhere.why_no_shift}."]
+    if shift.told_apart.value is None:
+        return [f"How far this data lies from the training data is not known: {shift.told_apart.why_not}."]
+    most = "; ".join(f"{each.name} {each.own:.3g} -> {each.other:.3g}" for each in shift.properties[:3])
+    meaning = "the images are alike, as far as the network sees them"
+    if shift.told_apart.value >= _ALL_DIFFER:
+        meaning = "nearly every image differs, so a loss here need not mean a loss on images like its own"
+    elif shift.told_apart.value >= _MANY_DIFFER:
+        meaning = "many images differ from those of the training"
+    return [
+        f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.in_words} (0.5: it can't): "
+        f"{meaning}. What differs most: {most}."
+    ]
