@@ -80,10 +80,12 @@ def _folds() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr folds",
         description="Summarise a cross-validation: each metric's mean and spread over the folds, and its value on the "
-        "predictions of all folds together. Make the runs with: cxr -m split=kfold split.fold=0,1,2,3,4",
+        "predictions of all folds together; or trainings with several seeds: how much of the spread comes from the seed, and "
+        "how much from the images.",
+        epilog="Make the runs with  cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4",
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest fold)")
-    parser.add_argument("--sweep", metavar="ID", help="each cross-validation of this sweep")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest)")
+    parser.add_argument("--sweep", metavar="ID", help="each cross-validation and repeated training of this sweep")
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
     return parser

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.seed_tables import print_spread
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
 from cxr.compare.runs import (
@@ -18,6 +19,7 @@ from cxr.compare.runs import (
     in_short,
     read_evaluated_run,
 )
+from cxr.compare.seeds import seed_differences
 from cxr.errors import UserError
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
@@ -47,6 +49,8 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
     comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], asked.primary)
     _print(comparison, wide_console())
+    for title, table in seed_differences(comparison):
+        print_spread(wide_console(), title, table)
     if asked.csv:
         write_csv(differences_frame(comparison), asked.csv)
         print(f"  Every number: {asked.csv}")

@@ -58,6 +58,11 @@ def turn_of(run: LoggedRun) -> str:
     return f"{key.removeprefix('split.')} {run.params[key]}"
 
 
+def is_fold(run: LoggedRun) -> bool:
+    """Whether a run tests one part in turn of a cross-validation."""
+    return run.params.get("split.method") in _TURN and run.tags.get("cxr.role") != "evaluation"
+
+
 def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
     """The cross-validations among finished runs, that of the latest run first; of runs with the same fold the latest counts.
 
@@ -65,7 +70,7 @@ def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
     """
     sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
-        if run.params.get("split.method") in _TURN and run.tags.get("cxr.role") != "evaluation":
+        if is_fold(run):
             sets.setdefault(_common(run), {}).setdefault(run.params[_TURN[run.params["split.method"]]], run)
     if not sets:
         raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")

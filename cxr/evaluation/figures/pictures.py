@@ -25,7 +25,8 @@ def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], salie
         said = "right" if each.label == each.predicted else "WRONG"
         tiles.append(Tile(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
         tiles.append(Tile(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
-        caption = f"{each.label}, {said}: {each.predicted} {each.probability:.2f}. {_tail(each.id)}"
+        as_what = "right" if each.label == each.predicted else f"taken for {each.predicted}"
+        caption = f"{each.label}, {as_what} ({each.probability:.2f}): {_tail(each.id)}"
         film = np.concatenate([_rgb(_large(image)), _overlay(_large(image), one)], axis=1)
         films.append(Film(film, caption, f"Chest image and Grad-CAM: {caption}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
