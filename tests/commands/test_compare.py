@@ -28,7 +28,7 @@ def test_the_latest_run_is_compared_with_its_baseline(three: MakeRun, capsys: py
     assert re.search(r"Against base \(\w{8}\), on 90 images of the test part", said)
     assert "good (" in said
     assert "bad (" not in said
-    assert re.search(r"accuracy +[01]\.\d{3} +[01]\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} +<0\.001 +McNemar", said)
+    assert re.search(r"accuracy +[01]\.\d{3} +[01]\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} +<0\.001 +Tango", said)
     assert "covid/auc" in said
     assert re.search(r"\d+ images right here and wrong there, \d+ images? the other way round", said)
 
@@ -42,7 +42,9 @@ def test_text_csv_and_page_say_the_same(three: MakeRun, tmp_path: Path, capsys: 
     assert f"<td>{row['difference']:+.3f}</td>" in page
     assert (table["adjusted"].dropna() >= table["p_value"].dropna()).all()
     assert "loss.name: plain, plain, focal" in said
-    assert "corrected over all 20 tests" in said
+    assert "corrected over the 2 runs (Holm), below 0.05" in said
+    assert "auc_macro_ovr (primary)" in said
+    assert "auc_macro_ovr (primary)" in page
     assert 'src="data:image/png;base64,' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     images = pd.read_csv("images.csv")
@@ -70,6 +72,7 @@ def test_a_filter_picks_runs(three: MakeRun, capsys: pytest.CaptureFixture[str])
         (["--sweep", "none-such"], "no finished run matches"),
         (["good", "elsewhere"], "can't be compared with"),
         (["base"], "has nothing to be compared with"),
+        (["good", "--primary", "auc"], "--primary auc is not compared for these classes"),
     ],
 )
 def test_what_can_not_be_compared(arguments: list[str], answer: str, three: MakeRun) -> None:

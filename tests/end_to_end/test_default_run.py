@@ -27,6 +27,7 @@ FIGURES = (
     *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "triage_workload"),
     *("predictive_values", "decision_curve", "reliability", "grad_cam", "heat_by_class", "failures", "training_curves"),
 )
+OF_FILMS = ("grad_cam", "heat_by_class", "failures")
 ARTIFACTS = {
     "config/config.yaml",
     "config/overrides.yaml",
@@ -38,6 +39,9 @@ ARTIFACTS = {
     "evaluation/by_class.json",
     "evaluation/classification_report.txt",
     *(f"evaluation/{name}.png" for name in FIGURES),
+    *(f"evaluation/{name}.svg" for name in FIGURES if name not in OF_FILMS),
+    "features/validation.csv",
+    "features/validation_pooled.npy",
     "evaluation/metrics.json",
     "evaluation/training_curves.csv",
     "checklists.md",
@@ -74,7 +78,9 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
     run, artifacts, _ = finished
     assert run.info.status == "FINISHED"
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
-    assert there - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
+    films = {name for name in there if name.startswith("evaluation/films/")}
+    assert {name.partition("-")[0] for name in films} == {f"evaluation/films/{name}" for name in OF_FILMS}
+    assert there - films - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
     for part in ("val", "test"):
         expected = {f"{part}/{metric.name}" for metric in OVERALL}
         expected |= {f"{part}/{slug}/{metric.name}" for slug in SLUGS for metric in BY_CLASS}
@@ -121,10 +127,10 @@ def test_report_page_and_metrics_say_what_the_predictions_say(finished: tuple[Ru
     right = int((p.argmax(axis=1) == labels).sum())
     low, high = proportion_confint(right, len(labels), method="wilson")
     assert said["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["test/accuracy_lo"]
-    assert f"95 % interval {low:.3f} to {high:.3f}" in page
+    assert f"{low:.3f} to {high:.3f}; {right}/{len(labels)}" in page
     covid = labels == 0
     called = p.argmax(axis=1) == 0
-    assert f"<b>{(called & covid).sum() / covid.sum():.3f}</b>" in page
+    assert f"<b>{(called & covid).sum() / covid.sum():.3f} <small>" in page
     point = next(each for each in said["operating_points"] if each["rule"]["name"] == "sensitivity_target")
     reached = np.sort(val[val_labels == 0, 0])[::-1][math.ceil(0.95 * (val_labels == 0).sum()) - 1]
     assert point["rule"]["threshold"] == reached == run.data.metrics["test/points/sensitivity_target/threshold"]

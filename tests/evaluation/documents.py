@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 
 from cxr.config.schema import EvaluationConfig
+from cxr.data.identity.annotate import Identity
 from cxr.evaluation.assessment import Assessment, Evidence, assess
+from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
+from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.document import VERSION, Caption, Data, Document, Model, ReportContext
-from cxr.evaluation.saliency import RandomisedStage, Saliency, gallery
+from cxr.evaluation.report.document import VERSION, Caption, Change, Data, Document, Elsewhere, Model, ReportContext
+from cxr.evaluation.saliency import RandomisedStage, RegionShares, Saliency, even_shares, gallery
+from cxr.evaluation.shift import PropertyShift, Shift
 from tests.evaluation.made import CLASSES, skilled
 
 MODEL = Model(
@@ -20,8 +24,17 @@ MODEL = Model(
     packages={"keras": "3"},
     code="commit abc",
 )
-FLOW = {name: {"train": 5, "test": 3} for name in CLASSES}
-DATA = Data("300 images", "Split three_way", FLOW, sources={}, left_out={"unreadable": 2}, groups=300, fingerprint="f00d")
+FLOW = {name: {"train": 5, "val": 4, "test": 3} for name in CLASSES}
+DATA = Data(
+    "300 images",
+    "Split three_way",
+    FLOW,
+    sources={},
+    left_out={"unreadable": 2},
+    groups=300,
+    fingerprint="f00d",
+    identity=Identity(6, 3, 0),
+)
 FACTS = ReportContext(
     title="cxr run <b>a run</b>",
     run_id="1234abcd",
@@ -40,6 +53,8 @@ FACTS = ReportContext(
     baseline=None,
     no_baseline="No baseline.",
     differences=[],
+    started="2026-11-25",
+    user="someone",
 )
 
 
@@ -60,7 +75,15 @@ def document(evaluated: Predictions, pictures: list[Picture] | None = None, **ch
     """A whole report; `changes` are fields of its context."""
     found = assessed(evaluated)
     saliency = Saliency(
-        "out_relu", (3, 3), gallery(evaluated, 1), dict.fromkeys(CLASSES, 2), 4, [RandomisedStage("all weights", 0.1)], "They do."
+        layer="out_relu",
+        map_size=(3, 3),
+        gallery=gallery(evaluated, 1),
+        averaged=dict.fromkeys(CLASSES, 2),
+        regions=[RegionShares("COVID", 2, 0.6, 0.1, 0.4, 0.2)],
+        evenly=even_shares((3, 3)),
+        checked=4,
+        randomisation=[RandomisedStage("all weights", 0.1, 0.2, 4)],
+        verdict="They do.",
     )
     captions = [Caption(each.name, each.section, each.caption, each.alt) for each in pictures or []]
     return Document(VERSION, replace(FACTS, **changes), found, saliency, captions)  # type: ignore[arg-type]
@@ -69,3 +92,17 @@ def document(evaluated: Predictions, pictures: list[Picture] | None = None, **ch
 def film(count: int, size: int = 40) -> np.ndarray:
     """Grey noise, (count, size, size, 1) uint8."""
     return np.random.default_rng(0).integers(0, 255, (count, size, size, 1)).astype(np.uint8)
+
+
+def elsewhere_of(found: Assessment, told_apart: float = 0.99) -> Elsewhere:
+    """The run's own result beside that on other data, which is the same here, and a shift."""
+    names = [*(metric.name for metric in overall("summary")), *(f"covid/{metric.name}" for metric in by_class("summary"))]
+    same = [Change(name, name, found.estimates[name], found.estimates[name], Estimate(-0.1, -0.2, 0.0)) for name in names]
+    shifts = [PropertyShift("contrast", 50, 70, 2.0), PropertyShift("brightness", 100, 90, -0.5)]
+    return Elsewhere("test", 300, same, Shift(200, Estimate(told_apart, told_apart - 0.01, 1.0), shifts))
+
+
+def duller(evaluated: Predictions) -> Predictions:
+    """Other predictions of the same images, by a model that is half asleep."""
+    turned = np.roll(evaluated.probabilities, 7, axis=0)
+    return Predictions(evaluated.ids, evaluated.classes, evaluated.labels, (2 * evaluated.probabilities + turned) / 3)

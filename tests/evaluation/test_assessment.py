@@ -40,7 +40,7 @@ def test_whatever_was_predicted_there_are_numbers_or_reasons(pair: tuple[Predict
     assert found.triage is not None
     assert sum(sum(zone.images.values()) for zone in found.triage.zones) == found.images
     for work in found.triage.workload:
-        for each in (work.fast_track, work.review, work.routine, work.missed, work.positives_of_fast_track):
+        for each in (work.fast_track, work.review, work.routine, work.delayed, work.positives_of_fast_track):
             assert each.value is not None or each.why_not
 
 

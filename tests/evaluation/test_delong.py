@@ -40,12 +40,14 @@ def test_one_class_agrees_with_the_definition(seed: int) -> None:
 def test_the_macro_average_has_the_spread_of_repeated_samples() -> None:
     from sklearn.metrics import roc_auc_score
 
-    labels, differences, errors = np.repeat([0, 1, 2], [30, 50, 20]), [], []
+    labels = np.repeat([0, 1, 2], [30, 50, 20])
+    differences: list[float] = []
+    errors: list[float] = []
     for seed in range(300):
         first, second = predictions(seed, labels), predictions(seed + 1000, labels, skill=2.0)
         areas = [roc_auc_score(labels, each.probabilities, multi_class="ovr", average="macro") for each in (first, second)]
         differences.append(areas[1] - areas[0])
-        errors.append(auc_error(first, second, [0, 1, 2], np.arange(100)))
+        errors.append(auc_error(first, second, [0, 1, 2], np.arange(100)) or 0.0)
     assert float(np.mean(errors)) == pytest.approx(float(np.std(differences)), rel=0.1)
 
 

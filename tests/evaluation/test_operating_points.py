@@ -11,8 +11,9 @@ from cxr.evaluation.operating_points import (
     choose_rules,
     decisions,
     evaluate_rules,
-    needed_to_show,
+    images_needed,
     rates,
+    right_needed,
     threshold_for_sensitivity,
     threshold_for_specificity,
 )
@@ -77,24 +78,43 @@ def test_what_a_threshold_does_not_call_positive_is_the_most_probable_of_the_oth
 
 
 def test_the_verdict_says_plainly_whether_a_target_is_shown() -> None:
-    chose, judges, poor = skilled(1, 2000, skill=5), skilled(3, 2000, skill=5), skilled(2, 300, skill=0.5)
+    chose, judges, poor = skilled(1, 2000, skill=5), skilled(3, 2000, skill=5), skilled(2, 600, skill=0.5)
     eager, strict = choose_rules(chose, 0, 0.999, 0.8, COSTS, 1), choose_rules(chose, 0, 0.95, 0.99, COSTS, 1)
     shown = evaluate_rules(eager, chose, judges, 0, COSTS, judges.ids, 100)[2]
-    assert shown.verdict.startswith("Missed: specificity") or shown.verdict.startswith("Shown: the whole interval of specificity")
-    assert (shown.verdict.startswith("Shown")) == ((shown.evaluated.specificity.low or 0) >= 0.8)
+    assert shown.verdict.startswith(("Target not met: specificity", "Target demonstrated: specificity"))
+    assert shown.verdict.startswith("Target demonstrated") == ((shown.evaluated.specificity.low or 0) >= 0.8)
     missed = evaluate_rules(strict, chose, poor, 0, COSTS, poor.ids, 100)[1]
-    assert missed.verdict.startswith("Missed: sensitivity is ")
-    assert "To show it with" in missed.verdict
+    rate = missed.evaluated.sensitivity
+    assert missed.verdict.startswith(f"Target not met: sensitivity {rate.value:.3f} ")
+    needed = right_needed(0.95, rate.of or 0)
+    assert f"To demonstrate it with {rate.of} COVID images, {needed} must be found; {rate.count} were." in missed.verdict
+    few = evaluate_rules(strict, chose, poor.only(np.arange(12)), 0, COSTS, poor.ids[:12], 100)[1]
+    count = few.evaluated.sensitivity.of
+    assert f"even {count} of {count} could not demonstrate 0.95: at least 73 are needed, all found." in few.verdict
     others = poor.only(np.flatnonzero(poor.labels))
     none = evaluate_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
-    assert none.verdict == "Can't be evaluated: no image is of the positive class."
+    assert none.verdict == "Target can't be evaluated: no image is of the positive class."
 
 
 @given(target=st.floats(0.5, 0.99), images=st.integers(1, 400))
 def test_what_would_have_to_be_seen_is_the_least_that_shows_a_target(target: float, images: int) -> None:
     lower = [proportion_confint(count, images, method="wilson")[0] for count in range(images + 1)]
-    expected = next((count / images for count, low in enumerate(lower) if low >= target), None)
-    assert needed_to_show(target, images) == expected
+    assert right_needed(target, images) == next((count for count, low in enumerate(lower) if low >= target), None)
+    assert (right_needed(target, images) is None) == (images < images_needed(target))
+
+
+def test_a_margin_asks_the_lower_bound_on_validation_to_reach_the_target() -> None:
+    chose = skilled(1, 2000, skill=2)
+    plain, safe = (choose_rules(chose, 0, 0.9, 0.9, COSTS, 1, margin)[1] for margin in (False, True))
+    assert safe.threshold is not None
+    assert plain.threshold is not None
+    assert safe.threshold < plain.threshold
+    found, of = int((chose.probabilities[chose.labels == 0, 0] >= safe.threshold).sum()), int((chose.labels == 0).sum())
+    assert proportion_confint(found, of, method="wilson")[0] >= 0.9 > proportion_confint(found - 1, of, method="wilson")[0]
+    few = skilled(1, 40)
+    all_found = choose_rules(few, 0, 0.95, 0.9, COSTS, 1, margin=True)[1]
+    assert all_found.threshold == few.probabilities[few.labels == 0, 0].min()
+    assert "as a lower bound of 0.95 needs 73 images" in all_found.in_words
 
 
 def test_without_validation_images_of_the_class_there_is_no_threshold_for_it() -> None:

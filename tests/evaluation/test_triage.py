@@ -41,10 +41,10 @@ def test_workload_by_hand_adds_up_to_all_patients() -> None:
     ]
     found = workload(zones, 0.1)
     assert found.fast_track.value == pytest.approx(100 * 0.6 + 900 * 0.01)
-    assert found.missed.value == pytest.approx(4)
+    assert found.delayed.value == pytest.approx(4)
     assert found.positives_of_fast_track.value == pytest.approx(60 / 69)
     assert sum(each.value or 0 for each in (found.fast_track, found.review, found.routine)) == pytest.approx(1000)
-    assert found.missed.low == pytest.approx(100 * (zones[2].of_positives.low or 0))
+    assert found.delayed.low == pytest.approx(100 * (zones[2].of_positives.low or 0))
     low, high = found.positives_of_fast_track.low, found.positives_of_fast_track.high
     assert low is not None
     assert high is not None

@@ -135,7 +135,7 @@ def values_figure(triage: Triage, images: int) -> Figure:
                 [x for x, _ in known], [y.low for _, y in known], [y.high for _, y in known], color=COLOURS[index], alpha=0.12
             )
         axes.set_xlabel("Prevalence")
-        axes.set_ylabel(key.upper())
+        axes.set_ylabel(f"{key.upper()} (share)")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

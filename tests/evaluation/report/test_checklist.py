@@ -2,7 +2,7 @@
 
 import re
 
-from cxr.evaluation.report.checklist import OPEN, answers, as_markdown, checklists
+from cxr.evaluation.report.checklist import STATES, answers, as_markdown, checklists
 from tests.evaluation.documents import document
 from tests.evaluation.made import skilled
 
@@ -12,10 +12,12 @@ def test_all_items_are_there_in_order_and_open_ones_are_named() -> None:
     assert [item.number for item in claim.items] == [str(number) for number in range(1, 45)]
     assert [re.sub(r"\D", "", item.number) for item in tripod.items][:11] == [str(number) for number in range(1, 12)]
     assert tripod.items[-1].number == "27"
-    assert {"11", "13", "14", "34", "44"} <= set(claim.left_open)  # what no run can know
-    assert not {"19", "20", "22", "25", "29", "37", "39"} & set(claim.left_open)
+    assert {"11", "13", "14", "34", "44"} <= set(claim.numbers("open"))  # what no run can know
+    assert {"19", "20", "22", "25", "29", "37", "39"} <= set(claim.numbers("answered"))
+    assert {"7", "8", "40"} <= set(claim.numbers("partly"))  # the run knows files, and not clinics
     text = as_markdown([claim, tripod])
-    assert text.count(OPEN) == len(claim.left_open) + len(tripod.left_open)
+    for state in STATES:
+        assert text.count(f"| {state} |") == len(claim.numbers(state)) + len(tripod.numbers(state))
     assert "{" not in text
 
 
@@ -23,7 +25,8 @@ def test_answers_follow_the_run() -> None:
     told = document(skilled(1))
     said = answers(told)
     assert said["left_out"] == "Left out: 2 images unreadable."
-    assert "COVID train 5, test 3" in said["flow"]
+    assert "COVID train 5, val 4, test 3" in said["flow"]
     assert told.assessment.estimates["accuracy"].in_words in said["headline"]
-    assert {name for name, answer in said.items() if not answer} == {"external"}  # only its own images judge
-    assert {"33"} <= set(checklists(told)[0].left_open)
+    assert "Split by image, not by patient: no patient is known" in said["groups"]
+    assert {name for name, answer in said.items() if not answer} == {"external", "sources", "licence"}  # only its own images judge
+    assert {"33"} <= set(checklists(told)[0].numbers("open"))

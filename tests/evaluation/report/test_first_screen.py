@@ -1,0 +1,97 @@
+"""The first screen: its sentences agree with the numbers, and an empty ROUTINE never reads as safety."""
+
+from dataclasses import replace
+
+import pytest
+
+from cxr.data.identity.annotate import Identity
+from cxr.evaluation.paired import corrected, paired_differences
+from cxr.evaluation.report.document import Document
+from cxr.evaluation.report.first_screen import first_screen, grouping_in_words
+from tests.evaluation.documents import DATA, document, duller, elsewhere_of
+from tests.evaluation.made import skilled
+
+
+@pytest.fixture(scope="module")
+def told() -> Document:
+    return document(skilled(1))
+
+
+def test_it_says_on_whom_and_how_good(told: Document) -> None:
+    found, screen = told.assessment, first_screen(told)
+    share = 100 * found.by_class["COVID"] / 300
+    assert screen.images[0] == (
+        "Trained on 15 images (5 COVID, 33.3 %); tuned on 12 images (4 COVID, 33.3 %); evaluated on the test part: "
+        f"300 images ({found.by_class['COVID']} COVID, {share:.1f} %)."
+    )
+    by_text = {tile.text: tile for tile in screen.tiles}
+    assert by_text["Accuracy"].estimate == found.estimates["accuracy"]
+    assert by_text["COVID sensitivity, most probable class"].estimate == found.estimates["covid/sensitivity"]
+    point = next(each for each in found.operating_points if each.rule.name == "specificity_target")
+    tile = by_text[f"COVID sensitivity from p = {point.rule.threshold:.3f}"]
+    assert tile.estimate == point.evaluated.sensitivity
+    assert "specificity target 0.99" in tile.notes[0]
+
+
+def test_it_says_what_is_delayed(told: Document) -> None:
+    found, screen = told.assessment, first_screen(told)
+    assert found.triage is not None
+    routine = found.triage.zones[2]
+    assert (routine.of_positives.count or 0) > 0
+    assert screen.triage.startswith(f"Triage: {routine.of_positives.count} of {routine.of_positives.of} COVID images (")
+    assert f"ROUTINE holds {routine.of_others.count} of {routine.of_others.of} other images" in screen.triage
+    assert next(tile for tile in screen.tiles if "delayed" in tile.text).estimate == routine.of_positives
+
+
+def test_an_empty_routine_is_no_sign_of_safety(told: Document) -> None:
+    assert told.assessment.triage is not None
+    nothing = [
+        replace(zone, of_positives=replace(zone.of_positives, count=0, value=0.0), of_others=replace(zone.of_others, count=0))
+        for zone in told.assessment.triage.zones
+    ]
+    triage = replace(told.assessment.triage, zones=nothing)
+    screen = first_screen(replace(told, assessment=replace(told.assessment, triage=triage)))
+    assert "ROUTINE is empty" in screen.triage
+    assert "no sign of safety" in screen.triage
+    assert any("no sign of safety" in note for tile in screen.tiles for note in tile.notes)
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        (Identity(0, 0, 0), "Split by image, not by patient: no patient is known, so one may be in several parts; no copies"),
+        (Identity(5, 2, 0), "5 copies and near copies in 2 sets, each set in one part"),
+        (Identity(0, 0, 36), "Split by patient: all images of one are in one part"),
+        (Identity(0, 0, 7), "Split by patient where one is known (7 of 36 images), else by image"),
+    ],
+)
+def test_the_level_of_the_split_is_what_is_known(identity: Identity, words: str) -> None:
+    assert words in grouping_in_words(replace(DATA, identity=identity))
+
+
+def test_intervals_are_of_images_and_the_baselines_settings_are_named() -> None:
+    shown = skilled(1)
+    differences = corrected([paired_differences(duller(shown), shown)])[0]
+    changes = {"freeze": ("head", "top_stage")}
+    screen = first_screen(document(shown, differences=differences, baseline="base (12345678)", baseline_settings=changes))
+    assert "not the training: one network was trained, with seed 0" in screen.sure
+    primary = next(each for each in differences if each.metric == "auc_macro_ovr")
+    assert f"primary metric auc_macro_ovr: {primary.difference:+.3f}" in screen.against[0]
+    assert ("clear" if primary.is_clear else "within chance") in screen.against[0]
+    assert screen.against[1] == "Settings of the baseline that differ: freeze head -> top_stage."
+
+
+@pytest.mark.parametrize(("auc", "words"), [(0.99, "nearly every image differs"), (0.8, "many images differ"), (0.5, "are alike")])
+def test_other_data_is_told_with_the_own_result_and_its_distance(auc: float, words: str) -> None:
+    shown = skilled(1)
+    away = elsewhere_of(document(shown).assessment, auc)
+    screen = first_screen(document(shown, other_data=DATA, elsewhere=away))
+    assert "difference -0.100 (-0.200 to +0.000)" in screen.tiles[0].notes
+    assert any(words in each and "contrast 50 -> 70" in each for each in screen.distrust)
+
+
+def test_targets_that_were_not_demonstrated_are_among_what_to_distrust(told: Document) -> None:
+    for point in told.assessment.operating_points:
+        if point.rule.target is not None:
+            shown = any(point.verdict in each for each in first_screen(told).distrust)
+            assert shown == (not point.verdict.startswith("Target demonstrated"))
