@@ -55,6 +55,7 @@ def _as_known_before(told: Document) -> Document:
     assert saliency is not None
     assert found.decision_curve is not None
     points = [replace(point, verdict="") for point in found.operating_points]
+    benefit = [round(each, 12) for each in found.decision_curve.model]
     stages = [replace(stage, spread=None, images=0) for stage in saliency.randomisation]
     return replace(
         told,
