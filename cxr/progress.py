@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 Update = Callable[[int, int], None]  # done, of how many
 Stage = Callable[[str, str], AbstractContextManager[Update]]  # name, what is being done
+
+
+class _Counted(MofNCompleteColumn):
+    """Done and all, once it is known how many there are."""
+
+    def render(self, task: Task) -> Text:
+        return Text("") if task.total is None else super().render(task)
 
 
 class Progress:
@@ -55,7 +63,7 @@ class Progress:
         if not (self.console.is_terminal and self.bars):
             yield lambda done, total: None
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), _Counted(), TimeRemainingColumn())
         with Bars(*columns, console=self.console, transient=True) as bars:
             task = bars.add_task(f"{self.job}: {doing}" if self.job else doing, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 from cxr.commands.arguments import parse
+from cxr.compare.runs import positive_class_of
 from cxr.config.schema import ObjectiveConfig
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.roles import POSITIVE_SLUGS
+from cxr.tracking.search import finished_runs
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import save_view
@@ -26,7 +28,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
-    page = save_view(store, asked.experiment, asked.sweep, ObjectiveConfig().metric, _columns())
+    page = save_view(store, asked.experiment, asked.sweep, ObjectiveConfig().metric, _columns(_positive_class(asked.experiment)))
     print(f"MLflow UI: http://{HOST}:{port}{page}  (stop with Ctrl-C)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
@@ -41,11 +43,17 @@ def main(arguments: list[str]) -> None:
             server.terminate()  # it ends its own workers
 
 
-def _columns() -> list[str]:
+def _columns(positive: str) -> list[str]:
     """Metrics that the runs table shows beside the objective: of the test part, and of the difference from the baseline."""
     names = [metric.name for metric in overall("ui")]
-    names += [f"{POSITIVE_SLUGS[0]}/{metric.name}" for metric in by_class("ui")]
+    if positive:
+        names += [*(f"{positive}/{metric.name}" for metric in by_class("ui")), "triage/urgent_in_routine"]
     return [*(f"test/{name}" for name in names), f"vs_baseline/{ObjectiveConfig().metric.removeprefix('val/')}"]
+
+
+def _positive_class(experiment: str) -> str:
+    """That of the latest finished run, as metrics spell it; "" where there is none."""
+    return next((positive_class_of(run) for run in finished_runs({}, experiment)), POSITIVE_SLUGS[0])
 
 
 def free_port(wanted: int) -> int:

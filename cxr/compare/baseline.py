@@ -12,6 +12,7 @@ from cxr.config.compose import compose, typed
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config, settings
+from cxr.evaluation.estimates import interval_name
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.outbox import is_lost_connection
@@ -38,14 +39,14 @@ class AgainstBaseline:
     reason: str = ""
 
     def metrics(self) -> dict[str, float]:
-        """`vs_baseline/METRIC`, its interval `_lo` and `_hi`, and its p-value `_p`, where it has them."""
+        """`vs_baseline/METRIC`, and its interval and p-value as `interval_name` has them."""
         found: dict[str, float] = {}
         for each in self.differences:
             name = f"vs_baseline/{each.metric}"
             found[name] = each.difference
             for end, value in (("lo", each.low), ("hi", each.high), ("p", each.p_value)):
                 if value is not None:
-                    found[f"{name}_{end}"] = value
+                    found[interval_name(f"{name}_{end}")] = value
         return found
 
     def document(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.safe_csv import read_csv
 from cxr.text import nearest, part_in_full
 from cxr.tracking.search import LoggedRun
@@ -114,6 +115,13 @@ def groups_of(evaluated: EvaluatedRun) -> list[str]:
     """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
     manifest = read_csv(evaluated.run.file("data/manifest.csv")).set_index("path")
     return list(manifest.loc[list(evaluated.predictions.ids), "group"])
+
+
+def positive_class_of(run: LoggedRun) -> str:
+    """The class of a run's operating points, as metrics spell it; "" for none. Runs of version 0.2.0 and before have no tag."""
+    if "cxr.evaluated_images" in run.tags:
+        return run.tags.get("cxr.positive_class", "")
+    return next((name for name in POSITIVE_SLUGS if any(f"/{name}/" in metric for metric in run.metrics)), "")
 
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:

@@ -58,6 +58,28 @@ class Estimate:
         return "" if self.of is None else f"{self.count:,}/{self.of:,}"
 
 
+ENDS = ("_lo", "_hi", "_p")  # of the names of an interval's ends, and of a p-value
+_APART = "interval/"
+
+
+def interval_name(name: str) -> str:
+    """The name in the store of an end of an interval: in groups of their own, as each group is a section of MLflow's charts.
+
+    >>> interval_name("test/covid/auc_lo")
+    'interval/test/covid/auc_lo'
+    """
+    return f"{_APART}{name}"
+
+
+def without_apart(name: str) -> str:
+    """The inverse of `interval_name`; other names, and those of version 0.1, stay.
+
+    >>> without_apart("interval/test/accuracy_hi"), without_apart("test/accuracy")
+    ('test/accuracy_hi', 'test/accuracy')
+    """
+    return name.removeprefix(_APART)
+
+
 def ends_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     """The ends of intervals, as NAME_lo and NAME_hi."""
     ends = {f"{name}_lo": each.low for name, each in estimates.items()}

@@ -94,7 +94,7 @@ OVERALL = (
         "balanced_accuracy",
         "balanced accuracy",
         lambda counts: _mean_of_present(counts.sensitivity),
-        _at("compare", "summary", "sweep", "folds", "ui"),
+        _at("compare", "summary", "folds", "ui"),
     ),
     Metric("macro_f1", "macro F1", lambda counts: _mean_of_present(counts.f1), _at("compare", "summary", "folds")),
     Metric("weighted_f1", "weighted F1", lambda counts: np.nansum(counts.f1 * counts.of_class, axis=1) / counts.total),

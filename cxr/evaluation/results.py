@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr.evaluation.assessment import Assessment, Evidence, numbers_of
+from cxr.evaluation.estimates import ENDS, interval_name
 from cxr.evaluation.metric_table import by_class
 from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
 from cxr.evaluation.predictions import Predictions
@@ -37,9 +38,10 @@ def results_of(evidence: Evidence, found: Assessment, specificity: float) -> lis
 
 
 def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str, float]:
-    """Every number by its name in the store: PART/NAME."""
+    """Every number by its name in the store: PART/NAME, and the ends of its interval as `interval_name` has them."""
     finals = {f"{each.part}/{name}": value for each in results for name, value in each.evaluation.logged.items()}
-    return finals | {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
+    finals |= {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
+    return {interval_name(name) if name.endswith(ENDS) else name: value for name, value in finals.items()}
 
 
 def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:

@@ -17,6 +17,7 @@ from cxr.evaluation.figures.drawing import Drawn, FilmPicture, Picture, pictures
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.description import description
 from cxr.evaluation.report.document import Caption, Change, Document, Elsewhere, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
@@ -25,6 +26,7 @@ from cxr.evaluation.shift import Sample, shift_of
 from cxr.evaluation.unpaired import unpaired_difference
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
+from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
 from cxr.run.report_context import code_in_words, data_caveats, day_of
@@ -212,7 +214,13 @@ class _Made:
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
     evidence, found = made.evidence, made.found
     results = results_of(evidence, found, config.evaluation.specificity)
-    tags = made.tags | {"cxr.role": "evaluation", "cxr.evaluates": source.id, "cxr.judged_on": evidence.part, **code_tags()}
+    tags = made.tags | {
+        "cxr.role": "evaluation",
+        "cxr.evaluates": source.id,
+        "mlflow.parentRunId": source.id,
+        "cxr.judged_on": evidence.part,
+        **code_tags(),
+    }
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
     with open_run(store, config, made.name, tags) as run, scratch() as folder:
         for each in ("data", "config"):
@@ -231,8 +239,10 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
             started=day_of(run),
             user=run.user,
         )
-        write_report(folder, context, found, made.saliency, [*drawn, *made.pictures])
+        document = write_report(folder, context, found, made.saliency, [*drawn, *made.pictures])
         run.log_folder(folder)
+        run.describe(description(document))
+        run.set_tags(evaluation_tags(found))
         run.show_table(TABLE)
         run.log_metrics(final_metrics(results, found))
     return Evaluated(run.id, made.name, found)

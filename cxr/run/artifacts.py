@@ -10,13 +10,14 @@ from omegaconf import OmegaConf
 
 from cxr.compare.baseline import AgainstBaseline
 from cxr.data.identity.groups import of_several
-from cxr.data.manifest import write_manifest
+from cxr.data.manifest import data_fingerprint, write_manifest
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.comparison import vs_baseline
 from cxr.evaluation.figures.drawing import Drawn, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.report.description import description
 from cxr.evaluation.report.document import ReportContext
 from cxr.evaluation.report.files import write_decisions, write_report
 from cxr.evaluation.report.page import classification_text
@@ -24,7 +25,7 @@ from cxr.evaluation.results import TABLE, PartResults, final_metrics, write_part
 from cxr.evaluation.saliency import Saliency
 from cxr.run.prepared import PreparedRun
 from cxr.safe_csv import write_csv
-from cxr.text import part_in_full
+from cxr.text import part_in_full, slug
 from cxr.tracking.environment import lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run
 from cxr.tracking.stage import ASSESSED
@@ -54,14 +55,16 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
         (folder / "environment/lock.txt").write_text(lock)
     run.log_folder(folder)
     dataset = prepared.dataset
-    counts = {
+    profile = {
         "images": len(dataset.manifest),
+        "by_part": {part: len(dataset.rows(part)) for part in dataset.parts},
+        "by_class": dataset.manifest["label"].value_counts().sort_index().to_dict(),
         "bad_images": len(dataset.bad),
         "conflicts": len(dataset.conflicts),
         "apart": len(dataset.excluded),
-        "groups": len(of_several(dataset.manifest["group"])),
+        "groups_of_several": len(of_several(dataset.manifest["group"])),
     }
-    run.log_metrics({f"data/{name}": count for name, count in counts.items()})
+    run.log_dataset(prepared.config.data.name, data_fingerprint(dataset.manifest), profile)
 
 
 def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, history: History, folder: Path) -> dict[str, float]:
@@ -78,8 +81,15 @@ def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, 
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
     finals = final_metrics(results, found)
     run.log_metrics(finals, step=history.epochs[-1].number)
+    run.set_tags(evaluation_tags(found))
     run.reached(ASSESSED)
     return finals
+
+
+def evaluation_tags(found: Assessment) -> dict[str, str | None]:
+    """What tables of runs need beside metrics: the positive class as metrics spell it, and the number of evaluated images."""
+    positive = slug(found.triage.positive_class) if found.triage else None
+    return {"cxr.positive_class": positive, "cxr.evaluated_images": str(found.images)}
 
 
 @dataclass(frozen=True)
@@ -102,8 +112,9 @@ def record_report(run: Run, context: ReportContext, results: Results, dpi: int, 
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    write_report(folder, context, results.assessment, results.saliency, pictures_of(drawn, dpi))
+    document = write_report(folder, context, results.assessment, results.saliency, pictures_of(drawn, dpi))
     run.log_folder(folder)
+    run.describe(description(document))
     if against is None:
         return {}
     run.set_tags({"cxr.baseline": against.baseline.id if against.baseline else against.reason})

@@ -5,10 +5,11 @@ from rich import box
 from rich.table import Table
 
 from cxr.compare.baseline import baselines_like
+from cxr.compare.runs import positive_class_of
+from cxr.evaluation.estimates import without_apart
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
-from cxr.evaluation.metric_table import by_class, overall
-from cxr.evaluation.roles import POSITIVE_SLUGS
+from cxr.evaluation.metric_table import OVERALL, by_class, overall
 from cxr.progress import plain_console, wide_console
 from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
@@ -16,21 +17,25 @@ from cxr.sweep.plan import Plan, values_of
 from cxr.text import in_words, part_in_full
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
 
+_ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
+
 
 def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
     """One row a job that finished, and one for the baseline on the same data and split, best first by the plan's metric.
 
-    Columns: role, name, run_id, the values of the swept keys, seconds, and every metric of the runs.
+    Columns: name, the values of the swept keys, the plan's metric, role, run_id, seconds, evaluated_images, and every other
+    metric of the runs with the ends of its interval.
     """
     runs = runs_by_id([outcome.run_id for outcome in outcomes if outcome.run_id])
     rows = [
         {
-            "role": "candidate",
             "name": outcome.name,
-            "run_id": outcome.run_id,
             **_swept_values(plan, outcome),
+            plan.metric: float("nan"),  # for jobs that have no value
+            "role": "candidate",
+            "run_id": outcome.run_id,
             "seconds": round(outcome.seconds, 1),
-            **_metrics(runs[outcome.run_id]),
+            **_of_run(runs[outcome.run_id]),
         }
         for outcome in outcomes
         if outcome.run_id
@@ -38,12 +43,10 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
     baselines = baselines_like(next(iter(runs.values())).tags) if runs else []
     for baseline in baselines[:1]:
         rows = [row for row in rows if row["run_id"] != baseline.id]
-        rows.append({"role": "baseline", "name": baseline.name, "run_id": baseline.id, **_metrics(baseline)})
+        rows.append({"role": "baseline", "name": baseline.name, "run_id": baseline.id, **_of_run(baseline)})
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
-    if plan.metric not in frame:
-        frame[plan.metric] = float("nan")  # no job has a value
     return frame.sort_values(
         [plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True
     )
@@ -60,7 +63,10 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     """The table on standard output, jobs that did not finish, and the command that continues."""
     out = plain_console()
     if not frame.empty:
-        wide_console().print(_table(plan, frame))
+        console = wide_console()
+        console.print(_table(plan, frame, one_line=console.width >= _ONE_LINE))
+        if len(set(_places(frame, plan))) < len(frame):
+            out.print("  Runs with = have equal values and share a place.")
     for outcome in outcomes:
         if outcome.kind in ("failed", "rejected"):
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
@@ -76,34 +82,66 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     out.print(f"  Anywhere in the UI this filter shows just this sweep:  {of_sweep(plan.id)}")
 
 
-def _table(plan: Plan, frame: pd.DataFrame) -> Table:
-    part = "test" if "test/accuracy" in frame else "val"
-    columns = {plan.metric: plan.metric.rpartition("/")[2], **_columns(part, frame)}
-    title = f"Sweep {plan.id}, by {plan.metric}; other columns: {part_in_full(part)}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+def _table(plan: Plan, frame: pd.DataFrame, one_line: bool) -> Table:
+    """Places, names, the plan's metric, and metrics of the evaluated part with their intervals, in one line or below them."""
+    part, positive = "test" if "test/accuracy" in frame else "val", next(iter(frame["positive_class"].dropna()), "")
+    images = next(iter(frame["evaluated_images"].dropna()), "")
+    of = f"; n = {int(images):,} {part_in_full(part)} images, 95 % intervals" if images else ""
+    table = Table(
+        title=f"Sweep {plan.id}, best first by {plan.metric}{of}", box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1)
+    )
+    table.add_column("", justify="right")
     table.add_column("run", overflow="fold")
-    shown = [column for column in columns if column in frame]
-    for column in shown:
-        table.add_column(columns[column], justify="right")
+    table.add_column(_heading(plan.metric), justify="right")
+    shown = {name: label for name, label in _columns(part, positive).items() if name in frame and name != plan.metric}
+    if not one_line:
+        shown.pop(f"{part}/accuracy", None)  # 80 columns hold two metrics with their intervals; the CSV has all
+    for label in shown.values():
+        table.add_column(f"{part_in_full(part)}\n{label}", justify="right", no_wrap=True)
     table.add_column("id")
-    for _, row in frame.iterrows():
+    for place, (_, row) in zip(_places(frame, plan), frame.iterrows(), strict=True):
         style = "bold" if row["role"] == "baseline" else None
         name = f"baseline: {row['name']}" if row["role"] == "baseline" else str(row["name"])
-        values = [_number(row[column], 4 if column == plan.metric else 3) for column in shown]
-        table.add_row(name, *values, str(row["run_id"])[:8], style=style)
+        values = [_with_interval(row, column, " " if one_line else "\n") for column in shown]
+        table.add_row(place, name, _number(row[plan.metric], 4), *values, str(row["run_id"])[:8], style=style)
     return table
+
+
+def _places(frame: pd.DataFrame, plan: Plan) -> list[str]:
+    """The place of each row; equal values share one, marked with =."""
+    ascending = plan.direction == "minimize"
+    places = frame[plan.metric].rank(method="min", ascending=ascending, na_option="bottom").astype(int)
+    shared = places.value_counts()
+    return [f"{place}=" if shared[place] > 1 else str(place) for place in places]
+
+
+def _heading(metric: str) -> str:
+    """The part and the metric, in two lines.
+
+    >>> print(_heading("val/covid/sensitivity_at_specificity"))
+    validation
+    covid sensitivity_at_specificity
+    """
+    part, _, name = metric.partition("/")
+    known = {each.name: each.label for each in OVERALL}
+    return f"{part_in_full(part)}\n{known.get(name, name.replace('/', ' '))}"
+
+
+def _with_interval(row: pd.Series, column: str, separator: str) -> str:
+    low, high = row.get(f"{column}_lo", float("nan")), row.get(f"{column}_hi", float("nan"))
+    value = _number(row[column], 3)
+    return value if pd.isna(low) or pd.isna(high) else f"{value}{separator}({low:.3f}-{high:.3f})"
 
 
 def _number(value: float, digits: int) -> str:
     return "-" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _columns(part: str, frame: pd.DataFrame) -> dict[str, str]:
+def _columns(part: str, positive: str) -> dict[str, str]:
     """Metrics of the evaluated part that the table shows, and their headings; of the positive class where the runs have one."""
     columns = {f"{part}/{metric.name}": metric.label for metric in overall("sweep")}
-    positive = next((name for name in POSITIVE_SLUGS if f"{part}/{name}/sensitivity" in frame), None)
     if positive:
-        columns |= {f"{part}/{positive}/{metric.name}": f"{positive} {metric.label}" for metric in by_class("sweep")}
+        columns |= {f"{part}/{positive}/{metric.name}": f"{positive}\n{metric.label}" for metric in by_class("sweep")}
     return columns
 
 
@@ -112,5 +150,9 @@ def _swept_values(plan: Plan, outcome: Outcome) -> dict[str, str]:
     return {key: values.get(key, "") for key in plan.swept}
 
 
-def _metrics(run: LoggedRun) -> dict[str, float]:
-    return {name: value for name, value in sorted(run.metrics.items()) if name.startswith(("val/", "test/"))}
+def _of_run(run: LoggedRun) -> dict[str, float | str]:
+    """What was evaluated, and metrics of both parts by name, with the ends of their intervals as NAME_lo and NAME_hi."""
+    known = {without_apart(name): value for name, value in run.metrics.items()}
+    metrics = {name: value for name, value in sorted(known.items()) if name.startswith(("val/", "test/"))}
+    images = run.tags.get("cxr.evaluated_images", "")
+    return {"evaluated_images": images, "positive_class": positive_class_of(run), **metrics}

@@ -48,6 +48,11 @@ def model_item(file: Path, image_size: int, class_count: int) -> Item:
     return {"kind": "model", "file": str(file), "image_size": image_size, "class_count": class_count}
 
 
+def dataset_item(name: str, digest: str, profile: Mapping[str, object]) -> Item:
+    """The manifest that a run logs, as an MLflow dataset: a name, a fingerprint, and counts."""
+    return {"kind": "dataset", "name": name, "digest": digest, "profile": dict(profile)}
+
+
 def end_item(status: str) -> Item:
     """How the run ended, FINISHED, FAILED or KILLED, and when."""
     return {"kind": "end", "status": status, "milliseconds": int(time.time() * 1000)}
@@ -56,29 +61,48 @@ def end_item(status: str) -> Item:
 def send(run_id: str, item: Item) -> None:
     """Send an item to the store; raises MLflow's errors."""
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, RunTag
 
     client = MlflowClient()
     match item["kind"]:
-        case "metrics":
-            when, step = item["milliseconds"], item["step"]
-            metrics = [Metric(name, value, when, step) for name, value in item["values"].items()]
-            for some in _batches(metrics, METRICS_AT_ONCE):
-                client.log_batch(run_id, metrics=some)
-        case "tags":
-            for some in _batches([RunTag(name, value) for name, value in item["tags"].items()], OTHERS_AT_ONCE):
-                client.log_batch(run_id, tags=some)
-        case "params":
-            for some in _batches([Param(name, value) for name, value in item["params"].items()], OTHERS_AT_ONCE):
-                client.log_batch(run_id, params=some)
+        case "metrics" | "tags" | "params":
+            _log_entries(run_id, item)
         case "folder":
             client.log_artifacts(run_id, item["folder"])
+        case "dataset":
+            _log_dataset(run_id, item)
         case "model":
             _log_model(run_id, item)
         case "end":
             client.set_terminated(run_id, item["status"], item["milliseconds"])
         case kind:
             raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
+
+
+def _log_entries(run_id: str, item: Item) -> None:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = MlflowClient()
+    if item["kind"] == "metrics":
+        when, step = item["milliseconds"], item["step"]
+        metrics = [Metric(name, value, when, step) for name, value in item["values"].items()]
+        for some in _batches(metrics, METRICS_AT_ONCE):
+            client.log_batch(run_id, metrics=some)
+    elif item["kind"] == "tags":
+        for some in _batches([RunTag(name, value) for name, value in item["tags"].items()], OTHERS_AT_ONCE):
+            client.log_batch(run_id, tags=some)
+    else:
+        for some in _batches([Param(name, value) for name, value in item["params"].items()], OTHERS_AT_ONCE):
+            client.log_batch(run_id, params=some)
+
+
+def _log_dataset(run_id: str, item: Item) -> None:
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"uri": f"runs:/{run_id}/data/manifest.csv"})
+    dataset = Dataset(item["name"], item["digest"], "artifact", source, profile=json.dumps(item["profile"]))
+    MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "images")])])
 
 
 def _batches(items: list[Any], most: int) -> Iterator[list[Any]]:

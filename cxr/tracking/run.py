@@ -13,6 +13,7 @@ from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
 from cxr.tracking.outbox import (
     Item,
     Outbox,
+    dataset_item,
     end_item,
     folder_item,
     is_lost_connection,
@@ -62,6 +63,14 @@ class Run:
     def log_folder(self, folder: Path) -> None:
         """Everything in a folder, as artifacts under the same names."""
         self.say(folder_item(folder))
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, object]) -> None:
+        """The run's data/manifest.csv as an MLflow dataset, with counts."""
+        self.say(dataset_item(name, digest, profile))
+
+    def describe(self, markdown: str) -> None:
+        """What MLflow's page of the run says first."""
+        self.set_tags({"mlflow.note.content": markdown})
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
         """Tags that have a value."""

@@ -62,9 +62,7 @@ def _as_known_before(told: Document) -> Document:
         assessment=replace(
             found,
             operating_points=points,
-            decision_curve=replace(
-                found.decision_curve, low=[], high=[], model=[round(each, 12) for each in found.decision_curve.model]
-            ),
+            decision_curve=replace(found.decision_curve, low=[], high=[], model=benefit),
             positive_calibration=None,
             positive_calibration_after=None,
         ),
