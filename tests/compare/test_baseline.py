@@ -23,10 +23,11 @@ def test_the_latest_baseline_on_the_same_split_counts(make_run: MakeRun) -> None
     assert against.baseline is not None
     assert against.baseline.id == new.id
     metrics = against.metrics()
-    assert metrics["vs_baseline/accuracy_lo"] <= metrics["vs_baseline/accuracy"] <= metrics["vs_baseline/accuracy_hi"]
+    low, high = (metrics[f"interval/vs_baseline/accuracy_{end}"] for end in ("lo", "hi"))
+    assert low <= metrics["vs_baseline/accuracy"] <= high
     assert metrics["vs_baseline/accuracy"] > 0
-    assert metrics["vs_baseline/accuracy_p"] < 0.01
-    assert metrics["vs_baseline/macro_f1_p"] < 0.01
+    assert metrics["interval/vs_baseline/accuracy_p"] < 0.01
+    assert metrics["interval/vs_baseline/macro_f1_p"] < 0.01
 
 
 def test_without_one_its_command_is_named(make_run: MakeRun) -> None:

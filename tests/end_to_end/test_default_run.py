@@ -100,7 +100,7 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
 def test_the_printed_table_is_the_logged_one(finished: tuple[Run, Path, str]) -> None:
     run, _, printed = finished
     metrics = run.data.metrics
-    told = f"{metrics['test/accuracy']:.3f} ({metrics['test/accuracy_lo']:.3f}-{metrics['test/accuracy_hi']:.3f})"
+    told = f"{metrics['test/accuracy']:.3f} ({metrics['interval/test/accuracy_lo']:.3f}-{metrics['interval/test/accuracy_hi']:.3f})"
     assert f"accuracy {told}" in printed
     assert f"{run.data.metrics['test/covid/sensitivity']:.3f}" in printed
     assert run.info.run_id in printed
@@ -126,7 +126,7 @@ def test_report_page_and_metrics_say_what_the_predictions_say(finished: tuple[Ru
     page = (artifacts / "report.html").read_text()
     right = int((p.argmax(axis=1) == labels).sum())
     low, high = proportion_confint(right, len(labels), method="wilson")
-    assert said["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["test/accuracy_lo"]
+    assert said["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["interval/test/accuracy_lo"]
     assert f"{low:.3f} to {high:.3f}; {right}/{len(labels)}" in page
     covid = labels == 0
     called = p.argmax(axis=1) == 0
@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) -> None:
     run, artifacts, _ = finished
     manifest = pd.read_csv(artifacts / "data/manifest.csv", keep_default_na=False)
-    assert len(manifest) == run.data.metrics["data/images"] == COUNT
+    assert len(manifest) == COUNT == json.loads(run.inputs.dataset_inputs[0].dataset.profile)["images"]
     for part in ("val", "test"):
         predictions = Predictions.from_csv(artifacts / f"predictions/{part}.csv", CLASSES)
         assert list(predictions.ids) == sorted(manifest.loc[manifest["split"] == part, "path"])
@@ -159,7 +159,7 @@ def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) ->
 
 
 def test_the_frozen_head_is_better_than_chance(finished: tuple[Run, Path, str]) -> None:
-    assert finished[0].data.metrics["test/auc_macro_ovr_lo"] > 0.5
+    assert finished[0].data.metrics["interval/test/auc_macro_ovr_lo"] > 0.5
 
 
 def test_epochs_arrive_as_a_series_and_the_final_is_the_last_value(finished: tuple[Run, Path, str]) -> None:

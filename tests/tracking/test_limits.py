@@ -17,7 +17,7 @@ def test_they_are_what_mlflow_refuses() -> None:
     assert limits.OTHERS_AT_ONCE == validation.MAX_PARAMS_TAGS_PER_BATCH
 
 
-@pytest.mark.parametrize(("length", "fits"), [(200, True), (255, False)])
+@pytest.mark.parametrize(("length", "fits"), [(190, True), (255, False)])
 def test_the_name_of_a_class_is_in_the_names_of_metrics(length: int, fits: bool) -> None:
     names = metric_names(["Normal", "x" * length])
     if fits:
