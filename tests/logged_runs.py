@@ -4,10 +4,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from cxr.config.schema import Config, LossConfig, SplitConfig, TrackingConfig
@@ -102,3 +104,11 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         return runs_by_id([run.id])[run.id]
 
     return make
+
+
+def dataset_profile(run: Run) -> dict[str, Any]:
+    """The counts of the manifest that a run logged as its MLflow dataset."""
+    assert run.inputs is not None
+    (logged,) = run.inputs.dataset_inputs
+    found: dict[str, Any] = json.loads(str(logged.dataset.profile))
+    return found

@@ -19,6 +19,7 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from tests.conftest import Command
+from tests.logged_runs import dataset_profile
 
 COUNT = 150
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -150,7 +151,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) -> None:
     run, artifacts, _ = finished
     manifest = pd.read_csv(artifacts / "data/manifest.csv", keep_default_na=False)
-    assert len(manifest) == COUNT == json.loads(run.inputs.dataset_inputs[0].dataset.profile)["images"]
+    assert len(manifest) == COUNT == dataset_profile(run)["images"]
     for part in ("val", "test"):
         predictions = Predictions.from_csv(artifacts / f"predictions/{part}.csv", CLASSES)
         assert list(predictions.ids) == sorted(manifest.loc[manifest["split"] == part, "path"])

@@ -1,12 +1,12 @@
 """The real backbone on a few real images, with the original protocol and one unreadable file."""
 
-import json
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from tests.conftest import REAL_WEIGHTS, Command
+from tests.logged_runs import dataset_profile
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_a_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Co
     assert run.data.tags["cxr.judged_on"] == "val"
     assert not [name for name in run.data.metrics if name.startswith("test/")]
     assert {"val/accuracy", "val/auc_macro_ovr", "val/covid/sensitivity"} <= set(run.data.metrics)
-    profile = json.loads(run.inputs.dataset_inputs[0].dataset.profile)
+    profile = dataset_profile(run)
     assert (profile["images"], profile["bad_images"]) == (30, 1)
     artifacts = Path(str(run.info.artifact_uri).removeprefix("file://"))
     assert "torn.png" in (artifacts / "data/bad_images.csv").read_text()
