@@ -5,6 +5,7 @@ import signal
 import sys
 import traceback
 from importlib import import_module
+from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
@@ -12,10 +13,11 @@ from cxr.config.options import usage
 from cxr.config.renamed import renamed
 from cxr.errors import RunFailed, UserError
 from cxr.system import keep_going_without_output, prepare_memory
-from cxr.text import nearest, printable
+from cxr.text import as_called, nearest, printable
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "send", "ui")
+COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "runs", "send", "ui")
+WITH_OVERRIDES = ("data", "evaluate", "reproduce")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
 
@@ -54,13 +56,27 @@ def _run(arguments: list[str]) -> int:
     if first in COMMANDS:
         rest = arguments[1:]
         import_module("cxr.commands.arguments").parse(first, rest)  # rejects wrong ones before slow imports
+        if first in WITH_OVERRIDES:
+            _refuse_twice(rest)
         return int(import_module(f"cxr.commands.{first}").main(rest) or 0)
+    if first in ("--version", "-V"):
+        print(f"cxr {version('cxr')}")
+        return 0
     if {"--help", "-h"} & set(arguments):
         print(usage())
         return 0
     if first and first[0].isalpha() and "=" not in first:
         raise UserError(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")
+    _refuse_twice(arguments)
     return int(import_module("cxr.commands.experiment").main(arguments))
+
+
+def _refuse_twice(arguments: list[str]) -> None:
+    """Raise `UserError` for a key that is given twice: Hydra would take the last without a word."""
+    keys = [argument.lstrip("+~").partition("=")[0] for argument in arguments if "=" in argument and not argument.startswith("-")]
+    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+        given = " ".join(argument for argument in arguments if argument.lstrip("+~").partition("=")[0] == twice[0])
+        raise UserError(f"{twice[0]} is given more than once ({given}): give it once, or with -m as {twice[0]}=A,B")
 
 
 def _with_names_of_today(arguments: list[str]) -> list[str]:
@@ -77,7 +93,7 @@ def _complain(error: Exception) -> None:
     if expected and os.environ.get("CXR_TRACEBACK"):
         traceback.print_exception(error)
     text = str(error) if expected else f"failed with {type(error).__name__}: {error}; this is a fault of cxr, please report it"
-    print(f"cxr: {printable(' '.join(text.split()))}", file=sys.stderr)
+    print(f"cxr: {printable(as_called(' '.join(text.split())))}", file=sys.stderr)
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
@@ -31,10 +32,12 @@ class Progress:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
         self.job, self.bars = job, bars
         self.seconds: dict[str, float] = {}
+        self.log: list[str] = []  # every line with its time, also of a job that prints none
         self._inner = [0.0]  # seconds of the stages within each stage that is under way
 
     def line(self, text: str) -> None:
-        """One line, above any bar."""
+        """One line, above any bar; kept with the time of this machine."""
+        self.log.append(f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {text}")
         if self.job is None:
             self.console.print(text, markup=False)
 

@@ -1,8 +1,11 @@
 """Text for people, and names for metrics."""
 
+import os
 import re
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from unicodedata import category
 
 
@@ -45,6 +48,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, names, n=3, cutoff=0.5)
     choices = f"choose from: {', '.join(names)}"
     return f"did you mean {' or '.join(close)}? ({choices})" if close else choices
+
+
+# What follows `cxr` where a text names a command: a subcommand, an override or a flag.
+_COMMAND = re.compile(r"(?<![\w/.-])cxr (?=(?:cache|compare|data|evaluate|folds|init|reproduce|runs|send|ui)\b|[a-z_.]+=|-)")
+
+
+def as_called(text: str) -> str:
+    """A text with its commands as this process was called: CXR_COMMAND, which scripts/cxr sets, or `python -m cxr`.
+
+    >>> as_called("give cxr ui, or cxr data=phantom; cxr is fine")  # called as cxr
+    'give cxr ui, or cxr data=phantom; cxr is fine'
+    """
+    by_module = "python -m cxr" if Path(sys.argv[0]).name == "__main__.py" else "cxr"
+    return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', by_module)} ", text)
 
 
 def in_words(count: int, singular: str, plural: str | None = None) -> str:

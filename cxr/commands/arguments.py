@@ -120,6 +120,20 @@ def _reproduce() -> argparse.ArgumentParser:
     return parser
 
 
+def _runs() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr runs",
+        description="List runs, newest first: name, id, role, state, evaluated part, accuracy, macro AUC and sensitivity.",
+        epilog="The names and ids are those that cxr compare, evaluate, folds and reproduce take.",
+    )
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only runs whose name, role, state or options have every word")
+    parser.add_argument("--sweep", metavar="ID", help="only runs of this sweep")
+    parser.add_argument("--filter", help="only runs that match this MLflow filter, as typed in the UI")
+    parser.add_argument("--most", type=int, default=20, metavar="N", help="how many to list; 0 for all (default: 20)")
+    parser.add_argument("--names", action="store_true", help="print names and short ids alone, a line each, as tab completion does")
+    return parser
+
+
 def _send() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
     parser.add_argument("--uri", help="the server's address, if it is another one today")
@@ -147,6 +161,7 @@ PARSERS = {
     "evaluate": _evaluate,
     "folds": _folds,
     "reproduce": _reproduce,
+    "runs": _runs,
     "send": _send,
     "ui": _ui,
 }

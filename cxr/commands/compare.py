@@ -1,11 +1,15 @@
 """`cxr compare`: compare logged runs with paired statistics, as text, CSV and HTML. Loads no TensorFlow."""
 
+import argparse
+from pathlib import Path
+
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import check_folder
 from cxr.commands.seed_tables import print_spread
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
@@ -35,6 +39,8 @@ MANY = 50  # runs that one comparison takes
 def main(arguments: list[str]) -> None:
     """Print the comparison, and write the requested files."""
     asked = parse("compare", arguments)
+    for file in filter(None, (asked.csv, asked.disagreements, asked.html)):
+        check_folder(file)
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
@@ -48,18 +54,28 @@ def main(arguments: list[str]) -> None:
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
     comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], asked.primary)
+    written = _write(asked, comparison)  # first: whoever reads the table may close the pipe
     _print(comparison, wide_console())
     for title, table in seed_differences(comparison):
         print_spread(wide_console(), title, table)
+    for what, file in written.items():
+        print(f"  {what}: {file}")
+
+
+def _write(asked: argparse.Namespace, comparison: Comparison) -> dict[str, Path]:
+    """Write the requested files; what each of them holds."""
+    found: dict[str, Path] = {}
     if asked.csv:
         write_csv(differences_frame(comparison), asked.csv)
-        print(f"  Every number: {asked.csv}")
+        found["Every number"] = asked.csv
     if asked.disagreements:
         write_csv(_all_disagreements(comparison), asked.disagreements)
-        print(f"  Images that only one run classifies correctly: {asked.disagreements}")
+        found["Images that only one run classifies correctly"] = asked.disagreements
     if asked.html:
-        write_comparison(asked.html, comparison, config_differences([reference, *others]))
-        print(f"  As a page with figures: {asked.html}")
+        runs = [comparison.reference.run, *(other.run for other in comparison.others)]
+        write_comparison(asked.html, comparison, config_differences(runs))
+        found["As a page with figures"] = asked.html
+    return found
 
 
 def _latest() -> list[LoggedRun]:

@@ -1,6 +1,5 @@
 """`cxr evaluate RUN`: evaluate logged predictions with other targets or costs, or the saved model on other data."""
 
-import os
 from dataclasses import replace
 
 from cxr.commands.arguments import parse
@@ -13,9 +12,9 @@ from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import asked_of, check_overrides
 from cxr.reproduce.verdict import check_finished
 from cxr.run.logged import read_logged, restore
-from cxr.run.summary import print_assessment
-from cxr.text import in_words
-from cxr.tracking.search import find_run, runs_by_id
+from cxr.run.summary import print_assessment, report_of
+from cxr.text import as_called, in_words
+from cxr.tracking.search import find_run
 from cxr.tracking.store import check_store, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.runtime import prepare_tensorflow
@@ -64,6 +63,5 @@ def _print_overlap(data: OtherData) -> None:
 
 def _print(made: Evaluated) -> None:
     print_assessment(made.name, made.assessment)
-    report = runs_by_id([made.run_id])[made.run_id].file("report.html")
-    print(f"  Run {made.run_id} is logged; its report: {report}")
-    print(f"  See it beside others with  {os.environ.get('CXR_COMMAND', 'cxr')} ui")
+    print(f"  Run {made.run_id} is logged; its report: {report_of(made.run_id)}")
+    print(as_called("  See it beside others with  cxr ui"))

@@ -4,23 +4,26 @@ import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 from cxr.commands.arguments import parse
 from cxr.compare.runs import positive_class_of
 from cxr.config.schema import ObjectiveConfig
-from cxr.errors import UserError
+from cxr.errors import RunFailed, UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.roles import POSITIVE_SLUGS
-from cxr.tracking.search import finished_runs
+from cxr.text import nearest
+from cxr.tracking.search import filtered_runs
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.tracking.view import save_view
+from cxr.tracking.view import EVALUATIONS, View, save_view, view_of
 
 HOST = "127.0.0.1"
 
 
 def main(arguments: list[str]) -> None:
-    """Start the UI and stay until it is interrupted."""
+    """Start the UI, print its address when it answers, and stay until it is interrupted."""
     asked = parse("ui", arguments)
     port = free_port(asked.port)
     store = store_with_runs()
@@ -28,32 +31,68 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
-    page = save_view(store, asked.experiment, asked.sweep, ObjectiveConfig().metric, _columns(_positive_class(asked.experiment)))
-    print(f"MLflow UI: http://{HOST}:{port}{page}  (stop with Ctrl-C)", flush=True)
+    pages = _pages(asked.experiment, asked.sweep)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
         command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]
     # One user needs one worker and no background jobs. MLflow's defaults take 3 GB.
     lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command += ["--workers", "1", "--uvicorn-opts", "--log-level=warning"]
+    print("Starting the MLflow UI, which takes some seconds", file=sys.stderr, flush=True)
     with subprocess.Popen(command, env={**os.environ, **lean}) as server:
         try:
+            _wait_until_it_answers(server, port)
+            for name, page in pages.items():
+                print(f"{name}: http://{HOST}:{port}{page}", flush=True)
+            print(f"Stop with Ctrl-C.{_from_afar(port)}", flush=True)
             server.wait()
         except KeyboardInterrupt:
+            pass
+        finally:
             server.terminate()  # it ends its own workers
 
 
-def _columns(positive: str) -> list[str]:
-    """Metrics that the runs table shows beside the objective: of the test part, and of the difference from the baseline."""
+def _pages(experiment: str, sweep: str | None) -> dict[str, str]:
+    """The address of each page, by what it shows; raises `UserError` for a sweep that is not there."""
+    runs = filtered_runs("", experiment)
+    if sweep and not any(sweep in run.tags.get("cxr.sweep_id", "").split() for run in runs):
+        known = dict.fromkeys(name for run in runs for name in run.tags.get("cxr.sweep_id", "").split())
+        hint = nearest(sweep, known) if known else "no sweep was run here"
+        raise UserError(f"there is no sweep {sweep}: {hint}")
+    objective = ObjectiveConfig().metric
+    positive = next((positive_class_of(run) for run in runs if run.is_finished), POSITIVE_SLUGS[0])
+    found = {"MLflow UI": save_view(experiment, view_of(sweep, [objective, *_columns("test", positive)]))}
+    if not sweep and any(run.tags.get("cxr.role") == "evaluation" for run in runs):
+        evaluations = View("cxr-evaluations", "Evaluations", EVALUATIONS, tuple(_columns("external", positive)))
+        found["Evaluations of other data"] = save_view(experiment, evaluations)
+    return found
+
+
+def _columns(part: str, positive: str) -> list[str]:
+    """Metrics of a part that the runs table shows beside the objective; of the test part also the difference from the baseline."""
     names = [metric.name for metric in overall("ui")]
     if positive:
         names += [*(f"{positive}/{metric.name}" for metric in by_class("ui")), "triage/urgent_in_routine"]
-    return [*(f"test/{name}" for name in names), f"vs_baseline/{ObjectiveConfig().metric.removeprefix('val/')}"]
+    against = [f"vs_baseline/{ObjectiveConfig().metric.removeprefix('val/')}"] if part == "test" else []
+    return [*(f"{part}/{name}" for name in names), *against]
 
 
-def _positive_class(experiment: str) -> str:
-    """That of the latest finished run, as metrics spell it; "" where there is none."""
-    return next((positive_class_of(run) for run in finished_runs({}, experiment)), POSITIVE_SLUGS[0])
+def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
+    """Raise `RunFailed` if the server ends before it answers."""
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RunFailed(f"the MLflow server ended with exit code {server.returncode}: its last lines above say why")
+
+
+def _from_afar(port: int) -> str:
+    """How to reach the UI from one's own machine, where this one is reached by SSH."""
+    if "SSH_CONNECTION" not in os.environ:
+        return ""
+    return f" From your own machine: ssh -N -L {port}:{HOST}:{port} {socket.gethostname()}, then open the address there."
 
 
 def free_port(wanted: int) -> int:

@@ -130,6 +130,13 @@ def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, ste
     run.log_metrics({**{f"seconds/{name}": value for name, value in seconds.items()}, **counts, **rate}, step=step)
 
 
+def record_log(run: Run, lines: Sequence[str], folder: Path) -> None:
+    """What the run told, line by line with times, as log.txt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    run.log_folder(folder)
+
+
 def curves_of(history: History) -> TrainingCurves:
     """The epochs as columns."""
     names = list(history.epochs[0].metrics)

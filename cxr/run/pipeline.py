@@ -9,7 +9,7 @@ from cxr.cache.rows import RowsLost
 from cxr.compare.baseline import against_baseline
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.artifacts import Results, record_costs, record_inputs, record_numbers, record_report
+from cxr.run.artifacts import Results, record_costs, record_inputs, record_log, record_numbers, record_report
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
 from cxr.run.explain import explain
@@ -53,7 +53,8 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
             made = Results(trained.history, evaluated, assessment, drawn, saliency, against)
             metrics |= record_report(run, context, made, prepared.config.evaluation.figure_dpi, folder / "report")
         record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
-    progress.line(costs_in_words(progress.seconds, trained.frozen))
+        progress.line(costs_in_words(progress.seconds, trained.frozen))
+        record_log(run, progress.log, folder / "log")
     if progress.job is None:
         print_summary(run, assessment, against)
     return RunResult(run.id, metrics)

@@ -1,6 +1,5 @@
 """The summary at the end of a run: its time by stage, a table of results, and the command that shows the rest."""
 
-import os
 from collections.abc import Mapping
 
 from rich import box
@@ -11,8 +10,9 @@ from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.paired import Difference
 from cxr.progress import plain_console, wide_console
-from cxr.text import in_words, slug
+from cxr.text import as_called, in_words, slug
 from cxr.tracking.run import Run
+from cxr.tracking.search import runs_by_id
 from cxr.training.history import FrozenWork
 
 
@@ -25,12 +25,18 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
         told = [f"{metric.label} {_signed(found[metric.name])}" for metric in overall("headline") if metric.name in found]
         out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}")
     elif against:
-        out.print(f"  Against the baseline: {against.reason}")
+        out.print(f"  Against the baseline: {as_called(against.reason)}")
     if run.outbox is None:
-        command = os.environ.get("CXR_COMMAND", "cxr")
-        out.print(f"  Run {run.id} is logged: see it, its figures and report with  {command} ui")
+        out.print(f"  Run {run.id} is logged; its report: {report_of(run.id)}")
+        out.print(as_called("  See it beside others with  cxr ui"))
     elif not run.lost:
         out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}")
+
+
+def report_of(run_id: str) -> str:
+    """Where the report of a run is, in words; the store has to be open."""
+    run = runs_by_id([run_id])[run_id]
+    return str(run.file("report.html")) if run.has_file("report.html") else "report.html among its artifacts"
 
 
 def print_assessment(name: str, assessment: Assessment) -> None:

@@ -14,7 +14,7 @@ from cxr.progress import plain_console, wide_console
 from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
-from cxr.text import in_words, part_in_full
+from cxr.text import as_called, in_words, part_in_full
 from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
 
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
@@ -59,7 +59,7 @@ def write_results(plan: Plan, frame: pd.DataFrame) -> None:
     (plan.folder / "results.png").write_bytes(png_of(figure, dpi=110))
 
 
-def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], command: str) -> None:
+def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome]) -> None:
     """The table on standard output, jobs that did not finish, and the command that continues."""
     out = plain_console()
     if not frame.empty:
@@ -78,7 +78,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome], comm
     if "baseline" not in set(frame["role"]):
         out.print("  There is no baseline on this data and split: baseline.auto=true makes one first")
     out.print(f"  All metrics: {plan.folder}/results.csv, figure: {plan.folder}/results.png")
-    out.print(f"  See its runs with  {command} ui --sweep {plan.id}")
+    out.print(as_called(f"  See its runs with  cxr ui --sweep {plan.id}"))
     out.print(f"  Anywhere in the UI this filter shows just this sweep:  {of_sweep(plan.id)}")
 
 

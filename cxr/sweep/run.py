@@ -1,7 +1,6 @@
 """A sweep from its plan to its results."""
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,7 +70,7 @@ def _show(plan: Plan, outcomes: list[Outcome]) -> None:
     frame = results_frame(plan, outcomes)
     if not frame.empty:
         write_results(plan, frame)
-    print_results(plan, frame, outcomes, os.environ.get("CXR_COMMAND", "cxr"))
+    print_results(plan, frame, outcomes)
 
 
 def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[PreparedRun]:

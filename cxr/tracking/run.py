@@ -23,6 +23,7 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
+from cxr.tracking.search import free_name
 from cxr.tracking.stage import FINISHED, STARTED, TAG
 from cxr.tracking.store import Store, experiment_id, refusal_in_words
 
@@ -166,13 +167,14 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
 
     client = MlflowClient()
     if go_on is None:
-        made = client.create_run(
-            experiment_id(store, config.tracking.experiment), run_name=name, tags=resolve_tags({**tags, TAG: STARTED})
-        )
+        number = experiment_id(store, config.tracking.experiment)
+        name = free_name(name, config.tracking.experiment)
+        made = client.create_run(number, run_name=name, tags=resolve_tags({**tags, TAG: STARTED}))
         said = made.info.start_time, made.data.tags.get("mlflow.user", "")
         return Run(made.info.run_id, name, store.uri, *said, Outbox.of(store, made.info.run_id, name))
     earlier = client.get_run(go_on)
     said = earlier.info.start_time, earlier.data.tags.get("mlflow.user", "")
+    name = earlier.info.run_name or name
     run = Run(go_on, name, store.uri, *said, Outbox.of(store, go_on, name))
     if run.outbox and run.outbox.folder.exists():
         run.outbox.deliver()

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +37,11 @@ class LoggedRun:
     def short_id(self) -> str:
         """The first characters of the id, for people to type."""
         return self.id[:8]
+
+    @property
+    def day(self) -> str:
+        """When it was started, in UTC, as 2026-11-25 14:05."""
+        return datetime.fromtimestamp(self.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
     def file(self, name: str) -> Path:
         """A local copy of an artifact, or the artifact itself if it is on this disk; raises `UserError` if it does not exist.
@@ -114,7 +121,7 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
 
 
 def find_run(reference: str, store: Store) -> LoggedRun:
-    """The run with this id, beginning of an id, or name (the latest of that name); raises `UserError` if there is none."""
+    """The run with this id, beginning of an id, or name; raises `UserError` if there is none, or several finished ones."""
     runs = filtered_runs("")
     if not runs:
         raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
@@ -123,9 +130,20 @@ def find_run(reference: str, store: Store) -> LoggedRun:
         raise UserError(f"{len(by_id)} runs have ids that begin with {reference}: give more characters")
     named = [run for run in runs if run.name == reference]
     finished = [run for run in named if run.is_finished]
+    if not by_id and len(finished) > 1:  # runs of version 0.2.0 and before could share a name
+        listed = ", ".join(f"{run.short_id} of {run.day}" for run in finished[:10])
+        more = f" and {len(finished) - 10} more" if len(finished) > 10 else ""
+        raise UserError(f"{len(finished)} runs are called {reference}: name one by its id: {listed}{more}")
     if found := by_id or finished or named:
         return found[0]
     raise UserError(f"there is no run {reference}: {nearest(reference, dict.fromkeys(run.name for run in runs[:20]))}")
+
+
+def free_name(name: str, experiment: str) -> str:
+    """The name, or with the first number that no other run of the experiment has; runs that came to nothing do not count."""
+    alike = filtered_runs(f"attributes.run_name LIKE '{_quoted(name)}%'", experiment)
+    taken = {run.name for run in alike if run.status not in ("FAILED", "KILLED") or run.holds_training}
+    return next(each for each in (name, *(f"{name}-{number}" for number in count(2))) if each not in taken)
 
 
 def find_runs(references: Sequence[str], wanted: str | None, store: Store) -> list[LoggedRun]:

@@ -46,6 +46,7 @@ ARTIFACTS = {
     "evaluation/metrics.json",
     "evaluation/training_curves.csv",
     "checklists.md",
+    "log.txt",
     "model/decisions.json",
     "model/model.keras",
     "model_card.md",

@@ -1,0 +1,78 @@
+"""`cxr runs`: list the runs of the store, newest first. Loads no TensorFlow."""
+
+from rich import box
+from rich.table import Table
+
+from cxr.commands.arguments import parse
+from cxr.compare.runs import positive_class_of
+from cxr.errors import UserError
+from cxr.evaluation.metric_table import by_class, overall
+from cxr.progress import plain_console, wide_console
+from cxr.text import as_called, in_words, part_in_full
+from cxr.tracking.search import LoggedRun, filtered_runs, of_sweep
+from cxr.tracking.store import open_store, store_with_runs
+from cxr.tracking.unfinished import close_cut_off_runs
+
+_OPTIONS = ("freeze.name", "augment.name", "loss.name", "optimizer.name", "data.name", "split.name")  # that words may match
+
+_WIDE = 110  # columns of a terminal that has room for all
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table, or the names alone."""
+    asked = parse("runs", arguments)
+    if asked.most < 0:
+        raise UserError(f"--most {asked.most} lists nothing: give 0 for all runs, or how many")
+    store = store_with_runs()
+    open_store(store)
+    if not asked.names:
+        close_cut_off_runs(store)
+    wanted = " and ".join(filter(None, [of_sweep(asked.sweep) if asked.sweep else "", asked.filter or ""]))
+    found = [run for run in filtered_runs(wanted) if all(word.lower() in _described(run) for word in asked.words)]
+    if asked.names:
+        print("\n".join(dict.fromkeys(text for run in found for text in (run.name, run.short_id))))
+        return
+    if not found:
+        raise UserError("no run matches: cxr runs without words lists all of them")
+    shown = found[: asked.most or None]
+    console = wide_console()
+    console.print(_table(shown, console.width >= _WIDE))
+    if len(shown) < len(found):
+        plain_console().print(as_called(f"  The newest {len(shown)} of {in_words(len(found), 'run')}: cxr runs --most 0 lists all"))
+
+
+def _described(run: LoggedRun) -> str:
+    """The text that words are looked for in."""
+    options = [run.params.get(key, "") for key in _OPTIONS]
+    return " ".join([run.name, run.id, _role(run), state(run), run.tags.get("cxr.sweep_id", ""), *options]).lower()
+
+
+def state(run: LoggedRun) -> str:
+    """How a run stands, in a word or two."""
+    if run.is_finished:
+        return "finished"
+    if run.holds_training:
+        return "trained, no report"
+    return {"RUNNING": "running", "FAILED": "failed", "KILLED": "interrupted"}.get(run.status, "cut off")
+
+
+def _role(run: LoggedRun) -> str:
+    return run.tags.get("cxr.role", "not of cxr")
+
+
+def _table(runs: list[LoggedRun], wide: bool) -> Table:
+    """A row a run; a narrow terminal gets neither the part nor the role nor the year nor the accuracy."""
+    metrics = {metric.name: metric.label for metric in overall("headline") if wide or metric.name != "accuracy"}
+    sensitivity = by_class("headline")[0]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("started (UTC)", "name", "id", "state", *(("role", "on") if wide else ())):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("started (UTC)", "id"))
+    for label in (*metrics.values(), sensitivity.label):
+        table.add_column(label, justify="right")
+    for run in runs:
+        part, positive = run.tags.get("cxr.judged_on", ""), positive_class_of(run)
+        values = [run.metrics.get(f"{part}/{name}") for name in (*metrics, f"{positive}/{sensitivity.name}")]
+        numbers = ["-" if value is None or not run.is_finished else f"{value:.3f}" for value in values]
+        more = (_role(run), part_in_full(part)) if wide else ()
+        table.add_row(run.day if wide else run.day[5:], run.name, run.short_id, state(run), *more, *numbers)
+    return table
