@@ -9,14 +9,14 @@ from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
-from cxr.config.options import usage
+from cxr.config.options import OWN, check_own_options, usage
 from cxr.config.renamed import renamed
 from cxr.errors import RunFailed, UserError
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = ("cache", "compare", "data", "evaluate", "folds", "reproduce", "runs", "send", "ui")
+COMMANDS = ("cache", "compare", "completion", "data", "evaluate", "folds", "init", "reproduce", "runs", "send", "ui")
 WITH_OVERRIDES = ("data", "evaluate", "reproduce")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
@@ -30,7 +30,7 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup sets it to ignore
         signal.signal(signal.SIGHUP, _as_interrupt)
     try:
-        sys.argv[1:] = _with_names_of_today(sys.argv[1:])
+        sys.argv[1:] = _with_names_of_today(_with_own_options(sys.argv[1:]))
         sys.exit(_run(sys.argv[1:]))
     except UserError as error:
         _complain(error)
@@ -68,7 +68,18 @@ def _run(arguments: list[str]) -> int:
     if first and first[0].isalpha() and "=" not in first:
         raise UserError(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")
     _refuse_twice(arguments)
+    sys.argv[1:] = arguments = _flags_first(arguments)
     return int(import_module("cxr.commands.experiment").main(arguments))
+
+
+def _flags_first(arguments: list[str]) -> list[str]:
+    """With -m before everything else: Hydra takes overrides in one row only, before or after its flags.
+
+    >>> _flags_first(["data=phantom", "-m", "loss=plain,focal"])
+    ['-m', 'data=phantom', 'loss=plain,focal']
+    """
+    many = [argument for argument in arguments if argument in ("-m", "--multirun")]
+    return [*many, *(argument for argument in arguments if argument not in many)]
 
 
 def _refuse_twice(arguments: list[str]) -> None:
@@ -77,6 +88,21 @@ def _refuse_twice(arguments: list[str]) -> None:
     if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
         given = " ".join(argument for argument in arguments if argument.lstrip("+~").partition("=")[0] == twice[0])
         raise UserError(f"{twice[0]} is given more than once ({given}): give it once, or with -m as {twice[0]}=A,B")
+
+
+def _with_own_options(arguments: list[str]) -> list[str]:
+    """The arguments without --config-dir, which names a folder of options for this process and those that it starts."""
+    left = list(arguments)
+    for place, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            if not equals and place + 1 == len(arguments):
+                raise UserError("--config-dir needs a folder: --config-dir FOLDER")
+            os.environ[OWN] = value if equals else arguments[place + 1]
+            del left[place : place + (1 if equals else 2)]
+            break
+    check_own_options()
+    return left
 
 
 def _with_names_of_today(arguments: list[str]) -> list[str]:

@@ -51,7 +51,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 # What follows `cxr` where a text names a command: a subcommand, an override or a flag.
-_COMMAND = re.compile(r"(?<![\w/.-])cxr (?=(?:cache|compare|data|evaluate|folds|init|reproduce|runs|send|ui)\b|[a-z_.]+=|-)")
+_COMMAND = re.compile(
+    r"(?<![\w/.-])cxr (?=(?:cache|compare|completion|data|evaluate|folds|init|reproduce|runs|send|ui)\b|[a-z_.]+=|-)"
+)
 
 
 def as_called(text: str) -> str:

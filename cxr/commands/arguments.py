@@ -91,6 +91,26 @@ def _folds() -> argparse.ArgumentParser:
     return parser
 
 
+def _completion() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr completion",
+        description="Print what makes the tab key complete commands, options, settings, and names of runs.",
+        epilog='Put  eval "$(cxr completion bash)"  into ~/.bashrc, or  eval "$(cxr completion zsh)"  into ~/.zshrc.',
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "words"), help="words: print the candidates for the last WORD")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="of a command line after cxr, as the shell gives them")
+    return parser
+
+
+def _init() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr init",
+        description="Make a project of your own: a folder conf with one data option and one preset, a README and a .gitignore.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
+    return parser
+
+
 def _reproduce() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr reproduce",
@@ -157,9 +177,11 @@ def _ui() -> argparse.ArgumentParser:
 PARSERS = {
     "cache": _cache,
     "compare": _compare,
+    "completion": _completion,
     "data": _data,
     "evaluate": _evaluate,
     "folds": _folds,
+    "init": _init,
     "reproduce": _reproduce,
     "runs": _runs,
     "send": _send,

@@ -1,6 +1,7 @@
 """Composition of a config by Hydra, and the translation of Hydra's errors."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -28,7 +29,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from cxr.config.options import CONF_DIR, option_groups
+from cxr.config.options import CONF_DIR, option_groups, own_folder
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import OPTIONS
 from cxr.config.schema import Config, settings
@@ -43,6 +44,8 @@ _ERRORS = (HydraException, OmegaConfBaseException)
 def compose_and_call(task: Any) -> None:
     """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `UserError`."""
     ConfigStore.instance().store(name="schema", node=Config)
+    for override in _search_path(sys.argv):
+        add_override(override)
     with _as_user_errors():
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")(task)()
 
@@ -112,11 +115,22 @@ def expand(overrides: Sequence[str]) -> Expansion:
     return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
 
 
+def add_override(override: str) -> None:
+    """Add an override to this process' arguments, beside another: Hydra takes them in one row only, before or after its flags."""
+    places = [place for place, argument in enumerate(sys.argv) if place and "=" in argument and not argument.startswith("-")]
+    sys.argv.insert(places[-1] + 1 if places else len(sys.argv), override)
+
+
 def asked_overrides() -> list[str]:
-    """The overrides among this process' arguments; a `--config-dir` becomes an equivalent override."""
-    asked = get_args_parser().parse_args()
-    places = [f"hydra.searchpath=[file://{Path(asked.config_dir).absolute()}]"] if asked.config_dir else []
-    return [*asked.overrides, *places]
+    """The overrides among this process' arguments."""
+    return list(get_args_parser().parse_args().overrides)
+
+
+def _search_path(overrides: Sequence[str]) -> list[str]:
+    """The override that lets Hydra find options of the user's own, where there are some and it is not given."""
+    own = own_folder()
+    given = any(override.startswith("hydra.searchpath=") for override in overrides)
+    return [f"hydra.searchpath=[file://{own}]"] if own and not given else []
 
 
 def _without_hydra(whole: DictConfig) -> DictConfig:
@@ -145,7 +159,7 @@ def _composer() -> Iterator[ConfigLoader]:
 
 
 def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> DictConfig:
-    return loader.load_configuration(config_name="config", overrides=list(overrides), run_mode=mode)
+    return loader.load_configuration(config_name="config", overrides=[*overrides, *_search_path(overrides)], run_mode=mode)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from cxr import extensions
 from cxr.config.schema import Config, settings
 
 # Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
@@ -97,7 +98,7 @@ def library_versions() -> dict[str, str]:
     for name in _COMPUTE:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
-    return found
+    return found | extensions.packages()
 
 
 def fingerprint_of(*parts: str) -> str:

@@ -1,10 +1,16 @@
 """The options in conf/, read from file names alone, and the text of `cxr --help`."""
 
+import os
 from pathlib import Path
+
+from cxr.errors import UserError
+from cxr.text import nearest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # An installed wheel carries conf/ inside the package; a checkout has it beside the package.
 CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
+
+OWN = "CXR_CONFIG"  # the environment variable that names a folder of options of the user's own; --config-dir sets it
 
 _USAGE = """\
 cxr: experiments on chest X-ray classification by transfer learning. Research use only.
@@ -16,12 +22,15 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; the same command resumes it
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
-  cxr data index OVERRIDES                         write the manifest of a set of images; also check, show, fetch
-  cxr compare RUN RUN                              paired statistics of runs on the same images
-  cxr evaluate RUN evaluation.sensitivity=0.98     evaluate a run again, or its model on other data
+  cxr data index [OVERRIDES]                       write the manifest of a set of images; also check, show, fetch
+  cxr runs [WORD ...]                              list runs, newest first
+  cxr compare [RUN ...]                            paired statistics of runs on the same images
+  cxr evaluate RUN [evaluation.sensitivity=0.98]   evaluate a run again, or its model on other data
   cxr reproduce RUN                                repeat a logged run, and report every difference
-  cxr folds                                        summarise a cross-validation
-  cxr ui                                           open the MLflow UI on the runs made here
+  cxr folds [RUN]                                  summarise a cross-validation, or trainings with several seeds
+  cxr ui [--sweep ID]                              open the MLflow UI on the runs made here
+  cxr init FOLDER                                  make a project of your own: options, presets, a README
+  cxr completion bash                              print what makes the tab key complete commands, options and runs
   cxr cache                                        show the disk cache; cxr cache clear empties it
   cxr send                                         send results that a lost MLflow server did not get
 
@@ -29,16 +38,52 @@ Options (group=option):
 
 {options}
 
-Hydra's own flags work too: cxr --hydra-help lists them (--info, --config-dir, tab completion).
+{own}
+Hydra's own flags work too: cxr --hydra-help lists them.
 """
 
 
 def option_groups() -> dict[str, list[str]]:
-    """Options by group, both sorted."""
-    folders = sorted(folder for folder in CONF_DIR.iterdir() if folder.is_dir() and folder.name != "hydra")
-    return {folder.name: sorted(option.stem for option in folder.glob("*.yaml")) for folder in folders}
+    """Options by group, both sorted: those of cxr, and the user's own."""
+    own = options_in(own_folder()) if own_folder() else {}
+    return {group: sorted({*options, *own.get(group, [])}) for group, options in options_in(CONF_DIR).items()}
+
+
+def own_folder() -> Path | None:
+    """The folder of the user's own options, if there is one."""
+    return Path(os.environ[OWN]).absolute() if os.environ.get(OWN) else None
+
+
+def options_in(folder: Path | None) -> dict[str, list[str]]:
+    """The options in a folder by group, sorted."""
+    groups = sorted(each for each in folder.iterdir() if each.is_dir() and each.name != "hydra") if folder else []
+    return {each.name: sorted(option.stem for option in each.glob("*.yaml")) for each in groups}
+
+
+def check_own_options() -> None:
+    """Raise `UserError` for a folder of one's own that is not there, has an unknown group, or an option that cxr has too."""
+    folder = own_folder()
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise UserError(
+            f"{OWN} or --config-dir names {folder}, which is no folder: name one with folders such as data or experiment"
+        )
+    known = options_in(CONF_DIR)
+    for group, options in options_in(folder).items():
+        if group not in known:
+            raise UserError(f"{folder / group} is no group of options: {nearest(group, known)}")
+        if shadowed := sorted(set(options) & set(known[group])):
+            raise UserError(f"{folder / group}/{shadowed[0]}.yaml has the name of an option of cxr: give it another name")
 
 
 def usage() -> str:
     """What `cxr --help` prints; Hydra's own listing of the same options takes more than a second."""
-    return _USAGE.format(options="\n".join(f"  {group}: {', '.join(options)}" for group, options in option_groups().items()))
+    mine = "; ".join(f"{group}: {', '.join(options)}" for group, options in options_in(own_folder()).items() if options)
+    own = (
+        f"Yours, in {own_folder()}: {mine}\n"
+        if own_folder()
+        else f"Options of your own: --config-dir FOLDER, or {OWN}=FOLDER for always.\n"
+    )
+    options = "\n".join(f"  {group}: {', '.join(options)}" for group, options in option_groups().items())
+    return _USAGE.format(options=options, own=own)

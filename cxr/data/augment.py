@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from cxr.config.schema import FRESH, AugmentConfig
 from cxr.errors import UserError
+from cxr.extensions import AUGMENTATIONS as EXTENSIONS
+from cxr.extensions import installed, load
 from cxr.text import nearest
 
 Floats = NDArray[np.float64]
@@ -115,7 +117,8 @@ class Views:
 
 def check_augment(config: AugmentConfig) -> None:
     """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""
-    known = [each.setting for each in AUGMENTATIONS]
+    _register_installed(config)
+    known = sorted({*(each.setting for each in AUGMENTATIONS), *installed(EXTENSIONS)})
     for name, strength in config.more.items():
         if hasattr(config, name):
             raise UserError(f"augment.more.{name} has a setting of its own: set augment.{name}")
@@ -127,7 +130,15 @@ def check_augment(config: AugmentConfig) -> None:
 
 def active(config: AugmentConfig) -> list[Augmentation]:
     """The augmentations that are on, in the order in which they apply."""
+    _register_installed(config)
     return [each for each in AUGMENTATIONS if each.strength(config)]
+
+
+def _register_installed(config: AugmentConfig) -> None:
+    """Import the augmentations of installed packages, all in the order of their names, where the config names one of them."""
+    if set(config.more) & set(installed(EXTENSIONS)):
+        for name in installed(EXTENSIONS):
+            load(EXTENSIONS, name)
 
 
 def changes_nothing(config: AugmentConfig) -> bool:

@@ -1,6 +1,7 @@
 """Every metric, one row each: its name, its label, how it is computed, and where it is compared and shown.
 
-To add a metric, add a row: evaluation, bootstrap, report, comparison, sweep table, summary and UI read this table.
+To add a metric, add a row, or install a package with an entry point in `cxr.metrics`: evaluation, bootstrap, report, comparison,
+sweep table, summary and UI read this table.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.estimates import FISHER, LOG, LOGIT, Scale
+from cxr.extensions import METRICS, installed, load
 from cxr.text import slug
 
 Floats = NDArray[np.float64]
@@ -83,7 +85,7 @@ def _at(*places: Place) -> frozenset[Place]:
     return frozenset(places)
 
 
-OVERALL = (
+OVERALL: tuple[Metric, ...] = (
     Metric(
         "accuracy",
         "accuracy",
@@ -131,6 +133,11 @@ BY_CLASS = (
 )
 
 
+def _installed() -> list[Metric]:
+    """The overall metrics of installed packages: each entry point in `cxr.metrics` names a `Metric`."""
+    return [metric for name in installed(METRICS) if isinstance(metric := load(METRICS, name), Metric)]
+
+
 def overall(place: Place) -> list[Metric]:
     """The overall metrics that belong to a place, in the order of the table."""
     return [metric for metric in OVERALL if place in metric.places]
@@ -173,3 +180,6 @@ def _matthews(counts: Counts) -> Floats:
     shared = counts.hits.sum(axis=1) * counts.total - (counts.of_class * counts.predicted_as).sum(axis=1)
     size = np.sqrt((counts.total**2 - (counts.of_class**2).sum(axis=1)) * (counts.total**2 - (counts.predicted_as**2).sum(axis=1)))
     return np.asarray(np.divide(shared, size, out=np.zeros_like(shared), where=size > 0))
+
+
+OVERALL = (*OVERALL, *_installed())  # last, as those packages import what is above

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from cxr.config.compose import compose_and_call
+from cxr.config.compose import add_override, compose_and_call
 from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
 from cxr.progress import Progress
@@ -38,7 +38,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     plan.save()
     forget_outcomes(plan.folder)
     _announce(plan, done)
-    sys.argv.append(f"hydra.sweep.dir={plan.folder}")
+    add_override(f"hydra.sweep.dir={plan.folder}")
     if not plan.names:
         import_module("optuna").logging.set_verbosity(logging.WARNING)
     failure: Exception | None = None

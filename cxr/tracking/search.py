@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -143,7 +143,8 @@ def free_name(name: str, experiment: str) -> str:
     """The name, or with the first number that no other run of the experiment has; runs that came to nothing do not count."""
     alike = filtered_runs(f"attributes.run_name LIKE '{_quoted(name)}%'", experiment)
     taken = {run.name for run in alike if run.status not in ("FAILED", "KILLED") or run.holds_training}
-    return next(each for each in (name, *(f"{name}-{number}" for number in count(2))) if each not in taken)
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def find_runs(references: Sequence[str], wanted: str | None, store: Store) -> list[LoggedRun]:

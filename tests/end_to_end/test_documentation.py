@@ -50,7 +50,7 @@ def test_the_readme_is_short_and_shows_the_commands_that_people_need() -> None:
 def test_links_and_pictures_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("https://"):
-            assert (page.parent / target).is_file(), target
+            assert (page.parent / target.partition("#")[0] if not target.startswith("#") else page).is_file(), target
 
 
 def test_the_configuration_reference_is_current() -> None:
@@ -76,7 +76,8 @@ def test_the_commands_of_a_block_run_as_written(page: str, block: list[str], hom
         if "-m" in words:
             mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
             runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
-            assert [run.info.status for run in runs] == ["FINISHED"] * 2
+            assert [run.info.status for run in runs] == ["FINISHED"] * len(runs)
+            assert len(runs) >= 2
 
 
 def test_the_ui_command_starts_a_server_where_runs_are(tmp_path: Path) -> None:

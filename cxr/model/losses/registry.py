@@ -1,7 +1,7 @@
-"""The loss that a config names: `loss.formula` is the name of a file in this folder.
+"""The loss that a config names: `loss.formula` is the name of a file in this folder, or of an entry point in `cxr.losses`.
 
-Names come from the folder alone, so a wrong one is rejected before Keras is imported. To add a loss, add a file with a function
-`make_loss` like that of weighted_cross_entropy.py.
+Names come from the folder and from installed packages alone, so a wrong one is rejected before Keras is imported. To add a loss,
+add a file with a function `make_loss` like that of weighted_cross_entropy.py, or an entry point that names such a function.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cxr.config.schema import LossConfig
 from cxr.errors import UserError
+from cxr.extensions import LOSSES, installed, load
 from cxr.text import nearest
 
 # One-hot targets and logits, both (n, classes), to one value an image, (n,).
@@ -22,7 +23,11 @@ Loss = Callable[[Any, Any], Any]
 
 def loss_names() -> list[str]:
     """The losses that there are, sorted."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "registry"))
+    return sorted({*_own_losses(), *installed(LOSSES)})
+
+
+def _own_losses() -> list[str]:
+    return [path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "registry")]
 
 
 def check_loss(config: LossConfig) -> None:
@@ -36,5 +41,7 @@ def check_loss(config: LossConfig) -> None:
 
 def make_loss(config: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Loss:
     """The Keras loss of a config, with the weight of each class, (classes,), and the cost of each true and predicted class."""
-    made: Loss = import_module(f"cxr.model.losses.{config.formula}").make_loss(config, weights, costs)
+    own = config.formula in _own_losses()
+    make = import_module(f"cxr.model.losses.{config.formula}").make_loss if own else load(LOSSES, config.formula)
+    made: Loss = make(config, weights, costs)
     return made
