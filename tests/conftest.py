@@ -102,6 +102,7 @@ def cxr_here(cache_home: Path) -> Command:
                 patch.delenv(name)
             for name, value in {"XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment}.items():
                 patch.setenv(name, value)
+            patch.setenv("CXR_CONFIG", environment.get("CXR_CONFIG", ""))  # --config-dir sets it
             patch.chdir(folder)
             patch.setattr(sys, "argv", ["cxr", *arguments])
             patch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest

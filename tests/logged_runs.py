@@ -82,6 +82,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         loss: str = "plain",
         seed: int = 1,
         fold: SplitConfig | None = None,
+        training_seed: int = 0,
     ) -> LoggedRun:
         said = predicted(seed, skill)
         all_images = [*said.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
@@ -99,6 +100,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         )
         tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
         config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")), split=fold or SplitConfig())
+        config.training.seed = training_seed
         with open_run(fresh_store, config, name, tags) as run:
             run.log_folder(files)
         return runs_by_id([run.id])[run.id]

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,9 @@ MISTAKES = [
     (["objective.metric=test/accuracy"], "what chooses among runs must not be what judges them"),
     (["objective.metric=val/covid/sensitivty"], "did you mean val/covid/sensitivity"),
     (["hparams_search=macro"], "hparams_search=macro is not an option: did you mean macro_auc?"),
+    (["loss=focal", "loss=plain"], "loss is given more than once (loss=focal loss=plain): give it once, or with -m as loss=A,B"),
+    (["data", "check", "data.root=a", "data.root=b"], "data.root is given more than once"),
+    (["evaluation.primary=auc"], "evaluation.primary=auc is not compared for these classes"),
     (["compare", "x"], "there are no runs in"),
     (["reproduce", "x"], "there are no runs in"),
     (["tracking.uri=some/folder"], "is not one that MLflow can write to"),
@@ -136,3 +140,21 @@ def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, ca
     with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
         assert store.execute("select status from runs").fetchall() == [("FINISHED",)]
         assert store.execute("select value from tags where key = 'cxr.stage'").fetchone() == ("finished",)
+
+
+def test_the_version_is_that_of_cxr(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"cxr {version('cxr')}\n")
+
+
+def test_flags_may_stand_between_overrides(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here("data=phantom", "-m", "loss=plain,fcal", folder=tmp_path)
+    assert done.returncode == 2
+    assert "loss=fcal is not an option" in done.stderr
+
+
+def test_hints_name_the_command_as_it_was_called(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here("folds", folder=tmp_path, CXR_COMMAND="scripts/cxr")
+    assert "make one with" in done.stderr or "scripts/cxr" in done.stderr
+    done = cxr_here("data", "index", "data=folder", "data.root=nowhere", folder=tmp_path, CXR_COMMAND="scripts/cxr")
+    assert done.stderr.startswith("cxr: ")  # who says it, and not how it was called

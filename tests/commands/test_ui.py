@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cxr.commands.ui import HOST, free_port
+from cxr.commands.ui import HOST, free_port, main
 from cxr.config.schema import Config, TrackingConfig
 from cxr.errors import UserError
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command
+from tests.logged_runs import MakeRun
 
 
 def test_a_port_that_is_taken_is_passed_over() -> None:
@@ -29,6 +30,14 @@ def test_without_runs_it_says_so(tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here("ui", folder=tmp_path)
     assert done.returncode == 2
     assert "there are no runs in" in done.stderr
+
+
+def test_a_sweep_or_an_experiment_that_is_not_there_is_refused(make_run: MakeRun) -> None:
+    make_run("a run")
+    with pytest.raises(UserError, match="there is no sweep freeze-1a2b: no sweep was run here"):
+        main(["--sweep", "freeze-1a2b"])
+    with pytest.raises(UserError, match="there is no MLflow experiment cxx: did you mean cxr"):
+        main(["--experiment", "cxx"])
 
 
 @pytest.mark.slow

@@ -8,7 +8,17 @@ import pytest
 
 from cxr.errors import UserError
 from cxr.sweep.plan import sweep_id
-from cxr.tracking.search import LoggedRun, filtered_runs, find_run, find_runs, finished_runs, join_sweep, of_sweep, runs_by_id
+from cxr.tracking.search import (
+    LoggedRun,
+    filtered_runs,
+    find_run,
+    find_runs,
+    finished_runs,
+    free_name,
+    join_sweep,
+    of_sweep,
+    runs_by_id,
+)
 from cxr.tracking.store import Store, experiment_id
 
 
@@ -23,9 +33,10 @@ def make_run(store: Store, name: str, second: int, status: str = "FINISHED", **t
 
 @pytest.fixture(scope="module")
 def named(shared_store: Store) -> dict[str, LoggedRun]:
-    """Three runs of one name, the second of them the latest that finished, and one that failed."""
+    """Runs of one name, of which one finished; two that share another, as in older stores; and one that failed."""
     return {
-        "first": make_run(shared_store, "frozen", 1),
+        "first": make_run(shared_store, "shared", 1),
+        "same": make_run(shared_store, "shared", 2),
         "second": make_run(shared_store, "frozen", 2),
         "third": make_run(shared_store, "frozen", 3, "FAILED"),
         "failed": make_run(shared_store, "unfrozen", 4, "FAILED"),
@@ -42,9 +53,23 @@ def test_a_run_is_found_by_its_id_or_the_beginning_of_it(named: dict[str, Logged
     assert find_run(wanted.short_id, shared_store) == wanted
 
 
-def test_a_name_means_the_latest_finished_run_of_that_name(named: dict[str, LoggedRun], shared_store: Store) -> None:
+def test_a_name_means_the_finished_run_of_that_name(named: dict[str, LoggedRun], shared_store: Store) -> None:
     assert find_run("frozen", shared_store) == named["second"]
     assert find_run("unfrozen", shared_store) == named["failed"]
+
+
+def test_a_name_that_fits_several_runs_is_refused_with_their_list(named: dict[str, LoggedRun], shared_store: Store) -> None:
+    ids = f"{named['same'].short_id} of 1970-01-01 00:00, {named['first'].short_id} of 1970-01-01 00:00"
+    with pytest.raises(UserError, match=f"2 runs are called shared: name one by its id: {ids}"):
+        find_run("shared", shared_store)
+
+
+def test_a_new_run_gets_a_name_that_no_other_has(named: dict[str, LoggedRun], shared_store: Store) -> None:
+    assert free_name("new", "cxr") == "new"
+    assert free_name("shared", "cxr") == "shared-2"
+    assert free_name("unfrozen", "cxr") == "unfrozen"  # the other came to nothing
+    make_run(shared_store, "shared-2", 5)
+    assert free_name("shared", "cxr") == "shared-3"
 
 
 def test_an_id_that_is_too_short_to_tell_runs_apart_is_refused(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +99,7 @@ def test_an_unknown_run_is_answered_with_those_that_there_are(
 
 def test_a_filter_lets_runs_through_latest_first_and_each_once(named: dict[str, LoggedRun], shared_store: Store) -> None:
     assert filtered_runs("attributes.status = 'FAILED'") == [named["failed"], named["third"]]
-    expected = [named["second"], named["third"], named["first"]]
+    expected = [named["second"], named["third"]]
     assert find_runs(["frozen"], "attributes.run_name = 'frozen'", shared_store) == expected
 
 

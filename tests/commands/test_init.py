@@ -1,0 +1,46 @@
+"""`cxr init`: a project that works, and what is refused."""
+
+from pathlib import Path
+
+from tests.conftest import Command
+
+
+def test_a_project_of_ones_own_works_in_every_command(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
+    made = cxr_here("init", "mine", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    project = tmp_path / "mine"
+    assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == {
+        *("conf/data/mine.yaml", "conf/experiment/mine.yaml", "README.md", ".gitignore")
+    }
+    (project / "images").symlink_to(phantoms)
+    always = {"CXR_CONFIG": str(project / "conf")}
+    assert "Yours, in" in cxr_here("--help", folder=project, **always).stdout
+    for arguments in (["data", "check", "data=mine"], ["--cfg", "job", "experiment=mine"]):
+        done = cxr_here(*arguments, folder=project, **always)
+        assert done.returncode == 0, done.stderr
+    done = cxr_here("--config-dir", "conf", "data", "check", "data=mine", folder=project)
+    assert done.returncode == 0, done.stderr
+    assert "data=mine is not an option" in cxr_here("data", "check", "data=mine", folder=project).stderr
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, cxr_here: Command) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = cxr_here("init", ".", folder=tmp_path)
+    assert done.returncode == 2
+    assert "is there and not empty" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_options_of_ones_own_that_can_not_be_used_are_refused(tmp_path: Path, cxr_here: Command) -> None:
+    (tmp_path / "conf/loss").mkdir(parents=True)
+    (tmp_path / "conf/loss/focal.yaml").write_text("name: focal\n")
+    (tmp_path / "odd/losss").mkdir(parents=True)
+    for folder, answer in (
+        ("conf", "focal.yaml has the name of an option of cxr"),
+        ("odd", "losss is no group of options: did you mean loss?"),
+        ("nowhere", "is no folder"),
+    ):
+        done = cxr_here("--config-dir", folder, "--help", folder=tmp_path)
+        assert done.returncode == 2
+        assert answer in done.stderr
+    assert "--config-dir needs a folder" in cxr_here("--config-dir", folder=tmp_path).stderr

@@ -1,0 +1,66 @@
+"""Parts of an installed package: found by entry point, used by name, and told where they can't be imported."""
+
+from pathlib import Path
+
+from tests.conftest import Command
+
+PACKAGE = """
+import numpy as np
+from cxr.data.augment import Change, augmentation
+from cxr.evaluation.metric_table import Metric
+
+def make_loss(config, weights, costs):
+    import keras
+    return lambda targets, logits: keras.losses.categorical_crossentropy(targets, logits, from_logits=True) * 2
+
+@augmentation("darker", version=1)
+def darker(share, draws, size):
+    return Change(offset=-255 * share * np.abs(draws[:, 0]))
+
+error_rate = Metric("error_rate", "error rate", lambda counts: 1 - counts.hits.sum(axis=1) / counts.total, frozenset({"summary"}))
+"""
+ENTRY_POINTS = """
+[cxr.losses]
+doubled = films_extra:make_loss
+broken = films_missing:make_loss
+
+[cxr.augmentations]
+darker = films_extra:darker
+
+[cxr.metrics]
+error_rate = films_extra:error_rate
+"""
+SMALL = (
+    "data.phantom.count=60",
+    "training=quick",
+    "freeze.warmup_epochs=0",
+    "training.epochs=1",
+    "evaluation=numbers",
+    "loss.name=own",
+)
+
+
+def install(folder: Path) -> Path:
+    """A package as pip would leave it."""
+    (folder / "site/films_extra-1.2.dist-info").mkdir(parents=True)
+    (folder / "site/films_extra.py").write_text(PACKAGE)
+    (folder / "site/films_extra-1.2.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: films-extra\nVersion: 1.2\n")
+    (folder / "site/films_extra-1.2.dist-info/entry_points.txt").write_text(ENTRY_POINTS)
+    return folder / "site"
+
+
+def test_a_loss_an_augmentation_and_a_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
+    site = str(install(tmp_path))
+    done = run_cxr(*SMALL, "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
+    assert done.returncode == 0, done.stderr
+    assert "error rate 0." in done.stdout
+
+
+def test_what_is_not_there_or_can_not_be_imported_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+    without = run_cxr(*SMALL, "loss.formula=doubled", folder=tmp_path)
+    assert without.returncode == 2
+    assert "loss.formula=doubled is not known" in without.stderr
+    broken = run_cxr(*SMALL, "loss.formula=broken", folder=tmp_path, PYTHONPATH=str(install(tmp_path)))
+    assert broken.returncode != 0
+    assert "broken, which the entry point cxr.losses of an installed package adds, can't be imported" in broken.stderr
+    assert "Traceback" not in broken.stderr
