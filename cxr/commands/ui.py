@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> None:
     lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command += ["--workers", "1", "--uvicorn-opts", "--log-level=warning"]
     print("Starting the MLflow UI, which takes some seconds", file=sys.stderr, flush=True)
-    with subprocess.Popen(command, env={**os.environ, **lean}) as server:
+    # What the server says goes to standard error, so that the address is all that is on standard output.
+    with subprocess.Popen(command, env={**os.environ, **lean}, stdout=sys.stderr.fileno()) as server:
         try:
             _wait_until_it_answers(server, port)
             for name, page in pages.items():

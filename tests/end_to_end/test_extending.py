@@ -36,6 +36,7 @@ def apply(step: re.Match[str], root: Path) -> None:
     elif step["how"] == "Create":
         path = root / step["file"]
         assert not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block)
     else:
         path = root / step["file"]
