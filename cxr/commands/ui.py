@@ -9,13 +9,13 @@ import urllib.request
 
 from cxr.commands.arguments import parse
 from cxr.compare.runs import positive_class_of
-from cxr.config.schema import ObjectiveConfig
+from cxr.config.schema import ObjectiveConfig, TrackingConfig
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.text import nearest
 from cxr.tracking.search import filtered_runs
-from cxr.tracking.store import open_store, store_with_runs
+from cxr.tracking.store import experiment_id, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import EVALUATIONS, View, save_view, view_of
 
@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
+    if asked.experiment == TrackingConfig().experiment:
+        experiment_id(store, asked.experiment)  # that of runs to come
     pages = _pages(asked.experiment, asked.sweep)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:

@@ -193,7 +193,7 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
 
     server.start()
     send.main([])
-    assert f"Sent a run ({run.id[:8]}) to {server.uri}." in capsys.readouterr().out
+    assert f"Sent {run.name} ({run.id[:8]}) to {server.uri}." in capsys.readouterr().out
     assert known_of(run.id) == {
         "status": "FINISHED",
         "metrics": [("train/loss", 1, 0.9), ("train/loss", 2, 0.1 + 0.2), ("train/loss", 3, 0.25), ("val/loss", 2, 1.1)],
