@@ -54,15 +54,16 @@ def main(arguments: list[str]) -> None:
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
     comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], asked.primary)
-    written = _write(asked, comparison)  # first: whoever reads the table may close the pipe
+    seeds = seed_differences(comparison)
+    written = _write(asked, comparison, seeds)  # first: whoever reads the table may close the pipe
     _print(comparison, wide_console())
-    for title, table in seed_differences(comparison):
+    for title, table in seeds:
         print_spread(wide_console(), title, table)
     for what, file in written.items():
         print(f"  {what}: {file}")
 
 
-def _write(asked: argparse.Namespace, comparison: Comparison) -> dict[str, Path]:
+def _write(asked: argparse.Namespace, comparison: Comparison, seeds: list[tuple[str, pd.DataFrame]]) -> dict[str, Path]:
     """Write the requested files; what each of them holds."""
     found: dict[str, Path] = {}
     if asked.csv:
@@ -73,7 +74,7 @@ def _write(asked: argparse.Namespace, comparison: Comparison) -> dict[str, Path]
         found["Images that only one run classifies correctly"] = asked.disagreements
     if asked.html:
         runs = [comparison.reference.run, *(other.run for other in comparison.others)]
-        write_comparison(asked.html, comparison, config_differences(runs))
+        write_comparison(asked.html, comparison, seeds, config_differences(runs))
         found["As a page with figures"] = asked.html
     return found
 

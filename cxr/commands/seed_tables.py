@@ -7,10 +7,8 @@ from rich.table import Table
 
 from cxr.compare.seeds import INTERVALS
 
-NOTE = (
-    "  95 % intervals of the mean: from seeds (Student's t over trainings), from images (bootstrap), from both. One more training\n"
-    "  with another seed differs from the mean by about sd."
-)
+_INTERVALS = "  95 % intervals of the mean: from seeds (Student's t over trainings), from images (bootstrap), from both."
+_SD = "  One more training with another seed differs from the mean by about sd."
 
 
 def print_spread(console: Console, title: str, table: pd.DataFrame) -> None:
@@ -29,4 +27,6 @@ def print_spread(console: Console, title: str, table: pd.DataFrame) -> None:
         ends = [f"{row[f'{kind}_low']:{sign}.3f} to {row[f'{kind}_high']:{sign}.3f}" for kind in INTERVALS]
         shown.add_row(str(name), *values, *ends)
     console.print(shown)
-    console.print(NOTE)
+    console.print(_INTERVALS)
+    if not of_difference:
+        console.print(_SD)

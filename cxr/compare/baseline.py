@@ -160,7 +160,7 @@ def _shared(provenance: Provenance) -> list[str]:
 
 def _why_none(tags: Mapping[str, Any], provenance: Provenance) -> str:
     others = finished_runs({"cxr.role": "baseline"})
-    make = f"make one with: {command_for(provenance)}  (or add baseline.auto=true)"
+    make = f"make one with: {command_for(provenance)}  (or add baseline.auto=true)."
     if not others:
         return f"there is no baseline yet; {make}"
     return f"no baseline can be compared with this run: the latest can't, as {why_not_comparable(others[0].tags, tags)}; {make}"

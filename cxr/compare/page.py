@@ -9,15 +9,16 @@ import jinja2
 import pandas as pd
 
 from cxr.compare.runs import Comparison, evaluated_in_words, in_short
+from cxr.compare.seeds import INTERVALS
 from cxr.evaluation.figures.comparison import runs_figure
-from cxr.evaluation.figures.drawing import png_of
+from cxr.evaluation.figures.drawing import svg_of
 from cxr.evaluation.paired import Difference, disagreements
 
 SHOWN = 100  # images of a run's disagreements; the CSV has all
 
 
-def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame) -> None:
-    """Write the page; `settings` are the config's values that differ, a row each and a column a run."""
+def write_comparison(path: Path, comparison: Comparison, seeds: Sequence[tuple[str, pd.DataFrame]], settings: pd.DataFrame) -> None:
+    """Write the page; `seeds` are tables of `seed_differences`, `settings` the config's values that differ, a column a run."""
     reference = comparison.reference
     runs: list[dict[str, Any]] = [
         {
@@ -28,6 +29,8 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         for other, differences in zip(comparison.others, comparison.differences, strict=True)
     ]
     named: dict[str, Sequence[Difference]] = {run["title"]: run["differences"] for run in runs}
+    figure = runs_figure(named, f"Difference from {in_short(reference.run)}")
+    figure.draw_without_rendering()  # lays it out
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -39,6 +42,8 @@ def write_comparison(path: Path, comparison: Comparison, settings: pd.DataFrame)
         primary=comparison.primary,
         names=[in_short(reference.run), *(run["title"] for run in runs)],
         settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
-        figure=base64.b64encode(png_of(runs_figure(named, f"Difference from {in_short(reference.run)}"), dpi=110)).decode(),
+        seeds=[(title, [(str(metric), row) for metric, row in table.iterrows()]) for title, table in seeds],
+        intervals=INTERVALS,
+        figure=base64.b64encode(svg_of(figure)).decode(),
     )
     path.write_text(page, encoding="utf-8")

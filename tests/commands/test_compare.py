@@ -45,11 +45,28 @@ def test_text_csv_and_page_say_the_same(three: MakeRun, tmp_path: Path, capsys: 
     assert "corrected over the 2 runs (Holm), below 0.05" in said
     assert "auc_macro_ovr (primary)" in said
     assert "auc_macro_ovr (primary)" in page
-    assert 'src="data:image/png;base64,' in page
+    assert 'src="data:image/svg+xml;base64,' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     images = pd.read_csv("images.csv")
     assert len(images) > 0
     assert set(images["run"]) == {"good", "bad"}
+
+
+def test_means_over_seeds_are_printed_and_on_the_page(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (1, 2):
+        make_run(f"plain-{seed}", training_seed=seed, seed=seed)
+        make_run(f"focal-{seed}", training_seed=seed, seed=10 + seed, loss="focal")
+    main(["plain-1", "plain-2", "focal-1", "focal-2", "--reference", "plain-1", "--html", "all.html"])
+    said, page = capsys.readouterr().out, Path("all.html").read_text()
+    title = "against plain-1, means over seeds: 2 seeds and 2 seeds"
+    assert title in said
+    assert title in page
+    found = re.search(
+        r"accuracy +([01]\.\d+) +([01]\.\d+) +([+-]0\.\d+) +\S+ to \S+ +\S+ to \S+ +(\S+ to \S+)", said[said.index(title) :]
+    )
+    assert found
+    assert f"<td>{found[3]}</td>" in page
+    assert f"<td>{found[4]}</td>" in page
 
 
 def test_a_reference_can_be_named(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,7 @@ def _tiles(document: Document) -> list[Tile]:
         names = {metric.name for metric in overall("headline")}
         return made + [_tile(document, metric.name, metric.title) for metric in overall("summary") if metric.name not in names]
     positive = found.triage.positive_class
+    chosen_on = "these same images" if found.chosen_on_same else "validation"
     made += [
         _tile(document, f"{slug(positive)}/{metric.name}", f"{positive} {metric.label}, most probable class")
         for metric in by_class("headline")
@@ -116,7 +117,7 @@ def _tiles(document: Document) -> list[Tile]:
     for point in found.operating_points:
         if point.rule.aim == "specificity" and point.rule.target is not None:
             rate, rule = point.evaluated.specificity, f"{RULES[point.rule.name].lower()} {point.rule.target:g}"
-            notes = [f"rule: {rule}, threshold from validation", f"specificity {rate.in_sentence}"]
+            notes = [f"rule: {rule}, threshold from {chosen_on}", f"specificity {rate.in_sentence}"]
             made.append(Tile(f"{positive} sensitivity from p = {point.rule.threshold:.3f}", point.evaluated.sensitivity, notes))
     routine = next(zone for zone in found.triage.zones if zone.name == "routine")
     empty = not (routine.of_positives.count or routine.of_others.count)
