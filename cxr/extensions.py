@@ -6,7 +6,7 @@ from typing import Any
 
 from cxr.errors import UserError
 
-LOSSES, AUGMENTATIONS, METRICS = "cxr.losses", "cxr.augmentations", "cxr.metrics"
+LOSSES, AUGMENTATIONS, METRICS, BACKBONES = "cxr.losses", "cxr.augmentations", "cxr.metrics", "cxr.backbones"
 
 
 @cache
@@ -28,5 +28,5 @@ def load(group: str, name: str) -> Any:
 
 def packages() -> dict[str, str]:
     """The version of each installed package that adds something, by name: results may depend on it."""
-    adding = [each.dist for group in (LOSSES, AUGMENTATIONS, METRICS) for each in installed(group).values()]
+    adding = [each.dist for group in (LOSSES, AUGMENTATIONS, METRICS, BACKBONES) for each in installed(group).values()]
     return {each.name: each.version for each in adding if each is not None}

@@ -1,4 +1,4 @@
-"""Options and settings that were renamed since version 0.1. Old names work in 0.2 and in logged configs."""
+"""Options and settings that were renamed since version 0.1. Old names work, and in logged configs too."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ OPTIONS = {
     "experiment": {"seed_protocol": "original_protocol"},
     "split": {"seed_80_20": "train_val_80_20"},
     "augment": {"seed_protocol": "original_protocol"},
+    "freeze": {"top_block": "last_block", "top_stage": "last_stage", "none": "all"},
     "training": {"seed_protocol": "original_protocol"},
 }
 SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images"}

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any
 
-# The building blocks of MobileNetV2 from the input upward: what `freeze.trainable_from` may name, with `head` on top.
-BACKBONE_BLOCKS = ("Conv1", "expanded_conv", *(f"block_{i}" for i in range(1, 17)), "Conv_1")
 # A new view of each image for each epoch.
 FRESH = "fresh"
 
@@ -88,23 +86,31 @@ class SplitConfig:
 
 @dataclass
 class BackboneConfig:
-    """MobileNetV2's size, its weights (imagenet, phantom, none, or a file) and the input range that they expect."""
+    """The backbone, its weights (imagenet, phantom, none, a file or a run) and the grey levels that they expect.
 
-    name: str = "mobilenet_v2"
-    alpha: float = number(1.0, 0.1, 2.0)
+    Grey levels reach it within `input_range`, or from 0 to 1 less `mean` and divided by `std` of each channel; with none of these
+    as the backbone's weights expect them.
+    """
+
+    name: str = "mobilenet_v2"  # a file of cxr/model/backbones
+    file: str | None = None  # of name=keras_file: the network
+    alpha: float = number(1.0, 0.1, 2.0)  # width, of MobileNetV2
     image_size: int = number(224, 32, 1024)
     weights: str = "imagenet"
-    input_range: list[float] = field(default_factory=lambda: [-1.0, 1.0])
+    input_range: list[float] | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
     dropout: float = number(0.2, 0, 1, below=True)
 
 
 @dataclass
 class FreezeConfig:
-    """The first block that trains, the epochs in which only the head does, and what BatchNorm does in trained blocks."""
+    """The depth from which the backbone trains, the epochs before that, and what BatchNorm does in trained blocks."""
 
     name: str = "head"
-    trainable_from: str = choice("head", *BACKBONE_BLOCKS, "head")
-    warmup_epochs: int = number(0, 0, 10_000)
+    trainable_from: str = "head"  # head, last_block, last_stage, half, all, or a stage, block or layer of the backbone
+    warmup_epochs: int = number(0, 0, 10_000)  # of the head alone
+    gradual: dict[str, int] = field(default_factory=dict)  # or depths and their epochs, in turn, before trainable_from
     batch_norm: str = choice("inference", "inference", "train")
 
 
@@ -119,6 +125,7 @@ class AugmentConfig:
     shear_degrees: float = number(0.0, 0, 30)
     brightness: float = number(0.0, 0, 0.5)
     contrast: float = number(0.0, 0, 0.9)
+    mixup: float = number(0.0, 0, 10)  # alpha of Beta(alpha, alpha), the shares in which two images of a batch are mixed
     more: dict[str, float] = field(default_factory=dict)  # strengths of augmentations that have no setting here
     views: str = FRESH  # or how many views are drawn once for each image, for the epochs to take in turn
 
@@ -145,6 +152,9 @@ class OptimizerConfig:
     name: str = choice("adam", "adam", "adamw", "sgd", "rmsprop", "lion")
     learning_rate: float = number(1e-3, 0, 10, above=True)
     backbone_rate: float = number(0.1, 0, 1, above=True)
+    stage_decay: float = number(1.0, 0, 1, above=True)  # the rate of a stage as a share of that of the stage above it
+    warmup_steps: int = number(0, 0, 1_000_000)  # updates of each phase in which the rate rises from 0
+    clip_norm: float | None = number(None, 0, 1e6, above=True)  # largest norm of all gradients together
     schedule: str = choice("constant", "constant", "cosine", "plateau")
     plateau_factor: float = number(0.5, 0, 1, above=True, below=True)
     plateau_patience: int = number(2, 1, 1000)
@@ -159,6 +169,7 @@ class TrainingConfig:
     name: str = "standard"
     epochs: int = number(8, 1, 10_000)
     batch_size: int = number(32, 1, 4096)
+    weight_average: float = number(0.0, 0, 1, below=True)  # decay of an average of the weights, which is what is kept; 0: off
     early_stopping_patience: int | None = number(5, 1, 10_000)
     precision: str = choice("float32", "float32", "mixed_bfloat16", "mixed_float16")
     seed: int = number(0, 0, 2**31 - 1)

@@ -9,9 +9,6 @@ from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, Evaluat
 from cxr.errors import UserError
 from cxr.text import nearest
 
-# What Keras publishes ImageNet weights for.
-IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-
 
 def check(config: Config) -> None:
     """Raise `UserError` for the first value that is out of its range, or in conflict with another."""
@@ -21,11 +18,7 @@ def check(config: Config) -> None:
     _check_split(config.split)
     _check_backbone(config.backbone)
     _check_speed(config)
-    if config.freeze.trainable_from != "head" and config.freeze.warmup_epochs >= config.training.epochs:
-        raise UserError(
-            f"freeze.warmup_epochs ({config.freeze.warmup_epochs}) uses up all of training.epochs ({config.training.epochs}), "
-            "which counts them too: raise training.epochs or lower freeze.warmup_epochs"
-        )
+    _check_freeze(config)
     if not config.objective.metric.startswith("val/"):
         raise UserError(
             f"objective.metric={config.objective.metric} is not a validation metric: what chooses among runs must not be what "
@@ -76,6 +69,26 @@ def _check_split(split: SplitConfig) -> None:
         raise UserError(f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}")
 
 
+def _check_freeze(config: Config) -> None:
+    freeze, epochs = config.freeze, config.training.epochs
+    if freeze.gradual and freeze.warmup_epochs and freeze.trainable_from != "head":
+        freeze_more = (
+            "freeze.gradual takes the place of freeze.warmup_epochs: set freeze.warmup_epochs=0, and head in freeze.gradual"
+        )
+        raise UserError(freeze_more)
+    for depth, count in freeze.gradual.items():
+        if count < 1:
+            raise UserError(f"freeze.gradual.{depth}={count} is out of range: it must be at least 1 epoch")
+    if freeze.trainable_from == "head" and not freeze.gradual:
+        return
+    name, before = ("gradual", sum(freeze.gradual.values())) if freeze.gradual else ("warmup_epochs", freeze.warmup_epochs)
+    if before >= epochs:
+        raise UserError(
+            f"freeze.{name} ({before}) uses up all of training.epochs ({epochs}), "
+            f"which counts them too: raise training.epochs or lower freeze.{name}"
+        )
+
+
 def _check_speed(config: Config) -> None:
     if config.augment.views != FRESH and not (config.augment.views.isdecimal() and 0 < int(config.augment.views) <= 10_000):
         raise UserError(
@@ -90,14 +103,14 @@ def _check_speed(config: Config) -> None:
 
 
 def _check_backbone(backbone: BackboneConfig) -> None:
-    bounds = backbone.input_range
-    if len(bounds) != 2 or not all(map(isfinite, bounds)) or bounds[0] >= bounds[1]:
+    bounds, mean, std = backbone.input_range, backbone.mean, backbone.std
+    if bounds is not None and (len(bounds) != 2 or not all(map(isfinite, bounds)) or bounds[0] >= bounds[1]):
         raise UserError(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
-    if backbone.weights == "imagenet" and backbone.alpha not in IMAGENET_ALPHAS:
-        raise UserError(
-            f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
-            f"{', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}, or backbone.weights=none"
-        )
+    if (mean is None) != (std is None) or (mean is not None and bounds is not None):
+        raise UserError("grey levels need backbone.input_range, or backbone.mean and backbone.std together, or none of them")
+    for name, values in (("mean", mean), ("std", std)):
+        if values is not None and (len(values) != 3 or not all(map(isfinite, values)) or (name == "std" and min(values) <= 0)):
+            raise UserError(f"backbone.{name}={values} does not fit: give one number for each of three channels, std above 0")
 
 
 def _check_evaluation(evaluation: EvaluationConfig) -> None:

@@ -1,41 +1,125 @@
-"""Freezing of the backbone: the layers that train in each phase."""
+"""Freeze depth: words, stages, blocks and layers, resolved to the first layer that trains, and applied to a network."""
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from cxr.config.schema import BACKBONE_BLOCKS
+from cxr.errors import UserError
+from cxr.model.architecture import Architecture
+from cxr.model.backbone import Backbone
+from cxr.model.backbones.registry import Described
 
 HEAD = "head"
-_BLOCKS_UPWARD = (*BACKBONE_BLOCKS, HEAD)
-_BLOCK_OF_LAYER = re.compile(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
+POOLED = "pooled"  # the first layer of the head
+WORDS = (HEAD, "last_block", "last_stage", "half", "all")
 
 
-def block_of(layer_name: str) -> str:
-    """The block that a layer of the flat network belongs to; what is not of the backbone is the head.
+@dataclass(frozen=True)
+class Depth:
+    """How deep a network trains: `name` is a block, a layer or the head, and `note` says where it is not the one asked for."""
 
-    >>> block_of("block_16_project_BN"), block_of("bn_Conv1"), block_of("Conv_1"), block_of("logits")
-    ('block_16', 'Conv1', 'Conv_1', 'head')
+    name: str
+    note: str = ""
+
+
+def resolve_depth(asked: str, described: Described) -> Depth:
+    """The block or layer from which a backbone trains, for a word of `WORDS`, a stage, a block or a layer.
+
+    Raises `UserError` for an unknown one. Where several tensors cross below it, the next lower layer where one does is taken.
     """
-    match = _BLOCK_OF_LAYER.match(layer_name)
-    return match[1] if match else HEAD
+    if asked == HEAD:
+        return Depth(HEAD)
+    name = named_depths(described.backbone).get(asked, asked)
+    places = described.architecture.places
+    if name not in described.backbone.blocks and name not in places:
+        raise _unknown(asked, described)
+    first = first_layer(name, described)
+    wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
+    between = described.architecture.layers[places[first] : places[wanted]]
+    if not any(layer.weights for layer in between):
+        return Depth(name)
+    return Depth(first, f"several tensors cross below {wanted}, so training begins lower, at {first}")
 
 
-def is_trainable(layer_name: str, trainable_from: str) -> bool:
-    """Whether a layer lies at or above the first trainable block.
+def named_depths(backbone: Backbone) -> dict[str, str]:
+    """The block at which each word for a depth, and each stage, begins.
 
-    >>> is_trainable("block_12_add", "block_13"), is_trainable("block_13_expand", "block_13")
-    (False, True)
+    `half` leaves the lower half of the blocks frozen, without stem and top; `last_stage` is the lowest resolution.
     """
-    return _BLOCKS_UPWARD.index(block_of(layer_name)) >= _BLOCKS_UPWARD.index(trainable_from)
+    blocks = [block for stage in backbone.stages for block in stage]
+    stages = {name: stage[0] for name, stage in zip(stage_names(backbone), backbone.stages, strict=True)}
+    return {
+        "last_block": blocks[-1],
+        "last_stage": backbone.stages[-1][0],
+        "half": blocks[len(blocks) // 2],
+        "all": backbone.stem,
+        **stages,
+    }
 
 
-def apply_freeze(network: Any, trainable_from: str, batch_norm: str) -> None:
-    """Set `trainable` on every layer of a flat Keras model; compile it afterwards.
+def stage_names(backbone: Backbone) -> list[str]:
+    """The names of the stages, from the input upward."""
+    return [f"stage_{number}" for number in range(1, len(backbone.stages) + 1)]
+
+
+def first_layer(name: str, described: Described) -> str:
+    """The first layer that trains: the one above the highest cut below a block or a layer."""
+    if name == HEAD:
+        return POOLED
+    architecture = described.architecture
+    wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
+    cut = architecture.cut_below(architecture.places[wanted])
+    return architecture.layers[0 if cut is None else cut + 1].name
+
+
+def stage_of_layers(described: Described) -> dict[str, int]:
+    """The stage of each layer with weights, 0 for the stem; layers above the last stage count as the last.
+
+    Raises `UserError` for a layer that belongs to no block, or lies outside the row of its block's layers.
+    """
+    backbone, reached, found = described.backbone, 0, {}
+    order = {block: place for place, block in enumerate(backbone.blocks)}
+    stage_of = {block: number for number, stage in enumerate(backbone.stages, 1) for block in stage}
+    for layer in described.architecture.layers:
+        if not layer.weights:
+            continue
+        block = backbone.block_of(layer.name)
+        if block not in order or order[block] < reached:
+            raise UserError(
+                f"layer {layer.name} of backbone {described.name} belongs to no block at its place: "
+                "mend block_of, stem, stages or top"
+            )
+        reached = order[block]
+        found[layer.name] = 0 if block == backbone.stem else stage_of.get(block, len(backbone.stages))
+    return found
+
+
+def apply_freeze(layers: Sequence[Any], architecture: Architecture, first: str, batch_norm: str) -> None:
+    """Set `trainable` on every layer of a flat Keras model, whose steps `architecture` lists; compile it afterwards.
 
     A frozen BatchNormalization layer runs on its stored statistics, in training too, and keeps its scale and shift. With
     `batch_norm="inference"` that holds for the trained blocks as well; with `"train"` they use each batch's own.
     """
-    for layer in network.layers:
-        is_batch_norm = type(layer).__name__ == "BatchNormalization"
-        held = is_batch_norm and batch_norm == "inference"
-        layer.trainable = is_trainable(layer.name, trainable_from) and not held
+    start = architecture.places[first]
+    for place, layer in enumerate(layers):
+        held = architecture.layers[place].kind == "BatchNormalization" and batch_norm == "inference"
+        if hasattr(layer, "trainable"):  # an operation such as a sum has nothing to train
+            layer.trainable = place >= start and not held
+
+
+def _first_of_block(block: str, described: Described) -> str:
+    return next(layer.name for layer in described.architecture.layers if described.backbone.block_of(layer.name) == block)
+
+
+def _unknown(asked: str, described: Described) -> UserError:
+    depths = [*WORDS, *stage_names(described.backbone)]
+    close = [
+        *get_close_matches(asked, [*depths, *described.backbone.blocks], n=3, cutoff=0.6),
+        *get_close_matches(asked, described.architecture.places, n=3, cutoff=0.8),
+    ]
+    hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
+    return UserError(
+        f"freeze.trainable_from={asked} is no depth, block or layer of backbone={described.name}: {hint}"
+        f"(choose from: {', '.join(depths)}; cxr backbones {described.name} lists its blocks)"
+    )

@@ -1,12 +1,18 @@
 """The network: preprocessing, backbone and head in one flat graph, from raw grey levels to class probabilities."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
 
 from cxr.config.schema import BackboneConfig
+from cxr.model.architecture import Architecture
+from cxr.model.backbones.registry import Described, describe
+from cxr.model.construction import architecture_of, check_constructed, construct
+from cxr.model.resolve import pixels_of
 from cxr.model.weights import Weights
 
 
@@ -20,21 +26,28 @@ class Network:
 
     classifier: keras.Model
     trainee: keras.Model
+    described: Described  # the backbone
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The steps of `trainee` from the images to logits; those of the backbone are named as in `described`."""
+        return architecture_of(self.trainee)
 
 
 def build_network(backbone: BackboneConfig, class_count: int, weights: Weights, seed: int = 0) -> Network:
-    """MobileNetV2 (Sandler et al. 2018) with a dropout and a dense layer on its pooled features.
+    """A backbone with a dropout and a dense layer on its pooled features.
 
-    Scaling to `backbone.input_range` is the first layer, so that a saved model can't be fed the wrong range. The head begins
-    as `seed` says. A process builds a backbone once: the next network of the same backbone and weights takes over its layers,
+    The scaling of grey levels is the first layer, so that a saved model can't be fed the wrong range. The head begins as `seed`
+    says. A process builds a backbone once: the next network of the same backbone and weights takes over its layers,
     with their initial weights, and the earlier network must no longer be used.
     """
-    images, pooled = _backbone(backbone, weights)
+    described = describe(backbone)
+    images, pooled = _backbone(backbone, described, weights)
     kept = keras.layers.Dropout(backbone.dropout, seed=seed, name="dropout")(pooled)
     start = keras.initializers.GlorotUniform(seed)
     logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(kept)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    return Network(classifier=keras.Model(images, probabilities, name="cxr"), trainee=keras.Model(images, logits, name="trainee"))
+    return Network(keras.Model(images, probabilities, name="cxr"), keras.Model(images, logits, name="trainee"), described)
 
 
 @dataclass(frozen=True)
@@ -48,21 +61,26 @@ class _Backbone:
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 
 
-def _backbone(backbone: BackboneConfig, weights: Weights) -> tuple[Any, Any]:
+def _backbone(backbone: BackboneConfig, described: Described, weights: Weights) -> tuple[Any, Any]:
     """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors."""
-    size, (low, high) = backbone.image_size, backbone.input_range
-    key = (size, low, high, backbone.alpha, weights, weights.sha256, keras.config.dtype_policy().name)
+    pixels = pixels_of(backbone, described.backbone)
+    kind = (backbone.name, backbone.file, backbone.alpha, backbone.image_size, pixels)
+    key = (*kind, weights, weights.sha256, keras.config.dtype_policy().name)
     known = _latest.get(key) if weights != Weights() else None  # random weights are drawn again
     if known is None:
-        images = keras.Input((size, size, 3), name="grey_levels")
-        scaled = keras.layers.Rescaling((high - low) / 255, offset=low, name="to_input_range")(images)
-        source = "imagenet" if weights.imagenet else str(weights.path) if weights.path else None
-        made = keras.applications.MobileNetV2(alpha=backbone.alpha, include_top=False, weights=source, input_tensor=scaled)
-        pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(made.output)
-        model = keras.Model(images, pooled)
+        made = construct(
+            described.backbone, backbone.image_size, pixels, weights.for_keras, _archive(backbone, weights), backbone.alpha
+        )
+        check_constructed(made, described.architecture)
+        model = keras.Model(made.input, keras.layers.GlobalAveragePooling2D(name="pooled")(made.output))
         known = _Backbone(model, [weight.value.numpy() for weight in model.weights])
         _latest.clear()
         _latest[key] = known
     else:
         known.model.set_weights(known.values)
     return known.model.input, known.model.output
+
+
+def _archive(backbone: BackboneConfig, weights: Weights) -> Path | None:
+    """The `.keras` file to take weights from; those of `backbone=keras_file` come with its network."""
+    return None if backbone.weights == "own" else weights.archive

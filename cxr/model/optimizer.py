@@ -1,13 +1,14 @@
 """The optimizer: its learning rate over time, and a lower rate for the backbone than for the head."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from cxr.config.schema import Config, OptimizerConfig
-from cxr.model.freeze import HEAD, block_of
+from cxr.model.freeze import POOLED, stage_of_layers
+from cxr.model.network import Network
 
 _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {
     "adam": lambda o, rate: keras.optimizers.Adam(rate, weight_decay=o.weight_decay or None),
@@ -20,23 +21,43 @@ _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]]
 }
 
 
-def make_optimizer(config: Config, network: keras.Model, steps: int) -> keras.optimizers.Optimizer:
-    """An optimizer for the trainable variables of a flat network, over a phase of `steps` updates; ready to be applied.
+def make_optimizer(
+    config: Config, variables: Sequence[keras.Variable], shares: Mapping[str, float], steps: int
+) -> keras.optimizers.Optimizer:
+    """An optimizer for variables, over a phase of `steps` updates; ready to be applied.
 
-    If part of the backbone trains, it gets its own update rule at `backbone_rate` times the head's learning rate.
+    `shares` has the learning rate of layers as a share of the head's, see `rate_shares`; others have the head's. Each share gets
+    its own update rule.
     In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
     """
-    optimizer, variables = config.optimizer, network.trainable_variables
-    head_layers = {layer.name for layer in network.layers if block_of(layer.name) == HEAD}
-    made = _made(optimizer, _rate(optimizer, 1.0, steps))
-    if not all(variable.path.split("/")[0] in head_layers for variable in variables):
-        backbone = _made(optimizer, _rate(optimizer, optimizer.backbone_rate, steps))
-        by_path = {f"{re.escape(name)}/.*": made for name in sorted(head_layers)}
-        made = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(backbone, by_path))
+    optimizer = config.optimizer
+    used = {shares.get(variable.path.split("/")[0], 1.0) for variable in variables}
+    rules = {share: _made(optimizer, _rate(optimizer, share, steps)) for share in sorted(used, reverse=True)}
+    made = next(iter(rules.values()))
+    if len(rules) > 1:
+        by_path = {f"{re.escape(name)}/.*": rules[share] for name, share in sorted(shares.items()) if share in rules}
+        made = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(rules[min(rules)], by_path))
     if config.training.precision == "mixed_float16":
         made = keras.optimizers.LossScaleOptimizer(made)
     made.build(variables)
     return made
+
+
+def rate_shares(config: Config, network: Network) -> dict[str, float]:
+    """The learning rate of each layer as a share of the head's, by the name that Keras has for it.
+
+    The backbone's is `backbone_rate`, and with `stage_decay` each stage has that share of the rate of the stage above it
+    (discriminative fine-tuning: Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.2).
+    """
+    optimizer, stages, places = config.optimizer, stage_of_layers(network.described), network.architecture.places
+    last, head = len(network.described.backbone.stages), places[POOLED]
+    found = {}
+    for step, layer in zip(network.trainee.operations, network.architecture.layers, strict=True):
+        if layer.weights or places[layer.name] >= head:
+            below = last - stages.get(layer.name, last)
+            share = optimizer.backbone_rate * optimizer.stage_decay**below
+            found[step.name] = share if places[layer.name] < head else 1.0
+    return found
 
 
 def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:

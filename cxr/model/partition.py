@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from cxr.model.freeze import HEAD, block_of, is_trainable
+from cxr.model.freeze import POOLED
+from cxr.model.network import Network
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,20 @@ class Partition:
     trainable: keras.Model
 
 
-def partition(trainee: keras.Model, trainable_from: str) -> Partition | None:
-    """Partition a flat network below the block from which it trains; None if no layer with weights is below it.
+def partition(network: Network, first: str) -> Partition | None:
+    """Partition a network below the layer from which it trains; None if no layer with weights is below it.
 
-    A block of MobileNetV2 hands on one tensor, so the boundary is one array for each image.
+    One tensor crosses there (see `first_layer`), so the boundary is one array for each image. Raises `ValueError` otherwise.
     """
-    frozen = [layer for layer in trainee.layers if layer.name == "pooled" or not is_trainable(layer.name, trainable_from)]
-    if trainable_from != HEAD:
-        frozen = [layer for layer in frozen if block_of(layer.name) != HEAD]
-    if not any(layer.weights for layer in frozen):
+    architecture, trainee = network.architecture, network.trainee
+    place = architecture.places[first]
+    top = place if first == POOLED else place - 1
+    if not any(layer.weights for layer in architecture.layers[: top + 1]):
         return None
-    top = frozen[-1]
-    return Partition(top.name, keras.Model(trainee.input, top.output), keras.Model(top.output, trainee.output))
+    if top not in architecture.cuts:
+        raise ValueError(f"more than one tensor crosses below {first}")
+    crossing = trainee.operations[top].output
+    return Partition(architecture.layers[top].name, keras.Model(trainee.input, crossing), keras.Model(crossing, trainee.output))
 
 
 def pooled_part(trainee: keras.Model, parts: Partition | None) -> keras.Model | None:

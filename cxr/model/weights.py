@@ -4,26 +4,27 @@ import hashlib
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import h5py
 import numpy as np
 
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
+from cxr.model.architecture import Shape, in_shapes
+from cxr.model.backbone import Published
+from cxr.model.backbones.registry import Described, backbone_names, describe, published
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
+RUN = "run:"  # what backbone.weights begins with where it names a run
 _KERAS_HOST = "storage.googleapis.com"
 _KERAS_ADDRESS = (_KERAS_HOST, 443)
-_PRETRAINED_SIZES = (96, 128, 160, 192, 224)
-# Sandler et al. 2018, table 2: expansion, channels, repeats of each stage of inverted residual blocks.
-_STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
+_PRETRAINED_SIZES = (96, 128, 160, 192, 224)  # of MobileNetV2
 
-_MOST_BYTES = 64 * 2**20  # of one array; larger ones have no shape of this network
-
-Shape = tuple[int, ...]
+_MOST_BYTES = 64 * 2**20  # of one array whose values are looked at
 
 
 @dataclass(frozen=True)
@@ -41,67 +42,122 @@ class Weights:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    @property
+    def archive(self) -> Path | None:
+        """The file, if it is a `.keras` file, whose layers are found by their names."""
+        return self.path if self.path is not None and self.path.suffix == ".keras" else None
 
-def locate_weights(backbone: BackboneConfig) -> Weights:
-    """Find the weights that the config names and check that they fit its alpha.
+    @property
+    def for_keras(self) -> str | None:
+        """What a function of `keras.applications` is given."""
+        if self.imagenet:
+            return "imagenet"
+        return str(self.path) if self.path is not None and self.archive is None else None
 
-    Raises `UserError` for a file that is missing, unreadable or of another architecture, and for ImageNet weights that are
-    neither in Keras' cache nor within reach.
+
+def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weights:
+    """Find the weights that the config names and check that they fit its backbone.
+
+    `of_run` is the model of the run that `run:ID` names. Raises `UserError` for a file that is missing, unreadable or of another
+    architecture, and for ImageNet weights that are neither in Keras' cache nor within reach.
     """
+    described = describe(backbone)
+    if backbone.name == "keras_file":
+        return _of_keras_file(backbone, described, of_run)
     if backbone.weights == "none":
         return Weights()
     if backbone.weights == "imagenet":
-        return _imagenet(backbone)
-    path = PHANTOM_WEIGHTS if backbone.weights == "phantom" else Path(backbone.weights).expanduser()
+        return _imagenet(backbone, described)
+    path = of_run or (PHANTOM_WEIGHTS if backbone.weights == "phantom" else Path(backbone.weights).expanduser())
     if not path.is_file():
-        raise UserError(f"backbone.weights={backbone.weights}: no such file; give imagenet, phantom, none, or a .h5 file's path")
-    _check_fit(path, backbone)
+        raise UserError(
+            f"backbone.weights={backbone.weights}: no such file; give imagenet, phantom, none, run:NAME, or the path of a .h5 or "
+            ".keras file"
+        )
+    _check_fit(path, backbone, described)
     return Weights(path=path.resolve())
 
 
-def expected_shapes(alpha: float) -> Counter[Shape]:
-    """How many weight arrays of each shape MobileNetV2 of this width has without its top (Sandler et al. 2018, section 4)."""
-    return Counter(_weight_shapes(alpha))
+def _of_keras_file(backbone: BackboneConfig, described: Described, of_run: Path | None) -> Weights:
+    """Of `backbone=keras_file`: those in its own file, or of a run with the same network."""
+    if backbone.weights == "none":
+        return Weights()
+    if backbone.weights == "own":
+        return Weights(path=Path(str(backbone.file)).expanduser().resolve())
+    path = of_run or Path(backbone.weights).expanduser()
+    if path.suffix != ".keras" or not path.is_file():
+        raise UserError(f"backbone.weights={backbone.weights}: with backbone=keras_file give own, none, run:NAME or a .keras file")
+    _check_fit(path, backbone, described)
+    return Weights(path=path.resolve())
 
 
-def _imagenet(backbone: BackboneConfig) -> Weights:
-    size = backbone.image_size if backbone.image_size in _PRETRAINED_SIZES else 224
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(backbone.alpha)}_{size}_no_top.h5"
+def _imagenet(backbone: BackboneConfig, described: Described) -> Weights:
+    source = described.backbone.published
+    if source is None:
+        raise UserError(f"no ImageNet weights are published for backbone={backbone.name}: use backbone.weights=none or a file")
+    if backbone.alpha not in described.backbone.widths:
+        raise UserError(
+            f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
+            f"{', '.join(f'{alpha:g}' for alpha in described.backbone.widths)}, or backbone.weights=none"
+        )
+    name = _file_name(source, backbone)
     cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / name
     if cached.is_file():
-        _check_fit(cached, backbone)
+        _check_fit(cached, backbone, described)
         return Weights(path=cached)
     try:
         socket.create_connection(_KERAS_ADDRESS, timeout=3).close()
     except OSError:
         raise UserError(
             "backbone.weights=imagenet needs a network once, and there is none: on a machine with a network download "
-            f"https://{_KERAS_HOST}/tensorflow/keras-applications/mobilenet_v2/{name}, then give backbone.weights=FILE"
+            f"https://{_KERAS_HOST}/tensorflow/keras-applications/{source.folder}/{name}, then give backbone.weights=FILE"
         ) from None
     return Weights(imagenet=True)
 
 
-def _check_fit(path: Path, backbone: BackboneConfig) -> None:
+def _file_name(source: Published, backbone: BackboneConfig) -> str:
+    size = backbone.image_size if backbone.image_size in _PRETRAINED_SIZES else 224
+    return source.file.format(alpha=float(backbone.alpha), size=size)
+
+
+def is_cached(name: str) -> bool:
+    """Whether Keras' cache has the ImageNet weights of a backbone, at its usual width and size."""
+    backbone = published(name)
+    if backbone is None or backbone.published is None:
+        return False
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    return (folder / _file_name(backbone.published, BackboneConfig(name=name, image_size=224))).is_file()
+
+
+def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> None:
+    is_archive = path.suffix == ".keras"
     try:
-        with h5py.File(path) as file:
+        with h5py.File(BytesIO(_weights_in(path)) if is_archive else path) as file:
             found: Counter[Shape] = Counter()
             file.visititems(lambda name, item: _count_array(found, name, item))
             keras_3 = "layers" in file
-    except (OSError, ValueError) as error:
-        raise UserError(f"backbone.weights={path} can't be read as an HDF5 weights file ({error}): give another") from None
-    if keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        kind = "a .keras file" if is_archive else "an HDF5 weights file"
+        raise UserError(f"backbone.weights={path} can't be read as {kind} ({error}): give another") from None
+    if not is_archive and keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
         right = (
             "end in .weights.h5, as it is in Keras 3's format"
             if keras_3
             else "end in .h5 without .weights, as it is in the older format"
         )
         raise UserError(f"backbone.weights={path}: rename the file to {right}")
-    if found != expected_shapes(backbone.alpha):
-        raise UserError(
-            f"backbone.weights={path} does not fit MobileNetV2 with backbone.alpha={backbone.alpha:g} and no top "
-            f"(it holds {found.total()} arrays, {expected_shapes(backbone.alpha).total()} are needed): "
-            f"{_fitting_alpha(found)}"
-        )
+    needed = described.architecture.shapes
+    if found == needed or (is_archive and found >= needed):  # a .keras file has a head too
+        return
+    raise UserError(
+        f"backbone.weights={path} does not fit {_in_words(backbone, described)} without top: {_differences(found, needed)}; "
+        f"{_what_it_fits(found, is_archive)}"
+    )
+
+
+def _weights_in(path: Path) -> bytes:
+    with ZipFile(path) as file:
+        return file.read("model.weights.h5")
 
 
 def _count_array(found: Counter[Shape], name: str, item: object) -> None:
@@ -111,44 +167,49 @@ def _count_array(found: Counter[Shape], name: str, item: object) -> None:
         raise ValueError(f"{name!a} is in another file")
     if item.nbytes <= _MOST_BYTES and item.dtype.kind == "f" and not np.isfinite(item[()]).all():
         raise ValueError(f"{name!a} holds values that are no numbers")
-    found[item.shape] += 1
+    if item.dtype.kind == "f":  # no state of random numbers
+        found[item.shape] += 1
 
 
-def _fitting_alpha(found: Counter[Shape]) -> str:
-    for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4):
-        if found == expected_shapes(alpha):
-            return f"it is made for backbone.alpha={alpha:g}"
-    return "give weights saved from keras.applications.MobileNetV2(include_top=False)"
+def _in_words(backbone: BackboneConfig, described: Described) -> str:
+    width = f" with backbone.alpha={backbone.alpha:g}" if described.backbone.widened else ""
+    return described.backbone.title.partition(" (")[0] + width
 
 
-def _weight_shapes(alpha: float) -> Iterator[Shape]:
-    channels = _rounded(32 * alpha)
-    yield (3, 3, 3, channels)
-    yield from _batch_norm(channels)
-    first = True
-    for expansion, width, repeats in _STAGES:
-        for _ in range(repeats):
-            inner = channels * expansion
-            if not first:  # the very first block does not expand
-                yield (1, 1, channels, inner)
-                yield from _batch_norm(inner)
-            first = False
-            yield (3, 3, inner, 1)
-            yield from _batch_norm(inner)
-            out = _rounded(int(width * alpha))
-            yield (1, 1, inner, out)
-            yield from _batch_norm(out)
-            channels = out
-    top = _rounded(1280 * alpha) if alpha > 1 else 1280
-    yield (1, 1, channels, top)
-    yield from _batch_norm(top)
+def _differences(found: Counter[Shape], needed: Counter[Shape]) -> str:
+    """Which arrays are missing, and which are too many."""
+    told = []
+    for what, shapes in (("it lacks", needed - found), ("it has besides", found - needed)):
+        if shapes:
+            listed = [f"{count} of {in_shapes([shape]) or 'one number'}" for shape, count in sorted(shapes.items())]
+            more = f" and {len(listed) - 4} more shapes" if len(listed) > 4 else ""
+            told.append(f"{what} {', '.join(listed[:4])}{more}")
+    return ", ".join(told)
 
 
-def _batch_norm(channels: int) -> Iterator[Shape]:
-    yield from [(channels,)] * 4
+def _what_it_fits(found: Counter[Shape], is_archive: bool) -> str:
+    """The backbone and width that an array of weights is made for."""
+    for name in backbone_names():
+        known = published(name)
+        if known is None or known.layers:
+            continue
+        config = BackboneConfig(name=name)
+        for alpha in known.widths:
+            shapes = describe(replace(config, alpha=alpha)).architecture.shapes
+            if found == shapes or (is_archive and found >= shapes):
+                width = f" backbone.alpha={alpha:g}" if len(known.widths) > 1 else ""
+                return f"it is made for backbone={name}{width}"
+            if found - shapes and not shapes - found:
+                return f"it is made for backbone={name}, with a classification top: save it without (include_top=False)"
+            if found == _of_one_channel(shapes):
+                return f"it is made for backbone={name} on grey images of one channel: a backbone here takes three equal channels"
+    return "it is made for no backbone of cxr"
 
 
-def _rounded(channels: float) -> int:
-    """The nearest multiple of 8 that is no more than a tenth below, as in the authors' and Keras' code."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
+def _of_one_channel(shapes: Counter[Shape]) -> Counter[Shape]:
+    """The same with a first convolution on images of one channel."""
+    found: Counter[Shape] = Counter()
+    for shape, count in shapes.items():
+        first = len(shape) == 4 and shape[2] == 3
+        found[(*shape[:2], 1, shape[3]) if first else shape] += count
+    return found

@@ -13,7 +13,7 @@ from cxr.model.saved import save_model
 from cxr.progress import Progress
 from cxr.run.features import sample_of, write_sample
 from cxr.run.prepared import PreparedRun
-from cxr.run.stored_training import MODEL, Trained
+from cxr.run.stored_training import Trained
 from cxr.training.fit import Fitted
 from cxr.training.verify import verify
 

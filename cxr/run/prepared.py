@@ -22,8 +22,10 @@ from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import metric_names
 from cxr.model.losses.registry import check_loss
+from cxr.model.resolve import resolve
 from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
+from cxr.run.origin import with_origin
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
 
@@ -55,10 +57,15 @@ def prepare(
     if other:
         progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
     _check_names(config)
+    config, of_run = with_origin(config)
+    resolved = resolve(config)
+    config = resolved.config
+    for note in resolved.notes:
+        progress.line(note)
     images = locate_images(config.data, progress.stage, manifest)
     if manifest is None:
         check_split(images, config.split)
-    weights = locate_weights(config.backbone)
+    weights = locate_weights(config.backbone, of_run)
     _check_classes(config, images.classes)
     cache = cache_of(config, progress, cache_folder)
     return PreparedRun(config, provenance, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)

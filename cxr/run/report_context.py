@@ -9,12 +9,14 @@ import pandas as pd
 from cxr.compare.baseline import AgainstBaseline
 from cxr.compare.runs import in_short
 from cxr.config.fingerprint import is_compared
-from cxr.config.schema import Config, SplitConfig
+from cxr.config.schema import BackboneConfig, Config, SplitConfig
 from cxr.data.dataset import Dataset
 from cxr.data.identity.annotate import Identity
 from cxr.data.manifest import data_fingerprint, summary
 from cxr.data.source_shortcut import source_shortcut
 from cxr.evaluation.report.document import Data, Model, ReportContext
+from cxr.model.backbones.registry import describe
+from cxr.model.weights import RUN
 from cxr.run.prepared import PreparedRun
 from cxr.text import in_words
 from cxr.tracking.environment import code_version, packages
@@ -93,8 +95,8 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
     stopping = "no early stopping" if patience is None else f"stopped after {patience} epochs of no smaller validation loss"
     versions = dict(line.split("==", 1) for line in packages().splitlines() if "==" in line)
     return Model(
-        backbone=f"MobileNetV2 (alpha {config.backbone.alpha:g})",
-        weights=f"Backbone weights: {'random' if config.backbone.weights == 'none' else config.backbone.weights.rsplit('/', 1)[-1]}"
+        backbone=backbone_in_words(config.backbone),
+        weights=f"Backbone weights: {weights_in_words(config.backbone)}"
         + (f" (sha256 {weights_sha256[:12]})" if weights_sha256 else ""),
         image_size=config.backbone.image_size,
         trained=trained,
@@ -108,6 +110,23 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
         packages={name: versions[name] for name in _TOLD if name in versions},
         code=code_in_words(),
     )
+
+
+def backbone_in_words(config: BackboneConfig) -> str:
+    """The name of a backbone, and its width where it has several.
+
+    >>> backbone_in_words(BackboneConfig(name="densenet121")), backbone_in_words(BackboneConfig(name="phantom", alpha=0.35))
+    ('DenseNet121', 'MobileNetV2 (alpha 0.35)')
+    """
+    known = describe(config).backbone
+    return known.title.partition(" (")[0] + (f" (alpha {config.alpha:g})" if known.widened else "")
+
+
+def weights_in_words(config: BackboneConfig) -> str:
+    """What the backbone started from."""
+    if config.weights.startswith(RUN):
+        return f"those of {config.weights.removeprefix(RUN)}, a run in the same store"
+    return "random" if config.weights == "none" else config.weights.rsplit("/", 1)[-1]
 
 
 def code_in_words() -> str:

@@ -13,6 +13,7 @@ from cxr.data.split import PARTS, Part
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import ReportContext
+from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.report_context import context_of
 from cxr.tracking.run import Run
@@ -20,7 +21,6 @@ from cxr.tracking.search import LoggedRun
 from cxr.tracking.stage import TRAINED
 from cxr.training.history import Epoch, FrozenWork, History, Verified
 
-MODEL = "model/model.keras"
 _TRAINING, _CONTEXT = "training/training.json", "training/facts.json"
 
 

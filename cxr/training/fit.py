@@ -16,9 +16,9 @@ from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
 from cxr.errors import TrainingDiverged
-from cxr.model.freeze import apply_freeze
+from cxr.model.freeze import apply_freeze, first_layer
 from cxr.model.network import Network
-from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
+from cxr.model.optimizer import learning_rate, make_optimizer, rate_shares, single_optimizers
 from cxr.model.partition import partition, pooled_part
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
@@ -98,15 +98,17 @@ def fit(
     phases, work = plan_phases(config), FrozenWork()
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:
-        apply_freeze(network.trainee, phase.trainable_from, config.freeze.batch_norm)
+        first = first_layer(phase.trainable_from, network.described)
+        apply_freeze(network.trainee.operations, network.architecture, first, config.freeze.batch_norm)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
-        parts = partition(network.trainee, phase.trainable_from) if cache else None
+        parts = partition(network, first) if cache else None
         part: keras.Model = network.trainee
         inputs: Inputs = Images(viewer)
         if cache and parts:
             part, inputs = parts.trainable, Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
         steps_per_epoch = -(-len(data.train) // config.training.batch_size)
-        optimizer = make_optimizer(config, network.trainee, phase.epochs * steps_per_epoch)
+        trained = network.trainee.trainable_variables
+        optimizer = make_optimizer(config, trained, rate_shares(config, network), phase.epochs * steps_per_epoch)
         steps = Steps(part, inputs, data.targets, loss, optimizer)
         course = _Course(network, optimizer, config, phase, history, watcher, checkpoint)
         if found:
@@ -115,8 +117,8 @@ def fit(
         while len(history.losses_of(phase.name)) < phase.epochs and not course.has_ended():
             epoch, rate = len(history.epochs), learning_rate(single_optimizers(optimizer)[0])
             order, view = shuffled(data.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch)
-            trained = steps.train(order, view, config.training.batch_size, watcher.on_images)
-            course.end_epoch(trained, steps.evaluate(data.val, config.evaluation.batch_size), rate)
+            score = steps.train(order, view, config.training.batch_size, watcher.on_images)
+            course.end_epoch(score, steps.evaluate(data.val, config.evaluation.batch_size), rate)
         assign(trained_weights(network), course.best)
     at_once = config.evaluation.batch_size
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config.schema import Config
+from cxr.config.schema import BackboneConfig, Config
 from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
 from cxr.data.views import WARP, Viewer
+from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
+from cxr.model.resolve import pixels_of
 from cxr.system import cores
 from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
 
@@ -38,7 +40,7 @@ class FrozenPart:
         return {
             "decoder": DECODER,
             "image_size": backbone.image_size,
-            "input_range": list(backbone.input_range),
+            **_pixels(backbone),
             "weights": weights_hash(self.partition.frozen),
             "boundary": self.partition.boundary,
             "precision": self.config.training.precision,
@@ -69,3 +71,11 @@ class FrozenPart:
             if missing:
                 seen = np.concatenate([seen, np.zeros((missing, *seen.shape[1:]), np.float32)])
             yield from seen.reshape(-1, batch, *seen.shape[1:])
+
+
+def _pixels(backbone: BackboneConfig) -> dict[str, Any]:
+    """How grey levels reach the backbone."""
+    if backbone.input_range is not None:
+        return {"input_range": list(backbone.input_range)}
+    pixels = pixels_of(backbone, describe(backbone).backbone)
+    return {"scale": list(pixels.scale), "offset": list(pixels.offset)}

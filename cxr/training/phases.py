@@ -1,4 +1,4 @@
-"""The phases of a run: warm-up of the head alone, then fine-tuning."""
+"""The phases of a run: warm-up of the head alone or gradual unfreezing, then fine-tuning."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,22 @@ class Phase:
 
 
 def plan_phases(config: Config) -> list[Phase]:
-    """The phases of a config; their epochs add up to `training.epochs`.
+    """The phases of a resolved config; their epochs add up to `training.epochs`.
+
+    Gradual unfreezing is that of Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.3.
 
     >>> from cxr.config.schema import FreezeConfig, TrainingConfig
     >>> deep = Config(freeze=FreezeConfig(trainable_from="block_13", warmup_epochs=3), training=TrainingConfig(epochs=10))
     >>> [(phase.name, phase.epochs) for phase in plan_phases(deep)]
     [('head warm-up', 3), ('fine-tuning', 7)]
+    >>> deep.freeze.warmup_epochs, deep.freeze.gradual = 0, {"head": 1, "block_16": 2}
+    >>> [(phase.name, phase.trainable_from, phase.epochs) for phase in plan_phases(deep)]
+    [('from head', 'head', 1), ('from block_16', 'block_16', 2), ('fine-tuning', 'block_13', 7)]
     """
     freeze, epochs = config.freeze, config.training.epochs
+    if freeze.gradual:
+        before = [Phase(f"from {depth}", depth, count) for depth, count in freeze.gradual.items()]
+        return [*before, Phase("fine-tuning", freeze.trainable_from, epochs - sum(freeze.gradual.values()))]
     if freeze.trainable_from == HEAD:
         return [Phase("head only", HEAD, epochs)]
     warmup = [Phase("head warm-up", HEAD, freeze.warmup_epochs)] if freeze.warmup_epochs else []

@@ -1,0 +1,72 @@
+"""What `cxr` has to know of a backbone: how to build it, which pixels and weights fit, and its stages from input to top."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cxr.model.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Grey levels 0..255 as a backbone's weights expect them: level * scale + offset, for each of three channels."""
+
+    scale: tuple[float, float, float]
+    offset: tuple[float, float, float]
+
+
+def in_range(low: float, high: float) -> Pixels:
+    """Pixels from `low` (black) to `high` (white).
+
+    >>> in_range(-1, 1).offset
+    (-1.0, -1.0, -1.0)
+    """
+    scale, offset = (high - low) / 255, float(low)
+    return Pixels((scale,) * 3, (offset,) * 3)
+
+
+def standardised(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Pixels:
+    """Pixels from 0 to 1, less the mean of each channel and divided by its standard deviation."""
+    red, green, blue = ((1 / (255 * width), -centre / width) for centre, width in zip(mean, std, strict=True))
+    return Pixels((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Published:
+    """The file of ImageNet weights without top that Keras publishes: folder and name, in which {alpha} and {size} may stand."""
+
+    folder: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone, as a file of `cxr/model/backbones` describes it.
+
+    `application` is a function by module and name, called with `input_tensor`, `weights` (the path of a file or None),
+    `include_top=False` and `arguments`. `block_of` names the block of a layer with weights, or None. `stages` are blocks from the
+    input upward, without the stem below and the `top` layers above them, which train with the last block.
+    """
+
+    title: str
+    application: str
+    block_of: Callable[[str], str | None]
+    stem: str
+    stages: tuple[tuple[str, ...], ...]
+    top: tuple[str, ...] = ()
+    pixels: Pixels = field(default_factory=lambda: in_range(-1, 1))
+    published: Published | None = None
+    smallest: int = 32  # image size
+    usual: int = 224  # image size, for which multiply-adds are counted
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    layers: str = ""  # the table of layers of another backbone, where they are the same
+    widths: tuple[float, ...] = (1.0,)  # of backbone.alpha for which weights are published
+    widened: Callable[[Architecture, float], Architecture] | None = None  # the layers at another backbone.alpha, if it has any
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """All blocks, from the stem to the top."""
+        return (self.stem, *(block for stage in self.stages for block in stage), *self.top)

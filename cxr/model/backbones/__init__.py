@@ -1,0 +1,1 @@
+"""Backbones, a file each; `backbone.name` names the file. The tables of their layers are in layers/."""

@@ -1,0 +1,46 @@
+"""ConvNeXt-Tiny: a convolutional network with the design of transformers; costly, choose it with a GPU."""
+
+import re
+
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, standardised
+
+_BLOCK = re.compile(r"convnext_tiny_(stem|stage_\d+_block_\d+)_")
+_DOWN = re.compile(r"convnext_tiny_downsampling_(?:layernorm|conv)_(\d+)$")
+
+
+def block_of(layer: str) -> str | None:
+    """The block that a layer's name holds; a reduction of resolution is a block by itself, the first of its stage.
+
+    >>> block_of("convnext_tiny_stem_conv"), block_of("convnext_tiny_stage_3_block_2_layer_scale")
+    ('stem', 'stage_3_block_2')
+    >>> block_of("convnext_tiny_downsampling_conv_0"), block_of("layer_normalization"), block_of("logits")
+    ('downsampling_0', 'layer_normalization', None)
+    """
+    if layer == "layer_normalization":
+        return layer
+    if down := _DOWN.match(layer):
+        return f"downsampling_{down[1]}"
+    found = _BLOCK.match(layer)
+    return found[1] if found else None
+
+
+def _stage(number: int, count: int) -> tuple[str, ...]:
+    return tuple(f"stage_{number}_block_{block}" for block in range(count))
+
+
+BACKBONE = Backbone(
+    title="ConvNeXt-Tiny (Liu et al. 2022)",
+    application="keras.applications.ConvNeXtTiny",
+    block_of=block_of,
+    stem="stem",
+    stages=(
+        _stage(0, 3),
+        ("downsampling_0", *_stage(1, 3)),
+        ("downsampling_1", *_stage(2, 9)),
+        ("downsampling_2", *_stage(3, 3)),
+    ),
+    top=("layer_normalization",),
+    pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
+    published=Published("convnext", "convnext_tiny_notop.h5"),
+    arguments={"include_preprocessing": False},
+)

@@ -1,0 +1,34 @@
+"""DenseNet121: the usual backbone of chest X-ray papers since CheXNet (Rajpurkar et al. 2017)."""
+
+import re
+
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, standardised
+
+_BLOCK = re.compile(r"(conv1|conv\d+_block\d+|pool\d+|bn)(?:_|$)")
+
+
+def block_of(layer: str) -> str | None:
+    """The block that a layer's name begins with.
+
+    >>> block_of("conv1_bn"), block_of("conv5_block16_2_conv"), block_of("pool3_conv"), block_of("bn"), block_of("logits")
+    ('conv1', 'conv5_block16', 'pool3', 'bn', None)
+    """
+    found = _BLOCK.match(layer)
+    return found[1] if found else None
+
+
+def _stage(number: int, count: int) -> tuple[str, ...]:
+    return tuple(f"conv{number}_block{block}" for block in range(1, count + 1))
+
+
+BACKBONE = Backbone(
+    title="DenseNet121 (Huang et al. 2017)",
+    application="keras.applications.DenseNet121",
+    block_of=block_of,
+    stem="conv1",
+    # A transition (pool2 to pool4) ends a stage.
+    stages=((*_stage(2, 6), "pool2"), (*_stage(3, 12), "pool3"), (*_stage(4, 24), "pool4"), _stage(5, 16)),
+    top=("bn",),
+    pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
+    published=Published("densenet", "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+)

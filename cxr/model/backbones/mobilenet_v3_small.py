@@ -1,0 +1,37 @@
+"""MobileNetV3-Small: the cheapest backbone."""
+
+import re
+
+from cxr.model.backbone import Backbone, Published, in_range
+
+_BLOCK = re.compile(r"(expanded_conv(?:_\d+)?(?=_)|conv_1(?=_|$)|conv(?=_bn|$))")
+
+
+def block_of(layer: str) -> str | None:
+    """The block that a layer's name begins with.
+
+    >>> block_of("expanded_conv_10_project_bn"), block_of("expanded_conv_squeeze_excite_conv_1"), block_of("conv_bn")
+    ('expanded_conv_10', 'expanded_conv', 'conv')
+    >>> block_of("conv_1_bn"), block_of("logits")
+    ('conv_1', None)
+    """
+    found = _BLOCK.match(layer)
+    return found[1] if found else None
+
+
+def blocks(first: int, last: int) -> tuple[str, ...]:
+    """Blocks `first` to `last`, numbered from 0."""
+    return tuple(f"expanded_conv_{number}" if number else "expanded_conv" for number in range(first, last + 1))
+
+
+BACKBONE = Backbone(
+    title="MobileNetV3-Small (Howard et al. 2019)",
+    application="keras.applications.MobileNetV3Small",
+    block_of=block_of,
+    stem="conv",
+    stages=(blocks(0, 0), blocks(1, 2), blocks(3, 7), blocks(8, 10)),
+    top=("conv_1",),
+    pixels=in_range(-1, 1),
+    published=Published("mobilenet_v3", "weights_mobilenet_v3_small_224_{alpha}_float_no_top_v2.h5"),
+    arguments={"include_preprocessing": False},
+)

@@ -1,0 +1,75 @@
+"""The backbone that a config names: `backbone.name` is a file in this folder, or an entry point in `cxr.backbones`.
+
+A file has `BACKBONE`, a `Backbone`, or a function `describe` that makes one from the config. Nothing here imports Keras, so a wrong
+name, depth or weights file is rejected before it is imported.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from cxr.config.schema import BackboneConfig
+from cxr.errors import UserError
+from cxr.extensions import BACKBONES, installed, load
+from cxr.model.architecture import Architecture, read_architecture
+from cxr.model.backbone import Backbone
+from cxr.text import nearest
+
+LAYERS = Path(__file__).with_name("layers")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A backbone with the layers that it has at its width."""
+
+    name: str
+    backbone: Backbone
+    architecture: Architecture
+
+
+def backbone_names() -> list[str]:
+    """The backbones that there are, sorted."""
+    return sorted({*_own_backbones(), *installed(BACKBONES)})
+
+
+def describe(config: BackboneConfig) -> Described:
+    """The backbone of a config; raises `UserError` for a name that is not there, or a file that is no backbone."""
+    if config.name not in backbone_names():
+        raise UserError(f"backbone.name={config.name} is not known: {nearest(config.name, backbone_names())}")
+    if config.name in _own_backbones() and published(config.name) is None:
+        backbone, architecture = import_module(f"cxr.model.backbones.{config.name}").describe(config)
+        return Described(config.name, backbone, architecture)
+    backbone = _definition(config.name)
+    if config.alpha != 1 and backbone.widened is None:
+        raise UserError(f"backbone.alpha={config.alpha:g}: {backbone.title} has one width: leave out backbone.alpha")
+    architecture = _layers(config.name)
+    return Described(config.name, backbone, backbone.widened(architecture, config.alpha) if backbone.widened else architecture)
+
+
+def published(name: str) -> Backbone | None:
+    """The backbone of a file of this folder; None for one that a config describes."""
+    found: Backbone | None = getattr(import_module(f"cxr.model.backbones.{name}"), "BACKBONE", None)
+    return found
+
+
+def _own_backbones() -> list[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "registry"))
+
+
+def _definition(name: str) -> Backbone:
+    own = published(name) if name in _own_backbones() else None
+    found: Backbone = own or load(BACKBONES, name)
+    return found
+
+
+@cache
+def _layers(name: str) -> Architecture:
+    """The table in layers/ that `scripts/backbone_layers` wrote; for a backbone that has none Keras has to build it."""
+    backbone = _definition(name)
+    table = LAYERS / f"{backbone.layers or name}.csv"
+    if table.is_file():
+        return read_architecture(table)
+    from cxr.model.construction import architecture_of_backbone  # imports Keras
+
+    return architecture_of_backbone(backbone)

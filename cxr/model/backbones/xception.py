@@ -1,0 +1,40 @@
+"""Xception: depthwise separable convolutions at full width."""
+
+import re
+
+from cxr.model.backbone import Backbone, Published, in_range
+
+_BLOCK = re.compile(r"(block\d+)_")
+# Keras gives no names to the shortcuts of these blocks.
+_SHORTCUTS = {
+    f"{kind}{suffix}": block
+    for suffix, block in (("", "block2"), ("_1", "block3"), ("_2", "block4"), ("_3", "block13"))
+    for kind in ("conv2d", "batch_normalization")
+}
+
+
+def block_of(layer: str) -> str | None:
+    """The block of a layer.
+
+    >>> block_of("block14_sepconv2_bn"), block_of("conv2d_3"), block_of("batch_normalization"), block_of("logits")
+    ('block14', 'block13', 'block2', None)
+    """
+    found = _BLOCK.match(layer)
+    return found[1] if found else _SHORTCUTS.get(layer)
+
+
+def _blocks(first: int, last: int) -> tuple[str, ...]:
+    return tuple(f"block{number}" for number in range(first, last + 1))
+
+
+BACKBONE = Backbone(
+    title="Xception (Chollet 2017)",
+    application="keras.applications.Xception",
+    block_of=block_of,
+    stem="block1",
+    stages=(_blocks(2, 2), _blocks(3, 3), _blocks(4, 12), _blocks(13, 14)),
+    pixels=in_range(-1, 1),
+    published=Published("xception", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    smallest=71,
+    usual=299,
+)

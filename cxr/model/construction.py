@@ -1,0 +1,147 @@
+"""The construction of a backbone by Keras: one flat graph from grey levels to its last feature map."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from cxr.errors import UserError
+from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, size_of
+from cxr.model.backbone import Backbone, Pixels
+
+IMAGES, SCALED = "grey_levels", "to_input_range"
+_BEFORE = 2  # steps: the images and their scaling
+_RANDOM = ("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianNoise", "GaussianDropout", "AlphaDropout")
+
+
+def construct(
+    backbone: Backbone, size: int, pixels: Pixels, weights: str | None = None, archive: Path | None = None, alpha: float = 1.0
+) -> keras.Model:
+    """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
+
+    `weights` is the path of an HDF5 file, "imagenet" for a download by Keras, or None; `archive` is a `.keras` file whose layers
+    have the same names, instead. Dropout inside a backbone does nothing: what is frozen has to give the same values in training
+    and in use, and the head has its own. Raises `UserError` for weights that do not fit after all.
+    """
+    images = keras.Input((size, size, 3), name=IMAGES)
+    scale, offset = (values[0] if len(set(values)) == 1 else list(values) for values in (pixels.scale, pixels.offset))
+    scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(images)
+    arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
+    module, _, function = backbone.application.rpartition(".")
+    made = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
+    flat = keras.Model(images, made.output)
+    if any(isinstance(layer, keras.Model) for layer in flat.layers):
+        flat = _taken_apart(flat)
+    _without_chance(flat)
+    if archive is not None:
+        _load_archive(archive, flat)
+    return flat
+
+
+def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, path: str, last: str) -> keras.Model:
+    """The network of a `.keras` file up to the layer `last`, on another tensor; called like those of `keras.applications`."""
+    if include_top or weights is not None:
+        raise ValueError("a network of a file has no top and its own weights")
+    made = keras.saving.load_model(path, compile=False, safe_mode=True)
+    images = input_tensor._keras_history.operation.input
+    whole = keras.Model(images, _rebuilt(made, input_tensor))
+    steps = dict(zip((layer.name for layer in architecture_of(whole).layers), whole.operations, strict=True))
+    flat = keras.Model(images, steps[last].output)
+    _copy_weights({layer.name: layer for layer in _leaves(made)}, flat)
+    return flat
+
+
+def architecture_of(model: keras.Model) -> Architecture:
+    """The layers of a flat Keras model from the images upward, with names that do not depend on other networks."""
+    steps = model.operations
+    names = dict(zip(map(id, steps), canonical_names((step.name, type(step).__name__) for step in steps), strict=True))
+    found = []
+    for step in steps:
+        inputs = [tensor._keras_history.operation for node in step._inbound_nodes for tensor in node.input_tensors]
+        weights = tuple(tuple(weight.shape) for weight in getattr(step, "weights", []))
+        known = tuple(dict.fromkeys(names[id(each)] for each in inputs if id(each) in names))
+        found.append(Layer(names[id(step)], type(step).__name__, known, weights, _multiply_adds(step, weights)))
+    return Architecture(tuple(found))
+
+
+def architecture_of_backbone(backbone: Backbone) -> Architecture:
+    """The layers of a backbone above the scaling of its pixels, at its usual image size."""
+    return Architecture(architecture_of(construct(backbone, backbone.usual, backbone.pixels)).layers[_BEFORE:])
+
+
+def check_constructed(model: keras.Model, expected: Architecture) -> None:
+    """Raise `UserError` where Keras builds other layers than the table says: another version may, and depths would be wrong."""
+    names = [layer.name for layer in architecture_of(model).layers[_BEFORE:]]
+    if names != [layer.name for layer in expected.layers]:
+        raise UserError("this version of Keras builds the backbone with other layers than cxr knows: use the version in the lock")
+
+
+def _multiply_adds(step: Any, weights: tuple[tuple[int, ...], ...]) -> int:
+    kernels = sum(size_of(shape) for shape in weights if len(shape) > 1)
+    return kernels * size_of(tuple(side for side in step.output.shape[1:-1] if side)) if kernels else 0
+
+
+def _without_chance(model: keras.Model) -> None:
+    for layer in model.layers:
+        if type(layer).__name__ in _RANDOM:
+            for rate in ("rate", "drop_path_rate", "stddev"):
+                if hasattr(layer, rate):
+                    setattr(layer, rate, 0.0)
+
+
+def _taken_apart(model: keras.Model) -> keras.Model:
+    """The same network with the layers of the networks inside it in their place, and the same weights."""
+    images = keras.Input(model.input.shape[1:], name=IMAGES)
+    flat = keras.Model(images, _rebuilt(model, images))
+    _copy_weights({layer.name: layer for layer in _leaves(model)}, flat)
+    return flat
+
+
+def _rebuilt(model: keras.Model, value: Any) -> Any:
+    """The output of fresh copies of a network's layers on another tensor; networks inside it are taken apart."""
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            value = _fresh(layer)(value)
+        return value
+    (output,) = keras.tree.flatten(model._run_through_graph([value], operation_fn=_fresh))
+    return output
+
+
+def _fresh(step: Any) -> Any:
+    if isinstance(step, keras.Model):
+        return lambda value, **_: _rebuilt(step, value)
+    return type(step).from_config(step.get_config())
+
+
+def _leaves(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a network and of the networks inside it, without those that stand for inputs."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += _leaves(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            found.append(layer)
+    return found
+
+
+def _load_archive(path: Path, model: keras.Model) -> None:
+    """Take over the weights of the layers of a `.keras` file with the same names."""
+    layers = _leaves(keras.saving.load_model(path, compile=False, safe_mode=True))
+    given = dict(zip(canonical_names((layer.name, type(layer).__name__) for layer in layers), layers, strict=True))
+    own = canonical_names((step.name, type(step).__name__) for step in model.operations)
+    names = dict(zip(own, model.operations, strict=True))
+    _copy_weights({names[name].name: layer for name, layer in given.items() if name in names}, model)
+
+
+def _copy_weights(given: dict[str, keras.Layer], model: keras.Model) -> None:
+    """Give each layer of a model the weights of the one with its name; raises `UserError` where there is none that fits."""
+    for layer in model.layers:
+        wanted = [tuple(weight.shape) for weight in layer.weights]
+        if not wanted:
+            continue
+        found = [tuple(weight.shape) for weight in given[layer.name].weights] if layer.name in given else None
+        if found != wanted:
+            held = "no such layer is there" if found is None else f"it has {in_shapes(found)}"
+            raise UserError(f"weights of layer {layer.name} do not fit: {in_shapes(wanted)} are needed, and {held}")
+        layer.set_weights(given[layer.name].get_weights())

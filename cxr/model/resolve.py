@@ -1,0 +1,74 @@
+"""The values that a config leaves to the backbone: depths as blocks or layers, and the grey levels that its weights expect."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from cxr.config.schema import BackboneConfig, Config
+from cxr.errors import UserError
+from cxr.model.backbone import Backbone, Pixels, in_range, standardised
+from cxr.model.backbones.registry import Described, describe
+from cxr.model.freeze import HEAD, resolve_depth, stage_of_layers
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A config with these values, and what the user should know of them."""
+
+    config: Config
+    notes: list[str]
+
+
+def resolve(config: Config) -> Resolved:
+    """Resolve a config without importing Keras; raises `UserError` for what its backbone does not have or can't do."""
+    described = describe(config.backbone)
+    stage_of_layers(described)
+    _check_size(config.backbone, described)
+    reached = [resolve_depth(config.freeze.trainable_from, described)]
+    gradual = {}
+    for asked, epochs in config.freeze.gradual.items():
+        depth = resolve_depth(asked, described)
+        reached.append(depth)
+        gradual[depth.name] = epochs
+    _check_order(config, [*gradual, reached[0].name], described)
+    freeze = replace(config.freeze, trainable_from=reached[0].name, gradual=gradual)
+    notes = [f"  freeze: {depth.note}" for depth in reached if depth.note]
+    return Resolved(replace(config, freeze=freeze, backbone=_with_pixels(config.backbone, described.backbone)), notes)
+
+
+def pixels_of(config: BackboneConfig, backbone: Backbone) -> Pixels:
+    """How grey levels reach a backbone: as the config says, else as its weights expect them."""
+    if config.mean is not None and config.std is not None:
+        (red, green, blue), (wide, high, deep) = config.mean, config.std
+        return standardised((red, green, blue), (wide, high, deep))
+    return in_range(*config.input_range) if config.input_range is not None else backbone.pixels
+
+
+def _with_pixels(config: BackboneConfig, backbone: Backbone) -> BackboneConfig:
+    """The config with the range of the backbone, where that is one range for all channels."""
+    given = config.input_range is not None or config.mean is not None
+    scale, offset = backbone.pixels.scale[0], backbone.pixels.offset[0]
+    if given or backbone.pixels != Pixels((scale,) * 3, (offset,) * 3):
+        return config
+    return replace(config, input_range=[offset, round(255 * scale + offset, 12)])
+
+
+def _check_size(config: BackboneConfig, described: Described) -> None:
+    if config.image_size < described.backbone.smallest:
+        raise UserError(
+            f"backbone.image_size={config.image_size} is too small for {described.backbone.title}: "
+            f"it must be at least {described.backbone.smallest}"
+        )
+
+
+def _check_order(config: Config, depths: list[str], described: Described) -> None:
+    """Raise `UserError` where a depth of gradual unfreezing is not below the one before it."""
+    if len(depths) == 1:
+        return
+    places = described.architecture.places
+    blocks = {block: places[layer] for layer in reversed(places) if (block := described.backbone.block_of(layer))}
+    at = [len(places) if depth == HEAD else blocks.get(depth, places.get(depth, 0)) for depth in depths]
+    if any(above <= below for above, below in pairwise(at)):
+        raise UserError(
+            f"freeze.gradual={config.freeze.gradual} with freeze.trainable_from={config.freeze.trainable_from} does not go "
+            "downward: name depths from the head down, each below the one before"
+        )
