@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from cxr.config.costs import check_costs
-from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, SplitConfig, settings
+from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, OptimizerConfig, SplitConfig, settings
 from cxr.errors import UserError
 from cxr.text import nearest
 
@@ -19,6 +19,7 @@ def check(config: Config) -> None:
     _check_backbone(config.backbone)
     _check_speed(config)
     _check_freeze(config)
+    _check_optimizer(config.optimizer)
     if not config.objective.metric.startswith("val/"):
         raise UserError(
             f"objective.metric={config.objective.metric} is not a validation metric: what chooses among runs must not be what "
@@ -67,6 +68,11 @@ def _check_split(split: SplitConfig) -> None:
         )
     if split.method == "folds" and split.fold >= split.folds:
         raise UserError(f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}")
+
+
+def _check_optimizer(optimizer: OptimizerConfig) -> None:
+    if optimizer.schedule == "plateau" and optimizer.warmup_steps:
+        raise UserError("optimizer.warmup_steps needs schedule=constant or cosine: plateau sets the learning rate by itself")
 
 
 def _check_freeze(config: Config) -> None:

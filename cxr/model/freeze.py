@@ -64,10 +64,10 @@ def stage_names(backbone: Backbone) -> list[str]:
 
 
 def first_layer(name: str, described: Described) -> str:
-    """The first layer that trains: the one above the highest cut below a block or a layer."""
+    """The first layer that trains: the one above the highest cut below a depth, a block or a layer."""
     if name == HEAD:
         return POOLED
-    architecture = described.architecture
+    architecture, name = described.architecture, named_depths(described.backbone).get(name, name)
     wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
     cut = architecture.cut_below(architecture.places[wanted])
     return architecture.layers[0 if cut is None else cut + 1].name

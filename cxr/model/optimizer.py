@@ -94,5 +94,27 @@ def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
 
 
 def _rate(optimizer: OptimizerConfig, share: float, steps: int) -> Any:
-    rate = optimizer.learning_rate * share
-    return keras.optimizers.schedules.CosineDecay(rate, steps) if optimizer.schedule == "cosine" else rate
+    rate, rising = optimizer.learning_rate * share, min(optimizer.warmup_steps, steps)
+    falling = keras.optimizers.schedules.CosineDecay(rate, max(steps - rising, 1)) if optimizer.schedule == "cosine" else None
+    return WarmUp(rate, rising, falling) if rising else falling or rate
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A rate that rises evenly over the first updates (Goyal et al. 2017, section 2.2), and then follows another schedule.
+
+    Update k of `steps`, from 0, has rate (k + 1) / steps; `then` counts from the end of the rise, and None keeps the rate.
+    """
+
+    def __init__(self, rate: float, steps: int, then: Any) -> None:
+        super().__init__()
+        self.rate, self.steps, self.then = rate, steps, then
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of an update."""
+        step = keras.ops.cast(step, "float32")
+        after = self.then(keras.ops.maximum(step - self.steps, 0.0)) if self.then else self.rate
+        return keras.ops.where(step < self.steps, self.rate * (step + 1) / self.steps, after)
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras would save; `cxr` saves no optimizer."""
+        return {"rate": self.rate, "steps": self.steps, "then": self.then}

@@ -12,6 +12,7 @@ from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
 from cxr.run.features import sample_of, write_sample
+from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.stored_training import Trained
 from cxr.training.fit import Fitted

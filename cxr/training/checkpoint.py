@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.model.network import Network
-from cxr.model.optimizer import optimizer_variables
 from cxr.training.history import Epoch, History
 
 Arrays = list[NDArray[Any]]
@@ -23,7 +22,7 @@ Arrays = list[NDArray[Any]]
 class State:
     """Everything that later epochs depend on, beside config and data.
 
-    `current` are the values of `moving_variables`, `optimizer` those of `optimizer_variables`, and `best` the weights of the
+    `current` are the values of `moving_variables`, `optimizer` those of what updates remember, and `best` the weights of the
     phase's epoch of lowest validation loss, as `trained_weights` lists them.
     """
 
@@ -54,15 +53,15 @@ def assign(variables: Sequence[keras.Variable], values: Arrays) -> None:
         variable.assign(value)
 
 
-def capture(network: Network, optimizer: keras.optimizers.Optimizer, history: History, best: Arrays) -> State:
-    """The state of a network that is being fitted."""
-    return State(history, values_of(moving_variables(network)), values_of(optimizer_variables(optimizer)), best)
+def capture(network: Network, memory: Sequence[keras.Variable], history: History, best: Arrays) -> State:
+    """The state of a network that is being fitted; `memory` is what its updates remember, averages of weights included."""
+    return State(history, values_of(moving_variables(network)), values_of(memory), best)
 
 
-def restore(network: Network, optimizer: keras.optimizers.Optimizer, state: State) -> None:
-    """Set a network and an optimizer of the same phase to `state`."""
+def restore(network: Network, memory: Sequence[keras.Variable], state: State) -> None:
+    """Set a network and the memory of the same phase to `state`."""
     assign(moving_variables(network), state.current)
-    assign(optimizer_variables(optimizer), state.optimizer)
+    assign(memory, state.optimizer)
 
 
 def save(state: State, path: Path) -> None:

@@ -18,7 +18,7 @@ from cxr.data.views import Viewer
 from cxr.errors import TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
 from cxr.model.network import Network
-from cxr.model.optimizer import learning_rate, make_optimizer, rate_shares, single_optimizers
+from cxr.model.optimizer import learning_rate, make_optimizer, optimizer_variables, rate_shares, single_optimizers
 from cxr.model.partition import partition, pooled_part
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
@@ -26,6 +26,7 @@ from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, 
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
 from cxr.training.steps import Loss, Score, Steps
+from cxr.training.update import Averages, update_of
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def fit(
         steps_per_epoch = -(-len(data.train) // config.training.batch_size)
         trained = network.trainee.trainable_variables
         optimizer = make_optimizer(config, trained, rate_shares(config, network), phase.epochs * steps_per_epoch)
-        steps = Steps(part, inputs, data.targets, loss, optimizer)
-        course = _Course(network, optimizer, config, phase, history, watcher, checkpoint)
+        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config))
+        course = _Course(network, optimizer, steps.averages, config, phase, history, watcher, checkpoint)
         if found:
             course.resume(found)
             found = None
@@ -118,7 +119,10 @@ def fit(
             epoch, rate = len(history.epochs), learning_rate(single_optimizers(optimizer)[0])
             order, view = shuffled(data.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch)
             score = steps.train(order, view, config.training.batch_size, watcher.on_images)
-            course.end_epoch(score, steps.evaluate(data.val, config.evaluation.batch_size), rate)
+            with course.averaged():
+                validated = steps.evaluate(data.val, config.evaluation.batch_size)
+                course.keep_if_best(validated)
+            course.end_epoch(score, validated, rate)
         assign(trained_weights(network), course.best)
     at_once = config.evaluation.batch_size
 
@@ -140,6 +144,7 @@ class _Course:
         self,
         network: Network,
         optimizer: keras.optimizers.Optimizer,
+        averages: Averages | None,
         config: Config,
         phase: Phase,
         history: History,
@@ -147,13 +152,31 @@ class _Course:
         checkpoint: Path | None,
     ) -> None:
         self.network, self.optimizer, self.config, self.phase, self.history = network, optimizer, config, phase, history
-        self.watcher, self.checkpoint = watcher, checkpoint
+        self.averages, self.watcher, self.checkpoint = averages, watcher, checkpoint
+        self.memory = [*optimizer_variables(optimizer), *(averages.memory if averages else [])]
         self.best: Arrays = values_of(trained_weights(network))
 
     def resume(self, state: State) -> None:
         """Resume after the last epoch of an earlier process in this phase."""
-        restore(self.network, self.optimizer, state)
+        restore(self.network, self.memory, state)
         self.best = state.best
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with its averaged weights, where the config asks for them: they are what is validated and kept."""
+        if self.averages is None:
+            yield
+            return
+        before = self.averages.swap_in()
+        try:
+            yield
+        finally:
+            assign(self.averages.variables, before)
+
+    def keep_if_best(self, validated: Score) -> None:
+        """Keep the present weights if no earlier epoch of the phase had a validation loss as low."""
+        if epochs_since_best([*self.history.losses_of(self.phase.name), validated.loss]) == 0:
+            self.best, self.history.best_epoch = values_of(trained_weights(self.network)), len(self.history.epochs) + 1
 
     def has_ended(self) -> bool:
         """Whether early stopping ends the phase here."""
@@ -174,12 +197,10 @@ class _Course:
         }
         self.history.epochs.append(Epoch(number, self.phase.name, metrics))
         losses = self.history.losses_of(self.phase.name)
-        if epochs_since_best(losses) == 0:
-            self.best, self.history.best_epoch = values_of(trained_weights(self.network)), number
         if self.config.optimizer.schedule == "plateau":
             self._lower_rate(losses)
         if self.checkpoint is not None:
-            save(capture(self.network, self.optimizer, self.history, self.best), self.checkpoint)
+            save(capture(self.network, self.memory, self.history, self.best), self.checkpoint)
         self.watcher.on_epoch(self.history.epochs[-1])
 
     def _lower_rate(self, losses: list[float]) -> None:

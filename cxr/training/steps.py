@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cxr.model.optimizer import single_optimizers
 from cxr.training.inputs import Inputs
+from cxr.training.update import Averages, Update, clipped, mixed, partners
 
 # Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
 _BYTES_AT_ONCE = 64 * 2**20
@@ -31,27 +33,49 @@ class Score:
 class Steps:
     """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
-    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order.
+    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` asks for
+    nothing beside it. `averages` are those of the trained weights, or None.
     """
 
     def __init__(
-        self, part: keras.Model, inputs: Inputs, targets: NDArray[np.float32], loss: Loss, optimizer: keras.optimizers.Optimizer
+        self,
+        part: keras.Model,
+        inputs: Inputs,
+        targets: NDArray[np.float32],
+        loss: Loss,
+        optimizer: keras.optimizers.Optimizer,
+        more: Update | None = None,
     ) -> None:
         self.inputs, self.targets = inputs, targets
+        more = more or Update()
         images = tf.TensorSpec((None, *inputs.shape), inputs.dtype)
         classes = tf.TensorSpec((None, targets.shape[1]), tf.float32)
         channels = part.input.shape[-1] // inputs.shape[-1]  # a whole network takes grey levels three times
         variables = part.trainable_variables
+        iterations = single_optimizers(optimizer)[0].iterations
+        self.averages = averages = Averages(variables, more.average) if more.average else None
 
         def logits_of(batch: tf.Tensor, training: bool) -> tf.Tensor:
             return part(tf.repeat(batch, channels, axis=-1) if channels > 1 else batch, training=training)
 
+        def losses_of(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if not more.mixup:
+                logits = logits_of(batch, training=True)
+                return loss(target, logits), logits
+            share, order = partners(tf.shape(batch)[0], more.mixup, more.seed, iterations.value)
+            logits = logits_of(mixed(batch, share, order), training=True)
+            return share * loss(target, logits) + (1 - share) * loss(tf.gather(target, order), logits), logits
+
         def update(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
-                logits = logits_of(batch, training=True)
-                losses = loss(target, logits)
+                losses, logits = losses_of(batch, target)
                 scaled = optimizer.scale_loss(tf.reduce_mean(losses))
-            optimizer.apply(tape.gradient(scaled, [variable.value for variable in variables]), variables)
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
+            if more.clip_norm is not None:
+                gradients = clipped(gradients, more.clip_norm, optimizer.scale_loss(1.0))
+            optimizer.apply(gradients, variables)
+            if averages is not None:
+                averages.update()
             return losses, logits
 
         def evaluate(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

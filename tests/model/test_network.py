@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config.schema import BACKBONE_BLOCKS, BackboneConfig, Config, OptimizerConfig
-from cxr.model.freeze import apply_freeze, block_of
+from cxr.config.schema import BackboneConfig, Config, OptimizerConfig
+from cxr.model.backbones.mobilenet_v2 import BACKBONE as MOBILENET
+from cxr.model.backbones.mobilenet_v2 import block_of
+from cxr.model.freeze import apply_freeze, first_layer, resolve_depth
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -24,7 +26,7 @@ def network() -> Network:
 
 def test_the_graph_is_flat_and_every_block_is_there(network: Network) -> None:
     assert not [layer for layer in network.classifier.layers if isinstance(layer, keras.Model)]
-    assert {block_of(layer.name) for layer in network.classifier.layers} == {*BACKBONE_BLOCKS, "head"}
+    assert {block_of(layer.name) for layer in network.classifier.layers if layer.weights} == {*MOBILENET.blocks, None}
 
 
 @pytest.mark.parametrize("bounds", [[-1.0, 1.0], [0.0, 1.0]])
@@ -55,20 +57,19 @@ def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path)
     np.testing.assert_allclose(np.sum(again(GREY), axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("option", ["head", "top_block", "top_stage", "half", "none"])
+@pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all"])
 def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, compose_config: Compose) -> None:
     freeze = compose_config(f"freeze={option}").freeze
-    apply_freeze(network.trainee, freeze.trainable_from, freeze.batch_norm)
-    blocks = [*BACKBONE_BLOCKS, "head"]
-    expected = blocks[blocks.index(freeze.trainable_from) :]
-    assert [
-        block for block in blocks if block in {block_of(v.path.split("/")[0]) for v in network.trainee.trainable_variables}
-    ] == expected
+    depth = resolve_depth(freeze.trainable_from, network.described).name
+    apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze.batch_norm)
+    blocks = [*MOBILENET.blocks, "head"]
+    trained = {block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
+    assert [block for block in blocks if block in trained] == blocks[blocks.index(depth) :]
 
 
 def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Network) -> None:
     def trained_batch_norms(policy: str) -> set[str]:
-        apply_freeze(network.trainee, "block_16", policy)
+        apply_freeze(network.trainee.operations, network.architecture, "block_16_expand", policy)
         return {layer.name for layer in network.trainee.layers if "BatchNorm" in type(layer).__name__ and layer.trainable}
 
     assert trained_batch_norms("inference") == set()
@@ -82,7 +83,7 @@ def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) 
     inputs = keras.Input((2,))
     hidden = keras.layers.Dense(2, name="block_16_project", use_bias=False, kernel_initializer="ones")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, name="logits", use_bias=False, kernel_initializer="ones")(hidden))
-    optimizer = make_optimizer(config, model, steps=10)
+    optimizer = make_optimizer(config, model.trainable_variables, {"block_16_project": options.backbone_rate}, steps=10)
     gradients = [keras.ops.full(variable.shape, 0.5) for variable in model.trainable_variables]
     optimizer.apply(gradients, model.trainable_variables)
     backbone, head = (float(1 - np.asarray(variable)[0, 0]) for variable in model.trainable_variables)
@@ -94,7 +95,9 @@ def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) 
 def test_cosine_ends_at_nothing() -> None:
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(inputs))
-    optimizer = make_optimizer(Config(optimizer=OptimizerConfig(schedule="cosine", learning_rate=0.1)), model, steps=4)
+    optimizer = make_optimizer(
+        Config(optimizer=OptimizerConfig(schedule="cosine", learning_rate=0.1)), model.trainable_variables, {}, steps=4
+    )
     rates = []
     for _ in range(4):
         rates.append(learning_rate(optimizer))

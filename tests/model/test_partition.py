@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config.schema import BACKBONE_BLOCKS, BackboneConfig
-from cxr.model.freeze import apply_freeze
+from cxr.config.schema import BackboneConfig
+from cxr.model.backbones.mobilenet_v2 import BACKBONE
+from cxr.model.freeze import apply_freeze, first_layer
 from cxr.model.network import Network, build_network
 from cxr.model.partition import partition, weights_hash
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -16,11 +17,12 @@ def network() -> Network:
     return build_network(BackboneConfig(alpha=0.35, image_size=32), 3, Weights(path=PHANTOM_WEIGHTS))
 
 
-@pytest.mark.parametrize("trainable_from", [*BACKBONE_BLOCKS[1:], "head"])
+@pytest.mark.parametrize("trainable_from", [*BACKBONE.blocks[1:], "head"])
 def test_both_parts_together_are_the_whole_network(trainable_from: str, network: Network) -> None:
     grey = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-    apply_freeze(network.trainee, trainable_from, "train")
-    parts = partition(network.trainee, trainable_from)
+    first = first_layer(trainable_from, network.described)
+    apply_freeze(network.trainee.operations, network.architecture, first, "train")
+    parts = partition(network, first)
     assert parts is not None
     assert parts.frozen.trainable_weights == []
     assert {weight.path for weight in parts.trainable.trainable_weights} == {w.path for w in network.trainee.trainable_weights}
@@ -29,11 +31,11 @@ def test_both_parts_together_are_the_whole_network(trainable_from: str, network:
 
 
 def test_nothing_frozen_is_nothing_to_cut(network: Network) -> None:
-    assert partition(network.trainee, "Conv1") is None
+    assert partition(network, "Conv1") is None
 
 
 def test_under_the_head_lie_pooled_vectors(network: Network) -> None:
-    parts = partition(network.trainee, "head")
+    parts = partition(network, "pooled")
     assert parts is not None
     assert (parts.boundary, parts.frozen.output.shape[1:]) == ("pooled", (1280,))
 

@@ -12,13 +12,15 @@ import pytest
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model import weights
-from cxr.model.weights import PHANTOM_WEIGHTS, Weights, expected_shapes, locate_weights
+from cxr.model.backbones.registry import describe
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights, locate_weights
 
 
 @pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])
 def test_the_expected_shapes_are_keras_own(alpha: float) -> None:
     model = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=alpha, include_top=False, weights=None)
-    assert expected_shapes(alpha) == Counter(tuple(variable.shape) for variable in model.variables)
+    found = describe(BackboneConfig(alpha=alpha)).architecture
+    assert found.shapes == Counter(tuple(variable.shape) for variable in model.variables)
 
 
 def test_the_shipped_weights_fit_their_option() -> None:
@@ -28,7 +30,7 @@ def test_the_shipped_weights_fit_their_option() -> None:
 
 
 def test_another_width_is_named() -> None:
-    with pytest.raises(UserError, match=r"is made for backbone.alpha=0\.35"):
+    with pytest.raises(UserError, match=r"is made for backbone=mobilenet_v2 backbone.alpha=0\.35"):
         locate_weights(BackboneConfig(alpha=1.0, weights=str(PHANTOM_WEIGHTS)))
 
 

@@ -19,11 +19,9 @@ from cxr.training.engine import BATCHES, Name, choose_engine, compile_openvino, 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (16, 96, 96, 1)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=["head", "block_3"])
+@pytest.fixture(scope="module", params=["pooled", "block_3_expand"])
 def parts(request: pytest.FixtureRequest) -> Partition:
-    found = partition(
-        build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)).trainee, request.param
-    )
+    found = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), request.param)
     assert found is not None
     return found
 

@@ -9,7 +9,11 @@ import pytest
 from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config, TrainingConfig
 from cxr.errors import TrainingDiverged
+from cxr.model.architecture import Architecture
+from cxr.model.backbone import Backbone
+from cxr.model.backbones.registry import Described
 from cxr.model.class_weights import class_weights
+from cxr.model.construction import architecture_of
 from cxr.model.losses.registry import make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -26,19 +30,21 @@ IMAGES = np.clip(RNG.normal(60 + 60 * LABELS[:, None, None, None], 20, (24, 32, 
 HASHES = [f"{row:064x}" for row in range(24)]
 DATA = TrainingSet(rows_of(IMAGES), HASHES, np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24))
 SMALL = ("backbone.image_size=32", "training.batch_size=8", "augment=none", "training.early_stopping_patience=null")
-DEEP = ("freeze=top_block", "freeze.warmup_epochs=0")
+DEEP = ("freeze=last_block", "freeze.warmup_epochs=0")
 
 
 def tiny_network(dropout: float = 0.0) -> Network:
     """A backbone of two convolutions, Conv1 and block_16_project, and the real head."""
     images = keras.Input((32, 32, 3))
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="to_input_range")(images)
     low = keras.layers.Conv2D(4, 5, strides=4, activation="relu", name="Conv1")(scaled)
     high = keras.layers.Conv2D(8, 3, activation="relu", name="block_16_project")(low)
-    pooled = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D()(high))
+    pooled = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D(name="pooled")(high))
     logits = keras.layers.Dense(3, name="logits", dtype="float32")(pooled)
     probabilities = keras.layers.Softmax(dtype="float32")(logits)
-    return Network(keras.Model(images, probabilities), keras.Model(images, logits))
+    layers = Architecture(architecture_of(keras.Model(images, high)).layers[2:])
+    backbone = Backbone("tiny", "", str, stem="Conv1", stages=(("block_16_project",),))
+    return Network(keras.Model(images, probabilities), keras.Model(images, logits), Described("tiny", backbone, layers))
 
 
 def fitted(config: Config, network: Network | None = None) -> tuple[Fitted, list[tuple[str, int]]]:

@@ -8,6 +8,7 @@ import pytest
 
 from cxr.config.schema import Config
 from cxr.data.views import Viewer
+from cxr.model.freeze import first_layer
 from cxr.model.network import Network, build_network
 from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -15,14 +16,14 @@ from cxr.training.frozen import FrozenPart
 from tests.conftest import Compose
 from tests.data.test_views import HASHES, IMAGES, rows_of
 
-SMALL = ("backbone.image_size=32", "freeze=top_stage", "augment=light")
+SMALL = ("backbone.image_size=32", "freeze=last_stage", "augment=light")
 Change = Callable[[FrozenPart], FrozenPart]
 
 
 def frozen(config: Config, change: Callable[[Network], None] = lambda network: None) -> FrozenPart:
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
     change(network)
-    parts = partition(network.trainee, config.freeze.trainable_from)
+    parts = partition(network, first_layer(config.freeze.trainable_from, network.described))
     assert parts is not None
     return FrozenPart(parts, Viewer(rows_of(IMAGES), HASHES, config.augment, config.training.seed), config)
 
@@ -43,7 +44,7 @@ def add_to(layer: str) -> Callable[[Network], None]:
     [
         "backbone.image_size=64",
         "backbone.input_range=[0,1]",
-        "freeze=top_block",
+        "freeze=last_block",
         "augment.rotation_degrees=8",
         "augment.translation=0.04",
         "augment.zoom=0.04",

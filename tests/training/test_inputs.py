@@ -51,16 +51,16 @@ GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_ra
     [
         ("freeze=head",),
         pytest.param(("freeze=head", "engine=tensorflow"), marks=pytest.mark.slow),
-        ("freeze=top_block", "freeze.warmup_epochs=0"),
-        pytest.param(("freeze=top_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"), marks=pytest.mark.slow),
+        ("freeze=last_block", "freeze.warmup_epochs=0"),
+        pytest.param(("freeze=last_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"), marks=pytest.mark.slow),
         pytest.param(("freeze=half", "freeze.warmup_epochs=0", "engine=tensorflow"), marks=pytest.mark.slow),
         pytest.param(
             ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
             marks=pytest.mark.slow,
         ),
-        pytest.param(("freeze=none", "freeze.warmup_epochs=1"), marks=pytest.mark.slow),
+        pytest.param(("freeze=all", "freeze.warmup_epochs=1"), marks=pytest.mark.slow),
     ],
-    ids=["head", "head by TensorFlow", "top_block", "top_stage", "half by TensorFlow", "first block", "none"],
+    ids=["head", "head by TensorFlow", "last_block", "last_stage", "half by TensorFlow", "first block", "all"],
 )
 def test_cached_training_is_plain_training(depth: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
     """Equal up to the rounding of float32: another kernel may sum in another order, and the updates carry that on.
@@ -79,7 +79,7 @@ def test_cached_training_is_plain_training(depth: tuple[str, ...], compose_confi
 
 def test_a_second_run_computes_nothing_and_gives_the_same_to_the_bit(compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(
-        *SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3", "training.deterministic=true"
+        *SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "training.deterministic=true"
     )
     cache = Cache(tmp_path / "cache", 10**9)
     first, second = fitted(config, cache), fitted(config, cache)
@@ -93,7 +93,7 @@ def test_a_second_run_computes_nothing_and_gives_the_same_to_the_bit(compose_con
 def work_of(config: Config, cache: Cache) -> FrozenWork:
     """What is computed and found by the epochs of a head, without training any."""
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    parts = partition(network.trainee, "head")
+    parts = partition(network, "pooled")
     assert parts is not None
     work, viewer = FrozenWork(), Viewer(DATA.images, DATA.hashes, config.augment, config.training.seed)
     activations = Activations(FrozenPart(parts, viewer, config), cache, lambda: nullcontext(lambda done, of: None), work)

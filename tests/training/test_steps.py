@@ -61,7 +61,7 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
 
     prepare_tensorflow(TrainingConfig(seed=3))
     ours = make()
-    steps = Steps(ours, Given(values), TARGETS, loss, make_optimizer(config, ours, steps=9))
+    steps = Steps(ours, Given(values), TARGETS, loss, make_optimizer(config, ours.trainable_variables, {}, steps=9))
     scores = []
     for epoch in range(EPOCHS):
         trained = steps.train(shuffled(TRAIN, 0, epoch), None, BATCH, lambda done, of: None)
@@ -69,7 +69,7 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
 
     prepare_tensorflow(TrainingConfig(seed=3))
     theirs = make()
-    theirs.compile(make_optimizer(config, theirs, steps=9), loss, metrics=["accuracy"], jit_compile=False)
+    theirs.compile(make_optimizer(config, theirs.trainable_variables, {}, steps=9), loss, metrics=["accuracy"], jit_compile=False)
     for epoch in range(EPOCHS):
         rows = shuffled(TRAIN, 0, epoch)
         said = theirs.fit(
@@ -90,7 +90,7 @@ def test_rows_that_do_not_fit_into_one_piece_give_the_same(monkeypatch: pytest.M
         monkeypatch.setattr("cxr.training.steps._BYTES_AT_ONCE", size)
         prepare_tensorflow(TrainingConfig(seed=3))
         model = vectors()
-        steps = Steps(model, Given(values), TARGETS, loss, make_optimizer(Config(), model, steps=9))
+        steps = Steps(model, Given(values), TARGETS, loss, make_optimizer(Config(), model.trainable_variables, {}, steps=9))
         scores.append(steps.train(TRAIN, None, BATCH, lambda done, of: seen.append((done, of))))
     assert (scores[0].loss, scores[0].accuracy) == pytest.approx((scores[1].loss, scores[1].accuracy), rel=1e-6)
     assert seen == [(21, 21), (8, 21), (16, 21), (21, 21)]

@@ -1,0 +1,91 @@
+"""What an update of the weights may do beside the step of its optimizer: mix images, limit gradients, average weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cxr.config.schema import Config
+
+
+@dataclass(frozen=True)
+class Update:
+    """Settings of `augment.mixup`, `optimizer.clip_norm`, `training.weight_average` and the seed; the defaults do nothing."""
+
+    mixup: float = 0.0
+    clip_norm: float | None = None
+    average: float = 0.0
+    seed: int = 0
+
+
+def update_of(config: Config) -> Update:
+    """The settings of a config."""
+    return Update(config.augment.mixup, config.optimizer.clip_norm, config.training.weight_average, config.training.seed)
+
+
+def partners(size: Any, alpha: float, seed: int, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """The share of its own image in each mixture of a batch, 0 to 1, and the row of the other image, (size,).
+
+    One share of Beta(alpha, alpha) for the whole batch (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, section 2
+    and algorithm of figure 1). Both are functions of seed and step alone, so a resumed training draws the same.
+    """
+    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    draws = tf.random.stateless_gamma([2], key, alpha)  # Beta from two Gammas
+    share = tf.math.divide_no_nan(draws[0], draws[0] + draws[1])
+    order = tf.argsort(tf.random.stateless_uniform([size], key + 1))
+    return share, order
+
+
+def mixed(batch: tf.Tensor, share: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
+    """Each input mixed with its partner, in the type of the batch.
+
+    On activations of a frozen part this is manifold mixup at its boundary (Verma et al., "Manifold Mixup", 2019, section 2).
+    """
+    part = tf.cast(share, batch.dtype)
+    return part * batch + (1 - part) * tf.gather(batch, order)
+
+
+def clipped(gradients: Sequence[tf.Tensor], limit: float, scale: Any) -> list[tf.Tensor]:
+    """Gradients scaled down together so that their common norm is at most `limit`; they are of a loss multiplied by `scale`.
+
+    Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
+    """
+    found, _ = tf.clip_by_global_norm(list(gradients), tf.cast(limit, tf.float32) * tf.cast(scale, tf.float32))
+    return list(found)
+
+
+class Averages:
+    """Exponential averages of variables over updates (Polyak and Juditsky 1992; the decay rises as in TensorFlow's own average).
+
+    After update t, counted from 1, an average a becomes d a + (1 - d) w with d = min(decay, t / (t + 9)).
+    """
+
+    def __init__(self, variables: Sequence[keras.Variable], decay: float) -> None:
+        self.variables, self.decay = list(variables), decay
+        self.values = [keras.Variable(variable.value, dtype=variable.dtype, trainable=False) for variable in variables]
+        self.count = keras.Variable(0, dtype="int64", trainable=False)
+
+    @property
+    def memory(self) -> list[keras.Variable]:
+        """All that has to be kept to go on."""
+        return [*self.values, self.count]
+
+    def update(self) -> None:
+        """Take the present weights into the averages."""
+        self.count.assign_add(1)
+        updates = tf.cast(self.count.value, tf.float32)
+        decay = tf.minimum(tf.constant(self.decay, tf.float32), updates / (updates + 9))
+        for average, variable in zip(self.values, self.variables, strict=True):
+            own = tf.cast(decay, average.dtype)
+            average.assign(own * average.value + (1 - own) * tf.cast(variable.value, average.dtype))
+
+    def swap_in(self) -> list[NDArray[Any]]:
+        """Give the variables their averages; returns what they were, for `assign`."""
+        before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
+        for average, variable in zip(self.values, self.variables, strict=True):
+            variable.assign(average.value)
+        return before
