@@ -34,7 +34,7 @@ def folder(tmp_path: Path, phantoms: Path) -> Path:
 
 
 MISTAKES = [
-    (["freeze=tp_block"], "freeze=tp_block is not an option: did you mean top_block?"),
+    (["freeze=tp_block"], "freeze=tp_block is not an option: did you mean last_block?"),
     (["freeze=null"], "a group can't be null: choose one of its options"),
     (["freez=head"], "there is no group freez: did you mean freeze?"),
     (["optimizer.learning_rat=1"], "there is no setting optimizer.learning_rat: did you mean learning_rate"),
@@ -106,8 +106,8 @@ def check_mistake(arguments: list[str], answer: str, folder: Path, command: Comm
 def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, run_cxr: Command) -> None:
     shown = run_cxr("--help", folder=tmp_path)
     assert shown.returncode == 0
-    assert "freeze: half, head, none, top_block, top_stage" in shown.stdout
-    assert "trainable_from: block_13" in run_cxr("--cfg", "job", "freeze=top_stage", folder=tmp_path).stdout
+    assert "freeze: half, head, none, last_block, last_stage" in shown.stdout
+    assert "trainable_from: block_13" in run_cxr("--cfg", "job", "freeze=last_stage", folder=tmp_path).stdout
     assert list(tmp_path.iterdir()) == []
 
 

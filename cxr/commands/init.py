@@ -25,7 +25,7 @@ _PRESET = """\
 # Cost-sensitive fine-tuning of the last stage on my images. Say here what to expect, once it has run.
 defaults:
   - override /data: mine
-  - override /freeze: top_stage
+  - override /freeze: last_stage
   - override /loss: cost
 """
 _README = """\

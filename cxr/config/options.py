@@ -18,8 +18,8 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr                                              train and evaluate on the embedded phantom images
   cxr data=radiography data.root=FOLDER            on the COVID-19 Radiography Database
   cxr data=folder data.root=FOLDER                 on any folder of class folders
-  cxr freeze=top_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
-  cxr -m freeze=head,top_block loss=plain,focal    a sweep: every combination; the same command resumes it
+  cxr freeze=last_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
+  cxr -m freeze=head,last_block loss=plain,focal    a sweep: every combination; the same command resumes it
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
   cxr data index [OVERRIDES]                       write the manifest of a set of images; also check, show, fetch

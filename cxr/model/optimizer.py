@@ -36,7 +36,7 @@ def make_optimizer(
     made = next(iter(rules.values()))
     if len(rules) > 1:
         by_path = {f"{re.escape(name)}/.*": rules[share] for name, share in sorted(shares.items()) if share in rules}
-        made = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(rules[min(rules)], by_path))
+        made = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(made, by_path))
     if config.training.precision == "mixed_float16":
         made = keras.optimizers.LossScaleOptimizer(made)
     made.build(variables)

@@ -106,8 +106,8 @@ def values_of(overrides: Sequence[str]) -> dict[str, str]:
 def job_name(overrides: Sequence[str], swept: Sequence[str]) -> str:
     """A short name made of what differs from job to job.
 
-    >>> job_name(["freeze=top_stage", "data=phantom", "optimizer.learning_rate=0.00031622"], ["freeze", "optimizer.learning_rate"])
-    'top_stage-learning_rate=0.000316'
+    >>> job_name(["freeze=last_stage", "data=phantom", "optimizer.learning_rate=0.00031622"], ["freeze", "optimizer.learning_rate"])
+    'last_stage-learning_rate=0.000316'
     """
     values = values_of(overrides)
     parts = []

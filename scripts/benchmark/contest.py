@@ -49,7 +49,7 @@ def contests(epochs: int) -> list[Contest]:
     bare = (*seed, "augment=none")
     sweep = ("-m", "loss=plain,balanced,focal", "optimizer=adam,adamw,rmsprop,sgd", "optimizer.learning_rate=1e-3")
     four = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=4")
-    stage = ("freeze=top_stage", "augment=original_protocol", f"training.epochs={epochs + 2}", "freeze.warmup_epochs=2", *seed[2:])
+    stage = ("freeze=last_stage", "augment=original_protocol", f"training.epochs={epochs + 2}", "freeze.warmup_epochs=2", *seed[2:])
     deep = ("--epochs", str(epochs), "--warmup-epochs", "2", "--trainable-from", "block_13_expand", "--input-low", "-1")
     short, long = ("--epochs", str(epochs)), ("--epochs", str(10 * epochs // 3))
     head = ("freeze=head", "augment=none", "split=train_val_80_20", f"training.epochs={10 * epochs // 3}", *seed[2:])
@@ -60,10 +60,12 @@ def contests(epochs: int) -> list[Contest]:
         Contest("12 frozen-head runs, no augmentation", (*sweep, *bare), short, runs=12),
         Contest("12 frozen-head runs, no augmentation, 4 at once", (*sweep, *bare, *four), short, runs=12),
         Contest(
-            f"top_stage, {epochs} epochs after warm-up, light augmentation", (*stage, "split=train_val_80_20"), ("--augment", *deep)
+            f"last_stage, {epochs} epochs after warm-up, light augmentation",
+            (*stage, "split=train_val_80_20"),
+            ("--augment", *deep),
         ),
         Contest(
-            f"top_stage, {epochs} epochs after warm-up, no augmentation", (*stage, "split=train_val_80_20", "augment=none"), deep
+            f"last_stage, {epochs} epochs after warm-up, no augmentation", (*stage, "split=train_val_80_20", "augment=none"), deep
         ),
     ]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-SWEEP = ("-m", "freeze=head,top_stage", "loss=plain,balanced", "baseline.auto=true", "evaluation.resamples=500")
+SWEEP = ("-m", "freeze=head,last_stage", "loss=plain,balanced", "baseline.auto=true", "evaluation.resamples=500")
 # Panels of MLflow's UI that are open at first and have nothing to do with the runs.
 CLOSED = ("mlflow.assistant.chat_panel.close", "mlflow.experiment_page.shared_view.dismiss", "mlflow_header.toggle_sidebar_button")
 WAIT = 20  # seconds that the UI gets to draw itself

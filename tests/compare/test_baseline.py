@@ -8,7 +8,7 @@ from tests.conftest import Compose
 from tests.logged_runs import MakeRun, predicted
 
 RECIPE = Provenance(
-    {"data": "radiography", "split": "three_way"}, ("data=radiography", "data.root=x", "freeze=top_stage", "split.seed=3"), ""
+    {"data": "radiography", "split": "three_way"}, ("data=radiography", "data.root=x", "freeze=last_stage", "split.seed=3"), ""
 )
 TAGS = {"cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s"}
 
@@ -45,7 +45,7 @@ def test_a_baseline_on_another_split_is_refused_with_the_reason(split: str, reas
 
 def test_the_baseline_made_for_a_run_has_its_data_and_the_presets_training(compose_config: Compose) -> None:
     config = compose_config(
-        "freeze=top_stage",
+        "freeze=last_stage",
         "split.seed=3",
         "data.phantom.count=60",
         "training.seed=5",

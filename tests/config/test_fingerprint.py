@@ -46,7 +46,7 @@ def test_all_else_is(change: tuple[str, str]) -> None:
         ("training.epochs=3", False),
         ("evaluation.sensitivity=0.9", False),
         ("optimizer=adamw", False),
-        ("freeze=top_block", False),
+        ("freeze=last_block", False),
         ("training.deterministic=true", False),
     ],
 )

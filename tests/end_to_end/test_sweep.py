@@ -16,7 +16,7 @@ from tests.conftest import Command
 pytestmark = pytest.mark.slow
 
 SMALL = (
-    *("data.phantom.count=60", "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3"),
+    *("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3"),
     *("training.deterministic=true", "evaluation=numbers"),
 )
 LIMIT = 240  # seconds

@@ -78,7 +78,7 @@ def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Ne
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion"])
 def test_the_backbone_moves_at_its_own_rate(name: str, compose_config: Compose) -> None:
-    config = compose_config(f"optimizer={name}")
+    config = compose_config(f"optimizer={name}", "optimizer.backbone_rate=0.1")
     options = config.optimizer
     inputs = keras.Input((2,))
     hidden = keras.layers.Dense(2, name="block_16_project", use_bias=False, kernel_initializer="ones")(inputs)

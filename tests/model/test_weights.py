@@ -43,6 +43,32 @@ def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> No
         locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / name)))
 
 
+def test_imagenet_weights_need_a_published_width() -> None:
+    with pytest.raises(UserError, match=r"no ImageNet weights are published for backbone\.alpha=0\.6"):
+        locate_weights(BackboneConfig(alpha=0.6))
+
+
+def test_weights_of_another_backbone_say_which(tmp_path: Path) -> None:
+    arguments = {"include_top": False, "weights": None, "include_preprocessing": False}
+    made = keras.applications.MobileNetV3Small(input_shape=(32, 32, 3), **arguments)
+    made.save_weights(tmp_path / "w.weights.h5")
+    answer = (
+        r"does not fit DenseNet121 without top: it lacks .* and \d+ more shapes, .*; it is made for backbone=mobilenet_v3_small$"
+    )
+    with pytest.raises(UserError, match=answer):
+        locate_weights(BackboneConfig(name="densenet121", weights=str(tmp_path / "w.weights.h5")))
+
+
+@pytest.mark.parametrize(
+    ("channels", "top", "answer"), [(1, False, "on grey images of one channel"), (3, True, "with a classification top")]
+)
+def test_weights_for_grey_images_or_with_a_top_say_so(channels: int, top: bool, answer: str, tmp_path: Path) -> None:
+    model = keras.applications.MobileNetV2(input_shape=(32, 32, channels), alpha=0.35, include_top=top, weights=None)
+    model.save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(UserError, match=answer):
+        locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / "w.weights.h5")))
+
+
 def test_a_file_whose_name_belies_its_format_is_named(tmp_path: Path) -> None:
     (tmp_path / "renamed.h5").write_bytes(PHANTOM_WEIGHTS.read_bytes())
     with pytest.raises(UserError, match=r"rename the file to end in \.weights\.h5"):

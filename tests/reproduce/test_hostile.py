@@ -125,7 +125,7 @@ def test_overrides_of_hydra_itself_are_left_out_with_a_note(trap: str, run: Logg
         f"'; {trap}; '",
         "",
     ]
-    say_overrides(run, "data.phantom.count=30", "freeze=top_block", "training.seed=3", *hostile)
+    say_overrides(run, "data.phantom.count=30", "freeze=last_block", "training.seed=3", *hostile)
     again = restored(run)
     assert again.config == expected
     assert [override for override in hostile if not any(override in note for note in again.notes)] == []
@@ -144,7 +144,7 @@ def test_overrides_of_hydra_itself_are_left_out_with_a_note(trap: str, run: Logg
         "experiment@_global_=frozen_head_baseline",
         "tracking.uri=http://stranger.example",
         "data.root=/",
-        "freeze=top_block\nhydra.callbacks.x._target_=os.system",
+        "freeze=last_block\nhydra.callbacks.x._target_=os.system",
     ],
 )
 def test_hostile_overrides_change_nothing_and_read_nothing(
@@ -154,7 +154,7 @@ def test_hostile_overrides_change_nothing_and_read_nothing(
     (tmp_path / "evil.yaml").write_text(evil)
     away = "../" * 20 + str(tmp_path).lstrip("/")
     leave_out(run, "split.name")  # so that today's composition says what it is
-    say_overrides(run, "data.phantom.count=30", "freeze=top_block", "training.seed=3", override.replace("{away}", away))
+    say_overrides(run, "data.phantom.count=30", "freeze=last_block", "training.seed=3", override.replace("{away}", away))
     again = restored(run)
     assert again.config == expected
     assert SECRET not in str(again)

@@ -12,7 +12,7 @@ from cxr.errors import UserError
 from cxr.tracking.search import LoggedRun, filtered_runs
 from tests.conftest import Command
 
-DEEP = ("freeze=top_block", "freeze.warmup_epochs=0", "augment=medium", "training.epochs=2")
+DEEP = ("freeze=last_block", "freeze.warmup_epochs=0", "augment=medium", "training.epochs=2")
 TINY = ("data.phantom.count=40", *DEEP, "training.deterministic=true", "evaluation=numbers", "evaluation.resamples=100")
 
 

@@ -229,4 +229,4 @@ def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store, quiet: 
 
     assert fresh_store.folder is not None
     assert role() == role("training.seed=3", "split.seed=2", "evaluation.figure_dpi=60", "backbone.dropout=0.1") == "baseline"
-    assert role("freeze=top_stage") == role("training=quick") == role("loss.focal_gamma=2") == "candidate"
+    assert role("freeze=last_stage") == role("training=quick") == role("loss.focal_gamma=2") == "candidate"

@@ -18,12 +18,12 @@ def planned(*overrides: str) -> Plan:
 
 
 def test_names_are_made_of_what_differs() -> None:
-    plan, _, jobs = make_plan(["freeze=head,top_stage", "optimizer.learning_rate=1e-3,3e-4", "augment=none"])
+    plan, _, jobs = make_plan(["freeze=head,last_stage", "optimizer.learning_rate=1e-3,3e-4", "augment=none"])
     assert plan.names == (
         "head-learning_rate=0.001",
         "head-learning_rate=0.0003",
-        "top_stage-learning_rate=0.001",
-        "top_stage-learning_rate=0.0003",
+        "last_stage-learning_rate=0.001",
+        "last_stage-learning_rate=0.0003",
     )
     assert plan.swept == ("freeze", "optimizer.learning_rate")
     assert [config.optimizer.learning_rate for config, _ in jobs] == [1e-3, 3e-4, 1e-3, 3e-4]
@@ -31,10 +31,10 @@ def test_names_are_made_of_what_differs() -> None:
 
 
 def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for() -> None:
-    plan = planned("freeze=head,top_stage", "loss=plain,focal")
-    assert planned("loss=focal,plain", "freeze=top_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
-    assert planned("freeze=head,top_stage", "loss=plain,focal", "tracking.role=candidate").id == plan.id
-    assert planned("freeze=head,top_stage", "loss=plain,balanced").id != plan.id
+    plan = planned("freeze=head,last_stage", "loss=plain,focal")
+    assert planned("loss=focal,plain", "freeze=last_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
+    assert planned("freeze=head,last_stage", "loss=plain,focal", "tracking.role=candidate").id == plan.id
+    assert planned("freeze=head,last_stage", "loss=plain,balanced").id != plan.id
     assert plan.id.startswith("freeze-loss-")
 
 

@@ -15,7 +15,7 @@ from tests.conftest import Compose
 from tests.training.test_fit import DATA, SMALL, tiny_network
 
 # Two phases, dropout, two learning rates, a schedule, early stopping: everything that has a state.
-STATEFUL = ("freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=3", "optimizer.learning_rate=0.05")
+STATEFUL = ("freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "optimizer.learning_rate=0.05")
 
 
 class CutOff(Exception):

@@ -74,7 +74,7 @@ def test_each_epoch_shows_every_row_once_in_an_order_of_its_own() -> None:
 
 
 def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> None:
-    config = compose_config(*SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=2")
+    config = compose_config(*SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=2")
     prepare_tensorflow(config.training)
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS))
     found, phases = fitted(config, network)
@@ -104,7 +104,7 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(compose_config: Com
 @pytest.mark.parametrize("loss", ["plain", "focal", "cost"])
 def test_a_loss_of_each_kind_learns(loss: str, compose_config: Compose) -> None:
     overrides = (
-        "freeze=none",
+        "freeze=all",
         "freeze.warmup_epochs=0",
         "training.epochs=25",
         "optimizer.learning_rate=0.02",
@@ -136,7 +136,7 @@ def test_a_plateau_halves_the_rate_whenever_the_loss_stays(compose_config: Compo
 
 
 def test_a_loss_that_is_no_number_stops_the_run(compose_config: Compose) -> None:
-    wild = ("freeze=none", "freeze.warmup_epochs=0", "optimizer=sgd", "optimizer.learning_rate=10", "optimizer.backbone_rate=1")
+    wild = ("freeze=all", "freeze.warmup_epochs=0", "optimizer=sgd", "optimizer.learning_rate=10", "optimizer.backbone_rate=1")
     network = tiny_network()
     network.trainee.get_layer("Conv1").set_weights([np.full((5, 5, 3, 4), 1e30), np.zeros(4)])
     with pytest.raises(TrainingDiverged, match=r"lower optimizer\.learning_rate"):
@@ -159,7 +159,7 @@ def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Comp
     from tensorflow.python.framework.func_graph import FuncGraph
 
     there = [each for each in gc.get_objects() if isinstance(each, FuncGraph)]  # of a saved model that another test opened
-    config = compose_config(*SMALL, "freeze=top_block", "freeze.warmup_epochs=1", "training.epochs=2")
+    config = compose_config(*SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=2")
     fitted(config)
     prepare_tensorflow(config.training)  # as the next run would
     left = [each for each in gc.get_objects() if isinstance(each, FuncGraph)]

@@ -72,13 +72,13 @@ def test_the_level_of_the_split_is_what_is_known(identity: Identity, words: str)
 def test_intervals_are_of_images_and_the_baselines_settings_are_named() -> None:
     shown = skilled(1)
     differences = corrected([paired_differences(duller(shown), shown)])[0]
-    changes = {"freeze": ("head", "top_stage")}
+    changes = {"freeze": ("head", "last_stage")}
     screen = first_screen(document(shown, differences=differences, baseline="base (12345678)", baseline_settings=changes))
     assert "not the training: one network was trained, with seed 0" in screen.sure
     primary = next(each for each in differences if each.metric == "auc_macro_ovr")
     assert f"primary metric auc_macro_ovr: {primary.difference:+.3f}" in screen.against[0]
     assert ("clear" if primary.is_clear else "within chance") in screen.against[0]
-    assert screen.against[1] == "Settings of the baseline that differ: freeze head -> top_stage."
+    assert screen.against[1] == "Settings of the baseline that differ: freeze head -> last_stage."
 
 
 @pytest.mark.parametrize(("auc", "words"), [(0.99, "nearly every image differs"), (0.8, "many images differ"), (0.5, "are alike")])
