@@ -16,7 +16,7 @@ from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = ("cache", "compare", "completion", "data", "evaluate", "folds", "init", "reproduce", "runs", "send", "ui")
+COMMANDS = ("backbones", "cache", "compare", "completion", "data", "evaluate", "folds", "init", "reproduce", "runs", "send", "ui")
 WITH_OVERRIDES = ("data", "evaluate", "reproduce")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store

@@ -14,6 +14,15 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     return PARSERS[command]().parse_intermixed_args(arguments)
 
 
+def _backbones() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr backbones",
+        description="List backbones with their parameters, cost, image size and weights; of one its depths, stages and blocks.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a backbone (default: list all)")
+    return parser
+
+
 def _cache() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr cache",
@@ -175,6 +184,7 @@ def _ui() -> argparse.ArgumentParser:
 
 
 PARSERS = {
+    "backbones": _backbones,
     "cache": _cache,
     "compare": _compare,
     "completion": _completion,

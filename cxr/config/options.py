@@ -23,6 +23,7 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
   cxr data index [OVERRIDES]                       write the manifest of a set of images; also check, show, fetch
+  cxr backbones [NAME]                             list backbones, or the stages of one
   cxr runs [WORD ...]                              list runs, newest first
   cxr compare [RUN ...]                            paired statistics of runs on the same images
   cxr evaluate RUN [evaluation.sensitivity=0.98]   evaluate a run again, or its model on other data

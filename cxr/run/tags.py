@@ -3,9 +3,11 @@
 from cxr.run.prepared import PreparedRun, fingerprints
 from cxr.tracking.environment import code_tags
 
+_USUAL_BACKBONES = ("phantom", "mobilenet_v2", None)
+
 
 def run_name(prepared: PreparedRun) -> str:
-    """A short readable name: what differs in a sweep, the preset, or the options of the four groups that matter most."""
+    """A short readable name: what differs in a sweep, the preset, or the options of the groups that matter most."""
     if prepared.config.tracking.run_name:
         return prepared.config.tracking.run_name
     if prepared.provenance.job:
@@ -13,7 +15,8 @@ def run_name(prepared: PreparedRun) -> str:
     choices = prepared.provenance.choices
     if choices.get("experiment", "None") != "None":
         return choices["experiment"]
-    return "-".join(choices.get(group, "?") for group in ("freeze", "augment", "loss", "optimizer"))
+    own = [] if choices.get("backbone") in _USUAL_BACKBONES else [choices.get("backbone", "?")]
+    return "-".join([*own, *(choices.get(group, "?") for group in ("freeze", "augment", "loss", "optimizer"))])
 
 
 def run_tags(prepared: PreparedRun) -> dict[str, str | None]:
