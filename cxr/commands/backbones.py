@@ -42,17 +42,9 @@ def _config(name: str) -> BackboneConfig:
 
 def _all(names: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading in (
-        "backbone",
-        "what it is",
-        "parameters",
-        "G multiply-adds",
-        "image size",
-        "stages",
-        "last_stage",
-        "ImageNet weights",
-    ):
-        table.add_column(heading, justify="left" if heading in ("backbone", "what it is", "ImageNet weights") else "right")
+    left, right = ("backbone", "what it is"), ("parameters", "G multiply-adds", "image size", "stages", "last_stage")
+    for heading in (*left, *right, "ImageNet weights"):
+        table.add_column(heading, justify="right" if heading in right else "left")
     for name in names:
         described = describe(_config(name))
         layers, backbone = described.architecture, described.backbone

@@ -66,7 +66,8 @@ class Averages:
 
     def __init__(self, variables: Sequence[keras.Variable], decay: float) -> None:
         self.variables, self.decay = list(variables), decay
-        self.values = [keras.Variable(variable.value, dtype=variable.dtype, trainable=False) for variable in variables]
+        begun = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # copies, which share no memory
+        self.values = [keras.Variable(value, dtype=value.dtype.name, trainable=False) for value in begun]
         self.count = keras.Variable(0, dtype="int64", trainable=False)
 
     @property

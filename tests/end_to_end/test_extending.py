@@ -66,7 +66,7 @@ def flat_folder(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_each_section_has_its_command() -> None:
-    assert len(COMMANDS) == len(SECTIONS) == 7
+    assert len(COMMANDS) == len(SECTIONS) == 8
 
 
 def test_what_was_added_passes_the_linter_and_the_contracts(extended: Path) -> None:

@@ -43,8 +43,9 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
         pytest.param(("optimizer=adam",), marks=pytest.mark.slow),
         ("optimizer=sgd", "optimizer.schedule=plateau", "optimizer.plateau_patience=1"),
         ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"),
+        ("augment.mixup=0.3", "training.weight_average=0.9", "optimizer.warmup_steps=3", "optimizer.clip_norm=0.5"),
     ],
-    ids=["cosine", "plateau", "early stopping"],
+    ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping"],
 )
 def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(*SMALL, *STATEFUL, *overrides, "training.deterministic=true")

@@ -90,6 +90,26 @@ def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> N
             assert np.array_equal(ours, theirs) == same, name
 
 
+def test_gradual_unfreezing_goes_down_step_by_step(compose_config: Compose) -> None:
+    steps = ("freeze=gradual", "freeze.gradual={head:1,last_block:1}", "freeze.trainable_from=all", "training.epochs=3")
+    found, phases = fitted(compose_config(*SMALL, *steps))
+    assert [name for name, _ in phases] == ["from head", "from last_block", "fine-tuning"]
+    trained = [count for _, count in phases]
+    assert trained == sorted(set(trained))
+    assert len(found.history.epochs) == 3
+
+
+def test_averaged_weights_are_validated_and_kept(compose_config: Compose) -> None:
+    """With a decay of almost 1 the average lags behind, so what is kept is nearer to the beginning than without it."""
+    overrides = (*SMALL, "training.epochs=3", "optimizer.learning_rate=0.05", "optimizer.schedule=constant")
+    plain, averaged = (fitted(compose_config(*overrides, f"training.weight_average={decay}"))[0] for decay in (0, 0.99))
+    losses = [[epoch.metrics["val/loss"] for epoch in found.history.epochs] for found in (plain, averaged)]
+    assert losses[0][0] < losses[1][0]
+    rows = np.arange(15, 24)
+    chosen = averaged.predict(rows)[np.arange(9), LABELS[15:]]
+    assert -np.log(chosen).mean() == pytest.approx(min(losses[1]), rel=1e-2)
+
+
 def test_the_network_ends_with_the_weights_of_its_best_epoch(compose_config: Compose) -> None:
     overrides = ("training.epochs=20", "optimizer.learning_rate=10", "optimizer.schedule=constant")
     found, _ = fitted(compose_config(*SMALL, *overrides, "training.early_stopping_patience=2"))

@@ -1,0 +1,81 @@
+"""Freeze depth: words, stages, blocks and layers of each backbone, resolved without Keras; unknown ones are refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig
+from cxr.errors import UserError
+from cxr.model.architecture import Architecture, Layer
+from cxr.model.backbone import Backbone
+from cxr.model.backbones.registry import Described, describe
+from cxr.model.freeze import first_layer, resolve_depth, stage_of_layers
+from cxr.model.resolve import resolve
+
+MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilenet_v2", "densenet121"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "mobilenet", "densenet"),
+    [
+        ("head", "head", "head"),
+        ("last_block", "block_16", "conv5_block16"),
+        ("last_stage", "block_13", "conv5_block1"),
+        ("half", "block_8", "conv4_block11"),
+        ("all", "Conv1", "conv1"),
+        ("stage_2", "block_1", "conv3_block1"),
+    ],
+)
+def test_words_mean_a_block_of_each_backbone(asked: str, mobilenet: str, densenet: str) -> None:
+    """Those of MobileNetV2 are what its options named before there were words."""
+    assert (resolve_depth(asked, MOBILENET).name, resolve_depth(asked, DENSENET).name) == (mobilenet, densenet)
+
+
+def test_a_layer_is_accepted_and_moved_down_to_where_one_tensor_crosses() -> None:
+    assert resolve_depth("block_13_depthwise", MOBILENET) == resolve_depth("block_13_depthwise", MOBILENET)
+    assert not resolve_depth("block_13_depthwise", MOBILENET).note
+    moved = resolve_depth("block_14_depthwise", MOBILENET)  # beside it runs the shortcut of its block
+    assert (moved.name, "several tensors cross" in moved.note) == ("block_14_expand", True)
+    assert first_layer("conv5_block3_1_conv", DENSENET) == "conv5_block3_0_bn"
+
+
+@pytest.mark.parametrize("asked", ["block_17", "lats_stage", "conv5_block3", "", "none"])
+def test_what_is_not_there_is_refused_with_what_is_near(asked: str) -> None:
+    with pytest.raises(UserError, match=r"is no depth, block or layer of backbone=mobilenet_v2.*cxr backbones mobilenet_v2"):
+        resolve_depth(asked, MOBILENET)
+
+
+@pytest.mark.parametrize("names", [("a", "x", "b"), ("a", "b", "a2")], ids=["of no block", "out of its row"])
+def test_a_layer_without_a_place_stops_everything(names: tuple[str, ...]) -> None:
+    layers = [Layer(name, "Conv2D", (before,), ((1,),)) for before, name in zip(("", *names), names, strict=False)]
+    backbone = Backbone("tiny", "", lambda name: name[0] if name[0] in "ab" else None, stem="a", stages=(("b",),))
+    with pytest.raises(UserError, match="belongs to no block at its place"):
+        stage_of_layers(Described("tiny", backbone, Architecture(tuple(layers))))
+
+
+def test_gradual_depths_are_resolved_and_have_to_go_down() -> None:
+    gradual = FreezeConfig(trainable_from="half", gradual={"head": 2, "last_stage": 1})
+    found = resolve(Config(freeze=gradual)).config.freeze
+    assert (found.trainable_from, found.gradual) == ("block_8", {"head": 2, "block_13": 1})
+    with pytest.raises(UserError, match="does not go downward"):
+        resolve(Config(freeze=replace(gradual, trainable_from="last_block")))
+
+
+def test_pixels_come_from_the_backbone_unless_they_are_set() -> None:
+    assert resolve(Config()).config.backbone.input_range == [-1.0, 1.0]
+    assert resolve(Config(backbone=BackboneConfig(input_range=[0, 1]))).config.backbone.input_range == [0, 1]
+    assert resolve(Config(backbone=BackboneConfig(name="densenet121"))).config.backbone.input_range is None
+
+
+@pytest.mark.parametrize(
+    ("backbone", "answer"),
+    [
+        (BackboneConfig(name="densnet121"), "did you mean densenet121"),
+        (BackboneConfig(name="xception", image_size=64), "must be at least 71"),
+        (BackboneConfig(name="densenet121", alpha=0.5), "has one width"),
+        (BackboneConfig(name="keras_file"), "add backbone.file=FILE"),
+    ],
+)
+def test_a_backbone_that_can_not_be_is_refused(backbone: BackboneConfig, answer: str) -> None:
+    with pytest.raises(UserError, match=answer):
+        resolve(Config(backbone=backbone))
