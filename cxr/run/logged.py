@@ -15,10 +15,11 @@ from cxr.config.fingerprint import bears_on_result
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import renamed, renamed_choices, renamed_settings
-from cxr.config.schema import Config, PhantomConfig, TrackingConfig, settings
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, settings
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
 from cxr.errors import UserError
+from cxr.model.resolve import resolve
 from cxr.tracking.search import LoggedRun
 
 _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway
@@ -100,13 +101,14 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
             problems.append(f"{key}={str(found)[:80]}: {str(error).splitlines()[0]}")
     if problems:
         raise UserError(f"the logged config of {logged.run.name} no longer fits: {'; '.join(problems)}")
+    before, after = _meaning(logged.values), _meaning(today or {})
     changed = [
         (key, str(found), str(now))
         for key, _, _ in settings(schema)
         if today
         and bears_on_result(key)
-        and (found := _lookup(logged.values, key)) is not _ABSENT
-        and (now := _lookup(today, key)) is not _ABSENT
+        and (found := before.get(key, _lookup(logged.values, key))) is not _ABSENT
+        and (now := after.get(key, _lookup(today, key))) is not _ABSENT
         and found != now
     ]
     tracking = TrackingConfig(
@@ -126,6 +128,21 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
 
 
 _ABSENT = object()
+
+
+def _meaning(values: dict[str, Any]) -> dict[str, Any]:
+    """What a config leaves to its backbone, by key: block_13 and last_stage may be one depth. Empty where it can't be said."""
+    parts = {}
+    for group, kind in (("backbone", BackboneConfig), ("freeze", FreezeConfig)):
+        given = values.get(group)
+        known = {item.name for item in fields(kind)}
+        parts[group] = {key: value for key, value in given.items() if key in known} if isinstance(given, dict) else {}
+    try:
+        found = resolve(Config(backbone=BackboneConfig(**parts["backbone"]), freeze=FreezeConfig(**parts["freeze"]))).config
+    except (UserError, TypeError, ValueError, AttributeError):
+        return {}
+    meant = {"freeze.trainable_from": found.freeze.trainable_from, "backbone.input_range": found.backbone.input_range}
+    return {key: value for key, value in meant.items() if key.partition(".")[2] in parts[key.partition(".")[0]]}
 
 
 def _plain(path: Path) -> Any:

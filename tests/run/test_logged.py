@@ -7,6 +7,7 @@ import pytest
 
 from cxr.config.schema import BaselineConfig, Config, TrackingConfig
 from cxr.errors import UserError
+from cxr.model.resolve import resolve
 from cxr.run.logged import Restored, read_logged, restore
 from cxr.tracking.search import LoggedRun
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
@@ -39,7 +40,7 @@ def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, 
     words = [override.format(phantoms=phantoms) for override in overrides]
     run, config = log_run(*words)
     again = restored(run)
-    assert experiment_of(again.config) == experiment_of(config)
+    assert experiment_of(resolve(again.config).config) == experiment_of(config)
     assert (again.changed, again.notes) == ([], [])
     assert set(words) <= set(again.provenance.overrides)
     assert again.provenance.reproduces == run.id
@@ -49,7 +50,7 @@ def test_it_is_kept_here_under_a_name_of_its_own_and_computed_on_as_many_threads
     say(run, "tracking.uri", "http://elsewhere.example:5000")
     say(run, "tracking.experiment", "lungs")
     config = restored(run).config
-    assert config.tracking == TrackingConfig(experiment="lungs", run_name="then-again")
+    assert config.tracking == TrackingConfig(experiment="lungs", run_name=f"{run.name}-again")
     assert (config.training.threads, config.force) == (2, True)
 
 
@@ -58,6 +59,13 @@ def test_where_a_preset_says_something_else_today_the_value_of_then_is_used_and_
     again = restored(run)
     assert again.config.freeze.trainable_from == "block_12"
     assert again.changed == [("freeze.trainable_from", "block_12", "block_16")]
+
+
+def test_a_depth_that_has_another_word_today_is_no_change(run: LoggedRun) -> None:
+    """Version 0.2 logged block_16 and the range of MobileNetV2, where options of today leave both to the backbone."""
+    say(run, "freeze.trainable_from", "block_16")
+    say(run, "backbone.input_range", [-1.0, 1.0])
+    assert restored(run).changed == []
 
 
 def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run: LoggedRun) -> None:

@@ -79,7 +79,7 @@ def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, statu
 def test_params_are_the_configs_scalars() -> None:
     params = flat_params(Config())
     assert params["freeze.trainable_from"] == "head"
-    assert params["backbone.input_range"] == "[-1.0, 1.0]"
+    assert params["evaluation.prevalences"] == "[0.01, 0.05, 0.1, 0.2, 0.4]"
     assert params["data.root"] == "None"
 
 

@@ -1,0 +1,59 @@
+"""Each backbone trains above its cached activations, and does so to the bit a second time, from the cache."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from cxr.cache.store import Cache
+from cxr.config.costs import cost_matrix
+from cxr.config.schema import Config
+from cxr.model.backbones.registry import published
+from cxr.model.class_weights import class_weights
+from cxr.model.losses.registry import make_loss
+from cxr.model.network import build_network
+from cxr.model.resolve import resolve
+from cxr.model.weights import Weights
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
+from cxr.training.runtime import prepare_tensorflow
+from tests.conftest import Compose
+from tests.data.test_views import rows_of
+from tests.model.test_backbones import NAMES
+
+LABELS = np.arange(12) % 3
+CHEAP = "mobilenet_v3_small"
+DEPTHS = ("head", "last_block", "last_stage", "half", "all", "gradual")
+CASES = [*((name, "last_block") for name in NAMES if name != CHEAP), *((CHEAP, depth) for depth in DEPTHS)]
+
+
+def trained(config: Config, cache: Cache) -> Fitted:
+    prepare_tensorflow(config.training)
+    network = build_network(config.backbone, 3, Weights(), config.training.seed)
+    rng, size = np.random.default_rng(0), config.backbone.image_size
+    images = np.clip(rng.normal(60 + 60 * LABELS[:, None, None, None], 20, (12, size, size, 1)), 0, 255).astype(np.uint8)
+    data = TrainingSet(
+        rows_of(images), [f"{row:064x}" for row in range(12)], np.eye(3, dtype=np.float32)[LABELS], np.arange(8), np.arange(8, 12)
+    )
+    costs = cost_matrix(config.loss.costs, ["a", "b", "c"], "loss.costs")
+    return fit(network, data, make_loss(config.loss, class_weights(config.loss, [3, 3, 2]), costs), config, Watcher(), cache=cache)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "depth"), CASES, ids=["-".join(case) for case in CASES])
+def test_it_trains_and_trains_again_to_the_bit(name: str, depth: str, compose_config: Compose, tmp_path: Path) -> None:
+    known = published(name)
+    assert known is not None
+    warm = ["freeze.gradual={head:1,last_block:1}"] if depth == "gradual" else ["freeze.warmup_epochs=1"] if depth != "head" else []
+    config = compose_config(
+        *(f"backbone={name}", f"backbone.image_size={max(32, known.smallest)}", "backbone.weights=none", f"freeze={depth}", *warm),
+        *("training.epochs=3", "training.batch_size=4", "training.deterministic=true", "training.early_stopping_patience=null"),
+        *("augment=light", "optimizer.stage_decay=0.5"),
+    )
+    config = resolve(config).config
+    cache = Cache(tmp_path / "cache", 10**9)
+    first, second = trained(config, cache), trained(config, cache)
+    assert first.frozen.computed > 0
+    assert (second.frozen.computed, second.history) == (0, first.history)
+    np.testing.assert_array_equal(second.predict(np.arange(12)), first.predict(np.arange(12)))
+    keras.utils.clear_session()
