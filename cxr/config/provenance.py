@@ -29,3 +29,8 @@ class Provenance:
     def at_once(self) -> int:
         """Number of runs that share the cores of this machine."""
         return self.job.at_once if self.job else 1
+
+    @property
+    def job_number(self) -> int:
+        """The number of the job in its sweep, from 0; 0 without one."""
+        return self.job.number if self.job else 0

@@ -37,7 +37,7 @@ def run_experiment(
         close_cut_off_runs(store)
         if result := _done_before(prepared):
             return result
-        prepare_tensorflow(config.training, provenance.at_once)  # before anything else imports Keras
+        prepare_tensorflow(config.training, provenance.at_once, provenance.job_number)  # before anything else imports Keras
     ensure_baseline(prepared, progress)
     with claimed(prepared, progress) as unfinished:
         if result := _done_before(prepared):  # by another process, meanwhile
@@ -57,7 +57,7 @@ def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
             config, provenance = baseline_for(prepared.config, prepared.provenance)
             progress.line("There is no frozen-head baseline on this data and split: making it first")
             run_experiment(config, provenance, Progress(progress.console, job=progress.job and "baseline", bars=progress.bars))
-            prepare_tensorflow(prepared.config.training, prepared.provenance.at_once)
+            prepare_tensorflow(prepared.config.training, prepared.provenance.at_once, prepared.provenance.job_number)
 
 
 def _done_before(prepared: PreparedRun) -> RunResult | None:

@@ -20,6 +20,7 @@ from cxr.text import in_words
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.training.devices import check_memory, visible_gpus
 
 LISTED = 60  # jobs that are named before they run
 
@@ -31,6 +32,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     """
     store = locate_store(common.tracking)
     check_store(store)
+    check_memory(visible_gpus() if plan.at_once > 1 else [], plan.at_once)
     prepared_jobs = _look_ahead(plan, jobs)
     open_store(store)
     close_cut_off_runs(store)

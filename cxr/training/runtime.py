@@ -2,22 +2,30 @@
 
 import gc
 import os
+import re
 import sys
+from tempfile import TemporaryFile
 from typing import Any
 
 from cxr.config.schema import TrainingConfig
 from cxr.system import cores, fair_share
+from cxr.training.devices import Gpu, deal, visible_gpus
 
 
-def prepare_tensorflow(training: TrainingConfig, at_once: int = 1) -> None:
+def prepare_tensorflow(training: TrainingConfig, at_once: int = 1, job: int = 0) -> None:
     """Import TensorFlow and Keras and set them up for one run; may be called again for the next run of a sweep.
 
-    Of `at_once` runs side by side each takes its share of the cores. Threads are fixed by the first call in a process.
+    Of `at_once` runs side by side each takes its share of the cores, and one GPU, in turn by the number of the job. Threads and GPU
+    are fixed by the first call in a process.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     fresh = "tensorflow" not in sys.modules
-    tf, keras = _import_quietly()
+    gpus = visible_gpus() if fresh else []
+    deal(gpus, job, at_once)
+    tf, keras, said = _import_quietly()
+    if fresh:
+        _prepare_gpus(tf, gpus, said)
     # The same threads however many runs share the cores: how sums are shared out among threads decides their last digits.
     _limit_threads(tf, training.threads or (cores() if training.deterministic else fair_share(at_once)))
     keras.utils.clear_session()
@@ -44,27 +52,49 @@ def compute() -> dict[str, Any]:
     return {"threads": tf.config.threading.get_intra_op_parallelism_threads(), "gpus": names}
 
 
-def _import_quietly() -> tuple[Any, Any]:
-    """TensorFlow's libraries write start-up notices straight to file descriptor 2; drop them, and them only, on import."""
+def _prepare_gpus(tf: Any, gpus: list[Gpu], said: str) -> None:
+    """Let GPU memory grow as it is needed; where a card is there and TensorFlow can't use it, print why."""
+    usable = tf.config.list_physical_devices("GPU")
+    for gpu in usable:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if gpus and not usable:
+        names = ", ".join(gpu.name for gpu in gpus)
+        print(f"cxr: TensorFlow can't use the GPU ({names}), so the CPU trains: {cuda_reason(said)}", file=sys.stderr)
+
+
+def cuda_reason(said: str) -> str:
+    """What TensorFlow's start-up notices say of CUDA, in a line.
+
+    >>> cuda_reason("W0000 00:00:1 gpu_device.cc:2342] Cannot dlopen some GPU libraries. Skipping registering GPU devices...")
+    'Cannot dlopen some GPU libraries. Skipping registering GPU devices...'
+    """
+    told = [line.partition("] ")[2] or line for line in said.splitlines() if re.search("cuda|gpu|cudnn", line, re.IGNORECASE)]
+    known = "it says nothing of CUDA; pip install 'tensorflow[and-cuda]' brings its libraries"
+    return " / ".join(dict.fromkeys(told))[:400] or known
+
+
+def _import_quietly() -> tuple[Any, Any, str]:
+    """TensorFlow's libraries write start-up notices straight to file descriptor 2: import them, and return what they wrote."""
     if "tensorflow" in sys.modules:
         import keras
         import tensorflow as tf
 
-        return tf, keras
+        return tf, keras, ""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras
-        import tensorflow as tf
+    with TemporaryFile() as notices:
+        kept = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            import keras
+            import tensorflow as tf
 
-        tf.get_logger().setLevel("ERROR")
-        tf.config.list_physical_devices("GPU")  # without a GPU, CUDA prints its message here and not during the run
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-    return tf, keras
+            tf.get_logger().setLevel("ERROR")
+            tf.config.list_physical_devices("GPU")  # without a GPU, CUDA prints its message here and not during the run
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        notices.seek(0)
+        return tf, keras, notices.read().decode("utf-8", "replace")
 
 
 def _limit_threads(tf: Any, threads: int) -> None:
