@@ -40,7 +40,7 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     from cxr.training.frozen import FrozenPart
 
     backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
-    parts = partition(build_network(backbone, 3, Weights(path=Path(images.weights))).trainee, "head")
+    parts = partition(build_network(backbone, 3, Weights(path=Path(images.weights))), "pooled")
     assert parts is not None
     found = find_images(Config().data, images.root)
     pixels = read_images(found.root, found.paths[:: max(1, len(found.paths) // count)][:count], images.size, Progress().stage)

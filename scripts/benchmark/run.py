@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from backbone_rates import DEPTHS, backbone_rates
 from contest import Contest, Images, contests, desk, hold, subset
 from measure import GFLOP_AN_IMAGE, Measured, matrix_rate
 from rich import box
@@ -19,6 +20,7 @@ from cxr.progress import wide_console
 from cxr.system import cores
 
 TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
+ASKED_FOR = ("backbones",)  # not measured unless named
 
 
 def main() -> None:
@@ -45,13 +47,28 @@ def main() -> None:
             _measure_index(console, images, asked)
         if "evaluation" in wanted:
             _measure_evaluation(console, asked)
+        if "backbones" in wanted:
+            _measure_backbones(console, asked)
         if "coverage" in wanted:
             _simulate_coverage(console, asked)
 
 
+def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:
+    """Each backbone with random weights at its usual image size, one after another."""
+    table = _table(f"Backbones on {cores()} cores: images/s of the frozen part at each depth, and fine-tuning of last_stage")
+    for name in ("size", *DEPTHS, "epoch of 1,000 images, s"):
+        table.add_column(name, justify="right")
+    for rates in backbone_rates(asked.phantoms, asked.repeats):
+        speeds = (f"{rates.frozen[depth]:.1f}" for depth in DEPTHS)
+        table.add_row(rates.name, str(rates.size), *speeds, f"{1000 * rates.epoch:.0f}")
+    console.print(table)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("tables", nargs="*", choices=(*TABLES, []), help=f"what to measure (default: {' '.join(TABLES)})")
+    parser.add_argument(
+        "tables", nargs="*", choices=(*TABLES, *ASKED_FOR, []), help=f"what to measure (default: {' '.join(TABLES)})"
+    )
     parser.add_argument("--root", type=Path, help="images in the layout of the radiography database (default: phantoms)")
     parser.add_argument("--weights", help="ImageNet weights of MobileNetV2 for --root")
     parser.add_argument("--repeats", type=int, default=3, help="how often each side runs (default: 3)")
