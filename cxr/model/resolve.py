@@ -32,6 +32,9 @@ def resolve(config: Config) -> Resolved:
     _check_order(config, [*gradual, reached[0].name], described)
     freeze = replace(config.freeze, trainable_from=reached[0].name, gradual=gradual)
     notes = [f"  freeze: {depth.note}" for depth in reached if depth.note]
+    normalised = any(layer.kind == "BatchNormalization" for layer in described.architecture.layers)
+    if config.backbone.weights == "none" and normalised and freeze.trainable_from != HEAD and freeze.batch_norm == "inference":
+        notes.append("  backbone.weights=none: an untrained backbone has no statistics yet; add freeze.batch_norm=train")
     return Resolved(replace(config, freeze=freeze, backbone=_with_pixels(config.backbone, described.backbone)), notes)
 
 

@@ -61,6 +61,19 @@ def test_gradual_depths_are_resolved_and_have_to_go_down() -> None:
         resolve(Config(freeze=replace(gradual, trainable_from="last_block")))
 
 
+def test_random_weights_need_statistics_that_train() -> None:
+    deep = FreezeConfig(trainable_from="all")
+    notes = resolve(Config(backbone=BackboneConfig(weights="none"), freeze=deep)).notes
+    assert any("add freeze.batch_norm=train" in note for note in notes)
+    for config in (
+        Config(freeze=deep),
+        Config(backbone=BackboneConfig(weights="none")),
+        Config(backbone=BackboneConfig(weights="none"), freeze=replace(deep, batch_norm="train")),
+        Config(backbone=BackboneConfig(name="convnext_tiny", weights="none"), freeze=deep),
+    ):
+        assert resolve(config).notes == []
+
+
 def test_pixels_come_from_the_backbone_unless_they_are_set() -> None:
     assert resolve(Config()).config.backbone.input_range == [-1.0, 1.0]
     assert resolve(Config(backbone=BackboneConfig(input_range=[0, 1]))).config.backbone.input_range == [0, 1]
