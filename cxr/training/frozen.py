@@ -1,7 +1,9 @@
 """The frozen part of a network as a function of image and view, with its cache key."""
 
+import hashlib
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,7 @@ class FrozenPart:
             "decoder": DECODER,
             "image_size": backbone.image_size,
             **_pixels(backbone),
+            **_file(backbone),
             "weights": weights_hash(self.partition.frozen),
             "boundary": self.partition.boundary,
             "precision": self.config.training.precision,
@@ -79,3 +82,11 @@ def _pixels(backbone: BackboneConfig) -> dict[str, Any]:
         return {"input_range": list(backbone.input_range)}
     pixels = pixels_of(backbone, describe(backbone).backbone)
     return {"scale": list(pixels.scale), "offset": list(pixels.offset)}
+
+
+def _file(backbone: BackboneConfig) -> dict[str, Any]:
+    """The content of a file that holds the network: another activation has the same weights."""
+    if backbone.file is None:
+        return {}
+    with Path(backbone.file).expanduser().open("rb") as file:
+        return {"file": hashlib.file_digest(file, "sha256").hexdigest()}
