@@ -216,6 +216,8 @@ def _wrong_value(error: OmegaConfBaseException) -> UserError | None:
 
 def _unknown_setting(key: str) -> UserError:
     known = [name for name, _, _ in settings(Config())]
+    if key in known:  # a mapping, to which Hydra adds no entry unasked
+        return UserError(f"{key} takes a new entry by +{key}.NAME=VALUE, each by itself")
     group, _, leaf = key.partition(".")
     groups = list(option_groups())
     if not leaf:
