@@ -55,7 +55,7 @@ MISTAKES = [
     (["backbone.weights=nowhere.h5"], "backbone.weights=nowhere.h5: no such file"),
     ([f"backbone.weights={EMPTY_WEIGHTS}"], "can't be read as an HDF5 weights file"),
     (["freeze.gradual={head:1}"], "freeze.gradual takes a new entry by +freeze.gradual.NAME=VALUE"),
-    (["backbone=xception", "backbone.image_size=64"], "it must be at least 71"),
+    (["backbone.name=xception", "backbone.alpha=1", "backbone.image_size=64"], "it must be at least 71"),
     (["freeze.trainable_from=block_17"], "did you mean block_7"),
     (["backbone.alpha=0.5"], "does not fit MobileNetV2 with backbone.alpha=0.5"),
     (["loss=cost", "+loss.costs.covd.normal=3"], "the data has no class covd: did you mean covid?"),
