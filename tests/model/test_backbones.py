@@ -21,7 +21,7 @@ from cxr.model.weights import Weights, locate_weights
 from cxr.training.engine import BATCHES, Name, make_engine
 
 NAMES = [name for name in backbone_names() if published(name) and name != "phantom"]
-QUICK = ("mobilenet_v2", "mobilenet_v3_small")  # the others in the slow tier
+QUICK = ("mobilenet_v3_small",)  # the others in the slow tier
 RNG = np.random.default_rng(0)
 
 
@@ -118,6 +118,7 @@ def test_training_does_not_change_what_is_frozen(network: Network) -> None:
     np.testing.assert_allclose(trained, used, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_pixels_reach_it_as_keras_own_preprocessing_has_them(name: str) -> None:
     module = {
@@ -142,6 +143,7 @@ def test_pixels_reach_it_as_keras_own_preprocessing_has_them(name: str) -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_architecture_does_not_depend_on_what_was_built_before() -> None:
     first = build_network(config_of("xception"), 3, Weights()).architecture
     keras.applications.Xception(input_shape=(71, 71, 3), include_top=False, weights=None)

@@ -42,7 +42,9 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
     [
         pytest.param(("optimizer=adam",), marks=pytest.mark.slow),
         ("optimizer=sgd", "optimizer.schedule=plateau", "optimizer.plateau_patience=1"),
-        ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"),
+        pytest.param(
+            ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"), marks=pytest.mark.slow
+        ),
         ("augment.mixup=0.3", "training.weight_average=0.9", "optimizer.warmup_steps=3", "optimizer.clip_norm=0.5"),
     ],
     ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping"],
