@@ -7,7 +7,7 @@ from cxr.commands.arguments import parse
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import parameters_of
-from cxr.model.backbones.registry import Described, backbone_names, describe
+from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
 from cxr.model.freeze import first_layer, named_depths
 from cxr.model.weights import is_cached
 from cxr.progress import plain_console, wide_console
@@ -50,7 +50,10 @@ def _all(names: list[str]) -> Table:
         layers, backbone = described.architecture, described.backbone
         place = layers.places[first_layer("last_stage", described)]
         parameters, cost = layers.share_above(place)
-        scale = (backbone.usual / (224 if name == "phantom" else backbone.usual)) ** 2  # the table of layers is for 224
+        table_of = backbone_of(backbone.layers) if backbone.layers else backbone
+        scale = (
+            (backbone.usual / table_of.usual) ** 2 if table_of else 1.0
+        )  # of images, from the size that the layers are counted for
         table.add_row(
             name,
             backbone.title.partition(" (")[0],

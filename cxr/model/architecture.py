@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 
 Shape = tuple[int, ...]
@@ -67,7 +68,7 @@ class Architecture:
     @property
     def parameters(self) -> int:
         """The number of all weights."""
-        return sum(size_of(shape) * count for shape, count in self.shapes.items())
+        return sum(prod(shape) * count for shape, count in self.shapes.items())
 
     @property
     def multiply_adds(self) -> int:
@@ -82,7 +83,7 @@ class Architecture:
 
 def parameters_of(layer: Layer) -> int:
     """The number of a layer's weights."""
-    return sum(map(size_of, layer.weights))
+    return sum(map(prod, layer.weights))
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -130,14 +131,6 @@ def in_shapes(shapes: Iterable[Shape]) -> str:
 def _layer(row: dict[str, str]) -> Layer:
     shapes = tuple(tuple(int(side) for side in shape.split("x") if side) for shape in row["weights"].split())
     return Layer(row["layer"], row["kind"], tuple(row["inputs"].split()), shapes, int(row["multiply_adds"]))
-
-
-def size_of(shape: Shape) -> int:
-    """The number of values in an array."""
-    size = 1
-    for side in shape:
-        size *= side
-    return size
 
 
 def _snake(kind: str) -> str:

@@ -1,13 +1,14 @@
 """The construction of a backbone by Keras: one flat graph from grey levels to its last feature map."""
 
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from cxr.errors import UserError
-from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, size_of
+from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes
 from cxr.model.backbone import Backbone, Pixels
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
@@ -78,8 +79,8 @@ def check_constructed(model: keras.Model, expected: Architecture) -> None:
 
 
 def _multiply_adds(step: Any, weights: tuple[tuple[int, ...], ...]) -> int:
-    kernels = sum(size_of(shape) for shape in weights if len(shape) > 1)
-    return kernels * size_of(tuple(side for side in step.output.shape[1:-1] if side)) if kernels else 0
+    kernels = sum(prod(shape) for shape in weights if len(shape) > 1)
+    return kernels * prod(tuple(side for side in step.output.shape[1:-1] if side)) if kernels else 0
 
 
 def _without_chance(model: keras.Model) -> None:

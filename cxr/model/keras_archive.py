@@ -13,6 +13,7 @@ import h5py
 from cxr.model.architecture import Architecture, Layer, Shape, canonical_names
 
 _NETWORKS = ("Functional", "Sequential", "Model")
+_WITH_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")  # layers of Keras that run other code
 _MOST_BYTES = 4 * 2**30  # of the weights
 
 
@@ -137,9 +138,21 @@ def _chain(config: dict[str, Any], given: str | None) -> tuple[list[int | None],
 
 def _check_kind(layer: dict[str, Any], name: str) -> None:
     """Raise `ValueError` for a layer that brings code."""
-    module = str(layer.get("module") or "")
-    if layer["class_name"] == "Lambda" or layer.get("registered_name") or not module.startswith("keras"):
+    if any(not _is_of_keras(each) for each in _objects(layer)):
         raise ValueError(f"its layer {name!a} ({layer['class_name']!a}) needs code of its own, which cxr never runs from a file")
+
+
+def _is_of_keras(item: dict[str, Any]) -> bool:
+    module = str(item["module"] or "")
+    return (module == "keras" or module.startswith("keras.")) and item["class_name"] not in _WITH_CODE
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Everything in a layer's config that Keras would look up by module and class: the layer, its activation, its initializers."""
+    if isinstance(node, dict) and "module" in node and "class_name" in node:
+        yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(each)
 
 
 def _reduces(config: dict[str, Any]) -> bool:

@@ -16,7 +16,8 @@ from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Shape, in_shapes
 from cxr.model.backbone import Published
-from cxr.model.backbones.registry import Described, backbone_names, describe, published
+from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
+from cxr.model.keras_archive import read_archive
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
 RUN = "run:"  # what backbone.weights begins with where it names a run
@@ -101,7 +102,7 @@ def _imagenet(backbone: BackboneConfig, described: Described) -> Weights:
             f"{', '.join(f'{alpha:g}' for alpha in described.backbone.widths)}, or backbone.weights=none"
         )
     name = _file_name(source, backbone)
-    cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / name
+    cached = _keras_models() / name
     if cached.is_file():
         _check_fit(cached, backbone, described)
         return Weights(path=cached)
@@ -120,18 +121,23 @@ def _file_name(source: Published, backbone: BackboneConfig) -> str:
     return source.file.format(alpha=float(backbone.alpha), size=size)
 
 
+def _keras_models() -> Path:
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+
+
 def is_cached(name: str) -> bool:
     """Whether Keras' cache has the ImageNet weights of a backbone, at its usual width and size."""
-    backbone = published(name)
+    backbone = backbone_of(name)
     if backbone is None or backbone.published is None:
         return False
-    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-    return (folder / _file_name(backbone.published, BackboneConfig(name=name, image_size=224))).is_file()
+    return (_keras_models() / _file_name(backbone.published, BackboneConfig(name=name, image_size=224))).is_file()
 
 
 def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> None:
     is_archive = path.suffix == ".keras"
     try:
+        if is_archive:
+            read_archive(path)  # refuses one that would run code
         with h5py.File(BytesIO(_weights_in(path)) if is_archive else path) as file:
             found: Counter[Shape] = Counter()
             file.visititems(lambda name, item: _count_array(found, name, item))
@@ -190,7 +196,7 @@ def _differences(found: Counter[Shape], needed: Counter[Shape]) -> str:
 def _what_it_fits(found: Counter[Shape], is_archive: bool) -> str:
     """The backbone and width that an array of weights is made for."""
     for name in backbone_names():
-        known = published(name)
+        known = backbone_of(name)
         if known is None or known.layers:
             continue
         config = BackboneConfig(name=name)

@@ -29,9 +29,9 @@ def backbone_rates(count: int, repeats: int) -> list[BackboneRates]:
     """Measure every backbone on `count` random images."""
     prepare_memory()
     prepare_tensorflow(Config().training)
-    from cxr.model.backbones.registry import backbone_names, published
+    from cxr.model.backbones.registry import backbone_names, backbone_of
 
-    known = {name: published(name) for name in backbone_names()}
+    known = {name: backbone_of(name) for name in backbone_names()}
     return [_rates_of(name, backbone.usual, count, repeats) for name, backbone in known.items() if backbone and not backbone.layers]
 
 

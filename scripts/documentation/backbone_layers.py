@@ -3,14 +3,14 @@
 import sys
 
 from cxr.model.architecture import write_architecture
-from cxr.model.backbones.registry import LAYERS, backbone_names, published
+from cxr.model.backbones.registry import LAYERS, backbone_names, backbone_of
 from cxr.model.construction import architecture_of_backbone
 
 
 def main(names: list[str]) -> None:
     """Write the tables."""
     for name in names or backbone_names():
-        backbone = published(name)
+        backbone = backbone_of(name)
         if backbone is None or backbone.layers:
             continue
         made = architecture_of_backbone(backbone)

@@ -10,7 +10,7 @@ import pytest
 
 from cxr.config.schema import BackboneConfig
 from cxr.model.architecture import Architecture
-from cxr.model.backbones.registry import backbone_names, published
+from cxr.model.backbones.registry import backbone_names, backbone_of
 from cxr.model.construction import architecture_of
 from cxr.model.freeze import apply_freeze, first_layer, named_depths, stage_of_layers
 from cxr.model.grad_cam import grad_cam, saliency_maps
@@ -20,14 +20,14 @@ from cxr.model.saved import load_model, save_model
 from cxr.model.weights import Weights, locate_weights
 from cxr.training.engine import BATCHES, Name, make_engine
 
-NAMES = [name for name in backbone_names() if published(name) and name != "phantom"]
+NAMES = [name for name in backbone_names() if backbone_of(name) and name != "phantom"]
 QUICK = ("mobilenet_v3_small",)  # the others in the slow tier
 RNG = np.random.default_rng(0)
 
 
 def config_of(name: str) -> BackboneConfig:
     """As small as the backbone allows."""
-    return BackboneConfig(name=name, image_size=max(32, getattr(published(name), "smallest", 32)), weights="none")
+    return BackboneConfig(name=name, image_size=max(32, getattr(backbone_of(name), "smallest", 32)), weights="none")
 
 
 @pytest.fixture(scope="module", params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])
@@ -127,7 +127,7 @@ def test_pixels_reach_it_as_keras_own_preprocessing_has_them(name: str) -> None:
         "resnet50_v2": keras.applications.resnet_v2,
         "xception": keras.applications.xception,
     }.get(name)
-    known, grey = published(name), np.arange(0, 256, 5, dtype=np.float32)
+    known, grey = backbone_of(name), np.arange(0, 256, 5, dtype=np.float32)
     assert known is not None
     ours = grey[:, None] * np.array(known.pixels.scale) + np.array(known.pixels.offset)
     if module is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -67,18 +68,41 @@ class OfTheirOwn(layers.Layer):  # type: ignore[misc]
         return inputs
 
 
+@keras.saving.register_keras_serializable(package="tests")  # type: ignore[untyped-decorator]
+def theirs(inputs: object) -> object:
+    return inputs
+
+
+def test_what_is_named_like_keras_is_not_keras(tmp_path: Path) -> None:
+    """Keras imports the module that a file names, so its name has to be Keras' own and not only begin like it."""
+    network().save(tmp_path / "own.keras")
+    with ZipFile(tmp_path / "own.keras") as file:
+        config, weights = file.read("config.json"), file.read("model.weights.h5")
+    with ZipFile(tmp_path / "renamed.keras", "w") as file:
+        file.writestr("config.json", config.replace(b'"module": "keras.layers"', b'"module": "keras_layers"'))
+        file.writestr("model.weights.h5", weights)
+    with pytest.raises(UserError, match="needs code of its own"):
+        describe(config_of(tmp_path / "renamed.keras"))
+
+
+def test_sums_without_a_layer_are_of_keras(tmp_path: Path) -> None:
+    network(before=lambda tensor: tensor + 1.0).save(tmp_path / "own.keras")  # type: ignore[operator]
+    assert describe(config_of(tmp_path / "own.keras")).architecture.layers[1].kind == "Add"
+
+
 @pytest.mark.parametrize(
     ("make", "answer"),
     [
         (lambda: network(channels=1), "takes three equal channels"),
         (lambda: network(before=layers.Lambda(lambda tensor: tensor * 2)), "needs code of its own"),
         (lambda: network(before=OfTheirOwn()), "needs code of its own"),
+        (lambda: network(before=layers.Activation(theirs)), "needs code of its own"),
         (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Flatten(), layers.Dense(2)]), "has no convolution"),
         (lambda: keras.Model((images := keras.Input((SIZE, SIZE, 3))), [layers.Conv2D(2, 3)(images)] * 2), "it has 2 outputs"),
         (lambda: keras.Sequential([keras.Input((64, 64, 3)), layers.Conv2D(2, 3)]), "add backbone.image_size=64"),
         (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 3)), layers.Conv2D(2, 3)]), "add backbone.input_range"),
     ],
-    ids=["grey", "lambda", "custom", "no convolution", "outputs", "size", "pixels"],
+    ids=["grey", "lambda", "custom", "activation", "no convolution", "outputs", "size", "pixels"],
 )
 def test_what_can_not_be_a_backbone_is_refused_before_anything_runs(
     make: Callable[[], keras.Model], answer: str, tmp_path: Path

@@ -9,7 +9,7 @@ import pytest
 from cxr.cache.store import Cache
 from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config
-from cxr.model.backbones.registry import published
+from cxr.model.backbones.registry import backbone_of
 from cxr.model.class_weights import class_weights
 from cxr.model.losses.registry import make_loss
 from cxr.model.network import build_network
@@ -42,7 +42,7 @@ def trained(config: Config, cache: Cache) -> Fitted:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth"), CASES, ids=["-".join(case) for case in CASES])
 def test_it_trains_and_trains_again_to_the_bit(name: str, depth: str, compose_config: Compose, tmp_path: Path) -> None:
-    known = published(name)
+    known = backbone_of(name)
     assert known is not None
     warm = ["freeze.gradual={head:1,last_block:1}"] if depth == "gradual" else ["freeze.warmup_epochs=1"] if depth != "head" else []
     config = compose_config(

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
-from cxr.model.architecture import Architecture, Shape, size_of
+from cxr.model.architecture import Architecture, Shape
 from cxr.model.backbone import Backbone, Published, in_range
 
 _BLOCK = re.compile(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
@@ -36,7 +37,7 @@ def widened(architecture: Architecture, alpha: float) -> Architecture:
         weights = tuple(next(shapes) for _ in layer.weights)
         cost = layer.multiply_adds
         if cost:  # of a convolution, in proportion to its kernel
-            cost = cost * size_of(weights[0]) // size_of(layer.weights[0])
+            cost = cost * prod(weights[0]) // prod(layer.weights[0])
         layers.append(replace(layer, weights=weights, multiply_adds=cost))
     return Architecture(tuple(layers))
 

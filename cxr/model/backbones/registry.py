@@ -37,19 +37,22 @@ def describe(config: BackboneConfig) -> Described:
     """The backbone of a config; raises `UserError` for a name that is not there, or a file that is no backbone."""
     if config.name not in backbone_names():
         raise UserError(f"backbone.name={config.name} is not known: {nearest(config.name, backbone_names())}")
-    if config.name in _own_backbones() and published(config.name) is None:
+    backbone = backbone_of(config.name)
+    if backbone is None:
         backbone, architecture = import_module(f"cxr.model.backbones.{config.name}").describe(config)
         return Described(config.name, backbone, architecture)
-    backbone = _definition(config.name)
     if config.alpha != 1 and backbone.widened is None:
         raise UserError(f"backbone.alpha={config.alpha:g}: {backbone.title} has one width: leave out backbone.alpha")
-    architecture = _layers(config.name)
+    architecture = _layers(config.name, backbone.layers)
     return Described(config.name, backbone, backbone.widened(architecture, config.alpha) if backbone.widened else architecture)
 
 
-def published(name: str) -> Backbone | None:
-    """The backbone of a file of this folder; None for one that a config describes."""
-    found: Backbone | None = getattr(import_module(f"cxr.model.backbones.{name}"), "BACKBONE", None)
+def backbone_of(name: str) -> Backbone | None:
+    """The backbone of a known name; None for one that a config describes."""
+    own = name in _own_backbones()
+    found: Backbone | None = (
+        getattr(import_module(f"cxr.model.backbones.{name}"), "BACKBONE", None) if own else load(BACKBONES, name)
+    )
     return found
 
 
@@ -57,19 +60,14 @@ def _own_backbones() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "registry"))
 
 
-def _definition(name: str) -> Backbone:
-    own = published(name) if name in _own_backbones() else None
-    found: Backbone = own or load(BACKBONES, name)
-    return found
-
-
 @cache
-def _layers(name: str) -> Architecture:
-    """The table in layers/ that `scripts/backbone_layers` wrote; for a backbone that has none Keras has to build it."""
-    backbone = _definition(name)
-    table = LAYERS / f"{backbone.layers or name}.csv"
+def _layers(name: str, like: str) -> Architecture:
+    """The table that scripts/documentation/backbone_layers.py wrote; for a backbone that has none Keras has to build it."""
+    table = LAYERS / f"{like or name}.csv"
     if table.is_file():
         return read_architecture(table)
     from cxr.model.construction import architecture_of_backbone  # imports Keras
 
+    backbone = backbone_of(name)
+    assert backbone is not None
     return architecture_of_backbone(backbone)
