@@ -1,5 +1,6 @@
 """What `cxr` has to know of a backbone: how to build it, which pixels and weights fit, and its stages from input to top."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,22 @@ def standardised(mean: tuple[float, float, float], std: tuple[float, float, floa
     """Pixels from 0 to 1, less the mean of each channel and divided by its standard deviation."""
     red, green, blue = ((1 / (255 * width), -centre / width) for centre, width in zip(mean, std, strict=True))
     return Pixels((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+
+
+def block_by(pattern: str) -> Callable[[str], str | None]:
+    r"""How a layer's name tells its block: by the first group of a pattern that matches from its beginning; None without one.
+
+    >>> block_of = block_by(r"(conv1|conv\d+_block\d+)_")
+    >>> block_of("conv4_block6_1_conv"), block_of("logits")
+    ('conv4_block6', None)
+    """
+    compiled = re.compile(pattern)
+
+    def block_of(layer: str) -> str | None:
+        found = compiled.match(layer)
+        return found[1] if found else None
+
+    return block_of
 
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -8,7 +8,7 @@ from cxr.config.schema import BackboneConfig, Config, FreezeConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer
 from cxr.model.backbone import Backbone
-from cxr.model.backbones.registry import Described, describe
+from cxr.model.backbones.registry import Described, backbone_of, describe
 from cxr.model.freeze import first_layer, resolve_depth, stage_of_layers
 from cxr.model.resolve import resolve
 
@@ -29,6 +29,39 @@ MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilen
 def test_words_mean_a_block_of_each_backbone(asked: str, mobilenet: str, densenet: str) -> None:
     """Those of MobileNetV2 are what its options named before there were words."""
     assert (resolve_depth(asked, MOBILENET).name, resolve_depth(asked, DENSENET).name) == (mobilenet, densenet)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "block"),
+    [
+        ("mobilenet_v2", "block_16_project_BN", "block_16"),
+        ("mobilenet_v2", "bn_Conv1", "Conv1"),
+        ("mobilenet_v2", "Conv_1", "Conv_1"),
+        ("mobilenet_v2", "logits", None),
+        ("mobilenet_v3_small", "expanded_conv_10_project_bn", "expanded_conv_10"),
+        ("mobilenet_v3_small", "expanded_conv_squeeze_excite_conv_1", "expanded_conv"),
+        ("mobilenet_v3_small", "conv_bn", "conv"),
+        ("mobilenet_v3_small", "conv_1_bn", "conv_1"),
+        ("mobilenet_v3_small", "logits", None),
+        ("efficientnet_v2_b0", "stem_bn", "stem"),
+        ("efficientnet_v2_b0", "block6a_se_reduce", "block6a"),
+        ("efficientnet_v2_b0", "top_conv", "top"),
+        ("efficientnet_v2_b0", "logits", None),
+        ("densenet121", "conv1_bn", "conv1"),
+        ("densenet121", "conv5_block16_2_conv", "conv5_block16"),
+        ("densenet121", "pool3_conv", "pool3"),
+        ("densenet121", "bn", "bn"),
+        ("densenet121", "logits", None),
+        ("resnet50_v2", "conv1_conv", "conv1"),
+        ("resnet50_v2", "conv4_block6_preact_bn", "conv4_block6"),
+        ("resnet50_v2", "post_bn", "post"),
+        ("resnet50_v2", "logits", None),
+    ],
+)
+def test_a_layers_name_tells_its_block(name: str, layer: str, block: str | None) -> None:
+    known = backbone_of(name)
+    assert known is not None
+    assert known.block_of(layer) == block
 
 
 def test_a_layer_is_accepted_and_moved_down_to_where_one_tensor_crosses() -> None:

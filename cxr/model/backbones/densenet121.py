@@ -1,20 +1,8 @@
 """DenseNet121: the usual backbone of chest X-ray papers since CheXNet (Rajpurkar et al. 2017)."""
 
-import re
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, standardised
 
-from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, standardised
-
-_BLOCK = re.compile(r"(conv1|conv\d+_block\d+|pool\d+|bn)(?:_|$)")
-
-
-def block_of(layer: str) -> str | None:
-    """The block that a layer's name begins with.
-
-    >>> block_of("conv1_bn"), block_of("conv5_block16_2_conv"), block_of("pool3_conv"), block_of("bn"), block_of("logits")
-    ('conv1', 'conv5_block16', 'pool3', 'bn', None)
-    """
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
+block_of = block_by(r"(conv1|conv\d+_block\d+|pool\d+|bn)(?:_|$)")
 
 
 def _stage(number: int, count: int) -> tuple[str, ...]:

@@ -1,21 +1,10 @@
 """EfficientNetV2-B0: more accurate on ImageNet than MobileNets, at about twice the cost."""
 
-import re
 from string import ascii_lowercase
 
-from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, standardised
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, standardised
 
-_BLOCK = re.compile(r"(stem|block\d[a-z]|top)_")
-
-
-def block_of(layer: str) -> str | None:
-    """The block that a layer's name begins with.
-
-    >>> block_of("stem_bn"), block_of("block6a_se_reduce"), block_of("top_conv"), block_of("logits")
-    ('stem', 'block6a', 'top', None)
-    """
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
+block_of = block_by(r"(stem|block\d[a-z]|top)_")
 
 
 def blocks(stage: int, count: int) -> tuple[str, ...]:

@@ -1,24 +1,13 @@
 """MobileNetV2: the default, small and fast on a CPU."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 
 from cxr.model.architecture import Architecture, Shape
-from cxr.model.backbone import Backbone, Published, in_range
+from cxr.model.backbone import Backbone, Published, block_by, in_range
 
-_BLOCK = re.compile(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
-
-
-def block_of(layer: str) -> str | None:
-    """The block that a layer's name begins with.
-
-    >>> block_of("block_16_project_BN"), block_of("bn_Conv1"), block_of("Conv_1"), block_of("logits")
-    ('block_16', 'Conv1', 'Conv_1', None)
-    """
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
+block_of = block_by(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
 
 
 def _blocks(first: int, last: int) -> tuple[str, ...]:

@@ -1,22 +1,8 @@
 """MobileNetV3-Small: the cheapest backbone."""
 
-import re
+from cxr.model.backbone import Backbone, Published, block_by, in_range
 
-from cxr.model.backbone import Backbone, Published, in_range
-
-_BLOCK = re.compile(r"(expanded_conv(?:_\d+)?(?=_)|conv_1(?=_|$)|conv(?=_bn|$))")
-
-
-def block_of(layer: str) -> str | None:
-    """The block that a layer's name begins with.
-
-    >>> block_of("expanded_conv_10_project_bn"), block_of("expanded_conv_squeeze_excite_conv_1"), block_of("conv_bn")
-    ('expanded_conv_10', 'expanded_conv', 'conv')
-    >>> block_of("conv_1_bn"), block_of("logits")
-    ('conv_1', None)
-    """
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
+block_of = block_by(r"(expanded_conv(?:_\d+)?(?=_)|conv_1(?=_|$)|conv(?=_bn|$))")
 
 
 def blocks(first: int, last: int) -> tuple[str, ...]:

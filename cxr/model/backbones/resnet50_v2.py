@@ -1,20 +1,8 @@
 """ResNet50V2: the residual network that many results are compared with."""
 
-import re
+from cxr.model.backbone import Backbone, Published, block_by, in_range
 
-from cxr.model.backbone import Backbone, Published, in_range
-
-_BLOCK = re.compile(r"(conv1|conv\d+_block\d+|post)_")
-
-
-def block_of(layer: str) -> str | None:
-    """The block that a layer's name begins with.
-
-    >>> block_of("conv1_conv"), block_of("conv4_block6_preact_bn"), block_of("post_bn"), block_of("logits")
-    ('conv1', 'conv4_block6', 'post', None)
-    """
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
+block_of = block_by(r"(conv1|conv\d+_block\d+|post)_")
 
 
 def _stage(number: int, count: int) -> tuple[str, ...]:
