@@ -1,4 +1,4 @@
-"""Options and settings that were renamed since version 0.1. Old names work, and in logged configs too."""
+"""Options and settings that were renamed since version 0.1. Old names work in 0.2 and in logged configs."""
 
 from collections.abc import Mapping
 from typing import Any
