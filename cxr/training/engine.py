@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -22,33 +23,55 @@ Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values
 # do not depend on the number of images.
 BATCHES: dict[Name, int] = {"openvino": 2, "tensorflow": 8}
+# On a GPU a batch has to be large enough to keep it busy (scripts/bench gpu).
+GPU_BATCH = 64
+# How far OpenVINO's activations may be from TensorFlow's, as a share of the largest of them: several times what rounding does.
+_TOLERANCE = 1e-4
 # Grey levels (batch, size, size, 1) float32, batch by batch, to activations (batch, ...) in the same order.
 Engine = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[Any], None, None]]
+
+
+class EngineUnusable(Exception):
+    """The library can't compute this network, or computes other values; the message says why."""
+
+
+def on_gpu() -> bool:
+    """Whether TensorFlow has a GPU in this process."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def batch_of(name: Name) -> int:
+    """How many images the library is given at once on this machine."""
+    return GPU_BATCH if name == "tensorflow" and on_gpu() else BATCHES[name]
 
 
 def choose_engine(engine: EngineConfig, precision: str) -> Name:
     """The library that `engine` means on this machine: TensorFlow has GPUs and mixed precision, OpenVINO is fast on a CPU."""
     if engine.name != "auto":
         return "openvino" if engine.name == "openvino" else "tensorflow"
-    if precision != "float32" or tf.config.list_physical_devices("GPU") or find_spec("openvino") is None:
+    if precision != "float32" or on_gpu() or find_spec("openvino") is None:
         return "tensorflow"
     return "openvino"
 
 
 def engine_version(name: Name) -> str:
     """Name and version of the library, and its device: another one may compute other last digits."""
-    on_gpu = name == "tensorflow" and tf.config.list_physical_devices("GPU")
-    return f"{name} {metadata.version(name)}{' on a GPU' if on_gpu else ''}"
+    return f"{name} {metadata.version(name)}{' on a GPU, no TF32' if name == 'tensorflow' and on_gpu() else ''}"
 
 
 def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> Engine:
-    """An engine for the frozen part `frozen`, from grey levels (n, size, size, 3) to activations of type `dtype`."""
+    """An engine for the frozen part `frozen`, from grey levels (n, size, size, 3) to activations of type `dtype`.
+
+    OpenVINO's first batch is checked against TensorFlow. The engine raises `EngineUnusable` where they differ, and this function
+    where OpenVINO can't compile the network.
+    """
     if name == "openvino":
-        return _openvino(compile_openvino(frozen, dtype, threads))
-    return _tensorflow(_constant_graph(frozen, dtype, BATCHES["tensorflow"]))
+        graph = constant_graph(frozen, dtype, BATCHES["openvino"])
+        return _checked(_openvino(compile_openvino(graph, threads)), graph)
+    return _tensorflow(constant_graph(frozen, dtype, batch_of("tensorflow")))
 
 
-def _constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
+def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
     """The frozen part as one TensorFlow function with constant weights, which both libraries run faster than Keras does."""
     size = frozen.input.shape[1]
 
@@ -77,20 +100,41 @@ def openvino_core() -> Any:
     return Core()
 
 
-def compile_openvino(frozen: keras.Model, dtype: str, threads: int) -> Any:
-    """The frozen part as OpenVINO's compiled model, in float32: on some CPUs the library would use bfloat16.
+def compile_openvino(graph: Any, threads: int) -> Any:
+    """A constant graph as OpenVINO's compiled model, in float32: on some CPUs the library would use bfloat16.
 
     A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
     are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
-    library's own reader: its Python converter would send usage statistics unasked.
+    library's own reader: its Python converter would send usage statistics unasked. Raises `EngineUnusable`.
     """
     core = openvino_core()
     with TemporaryDirectory(prefix="cxr-") as folder:
         path = Path(folder) / "frozen.pb"
-        path.write_bytes(_constant_graph(frozen, dtype, BATCHES["openvino"]).graph.as_graph_def().SerializeToString())
-        model = core.read_model(path)
-    asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
-    return core.compile_model(model, "CPU", {**asked, "ENABLE_CPU_PINNING": False})
+        path.write_bytes(graph.graph.as_graph_def().SerializeToString())
+        asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
+        try:
+            return core.compile_model(core.read_model(path), "CPU", {**asked, "ENABLE_CPU_PINNING": False})
+        except RuntimeError as why:
+            reasons = [line.lstrip("- ") for line in str(why).splitlines() if line.strip() and "https://" not in line]
+            raise EngineUnusable(f"OpenVINO can't compile it: {reasons[-1][:200]}") from why
+
+
+def _checked(engine: Engine, graph: Any) -> Engine:
+    """The engine, once its first batch has agreed with TensorFlow's values of the same graph."""
+    agreed = False
+
+    def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
+        nonlocal agreed
+        coming = iter(batches)
+        if not agreed and (first := next(coming, None)) is not None:
+            found, expected = next(engine([first])), graph(tf.constant(first))[0].numpy()
+            if not np.allclose(found, expected, rtol=0, atol=_TOLERANCE * np.abs(expected).max(), equal_nan=True):
+                off = np.abs(found - expected).max() / np.abs(expected).max()
+                raise EngineUnusable(f"OpenVINO's activations differ from TensorFlow's by {off:.1g} of the largest")
+            agreed, coming = True, chain([first], coming)
+        yield from engine(coming)
+
+    return compute
 
 
 def _openvino(compiled: Any) -> Engine:

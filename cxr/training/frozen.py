@@ -17,9 +17,9 @@ from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
 from cxr.model.resolve import pixels_of
 from cxr.system import cores
-from cxr.training.engine import BATCHES, Engine, choose_engine, engine_version, make_engine
+from cxr.training.engine import Engine, batch_of, choose_engine, engine_version, make_engine
 
-_LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some
+_LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some; whole batches of every engine
 
 
 class FrozenPart:
@@ -50,6 +50,12 @@ class FrozenPart:
             "engine": engine_version(self.engine_name),
         }
 
+    def use_tensorflow(self) -> None:
+        """Compute with TensorFlow from now on; the cache key changes with it."""
+        self.engine_name = "tensorflow"
+        for computed in ("_engine", "_same_for_all_views"):
+            self.__dict__.pop(computed, None)
+
     def cache_key(self, view: int | None) -> dict[str, Any]:
         """The cache key: everything that activations depend on, beside the pixels of the image."""
         augment = None
@@ -59,7 +65,7 @@ class FrozenPart:
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
-        """Activations of the given rows under a view, in order, in chunks (k, ...)."""
+        """Activations of the given rows under a view, in order, in chunks (k, ...). Raises `EngineUnusable`."""
         left = len(rows)
         for found in self._engine(self._batches(rows, view)):
             yield found[: min(left, len(found))]
@@ -67,7 +73,7 @@ class FrozenPart:
 
     def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
         """Images in batches of one size; the last is filled up with black ones."""
-        batch = BATCHES[self.engine_name]
+        batch = batch_of(self.engine_name)
         for start in range(0, len(rows), _LOOK_AHEAD):
             seen = self.viewer.see(rows[start : start + _LOOK_AHEAD], view)
             missing = -len(seen) % batch

@@ -12,6 +12,7 @@ from cxr.cache.rows import Rows, RowsLost
 from cxr.cache.shards import CacheUnusable, Values
 from cxr.cache.store import Cache
 from cxr.data.views import Viewer
+from cxr.training.engine import EngineUnusable
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import FrozenWork
 
@@ -115,7 +116,7 @@ class Activations:
             del self._ready[view]
             self.prepare(np.flatnonzero(ready.places >= 0), view)
             return self.take(rows, view)
-        return np.concatenate([found for found, _ in self._compute(rows, view)])
+        return self._compute_now(rows, view)
 
     def _find(self, rows: NDArray[np.int64], view: int | None) -> Rows | None:
         hashes = [self.frozen.viewer.hashes[row] for row in rows]
@@ -125,13 +126,27 @@ class Activations:
                 "activations", key, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
             )
             return kept.rows
+        except EngineUnusable as why:
+            self._leave_engine(why)
+            return self._find(rows, view)
         except CacheUnusable as why:
             if not self._told:
                 self.cache.tell(f"activations of the frozen part are not kept: {why}")
             self._told = True
         if len(rows) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize > _IN_MEMORY_BYTES:
             return None
-        return Rows.of(np.concatenate([found for found, _ in self._compute(rows, view)]))
+        return Rows.of(self._compute_now(rows, view))
+
+    def _compute_now(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
+        try:
+            return np.concatenate([found for found, _ in self._compute(rows, view)])
+        except EngineUnusable as why:
+            self._leave_engine(why)
+            return self._compute_now(rows, view)
+
+    def _leave_engine(self, why: EngineUnusable) -> None:
+        self.cache.tell(f"{why}: TensorFlow computes the frozen part")
+        self.frozen.use_tensorflow()
 
     def _compute(self, rows: NDArray[np.int64], view: int | None) -> Values:
         done = 0

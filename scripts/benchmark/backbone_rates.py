@@ -40,11 +40,11 @@ def _rates_of(name: str, size: int, count: int, repeats: int) -> BackboneRates:
     from cxr.model.network import build_network
     from cxr.model.partition import partition
     from cxr.model.weights import Weights
-    from cxr.training.engine import BATCHES, choose_engine, make_engine
+    from cxr.training.engine import batch_of, choose_engine, make_engine
 
     network = build_network(BackboneConfig(name=name, image_size=size, weights="none"), 3, Weights())
     engine_name = choose_engine(Config().engine, "float32")
-    batch = BATCHES[engine_name]
+    batch = batch_of(engine_name)
     grey = np.random.default_rng(0).uniform(0, 255, (-(-count // batch), batch, size, size, 1)).astype(np.float32)
     frozen, parts_at, activations = {}, {}, {}
     for depth in DEPTHS:

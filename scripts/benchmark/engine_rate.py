@@ -36,7 +36,7 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     from cxr.model.partition import partition
     from cxr.model.weights import Weights
     from cxr.progress import Progress
-    from cxr.training.engine import BATCHES, compile_openvino
+    from cxr.training.engine import BATCHES, compile_openvino, constant_graph
     from cxr.training.frozen import FrozenPart
 
     backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
@@ -47,7 +47,7 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     augment = AugmentConfig(rotation_degrees=9, translation=0.05, zoom=0.05)
     viewer = Viewer(pixels.images, tuple(fact.sha256 for fact in pixels.facts), augment, 0)
     frozen = FrozenPart(parts, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
-    compiled = compile_openvino(parts.frozen, "float32", cores())
+    compiled = compile_openvino(constant_graph(parts.frozen, "float32", BATCHES["openvino"]), cores())
     queue = AsyncInferQueue(compiled, 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))  # as many as in cxr
     batch = BATCHES["openvino"]
     noise = np.random.default_rng(0).uniform(0, 255, (batch, images.size, images.size, 1)).astype(np.float32)

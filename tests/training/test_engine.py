@@ -14,7 +14,16 @@ from cxr.model.network import build_network
 from cxr.model.partition import Partition, partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import engine
-from cxr.training.engine import BATCHES, Name, choose_engine, compile_openvino, engine_version, make_engine
+from cxr.training.engine import (
+    BATCHES,
+    EngineUnusable,
+    Name,
+    choose_engine,
+    compile_openvino,
+    constant_graph,
+    engine_version,
+    make_engine,
+)
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (16, 96, 96, 1)).astype(np.float32)
 
@@ -68,9 +77,26 @@ def test_whoever_stops_in_the_middle_leaves_no_request_busy(parts: Partition) ->
 
 def test_openvino_is_asked_for_float32_and_sends_nothing(parts: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # where its usage statistics would leave their traces
-    compiled = compile_openvino(parts.frozen, "float32", 2)
+    compiled = compile_openvino(constant_graph(parts.frozen, "float32", BATCHES["openvino"]), 2)
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_computes_other_values_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    films = keras.Input((96, 96, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(films)
+    other = constant_graph(keras.Model(films, keras.layers.Rescaling(1.01)(pooled)), "float32", BATCHES["openvino"])
+    wrong = compile_openvino(other, 2)
+    monkeypatch.setattr(engine, "compile_openvino", lambda graph, threads: wrong)
+    with pytest.raises(EngineUnusable, match=r"activations differ from TensorFlow's by 0.01 of the largest"):
+        next(make_engine("openvino", keras.Model(films, pooled), "float32", 2)(batches("openvino", IMAGES)))
+
+
+def test_an_operation_that_openvino_lacks_is_said() -> None:
+    grey = keras.Input((96, 96, 3))
+    lacking = keras.Model(grey, keras.ops.det(keras.ops.transpose(grey, (0, 3, 1, 2))))
+    with pytest.raises(EngineUnusable, match="OpenVINO can't compile it: No conversion rule found for operations: MatrixDet"):
+        make_engine("openvino", lacking, "float32", 2)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cxr.model.losses.registry import make_loss
 from cxr.model.network import build_network
 from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training.engine import EngineUnusable
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import FrozenWork
@@ -123,6 +124,22 @@ def test_runs_share_what_they_can(other: str, computed: int, compose_config: Com
 def test_views_are_taken_in_turn(compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(*SMALL, "training.epochs=5", "augment.views=2")
     assert work_of(config, Cache(tmp_path / "cache", 10**9)).computed == 2 * 15 + 9
+
+
+@pytest.mark.parametrize("limit", [10**9, 100], ids=["on disk", "in memory"])
+def test_where_openvino_cannot_tensorflow_computes(
+    limit: int, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(graph: object, threads: int) -> None:
+        raise EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
+
+    asked = (*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
+    expected = fitted(compose_config(*asked, "engine=tensorflow"), Cache(tmp_path / "cache", 10**9))
+    monkeypatch.setattr("cxr.training.engine.compile_openvino", lacks)
+    told: list[str] = []
+    found = fitted(compose_config(*asked, "engine=openvino"), Cache(tmp_path / "other", limit, told.append))
+    assert found.history == expected.history
+    assert sum("Erfc: TensorFlow computes the frozen part" in text for text in told) == 1
 
 
 @pytest.mark.parametrize(
