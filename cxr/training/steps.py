@@ -17,6 +17,9 @@ from cxr.training.update import Averages, Update, clipped, mixed, partners
 # Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
 _BYTES_AT_ONCE = 64 * 2**20
 
+# XLA runs MobileNetV2 on CPUs several times slower than TensorFlow's own kernels.
+XLA = False
+
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # a batch and its targets to losses and logits
 Totals = Callable[..., tuple[Any, Any]]  # inputs, targets and batch size to what the steps sum up to
 Loss = Callable[[Any, Any], Any]  # one-hot targets and logits, both (n, classes), to one value an image
@@ -187,6 +190,5 @@ def _over_arrays(step: Step, *signature: tf.TensorSpec) -> Totals:
 
 
 def _compiled(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
-    """Without XLA, which runs MobileNetV2 on CPUs several times slower than TensorFlow's own kernels."""
-    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=XLA)
     return made

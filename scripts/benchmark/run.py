@@ -20,7 +20,7 @@ from cxr.progress import wide_console
 from cxr.system import cores
 
 TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
-ASKED_FOR = ("backbones",)  # not measured unless named
+ASKED_FOR = ("backbones", "gpu")  # not measured unless named
 
 
 def main() -> None:
@@ -49,6 +49,8 @@ def main() -> None:
             _measure_evaluation(console, asked)
         if "backbones" in wanted:
             _measure_backbones(console, asked)
+        if "gpu" in wanted:
+            _measure_gpu(console, asked.repeats)
         if "coverage" in wanted:
             _simulate_coverage(console, asked)
 
@@ -62,6 +64,30 @@ def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:
         speeds = (f"{rates.frozen[depth]:.1f}" for depth in DEPTHS)
         table.add_row(rates.name, str(rates.size), *speeds, f"{1000 * rates.epoch:.0f}")
     console.print(table)
+
+
+def _measure_gpu(console: Console, repeats: int) -> None:
+    """Random weights and images at 224 px on one GPU; the same graph on the CPU beside it."""
+    from gpu_rates import AT_ONCE, device_name, frozen_rates, update_rates
+
+    if (device := device_name()) is None:
+        console.print("TensorFlow can use no GPU here: nothing is measured.")
+        return
+    frozen = _table(f"The frozen part up to last_stage on {device}, float32, images/s by images at once, and on {cores()} cores")
+    for name in (*map(str, AT_ONCE), f"CPU, {cores()} cores"):
+        frozen.add_column(name, justify="right")
+    for rates in frozen_rates(repeats):
+        print(rates, file=sys.stderr, flush=True)
+        frozen.add_row(rates.name, *(f"{rates.gpu[count]:.0f}" for count in AT_ONCE), f"{rates.cpu:.0f}")
+    console.print(frozen)
+    updates = _table(f"Updates of 32 images on {device}, by TensorFlow's kernels and by XLA")
+    for name in ("trained from", "precision", "XLA", "ms an update", "first update, s", "GPU memory, GB"):
+        updates.add_column(name, justify="right")
+    for each in update_rates(repeats):
+        row = (each.depth, each.precision, "yes" if each.xla else "no", f"{each.milliseconds:.1f}")
+        updates.add_row(each.name, *row, f"{each.first:.1f}", f"{each.memory:.2f}")
+        print(each, file=sys.stderr, flush=True)  # XLA takes minutes
+    console.print(updates)
 
 
 def _arguments() -> argparse.Namespace:

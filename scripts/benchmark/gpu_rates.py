@@ -1,0 +1,179 @@
+"""What a GPU does for the frozen part and for updates: by images at once, by precision, and with XLA."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.config.schema import BackboneConfig, Config
+from cxr.system import prepare_memory
+from cxr.training.runtime import prepare_tensorflow
+
+BACKBONES = ("mobilenet_v2", "densenet121")
+AT_ONCE = (8, 32, 64, 128, 256)
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SIZE, BATCH = 224, 32
+
+
+@dataclass(frozen=True)
+class FrozenRates:
+    """Images a second of the part below `last_stage`, by images at once, and of the same graph on this machine's CPU."""
+
+    name: str
+    gpu: dict[int, float]
+    cpu: float
+
+
+@dataclass(frozen=True)
+class UpdateRates:
+    """Updates of 32 images: milliseconds each, seconds of the first, and the most GPU memory that TensorFlow held, in GB."""
+
+    name: str
+    depth: str
+    precision: str
+    xla: bool
+    milliseconds: float
+    first: float
+    memory: float
+
+
+def device_name() -> str | None:
+    """The GPU that TensorFlow uses; None where it can use none."""
+    prepare_memory()
+    prepare_tensorflow(Config().training)
+    from cxr.training.runtime import compute
+
+    names = compute()["gpus"]
+    return str(names[0]) if names else None
+
+
+def frozen_rates(repeats: int) -> Iterator[FrozenRates]:
+    """Measure the engine in float32, transfers included."""
+    import tensorflow as tf
+
+    from cxr.training.engine import BATCHES
+
+    for name in BACKBONES:
+        parts = _partition(name, "float32")
+        gpu = {count: _rate(parts.frozen, count, repeats) for count in AT_ONCE}
+        with tf.device("/CPU:0"):
+            yield FrozenRates(name, gpu, _rate(parts.frozen, BATCHES["tensorflow"], repeats))
+
+
+def update_rates(repeats: int) -> Iterator[UpdateRates]:
+    """Measure the steps that training takes, on whole images and on kept activations."""
+    for xla, name, depth, precision in product((False, True), BACKBONES, ("last_stage", "all"), PRECISIONS):
+        yield _update(name, depth, precision, xla, repeats)
+
+
+def _partition(name: str, precision: str) -> Any:
+    from cxr.model.freeze import first_layer
+    from cxr.model.partition import partition
+
+    network = _network(name, precision)
+    return partition(network, first_layer("last_stage", network.described))
+
+
+def _network(name: str, precision: str) -> Any:
+    import keras
+
+    from cxr.model.network import build_network
+    from cxr.model.weights import Weights
+
+    keras.utils.clear_session()
+    gc.collect()
+    keras.config.set_dtype_policy(precision)
+    return build_network(BackboneConfig(name=name, image_size=SIZE, weights="none"), 3, Weights())
+
+
+def _rate(frozen: Any, count: int, repeats: int) -> float:
+    """Images a second of the constant graph with so many images at once; as many batches as 1,024 images take."""
+    import tensorflow as tf
+
+    from cxr.training.engine import constant_graph
+
+    graph = constant_graph(frozen, "float32", count)
+    batches = np.random.default_rng(0).uniform(0, 255, (-(-1024 // count), count, SIZE, SIZE, 1)).astype(np.float32)
+    on_cpu = "CPU" in (tf.zeros(1).device or "")
+    batches = batches[: 8 if on_cpu else None]
+
+    def compute() -> None:
+        for batch in batches:
+            graph(tf.constant(batch))[0].numpy()
+
+    compute()
+    return len(batches) * count / statistics.median(_seconds(compute) for _ in range(repeats))
+
+
+def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> UpdateRates:
+    """The steps of `cxr.training.steps` on 8 batches of random values."""
+    import keras
+    import tensorflow as tf
+
+    from cxr.model.freeze import apply_freeze, first_layer
+    from cxr.model.partition import partition
+    from cxr.training.steps import Steps
+
+    network = _network(name, precision)
+    first = first_layer(depth, network.described)
+    apply_freeze(network.trainee.operations, network.architecture, first, "inference")
+    parts = partition(network, first)
+    part = parts.trainable if depth != "all" and parts else network.trainee
+    inputs = _Random(tuple(part.input.shape[1:]) if depth != "all" else (SIZE, SIZE, 1), precision if depth != "all" else "float32")
+    optimizer = keras.optimizers.Adam(1e-4)
+    if precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(part.trainable_variables)
+    targets = np.eye(3, dtype=np.float32)[np.arange(8 * BATCH) % 3]
+    tf.config.experimental.reset_memory_stats("GPU:0")
+    with _compiled_by_xla(xla):
+        steps = Steps(part, inputs, targets, keras.losses.CategoricalCrossentropy(True, reduction=None), optimizer)
+
+    def train(batches: int) -> None:
+        steps.train(np.arange(batches * BATCH), None, BATCH, lambda done, of: None)
+
+    started = _seconds(lambda: train(1))
+    train(8)
+    taken = statistics.median(_seconds(lambda: train(8)) for _ in range(repeats)) / 8
+    memory = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9
+    return UpdateRates(name, depth, precision, xla, 1000 * taken, started, memory)
+
+
+@contextmanager
+def _compiled_by_xla(xla: bool) -> Iterator[None]:
+    """Steps that are made meanwhile are compiled by XLA, or not."""
+    from cxr.training import steps
+
+    before, steps.XLA = steps.XLA, xla
+    try:
+        yield
+    finally:
+        steps.XLA = before
+
+
+class _Random:
+    """Random inputs, (n, *shape)."""
+
+    def __init__(self, shape: tuple[int, ...], precision: str) -> None:
+        self.shape, self.dtype = shape, "float16" if precision == "mixed_float16" else "float32"
+        self._values = np.random.default_rng(0).uniform(0, 1, (8 * BATCH, *shape)).astype(self.dtype)
+
+    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
+        """Nothing to prepare."""
+
+    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
+        """The inputs of rows."""
+        return self._values[rows]
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,88 @@
+"""On a GPU: the numbers of the CPU, every precision, the same to the bit twice, two jobs on one card. Skipped without one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.training.devices import visible_gpus
+from tests.conftest import Command
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.slow,
+    pytest.mark.skipif(not visible_gpus(), reason="this machine's driver lists no GPU"),
+]
+
+SMALL = ("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "evaluation=numbers")
+
+ENGINE = """
+import numpy as np, tensorflow as tf
+from cxr.config.schema import BackboneConfig, Config
+from cxr.model.network import build_network
+from cxr.model.partition import partition
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training.engine import batch_of, make_engine
+from cxr.training.runtime import prepare_tensorflow
+
+prepare_tensorflow(Config().training)
+assert all(tf.config.experimental.get_memory_growth(gpu) for gpu in tf.config.list_physical_devices("GPU"))
+parts = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), "block_13")
+images = np.random.default_rng(0).uniform(0, 255, (batch_of("tensorflow"), 96, 96, 1)).astype(np.float32)
+found = next(make_engine("tensorflow", parts.frozen, "float32", 2)([images]))
+with tf.device("/CPU:0"):
+    expected = parts.frozen(np.repeat(images, 3, axis=-1)).numpy()
+print(float(np.abs(found - expected).max() / np.abs(expected).max()))
+"""
+
+
+def predictions(folder: Path) -> pd.DataFrame:
+    (found,) = folder.glob("mlruns/artifacts/*/artifacts/predictions/test.csv")
+    return pd.read_csv(found)
+
+
+def machine(folder: Path) -> dict[str, list[str]]:
+    found = next(folder.glob("mlruns/artifacts/*/artifacts/environment/machine.json"))
+    return dict(json.loads(found.read_text()))
+
+
+def test_activations_are_those_of_the_cpu() -> None:
+    """In float32 itself: TF32, a GPU's faster kind, differs by a thousandth."""
+    done = subprocess.run([sys.executable, "-c", ENGINE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) < 1e-4
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_every_precision_trains_saves_and_agrees(precision: str, run_cxr: Command, tmp_path: Path) -> None:
+    done = run_cxr(*SMALL, f"training.precision={precision}", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "can't use the GPU" not in done.stderr
+    assert "saved model" not in done.stderr  # it would say that the saved model predicts otherwise
+    assert machine(tmp_path)["gpus"]
+    assert np.isfinite(predictions(tmp_path).select_dtypes("number")).all(axis=None)
+
+
+def test_twice_the_same_to_the_bit(run_cxr: Command, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        done = run_cxr(*SMALL, "training.deterministic=true", folder=tmp_path / name, CXR_CACHE=str(tmp_path / f"{name} cache"))
+        assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(predictions(tmp_path / "first"), predictions(tmp_path / "second"), check_exact=True)
+
+
+def test_two_jobs_share_a_card(run_cxr: Command, tmp_path: Path) -> None:
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    done = run_cxr("-m", "loss=plain,focal", *SMALL, *parallel, folder=tmp_path, CUDA_VISIBLE_DEVICES="0")
+    assert done.returncode == 0, done.stderr
+    assert machine(tmp_path)["gpus"]
+
+
+def test_without_its_card_it_trains_on_the_cpu(run_cxr: Command, tmp_path: Path) -> None:
+    done = run_cxr(*SMALL, folder=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 0, done.stderr
+    assert machine(tmp_path)["gpus"] == []
