@@ -12,11 +12,8 @@ import pytest
 from cxr.training.devices import visible_gpus
 from tests.conftest import Command
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.slow,
-    pytest.mark.skipif(not visible_gpus(), reason="this machine's driver lists no GPU"),
-]
+absent = pytest.mark.skipif(not visible_gpus(), reason="this machine's driver lists no GPU")
+pytestmark = [pytest.mark.gpu, pytest.mark.slow, absent]
 
 SMALL = ("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "evaluation=numbers")
 
