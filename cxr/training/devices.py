@@ -8,8 +8,8 @@ from cxr.errors import UserError
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits")
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Of one job: what CUDA and cuDNN take before a network is there, and a small one. More memory is taken as it is needed.
-JOB_GB = 2.0
+# Of one job: DenseNet-121 trained whole at 224 px took 3.1 GB (scripts/bench gpu), and CUDA's own libraries take 0.5 GB.
+JOB_GB = 4.0
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,13 @@ def check_memory(gpus: list[Gpu], at_once: int) -> None:
     """Raise `UserError` where more jobs would run side by side than the GPUs have memory for."""
     if not gpus or at_once == 1:
         return
-    room = sum(int(gpu.free_gb / JOB_GB) for gpu in gpus)
+    # Jobs are dealt in turn, so the fullest card decides.
+    room = min(int(gpu.free_gb / JOB_GB) * len(gpus) + place for place, gpu in enumerate(gpus))
     if room < at_once:
         free = ", ".join(f"{gpu.free_gb:.0f} GB" for gpu in gpus)
         raise UserError(
             f"{at_once} jobs at once need {JOB_GB:g} GB of GPU memory each, and {free} are free, room for {room}: set "
-            f"hydra.launcher.n_jobs={max(room, 1)}, or CUDA_VISIBLE_DEVICES= (empty) to train on the CPU"
+            f"hydra.launcher.n_jobs={max(room, 1)}, or CUDA_VISIBLE_DEVICES to GPUs with room, or to nothing to train on the CPU"
         )
 
 

@@ -24,7 +24,7 @@ Name = Literal["openvino", "tensorflow"]
 # do not depend on the number of images.
 BATCHES: dict[Name, int] = {"openvino": 2, "tensorflow": 8}
 # On a GPU a batch has to be large enough to keep it busy (scripts/bench gpu).
-GPU_BATCH = 64
+GPU_BATCH = 128
 # How far OpenVINO's activations may be from TensorFlow's, as a share of the largest of them: several times what rounding does.
 _TOLERANCE = 1e-4
 # Grey levels (batch, size, size, 1) float32, batch by batch, to activations (batch, ...) in the same order.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.cache.rows import Rows
@@ -15,7 +16,7 @@ from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
-from cxr.errors import TrainingDiverged
+from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
 from cxr.model.network import Network
 from cxr.model.optimizer import learning_rate, make_optimizer, optimizer_variables, rate_shares, single_optimizers
@@ -25,7 +26,7 @@ from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
-from cxr.training.steps import Loss, Score, Steps
+from cxr.training.steps import Loss, Score, Steps, xla_pays
 from cxr.training.update import Averages, update_of
 
 
@@ -73,6 +74,18 @@ class Fitted:
     pooled: Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
+@contextmanager
+def _memory_named() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as why:
+        raise RunFailed(
+            "the GPU has too little memory for this training: lower training.batch_size or backbone.image_size, choose a lighter "
+            "backbone, or run fewer jobs at once"
+        ) from why
+
+
+@_memory_named()
 def fit(
     network: Network,
     data: TrainingSet,
@@ -87,7 +100,8 @@ def fit(
     Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. With a
     `checkpoint` file the state is kept there after each epoch, and a training of the same config and data resumes from it as
     if it had never stopped. With a `cache` the frozen part of the network is computed once for each image and view; without
-    one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite.
+    one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite, and `RunFailed` where
+    the memory of a GPU does not suffice.
     """
     viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed)
     found = load(checkpoint) if checkpoint else None
@@ -107,10 +121,9 @@ def fit(
         inputs: Inputs = Images(viewer)
         if cache and parts:
             part, inputs = parts.trainable, Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
-        steps_per_epoch = -(-len(data.train) // config.training.batch_size)
-        trained = network.trainee.trainable_variables
-        optimizer = make_optimizer(config, trained, rate_shares(config, network), phase.epochs * steps_per_epoch)
-        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config))
+        updates = phase.epochs * -(-len(data.train) // config.training.batch_size)
+        optimizer = make_optimizer(config, network.trainee.trainable_variables, rate_shares(config, network), updates)
+        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config), xla_pays(config, updates))
         course = _Course(network, optimizer, steps.averages, config, phase, history, watcher, checkpoint)
         if found:
             course.resume(found)

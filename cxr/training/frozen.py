@@ -19,7 +19,7 @@ from cxr.model.resolve import pixels_of
 from cxr.system import cores
 from cxr.training.engine import Engine, batch_of, choose_engine, engine_version, make_engine
 
-_LOOK_AHEAD = 64  # images that are moved at once, so that all cores have some; whole batches of every engine
+_LOOK_AHEAD = 128  # images that are moved at once, so that all cores have some; whole batches of every engine
 
 
 class FrozenPart:

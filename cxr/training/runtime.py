@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import subprocess
 import sys
 from tempfile import TemporaryFile
 from typing import Any
@@ -60,7 +61,8 @@ def _prepare_gpus(tf: Any, gpus: list[Gpu], said: str) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
     if gpus and not usable:
         names = ", ".join(gpu.name for gpu in gpus)
-        print(f"cxr: TensorFlow can't use the GPU ({names}), so the CPU trains: {cuda_reason(said)}", file=sys.stderr)
+        reason = cuda_reason(said + _notices())
+        print(f"cxr: TensorFlow can't use the GPU ({names}), so the CPU trains: {reason}", file=sys.stderr)
 
 
 def cuda_reason(said: str) -> str:
@@ -72,6 +74,23 @@ def cuda_reason(said: str) -> str:
     told = [line.partition("] ")[2] or line for line in said.splitlines() if re.search("cuda|gpu|cudnn", line, re.IGNORECASE)]
     known = "it says nothing of CUDA; pip install 'tensorflow[and-cuda]' brings its libraries"
     return " / ".join(dict.fromkeys(told))[:400] or known
+
+
+def _notices() -> str:
+    """What TensorFlow writes when it looks for GPUs, in a process of its own: it can't be asked again for what it left out."""
+    code = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return asked.stderr
 
 
 def _import_quietly() -> tuple[Any, Any, str]:

@@ -10,19 +10,30 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cxr.config.schema import Config
 from cxr.model.optimizer import single_optimizers
+from cxr.training.engine import on_gpu
 from cxr.training.inputs import Inputs
 from cxr.training.update import Averages, Update, clipped, mixed, partners
 
 # Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
 _BYTES_AT_ONCE = 64 * 2**20
 
-# XLA runs MobileNetV2 on CPUs several times slower than TensorFlow's own kernels.
-XLA = False
+# Updates after which XLA's compilation has paid for itself on a GPU (scripts/bench gpu).
+_XLA_PAYS_AFTER = 1000
 
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # a batch and its targets to losses and logits
 Totals = Callable[..., tuple[Any, Any]]  # inputs, targets and batch size to what the steps sum up to
 Loss = Callable[[Any, Any], Any]  # one-hot targets and logits, both (n, classes), to one value an image
+
+
+def xla_pays(config: Config, updates: int) -> bool:
+    """Whether to compile so many updates with XLA: on a GPU, where they are many.
+
+    Not in deterministic mode, since it chooses kernels by their speed, nor with mixup, whose random numbers it can't draw. On a
+    CPU it runs MobileNetV2 several times slower than TensorFlow's own kernels.
+    """
+    return on_gpu() and updates >= _XLA_PAYS_AFTER and not (config.training.deterministic or config.augment.mixup)
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Steps:
     """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
     The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` asks for
-    nothing beside it. `averages` are those of the trained weights, or None.
+    nothing beside it. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA.
     """
 
     def __init__(
@@ -48,6 +59,7 @@ class Steps:
         loss: Loss,
         optimizer: keras.optimizers.Optimizer,
         more: Update | None = None,
+        xla: bool = False,
     ) -> None:
         self.inputs, self.targets = inputs, targets
         more = more or Update()
@@ -96,7 +108,7 @@ class Steps:
             return count
 
         over = _over_vectors if len(inputs.shape) == 1 else _over_arrays
-        self._train = over(counted(update), images, classes)
+        self._train = over(counted(update), images, classes, xla=xla)
         self._evaluate = over(counted(evaluate), images, classes)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
 
@@ -161,8 +173,8 @@ class Steps:
                 yield part, values
 
 
-def _over_vectors(step: Step, *signature: tf.TensorSpec) -> Totals:
-    """All batches in one call: for steps that take less time than a call."""
+def _over_vectors(step: Step, *signature: tf.TensorSpec, xla: bool = False) -> Totals:
+    """All batches in one call: for steps that take less time than a call. Never with XLA, which can't cut them out."""
 
     def totals(inputs: tf.Tensor, targets: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def body(start: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -178,9 +190,9 @@ def _over_vectors(step: Step, *signature: tf.TensorSpec) -> Totals:
     return _compiled(totals, *signature, tf.TensorSpec((), tf.int32))
 
 
-def _over_arrays(step: Step, *signature: tf.TensorSpec) -> Totals:
+def _over_arrays(step: Step, *signature: tf.TensorSpec, xla: bool = False) -> Totals:
     """A call for each batch: inside a TensorFlow loop, convolutions were a third slower."""
-    compiled = _compiled(step, *signature)
+    compiled = _compiled(step, *signature, xla=xla)
 
     def totals(inputs: NDArray[Any], targets: NDArray[np.float32], size: int) -> tuple[float, float]:
         found = [compiled(inputs[start : start + size], targets[start : start + size]) for start in range(0, len(inputs), size)]
@@ -189,6 +201,6 @@ def _over_arrays(step: Step, *signature: tf.TensorSpec) -> Totals:
     return totals
 
 
-def _compiled(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
-    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=XLA)
+def _compiled(function: Callable[..., Any], *signature: tf.TensorSpec, xla: bool = False) -> Callable[..., Any]:
+    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=xla)
     return made

@@ -4,7 +4,6 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -133,8 +132,7 @@ def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> U
     optimizer.build(part.trainable_variables)
     targets = np.eye(3, dtype=np.float32)[np.arange(8 * BATCH) % 3]
     tf.config.experimental.reset_memory_stats("GPU:0")
-    with _compiled_by_xla(xla):
-        steps = Steps(part, inputs, targets, keras.losses.CategoricalCrossentropy(True, reduction=None), optimizer)
+    steps = Steps(part, inputs, targets, keras.losses.CategoricalCrossentropy(True, reduction=None), optimizer, xla=xla)
 
     def train(batches: int) -> None:
         steps.train(np.arange(batches * BATCH), None, BATCH, lambda done, of: None)
@@ -144,18 +142,6 @@ def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> U
     taken = statistics.median(_seconds(lambda: train(8)) for _ in range(repeats)) / 8
     memory = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9
     return UpdateRates(name, depth, precision, xla, 1000 * taken, started, memory)
-
-
-@contextmanager
-def _compiled_by_xla(xla: bool) -> Iterator[None]:
-    """Steps that are made meanwhile are compiled by XLA, or not."""
-    from cxr.training import steps
-
-    before, steps.XLA = steps.XLA, xla
-    try:
-        yield
-    finally:
-        steps.XLA = before
 
 
 class _Random:

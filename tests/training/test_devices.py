@@ -7,7 +7,7 @@ import pytest
 from cxr.errors import UserError
 from cxr.training.devices import Gpu, check_memory, deal, visible_gpus
 
-TWO = [Gpu(0, "GPU-aa", "NVIDIA L4", 20.0), Gpu(1, "GPU-bb", "NVIDIA L4", 3.0)]
+TWO = [Gpu(0, "GPU-aa", "NVIDIA L4", 20.0), Gpu(1, "GPU-bb", "NVIDIA L4", 9.0)]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_jobs_get_one_each_in_turn_and_a_single_job_all(monkeypatch: pytest.Monk
 
 
 def test_more_jobs_than_memory_are_refused_with_how_many_fit() -> None:
-    check_memory(TWO, 11)
+    check_memory(TWO, 5)  # three on the first card, two on the second
     check_memory([], 64)
-    with pytest.raises(UserError, match=r"12 jobs at once need 2 GB .* room for 11: set hydra\.launcher\.n_jobs=11"):
-        check_memory(TWO, 12)
+    with pytest.raises(UserError, match=r"6 jobs at once need 4 GB .* room for 5: set hydra\.launcher\.n_jobs=5"):
+        check_memory(TWO, 6)

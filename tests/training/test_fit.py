@@ -5,10 +5,11 @@ import gc
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config, TrainingConfig
-from cxr.errors import TrainingDiverged
+from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.architecture import Architecture
 from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described
@@ -184,3 +185,12 @@ def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Comp
     prepare_tensorflow(config.training)  # as the next run would
     left = [each for each in gc.get_objects() if isinstance(each, FuncGraph)]
     assert [each.name for each in left if not any(each is other for other in there)] == []
+
+
+def test_a_gpu_with_too_little_memory_is_named(compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("cxr.training.steps.Steps.train", exhausted)
+    with pytest.raises(RunFailed, match=r"the GPU has too little memory for this training: lower training\.batch_size"):
+        fitted(compose_config(*SMALL))

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow, absent]
 SMALL = ("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "evaluation=numbers")
 
 ENGINE = """
-import numpy as np, tensorflow as tf
+import numpy as np
 from cxr.config.schema import BackboneConfig, Config
 from cxr.model.network import build_network
 from cxr.model.partition import partition
@@ -27,6 +27,7 @@ from cxr.training.engine import batch_of, make_engine
 from cxr.training.runtime import prepare_tensorflow
 
 prepare_tensorflow(Config().training)
+import tensorflow as tf
 assert all(tf.config.experimental.get_memory_growth(gpu) for gpu in tf.config.list_physical_devices("GPU"))
 parts = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), "block_13")
 images = np.random.default_rng(0).uniform(0, 255, (batch_of("tensorflow"), 96, 96, 1)).astype(np.float32)
@@ -62,6 +63,20 @@ def test_every_precision_trains_saves_and_agrees(precision: str, run_cxr: Comman
     assert "saved model" not in done.stderr  # it would say that the saved model predicts otherwise
     assert machine(tmp_path)["gpus"]
     assert np.isfinite(predictions(tmp_path).select_dtypes("number")).all(axis=None)
+
+
+XLA = "from cxr.training import steps; steps._XLA_PAYS_AFTER = 1; from cxr.cli import main; main()"
+
+
+def test_updates_that_xla_compiles_are_those_of_tensorflow(tmp_path: Path) -> None:
+    asked, losses = (*SMALL, "augment=none"), []
+    for command in (["-c", XLA], ["-m", "cxr"]):
+        (folder := tmp_path / command[0]).mkdir()
+        done = subprocess.run([sys.executable, *command, *asked], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        (found,) = folder.glob("mlruns/artifacts/*/artifacts/evaluation/training_curves.csv")
+        losses.append(pd.read_csv(found))
+    pd.testing.assert_frame_equal(losses[0], losses[1], rtol=1e-3)
 
 
 def test_twice_the_same_to_the_bit(run_cxr: Command, tmp_path: Path) -> None:
