@@ -66,14 +66,18 @@ def _prepare_gpus(tf: Any, gpus: list[Gpu], said: str) -> None:
 
 
 def cuda_reason(said: str) -> str:
-    """What TensorFlow's start-up notices say of CUDA, in a line.
+    """What TensorFlow's start-up notices say of CUDA, in a line: the libraries that it lacks, or else all that names CUDA.
 
-    >>> cuda_reason("W0000 00:00:1 gpu_device.cc:2342] Cannot dlopen some GPU libraries. Skipping registering GPU devices...")
-    'Cannot dlopen some GPU libraries. Skipping registering GPU devices...'
+    >>> cuda_reason("I0000 00:00:1 dso_loader.cc:144] Could not load dynamic library 'libcufft.so.11'; dlerror: no such file")
+    "it lacks libcufft.so.11; pip install 'tensorflow[and-cuda]' brings CUDA's libraries"
+    >>> cuda_reason("W0000 00:00:1 gpu_device.cc:2342] Skipping registering GPU devices...")
+    'Skipping registering GPU devices...'
     """
+    brings = "pip install 'tensorflow[and-cuda]' brings CUDA's libraries"
+    if lacking := re.findall(r"Could not load dynamic library '([\w.-]+)'", said):
+        return f"it lacks {', '.join(dict.fromkeys(lacking))}; {brings}"
     told = [line.partition("] ")[2] or line for line in said.splitlines() if re.search("cuda|gpu|cudnn", line, re.IGNORECASE)]
-    known = "it says nothing of CUDA; pip install 'tensorflow[and-cuda]' brings its libraries"
-    return " / ".join(dict.fromkeys(told))[:400] or known
+    return " / ".join(dict.fromkeys(told))[:400] or f"it says nothing of CUDA; {brings}"
 
 
 def _notices() -> str:
@@ -82,7 +86,7 @@ def _notices() -> str:
     try:
         asked = subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"},
             capture_output=True,
             text=True,
             timeout=120,

@@ -187,9 +187,17 @@ def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Comp
     assert [each.name for each in left if not any(each is other for other in there)] == []
 
 
-def test_a_gpu_with_too_little_memory_is_named(compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        tf.errors.NotFoundError(None, None, "No algorithm worked! eng1{}: RESOURCE_EXHAUSTED: Out of memory"),
+    ],
+    ids=["TensorFlow", "cuDNN"],
+)
+def test_a_gpu_with_too_little_memory_is_named(error: Exception, compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        raise error
 
     monkeypatch.setattr("cxr.training.steps.Steps.train", exhausted)
     with pytest.raises(RunFailed, match=r"the GPU has too little memory for this training: lower training\.batch_size"):

@@ -12,7 +12,9 @@ from cxr.config.schema import Config, OptimizerConfig, TrainingConfig
 from cxr.model.optimizer import make_optimizer
 from cxr.training.fit import shuffled
 from cxr.training.runtime import prepare_tensorflow
-from cxr.training.steps import Steps
+from cxr.training.steps import Steps, xla_pays
+from cxr.training.update import Update
+from tests.conftest import Compose
 
 RNG = np.random.default_rng(0)
 TARGETS = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
@@ -25,11 +27,11 @@ def vectors() -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(0.3)(inputs)))
 
 
-def arrays() -> keras.Model:
+def arrays(dropout: float = 0.3) -> keras.Model:
     """A convolution whose rate is the backbone's, and a head."""
     inputs = keras.Input((6, 6, 2))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, name="block_16_project")(inputs))
-    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(0.3)(pooled)))
+    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(dropout)(pooled)))
 
 
 class Given:
@@ -81,6 +83,37 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(steps.predict(VAL, 4), keras.ops.softmax(theirs(values[VAL], training=False)), atol=1e-5)
+
+
+def test_updates_that_xla_compiles_are_those_of_tensorflow() -> None:
+    """Without dropout, for which it draws other numbers."""
+    values, found = RNG.normal(size=(30, 6, 6, 2)).astype(np.float32), []
+    for xla in (False, True):
+        prepare_tensorflow(TrainingConfig(seed=3))
+        model = arrays(dropout=0)
+        optimizer = make_optimizer(Config(), model.trainable_variables, {}, steps=9)
+        steps = Steps(model, Given(values), TARGETS, loss, optimizer, Update(clip_norm=0.5, average=0.9), xla=xla)
+        found.append((steps.train(TRAIN, None, BATCH, lambda done, of: None).loss, model.get_weights()))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "updates", "gpu", "pays"),
+    [
+        ((), 10**6, True, True),
+        ((), 100, True, False),
+        ((), 10**6, False, False),
+        (("training.deterministic=true",), 10**6, True, False),
+        (("augment.mixup=0.2",), 10**6, True, False),
+    ],
+)
+def test_xla_is_for_many_updates_on_a_gpu(
+    overrides: tuple[str, ...], updates: int, gpu: bool, pays: bool, compose_config: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cxr.training.steps.on_gpu", lambda: gpu)
+    assert xla_pays(compose_config(*overrides), updates) == pays
 
 
 def test_rows_that_do_not_fit_into_one_piece_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
