@@ -112,6 +112,7 @@ class FreezeConfig:
     warmup_epochs: int = number(0, 0, 10_000)  # of the head alone
     gradual: dict[str, int] = field(default_factory=dict)  # or depths and their epochs, in turn, before trainable_from
     batch_norm: str = choice("inference", "inference", "train")
+    batch_norm_momentum: float | None = number(None, 0, 1, below=True)  # share of its statistics that an update keeps
 
 
 @dataclass

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from cxr.config.schema import FreezeConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture
 from cxr.model.backbone import Backbone
@@ -95,15 +96,19 @@ def stage_of_layers(described: Described) -> dict[str, int]:
     return found
 
 
-def apply_freeze(layers: Sequence[Any], architecture: Architecture, first: str, batch_norm: str) -> None:
+def apply_freeze(layers: Sequence[Any], architecture: Architecture, first: str, freeze: FreezeConfig) -> None:
     """Set `trainable` on every layer of a flat Keras model, whose steps `architecture` lists; compile it afterwards.
 
     A frozen BatchNormalization layer runs on its stored statistics, in training too, and keeps its scale and shift. With
-    `batch_norm="inference"` that holds for the trained blocks as well; with `"train"` they use each batch's own.
+    `batch_norm="inference"` that holds for the trained blocks as well; with `"train"` they use each batch's own, and
+    the stored ones follow as fast as `batch_norm_momentum` says.
     """
     start = architecture.places[first]
     for place, layer in enumerate(layers):
-        held = architecture.layers[place].kind == "BatchNormalization" and batch_norm == "inference"
+        normalises = architecture.layers[place].kind == "BatchNormalization"
+        held = normalises and freeze.batch_norm == "inference"
+        if normalises and freeze.batch_norm_momentum is not None:
+            layer.momentum = freeze.batch_norm_momentum
         if hasattr(layer, "trainable"):  # an operation such as a sum has nothing to train
             layer.trainable = place >= start and not held
 

@@ -33,8 +33,9 @@ def resolve(config: Config) -> Resolved:
     freeze = replace(config.freeze, trainable_from=reached[0].name, gradual=gradual)
     notes = [f"  freeze: {depth.note}" for depth in reached if depth.note]
     normalised = any(layer.kind == "BatchNormalization" for layer in described.architecture.layers)
-    if config.backbone.weights == "none" and normalised and freeze.trainable_from != HEAD and freeze.batch_norm == "inference":
-        notes.append("  backbone.weights=none: an untrained backbone has no statistics yet; add freeze.batch_norm=train")
+    if config.backbone.weights == "none" and normalised and freeze.batch_norm == "inference":
+        otherwise = "" if freeze.trainable_from == HEAD else ", or add freeze.batch_norm=train"
+        notes.append(f"  backbone.weights=none: an untrained backbone has no statistics yet; choose freeze=from_scratch{otherwise}")
     return Resolved(replace(config, freeze=freeze, backbone=_with_pixels(config.backbone, described.backbone)), notes)
 
 

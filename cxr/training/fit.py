@@ -116,7 +116,7 @@ def fit(
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:
         first = first_layer(phase.trainable_from, network.described)
-        apply_freeze(network.trainee.operations, network.architecture, first, config.freeze.batch_norm)
+        apply_freeze(network.trainee.operations, network.architecture, first, config.freeze)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
         parts = partition(network, first) if cache else None
         part: keras.Model = network.trainee

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config.schema import BackboneConfig, Config
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
@@ -59,7 +59,7 @@ def _rates_of(name: str, size: int, count: int, repeats: int) -> BackboneRates:
             taken.append(time.perf_counter() - started)
         frozen[depth], parts_at[depth] = len(activations[depth]) / statistics.median(taken), parts
     first = first_layer("last_stage", network.described)
-    apply_freeze(network.trainee.operations, network.architecture, first, "inference")
+    apply_freeze(network.trainee.operations, network.architecture, first, FreezeConfig())
     epoch = _epoch(parts_at["last_stage"].trainable, activations["last_stage"], repeats)
     return BackboneRates(name, size, frozen, epoch)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.config.schema import BackboneConfig, Config
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig
 from cxr.system import prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
@@ -122,7 +122,7 @@ def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> U
 
     network = _network(name, precision)
     first = first_layer(depth, network.described)
-    apply_freeze(network.trainee.operations, network.architecture, first, "inference")
+    apply_freeze(network.trainee.operations, network.architecture, first, FreezeConfig())
     parts = partition(network, first)
     part = parts.trainable if depth != "all" and parts else network.trainee
     inputs = _Random(tuple(part.input.shape[1:]) if depth != "all" else (SIZE, SIZE, 1), precision if depth != "all" else "float32")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.schema import BackboneConfig, FreezeConfig
 from cxr.model.architecture import Architecture
 from cxr.model.backbones.registry import backbone_names, backbone_of
 from cxr.model.construction import architecture_of
@@ -70,7 +70,7 @@ def test_every_block_is_a_cut_and_both_parts_are_the_whole(network: Network) -> 
         assert described.backbone.block_of(first) in (block, None), "the cut lies at the end of another block"
     for depth in ("last_block", "last_stage", "half", "stage_1"):
         first = first_layer(named_depths(described.backbone)[depth], described)
-        apply_freeze(network.trainee.operations, network.architecture, first, "train")
+        apply_freeze(network.trainee.operations, network.architecture, first, FreezeConfig(batch_norm="train"))
         parts = partition(network, first)
         assert parts is not None
         assert parts.frozen.trainable_weights == []
@@ -112,7 +112,7 @@ def test_the_backbone_of_a_saved_model_starts_another(network: Network, tmp_path
 def test_training_does_not_change_what_is_frozen(network: Network) -> None:
     """Dropout inside a backbone would make its values in training others than those in use, and than those in the cache."""
     grey = films(network, 2, 3)
-    apply_freeze(network.trainee.operations, network.architecture, "pooled", "inference")
+    apply_freeze(network.trainee.operations, network.architecture, "pooled", FreezeConfig())
     frozen = keras.Model(network.trainee.input, network.trainee.get_layer("pooled").output)
     used, trained = (keras.ops.convert_to_numpy(frozen(grey, training=training)) for training in (False, True))
     np.testing.assert_allclose(trained, used, atol=1e-5)

@@ -97,10 +97,11 @@ def test_gradual_depths_are_resolved_and_have_to_go_down() -> None:
 def test_random_weights_need_statistics_that_train() -> None:
     deep = FreezeConfig(trainable_from="all")
     notes = resolve(Config(backbone=BackboneConfig(weights="none"), freeze=deep)).notes
-    assert any("add freeze.batch_norm=train" in note for note in notes)
+    assert any("choose freeze=from_scratch, or add freeze.batch_norm=train" in note for note in notes)
+    (note,) = resolve(Config(backbone=BackboneConfig(weights="none"))).notes  # for a head, batch_norm does nothing
+    assert note.endswith("choose freeze=from_scratch")
     for config in (
         Config(freeze=deep),
-        Config(backbone=BackboneConfig(weights="none")),
         Config(backbone=BackboneConfig(weights="none"), freeze=replace(deep, batch_norm="train")),
         Config(backbone=BackboneConfig(name="convnext_tiny", weights="none"), freeze=deep),
     ):

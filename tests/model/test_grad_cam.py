@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.schema import BackboneConfig, FreezeConfig
 from cxr.model.construction import architecture_of
 from cxr.model.freeze import apply_freeze
 from cxr.model.grad_cam import STAGES, grad_cam, randomised, saliency_maps
@@ -48,7 +48,7 @@ def test_for_a_linear_head_on_pooled_features_it_is_the_class_activation_map(sav
 def test_any_freeze_depth_has_the_same_maps(saved: SavedModel, first: str) -> None:
     films, classes = grey(saved, 3), np.array([0, 1, 2])
     before = saliency_maps(grad_cam(saved), films, classes)
-    apply_freeze(saved.model.operations, architecture_of(saved.model), first, "train")
+    apply_freeze(saved.model.operations, architecture_of(saved.model), first, FreezeConfig(batch_norm="train"))
     np.testing.assert_allclose(saliency_maps(grad_cam(saved), films, classes), before, atol=1e-6)
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config.schema import BackboneConfig, Config, OptimizerConfig
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig, OptimizerConfig
 from cxr.model.backbones.mobilenet_v2 import BACKBONE as MOBILENET
 from cxr.model.backbones.mobilenet_v2 import block_of
 from cxr.model.freeze import apply_freeze, first_layer, resolve_depth
@@ -61,15 +61,26 @@ def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path)
 def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, compose_config: Compose) -> None:
     freeze = compose_config(f"freeze={option}").freeze
     depth = resolve_depth(freeze.trainable_from, network.described).name
-    apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze.batch_norm)
+    apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze)
     blocks = [*MOBILENET.blocks, "head"]
     trained = {block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
     assert [block for block in blocks if block in trained] == blocks[blocks.index(depth) :]
 
 
+def test_statistics_follow_as_fast_as_asked(compose_config: Compose) -> None:
+    network = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
+    freeze = compose_config("freeze=from_scratch").freeze
+    apply_freeze(network.trainee.operations, network.architecture, first_layer("all", network.described), freeze)
+    before, after = (network.trainee.get_layer(name) for name in ("Conv1", "bn_Conv1"))
+    seen = keras.ops.convert_to_numpy(keras.Model(network.trainee.input, before.output)(GREY)).mean(axis=(0, 1, 2))
+    expected = 0.9 * keras.ops.convert_to_numpy(after.moving_mean) + 0.1 * seen
+    network.trainee(GREY, training=True)
+    np.testing.assert_allclose(after.moving_mean, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Network) -> None:
     def trained_batch_norms(policy: str) -> set[str]:
-        apply_freeze(network.trainee.operations, network.architecture, "block_16_expand", policy)
+        apply_freeze(network.trainee.operations, network.architecture, "block_16_expand", FreezeConfig(batch_norm=policy))
         return {layer.name for layer in network.trainee.layers if "BatchNorm" in type(layer).__name__ and layer.trainable}
 
     assert trained_batch_norms("inference") == set()

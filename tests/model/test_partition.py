@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.schema import BackboneConfig, FreezeConfig
 from cxr.model.backbones.mobilenet_v2 import BACKBONE
 from cxr.model.freeze import apply_freeze, first_layer
 from cxr.model.network import Network, build_network
@@ -21,7 +21,7 @@ def network() -> Network:
 def test_both_parts_together_are_the_whole_network(trainable_from: str, network: Network) -> None:
     grey = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     first = first_layer(trainable_from, network.described)
-    apply_freeze(network.trainee.operations, network.architecture, first, "train")
+    apply_freeze(network.trainee.operations, network.architecture, first, FreezeConfig(batch_norm="train"))
     parts = partition(network, first)
     assert parts is not None
     assert parts.frozen.trainable_weights == []
