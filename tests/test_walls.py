@@ -12,7 +12,6 @@ LAZY = {
     "cli.py": {"importlib"},
     "commands": {"cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.commands.data_actions", "cxr.data.sources.fetch"},
     "run/start.py": {"cxr.run.pipeline"},
-    "model/backbones/registry.py": {"cxr.model.construction"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
     "training/engine.py": {"openvino"},

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 
 from cxr.errors import UserError
-from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes
+from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, write_architecture
 from cxr.model.backbone import Backbone, Pixels
+from cxr.model.backbones.registry import backbone_of
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
 _BEFORE = 2  # steps: the images and their scaling
@@ -69,6 +70,13 @@ def architecture_of(model: keras.Model) -> Architecture:
 def architecture_of_backbone(backbone: Backbone) -> Architecture:
     """The layers of a backbone above the scaling of its pixels, at its usual image size."""
     return Architecture(architecture_of(construct(backbone, backbone.usual, backbone.pixels)).layers[_BEFORE:])
+
+
+def write_layers(name: str, path: str) -> None:
+    """Write the table of the layers of a known backbone, as Keras builds it."""
+    backbone = backbone_of(name)
+    assert backbone is not None
+    write_architecture(Path(path), architecture_of_backbone(backbone))
 
 
 def check_constructed(model: keras.Model, expected: Architecture) -> None:

@@ -85,7 +85,7 @@ def _notices() -> str:
     code = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
     try:
         asked = subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-P", "-c", code],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"},
             capture_output=True,
             text=True,

@@ -25,13 +25,13 @@ class BackboneRates:
     epoch: float  # seconds an image to fine-tune the last stage above kept activations
 
 
-def backbone_rates(count: int, repeats: int) -> list[BackboneRates]:
-    """Measure every backbone on `count` random images."""
+def backbone_rates(count: int, repeats: int, only: str) -> list[BackboneRates]:
+    """Measure every backbone with `only` in its name on `count` random images."""
     prepare_memory()
     prepare_tensorflow(Config().training)
     from cxr.model.backbones.registry import backbone_names, backbone_of
 
-    known = {name: backbone_of(name) for name in backbone_names()}
+    known = {name: backbone_of(name) for name in backbone_names() if only in name}
     return [_rates_of(name, backbone.usual, count, repeats) for name, backbone in known.items() if backbone and not backbone.layers]
 
 

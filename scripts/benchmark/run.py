@@ -60,7 +60,7 @@ def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:
     table = _table(f"Backbones on {cores()} cores: images/s of the frozen part at each depth, and fine-tuning of last_stage")
     for name in ("size", *DEPTHS, "epoch of 1,000 images, s"):
         table.add_column(name, justify="right")
-    for rates in backbone_rates(asked.phantoms, asked.repeats):
+    for rates in backbone_rates(asked.phantoms, asked.repeats, asked.only or ""):
         speeds = (f"{rates.frozen[depth]:.1f}" for depth in DEPTHS)
         table.add_row(rates.name, str(rates.size), *speeds, f"{1000 * rates.epoch:.0f}")
     console.print(table)
@@ -103,7 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000], help="sizes of sets to index (default: 2000 20000)")
     parser.add_argument("--predictions", type=int, nargs="+", default=[2000], help="sizes of sets to evaluate (default: 2000)")
     parser.add_argument("--sets", type=int, default=1000, help="made-up test sets of coverage, of each size (default: 1000)")
-    parser.add_argument("--only", help="only contests with this in their name")
+    parser.add_argument("--only", help="only contests, or backbones, with this in their name")
     asked = parser.parse_args()
     if asked.root and not asked.weights:
         parser.error("--root needs --weights")

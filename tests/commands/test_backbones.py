@@ -1,5 +1,8 @@
 """`cxr backbones`: a table of all, the depths of one, and no TensorFlow."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cxr.commands.backbones import main
@@ -19,6 +22,19 @@ def test_one_shows_its_depths_and_blocks(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     assert "last_stage" in said
     assert "stage_5: block_13, block_14, block_15, block_16" in said
+
+
+def test_weights_that_keras_has_downloaded_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    main([])
+    assert not re.search(r"\bhere\b", capsys.readouterr().out)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5").touch()
+    main([])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if re.search(r"\bhere\b", line))
+    assert "densenet121" in line
 
 
 def test_another_is_refused() -> None:

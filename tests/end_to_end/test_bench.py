@@ -7,9 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from cxr.training.devices import visible_gpus
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
+NO_GPU = pytest.mark.skipif(bool(visible_gpus()), reason="this machine has a GPU: tests/training/test_gpu.py")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("backbones", "--only", "mobilenet_v3_small"), r"mobilenet_v3_small +224( +\d+\.\d){4} +\d+"),
+        pytest.param(("gpu",), "TensorFlow can use no GPU here: nothing is measured", marks=NO_GPU),
+    ],
+    ids=["backbones", "gpu"],
+)
+def test_what_is_measured_only_when_asked_for(asked: tuple[str, ...], expected: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "scripts/benchmark/run.py"), *asked, "--phantoms", "4", "--repeats", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(expected, done.stdout)
 
 
 def test_its_tables_are_filled_in(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from cxr.config.schema import BackboneConfig, FreezeConfig
-from cxr.model.architecture import Architecture
-from cxr.model.backbones.registry import backbone_names, backbone_of
+from cxr.errors import UserError
+from cxr.model.architecture import Architecture, read_architecture
+from cxr.model.backbones import registry
+from cxr.model.backbones.registry import LAYERS, backbone_names, backbone_of
 from cxr.model.construction import architecture_of
 from cxr.model.freeze import apply_freeze, first_layer, named_depths, stage_of_layers
 from cxr.model.grad_cam import grad_cam, saliency_maps
@@ -141,6 +143,16 @@ def test_pixels_reach_it_as_keras_own_preprocessing_has_them(name: str) -> None:
             image = keras.ops.convert_to_numpy(layer(image))
         expected = image[:, 0, 0]
     np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_layers_without_a_table_are_found_in_a_process_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = read_architecture(LAYERS / f"{QUICK[0]}.csv")
+    monkeypatch.setattr("cxr.model.backbones.registry.LAYERS", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert registry._layers_as_built(QUICK[0]) == kept
+    with pytest.raises(UserError, match=r"backbone\.name=missing can't be built: .*KeyError"):
+        registry._layers_as_built("missing")
 
 
 @pytest.mark.slow

@@ -4,10 +4,13 @@ A file has `BACKBONE`, a `Backbone`, or a function `describe` that makes one fro
 name, depth or weights file is rejected before it is imported.
 """
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
@@ -64,10 +67,16 @@ def _own_backbones() -> list[str]:
 def _layers(name: str, like: str) -> Architecture:
     """The table that scripts/documentation/backbone_layers.py wrote; for a backbone that has none Keras has to build it."""
     table = LAYERS / f"{like or name}.csv"
-    if table.is_file():
-        return read_architecture(table)
-    from cxr.model.construction import architecture_of_backbone  # imports Keras
+    return read_architecture(table) if table.is_file() else _layers_as_built(name)
 
-    backbone = backbone_of(name)
-    assert backbone is not None
-    return architecture_of_backbone(backbone)
+
+def _layers_as_built(name: str) -> Architecture:
+    """In a process of its own: here Keras would start TensorFlow before its threads and seed are set."""
+    code = "import sys; sys.path[:] = sys.argv[3:]; from cxr.model.construction import write_layers; write_layers(*sys.argv[1:3])"
+    with TemporaryDirectory(prefix="cxr-") as folder:
+        table = Path(folder) / "layers.csv"
+        asked = [sys.executable, "-P", "-c", code, name, str(table), *sys.path]  # never modules of the working folder
+        built = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if built.returncode:
+            raise UserError(f"backbone.name={name} can't be built: {(built.stderr.strip().splitlines() or ['no reason'])[-1]}")
+        return read_architecture(table)
