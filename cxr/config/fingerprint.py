@@ -32,11 +32,16 @@ _COMPUTE = (
 )
 
 
-def config_fingerprint(config: Config, weights_sha256: str | None = None) -> str:
-    """Hash of all settings that bear on the result, 16 hex digits; weights count by content if their hash is given."""
+def config_fingerprint(config: Config, weights_sha256: str | None = None, file_sha256: str | None = None) -> str:
+    """Hash of all settings that bear on the result, 16 hex digits.
+
+    `backbone.weights` and `backbone.file` count by content where their hashes are given.
+    """
     values = {key: value for key, value, _ in settings(config) if bears_on_result(key)}
     if weights_sha256:
         values["backbone.weights"] = weights_sha256
+    if file_sha256:
+        values["backbone.file"] = file_sha256
     return _short(json.dumps(values, sort_keys=True))
 
 

@@ -21,6 +21,7 @@ from cxr.data.split import check_split
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import metric_names
+from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.losses.registry import check_loss
 from cxr.model.resolve import resolve
 from cxr.model.weights import Weights, locate_weights
@@ -92,8 +93,9 @@ def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> 
 
 def fingerprints(prepared: PreparedRun) -> dict[str, str]:
     """What a run is a function of, as tags: two runs that agree in all of them are the same experiment."""
+    config = config_fingerprint(prepared.config, prepared.weights.sha256, file_sha256(prepared.config.backbone))
     return {
-        "cxr.config_fingerprint": config_fingerprint(prepared.config, prepared.weights.sha256),
+        "cxr.config_fingerprint": config,
         "cxr.data_fingerprint": data_fingerprint(prepared.dataset.manifest),
         "cxr.split_fingerprint": split_fingerprint(prepared.dataset.manifest),
         "cxr.code_fingerprint": code_fingerprint(),

@@ -1,9 +1,7 @@
 """The frozen part of a network as a function of image and view, with its cache key."""
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from cxr.config.schema import BackboneConfig, Config
 from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
 from cxr.data.views import WARP, Viewer
+from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
 from cxr.model.resolve import pixels_of
@@ -43,7 +42,7 @@ class FrozenPart:
             "decoder": DECODER,
             "image_size": backbone.image_size,
             **_pixels(backbone),
-            **_file(backbone),
+            **({} if backbone.file is None else {"file": file_sha256(backbone)}),  # another activation has the same weights
             "weights": weights_hash(self.partition.frozen),
             "boundary": self.partition.boundary,
             "precision": self.config.training.precision,
@@ -88,11 +87,3 @@ def _pixels(backbone: BackboneConfig) -> dict[str, Any]:
         return {"input_range": list(backbone.input_range)}
     pixels = pixels_of(backbone, describe(backbone).backbone)
     return {"scale": list(pixels.scale), "offset": list(pixels.offset)}
-
-
-def _file(backbone: BackboneConfig) -> dict[str, Any]:
-    """The content of a file that holds the network: another activation has the same weights."""
-    if backbone.file is None:
-        return {}
-    with Path(backbone.file).expanduser().open("rb") as file:
-        return {"file": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.fingerprint import config_fingerprint
+from cxr.config.schema import BackboneConfig, Config
 from cxr.errors import UserError
+from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.freeze import first_layer, named_depths, stage_of_layers
 from cxr.model.network import build_network
@@ -117,3 +119,14 @@ def test_a_file_that_is_none_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "own.keras").write_bytes(content)
     with pytest.raises(UserError, match=r"can't be a backbone: it is no \.keras file"):
         describe(config_of(tmp_path / "own.keras"))
+
+
+def test_it_counts_by_its_content(tmp_path: Path) -> None:
+    for name, content in (("one", b"a"), ("moved", b"a"), ("other", b"b")):
+        (tmp_path / name).write_bytes(content)
+    one, moved, other = (file_sha256(config_of(tmp_path / name)) for name in ("one", "moved", "other"))
+    assert one == moved == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # FIPS 180-4, of "a"
+    assert other != one
+    assert file_sha256(BackboneConfig()) is None
+    ours = (config_fingerprint(Config(backbone=config_of(tmp_path / "one")), None, each) for each in (one, other))
+    assert len({config_fingerprint(Config(backbone=config_of(tmp_path / "moved")), None, moved), *ours}) == 2

@@ -1,5 +1,6 @@
 """A network of the user's own in a `.keras` file: `backbone.file`. Its blocks are the pieces between its narrowest places."""
 
+import hashlib
 from pathlib import Path
 
 from cxr.config.schema import BackboneConfig
@@ -12,6 +13,14 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspos
 _KERNELS = (*_CONVOLUTIONS, "Dense")
 _OWN_SCALING = ("Rescaling", "Normalization")
 _FLAT = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
+
+
+def file_sha256(config: BackboneConfig) -> str | None:
+    """The hash of the content of `config.file`, in hex; None without a file."""
+    if config.file is None:
+        return None
+    with Path(config.file).expanduser().open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
