@@ -4,7 +4,8 @@ import hashlib
 import os
 import socket
 from collections import Counter
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -196,20 +197,24 @@ def _differences(found: Counter[Shape], needed: Counter[Shape]) -> str:
 def _what_it_fits(found: Counter[Shape], is_archive: bool) -> str:
     """The backbone and width that an array of weights is made for."""
     for name in backbone_names():
-        known = backbone_of(name)
-        if known is None or known.layers:
-            continue
-        config = BackboneConfig(name=name)
-        for alpha in known.widths:
-            shapes = describe(replace(config, alpha=alpha)).architecture.shapes
-            if found == shapes or (is_archive and found >= shapes):
-                width = f" backbone.alpha={alpha:g}" if len(known.widths) > 1 else ""
-                return f"it is made for backbone={name}{width}"
-            if found - shapes and not shapes - found:
-                return f"it is made for backbone={name}, with a classification top: save it without (include_top=False)"
-            if found == _of_one_channel(shapes):
-                return f"it is made for backbone={name} on grey images of one channel: a backbone here takes three equal channels"
+        with suppress(UserError):  # of an installed backbone that can't be built: another may fit
+            if said := _how_it_fits(found, is_archive, name):
+                return said
     return "it is made for no backbone of cxr"
+
+
+def _how_it_fits(found: Counter[Shape], is_archive: bool, name: str) -> str | None:
+    known = backbone_of(name)
+    for alpha in known.widths if known and not known.layers else ():
+        shapes = describe(BackboneConfig(name=name, alpha=alpha)).architecture.shapes
+        if found == shapes or (is_archive and found >= shapes):
+            width = f" backbone.alpha={alpha:g}" if known and len(known.widths) > 1 else ""
+            return f"it is made for backbone={name}{width}"
+        if found - shapes and not shapes - found:
+            return f"it is made for backbone={name}, with a classification top: save it without (include_top=False)"
+        if found == _of_one_channel(shapes):
+            return f"it is made for backbone={name} on grey images of one channel: a backbone here takes three equal channels"
+    return None
 
 
 def _of_one_channel(shapes: Counter[Shape]) -> Counter[Shape]:

@@ -12,7 +12,8 @@ import pytest
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model import weights
-from cxr.model.backbones.registry import describe
+from cxr.model.backbone import Backbone
+from cxr.model.backbones.registry import backbone_names, backbone_of, describe
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights, locate_weights
 
 
@@ -27,6 +28,17 @@ def test_the_shipped_weights_fit_their_option() -> None:
     found = locate_weights(BackboneConfig(alpha=0.35, weights="phantom"))
     assert found.path == PHANTOM_WEIGHTS
     assert len(found.sha256 or "") == 64
+
+
+def test_an_installed_backbone_that_is_broken_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_or_known(name: str) -> Backbone | None:
+        if name == "broken":
+            raise UserError("broken can't be imported")
+        return backbone_of(name)
+
+    monkeypatch.setattr("cxr.model.weights.backbone_names", lambda: ["broken", *backbone_names()])
+    monkeypatch.setattr("cxr.model.weights.backbone_of", broken_or_known)
+    test_another_width_is_named()
 
 
 def test_another_width_is_named() -> None:

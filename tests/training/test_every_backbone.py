@@ -24,7 +24,12 @@ from tests.model.test_backbones import NAMES
 LABELS = np.arange(12) % 3
 CHEAP = "mobilenet_v3_small"
 DEPTHS = ("head", "last_block", "last_stage", "half", "all", "gradual")
-CASES = [*((name, "last_block") for name in NAMES if name != CHEAP), *((CHEAP, depth) for depth in DEPTHS)]
+HALVES = ((CHEAP, "mixed_float16"), ("densenet121", "mixed_bfloat16"))
+CASES = [
+    *((name, "last_block", "float32") for name in NAMES if name != CHEAP),
+    *((CHEAP, depth, "float32") for depth in DEPTHS),
+    *((name, "last_block", precision) for name, precision in HALVES),
+]
 
 
 def trained(config: Config, cache: Cache) -> Fitted:
@@ -40,20 +45,24 @@ def trained(config: Config, cache: Cache) -> Fitted:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "depth"), CASES, ids=["-".join(case) for case in CASES])
-def test_it_trains_and_trains_again_to_the_bit(name: str, depth: str, compose_config: Compose, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "depth", "precision"), CASES, ids=["-".join(case) for case in CASES])
+def test_it_trains_and_trains_again_to_the_bit(
+    name: str, depth: str, precision: str, compose_config: Compose, tmp_path: Path
+) -> None:
     known = backbone_of(name)
     assert known is not None
     warm = ["freeze.gradual={head:1,last_block:1}"] if depth == "gradual" else ["freeze.warmup_epochs=1"] if depth != "head" else []
     config = compose_config(
         *(f"backbone={name}", f"backbone.image_size={max(32, known.smallest)}", "backbone.weights=none", f"freeze={depth}", *warm),
         *("training.epochs=3", "training.batch_size=4", "training.deterministic=true", "training.early_stopping_patience=null"),
-        *("augment=light", "optimizer.stage_decay=0.5"),
+        *("augment=light", "optimizer.stage_decay=0.5", f"training.precision={precision}"),
     )
     config = resolve(config).config
     cache = Cache(tmp_path / "cache", 10**9)
     first, second = trained(config, cache), trained(config, cache)
     assert first.frozen.computed > 0
     assert (second.frozen.computed, second.history) == (0, first.history)
-    np.testing.assert_array_equal(second.predict(np.arange(12)), first.predict(np.arange(12)))
+    probabilities = first.predict(np.arange(12))
+    np.testing.assert_array_equal(second.predict(np.arange(12)), probabilities)
+    assert np.isfinite(probabilities).all()
     keras.utils.clear_session()
