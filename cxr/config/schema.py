@@ -33,6 +33,9 @@ class PhantomConfig:
     count: int = number(500, 30, 100_000)
     image_size: int = number(96, 32, 1024)
     seed: int = number(0, 0, 2**31 - 1)
+    shortcut: str = choice("none", "none", "marker", "border", "exposure", "resolution")  # planted, to try an audit on
+    strength: float = number(1.0, 0, 1)  # how often the shortcut is that of the class; else it is drawn blindly
+    turned: bool = False  # whether the shortcut is that of the next class, as a test of what depends on it
 
 
 @dataclass

@@ -22,6 +22,7 @@ from cxr.cache.store import default_folder
 from cxr.config.schema import DataConfig, PhantomConfig
 from cxr.data.image_list import ImageList
 from cxr.data.sources.folders import find_images
+from cxr.data.sources.phantom_shortcuts import plant, value_of
 from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.text import in_words
@@ -170,13 +171,22 @@ _FINDINGS: dict[str, Callable[[Chest, float, np.random.Generator], Field]] = {
 
 def draw(label: str, number: int, config: PhantomConfig) -> NDArray[np.uint8]:
     """Draw patient `number` of a class as (image_size, image_size) uint8; the same arguments give the same pixels."""
-    rng = np.random.Generator(np.random.PCG64([VERSION, config.seed, list(CLASS_SHARES).index(label), number]))
+    rng = _patient(label, number, config)
     anatomy = Anatomy.of_patient(rng)
     chest = draw_chest(anatomy, config.image_size, rng)
     brightness = chest.brightness
     if label in _FINDINGS:
         brightness = brightness + _FINDINGS[label](chest, rng.beta(1.2, 1.6), rng)
-    return expose(brightness, anatomy, rng)
+    image = expose(brightness, anatomy, rng)
+    if config.shortcut == "none":
+        return image
+    return plant(config.shortcut, value_of(list(CLASS_SHARES).index(label), config.strength, config.turned, rng), image)
+
+
+def lungs_of(label: str, number: int, config: PhantomConfig) -> Field:
+    """Where the lungs of patient `number` of a class are: (image_size, image_size), 0 to 1, without the heart."""
+    rng = _patient(label, number, config)
+    return draw_chest(Anatomy.of_patient(rng), config.image_size, rng).lungs
 
 
 def class_counts(count: int) -> dict[str, int]:
@@ -218,7 +228,10 @@ def ensure_drawn(config: PhantomConfig, folder: Path, on_progress: Callable[[int
 
 
 def _folder_name(config: PhantomConfig) -> str:
-    return f"phantom-v{VERSION}-{config.count}-{config.image_size}px-seed{config.seed}"
+    name = f"phantom-v{VERSION}-{config.count}-{config.image_size}px-seed{config.seed}"
+    if config.shortcut == "none":
+        return name
+    return f"{name}-{config.shortcut}-{config.strength:g}{'-turned' if config.turned else ''}"
 
 
 def _draw_all(config: PhantomConfig, folder: Path, on_progress: Callable[[int, int], None]) -> None:
@@ -233,6 +246,10 @@ def _draw_all(config: PhantomConfig, folder: Path, on_progress: Callable[[int, i
     with ThreadPoolExecutor() as pool:
         for done, _ in enumerate(pool.map(draw_one, jobs), start=1):
             on_progress(done, len(jobs))
+
+
+def _patient(label: str, number: int, config: PhantomConfig) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([VERSION, config.seed, list(CLASS_SHARES).index(label), number]))
 
 
 def _patient_frame(anatomy: Anatomy, size: int) -> tuple[Field, Field]:
