@@ -109,7 +109,7 @@ def check_mistake(arguments: list[str], answer: str, folder: Path, command: Comm
 def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, run_cxr: Command) -> None:
     shown = run_cxr("--help", folder=tmp_path)
     assert shown.returncode == 0
-    assert "freeze: all, gradual, half, head, last_block, last_stage" in shown.stdout
+    assert "freeze: all, from_scratch, gradual, half, head, last_block, last_stage" in shown.stdout
     assert "trainable_from: last_stage" in run_cxr("--cfg", "job", "freeze=last_stage", folder=tmp_path).stdout
     assert list(tmp_path.iterdir()) == []
 

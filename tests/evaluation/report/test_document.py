@@ -2,8 +2,9 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -46,7 +47,16 @@ def test_anything_else_is_a_value_error(text: str) -> None:
 def test_a_report_of_an_earlier_version_is_read_with_the_names_of_today(version: int) -> None:
     """The files were written by earlier versions; their numbers are those that today's code finds in the same predictions."""
     read = from_json(Path(__file__).with_name(f"version_{version}.json").read_text(encoding="utf-8"))
-    assert _as_known_before(read) == _as_known_before(document(skilled(1)))
+    assert _rounded(asdict(_as_known_before(read))) == _rounded(asdict(_as_known_before(document(skilled(1)))))
+
+
+def _rounded(value: Any) -> Any:
+    """To 12 digits: processors sum in other orders."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _as_known_before(told: Document) -> Document:
@@ -55,14 +65,13 @@ def _as_known_before(told: Document) -> Document:
     assert saliency is not None
     assert found.decision_curve is not None
     points = [replace(point, verdict="") for point in found.operating_points]
-    benefit = [round(each, 12) for each in found.decision_curve.model]
     stages = [replace(stage, spread=None, images=0) for stage in saliency.randomisation]
     return replace(
         told,
         assessment=replace(
             found,
             operating_points=points,
-            decision_curve=replace(found.decision_curve, low=[], high=[], model=benefit),
+            decision_curve=replace(found.decision_curve, low=[], high=[]),
             positive_calibration=None,
             positive_calibration_after=None,
         ),

@@ -1,0 +1,109 @@
+"""A linear probe: how well features of an image tell its class, cross-validated by group, with a bootstrap interval over groups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.resampling import areas, resampled
+
+FOLDS = 5
+_LEAST = 10  # groups of each class, below which nothing is fitted
+_RESAMPLES = 500
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is told: a label of each of n images, 0 to classes - 1, and groups of images that stay together."""
+
+    labels: NDArray[np.int64]
+    groups: Sequence[str]
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return int(self.labels.max()) + 1
+
+    @property
+    def why_not(self) -> str:
+        """The reason why nothing can be told about these images, or ""."""
+        counts = [len(set(np.asarray(self.groups)[self.labels == label])) for label in range(self.classes)]
+        if self.classes < 2:
+            return "all images are of one class"
+        return f"a class has {min(counts)} groups of images, and a probe needs {_LEAST}" if min(counts) < _LEAST else ""
+
+    def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows to fit and rows to score, five times: no group is in both."""
+        split = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+        return [(fitted, scored) for fitted, scored in split.split(self.labels, self.labels, list(self.groups))]
+
+    def shuffled(self, seed: int) -> "Target":
+        """The same with the labels of groups shuffled, as a control: nothing can be told then."""
+        names, members = np.unique(np.asarray(self.groups), return_inverse=True)
+        first = np.array([self.labels[members == each][0] for each in range(len(names))])
+        return Target(np.random.default_rng(seed).permutation(first)[members], self.groups)
+
+
+def told(features: NDArray[np.floating], target: Target) -> Floats:
+    """Out-of-fold probabilities of each class, (n, classes), from features (n, d), by a regularised logistic regression."""
+    return told_across({"own": features}, target)["own", "own"]
+
+
+def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
+    """The same for a probe fitted on each view of the images and asked about each view, by (fitted on, asked about)."""
+    found = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
+    for fitted, scored in target.folds():
+        for one, features in views.items():
+            model = _made().fit(features[fitted], target.labels[fitted])
+            for other in views:
+                found[one, other][scored] = _probabilities(model, views[other][scored], target.classes)
+    return found
+
+
+def macro_auc(probabilities: Floats, target: Target) -> Estimate:
+    """The mean over classes of the AUC of a class against all others; the interval is of a bootstrap over groups."""
+    if target.why_not:
+        return Estimate(None, why_not=target.why_not)
+    return _estimate(auc_draws(probabilities, target))
+
+
+def auc_draws(probabilities: Floats, target: Target) -> Floats:
+    """The macro AUC of all images, and then of bootstrap draws: (1 + draws,). The same groups are drawn for any probabilities."""
+
+    def statistics(weights: Floats) -> Floats:
+        curves = [areas(target.labels == label, probabilities[:, label], weights)[0] for label in range(target.classes)]
+        return np.asarray(np.mean(curves, axis=0)[None])
+
+    whole = statistics(np.ones((1, len(target.labels))))[0]
+    return np.concatenate([whole, resampled(statistics, list(target.groups), _RESAMPLES, seed=0)[0]])
+
+
+def share_left(part: Floats, whole: Floats) -> Estimate:
+    """The share of above-chance performance that is left: (part - 0.5) / (whole - 0.5), of draws as `auc_draws` gives them."""
+    if whole[0] <= 0.55:
+        return Estimate(None, why_not="the whole image tells the class hardly better than chance")
+    return _estimate((part - 0.5) / np.maximum(whole - 0.5, 0.01))
+
+
+def _estimate(draws: Floats) -> Estimate:
+    low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
+    return Estimate(float(draws[0]), float(low), float(high))
+
+
+def _made() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+
+
+def _probabilities(model: Pipeline, features: NDArray[np.floating], classes: int) -> Floats:
+    """With a column for each class, also for one that no fitted image had."""
+    found = np.zeros((len(features), classes))
+    found[:, model.classes_] = model.predict_proba(features)
+    return found

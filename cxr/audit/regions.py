@@ -1,0 +1,101 @@
+"""Views of an image in which some regions are filled: lungs alone, all but the lungs, the border, the shape of the lungs.
+
+After Sourget et al., "Mask of Truth" (2024). The shape of what is filled could be a signal of its own: so there are several ways to
+fill, and masks of other images as a control.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+Images = NDArray[np.uint8]  # (n, size, size, 1)
+Masks = NDArray[np.bool_]  # (n, size, size)
+
+FILLS = ("mean", "noise", "surroundings")
+_CENTRE = 0.7  # of the side of an image: the box that is filled in `centre_removed`
+_BORDER = 1 / 12  # of the side: the frame that is left in `border_only`
+
+REGIONS = {
+    "full": "the whole image",
+    "lungs_only": "lungs only",
+    "lungs_removed": "lungs removed",
+    "others_removed": "the same area removed, of another image's lungs (control)",
+    "centre_removed": "centre box removed",
+    "border_only": "border only",
+    "mask_shape": "the shape of the lungs, in white on black",
+}
+
+
+def region_of(name: str, images: Images, masks: Masks, fill: str = "mean", seed: int = 0) -> Images:
+    """The images in one of the `REGIONS`, filled in one of the `FILLS`; the same seed gives the same noise and the same control."""
+    if name == "full":
+        return images
+    if name == "mask_shape":
+        return np.asarray(255 * masks[..., None], np.uint8)
+    rng = np.random.default_rng(seed)
+    return filled(images, _HIDDEN[name](masks, rng), fill, rng)
+
+
+def filled(images: Images, hidden: Masks, fill: str, rng: np.random.Generator) -> Images:
+    """The images with `hidden` pixels filled from those that are left: by their mean, by noise like them, or by a smooth copy."""
+    found: NDArray[np.float32] = images[..., 0].astype(np.float32)
+    for image, where in zip(found, hidden, strict=True):
+        if where.all() or not where.any():
+            image[where] = 128
+            continue
+        kept = image[~where]
+        if fill == "mean":
+            image[where] = kept.mean()
+        elif fill == "noise":
+            image[where] = rng.normal(kept.mean(), kept.std(), int(where.sum()))
+        else:
+            image[where] = _smoothed(image, ~where)[where]
+    return np.asarray(np.round(np.clip(found, 0, 255)), np.uint8)[..., None]
+
+
+def thumbnails(images: Images, size: int) -> NDArray[np.float32]:
+    """Each image at `size` x `size` pixels, (n, size * size), grey levels from 0 to 1."""
+    small = [np.asarray(Image.fromarray(each[..., 0]).resize((size, size), Image.Resampling.BOX)) for each in images]
+    return np.asarray(np.stack(small).reshape(len(images), -1) / 255, np.float32)
+
+
+def frame(size: int, width: float) -> NDArray[np.bool_]:
+    """True in a frame of an image, whose width is a share of its side; at least one pixel."""
+    edge = max(1, round(size * width))
+    inside = np.ones((size, size), bool)
+    inside[edge:-edge, edge:-edge] = False
+    return inside
+
+
+def _smoothed(image: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A blurred copy that only pixels that are kept enter (normalised convolution: Knutsson and Westin 1993)."""
+    width = len(image) / 12
+    weights = gaussian_filter(kept.astype(np.float32), width)
+    blurred = gaussian_filter(np.where(kept, image, 0), width)
+    return np.asarray(np.where(weights > 1e-3, blurred / np.maximum(weights, 1e-3), image[kept].mean()), np.float32)
+
+
+def _shuffled(masks: Masks, rng: np.random.Generator) -> Masks:
+    """The masks of other images: none keeps its own."""
+    order = rng.permutation(len(masks))
+    return masks[order[np.argsort(np.roll(order, 1), kind="stable")]] if len(masks) > 1 else masks
+
+
+def _centre(masks: Masks, rng: np.random.Generator) -> Masks:
+    return np.broadcast_to(~frame(masks.shape[1], (1 - _CENTRE) / 2), masks.shape).copy()
+
+
+def _inside_border(masks: Masks, rng: np.random.Generator) -> Masks:
+    return np.broadcast_to(~frame(masks.shape[1], _BORDER), masks.shape)
+
+
+_HIDDEN: dict[str, Callable[[Masks, np.random.Generator], Masks]] = {
+    "lungs_only": lambda masks, rng: ~masks,
+    "lungs_removed": lambda masks, rng: masks,
+    "others_removed": _shuffled,
+    "centre_removed": _centre,
+    "border_only": _inside_border,
+}

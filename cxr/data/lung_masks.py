@@ -1,0 +1,142 @@
+"""Where the lungs are in each image: from mask files, from the geometry of phantoms, or from an atlas that is fitted to the image.
+
+Mask files are those of a column `mask` of the manifest, or `CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography
+database ships them (Rahman et al. 2021).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from cxr.config.schema import DataConfig
+from cxr.data.images.decode import decode_image
+from cxr.data.images.files import read_file
+from cxr.data.images.limits import UnreadableImage
+from cxr.data.sources.phantom import lungs_of
+from cxr.text import in_words
+
+# Of the atlas, as shares of the image: height of lung centres, their distance from the middle, half widths and heights, shifts.
+_MIDDLE, _APART = 0.46, (0.17, 0.19, 0.22)
+_HALF_WIDTHS, _HALF_HEIGHTS = (0.11, 0.135, 0.16, 0.185), (0.22, 0.27, 0.32, 0.37)
+_SHIFTS_X, _SHIFTS_Y = (-0.06, -0.03, 0.0, 0.03, 0.06), (-0.08, -0.04, 0.0, 0.04, 0.08)
+_RING = 1.25  # the surroundings that lungs are compared with, as a multiple of their size
+_FITTED_AT = 64  # pixels
+_LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
+
+
+@dataclass(frozen=True)
+class LungMasks:
+    """Masks (n, size, size), True in the lungs; how many come from where, and why some files could not be used."""
+
+    masks: NDArray[np.bool_]
+    origins: dict[str, int]  # files, phantom, atlas
+    unused: dict[str, int]  # reason: how many
+
+    @property
+    def in_words(self) -> str:
+        """Where they come from, in a line."""
+        named = {"files": "mask files", "phantom": "the phantoms' geometry", "atlas": "an atlas fitted to each image"}
+        said = " and ".join(f"{in_words(count, 'image')} from {named[name]}" for name, count in self.origins.items() if count)
+        why = "".join(f"; {in_words(count, 'mask file')} not used: {reason}" for reason, count in sorted(self.unused.items()))
+        return f"Lung masks: {said}{why}"
+
+
+def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDArray[np.uint8]) -> LungMasks:
+    """The masks of images (n, size, size, 1), whose rows `manifest` has in the same order."""
+    size = images.shape[1]
+    found = np.zeros(images.shape[:3], bool)
+    origins, unused = dict.fromkeys(("files", "phantom", "atlas"), 0), dict[str, int]()
+    left = []
+    for place, (path, own) in enumerate(zip(manifest["path"], _named(manifest), strict=True)):
+        mask, reason = _of_file(root / own, size) if own else (None, "")
+        origin = "files"
+        if mask is None and data.phantom is not None:
+            mask, origin = _of_phantom(data, path, size), "phantom"
+        if reason:
+            unused[reason] = unused.get(reason, 0) + 1
+        if mask is None:
+            left.append(place)
+        else:
+            found[place], origins[origin] = mask, origins[origin] + 1
+    if left:
+        found[left], origins["atlas"] = fit_atlas(images[left]), len(left)
+    return LungMasks(found, origins, unused)
+
+
+def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Two ellipses in each image (n, size, size, 1), where they are darkest against their surroundings."""
+    grey = np.stack([np.asarray(Image.fromarray(each[..., 0]).resize((_FITTED_AT, _FITTED_AT))) for each in images])
+    best = (grey.reshape(len(grey), -1).astype(np.float32) @ _contrasts().T).argmax(axis=1)
+    return np.stack([_ellipses(_placings()[each], images.shape[1]) for each in best])
+
+
+def overlap_of(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Dice's coefficient of masks (n, size, size), image by image: 1 if they are the same, 0 without a common pixel."""
+    both = (one & other).sum(axis=(1, 2))
+    return np.asarray(2 * both / np.maximum(one.sum(axis=(1, 2)) + other.sum(axis=(1, 2)), 1))
+
+
+def _named(manifest: pd.DataFrame) -> list[str]:
+    """The mask file that an image has by its column or its place; "" for none."""
+    if "mask" in manifest:
+        return [str(name) for name in manifest["mask"]]
+    places = [PurePosixPath(path) for path in manifest["path"]]
+    return [str(each.parents[1] / "masks" / each.name) if each.parent.name == "images" else "" for each in places]
+
+
+def _of_file(path: Path, size: int) -> tuple[NDArray[np.bool_] | None, str]:
+    """The mask, or why there is none; a file that is not there has no reason."""
+    try:
+        grey = decode_image(read_file(str(path))).image
+    except OSError:
+        return None, ""
+    except UnreadableImage as refused:
+        return None, str(refused)
+    mask = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR)) > 127
+    share = mask.mean()
+    if not _LEAST <= share <= _MOST:
+        return None, "empty" if share < _LEAST else "nearly the whole image"
+    return mask, ""
+
+
+def _of_phantom(data: DataConfig, path: str, size: int) -> NDArray[np.bool_] | None:
+    """From the geometry of the phantom, wherever a finding may show: with a rim for its blur."""
+    assert data.phantom is not None
+    place = PurePosixPath(path)
+    number = place.stem.rpartition("-")[2]
+    if not number.isdigit():
+        return None
+    drawn = lungs_of(place.parts[0], int(number) - 1, data.phantom) > 0.05
+    at_size = np.asarray(Image.fromarray(drawn).resize((size, size)))
+    return np.asarray(binary_dilation(at_size, iterations=max(1, size // 48)))
+
+
+@cache
+def _placings() -> list[tuple[float, ...]]:
+    """Distance from the middle, half width, half height, shift to the right, shift downward."""
+    return list(product(_APART, _HALF_WIDTHS, _HALF_HEIGHTS, _SHIFTS_X, _SHIFTS_Y))
+
+
+def _ellipses(placing: tuple[float, ...], size: int, larger: float = 1.0) -> NDArray[np.bool_]:
+    apart, width, height, right, down = placing
+    axis = (np.arange(size) + 0.5) / size
+    x, y = np.meshgrid(axis - 0.5 - right, axis - _MIDDLE - down)
+    return np.asarray(((np.abs(x) - apart) / (width * larger)) ** 2 + (y / (height * larger)) ** 2 < 1)
+
+
+@cache
+def _contrasts() -> NDArray[np.float32]:
+    """For each placing the weights of pixels, (placings, pixels), whose sum is the mean around the ellipses less that within."""
+    found = []
+    for placing in _placings():
+        inside = _ellipses(placing, _FITTED_AT)
+        ring = _ellipses(placing, _FITTED_AT, _RING) & ~inside
+        found.append((ring / ring.sum() - inside / inside.sum()).ravel())
+    return np.asarray(found, np.float32)
