@@ -16,8 +16,22 @@ from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
 # Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = ("backbones", "cache", "compare", "completion", "data", "evaluate", "folds", "init", "reproduce", "runs", "send", "ui")
-WITH_OVERRIDES = ("data", "evaluate", "reproduce")
+COMMANDS = (
+    "audit",
+    "backbones",
+    "cache",
+    "compare",
+    "completion",
+    "data",
+    "evaluate",
+    "folds",
+    "init",
+    "reproduce",
+    "runs",
+    "send",
+    "ui",
+)
+WITH_OVERRIDES = ("audit", "data", "evaluate", "reproduce")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
 

@@ -36,7 +36,7 @@ class Target:
     def why_not(self) -> str:
         """The reason why nothing can be told about these images, or ""."""
         counts = [len(set(np.asarray(self.groups)[self.labels == label])) for label in range(self.classes)]
-        if self.classes < 2:
+        if not len(self.labels) or self.classes < 2:
             return "all images are of one class"
         return f"a class has {min(counts)} groups of images, and a probe needs {_LEAST}" if min(counts) < _LEAST else ""
 

@@ -80,8 +80,9 @@ def _smoothed(image: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np
 
 def _shuffled(masks: Masks, rng: np.random.Generator) -> Masks:
     """The masks of other images: none keeps its own."""
-    order = rng.permutation(len(masks))
-    return masks[order[np.argsort(np.roll(order, 1), kind="stable")]] if len(masks) > 1 else masks
+    order, found = rng.permutation(len(masks)), np.empty_like(masks)
+    found[order] = masks[np.roll(order, 1)]
+    return found
 
 
 def _centre(masks: Masks, rng: np.random.Generator) -> Masks:

@@ -14,6 +14,20 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     return PARSERS[command]().parse_intermixed_args(arguments)
 
 
+def _audit() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr audit",
+        description="Ask what the model of a logged run may have learned besides the disease: how well the class is told without "
+        "the lungs, from traits outside them, and what small changes of an image do to predictions.",
+        epilog="The result is printed and added to the run, as audit/audit.json and metrics audit/...; the tag cxr.audit is the "
+        "verdict. Lung masks are read from CLASS/masks beside CLASS/images, or from a column mask; else an atlas is fitted.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER")
+    parser.add_argument("--full", action="store_true", help="of up to 5,000 images (default: 600)")
+    return parser
+
+
 def _backbones() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr backbones",
@@ -184,6 +198,7 @@ def _ui() -> argparse.ArgumentParser:
 
 
 PARSERS = {
+    "audit": _audit,
     "backbones": _backbones,
     "cache": _cache,
     "compare": _compare,

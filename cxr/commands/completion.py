@@ -21,7 +21,7 @@ _cxr() {
 complete -o default -F _cxr cxr
 """
 _ZSH = f"autoload -Uz bashcompinit && bashcompinit\n{_BASH}"
-_OF_RUNS = ("compare", "evaluate", "folds", "reproduce")
+_OF_RUNS = ("audit", "compare", "evaluate", "folds", "reproduce")
 _STORE = Path("mlruns/mlflow.db")
 
 
@@ -41,7 +41,7 @@ def candidates(words: list[str]) -> list[str]:
     if len(words) == 1 and "=" not in last and "." not in last:
         return [*PARSERS, *(f"{group}=" for group in option_groups()), "-m", "--help", "--version", "--cfg"]
     if first in _OF_RUNS and "=" not in last and not last.startswith("-"):
-        return [*run_names(), *(_overrides(last) if first in ("evaluate", "reproduce") and len(words) > 2 else [])]
+        return [*run_names(), *(_overrides(last) if first in ("audit", "evaluate", "reproduce") and len(words) > 2 else [])]
     if first == "data" and len(words) == 2:
         return ["index", "check", "show", "fetch"]
     return _overrides(last)

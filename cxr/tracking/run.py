@@ -23,7 +23,7 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
-from cxr.tracking.search import free_name
+from cxr.tracking.search import LoggedRun, free_name
 from cxr.tracking.stage import FINISHED, STARTED, TAG
 from cxr.tracking.store import Store, experiment_id, refusal_in_words
 
@@ -154,6 +154,17 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
             _end_badly(run, "FAILED", str(error) if told else f"{type(error).__name__}: {error}")
             raise
         run.end("FINISHED")
+
+
+def add_to(store: Store, run: LoggedRun, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str | None]) -> None:
+    """Add artifacts, metrics and tags to a run that has ended; its status does not change. The store has to be open."""
+    ended = Run(run.id, run.name, store.uri, run.started, run.tags.get("mlflow.user", ""), Outbox.of(store, run.id, run.name))
+    with ended.outbox.held() if ended.outbox else nullcontext():
+        ended.log_folder(folder)
+        ended.log_metrics(metrics)
+        ended.set_tags(tags)
+        if ended.lost:
+            ended.end(run.status)
 
 
 def flat_params(config: Config) -> dict[str, str]:

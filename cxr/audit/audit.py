@@ -1,0 +1,168 @@
+"""The audit of a trained model: every probe, in the order in which a reader asks, and the verdict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.audit.changes import ChangeEffect, change_effects
+from cxr.audit.probe import Floats, Target, auc_draws, macro_auc, share_left, told, told_across
+from cxr.audit.regions import FILLS, REGIONS, region_of
+from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
+from cxr.audit.sources import SourceProbe, source_probe
+from cxr.audit.subject import Subject, TrainedModel
+from cxr.audit.traits import NAMED, TRAITS, traits
+from cxr.audit.verdict import Verdict, verdict_of
+from cxr.evaluation.estimates import Estimate, proportion
+
+VERSION = 1
+_CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions that a probe of each is asked about
+_CHANGED, _MAPPED = 200, 24  # held-out images that are changed; of each class that saliency is computed for
+_NO_HELD_OUT = "no held-out image is among those that were audited"
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """One region: the macro AUC of a linear probe that is fitted on it, and that of the trained model with its accuracy.
+
+    The trained model is asked about held-out images alone.
+    """
+
+    region: str
+    fill: str
+    probe: Estimate
+    model_auc: Estimate
+    model_accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class TraitResult:
+    """How well a trait alone tells the class: macro AUC, and accuracy beside that of guessing the most frequent class."""
+
+    trait: str
+    auc: Estimate
+    accuracy: Estimate
+    majority: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All probes. `crossed` has the macro AUC of a probe of one region on another, by (fitted on, asked about)."""
+
+    version: int
+    images: int
+    held_out: int
+    masks_from: str
+    regions: list[RegionResult]
+    crossed: dict[str, dict[str, float]]
+    left_without_lungs: dict[str, Estimate]  # fill: share of above-chance performance of the probe
+    traits: list[TraitResult]
+    changes: list[ChangeEffect]
+    sources: SourceProbe | None
+    no_sources: str
+    shuffled_labels: Estimate
+    saliency: list[SaliencyShare]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One view of the images: what the trained model says of it, and pooled features."""
+
+    probabilities: Floats
+    pooled: NDArray[np.float32]
+
+
+def audit(subject: Subject, model: TrainedModel, step: Step = lambda name: None) -> Audit:
+    """Run every probe. Deterministic: the same images, masks and model give the same numbers."""
+    target, held = subject.target, subject.held_out
+    seen = {}
+    for region, fill in _views():
+        step(REGIONS[region])
+        images = region_of(region, subject.images, subject.masks, fill)
+        seen[region, fill] = _Seen(*model.score(images))
+    step("fitting linear probes")
+    draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
+    regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
+    left = {fill: _left(draws, fill, target) for fill in FILLS}
+    step("traits outside the lungs")
+    alone = _trait_results(subject)
+    step("changes of images")
+    some = np.flatnonzero(held)[:: max(1, int(held.sum()) // _CHANGED)]
+    effects = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes) if len(some) else []
+    step("sources and saliency")
+    whole = seen["full", "mean"]
+    sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
+    return Audit(
+        version=VERSION,
+        images=len(subject.labels),
+        held_out=int(held.sum()),
+        masks_from=subject.masks_from,
+        regions=regions,
+        crossed=_crossed(seen, target),
+        left_without_lungs=left,
+        traits=alone,
+        changes=effects,
+        sources=None if isinstance(sources, str) else sources,
+        no_sources=sources if isinstance(sources, str) else "",
+        shuffled_labels=_with_shuffled_labels(whole.pooled, target),
+        saliency=saliency_shares(subject, model, _MAPPED),
+        verdict=verdict_of(left, {each.trait: each.auc for each in alone if each.trait in NAMED}),
+    )
+
+
+def _views() -> list[tuple[str, str]]:
+    """Every region filled by the mean, and without lungs in every way."""
+    return [*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS if fill != "mean")]
+
+
+def _region_result(view: tuple[str, str], seen: _Seen, draws: Floats | None, subject: Subject) -> RegionResult:
+    target, held = subject.target, subject.held_out
+    probe = Estimate(None, why_not=target.why_not)
+    if draws is not None:
+        low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
+        probe = Estimate(float(draws[0]), float(low), float(high))
+    asked = Target(subject.labels[held], list(np.asarray(target.groups)[held]))
+    if not held.any():
+        lacking = Estimate(None, why_not=_NO_HELD_OUT)
+        return RegionResult(*view, probe, lacking, lacking)
+    right = int((seen.probabilities[held].argmax(axis=1) == asked.labels).sum())
+    missing = len(set(asked.labels)) < len(subject.classes)
+    model_auc = Estimate(None, why_not="a class has no held-out image") if missing else macro_auc(seen.probabilities[held], asked)
+    return RegionResult(*view, probe, model_auc, proportion(right, len(asked.labels), _NO_HELD_OUT))
+
+
+def _left(draws: dict[tuple[str, str], Floats], fill: str, target: Target) -> Estimate:
+    if target.why_not:
+        return Estimate(None, why_not=target.why_not)
+    return share_left(draws["lungs_removed", fill], draws["full", "mean"])
+
+
+def _with_shuffled_labels(pooled: NDArray[np.float32], target: Target) -> Estimate:
+    shuffled = target.shuffled(seed=0)
+    return Estimate(None, why_not=shuffled.why_not) if shuffled.why_not else macro_auc(told(pooled, shuffled), shuffled)
+
+
+def _crossed(seen: dict[tuple[str, str], _Seen], target: Target) -> dict[str, dict[str, float]]:
+    if target.why_not:
+        return {}
+    found = told_across({region: seen[region, "mean"].pooled for region in _CROSSED}, target)
+    values = {pair: float(auc_draws(each, target)[0]) for pair, each in found.items()}
+    return {one: {other: values[one, other] for other in _CROSSED} for one in _CROSSED}
+
+
+def _trait_results(subject: Subject) -> list[TraitResult]:
+    target = subject.target
+    majority = float(np.bincount(subject.labels).max() / len(subject.labels))
+    if target.why_not:
+        lacking = Estimate(None, why_not=target.why_not)
+        return [TraitResult(name, lacking, lacking, majority) for name in TRAITS]
+    found = []
+    for name, features in traits(subject.images, subject.masks, subject.manifest).items():
+        probabilities = told(features, target)
+        right = int((probabilities.argmax(axis=1) == target.labels).sum())
+        found.append(TraitResult(name, macro_auc(probabilities, target), proportion(right, len(target.labels), ""), majority))
+    return found

@@ -1,0 +1,93 @@
+"""What small changes of an image do to the trained model's predictions: covered corners and edges, exposure, crop, rotation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.audit.regions import Images, filled
+from cxr.evaluation.estimates import Estimate, proportion
+
+Predict = Callable[[Images], NDArray[np.float64]]  # images (n, size, size, 1) to probabilities (n, classes)
+_SHARE = 0.25  # of the side that a covered corner or edge has
+
+
+@dataclass(frozen=True)
+class ChangeEffect:
+    """One change: the share of images whose predicted class is another one, and the mean change of that class' probability."""
+
+    name: str
+    flipped: Estimate
+    moved: float
+    towards: str  # the class that flipped images are taken for most often; "" without any
+
+
+def change_effects(images: Images, predict: Predict, classes: tuple[str, ...]) -> list[ChangeEffect]:
+    """Each change on its own, worst first. Places are filled from their surroundings."""
+    before = predict(images)
+    own, rows = before.argmax(axis=1), np.arange(len(images))
+    found = []
+    for name, change in _CHANGES.items():
+        after = predict(change(images))
+        now = after.argmax(axis=1)
+        counts = np.bincount(now[now != own], minlength=len(classes))
+        flipped = proportion(int(counts.sum()), len(images), "there are no images")
+        moved = float(np.abs(after[rows, own] - before[rows, own]).mean()) if len(images) else 0.0
+        found.append(ChangeEffect(name, flipped, moved, classes[int(counts.argmax())] if counts.any() else ""))
+    return sorted(found, key=lambda each: (-(each.flipped.value or 0), -each.moved, each.name))
+
+
+def _covered(rows: slice, columns: slice) -> Callable[[Images], Images]:
+    def cover(images: Images) -> Images:
+        size = images.shape[1]
+        where = np.zeros((size, size), bool)
+        where[_scaled(rows, size), _scaled(columns, size)] = True
+        return filled(images, np.broadcast_to(where, images.shape[:3]).copy(), "surroundings", np.random.default_rng(0))
+
+    return cover
+
+
+def _scaled(part: slice, size: int) -> slice:
+    start, stop = (None if end is None else round(end * size) for end in (part.start, part.stop))
+    return slice(start, stop)
+
+
+def _levels(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[[Images], Images]:
+    """A change of grey levels from 0 to 1."""
+    table = np.asarray(np.round(255 * np.clip(change(np.arange(256) / 255), 0, 1)), np.uint8)
+    return lambda images: table[images]
+
+
+def _moved(degrees: float, crop: float) -> Callable[[Images], Images]:
+    def move(images: Images) -> Images:
+        size, edge = images.shape[1], round(images.shape[1] * crop)
+        found = []
+        for each in images[..., 0]:
+            turned = Image.fromarray(each).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=int(each[0].mean()))
+            found.append(np.asarray(turned.resize((size, size), Image.Resampling.BILINEAR, (edge, edge, size - edge, size - edge))))
+        return np.stack(found)[..., None]
+
+    return move
+
+
+_ALL, _NEAR, _FAR = slice(None, None), slice(None, _SHARE), slice(1 - _SHARE, None)
+_EDGE, _EDGE_FAR = slice(None, 0.1), slice(0.9, None)
+_CHANGES: dict[str, Callable[[Images], Images]] = {
+    "upper left corner covered": _covered(_NEAR, _NEAR),
+    "upper right corner covered": _covered(_NEAR, _FAR),
+    "lower left corner covered": _covered(_FAR, _NEAR),
+    "lower right corner covered": _covered(_FAR, _FAR),
+    "upper edge covered": _covered(_EDGE, _ALL),
+    "lower edge covered": _covered(_EDGE_FAR, _ALL),
+    "left edge covered": _covered(_ALL, _EDGE),
+    "right edge covered": _covered(_ALL, _EDGE_FAR),
+    "brighter (gamma 0.8)": _levels(lambda grey: grey**0.8),
+    "darker (gamma 1.25)": _levels(lambda grey: grey**1.25),
+    "less contrast (80 %)": _levels(lambda grey: 0.5 + 0.8 * (grey - 0.5)),
+    "more contrast (125 %)": _levels(lambda grey: 0.5 + 1.25 * (grey - 0.5)),
+    "cropped by 5 %": _moved(0, 0.05),
+    "turned by 5 degrees": _moved(5, 0),
+    "turned by -5 degrees": _moved(-5, 0),
+}

@@ -1,0 +1,52 @@
+"""Where the evidence for a class lies: the share of Grad-CAM inside the lungs, beside that of an even map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.audit.regions import Masks
+from cxr.audit.subject import Subject, TrainedModel
+
+
+@dataclass(frozen=True)
+class SaliencyShare:
+    """Of one class: the mean share of a map's total that lies in the lungs, and the share that an even map has there."""
+
+    label: str
+    images: int
+    in_lungs: float | None
+    evenly: float | None
+
+
+def saliency_shares(subject: Subject, model: TrainedModel, most: int) -> list[SaliencyShare]:
+    """Of up to `most` held-out images of each class, the map for that class; None without a map that shows anything."""
+    found = []
+    for index, label in enumerate(subject.classes):
+        rows = np.flatnonzero((subject.labels == index) & subject.held_out)
+        rows = rows[:: max(1, len(rows) // most)][:most]
+        if not len(rows):
+            found.append(SaliencyShare(label, 0, None, None))
+            continue
+        maps = model.saliency(subject.images[rows], np.full(len(rows), index))
+        lungs = in_cells(subject.masks[rows], (maps.shape[1], maps.shape[2]))
+        totals = maps.sum(axis=(1, 2))
+        shown = totals > 0
+        shares = (maps * lungs).sum(axis=(1, 2))[shown] / totals[shown]
+        inside = float(shares.mean()) if shown.any() else None
+        found.append(SaliencyShare(label, int(shown.sum()), inside, float(lungs.mean())))
+    return found
+
+
+def in_cells(masks: Masks, cells: tuple[int, int]) -> NDArray[np.float64]:
+    """The share of each cell of a map that masks (n, size, size) cover, (n, rows, columns)."""
+    rows, columns = (_overlaps(size, count) for size, count in zip(masks.shape[1:], cells, strict=True))
+    return np.asarray(np.einsum("rs,nst,ct->nrc", rows, masks.astype(np.float64), columns))
+
+
+def _overlaps(size: int, cells: int) -> NDArray[np.float64]:
+    """The weight of each of `size` pixels in each cell, (cells, size); rows sum to 1."""
+    ends = np.linspace(0, size, cells + 1)
+    pixels = np.arange(size)
+    covered = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
+    return np.asarray(np.clip(covered, 0, 1) / (size / cells))

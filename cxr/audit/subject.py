@@ -1,0 +1,57 @@
+"""What an audit looks at: images with lung masks, labels, groups and sources, and a trained model as functions of images."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.audit.probe import Target
+from cxr.audit.regions import Images, Masks
+
+
+class TrainedModel(Protocol):
+    """A trained model, without its library."""
+
+    def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Probabilities (n, classes) and pooled features (n, channels) of images (n, size, size, 1)."""
+
+    def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Grad-CAM of a class of each image, (n, rows, columns), at least 0."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Images and what is known of them, row by row; `held_out` is False for images that the model was trained on.
+
+    `manifest` has the columns group, source, width, height and mode. `masks_from` says where the lung masks come from.
+    """
+
+    classes: tuple[str, ...]
+    images: Images
+    masks: Masks
+    masks_from: str
+    labels: NDArray[np.int64]
+    manifest: pd.DataFrame
+    held_out: NDArray[np.bool_]
+
+    @property
+    def target(self) -> Target:
+        """The class of every image."""
+        return Target(self.labels, list(self.manifest["group"]))
+
+
+def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, seen_too: bool) -> NDArray[np.int64]:
+    """Up to `most` rows: held-out ones first and, with `seen_too`, then others; each class in proportion, the same every time."""
+    rng = np.random.default_rng(0)
+    found: list[NDArray[np.int64]] = []
+    room = most
+    for part in (held_out, ~held_out & seen_too):
+        rows = rng.permutation(np.flatnonzero(part))
+        if len(rows) > room:
+            shares = np.bincount(labels[rows]) * room / len(rows)
+            rows = np.concatenate([rows[labels[rows] == label][: round(share)] for label, share in enumerate(shares)])
+        found.append(rows)
+        room -= len(rows)
+    return np.sort(np.concatenate(found))

@@ -1,0 +1,61 @@
+"""The verdict of an audit: a light with stated thresholds, the place of the shortcut, and what it does not establish."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cxr.audit.traits import TRAITS
+from cxr.evaluation.estimates import Estimate
+
+# Share of above-chance performance that is left without the lungs, and the AUC of a trait alone, from which evidence counts: each
+# by the lower end of its 95 % interval.
+SOME, STRONG = 0.2, 0.5
+TRAIT_SOME = 0.6
+LIGHTS = {
+    "none": "no evidence of a shortcut",
+    "some": "some evidence of a shortcut",
+    "strong": "strong evidence of a shortcut",
+    "unknown": "not known",
+}
+LIMITS = (
+    "It looks at a sample of these images and at linear probes. It does not show that a model without evidence is right for the "
+    "right reason, nor how it does on images of another hospital: cxr evaluate RUN data=... does."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`light` is a name of `LIGHTS`; `places` are traits that tell the class by themselves, the strongest first."""
+
+    light: str
+    reasons: list[str]
+    places: list[str]
+    limits: str = LIMITS
+
+    @property
+    def in_words(self) -> str:
+        """In a line.
+
+        >>> Verdict("some", ["31 % is left without lungs"], ["corners"]).in_words
+        'Some evidence of a shortcut: 31 % is left without lungs'
+        """
+        return f"{LIGHTS[self.light].capitalize()}: {'; '.join(self.reasons)}"
+
+
+def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> Verdict:
+    """From the share that is left without the lungs, by fill, and the AUC of each trait that names a shortcut.
+
+    Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself.
+    """
+    measured = [each for each in left.values() if each.value is not None and each.low is not None]
+    telling = {name: each for name, each in traits.items() if (each.low or 0) > TRAIT_SOME}
+    places = sorted(telling, key=lambda name: -(telling[name].value or 0))
+    if not measured:
+        why = next((each.why_not for each in left.values()), "nothing was measured")
+        return Verdict("unknown", [why], places)
+    least = min(measured, key=lambda each: each.low or 0)
+    share = f"{max(least.value or 0, 0):.0%} of what a linear probe tells above chance is left without the lungs"
+    interval = f"{share} (95 % interval {max(least.low or 0, 0):.0%} to {max(least.high or 0, 0):.0%})"
+    reasons = [interval, *(f"{TRAITS[name]} tell the class with AUC {telling[name].in_words}" for name in places[:2])]
+    low = least.low or 0
+    light = "strong" if low > STRONG else "some" if low > SOME or places else "none"
+    return Verdict(light, reasons, places)
