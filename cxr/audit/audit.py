@@ -1,10 +1,12 @@
 """The audit of a trained model: every probe, in the order in which a reader asks, and the verdict."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
+from sklearn.metrics import roc_auc_score
 
 from cxr.audit.changes import ChangeEffect, change_effects
 from cxr.audit.probe import Floats, Target, auc_draws, macro_auc, share_left, told, told_across
@@ -18,6 +20,7 @@ from cxr.evaluation.estimates import Estimate, proportion
 
 VERSION = 1
 _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions that a probe of each is asked about
+_SHUFFLES = 10
 _CHANGED, _MAPPED = 200, 24  # held-out images that are changed; of each class that saliency is computed for
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 
@@ -114,6 +117,17 @@ def audit(subject: Subject, model: TrainedModel, step: Step = lambda name: None)
     )
 
 
+def evidence(subject: Subject, model: TrainedModel) -> Verdict:
+    """The verdict alone: what is left without the lungs, and the traits that name a shortcut."""
+    target, left = subject.target, {}
+    if not target.why_not:
+        views = [("full", "mean"), *(("lungs_removed", fill) for fill in FILLS)]
+        seen = {view: model.score(region_of(view[0], subject.images, subject.masks, view[1]))[1] for view in views}
+        draws = {view: auc_draws(told(pooled, target), target) for view, pooled in seen.items()}
+        left = {fill: _left(draws, fill, target) for fill in FILLS}
+    return verdict_of(left, {each.trait: each.auc for each in _trait_results(subject, NAMED)})
+
+
 def _views() -> list[tuple[str, str]]:
     """Every region filled by the mean, and without lungs in every way."""
     return [*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS if fill != "mean")]
@@ -142,8 +156,16 @@ def _left(draws: dict[tuple[str, str], Floats], fill: str, target: Target) -> Es
 
 
 def _with_shuffled_labels(pooled: NDArray[np.float32], target: Target) -> Estimate:
-    shuffled = target.shuffled(seed=0)
-    return Estimate(None, why_not=shuffled.why_not) if shuffled.why_not else macro_auc(told(pooled, shuffled), shuffled)
+    """The mean over several shuffles of the labels, with the interval of that mean: 0.5, or labels leak into the probe."""
+    if target.why_not:
+        return Estimate(None, why_not=target.why_not)
+    found = []
+    for seed in range(_SHUFFLES):
+        shuffled = target.shuffled(seed)
+        probabilities = told(pooled, shuffled)
+        found.append(roc_auc_score(np.eye(target.classes)[shuffled.labels], probabilities, average="macro"))
+    mean, error = float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(_SHUFFLES))
+    return Estimate(mean, mean - t.ppf(0.975, _SHUFFLES - 1) * error, mean + t.ppf(0.975, _SHUFFLES - 1) * error)
 
 
 def _crossed(seen: dict[tuple[str, str], _Seen], target: Target) -> dict[str, dict[str, float]]:
@@ -154,14 +176,14 @@ def _crossed(seen: dict[tuple[str, str], _Seen], target: Target) -> dict[str, di
     return {one: {other: values[one, other] for other in _CROSSED} for one in _CROSSED}
 
 
-def _trait_results(subject: Subject) -> list[TraitResult]:
+def _trait_results(subject: Subject, names: Collection[str] = tuple(TRAITS)) -> list[TraitResult]:
     target = subject.target
     majority = float(np.bincount(subject.labels).max() / len(subject.labels))
     if target.why_not:
         lacking = Estimate(None, why_not=target.why_not)
-        return [TraitResult(name, lacking, lacking, majority) for name in TRAITS]
+        return [TraitResult(name, lacking, lacking, majority) for name in names]
     found = []
-    for name, features in traits(subject.images, subject.masks, subject.manifest).items():
+    for name, features in traits(subject.images, subject.masks, subject.manifest, names).items():
         probabilities = told(features, target)
         right = int((probabilities.argmax(axis=1) == target.labels).sum())
         found.append(TraitResult(name, macro_auc(probabilities, target), proportion(right, len(target.labels), ""), majority))

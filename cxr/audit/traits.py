@@ -1,6 +1,6 @@
 """Traits of an image outside the lungs, from which a class should not be told: its corners, border, exposure, resolution, file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 
 import numpy as np
@@ -28,8 +28,8 @@ NAMED = ("corners", "border", "exposure", "resolution", "file")
 _CORNER, _FRAME = 0.2, 1 / 16  # shares of the side
 
 
-def traits(images: Images, masks: Masks, files: pd.DataFrame) -> dict[str, Features]:
-    """The features of each of the `TRAITS` of images (n, size, size, 1); `files` has width, height and mode of each row."""
+def traits(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[str] = tuple(TRAITS)) -> dict[str, Features]:
+    """The features of each of the named `TRAITS` of images (n, size, size, 1); `files` has width, height and mode of each row."""
     inner = _inner(images.shape[1])
     outside = ~masks & inner
     outside[~outside.any(axis=(1, 2))] = inner  # a mask that leaves nothing
@@ -43,7 +43,7 @@ def traits(images: Images, masks: Masks, files: pd.DataFrame) -> dict[str, Featu
         "mask": lambda: _mask(masks),
         "file": lambda: _file(files),
     }
-    return {name: found[name]() for name in TRAITS}
+    return {name: found[name]() for name in TRAITS if name in names}
 
 
 def _inner(size: int) -> NDArray[np.bool_]:

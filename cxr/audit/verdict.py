@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cxr.audit.traits import TRAITS
-from cxr.evaluation.estimates import Estimate
+from scipy.stats import norm
 
-# Share of above-chance performance that is left without the lungs, and the AUC of a trait alone, from which evidence counts: each
-# by the lower end of its 95 % interval.
+from cxr.audit.traits import NAMED, TRAITS
+from cxr.evaluation.estimates import Estimate, Z
+
+# Share of above-chance performance that is left without the lungs, from which evidence counts, by the lower end of its interval.
 SOME, STRONG = 0.2, 0.5
-TRAIT_SOME = 0.6
+# A trait tells the class from this AUC, and this many standard errors above chance: one-sided p 0.01 over the five traits.
+TRAIT_AUC, TRAIT_ERRORS = 0.55, norm.isf(0.01 / len(NAMED))
+# Exposure and resolution are measured inside, so where they differ the edge differs too: they come first unless it tells more.
+_GLOBAL, _AHEAD = ("exposure", "resolution"), 0.05
 LIGHTS = {
     "none": "no evidence of a shortcut",
     "some": "some evidence of a shortcut",
@@ -47,8 +51,8 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> 
     Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself.
     """
     measured = [each for each in left.values() if each.value is not None and each.low is not None]
-    telling = {name: each for name, each in traits.items() if (each.low or 0) > TRAIT_SOME}
-    places = sorted(telling, key=lambda name: -(telling[name].value or 0))
+    telling = {name: each for name, each in traits.items() if _tells(each)}
+    places = sorted(telling, key=lambda name: -((telling[name].value or 0) + _AHEAD * (name in _GLOBAL)))
     if not measured:
         why = next((each.why_not for each in left.values()), "nothing was measured")
         return Verdict("unknown", [why], places)
@@ -59,3 +63,10 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> 
     low = least.low or 0
     light = "strong" if low > STRONG else "some" if low > SOME or places else "none"
     return Verdict(light, reasons, places)
+
+
+def _tells(auc: Estimate) -> bool:
+    if auc.value is None or auc.low is None or auc.high is None:
+        return False
+    error = max((auc.high - auc.low) / (2 * Z), 1e-6)
+    return auc.value >= TRAIT_AUC and (auc.value - 0.5) / error > TRAIT_ERRORS

@@ -4,6 +4,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from backbone_rates import DEPTHS, backbone_rates
@@ -20,7 +21,7 @@ from cxr.progress import wide_console
 from cxr.system import cores
 
 TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
-ASKED_FOR = ("backbones", "gpu")  # not measured unless named
+ASKED_FOR = ("backbones", "gpu", "audit")  # not measured unless named
 
 
 def main() -> None:
@@ -35,24 +36,21 @@ def main() -> None:
             f"{rate / GFLOP_AN_IMAGE:.0f} images/s. Medians of {asked.repeats}, range in brackets."
         )
         wanted = asked.tables or TABLES
-        if "contests" in wanted:
-            _hold_contests(console, images, asked)
-        if "engine" in wanted:
-            _measure_engine(console, images, asked.repeats, rate)
-        if "again" in wanted:
-            _measure_again(console, images, asked)
-        if "growth" in wanted:
-            _measure_growth(console, images, asked)
-        if "index" in wanted:
-            _measure_index(console, images, asked)
-        if "evaluation" in wanted:
-            _measure_evaluation(console, asked)
-        if "backbones" in wanted:
-            _measure_backbones(console, asked)
-        if "gpu" in wanted:
-            _measure_gpu(console, asked.repeats)
-        if "coverage" in wanted:
-            _simulate_coverage(console, asked)
+        measures: dict[str, Callable[[], None]] = {
+            "contests": lambda: _hold_contests(console, images, asked),
+            "engine": lambda: _measure_engine(console, images, asked.repeats, rate),
+            "again": lambda: _measure_again(console, images, asked),
+            "growth": lambda: _measure_growth(console, images, asked),
+            "index": lambda: _measure_index(console, images, asked),
+            "evaluation": lambda: _measure_evaluation(console, asked),
+            "backbones": lambda: _measure_backbones(console, asked),
+            "gpu": lambda: _measure_gpu(console, asked.repeats),
+            "audit": lambda: _measure_audit(console, asked),
+            "coverage": lambda: _simulate_coverage(console, asked),
+        }
+        for name in measures:
+            if name in wanted:
+                measures[name]()
 
 
 def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:
@@ -90,6 +88,19 @@ def _measure_gpu(console: Console, repeats: int) -> None:
     console.print(updates)
 
 
+def _measure_audit(console: Console, asked: argparse.Namespace) -> None:
+    from audit_power import audit_power
+
+    table = _table(f"Shortcuts planted into {asked.phantoms} phantoms, {asked.seeds} seeds: shares of audits that see evidence")
+    for name in ("strength", "evidence", "strong", "right place first"):
+        table.add_column(name, justify="right")
+    for each in audit_power(asked.seeds, asked.phantoms, tuple(asked.strengths)):
+        print(each, file=sys.stderr, flush=True)
+        placed = "-" if each.placed != each.placed or each.shortcut == "none" else f"{each.placed:.0%}"
+        table.add_row(each.shortcut, f"{each.strength:g}", f"{each.found:.0%}", f"{each.strong:.0%}", placed)
+    console.print(table)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -103,6 +114,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000], help="sizes of sets to index (default: 2000 20000)")
     parser.add_argument("--predictions", type=int, nargs="+", default=[2000], help="sizes of sets to evaluate (default: 2000)")
     parser.add_argument("--sets", type=int, default=1000, help="made-up test sets of coverage, of each size (default: 1000)")
+    parser.add_argument("--seeds", type=int, default=20, help="of audits, for each planted shortcut (default: 20)")
+    parser.add_argument("--strengths", type=float, nargs="+", default=[0, 0.5, 1], help="of planted shortcuts (default: 0 0.5 1)")
     parser.add_argument("--only", help="only contests, or backbones, with this in their name")
     asked = parser.parse_args()
     if asked.root and not asked.weights:

@@ -1,0 +1,77 @@
+"""How often an audit finds a shortcut that was planted into phantoms, names its place, and sees one where there is none."""
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxr.config.schema import BackboneConfig, Config, DataConfig, PhantomConfig
+from cxr.data.sources.phantom import CLASS_SHARES, class_counts, draw
+from cxr.system import cores, prepare_memory
+from cxr.training.runtime import prepare_tensorflow
+
+SHORTCUTS = ("marker", "border", "exposure", "resolution")
+_PLACES = {"marker": "corners", "border": "border", "exposure": "exposure", "resolution": "resolution"}
+
+
+@dataclass(frozen=True)
+class Power:
+    """Of one shortcut at one strength: shares of audits with evidence, with strong evidence, and with the right place first."""
+
+    shortcut: str
+    strength: float
+    found: float
+    strong: float
+    placed: float
+
+
+def audit_power(seeds: int, images: int, strengths: tuple[float, ...]) -> Iterator[Power]:
+    """Audit the shipped backbone on phantoms of `seeds` seeds for each shortcut and strength, and on phantoms without any."""
+    cases = [("none", 0.0), *product(SHORTCUTS, strengths)]
+    with ProcessPoolExecutor(cores(), initializer=_prepare) as pool:
+        for shortcut, strength in cases:
+            found = list(
+                pool.map(_light, [PhantomConfig(images, seed=s, shortcut=shortcut, strength=strength) for s in range(seeds)])
+            )
+            seen = [places for light, places in found if light != "none"]
+            placed = [places[:1] == [_PLACES.get(shortcut)] for places in seen]
+            strong = np.mean([light == "strong" for light, _ in found])
+            yield Power(shortcut, strength, len(seen) / seeds, float(strong), float(np.mean(placed)) if placed else float("nan"))
+
+
+def _prepare() -> None:
+    prepare_memory()
+    config = Config()
+    config.training.threads = 1
+    prepare_tensorflow(config.training)
+
+
+def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
+    """The light and the places of the verdict."""
+    from cxr.audit.audit import evidence
+    from cxr.audit.subject import Subject
+    from cxr.data.lung_masks import lung_masks
+    from cxr.model.network import build_network
+    from cxr.model.saved import save_model
+    from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+    from cxr.reevaluate.trained_model import open_model
+
+    classes = tuple(CLASS_SHARES)
+    rows = [(label, number) for label, count in class_counts(phantoms.count).items() for number in range(count)]
+    images = np.stack([draw(label, number, phantoms) for label, number in rows])[..., None]
+    names = [f"{label}/images/{label}-{number + 1}.png" for label, number in rows]
+    size = phantoms.image_size
+    manifest = pd.DataFrame({"path": names, "group": names, "source": "", "width": size, "height": size, "mode": "L"})
+    masks = lung_masks(DataConfig(name="phantom", phantom=phantoms), Path(), manifest, images)
+    labels = np.array([classes.index(label) for label, _ in rows])
+    subject = Subject(classes, images, masks.masks, masks.in_words, labels, manifest, np.ones(len(rows), bool))
+    network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))
+    with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
+        save_model(network, Path(folder) / "model.keras")
+        verdict = evidence(subject, open_model(Path(folder) / "model.keras", 32))
+    return verdict.light, verdict.places

@@ -1,0 +1,51 @@
+"""Subjects of audits made of phantoms or of noise, and models that need no library."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.audit.regions import Images
+from cxr.audit.subject import Subject
+
+CLASSES = ("COVID", "Normal", "Viral Pneumonia")
+
+
+class MeanModel:
+    """Sees the mean grey level of a grid of cells: these are its features, and the middle one its score."""
+
+    def __init__(self, cells: int = 6) -> None:
+        self.cells = cells
+
+    def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        n, size = images.shape[:2]
+        pooled = images.reshape(n, self.cells, size // self.cells, self.cells, -1).mean(axis=(2, 4)).reshape(n, -1) / 255
+        logits = np.stack([pooled[:, 0], 0.5 * np.ones(n), pooled[:, -1]], axis=1) * 10
+        shares = np.exp(logits)
+        return shares / shares.sum(axis=1, keepdims=True), pooled.astype(np.float32)
+
+    def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = np.zeros((len(images), 4, 4), np.float32)
+        found[:, 0, 0] = 1
+        return found
+
+
+def noise(count: int = 120, size: int = 48, classes: int = 3, seed: int = 0) -> Subject:
+    """Images of noise, whose lungs are the middle, and labels in turn."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, size, size, 1)).astype(np.uint8)
+    masks = np.zeros((count, size, size), bool)
+    masks[:, size // 4 : -size // 4, size // 4 : -size // 4] = True
+    labels = np.arange(count) % classes
+    names = [f"{row}.png" for row in range(count)]
+    manifest = pd.DataFrame(
+        {
+            "path": names,
+            "label": [str(each) for each in labels],
+            "group": names,
+            "source": "",
+            "width": size,
+            "height": size,
+            "mode": "L",
+        }
+    )
+    return Subject(CLASSES[:classes], images, masks, "made up", labels, manifest, np.arange(count) % 2 == 0)

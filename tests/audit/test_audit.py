@@ -1,0 +1,106 @@
+"""The whole audit on made-up images: nothing found in noise, a planted corner found, few or odd images with reasons, never nan."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from cxr.audit.audit import audit
+from cxr.audit.changes import change_effects
+from cxr.audit.saliency_shares import in_cells, saliency_shares
+from cxr.audit.sources import SourceProbe, source_probe
+from cxr.audit.subject import Subject, chosen_rows
+from tests.audit.made import CLASSES, MeanModel, noise
+
+
+def marked(subject: Subject) -> Subject:
+    """A bright corner for the first class, another one for the second."""
+    images = subject.images.copy()
+    images[subject.labels == 0, :8, :8] = 255
+    images[subject.labels == 1, -8:, -8:] = 255
+    return replace(subject, images=images)
+
+
+def test_noise_has_no_shortcut_and_a_marked_corner_is_one() -> None:
+    plain, planted = audit(noise(), MeanModel()), audit(marked(noise()), MeanModel())
+    assert plain.verdict.light in ("none", "unknown")
+    assert planted.verdict.light == "strong"
+    assert planted.verdict.places[0] == "corners"
+    assert (planted.left_without_lungs["mean"].low or 0) > 0.8
+    worst = planted.changes[0]
+    assert worst.name in ("upper left corner covered", "lower right corner covered")
+    assert (planted.shuffled_labels.low or 0) < 0.5 < (planted.shuffled_labels.high or 1)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        noise(12),
+        noise(60, classes=2),
+        replace(noise(40), held_out=np.zeros(40, bool)),
+        replace(noise(40), masks=np.zeros((40, 48, 48), bool)),
+        replace(noise(40), masks=np.ones((40, 48, 48), bool)),
+        replace(noise(40), images=np.zeros((40, 48, 48, 1), np.uint8)),
+    ],
+    ids=["few", "two classes", "none held out", "empty masks", "full masks", "black images"],
+)
+def test_whatever_it_gets_it_has_numbers_or_reasons(subject: Subject) -> None:
+    found = asdict(audit(subject, TwoClasses() if len(subject.classes) == 2 else MeanModel()))
+    json.dumps(found, allow_nan=False)
+    for name in ("regions", "traits"):
+        for each in found[name]:
+            estimate = each.get("probe") or each["auc"]
+            assert estimate["value"] is not None or estimate["why_not"]
+
+
+class TwoClasses(MeanModel):
+    def score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probabilities, pooled = super().score(images)
+        first = probabilities[:, :2]
+        return first / first.sum(axis=1, keepdims=True), pooled
+
+
+def test_a_change_that_nothing_depends_on_flips_nothing() -> None:
+    subject = noise(20)
+    found = change_effects(subject.images, lambda images: np.tile([0.7, 0.2, 0.1], (len(images), 1)), CLASSES)
+    assert {(each.flipped.value, each.moved, each.towards) for each in found} == {(0.0, 0.0, "")}
+
+
+def test_saliency_is_counted_by_area() -> None:
+    subject = noise(12)
+    assert in_cells(np.ones((1, 50, 50), bool), (7, 7)) == pytest.approx(1)
+    half = np.zeros((1, 48, 48), bool)
+    half[:, :, :24] = True
+    np.testing.assert_allclose(in_cells(half, (2, 2))[0], [[1, 0], [1, 0]])
+    shares = saliency_shares(subject, MeanModel(), 4)  # all of it in a corner, where no lung is
+    assert [each.in_lungs for each in shares] == [0.0, 0.0, 0.0]
+    assert shares[0].evenly == pytest.approx(0.25, abs=0.05)
+
+
+def test_held_out_images_come_first_and_classes_keep_their_shares() -> None:
+    labels = np.repeat([0, 1], [80, 20])
+    held = np.arange(100) % 2 == 0
+    assert set(chosen_rows(labels, held, 1000, seen_too=False)) == set(np.flatnonzero(held))
+    assert len(chosen_rows(labels, held, 1000, seen_too=True)) == 100
+    few = chosen_rows(labels, held, 20, seen_too=True)
+    assert held[few].all()
+    assert np.bincount(labels[few]).tolist() == [16, 4]
+
+
+def test_sources_are_told_within_a_class_and_classes_within_a_source() -> None:
+    subject = noise(120)
+    sources = np.where(np.arange(120) % 2, "A", "B")
+    pooled = np.random.default_rng(0).normal(size=(120, 4)) + 3 * (sources == "A")[:, None]
+    probabilities = MeanModel().score(subject.images)[0]
+    manifest = subject.manifest.assign(source=sources)
+    found = source_probe(pooled.astype(np.float32), probabilities, subject.labels, CLASSES, manifest)
+    assert isinstance(found, SourceProbe)
+    assert (found.told.low or 0) > 0.9
+    assert all((each.low or 0) > 0.8 for each in found.within.values())
+    assert {(each.source, each.classes) for each in found.contrasts} >= {("A", ("COVID", "Normal"))}
+    for source, reason in (("", "no image has a known source"), ("A", "have the same one, A")):
+        alike = manifest.assign(source=source)
+        said = source_probe(pooled.astype(np.float32), probabilities, subject.labels, CLASSES, alike)
+        assert isinstance(said, str)
+        assert reason in said
