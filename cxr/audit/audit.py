@@ -9,7 +9,7 @@ from scipy.stats import t
 from sklearn.metrics import roc_auc_score
 
 from cxr.audit.changes import ChangeEffect, change_effects
-from cxr.audit.probe import Floats, Target, auc_draws, macro_auc, share_left, told, told_across
+from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
 from cxr.audit.regions import FILLS, REGIONS, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
 from cxr.audit.sources import SourceProbe, source_probe
@@ -135,10 +135,7 @@ def _views() -> list[tuple[str, str]]:
 
 def _region_result(view: tuple[str, str], seen: _Seen, draws: Floats | None, subject: Subject) -> RegionResult:
     target, held = subject.target, subject.held_out
-    probe = Estimate(None, why_not=target.why_not)
-    if draws is not None:
-        low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
-        probe = Estimate(float(draws[0]), float(low), float(high))
+    probe = Estimate(None, why_not=target.why_not) if draws is None else estimate_of(draws)
     asked = Target(subject.labels[held], list(np.asarray(target.groups)[held]))
     if not held.any():
         lacking = Estimate(None, why_not=_NO_HELD_OUT)

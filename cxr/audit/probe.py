@@ -82,7 +82,7 @@ def macro_auc(probabilities: Floats, target: Target) -> Estimate:
     """The mean over classes of the AUC of a class against all others; the interval is of a bootstrap over groups."""
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
-    return _estimate(auc_draws(probabilities, target))
+    return estimate_of(auc_draws(probabilities, target))
 
 
 def auc_draws(probabilities: Floats, target: Target) -> Floats:
@@ -100,10 +100,11 @@ def share_left(part: Floats, whole: Floats) -> Estimate:
     """The share of above-chance performance that is left: (part - 0.5) / (whole - 0.5), of draws as `auc_draws` gives them."""
     if whole[0] <= 0.55:
         return Estimate(None, why_not="the whole image tells the class hardly better than chance")
-    return _estimate((part - 0.5) / np.maximum(whole - 0.5, 0.01))
+    return estimate_of((part - 0.5) / np.maximum(whole - 0.5, 0.01))
 
 
-def _estimate(draws: Floats) -> Estimate:
+def estimate_of(draws: Floats) -> Estimate:
+    """The value of all images, which is the first, with the interval of the draws after it (percentiles: Efron 1979)."""
     low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
     return Estimate(float(draws[0]), float(low), float(high))
 

@@ -49,6 +49,8 @@ def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: in
     room = most
     for part in (held_out, ~held_out & seen_too):
         rows = rng.permutation(np.flatnonzero(part))
+        if room <= 0:
+            break
         if len(rows) > room:
             shares = np.bincount(labels[rows]) * room / len(rows)
             rows = np.concatenate([rows[labels[rows] == label][: round(share)] for label, share in enumerate(shares)])

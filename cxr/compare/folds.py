@@ -21,7 +21,10 @@ _TURN = {"folds": "split.fold", "sources": "split.source"}
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """One run for each fold, or for each of two sources and more, in their order; no image is tested twice."""
+    """One run for each fold, or for each of two sources and more, in their order.
+
+    Folds test each image once. A source is tested with images of classes that it lacks, which may be tested again in other turns.
+    """
 
     runs: tuple[EvaluatedRun, ...]
 
@@ -38,14 +41,15 @@ class CrossValidation:
 
     @property
     def pooled(self) -> Predictions:
-        """The prediction of each image by the network that did not train on it."""
+        """The prediction of each image by the first network that did not train on it."""
         parts = [evaluated.predictions for evaluated in self.runs]
-        return Predictions(
+        whole = Predictions(
             ids=tuple(name for part in parts for name in part.ids),
             classes=parts[0].classes,
             labels=np.concatenate([part.labels for part in parts]),
             probabilities=np.concatenate([part.probabilities for part in parts]),
         )
+        return whole.only(np.sort(np.unique(whole.ids, return_index=True)[1]))
 
 
 def turn_of(run: LoggedRun) -> str:
@@ -131,7 +135,8 @@ def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
     runs = tuple(read_evaluated_run(found[turn]) for turn in order)
     _check_same_images(runs)
     ids = [name for evaluated in runs for name in evaluated.predictions.ids]
-    if len(set(ids)) < len(ids) or any(evaluated.predictions.classes != runs[0].predictions.classes for evaluated in runs):
+    twice = len(set(ids)) < len(ids) and runs[0].run.params["split.method"] == "folds"
+    if twice or any(evaluated.predictions.classes != runs[0].predictions.classes for evaluated in runs):
         raise UserError(f"the folds of {in_short(runs[0].run)} test some images twice, or have other classes: they can't be pooled")
     return CrossValidation(runs)
 

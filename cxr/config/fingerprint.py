@@ -22,8 +22,8 @@ _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
 # Rooms and files whose code shows results and computes none.
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "sweep/", "tracking/", "compare/", "reevaluate/", "reproduce/"),
-    *("evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "config/options.py"),
-    *("run/explain.py", "run/report_context.py", "run/summary.py"),
+    *("audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "data/lung_masks.py"),
+    *("config/options.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
 )
 # Libraries whose arithmetic or decoding is in a result.
 _COMPUTE = (

@@ -80,7 +80,7 @@ class SplitConfig:
     name: str = "three_way"
     method: str = choice("fractions", "fractions", "folds", "sources", "column")
     validation: float = number(0.15, 0, 0.9, above=True)
-    test: float = number(0.2, 0, 0.9)  # of method=fractions
+    test: float = number(0.2, 0, 0.9)  # of method=fractions; of method=sources for classes that the source lacks
     folds: int = number(5, 2, 100)  # of method=folds
     fold: int = number(0, 0, 99)  # the one that tests
     source: str | None = None  # of method=sources: the one that tests

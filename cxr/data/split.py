@@ -127,12 +127,18 @@ class _Groups:
 
 
 def _by_source(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDArray[np.str_]:
-    """One source is the test part; images of unknown source, and copies of test images in other sources, are excluded."""
+    """One source is the test part; images of unknown source, and copies of test images in other sources, are excluded.
+
+    Of classes that the source lacks, `split.test` of the images of other sources test too: on one class alone neither specificity
+    nor AUC exists.
+    """
     of_source = (images["source"] == split.source).to_numpy()
     tested = np.bincount(groups.of_image, weights=of_source) > 0
-    validated = groups.between(f"{split.seed}:val", 0, split.validation, among=~tested, some=True)
-    parts = np.select([tested, validated], ["test", "val"], "train")[groups.of_image]
-    unclear = (images["source"] == "").to_numpy() | ((parts == "test") & ~of_source)
+    lacking = ~np.isin(groups.label, pd.factorize(images["label"], sort=True)[0][of_source])
+    completing = groups.between(f"{split.seed}:test", 0, split.test, among=~tested & lacking, some=split.test > 0)
+    validated = groups.between(f"{split.seed}:val", 0, split.validation, among=~tested & ~completing, some=True)
+    parts = np.select([tested | completing, validated], ["test", "val"], "train")[groups.of_image]
+    unclear = (images["source"] == "").to_numpy() | (tested[groups.of_image] & ~of_source)
     return np.asarray(np.where(unclear, "", parts))
 
 

@@ -174,7 +174,8 @@ def split_in_words(split: SplitConfig) -> str:
     if split.method == "folds":
         return f"Split {split.name}: fold {split.fold} of {split.folds} tests, {split.validation:.0%} validate, {whole}"
     if split.method == "sources":
-        return f"Split {split.name}: source {split.source} tests, {split.validation:.0%} of the images validate, {whole}"
+        more = f"; of classes that it lacks {split.test:.0%} of the images of other sources test" if split.test else ""
+        return f"Split {split.name}: source {split.source} tests{more}; {split.validation:.0%} of the others validate, {whole}"
     return f"Split {split.name}: by a column of the manifest"
 
 

@@ -78,6 +78,17 @@ def test_a_source_that_is_left_out_is_all_that_tests() -> None:
     assert set(parts[images["source"] != "y"]) == {"train", "val"}
 
 
+def test_classes_that_the_source_lacks_are_tested_with_images_of_others() -> None:
+    images = frame([(str(index), "abc"[index % 3], "yx"[index % 3 > 0]) for index in range(300)])  # y has class a alone
+    parts = assign_parts(images, SplitConfig(method="sources", source="y"))
+    tested = images[parts == "test"]
+    assert (parts[images["source"] == "y"] == "test").all()
+    assert tested["label"].value_counts().to_dict() == {"a": 100, "b": pytest.approx(20, abs=2), "c": pytest.approx(20, abs=2)}
+    assert set(images["label"][parts == "train"]) == {"b", "c"}
+    without = assign_parts(images, SplitConfig(method="sources", source="y", test=0.0))
+    assert set(images["label"][without == "test"]) == {"a"}
+
+
 def test_copies_that_cross_sources_and_images_of_unknown_source_have_no_part() -> None:
     rows = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(20)]
     images = frame([*rows, ("0", "a", "y"), ("crossing", "a", "x"), ("crossing", "a", "y"), ("unknown", "a", "")])

@@ -1,0 +1,38 @@
+"""`cxr audit RUN`: a planted marker is found and named, the result is with the run, and what can't be audited is one line."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.conftest import Command
+
+pytestmark = pytest.mark.slow
+MARKED = ("data.phantom.shortcut=marker", "data.phantom.count=200", "training.epochs=2", "evaluation=numbers")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
+    folder = tmp_path_factory.mktemp("audit")
+    assert cxr_here(*MARKED, "tracking.run_name=marked", folder=folder).returncode == 0
+    return folder
+
+
+def test_a_planted_marker_is_found_and_kept_with_the_run(folder: Path, cxr_here: Command) -> None:
+    done = cxr_here("audit", "marked", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "the four corners, where markers and text are tell the class" in " ".join(done.stdout.split())
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["cxr.audit"] in ("some", "strong")
+    assert run.data.metrics["audit/auc_of_corners"] > 0.8
+    (document,) = folder.glob("mlruns/artifacts/*/artifacts/audit/audit.json")
+    assert json.loads(document.read_text())["verdict"]["places"][0] == "corners"
+
+
+def test_a_run_that_is_not_there_is_one_line(folder: Path, cxr_here: Command) -> None:
+    done = cxr_here("audit", "elsewhere", folder=folder)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "there is no run elsewhere" in done.stderr
