@@ -39,10 +39,10 @@ def main(arguments: list[str]) -> None:
     model = run.file("model/model.keras")
     subject = subject_of(logged, config, FULL if asked.full else STANDARD, progress)
     prepare_tensorflow(replace(config.training, threads=None))
-    from cxr.reevaluate.trained_model import open_model  # imports Keras
+    from cxr.training.trained_model import open_model  # imports Keras
 
     with progress.stage("audit", f"Auditing {len(subject.labels)} images"):
-        found = audit(subject, open_model(model, config.evaluation.batch_size))
+        found = audit(subject, open_model(model, config))
     keep_audit(store, run, found)
     _print(found, in_short(run))
 

@@ -59,7 +59,7 @@ def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
     from cxr.model.network import build_network
     from cxr.model.saved import save_model
     from cxr.model.weights import PHANTOM_WEIGHTS, Weights
-    from cxr.reevaluate.trained_model import open_model
+    from cxr.training.trained_model import open_model
 
     classes = tuple(CLASS_SHARES)
     rows = [(label, number) for label, count in class_counts(phantoms.count).items() for number in range(count)]
@@ -73,5 +73,5 @@ def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
     network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))
     with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
         save_model(network, Path(folder) / "model.keras")
-        verdict = evidence(subject, open_model(Path(folder) / "model.keras", 32))
+        verdict = evidence(subject, open_model(Path(folder) / "model.keras", Config()))
     return verdict.light, verdict.places
