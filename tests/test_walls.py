@@ -10,7 +10,10 @@ SLOW = {"tensorflow", "keras", "mlflow", "openvino"}
 # Imports inside functions, each where what comes before it can be said without it.
 LAZY = {
     "cli.py": {"importlib"},
-    "commands": {"cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.commands.data_actions", "cxr.data.sources.fetch"},
+    "commands": {
+        *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
+        *("cxr.commands.data_actions", "cxr.data.sources.fetch"),
+    },
     "run/start.py": {"cxr.run.pipeline"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
