@@ -9,6 +9,7 @@ from scipy.stats import t
 from sklearn.metrics import roc_auc_score
 
 from cxr.audit.changes import ChangeEffect, change_effects
+from cxr.audit.gate import GateTrial, gate_trials
 from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
 from cxr.audit.regions import FILLS, REGIONS, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
@@ -68,6 +69,7 @@ class Audit:
     no_sources: str
     shuffled_labels: Estimate
     saliency: list[SaliencyShare]
+    gate: list[GateTrial]
     verdict: Verdict
 
 
@@ -113,6 +115,7 @@ def audit(subject: Subject, model: TrainedModel, step: Step = lambda name: None)
         no_sources=sources if isinstance(sources, str) else "",
         shuffled_labels=_with_shuffled_labels(whole.pooled, target),
         saliency=saliency_shares(subject, model, _MAPPED),
+        gate=gate_trials(subject.images, whole.pooled, subject.labels, model),
         verdict=verdict_of(left, {each.trait: each.auc for each in alone if each.trait in NAMED}),
     )
 

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 
 def _print(found: Audit, run: str) -> None:
     console, plain = wide_console(), plain_console()
-    console.print(_regions(found), _traits(found), _changes(found))
+    console.print(_regions(found), _traits(found), _changes(found), *([_gate(found)] if found.gate else []))
     plain.print(f"  {found.masks_from}")
     shares = [f"{each.label} {each.in_lungs:.0%}" for each in found.saliency if each.in_lungs is not None]
     even = [each.evenly for each in found.saliency if each.evenly is not None]
@@ -94,6 +94,13 @@ def _changes(found: Audit) -> Table:
     table = _table("Changes: what they do to held-out predictions, worst first", "other class", "mean change", "mostly to")
     for each in found.changes:
         table.add_row(each.name, each.flipped.in_words, f"{each.moved:.3f}", each.towards)
+    return table
+
+
+def _gate(found: Audit) -> Table:
+    table = _table("Odd images: how many pass a gate that lets 95 % of known ones pass", "pass", "model sure (90 %)")
+    for each in found.gate:
+        table.add_row(each.kind, each.passed.in_words, each.confident.in_words)
     return table
 
 
