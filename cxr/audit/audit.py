@@ -1,6 +1,6 @@
 """The audit of a trained model: every probe, in the order in which a reader asks, and the verdict."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,6 @@ _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions tha
 _SHUFFLES = 10
 _CHANGED, _MAPPED = 200, 24  # held-out images that are changed; of each class that saliency is computed for
 _NO_HELD_OUT = "no held-out image is among those that were audited"
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -81,24 +79,19 @@ class _Seen:
     pooled: NDArray[np.float32]
 
 
-def audit(subject: Subject, model: TrainedModel, step: Step = lambda name: None) -> Audit:
+def audit(subject: Subject, model: TrainedModel) -> Audit:
     """Run every probe. Deterministic: the same images, masks and model give the same numbers."""
     target, held = subject.target, subject.held_out
     seen = {}
     for region, fill in _views():
-        step(REGIONS[region])
         images = region_of(region, subject.images, subject.masks, fill)
         seen[region, fill] = _Seen(*model.score(images))
-    step("fitting linear probes")
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
-    step("traits outside the lungs")
     alone = _trait_results(subject)
-    step("changes of images")
     some = np.flatnonzero(held)[:: max(1, int(held.sum()) // _CHANGED)]
     effects = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes) if len(some) else []
-    step("sources and saliency")
     whole = seen["full", "mean"]
     sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
     return Audit(

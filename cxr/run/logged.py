@@ -232,7 +232,7 @@ def _lay_over(config: DictConfig, override: str) -> None:
     known = {name for name, _, _ in settings(Config())}
     if not equals or key not in known or (bears_on_result(key) and key != "backbone.weights"):
         raise UserError(
-            f"{override!r} can't be changed in a reproduction: give data.root=FOLDER, backbone.weights=FILE, training.threads=N "
+            f"{override!r} can't be changed for a logged run: give data.root=FOLDER, backbone.weights=FILE, training.threads=N "
             "or a tracking setting"
         )
     try:
