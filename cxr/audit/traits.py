@@ -14,7 +14,7 @@ Features = NDArray[np.float64]  # (n, d)
 
 # What each trait is, in words; a marker of the side is in the corners.
 TRAITS = {
-    "corners": "the four corners, where markers and text are",
+    "corners": "the four corners, with markers and text",
     "border": "the outer frame",
     "exposure": "brightness and contrast outside the lungs",
     "resolution": "sharpness outside the lungs",

@@ -57,11 +57,11 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> 
         why = next((each.why_not for each in left.values()), "nothing was measured")
         return Verdict("unknown", [why], places)
     least = min(measured, key=lambda each: each.low or 0)
-    share = f"{max(least.value or 0, 0):.0%} of what a linear probe tells above chance is left without the lungs"
-    interval = f"{share} (95 % interval {max(least.low or 0, 0):.0%} to {max(least.high or 0, 0):.0%})"
-    reasons = [interval, *(f"{TRAITS[name]} tell the class with AUC {telling[name].in_words}" for name in places[:2])]
-    low = least.low or 0
-    light = "strong" if low > STRONG else "some" if low > SOME or places else "none"
+    value, low, high = (f"{100 * max(each or 0, 0):.0f}" for each in (least.value, least.low, least.high))
+    share = f"{value} % of what a linear probe tells above chance is left without the lungs (95 % interval {low} to {high} %)"
+    reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].in_words}" for name in places[:2])]
+    lowest = least.low or 0
+    light = "strong" if lowest > STRONG else "some" if lowest > SOME or places else "none"
     return Verdict(light, reasons, places)
 
 

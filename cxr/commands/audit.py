@@ -12,7 +12,7 @@ from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
-from cxr.reevaluate.audited import keep_audit, subject_of
+from cxr.reevaluate.audited import keep_audit, read_subject
 from cxr.reproduce.verdict import check_finished
 from cxr.run.logged import read_logged, restore
 from cxr.tracking.search import find_run
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
     logged, progress = read_logged(run), Progress()
     config = restore(logged, asked.elsewhere).config
     model = run.file("model/model.keras")
-    subject = subject_of(logged, config, FULL if asked.full else STANDARD, progress)
+    subject = read_subject(logged, config, FULL if asked.full else STANDARD, progress)
     prepare_tensorflow(replace(config.training, threads=None))
     from cxr.training.trained_model import open_model  # imports Keras
 

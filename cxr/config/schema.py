@@ -219,6 +219,14 @@ class EvaluationConfig:
 
 
 @dataclass
+class AuditConfig:
+    """The audit at the end of a run: on up to so many images; 0: none."""
+
+    name: str = "off"
+    images: int = number(0, 0, 100_000)
+
+
+@dataclass
 class ObjectiveConfig:
     """The validation metric that orders the jobs of a sweep, and that a search optimises."""
 
@@ -259,6 +267,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)

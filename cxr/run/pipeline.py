@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from cxr.audit.audit import Audit, audit
 from cxr.cache.rows import RowsLost
 from cxr.compare.baseline import against_baseline
 from cxr.errors import RunFailed, UserError
@@ -12,10 +13,11 @@ from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_inputs, record_log, record_numbers, record_report
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
+from cxr.run.audited import audit_metrics, audit_tags, subject_of, write_audit
 from cxr.run.explain import explain
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
-from cxr.run.report_context import beside_baseline, context_of
+from cxr.run.report_context import beside_baseline, context_of, with_audit
 from cxr.run.stored_training import Trained, keep_training, kept_training
 from cxr.run.summary import costs_in_words, print_summary
 from cxr.run.tags import run_name, run_tags
@@ -25,6 +27,7 @@ from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import TAG, Unfinished
+from cxr.training.trained_model import open_model
 
 Made = TypeVar("Made")
 
@@ -46,11 +49,14 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
         evaluated = results[-1].predictions
         with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
             drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
+        with _costs_no_training(run, "its audit"):
+            audited = _audited(prepared, run, trained.model, folder / "audit", progress)
         with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
             is_baseline = prepared.config.tracking.role == "baseline"
             against = None if is_baseline else against_baseline(tags, evaluated, prepared.provenance)
-            context = beside_baseline(context_of(prepared, run), against)
+            context = with_audit(beside_baseline(context_of(prepared, run), against), audited)
             made = Results(trained.history, evaluated, assessment, drawn, saliency, against)
+            metrics |= audit_metrics(audited) if audited else {}
             metrics |= record_report(run, context, made, prepared.config.evaluation.figure_dpi, folder / "report")
         record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
         progress.line(costs_in_words(progress.seconds, trained.frozen))
@@ -58,6 +64,21 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
     if progress.job is None:
         print_summary(run, assessment, against)
     return RunResult(run.id, metrics)
+
+
+def _audited(prepared: PreparedRun, run: Run, model: Path, folder: Path, progress: Progress) -> Audit | None:
+    """The audit that the config asks for, in the store."""
+    if not (most := prepared.config.audit.images):
+        return None
+    with progress.stage("audit", "Auditing what the model learned besides the disease"):
+        trained_model = open_model(model, prepared.config)
+        subjects = _with_images(prepared, progress, lambda run: subject_of(run.config, run.dataset, run.root, most))
+        found = audit(subjects, trained_model)
+    write_audit(folder, found)
+    run.log_folder(folder)
+    run.log_metrics(audit_metrics(found))
+    run.set_tags(audit_tags(found))
+    return found
 
 
 def _kept(earlier: LoggedRun | None, prepared: PreparedRun, progress: Progress) -> Trained | None:

@@ -40,6 +40,7 @@ class PreparedRun:
     dataset: Dataset
     weights: Weights
     cache: Cache | None
+    root: Path  # of the images
 
 
 def prepare(
@@ -69,7 +70,8 @@ def prepare(
     weights = locate_weights(config.backbone, of_run)
     _check_classes(config, images.classes)
     cache = cache_of(config, progress, cache_folder)
-    return PreparedRun(config, provenance, read_dataset(config, images, progress.stage, cache, manifest), weights, cache)
+    dataset = read_dataset(config, images, progress.stage, cache, manifest)
+    return PreparedRun(config, provenance, dataset, weights, cache, images.root)
 
 
 def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:

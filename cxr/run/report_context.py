@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from cxr.audit.audit import Audit
 from cxr.compare.baseline import AgainstBaseline
 from cxr.compare.runs import in_short
 from cxr.config.fingerprint import is_compared
@@ -51,6 +52,11 @@ def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
         user=run.user,
         primary=config.evaluation.primary,
     )
+
+
+def with_audit(context: ReportContext, audited: Audit | None) -> ReportContext:
+    """The context with the verdict of an audit among what a reader should distrust."""
+    return replace(context, caveats=[*context.caveats, f"{audited.verdict.in_words}."]) if audited else context
 
 
 def day_of(run: Run) -> str:

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
-MARKED = ("data.phantom.shortcut=marker", "data.phantom.count=200", "training.epochs=2", "evaluation=numbers")
+SMALL = ("data.phantom.count=150", "training.epochs=2", "evaluation=numbers")
+MARKED = ("data.phantom.shortcut=marker", *SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
 def test_a_planted_marker_is_found_and_kept_with_the_run(folder: Path, cxr_here: Command) -> None:
     done = cxr_here("audit", "marked", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert "the four corners, where markers and text are tell the class" in " ".join(done.stdout.split())
+    assert "the four corners, with markers and text alone: AUC" in " ".join(done.stdout.split())
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert run.info.status == "FINISHED"
@@ -36,3 +37,14 @@ def test_a_run_that_is_not_there_is_one_line(folder: Path, cxr_here: Command) ->
     done = cxr_here("audit", "elsewhere", folder=folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "there is no run elsewhere" in done.stderr
+
+
+def test_a_run_may_end_with_its_audit(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here(*SMALL, "audit=standard", "audit.images=120", "data.phantom.shortcut=border", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (artifacts,) = tmp_path.glob("mlruns/artifacts/*/artifacts")
+    document = json.loads((artifacts / "audit/audit.json").read_text())
+    assert (document["images"], document["verdict"]["light"]) == (120, "strong")
+    assert "Strong evidence of a shortcut" in (artifacts / "report.html").read_text()
+    report = json.loads((artifacts / "report.json").read_text())
+    assert any("Strong evidence of a shortcut" in each for each in report["context"]["caveats"])
