@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.resampling import areas, resampled
 
-FOLDS = 5
+_FOLDS = 5
 _LEAST = 10  # groups of each class, below which nothing is fitted
 _RESAMPLES = 500
 _COMPONENTS = 150  # principal ones, that a probe is fitted on
@@ -24,10 +24,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Target:
-    """What is told: a label of each of n images, 0 to classes - 1, and groups of images that stay together."""
+    """What is told: a label of each of n images, 0 to classes - 1, and groups of images that stay together.
+
+    `kind` is what labels stand for, in words.
+    """
 
     labels: NDArray[np.int64]
     groups: Sequence[str]
+    kind: str = "class"
 
     @property
     def classes(self) -> int:
@@ -38,20 +42,20 @@ class Target:
     def why_not(self) -> str:
         """The reason why nothing can be told about these images, or ""."""
         if self.classes < 2:
-            return "all images are of one class"
+            return f"all images are of one {self.kind}"
         counts = [len(set(np.asarray(self.groups)[self.labels == label])) for label in range(self.classes)]
-        return f"a class has {min(counts)} groups of images, and a probe needs {_LEAST}" if min(counts) < _LEAST else ""
+        return f"a {self.kind} has {min(counts)} groups of images, and a probe needs {_LEAST}" if min(counts) < _LEAST else ""
 
     def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Rows to fit and rows to score, five times: no group is in both."""
-        split = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+        split = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
         return [(fitted, scored) for fitted, scored in split.split(self.labels, self.labels, list(self.groups))]
 
     def shuffled(self, seed: int) -> "Target":
         """The same with the labels of groups shuffled, as a control: nothing can be told then."""
         names, members = np.unique(np.asarray(self.groups), return_inverse=True)
         first = np.array([self.labels[members == each][0] for each in range(len(names))])
-        return Target(np.random.default_rng(seed).permutation(first)[members], self.groups)
+        return Target(np.random.default_rng(seed).permutation(first)[members], self.groups, self.kind)
 
 
 def told(features: NDArray[np.floating], target: Target) -> Floats:
@@ -68,7 +72,7 @@ def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[
         if not np.ptp(features, axis=0).any():  # images that are all alike tell nothing
             found |= {(one, other): np.broadcast_to(shares, found[one, other].shape) for other in views}
             continue
-        # Without labels, so on all images: a fit on some hundred components takes a tenth of the time.
+        # Without labels, so on all images: a fit on so few components takes a tenth of the time.
         fewer = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full")).fit(features)
         seen = {other: fewer.transform(each) for other, each in views.items()}
         for fitted, scored in folds:

@@ -57,17 +57,10 @@ def source_probe(
 
 
 def _told_source(pooled: NDArray[np.float32], named: pd.Series, groups: NDArray[np.str_], rows: NDArray[np.bool_]) -> Estimate:
-    codes = pd.Categorical(named[rows]).codes.astype(np.int64)
-    if len(set(codes)) < 2:
-        return Estimate(None, why_not="its images are of one source" if len(codes) else "it has no image of known source")
-    target = Target(codes, list(groups[rows]))
-    return (
-        macro_auc(told(pooled[rows], target), target) if not target.why_not else Estimate(None, why_not=_of_source(target.why_not))
-    )
-
-
-def _of_source(reason: str) -> str:
-    return reason.replace("a class has", "a source has").replace("of one class", "of one source")
+    if not rows.any():
+        return Estimate(None, why_not="it has no image of known source")
+    target = Target(pd.Categorical(named[rows]).codes.astype(np.int64), list(groups[rows]), "source")
+    return Estimate(None, why_not=target.why_not) if target.why_not else macro_auc(told(pooled[rows], target), target)
 
 
 def _contrasts(

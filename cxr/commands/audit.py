@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from omegaconf import OmegaConf
 from rich import box
 from rich.table import Table
 
@@ -10,6 +11,7 @@ from cxr.audit.regions import REGIONS
 from cxr.audit.traits import TRAITS
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
+from cxr.config.options import CONF_DIR
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.reevaluate.audited import keep_audit, read_subject
@@ -20,7 +22,6 @@ from cxr.tracking.store import check_store, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.runtime import prepare_tensorflow
 
-STANDARD, FULL = 600, 5000  # images
 _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interval
 
 
@@ -38,7 +39,8 @@ def main(arguments: list[str]) -> None:
     logged, progress = read_logged(run), Progress()
     config = restore(logged, asked.elsewhere).config
     model = run.file("model/model.keras")
-    subject = read_subject(logged, config, FULL if asked.full else STANDARD, progress)
+    most = OmegaConf.load(CONF_DIR / "audit" / ("full.yaml" if asked.full else "standard.yaml")).images
+    subject = read_subject(logged, config, most, progress)
     prepare_tensorflow(replace(config.training, threads=None))
     from cxr.training.trained_model import open_model  # imports Keras
 

@@ -23,7 +23,8 @@ _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "sweep/", "tracking/", "compare/", "reevaluate/", "reproduce/"),
     *("audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "data/lung_masks.py"),
-    *("config/options.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
+    *("config/options.py", "run/audited.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
+    "training/trained_model.py",
 )
 # Libraries whose arithmetic or decoding is in a result.
 _COMPUTE = (

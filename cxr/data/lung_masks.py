@@ -55,7 +55,7 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
     origins, unused = dict.fromkeys(("files", "phantom", "atlas"), 0), dict[str, int]()
     left = []
     for place, (path, own) in enumerate(zip(manifest["path"], _named(manifest), strict=True)):
-        mask, reason = _of_file(root / own, size) if own else (None, "")
+        mask, reason = _of_file(root, own, size) if own else (None, "")
         origin = "files"
         if mask is None and data.phantom is not None:
             mask, origin = _of_phantom(data, path, size), "phantom"
@@ -91,10 +91,12 @@ def _named(manifest: pd.DataFrame) -> list[str]:
     return [str(each.parents[1] / "masks" / each.name) if each.parent.name == "images" else "" for each in places]
 
 
-def _of_file(path: Path, size: int) -> tuple[NDArray[np.bool_] | None, str]:
+def _of_file(root: Path, name: str, size: int) -> tuple[NDArray[np.bool_] | None, str]:
     """The mask, or why there is none; a file that is not there has no reason."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        return None, "outside of data.root"
     try:
-        grey = decode_image(read_file(str(path))).image
+        grey = decode_image(read_file(str(root / name))).image
     except OSError:
         return None, ""
     except UnreadableImage as refused:

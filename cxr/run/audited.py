@@ -29,7 +29,7 @@ def subject_of(config: Config, dataset: Dataset, root: Path, most: int) -> Subje
 
 
 def audit_metrics(found: Audit) -> dict[str, float]:
-    """The numbers that a sweep can be ordered by, as MLflow metrics; what has no value is left out."""
+    """The numbers of an audit as MLflow metrics; what has no value is left out."""
     inside = [each.in_lungs for each in found.saliency if each.in_lungs is not None]
     values = {
         "audit/images": float(found.images),

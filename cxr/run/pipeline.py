@@ -72,8 +72,8 @@ def _audited(prepared: PreparedRun, run: Run, model: Path, folder: Path, progres
         return None
     with progress.stage("audit", "Auditing what the model learned besides the disease"):
         trained_model = open_model(model, prepared.config)
-        subjects = _with_images(prepared, progress, lambda run: subject_of(run.config, run.dataset, run.root, most))
-        found = audit(subjects, trained_model)
+        subject = _with_images(prepared, progress, lambda read: subject_of(read.config, read.dataset, read.root, most))
+        found = audit(subject, trained_model)
     write_audit(folder, found)
     run.log_folder(folder)
     run.log_metrics(audit_metrics(found))

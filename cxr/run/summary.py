@@ -67,18 +67,8 @@ def points_in_words(found: Assessment) -> list[str]:
     return [*lines, f"Calibration error {before:.3f}, after temperature {found.temperature.value:.2f}: {after:.3f}"]
 
 
-_STAGES = (
-    "draw",
-    "index",
-    "decode",
-    "frozen",
-    "train",
-    "evaluate",
-    "report",
-    "audit",
-    "log",
-    "start",
-)  # as a run goes; imports last
+# As a run goes; imports last.
+_STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "report", "audit", "log", "start")
 
 
 def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:

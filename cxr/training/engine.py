@@ -45,6 +45,13 @@ def batch_of(name: Name) -> int:
     return GPU_BATCH if name == "tensorflow" and on_gpu() else BATCHES[name]
 
 
+def in_batches(grey: NDArray[np.float32], name: Name) -> NDArray[np.float32]:
+    """Grey levels (n, size, size, 1) in the library's batches, (k, batch, size, size, 1), the last one filled up with black."""
+    batch = batch_of(name)
+    filled = np.concatenate([grey, np.zeros((-len(grey) % batch, *grey.shape[1:]), np.float32)])
+    return filled.reshape(-1, batch, *grey.shape[1:])
+
+
 def choose_engine(engine: EngineConfig, precision: str) -> Name:
     """The library that `engine` means on this machine: TensorFlow has GPUs and mixed precision, OpenVINO is fast on a CPU."""
     if engine.name != "auto":

@@ -16,7 +16,7 @@ from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
 from cxr.model.resolve import pixels_of
 from cxr.system import cores
-from cxr.training.engine import Engine, batch_of, choose_engine, engine_version, make_engine
+from cxr.training.engine import Engine, choose_engine, engine_version, in_batches, make_engine
 
 _LOOK_AHEAD = 128  # images that are moved at once, so that all cores have some; whole batches of every engine
 
@@ -71,14 +71,9 @@ class FrozenPart:
             left -= len(found)
 
     def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
-        """Images in batches of one size; the last is filled up with black ones."""
-        batch = batch_of(self.engine_name)
+        """Images in batches of one size."""
         for start in range(0, len(rows), _LOOK_AHEAD):
-            seen = self.viewer.see(rows[start : start + _LOOK_AHEAD], view)
-            missing = -len(seen) % batch
-            if missing:
-                seen = np.concatenate([seen, np.zeros((missing, *seen.shape[1:]), np.float32)])
-            yield from seen.reshape(-1, batch, *seen.shape[1:])
+            yield from in_batches(self.viewer.see(rows[start : start + _LOOK_AHEAD], view), self.engine_name)
 
 
 def _pixels(backbone: BackboneConfig) -> dict[str, Any]:

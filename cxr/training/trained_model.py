@@ -1,6 +1,7 @@
 """The saved model of a run as an audit asks it. Loads TensorFlow."""
 
-from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -12,26 +13,24 @@ from cxr.errors import UserError
 from cxr.model.grad_cam import GradCam, grad_cam, saliency_maps
 from cxr.model.saved import load_model
 from cxr.system import cores
-from cxr.training.engine import Engine, EngineUnusable, Name, batch_of, choose_engine, make_engine
+from cxr.training.engine import Engine, EngineUnusable, Name, choose_engine, in_batches, make_engine
 
 _LOOK_AHEAD = 128  # images that are converted at once; whole batches of every engine
 
 
-@dataclass
 class SavedTrainedModel:
     """A saved model; the engine that is fastest here computes pooled features and probabilities together, side by side."""
 
-    network: GradCam
-    together: keras.Model
-    name: Name
-    engine: Engine
+    def __init__(self, network: GradCam, together: keras.Model, name: Name) -> None:
+        self.network, self._together, self._name = network, together, name
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels)."""
         try:
             found = self._computed(images)
         except EngineUnusable:  # TensorFlow computes whatever it saved
-            self.name, self.engine = "tensorflow", make_engine("tensorflow", self.together, "float32", cores())
+            self._name = "tensorflow"
+            self.__dict__.pop("_engine", None)
             found = self._computed(images)
         classes = self.network.saved.model.output.shape[-1]
         probabilities = found[:, -classes:].astype(np.float64)
@@ -41,13 +40,14 @@ class SavedTrainedModel:
         """What of Grad-CAM is above 0: evidence for the class."""
         return np.maximum(saliency_maps(self.network, images, classes), 0)
 
+    @cached_property
+    def _engine(self) -> Engine:
+        return make_engine(self._name, self._together, "float32", cores())
+
     def _computed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch, found = batch_of(self.name), []
-        for start in range(0, len(images), _LOOK_AHEAD):
-            some = images[start : start + _LOOK_AHEAD].astype(np.float32)
-            filled = np.concatenate([some, np.zeros((-len(some) % batch, *some.shape[1:]), np.float32)])
-            found.append(np.concatenate(list(self.engine(filled.reshape(-1, batch, *some.shape[1:]))))[: len(some)])
-        return np.concatenate(found)
+        starts = range(0, len(images), _LOOK_AHEAD)
+        some = (in_batches(images[start : start + _LOOK_AHEAD].astype(np.float32), self._name) for start in starts)
+        return np.concatenate(list(self._engine(chain.from_iterable(some))))[: len(images)]
 
 
 def open_model(path: Path, config: Config) -> SavedTrainedModel:
@@ -59,8 +59,4 @@ def open_model(path: Path, config: Config) -> SavedTrainedModel:
     saved, in_full = network.saved, keras.DTypePolicy("float32")
     pooled = keras.layers.GlobalAveragePooling2D(dtype=in_full)(saved.feature_map)
     both = keras.layers.Concatenate(dtype=in_full)([pooled, saved.model.output])
-    together, name = keras.Model(saved.model.input, both), choose_engine(config.engine, config.training.precision)
-    try:
-        return SavedTrainedModel(network, together, name, make_engine(name, together, "float32", cores()))
-    except EngineUnusable:
-        return SavedTrainedModel(network, together, "tensorflow", make_engine("tensorflow", together, "float32", cores()))
+    return SavedTrainedModel(network, keras.Model(saved.model.input, both), choose_engine(config.engine, config.training.precision))

@@ -48,9 +48,9 @@ def main() -> None:
             "audit": lambda: _measure_audit(console, asked),
             "coverage": lambda: _simulate_coverage(console, asked),
         }
-        for name in measures:
+        for name, measure in measures.items():
             if name in wanted:
-                measures[name]()
+                measure()
 
 
 def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:

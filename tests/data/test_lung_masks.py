@@ -80,6 +80,7 @@ def test_what_is_no_mask_is_replaced_by_the_atlas(pixels: np.ndarray | None, rea
 
 def test_a_column_names_masks_and_a_broken_one_is_told(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(b"no image")
-    found = lung_masks(DataConfig(), tmp_path, manifest(["a.png", "b.png"], mask=["m.png", ""]), IMAGES[:2])
+    found = lung_masks(DataConfig(), tmp_path, manifest(["a.png", "b.png"], mask=["m.png", "../m.png"]), IMAGES[:2])
     assert found.origins["atlas"] == 2
-    assert sum(found.unused.values()) == 1
+    assert found.unused["outside of data.root"] == 1
+    assert sum(found.unused.values()) == 2
