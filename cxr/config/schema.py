@@ -4,7 +4,7 @@ The values are in conf/; a default here applies if no option sets the field.
 """
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 # A new view of each image for each epoch.
@@ -64,6 +64,7 @@ class DataConfig:
     manifest: str | None = None
     columns: ColumnsConfig = field(default_factory=lambda: ColumnsConfig())
     merge: dict[str, list[str]] = field(default_factory=dict)
+    keep: dict[str, list[str]] = field(default_factory=dict)  # values of columns: other images are left out
     on_bad_image: str = choice("stop", "stop", "skip")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
     citation: str = ""  # of the images, for reports
@@ -107,6 +108,25 @@ class BackboneConfig:
 
 
 @dataclass
+class PrepareConfig:
+    """What is done to every image before the backbone, in training and in use: it is part of the saved model."""
+
+    name: str = "none"
+    markers: bool = False  # inpaint small bright marks outside of the lungs
+    borders: float = number(0.0, 0, 0.3)  # share of the side that is erased at each edge
+    corners: float = number(0.0, 0, 0.4)  # side of the square that is erased in each corner, as a share of that of the image
+    histogram: str = choice("as_is", "as_is", "equalised", "clahe", "matched")  # matched: to a normal distribution
+    mask: str = choice("none", "none", "lungs")  # all but the lungs gives way softly to their mean
+    dilation: float = number(1.2, 1, 2)  # size of that mask over that of the lungs
+    crop: str = choice("none", "none", "thorax", "lungs")  # to the lungs, with a wide or a narrow margin
+
+    @property
+    def changes_images(self) -> bool:
+        """Whether anything is done at all."""
+        return replace(self, name="none", dilation=1.2) != PrepareConfig()
+
+
+@dataclass
 class FreezeConfig:
     """The depth from which the backbone trains, the epochs before that, and what BatchNorm does in trained blocks."""
 
@@ -129,6 +149,12 @@ class AugmentConfig:
     shear_degrees: float = number(0.0, 0, 30)
     brightness: float = number(0.0, 0, 0.5)
     contrast: float = number(0.0, 0, 0.9)
+    aspect: float = number(0.0, 0, 0.5)  # of width over height, as exp(+-aspect)
+    gamma: float = number(0.0, 0, 1.5)  # of the exponent of grey levels, as exp(+-gamma)
+    resolution: float = number(0.0, 0, 0.9)  # largest share of pixels a side that half of the images lose
+    noise: float = number(0.0, 0, 50)  # standard deviation in grey levels, up to this
+    erase_corners: float = number(0.0, 0, 1)  # how often a corner is covered, and half as often an edge
+    surroundings: float = number(0.0, 0, 1)  # how often the lungs are put on the surroundings of another training image
     mixup: float = number(0.0, 0, 10)  # alpha of Beta(alpha, alpha), the shares in which two images of a batch are mixed
     more: dict[str, float] = field(default_factory=dict)  # strengths of augmentations that have no setting here
     views: str = FRESH  # or how many views are drawn once for each image, for the epochs to take in turn
@@ -147,6 +173,7 @@ class LossConfig:
     costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # numbers; YAML may write them whole
     formula: str = "weighted_cross_entropy"  # a file of cxr/model/losses
     more: dict[str, float] = field(default_factory=dict)  # settings of a formula that have no name here
+    group_robust: float = number(0.0, 0, 1)  # step by which sources with a higher loss get more weight; 0: off
 
 
 @dataclass
@@ -173,6 +200,7 @@ class TrainingConfig:
     name: str = "standard"
     epochs: int = number(8, 1, 10_000)
     batch_size: int = number(32, 1, 4096)
+    sampling: str = choice("as_is", "as_is", "source_balanced")  # whether each source of a class is drawn as often as the others
     weight_average: float = number(0.0, 0, 1, below=True)  # decay of an average of the weights, which is what is kept; 0: off
     early_stopping_patience: int | None = number(5, 1, 10_000)
     precision: str = choice("float32", "float32", "mixed_bfloat16", "mixed_float16")
@@ -260,6 +288,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
     freeze: FreezeConfig = field(default_factory=FreezeConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)

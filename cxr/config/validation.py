@@ -27,6 +27,8 @@ def check(config: Config) -> None:
         )
     if config.loss.cost_strength > 0 and not config.loss.costs:
         raise UserError("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
+    if config.loss.group_robust and config.augment.mixup:
+        raise UserError("loss.group_robust weighs images by their group, and augment.mixup makes images of two: choose one of them")
     check_costs(config.loss.costs, "loss.costs")
     _check_evaluation(config.evaluation)
 

@@ -11,6 +11,7 @@ from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cxr.config.schema import FRESH, AugmentConfig
 from cxr.errors import UserError
@@ -28,7 +29,8 @@ class Change:
     """What one augmentation does to n images; None leaves that part as it is.
 
     `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
-    those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images.
+    those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 4)
+    are numbers for `Surroundings.put`, which comes before all else.
     """
 
     linear: Floats | None = None
@@ -36,6 +38,7 @@ class Change:
     gain: Floats | None = None
     offset: Floats | None = None
     pixels: ChangePixels | None = None
+    onto: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -100,19 +103,96 @@ def _change_contrast(share: float, draws: Floats, size: int) -> Change:
     return Change(gain=1 + share * draws[:, 0])
 
 
+@augmentation("aspect", version=1)
+def _stretch(share: float, draws: Floats, size: int) -> Change:
+    wider = np.exp(share * draws[:, 0] / 2)
+    zero = np.zeros_like(wider)
+    return Change(linear=_matrices(wider, zero, zero, 1 / wider))
+
+
+@augmentation("gamma", version=1)
+def _expose(largest: float, draws: Floats, size: int) -> Change:
+    exponents = np.exp(largest * draws)[:, :, None, None]
+    return Change(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
+
+
+@augmentation("resolution", version=1)
+def _lose_pixels(share: float, draws: Floats, size: int) -> Change:
+    sides = [max(4, round(size * (1 - share * max(draw, 0.0)))) for draw in draws[:, 0]]
+
+    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([image if side == size else _through(image, side) for image, side in zip(seen, sides, strict=True)])
+
+    return Change(pixels=change)
+
+
+@augmentation("noise", version=1, draws=2)
+def _add_noise(largest: float, draws: Floats, size: int) -> Change:
+    levels, seeds = largest * np.abs(draws[:, 0]), ((draws[:, 1] + 1) * 2**40).astype(np.int64)
+
+    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        drawn = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(seen.shape[1:], np.float32) for seed in seeds]
+        return np.asarray(seen + levels[:, None, None, None] * np.stack(drawn), np.float32)
+
+    return Change(pixels=change)
+
+
+_CORNER, _EDGE = (0.08, 0.3), (0.02, 0.12)  # smallest and largest part of the side that is covered
+
+
+@augmentation("erase_corners", version=1, draws=24)
+def _cover(share: float, draws: Floats, size: int) -> Change:
+    chances = (draws + 1) / 2
+
+    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = seen.copy()
+        for image, drawn in zip(found, chances.reshape(-1, 8, 3), strict=True):
+            for where, (happens, how_large, level) in enumerate(drawn):
+                if happens < (share if where < 4 else share / 2):
+                    image[_covered(where, how_large, size)] = 255 * level
+        return found
+
+    return Change(pixels=change)
+
+
+@augmentation("surroundings", version=1, draws=4)
+def _put_onto(share: float, draws: Floats, size: int) -> Change:
+    chances = (draws + 1) / 2
+    onto = np.roll(chances, -1, axis=1)
+    onto[chances[:, 0] >= share, 0] = np.nan
+    return Change(onto=onto)
+
+
+def _covered(where: int, how_large: float, size: int) -> tuple[slice, slice]:
+    """The pixels of a corner (0 to 3) or an edge (4 to 7)."""
+    low, high = _CORNER if where < 4 else _EDGE
+    wide = max(1, round(size * (low + how_large * (high - low))))
+    start, end, whole = slice(0, wide), slice(size - wide, size), slice(0, size)
+    corners = [(start, start), (start, end), (end, start), (end, end)]
+    return [*corners, (start, whole), (end, whole), (whole, start), (whole, end)][where]
+
+
+def _through(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """An image (size, size, 1) as it is left by `side` pixels a side."""
+    size = (len(image), len(image))
+    fewer = Image.fromarray(image[..., 0]).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(fewer.resize(size, Image.Resampling.BILINEAR), np.float32)[..., None]
+
+
 @dataclass(frozen=True)
 class Views:
     """What to do to each image of a batch.
 
     `transforms` (n, 8) float32: rows (a0, a1, a2, b0, b1, b2, 0, 0) of the map from output to input pixels,
     x' = a0 x + a1 y + a2 and y' = b0 x + b1 y + b2. `gain` and `offset` (n,) float32 act on grey levels around mid-grey.
-    `pixels` apply last, in order.
+    `pixels` apply last, in order. `onto` (n, 4) are numbers for `Surroundings.put`, or None.
     """
 
     transforms: NDArray[np.float32]
     gain: NDArray[np.float32]
     offset: NDArray[np.float32]
     pixels: list[ChangePixels] = field(default_factory=list)
+    onto: Floats | None = None
 
 
 def check_augment(config: AugmentConfig) -> None:
@@ -180,6 +260,7 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
     )
     n, one = len(draws), np.ones(len(draws))
     linear, shift, gain, offset, pixels = _matrices(one, 0 * one, 0 * one, one), np.zeros((n, 2)), one, 0 * one, []
+    onto: Floats | None = None
     start = 0
     for each in AUGMENTATIONS:
         own, start = draws[:, start : start + each.draws], start + each.draws
@@ -191,7 +272,8 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
         gain = gain if change.gain is None else gain * change.gain
         offset = offset if change.offset is None else offset + change.offset
         pixels += [] if change.pixels is None else [change.pixels]
-    return Views(_transforms(linear, shift, (size - 1) / 2), gain.astype(np.float32), offset.astype(np.float32), pixels)
+        onto = onto if change.onto is None else change.onto
+    return Views(_transforms(linear, shift, (size - 1) / 2), gain.astype(np.float32), offset.astype(np.float32), pixels, onto)
 
 
 def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:

@@ -45,6 +45,11 @@ class Dataset:
         return np.array([self.classes.index(label) for label in self.manifest["label"]], np.int64)
 
     @property
+    def sources(self) -> NDArray[np.int64]:
+        """A number for the source of each image, (n,); images without one have one in common."""
+        return np.unique(self.manifest["source"], return_inverse=True)[1].astype(np.int64)
+
+    @property
     def one_hot(self) -> NDArray[np.float32]:
         """Class of each image, (n, classes)."""
         return np.eye(len(self.classes), dtype=np.float32)[self.labels]

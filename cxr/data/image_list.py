@@ -44,6 +44,24 @@ class ImageList:
         known = self.images["path"].map(sources).fillna("").astype(str)
         return replace(self, images=self.images.assign(source=known))
 
+    def keeping(self, values: dict[str, list[str]]) -> "ImageList":
+        """The images that have one of the values of each column. Raises `UserError` for an unknown column and an empty class."""
+        kept = pd.Series(data=True, index=self.images.index)
+        for column, wanted in values.items():
+            if column not in self.images.columns:
+                known = [name for name in self.images.columns if name not in ("path", "sha256")]
+                raise UserError(f"data.keep.{column} is no column of these images: {nearest(column, known)}")
+            if unknown := sorted(set(wanted) - set(self.images[column])):
+                known = sorted(set(self.images[column]))
+                raise UserError(f"data.keep.{column} keeps {unknown[0]}, which no image has: {nearest(unknown[0], known)}")
+            kept &= self.images[column].isin(wanted)
+        left = self.images[kept].reset_index(drop=True)
+        if absent := [name for name in self.classes if not (left["label"] == name).any()]:
+            raise UserError(
+                f"data.keep leaves no image of {', '.join(absent)}: keep more, or name the other classes in data.classes"
+            )
+        return replace(self, images=left)
+
 
 # Characters that a table, a log or a terminal can't hold safely; the last are bytes that are no text at all.
 _UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -5,8 +5,6 @@ database ships them (Rahman et al. 2021).
 """
 
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,15 +17,10 @@ from cxr.config.schema import DataConfig
 from cxr.data.images.decode import decode_image
 from cxr.data.images.files import read_file
 from cxr.data.images.limits import UnreadableImage
+from cxr.data.lung_atlas import fit_atlas
 from cxr.data.sources.phantom import lungs_of
 from cxr.text import in_words
 
-# Of the atlas, as shares of the image: height of lung centres, their distance from the middle, half widths and heights, shifts.
-_MIDDLE, _APART = 0.46, (0.17, 0.19, 0.22)
-_HALF_WIDTHS, _HALF_HEIGHTS = (0.11, 0.135, 0.16, 0.185), (0.22, 0.27, 0.32, 0.37)
-_SHIFTS_X, _SHIFTS_Y = (-0.06, -0.03, 0.0, 0.03, 0.06), (-0.08, -0.04, 0.0, 0.04, 0.08)
-_RING = 1.25  # the surroundings that lungs are compared with, as a multiple of their size
-_FITTED_AT = 64  # pixels
 _LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
 
 
@@ -68,13 +61,6 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
     if left:
         found[left], origins["atlas"] = fit_atlas(images[left]), len(left)
     return LungMasks(found, origins, unused)
-
-
-def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Two ellipses in each image (n, size, size, 1), where they are darkest against their surroundings."""
-    grey = np.stack([np.asarray(Image.fromarray(each[..., 0]).resize((_FITTED_AT, _FITTED_AT))) for each in images])
-    best = (grey.reshape(len(grey), -1).astype(np.float32) @ _contrasts().T).argmax(axis=1)
-    return np.stack([_ellipses(_placings()[each], images.shape[1]) for each in best])
 
 
 def overlap_of(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -118,27 +104,3 @@ def _of_phantom(data: DataConfig, path: str, size: int) -> NDArray[np.bool_] | N
     drawn = lungs_of(place.parts[0], int(number) - 1, data.phantom) > 0.05
     at_size = np.asarray(Image.fromarray(drawn).resize((size, size)))
     return np.asarray(binary_dilation(at_size, iterations=max(1, size // 48)))
-
-
-@cache
-def _placings() -> list[tuple[float, ...]]:
-    """Distance from the middle, half width, half height, shift to the right, shift downward."""
-    return list(product(_APART, _HALF_WIDTHS, _HALF_HEIGHTS, _SHIFTS_X, _SHIFTS_Y))
-
-
-def _ellipses(placing: tuple[float, ...], size: int, larger: float = 1.0) -> NDArray[np.bool_]:
-    apart, width, height, right, down = placing
-    axis = (np.arange(size) + 0.5) / size
-    x, y = np.meshgrid(axis - 0.5 - right, axis - _MIDDLE - down)
-    return np.asarray(((np.abs(x) - apart) / (width * larger)) ** 2 + (y / (height * larger)) ** 2 < 1)
-
-
-@cache
-def _contrasts() -> NDArray[np.float32]:
-    """For each placing the weights of pixels, (placings, pixels), whose sum is the mean around the ellipses less that within."""
-    found = []
-    for placing in _placings():
-        inside = _ellipses(placing, _FITTED_AT)
-        ring = _ellipses(placing, _FITTED_AT, _RING) & ~inside
-        found.append((ring / ring.sum() - inside / inside.sum()).ravel())
-    return np.asarray(found, np.float32)

@@ -1,5 +1,6 @@
 """The construction of a backbone by Keras: one flat graph from grey levels to its last feature map."""
 
+from dataclasses import asdict
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -7,18 +8,25 @@ from typing import Any
 
 import keras
 
+from cxr.config.schema import PrepareConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, write_architecture
 from cxr.model.backbone import Backbone, Pixels
 from cxr.model.backbones.registry import backbone_of
+from cxr.model.preparation import Preparation
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
-_BEFORE = 2  # steps: the images and their scaling
 _RANDOM = ("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 def construct(
-    backbone: Backbone, size: int, pixels: Pixels, weights: str | None = None, archive: Path | None = None, alpha: float = 1.0
+    backbone: Backbone,
+    size: int,
+    pixels: Pixels,
+    weights: str | None = None,
+    archive: Path | None = None,
+    alpha: float = 1.0,
+    prepare: PrepareConfig | None = None,
 ) -> keras.Model:
     """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
 
@@ -27,8 +35,9 @@ def construct(
     and in use, and the head has its own. Raises `UserError` for weights that do not fit after all.
     """
     images = keras.Input((size, size, 3), name=IMAGES)
+    prepared = Preparation(asdict(prepare))(images) if prepare and prepare.changes_images else images
     scale, offset = (values[0] if len(set(values)) == 1 else list(values) for values in (pixels.scale, pixels.offset))
-    scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(images)
+    scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
     module, _, function = backbone.application.rpartition(".")
     made = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
@@ -69,7 +78,8 @@ def architecture_of(model: keras.Model) -> Architecture:
 
 def architecture_of_backbone(backbone: Backbone) -> Architecture:
     """The layers of a backbone above the scaling of its pixels, at its usual image size."""
-    return Architecture(architecture_of(construct(backbone, backbone.usual, backbone.pixels)).layers[_BEFORE:])
+    made = construct(backbone, backbone.usual, backbone.pixels)
+    return Architecture(architecture_of(made).layers[backbone_start(made) :])
 
 
 def write_layers(name: str, path: str) -> None:
@@ -79,9 +89,14 @@ def write_layers(name: str, path: str) -> None:
     write_architecture(Path(path), architecture_of_backbone(backbone))
 
 
+def backbone_start(model: keras.Model) -> int:
+    """The place of a network's first layer above the images, their preparation and their scaling."""
+    return 1 + [step.name for step in model.operations].index(SCALED)
+
+
 def check_constructed(model: keras.Model, expected: Architecture) -> None:
     """Raise `UserError` where Keras builds other layers than the table says: another version may, and depths would be wrong."""
-    names = [layer.name for layer in architecture_of(model).layers[_BEFORE:]]
+    names = [layer.name for layer in architecture_of(model).layers[backbone_start(model) :]]
     if names != [layer.name for layer in expected.layers]:
         raise UserError("this version of Keras builds the backbone with other layers than cxr knows: use the version in the lock")
 

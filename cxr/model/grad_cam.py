@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
+from cxr.model.preparation import preparation_of
 from cxr.model.saved import SavedModel
 
 _AT_ONCE = 16  # images, which bounds memory
@@ -39,15 +41,37 @@ def grad_cam(saved: SavedModel) -> GradCam:
 
 
 def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Grad-CAM of one class for each image, (n, rows, columns) of the feature map; values above 0 are evidence for the class.
+    """Grad-CAM of one class for each image, (n, rows, columns); values above 0 are evidence for the class.
+
+    Rows and columns are those of the feature map; where the model crops images, twice as many, and 0 in what is cut off.
 
     `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
     """
     rows, columns = (int(side) for side in network.saved.feature_map.shape[1:3])
+    prepare = preparation_of(network.saved.model)
+    if prepare is not None and prepare.settings.crop != "none":
+        return _placed_back(_maps(network, grey, classes, rows, columns), prepare.frames(grey))
+    return _maps(network, grey, classes, rows, columns)
+
+
+def _maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.float32]:
     batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
     none = np.empty((0, rows, columns), np.float32)
     return np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
+
+
+def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps of cropped images (n, rows, columns), in the frame of the whole image, (n, 2 rows, 2 columns); `frames` as shares."""
+    rows, columns = 2 * maps.shape[1], 2 * maps.shape[2]
+    found = np.zeros((len(maps), rows, columns), np.float32)
+    for one, map_, (left, top, right, bottom) in zip(found, maps, frames, strict=True):
+        y = ((np.arange(rows) + 0.5) / rows - top) / (bottom - top)
+        x = ((np.arange(columns) + 0.5) / columns - left) / (right - left)
+        inside = ((y >= 0) & (y <= 1))[:, None] & ((x >= 0) & (x <= 1))[None]
+        places = np.meshgrid(y * map_.shape[0] - 0.5, x * map_.shape[1] - 0.5, indexing="ij")
+        one[...] = np.where(inside, map_coordinates(map_, places, order=1, mode="nearest"), 0)
+    return found
 
 
 def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:

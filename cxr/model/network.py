@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.schema import BackboneConfig, PrepareConfig
 from cxr.model.architecture import Architecture
 from cxr.model.backbones.registry import Described, describe
 from cxr.model.construction import architecture_of, check_constructed, construct
@@ -34,15 +34,17 @@ class Network:
         return architecture_of(self.trainee)
 
 
-def build_network(backbone: BackboneConfig, class_count: int, weights: Weights, seed: int = 0) -> Network:
+def build_network(
+    backbone: BackboneConfig, class_count: int, weights: Weights, seed: int = 0, prepare: PrepareConfig | None = None
+) -> Network:
     """A backbone with a dropout and a dense layer on its pooled features.
 
-    The scaling of grey levels is the first layer, so that a saved model can't be fed the wrong range. The head begins as `seed`
-    says. A process builds a backbone once: the next network of the same backbone and weights takes over its layers,
-    with their initial weights, and the earlier network must no longer be used.
+    What prepares images and the scaling of grey levels come first, so that a saved model can't be fed other ones. The head
+    begins as `seed` says. A process builds a backbone once: the next network of the same backbone and weights takes over its
+    layers, with their initial weights, and the earlier network must no longer be used.
     """
     described = describe(backbone)
-    images, pooled = _backbone(backbone, described, weights)
+    images, pooled = _backbone(backbone, described, weights, prepare)
     kept = keras.layers.Dropout(backbone.dropout, seed=seed, name="dropout")(pooled)
     start = keras.initializers.GlorotUniform(seed)
     logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(kept)
@@ -61,15 +63,21 @@ class _Backbone:
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 
 
-def _backbone(backbone: BackboneConfig, described: Described, weights: Weights) -> tuple[Any, Any]:
+def _backbone(backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None) -> tuple[Any, Any]:
     """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors."""
     pixels = pixels_of(backbone, described.backbone)
-    kind = (backbone.name, backbone.file, backbone.alpha, backbone.image_size, pixels)
+    kind = (backbone.name, backbone.file, backbone.alpha, backbone.image_size, pixels, repr(prepare))
     key = (*kind, weights, weights.sha256, keras.config.dtype_policy().name)
     known = _latest.get(key) if weights != Weights() else None  # random weights are drawn again
     if known is None:
         made = construct(
-            described.backbone, backbone.image_size, pixels, weights.for_keras, _archive(backbone, weights), backbone.alpha
+            described.backbone,
+            backbone.image_size,
+            pixels,
+            weights.for_keras,
+            _archive(backbone, weights),
+            backbone.alpha,
+            prepare,
         )
         check_constructed(made, described.architecture)
         model = keras.Model(made.input, keras.layers.GlobalAveragePooling2D(name="pooled")(made.output))

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.model.network import Network
+from cxr.model.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _parts_of(path: Path) -> _Parts:
     if config in _built and not any(each.model is _built[config][0] for each in _loaded.values()):
         _built[config][0].load_weights(path)
         return _built[config]
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = keras.saving.load_model(path, {"cxr>Preparation": Preparation}, compile=False, safe_mode=True)
     feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
     _built.clear()
     _built[config] = model, feature_map, _compiled(model, feature_map)

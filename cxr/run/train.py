@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cxr.config.costs import cost_matrix
+from cxr.data.lung_masks import lung_masks
+from cxr.data.surroundings import Surroundings, surroundings_of
 from cxr.model.class_weights import class_weights
 from cxr.model.losses.registry import make_loss
 from cxr.model.network import Network, build_network
@@ -23,13 +28,33 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
     """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the store as they come."""
     config, dataset = prepared.config, prepared.dataset
     with progress.timed("train"):
-        network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed)
-    data = TrainingSet(dataset.images, dataset.hashes, dataset.one_hot, dataset.rows("train"), dataset.rows("val"))
+        network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
+    data = TrainingSet(
+        images=dataset.images,
+        hashes=dataset.hashes,
+        targets=dataset.one_hot,
+        train=dataset.rows("train"),
+        val=dataset.rows("val"),
+        sources=dataset.sources,
+        surroundings=_surroundings(prepared, progress) if config.augment.surroundings else None,
+    )
     costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
         fitted = fit(network, data, loss, config, _watcher(run, progress, update), checkpoint, prepared.cache)
     return network, fitted
+
+
+def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
+    """The surroundings that lungs of training images are put on, and where those lungs are."""
+    dataset, rows = prepared.dataset, prepared.dataset.rows("train")
+
+    def masks_of(some: NDArray[np.int64]) -> NDArray[np.bool_]:
+        images, manifest = np.asarray(dataset.images[some]), dataset.manifest.iloc[some]
+        return lung_masks(prepared.config.data, prepared.root, manifest, images).masks
+
+    with progress.stage("train", f"Finding lungs in {in_words(len(rows), 'image')}"):
+        return surroundings_of(dataset.images, rows, dataset.hashes, masks_of)
 
 
 def _watcher(run: Run, progress: Progress, update: Update) -> Watcher:

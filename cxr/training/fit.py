@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cxr.cache.rows import Rows
 from cxr.cache.store import Cache
-from cxr.config.schema import Config
+from cxr.config.schema import Config, TrainingConfig
 from cxr.data.augment import view_of_epoch
+from cxr.data.surroundings import Surroundings
 from cxr.data.views import Viewer
 from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
@@ -23,6 +24,7 @@ from cxr.model.optimizer import learning_rate, make_optimizer, optimizer_variabl
 from cxr.model.partition import partition, pooled_part
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
+from cxr.training.group_robust import GroupWeights, balanced, cells_of
 from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
@@ -32,13 +34,38 @@ from cxr.training.update import Averages, update_of
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All images with their pixel hashes and one-hot targets, and which rows train and validate."""
+    """All images with their pixel hashes and one-hot targets, and which rows train and validate.
+
+    `sources` (n,) numbers the source of each image; `surroundings` are those that lungs are put on, if any are.
+    """
 
     images: Rows  # (n, size, size, 1) uint8
     hashes: Sequence[str]
     targets: NDArray[np.float32]  # (n, classes)
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    sources: NDArray[np.int64] | None = None
+    surroundings: Surroundings | None = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class of each image, (n,)."""
+        return np.asarray(self.targets.argmax(axis=1), np.int64)
+
+    @property
+    def cells(self) -> NDArray[np.float32]:
+        """Membership of each image in a class and source, (n, cells)."""
+        return cells_of(self.labels, self._sources, self.train)
+
+    def order(self, training: TrainingConfig, epoch: int) -> NDArray[np.int64]:
+        """The training rows of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
+        if training.sampling == "source_balanced":
+            return balanced(self.train, self.labels, self._sources, training.seed, epoch)
+        return shuffled(self.train, training.seed, epoch)
+
+    @property
+    def _sources(self) -> NDArray[np.int64]:
+        return np.zeros(len(self.targets), np.int64) if self.sources is None else self.sources
 
 
 @contextmanager
@@ -105,7 +132,7 @@ def fit(
     one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite, and `RunFailed` where
     the memory of a GPU does not suffice.
     """
-    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed)
+    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
     found = load(checkpoint) if checkpoint else None
     history = found.history if found else History()
     if found:
@@ -125,14 +152,16 @@ def fit(
             part, inputs = parts.trainable, Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
         updates = phase.epochs * -(-len(data.train) // config.training.batch_size)
         optimizer = make_optimizer(config, network.trainee.trainable_variables, rate_shares(config, network), updates)
-        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config), xla_pays(config, updates))
-        course = _Course(network, optimizer, steps.averages, config, phase, history, watcher, checkpoint)
+        groups = GroupWeights(data.cells, config.loss.group_robust) if config.loss.group_robust else None
+        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config), xla_pays(config, updates), groups)
+        memory = [*optimizer_variables(optimizer), *(each for more in (steps.averages, groups) if more for each in more.memory)]
+        course = _Course(network, optimizer, memory, steps.averages, config, phase, history, watcher, checkpoint)
         if found:
             course.resume(found)
             found = None
         while len(history.losses_of(phase.name)) < phase.epochs and not course.has_ended():
             epoch, rate = len(history.epochs), learning_rate(single_optimizers(optimizer)[0])
-            order, view = shuffled(data.train, config.training.seed, epoch), view_of_epoch(config.augment, epoch)
+            order, view = data.order(config.training, epoch), view_of_epoch(config.augment, epoch)
             score = steps.train(order, view, config.training.batch_size, watcher.on_images)
             with course.averaged():
                 validated = steps.evaluate(data.val, config.evaluation.batch_size)
@@ -159,6 +188,7 @@ class _Course:
         self,
         network: Network,
         optimizer: keras.optimizers.Optimizer,
+        memory: Sequence[keras.Variable],
         averages: Averages | None,
         config: Config,
         phase: Phase,
@@ -168,7 +198,7 @@ class _Course:
     ) -> None:
         self.network, self.optimizer, self.config, self.phase, self.history = network, optimizer, config, phase, history
         self.averages, self.watcher, self.checkpoint = averages, watcher, checkpoint
-        self.memory = [*optimizer_variables(optimizer), *(averages.memory if averages else [])]
+        self.memory = memory  # what updates remember
         self.best: Arrays = values_of(trained_weights(network))
 
     def resume(self, state: State) -> None:

@@ -1,6 +1,7 @@
 """The frozen part of a network as a function of image and view, with its cache key."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from cxr.data.views import WARP, Viewer
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
+from cxr.model.preparation import VERSION as PREPARE_VERSION
 from cxr.model.resolve import pixels_of
 from cxr.system import cores
 from cxr.training.engine import Engine, choose_engine, engine_version, in_batches, make_engine
@@ -42,6 +44,7 @@ class FrozenPart:
             "decoder": DECODER,
             "image_size": backbone.image_size,
             **_pixels(backbone),
+            **({"prepare": [asdict(self.config.prepare), PREPARE_VERSION]} if self.config.prepare.changes_images else {}),
             **({} if backbone.file is None else {"file": file_sha256(backbone)}),  # another activation has the same weights
             "weights": weights_hash(self.partition.frozen),
             "boundary": self.partition.boundary,
@@ -61,6 +64,8 @@ class FrozenPart:
         if view is not None:
             drawn = cache_key_of(self.viewer.augment)
             augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": WARP}
+            if self.viewer.surroundings is not None:
+                augment["surroundings"] = self.viewer.surroundings.fingerprint
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:

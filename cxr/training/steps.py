@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cxr.config.schema import Config
 from cxr.model.optimizer import single_optimizers
 from cxr.training.engine import on_gpu
+from cxr.training.group_robust import GroupWeights
 from cxr.training.inputs import Inputs
 from cxr.training.update import Averages, Update, clipped, mixed, partners
 
@@ -49,7 +50,8 @@ class Steps:
     """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
     The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` asks for
-    nothing beside it. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA.
+    nothing beside it. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA. With
+    `groups` an update weighs the groups of its images.
     """
 
     def __init__(
@@ -61,11 +63,14 @@ class Steps:
         optimizer: keras.optimizers.Optimizer,
         more: Update | None = None,
         xla: bool = False,
+        groups: GroupWeights | None = None,
     ) -> None:
-        self.inputs, self.targets = inputs, targets
+        self.inputs = inputs
+        self.targets = targets if groups is None else np.concatenate([targets, groups.members], axis=1)
         more = more or Update()
         images = tf.TensorSpec((None, *inputs.shape), inputs.dtype)
-        classes = tf.TensorSpec((None, targets.shape[1]), tf.float32)
+        known = tf.TensorSpec((None, self.targets.shape[1]), tf.float32)  # the class of each image, and its group
+        classes = targets.shape[1]
         channels = part.input.shape[-1] // inputs.shape[-1]  # a whole network takes grey levels three times
         variables = part.trainable_variables
         iterations = single_optimizers(optimizer)[0].iterations
@@ -84,8 +89,9 @@ class Steps:
 
         def update(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
-                losses, logits = losses_of(batch, target)
-                scaled = optimizer.scale_loss(tf.reduce_mean(losses))
+                losses, logits = losses_of(batch, target[:, :classes])
+                whole = tf.reduce_mean(losses) if groups is None else groups.loss(losses, target[:, classes:])
+                scaled = optimizer.scale_loss(whole)
             gradients = tape.gradient(scaled, [variable.value for variable in variables])
             if more.clip_norm is not None:
                 gradients = clipped(gradients, more.clip_norm, optimizer.scale_loss(1.0))
@@ -96,21 +102,21 @@ class Steps:
 
         def evaluate(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = logits_of(batch, training=False)
-            return loss(target, logits), logits
+            return loss(target[:, :classes], logits), logits
 
         def counted(step: Step) -> Step:
             """The sum of losses and the number of correct images of one batch."""
 
             def count(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 losses, logits = step(batch, target)
-                right = tf.argmax(logits, axis=-1) == tf.argmax(target, axis=-1)
+                right = tf.argmax(logits, axis=-1) == tf.argmax(target[:, :classes], axis=-1)
                 return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
 
             return count
 
         over = _over_vectors if len(inputs.shape) == 1 else _over_arrays
-        self._train = over(counted(update), images, classes, xla=xla)
-        self._evaluate = over(counted(evaluate), images, classes)
+        self._train = over(counted(update), images, known, xla=xla)
+        self._evaluate = over(counted(evaluate), images, known)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from cxr.config.schema import DataConfig, PhantomConfig
-from cxr.data.lung_masks import fit_atlas, lung_masks, overlap_of
+from cxr.data.lung_atlas import fit_atlas
+from cxr.data.lung_masks import lung_masks, overlap_of
 from cxr.data.sources.phantom import CLASS_SHARES, draw
 
 PHANTOMS = PhantomConfig(count=60)

@@ -38,7 +38,7 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
-    found = source.find(data, root) if manifest is None else logged_images(manifest, root, data)
+    found = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
         raise UserError(f"{found.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
     return found
