@@ -117,7 +117,7 @@ def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, 
 def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns/artifacts").symlink_to("a place that is not there")
-    done = cxr_here("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", folder=tmp_path)
+    done = cxr_here("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", "audit=off", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("cxr: the store in ")
     with sqlite3.connect(tmp_path / "mlruns/mlflow.db") as store:
@@ -130,7 +130,7 @@ def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path,
 def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, cache_home: Path) -> None:
     """As behind `| head -1`, or in a notebook that died."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cxr", "data.phantom.count=60", "training.epochs=1", "evaluation=numbers"],
+        [sys.executable, "-m", "cxr", "data.phantom.count=60", "training.epochs=1", "evaluation=numbers", "audit=off"],
         cwd=tmp_path,
         env={**{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}, "CXR_CACHE": str(cache_home / "kept")},
         stdout=subprocess.PIPE,

@@ -36,6 +36,7 @@ SMALL = (
     "freeze.warmup_epochs=0",
     "training.epochs=1",
     "evaluation=numbers",
+    "audit=off",
     "loss.name=own",
 )
 

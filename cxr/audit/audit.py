@@ -1,15 +1,16 @@
 """The audit of a trained model: every probe, in the order in which a reader asks, and the verdict."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 from sklearn.metrics import roc_auc_score
 
-from cxr.audit.changes import ChangeEffect, change_effects
-from cxr.audit.gate import GateTrial, gate_trials
+from cxr.audit.changes import ChangeEffect, Flip, change_effects
+from cxr.audit.gate import Gate, GateTrial, fit_gate, gate_trials
+from cxr.audit.other_surroundings import on_other_surroundings
 from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
 from cxr.audit.regions import FILLS, REGIONS, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
@@ -17,12 +18,12 @@ from cxr.audit.sources import SourceProbe, source_probe
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.audit.traits import NAMED, TRAITS, traits
 from cxr.audit.verdict import Verdict, verdict_of
+from cxr.config.schema import AuditConfig
 from cxr.evaluation.estimates import Estimate, proportion
 
-VERSION = 1
+VERSION = 2
 _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions that a probe of each is asked about
 _SHUFFLES = 10
-_CHANGED, _MAPPED = 200, 24  # held-out images that are changed; of each class that saliency is computed for
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 
 
@@ -63,6 +64,7 @@ class Audit:
     left_without_lungs: dict[str, Estimate]  # fill: share of above-chance performance of the probe
     traits: list[TraitResult]
     changes: list[ChangeEffect]
+    flips: list[Flip]  # rows are those of the subject
     sources: SourceProbe | None
     no_sources: str
     shuffled_labels: Estimate
@@ -79,19 +81,23 @@ class _Seen:
     pooled: NDArray[np.float32]
 
 
-def audit(subject: Subject, model: TrainedModel) -> Audit:
-    """Run every probe. Deterministic: the same images, masks and model give the same numbers."""
+def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Gate | None = None) -> Audit:
+    """Run every probe. Deterministic: the same images, masks and model give the same numbers.
+
+    `gate` is that of the model; without one it is fitted on half of the images here.
+    """
     target, held = subject.target, subject.held_out
     seen = {}
     for region, fill in _views():
-        images = region_of(region, subject.images, subject.masks, fill)
+        other = region == "other_surroundings"
+        images = on_other_surroundings(subject) if other else region_of(region, subject.images, subject.masks, fill)
         seen[region, fill] = _Seen(*model.score(images))
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
     alone = _trait_results(subject)
-    some = np.flatnonzero(held)[:: max(1, int(held.sum()) // _CHANGED)]
-    effects = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes) if len(some) else []
+    some = np.flatnonzero(held)[:: max(1, int(held.sum()) // settings.changed)][: settings.changed]
+    effects, flips = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes)
     whole = seen["full", "mean"]
     sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
     return Audit(
@@ -104,13 +110,23 @@ def audit(subject: Subject, model: TrainedModel) -> Audit:
         left_without_lungs=left,
         traits=alone,
         changes=effects,
+        flips=[replace(each, row=int(some[each.row])) for each in flips],
         sources=None if isinstance(sources, str) else sources,
         no_sources=sources if isinstance(sources, str) else "",
         shuffled_labels=_with_shuffled_labels(whole.pooled, target),
-        saliency=saliency_shares(subject, model, _MAPPED),
-        gate=gate_trials(subject.images, whole.pooled, subject.labels, model),
+        saliency=saliency_shares(subject, model, settings.mapped),
+        gate=_gate_trials(subject, whole.pooled, gate, model, some),
         verdict=verdict_of(left, {each.trait: each.auc for each in alone if each.trait in NAMED}),
     )
+
+
+def _gate_trials(
+    subject: Subject, pooled: NDArray[np.float32], gate: Gate | None, model: TrainedModel, some: NDArray[np.int64]
+) -> list[GateTrial]:
+    if gate is None:
+        own = np.arange(len(pooled)) % 2 == 0
+        gate, some = fit_gate(pooled[own], subject.labels[own], pooled[~own]), some[~own[some]]
+    return gate_trials(subject.images[some], gate, model) if gate and len(some) else []
 
 
 def evidence(subject: Subject, model: TrainedModel) -> Verdict:

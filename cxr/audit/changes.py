@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
-from cxr.audit.regions import Images, filled
+from cxr.audit.regions import Images, filled, marks_in
 from cxr.evaluation.estimates import Estimate, proportion
 
 Predict = Callable[[Images], NDArray[np.float64]]  # images (n, size, size, 1) to probabilities (n, classes)
@@ -24,19 +25,46 @@ class ChangeEffect:
     towards: str  # the class that flipped images are taken for most often; "" without any
 
 
-def change_effects(images: Images, predict: Predict, classes: tuple[str, ...]) -> list[ChangeEffect]:
-    """Each change on its own, worst first. Places are filled from their surroundings."""
+@dataclass(frozen=True)
+class Flip:
+    """An image that a change makes another class: its row, and the probabilities of the class before, of both, before and after."""
+
+    change: str
+    row: int
+    before: str
+    after: str
+    probability_before: float
+    probability_after: float
+
+
+def change_effects(images: Images, predict: Predict, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
+    """Each change on its own, worst first, and of each that flips an image the one it flips most clearly.
+
+    Places are filled from their surroundings.
+    """
+    if not len(images):
+        return [], []
     before = predict(images)
     own, rows = before.argmax(axis=1), np.arange(len(images))
-    found = []
-    for name, change in _CHANGES.items():
+    found, flips = [], dict[str, Flip]()
+    for name, change in CHANGES.items():
         after = predict(change(images))
         now = after.argmax(axis=1)
         counts = np.bincount(now[now != own], minlength=len(classes))
         flipped = proportion(int(counts.sum()), len(images), "there are no images")
-        moved = float(np.abs(after[rows, own] - before[rows, own]).mean()) if len(images) else 0.0
+        moved = float(np.abs(after[rows, own] - before[rows, own]).mean())
         found.append(ChangeEffect(name, flipped, moved, classes[int(counts.argmax())] if counts.any() else ""))
-    return sorted(found, key=lambda each: (-(each.flipped.value or 0), -each.moved, each.name))
+        if counts.any():
+            row = int(np.where(now != own, after.max(axis=1), -1).argmax())
+            pair = classes[own[row]], classes[now[row]]
+            flips[name] = Flip(name, row, *pair, float(before[row].max()), float(after[row].max()))
+    worst = sorted(found, key=lambda each: (-(each.flipped.value or 0), -each.moved, each.name))
+    return worst, [flips[each.name] for each in worst if each.name in flips]
+
+
+def _without_marks(images: Images) -> Images:
+    """Small bright marks, with a rim, filled from their surroundings."""
+    return filled(images, binary_dilation(marks_in(images), np.ones((1, 3, 3))), "surroundings", np.random.default_rng(0))
 
 
 def _covered(rows: slice, columns: slice) -> Callable[[Images], Images]:
@@ -74,7 +102,8 @@ def _moved(degrees: float, crop: float) -> Callable[[Images], Images]:
 
 _ALL, _NEAR, _FAR = slice(None, None), slice(None, _SHARE), slice(1 - _SHARE, None)
 _EDGE, _EDGE_FAR = slice(None, 0.1), slice(0.9, None)
-_CHANGES: dict[str, Callable[[Images], Images]] = {
+# Each change by what it does, in words.
+CHANGES: dict[str, Callable[[Images], Images]] = {
     "upper left corner covered": _covered(_NEAR, _NEAR),
     "upper right corner covered": _covered(_NEAR, _FAR),
     "lower left corner covered": _covered(_FAR, _NEAR),
@@ -83,6 +112,7 @@ _CHANGES: dict[str, Callable[[Images], Images]] = {
     "lower edge covered": _covered(_EDGE_FAR, _ALL),
     "left edge covered": _covered(_ALL, _EDGE),
     "right edge covered": _covered(_ALL, _EDGE_FAR),
+    "text-like marks inpainted": _without_marks,
     "brighter (gamma 0.8)": _levels(lambda grey: grey**0.8),
     "darker (gamma 1.25)": _levels(lambda grey: grey**1.25),
     "less contrast (80 %)": _levels(lambda grey: 0.5 + 0.8 * (grey - 0.5)),

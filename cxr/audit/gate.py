@@ -1,39 +1,44 @@
 """A gate for images unlike those that a model knows: Mahalanobis distance of pooled features, and how many odd images pass it.
 
-After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples" (2018, section 2.1), with a shrunk
-covariance (Ledoit and Wolf 2004).
+After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples" (2018, section 2.1), with the covariance
+of probabilistic principal components (Tipping and Bishop 1999), which few images determine and a small file holds.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from sklearn.covariance import LedoitWolf
+from PIL import Image, ImageDraw, ImageFilter
 from sklearn.datasets import load_sample_images
+from sklearn.decomposition import PCA
 
 from cxr.audit.regions import Images
 from cxr.audit.subject import TrainedModel
 from cxr.evaluation.estimates import Estimate, proportion
 
 PASSING = 0.95  # share of images that the gate knows nothing of, and lets pass
-_TRIED = 60  # images of each odd kind
-_LEAST = 60  # images, below which no gate is fitted
+_LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
+_COMPONENTS = 64  # principal ones
 
 
 @dataclass(frozen=True)
 class Gate:
     """A Gaussian for each class, with one covariance; `limit` is the largest squared distance that passes."""
 
-    means: NDArray[np.float64]  # (classes, channels)
-    precision: NDArray[np.float64]  # (channels, channels)
+    means: NDArray[np.float32]  # (classes, channels)
+    components: NDArray[np.float32]  # (k, channels), of length 1
+    variances: NDArray[np.float32]  # (k,), along the components
+    rest: float  # the variance along all other directions
     limit: float
 
     def distances(self, pooled: NDArray[np.floating]) -> NDArray[np.float64]:
         """The squared distance of each image (n, channels) to the nearest class, (n,)."""
         apart = pooled.astype(np.float64)[:, None] - self.means
-        return np.asarray(np.einsum("ncd,de,nce->nc", apart, self.precision, apart, optimize=True).min(axis=1))
+        along = apart @ self.components.T
+        beside = np.maximum((apart**2).sum(axis=2) - (along**2).sum(axis=2), 0)
+        return np.asarray(((along**2 / self.variances).sum(axis=2) + beside / self.rest).min(axis=1))
 
     def passes(self, pooled: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Whether each image passes, (n,)."""
@@ -49,23 +54,38 @@ class GateTrial:
     confident: Estimate
 
 
-def fit_gate(pooled: NDArray[np.floating], labels: NDArray[np.int64], own: NDArray[np.bool_]) -> Gate:
-    """Fit on the images that are `own`; the limit lets 95 % of all others pass. A class needs an image among its own."""
-    classes = np.unique(labels[own])
-    means = np.stack([pooled[own & (labels == label)].mean(axis=0) for label in classes]).astype(np.float64)
-    centred = pooled[own] - means[np.searchsorted(classes, labels[own])]
-    precision = LedoitWolf(assume_centered=True).fit(centred.astype(np.float64)).get_precision()
-    unlimited = Gate(means, precision, np.inf)
-    return Gate(means, precision, float(np.quantile(unlimited.distances(pooled[~own]), PASSING)))
+def fit_gate(known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating]) -> Gate | None:
+    """Fit on pooled features (n, channels) of known images with their classes; the limit lets 95 % of `others` pass.
+
+    None with too few of either, or where all images are alike.
+    """
+    if len(known) < _LEAST or len(others) < _LEAST or not np.ptp(known, axis=0).any():
+        return None
+    classes = np.unique(labels)
+    means = np.stack([known[labels == label].mean(axis=0) for label in classes]).astype(np.float32)
+    centred = known.astype(np.float64) - means[np.searchsorted(classes, labels)]
+    fitted = PCA(min(_COMPONENTS, len(known) // 4, known.shape[1] - 1), svd_solver="full").fit(centred)
+    variances = np.maximum(fitted.explained_variance_, 1e-9)
+    rest = float(max(fitted.noise_variance_, 1e-3 * variances.mean()))
+    parts = means, fitted.components_.astype(np.float32), np.maximum(variances, rest).astype(np.float32), rest
+    return Gate(*parts, limit=float(np.quantile(Gate(*parts, limit=np.inf).distances(others), PASSING)))
 
 
-def gate_trials(images: Images, pooled: NDArray[np.floating], labels: NDArray[np.int64], model: TrainedModel) -> list[GateTrial]:
-    """How many of each kind of odd image pass a gate that is fitted on every other image; none with too few images."""
-    own = np.arange(len(images)) % 2 == 0
-    if len(images) < _LEAST or set(labels[own]) != set(labels):
-        return []
-    gate, some = fit_gate(pooled, labels, own), images[1::2][:_TRIED]
-    return [_trial(kind, make(some), gate, model) for kind, make in ODD.items()]
+def write_gate(gate: Gate, path: Path) -> None:
+    """Write a gate as arrays."""
+    np.savez(path, **asdict(gate))
+
+
+def read_gate(path: Path) -> Gate:
+    """Read a gate; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for a file that holds none."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in ("means", "components", "variances")}
+        return Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]))
+
+
+def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTrial]:
+    """How many of each kind of odd image, made of `images`, pass the gate."""
+    return [_trial(kind, make(images), gate, model) for kind, make in ODD.items()]
 
 
 def _trial(kind: str, images: Images, gate: Gate, model: TrainedModel) -> GateTrial:
@@ -104,6 +124,20 @@ def _photographs(images: Images) -> Images:
     return np.stack(found)[..., None]
 
 
+def _limbs(images: Images) -> Images:
+    """Drawings like X-rays of a limb: two bones in soft tissue."""
+    rng, size, found = np.random.default_rng(0), images.shape[1], []
+    for _ in images:
+        page = Image.new("L", (size, size), int(rng.integers(5, 40)))
+        draw, middle, wide = ImageDraw.Draw(page), size * rng.uniform(0.4, 0.6), size * rng.uniform(0.16, 0.26)
+        draw.rectangle((middle - wide, 0, middle + wide, size), fill=int(rng.integers(70, 120)))
+        for side in (-0.5, 0.5):
+            bone = middle + side * wide
+            draw.rectangle((bone - wide / 5, 0, bone + wide / 5, size), fill=int(rng.integers(170, 240)))
+        found.append(np.asarray(page.filter(ImageFilter.GaussianBlur(size / 60)).rotate(rng.uniform(-20, 20))))
+    return np.stack(found)[..., None]
+
+
 def _enlarged(images: Images) -> Images:
     size = images.shape[1]
     edge = size // 4
@@ -118,6 +152,7 @@ ODD: dict[str, Callable[[Images], Images]] = {
     "flat grey": _flat,
     "text": _text,
     "photographs": _photographs,
+    "a limb": _limbs,
     "inverted": lambda images: 255 - images,
     "turned by 90 degrees": lambda images: np.ascontiguousarray(np.rot90(images, axes=(1, 2))),
     "upside down": lambda images: np.ascontiguousarray(images[:, ::-1]),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, grey_opening
 
 Images = NDArray[np.uint8]  # (n, size, size, 1)
 Masks = NDArray[np.bool_]  # (n, size, size)
@@ -17,6 +17,7 @@ Masks = NDArray[np.bool_]  # (n, size, size)
 FILLS = ("mean", "noise", "surroundings")
 _CENTRE = 0.7  # of the side of an image: the box that is filled in `centre_removed`
 _BORDER = 1 / 12  # of the side: the frame that is left in `border_only`
+_STROKE, _STANDS_OUT = 1 / 28, 40  # widest stroke of a mark as a share of the side, and grey levels over its surroundings
 
 REGIONS = {
     "full": "the whole image",
@@ -25,12 +26,13 @@ REGIONS = {
     "others_removed": "the same area removed, of another image's lungs (control)",
     "centre_removed": "centre box removed",
     "border_only": "border only",
+    "other_surroundings": "lungs on the surroundings of another class",
     "mask_shape": "the shape of the lungs, in white on black",
 }
 
 
 def region_of(name: str, images: Images, masks: Masks, fill: str = "mean", seed: int = 0) -> Images:
-    """The images in one of the `REGIONS`, filled in one of the `FILLS`; the same seed gives the same noise and the same control."""
+    """The images in one of the `REGIONS` but `other_surroundings`, filled in one of the `FILLS`; a seed gives the same noise."""
     if name == "full":
         return images
     if name == "mask_shape":
@@ -68,6 +70,13 @@ def frame(size: int, width: float) -> NDArray[np.bool_]:
     inside = np.ones((size, size), bool)
     inside[edge:-edge, edge:-edge] = False
     return inside
+
+
+def marks_in(images: Images) -> Masks:
+    """Small marks that are brighter than their surroundings, like letters, (n, size, size): a white top-hat above a limit."""
+    width = max(5, round(images.shape[1] * _STROKE) | 1)
+    grey = images[..., 0].astype(np.int16)
+    return np.asarray(grey - grey_opening(grey, size=(1, width, width)) > _STANDS_OUT)
 
 
 def _smoothed(image: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.float32]:

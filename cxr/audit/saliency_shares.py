@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from cxr.audit.regions import Masks
 from cxr.audit.subject import Subject, TrainedModel
 
+_CORNER = 0.2  # of the side
+
 
 @dataclass(frozen=True)
 class SaliencyShare:
-    """Of one class: the mean share of a map's total that lies in the lungs, and the share that an even map has there."""
+    """Of one class: the mean share of a map's total in the lungs and in the corners, and what an even map has in the lungs."""
 
     label: str
     images: int
     in_lungs: float | None
+    in_corners: float | None
     evenly: float | None
 
 
@@ -26,16 +29,26 @@ def saliency_shares(subject: Subject, model: TrainedModel, most: int) -> list[Sa
         rows = np.flatnonzero((subject.labels == index) & subject.held_out)
         rows = rows[:: max(1, len(rows) // most)][:most]
         if not len(rows):
-            found.append(SaliencyShare(label, 0, None, None))
+            found.append(SaliencyShare(label, 0, None, None, None))
             continue
         maps = model.saliency(subject.images[rows], np.full(len(rows), index))
         lungs = in_cells(subject.masks[rows], (maps.shape[1], maps.shape[2]))
+        corners = in_cells(_corners(subject.masks.shape[1]), (maps.shape[1], maps.shape[2]))
         totals = maps.sum(axis=(1, 2))
         shown = totals > 0
-        shares = (maps * lungs).sum(axis=(1, 2))[shown] / totals[shown]
-        inside = float(shares.mean()) if shown.any() else None
-        found.append(SaliencyShare(label, int(shown.sum()), inside, float(lungs.mean())))
+        inside, cornered = (_share(maps[shown], part[shown]) for part in (lungs, np.broadcast_to(corners, lungs.shape)))
+        found.append(SaliencyShare(label, int(shown.sum()), inside, cornered, float(lungs.mean())))
     return found
+
+
+def _share(maps: NDArray[np.float32], part: NDArray[np.float64]) -> float | None:
+    return float(((maps * part).sum(axis=(1, 2)) / maps.sum(axis=(1, 2))).mean()) if len(maps) else None
+
+
+def _corners(size: int) -> Masks:
+    """Squares of a fifth of the side, (1, size, size)."""
+    near = np.minimum(np.arange(size), np.arange(size)[::-1]) < _CORNER * size
+    return np.asarray((near[:, None] & near[None])[None])
 
 
 def in_cells(masks: Masks, cells: tuple[int, int]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Traits of an image outside the lungs, from which a class should not be told: its corners, border, exposure, resolution, file."""
+"""Traits of an image outside the lungs, from which no class should be told: corners, marks, border, exposure, sharpness, file."""
 
 from collections.abc import Callable, Collection
 from itertools import pairwise
@@ -8,13 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from cxr.audit.regions import Images, Masks, frame, thumbnails
+from cxr.audit.regions import Images, Masks, frame, marks_in, thumbnails
 
 Features = NDArray[np.float64]  # (n, d)
 
 # What each trait is, in words; a marker of the side is in the corners.
 TRAITS = {
     "corners": "the four corners, with markers and text",
+    "marks": "small bright marks beside the lungs, like text",
     "border": "the outer frame",
     "exposure": "brightness and contrast outside the lungs",
     "resolution": "sharpness outside the lungs",
@@ -22,19 +23,24 @@ TRAITS = {
     "thumbnail_16": "the image at 16 x 16 pixels",
     "mask": "where the lungs are and how large",
     "file": "width, height and colour mode of the file",
+    "jpeg": "traces of JPEG compression in the file",
 }
 # Those that name a shortcut; thumbnails and masks hold the disease too, and files may all be alike.
-NAMED = ("corners", "border", "exposure", "resolution", "file")
+NAMED = ("corners", "marks", "border", "exposure", "resolution", "file", "jpeg")
 _CORNER, _FRAME = 0.2, 1 / 16  # shares of the side
 
 
 def traits(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[str] = tuple(TRAITS)) -> dict[str, Features]:
-    """The features of each of the named `TRAITS` of images (n, size, size, 1); `files` has width, height and mode of each row."""
+    """The features of each of the named `TRAITS` of images (n, size, size, 1).
+
+    `files` has width, height and mode of each row, and `blocks_across` and `blocks_down` (`cxr.data.images.compression`).
+    """
     inner = _inner(images.shape[1])
     outside = ~masks & inner
     outside[~outside.any(axis=(1, 2))] = inner  # a mask that leaves nothing
     found: dict[str, Callable[[], Features]] = {
         "corners": lambda: _corners(images),
+        "marks": lambda: _marks(images, masks),
         "border": lambda: _border(images),
         "exposure": lambda: _exposure(images, outside),
         "resolution": lambda: _resolution(images, outside),
@@ -42,6 +48,7 @@ def traits(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[
         "thumbnail_16": lambda: thumbnails(images, 16).astype(np.float64),
         "mask": lambda: _mask(masks),
         "file": lambda: _file(files),
+        "jpeg": lambda: files[["blocks_across", "blocks_down"]].to_numpy(np.float64),
     }
     return {name: found[name]() for name in TRAITS if name in names}
 
@@ -62,6 +69,13 @@ def _corners(images: Images) -> Features:
     near, far = slice(skipped, edge), slice(-edge, -skipped)
     pieces = [images[:, rows, columns] for rows in (near, far) for columns in (near, far)]
     return np.concatenate([thumbnails(np.ascontiguousarray(each), 6) for each in pieces], axis=1).astype(np.float64)
+
+
+def _marks(images: Images, masks: Masks) -> Features:
+    """The share of small bright marks in each of nine parts of the image, beside the lungs."""
+    marks = marks_in(images) & ~masks
+    rows = [part for band in np.array_split(marks, 3, axis=1) for part in np.array_split(band, 3, axis=2)]
+    return np.stack([part.mean(axis=(1, 2)) for part in rows], axis=1)
 
 
 def _border(images: Images) -> Features:

@@ -252,6 +252,8 @@ class AuditConfig:
 
     name: str = "off"
     images: int = number(0, 0, 100_000)
+    changed: int = number(60, 1, 100_000)  # held-out images that are covered, brightened, turned, and made into odd ones
+    mapped: int = number(8, 1, 100_000)  # images of each class whose saliency is measured
 
 
 @dataclass

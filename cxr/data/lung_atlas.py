@@ -66,8 +66,8 @@ def shrinking(size: int, to: int = FITTED_AT) -> NDArray[np.float32]:
 def fit(images: NDArray[np.uint8]) -> list[Placing]:
     """The placing of each image (n, size, size, 1)."""
     shrink = shrinking(images.shape[1])
-    best = [int((contrasts() @ (shrink @ each[..., 0].astype(np.float32) @ shrink.T).ravel()).argmax()) for each in images]
-    return [placings()[each] for each in best]
+    small = np.stack([(shrink @ each[..., 0].astype(np.float32) @ shrink.T).ravel() for each in images])
+    return [placings()[best] for best in (small @ contrasts().T).argmax(axis=1)]
 
 
 def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:

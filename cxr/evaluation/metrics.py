@@ -53,6 +53,9 @@ class Evaluation:
         return {name: each.why_not for name, each in self.estimates.items() if each.value is None}
 
 
+WITHOUT_SHORTCUT = "val/auc_on_other_surroundings"  # of an audit, on validation images alone
+
+
 def metric_names(classes: Sequence[str]) -> list[str]:
     """The names of all numbers that validation predictions of these classes may have."""
     by_class = [*(metric.name for metric in BY_CLASS), "sensitivity_at_specificity"]

@@ -126,7 +126,7 @@ def _kept(size: int, borders: float, corners: float) -> NDArray[np.float32]:
 
 def _without_markers(image: Any, lungs: Any) -> Any:
     """Without small marks that are brighter than their surroundings: what a morphological opening removes (white top-hat)."""
-    width = max(3, round(int(image.shape[1]) * _SPOT) | 1)
+    width = max(5, round(int(image.shape[1]) * _SPOT) | 1)
     grey = image[..., None]
     opened = ops.max_pool(-ops.max_pool(-grey, width, 1, "same"), width, 1, "same")
     marks = ops.cast(grey - opened > _STANDS_OUT, grey.dtype)

@@ -1,19 +1,37 @@
 """The audit of a run: of which images, by which model, and how it is kept."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr.audit.audit import Audit
+from cxr.audit.changes import CHANGES
 from cxr.audit.subject import Subject, chosen_rows
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
+from cxr.data.images.compression import blockiness
+from cxr.data.images.decode import decode_image
+from cxr.data.images.files import read_file
+from cxr.data.images.limits import UnreadableImage
 from cxr.data.lung_masks import lung_masks
+from cxr.evaluation.figures.drawing import Drawn
+from cxr.evaluation.figures.pictures import pairs_figure
 from cxr.model.freeze import HEAD
 
-DOCUMENT = "audit/audit.json"
+DOCUMENT, GATE = "audit/audit.json", "model/gate.npz"
+_SHOWN = 6  # pairs of pictures
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The audit of a run, its figures, and its metrics by name."""
+
+    found: Audit
+    pictures: list[Drawn]
+    metrics: dict[str, float]
 
 
 def subject_of(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
@@ -23,9 +41,44 @@ def subject_of(config: Config, dataset: Dataset, root: Path, most: int) -> Subje
     """
     held_out = (dataset.manifest["split"] != "train").to_numpy()
     rows = chosen_rows(dataset.labels, held_out, most, seen_too=config.freeze.trainable_from == HEAD)
+    return _subject(config, dataset, root, rows)
+
+
+def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
+    """Up to `most` validation images of a run, for what chooses among runs."""
+    rows = chosen_rows(dataset.labels, (dataset.manifest["split"] == "val").to_numpy(), most, seen_too=False)
+    return _subject(config, dataset, root, rows)
+
+
+def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
     images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
     masks = lung_masks(config.data, root, manifest, images)
-    return Subject(dataset.classes, images, masks.masks, masks.in_words, dataset.labels[rows], manifest, held_out[rows])
+    blocks = [_blocks_of(root / path) for path in manifest["path"]]
+    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
+    held_out = (manifest["split"] != "train").to_numpy()
+    return Subject(dataset.classes, images, masks.masks, masks.in_words, dataset.labels[rows], manifest, held_out)
+
+
+def _blocks_of(path: Path) -> tuple[float, float]:
+    """Traces of JPEG in a file as it is, before it was resized; none where it can't be read any more."""
+    try:
+        return blockiness(np.asarray(decode_image(read_file(str(path))).image))
+    except (OSError, UnreadableImage):
+        return 0.0, 0.0
+
+
+def flips_figure(found: Audit, subject: Subject) -> list[Drawn]:
+    """Pictures of the images that changes flip most clearly, before and after; none if nothing flips."""
+    if not found.flips:
+        return []
+    shown = found.flips[:_SHOWN]
+    images = [subject.images[each.row] for each in shown]
+    after = [CHANGES[each.change](image[None])[0] for each, image in zip(shown, images, strict=True)]
+    titles = [
+        (f"{each.before} ({each.probability_before:.2f})", f"{each.change}:\n{each.after} ({each.probability_after:.2f})")
+        for each in shown
+    ]
+    return [pairs_figure(images, after, titles)]
 
 
 def audit_metrics(found: Audit) -> dict[str, float]:
@@ -35,6 +88,7 @@ def audit_metrics(found: Audit) -> dict[str, float]:
         "audit/images": float(found.images),
         **{f"audit/left_without_lungs_{fill}": each.value for fill, each in found.left_without_lungs.items()},
         **{f"audit/auc_of_{each.trait}": each.auc.value for each in found.traits},
+        **{f"audit/auc_in_{each.region}": each.model_auc.value for each in found.regions if each.fill == "mean"},
         "audit/auc_of_shuffled_labels": found.shuffled_labels.value,
         "audit/saliency_in_lungs": float(np.mean(inside)) if inside else None,
     }

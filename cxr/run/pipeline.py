@@ -5,15 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from cxr.audit.audit import Audit, audit
+from cxr.audit.audit import audit
+from cxr.audit.other_surroundings import auc_on_other_surroundings
 from cxr.cache.rows import RowsLost
 from cxr.compare.baseline import against_baseline
 from cxr.errors import RunFailed, UserError
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_inputs, record_log, record_numbers, record_report
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
-from cxr.run.audited import audit_metrics, audit_tags, subject_of, write_audit
+from cxr.run.audited import Audited, audit_metrics, audit_tags, flips_figure, subject_of, validation_subject, write_audit
 from cxr.run.explain import explain
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
@@ -50,13 +52,15 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
         with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
             drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
         with _costs_no_training(run, "its audit"):
-            audited = _audited(prepared, run, trained.model, folder / "audit", progress)
+            audited = _audited(prepared, run, trained, folder / "audit", progress)
         with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
             is_baseline = prepared.config.tracking.role == "baseline"
             against = None if is_baseline else against_baseline(tags, evaluated, prepared.provenance)
-            context = with_audit(beside_baseline(context_of(prepared, run), against), audited)
+            context = beside_baseline(context_of(prepared, run), against)
+            if audited:
+                context, drawn = with_audit(context, audited.found), [*audited.pictures, *drawn]
+                metrics |= audited.metrics
             made = Results(trained.history, evaluated, assessment, drawn, saliency, against)
-            metrics |= audit_metrics(audited) if audited else {}
             metrics |= record_report(run, context, made, prepared.config.evaluation.figure_dpi, folder / "report")
         record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
         progress.line(costs_in_words(progress.seconds, trained.frozen))
@@ -66,19 +70,25 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
     return RunResult(run.id, metrics)
 
 
-def _audited(prepared: PreparedRun, run: Run, model: Path, folder: Path, progress: Progress) -> Audit | None:
-    """The audit that the config asks for, in the store."""
-    if not (most := prepared.config.audit.images):
+def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, progress: Progress) -> Audited | None:
+    """The audit that the config asks for, in the store; what chooses among runs is measured on validation images alone."""
+    settings = prepared.config.audit
+    if not (most := settings.images):
         return None
     with progress.stage("audit", "Auditing what the model learned besides the disease"):
-        trained_model = open_model(model, prepared.config)
+        model = open_model(trained.model, prepared.config)
         subject = _with_images(prepared, progress, lambda read: subject_of(read.config, read.dataset, read.root, most))
-        found = audit(subject, trained_model)
+        validation = _with_images(prepared, progress, lambda read: validation_subject(read.config, read.dataset, read.root, most))
+        found = audit(subject, model, settings, trained.gate)
+        without_shortcut = auc_on_other_surroundings(validation, model)
+        pictures = flips_figure(found, subject) if prepared.config.evaluation.pictures else []
+    metrics = audit_metrics(found) | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
     write_audit(folder, found)
     run.log_folder(folder)
-    run.log_metrics(audit_metrics(found))
+    run.log_metrics(metrics)
     run.set_tags(audit_tags(found))
-    return found
+    progress.line(f"  {found.verdict.in_words}")
+    return Audited(found, pictures, metrics)
 
 
 def _kept(earlier: LoggedRun | None, prepared: PreparedRun, progress: Progress) -> Trained | None:

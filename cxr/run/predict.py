@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.audit.gate import Gate, fit_gate, write_gate
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
+from cxr.run.audited import GATE
 from cxr.run.features import sample_of, write_sample
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
@@ -34,12 +36,21 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
         if not verified.agreed:
             progress.console.print(f"cxr: {verified.in_words}")
         write_sample(folder, _validation_sample(prepared, fitted))
+        if gate := _gate(prepared, fitted):
+            write_gate(gate, folder / GATE)
     paths = dataset.manifest["path"]
     predictions = {
         part: Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], found[part])
         for part, rows in held_out.items()
     }
-    return Trained(fitted.history, predictions, verified, fitted.frozen, model)
+    return Trained(fitted.history, predictions, verified, fitted.frozen, model, gate)
+
+
+def _gate(prepared: PreparedRun, fitted: Fitted) -> Gate | None:
+    """A gate for images unlike those that the network knows: fitted on some training images, its limit from validation."""
+    dataset, paths = prepared.dataset, prepared.dataset.manifest["path"]
+    known, others = (rows[drawn_rows(list(paths.iloc[rows]))] for rows in (dataset.rows("train"), dataset.rows("val")))
+    return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
 
 
 def _validation_sample(prepared: PreparedRun, fitted: Fitted) -> Sample:

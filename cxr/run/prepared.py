@@ -20,7 +20,7 @@ from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
-from cxr.evaluation.metrics import metric_names
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT, metric_names
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.losses.registry import check_loss
 from cxr.model.resolve import resolve
@@ -119,7 +119,10 @@ def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
     cost_matrix(config.loss.costs, classes, "loss.costs")
     check_evaluation(config.evaluation, classes, config.data.columns.more)
     known = metric_names(classes)
-    if config.objective.metric.removeprefix("val/") not in known:
+    if config.objective.metric == WITHOUT_SHORTCUT:
+        if not config.audit.images:
+            raise UserError(f"objective.metric={WITHOUT_SHORTCUT} comes from an audit, and there is none: choose audit=standard")
+    elif config.objective.metric.removeprefix("val/") not in known:
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
         raise UserError(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")
     check_metric_names(known)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from cxr.audit.account import account_of
 from cxr.audit.audit import Audit
 from cxr.compare.baseline import AgainstBaseline
 from cxr.compare.runs import in_short
@@ -54,9 +55,9 @@ def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
     )
 
 
-def with_audit(context: ReportContext, audited: Audit | None) -> ReportContext:
-    """The context with the verdict of an audit among what a reader should distrust."""
-    return replace(context, caveats=[*context.caveats, f"{audited.verdict.in_words}."]) if audited else context
+def with_audit(context: ReportContext, audited: Audit) -> ReportContext:
+    """The context with what an audit found."""
+    return replace(context, audit=account_of(audited))
 
 
 def day_of(run: Run) -> str:

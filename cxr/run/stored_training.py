@@ -4,15 +4,18 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from cxr.audit.gate import Gate, read_gate
 from cxr.data.dataset import Dataset
 from cxr.data.split import PARTS, Part
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import ReportContext
+from cxr.run.audited import GATE
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.report_context import context_of
@@ -33,6 +36,7 @@ class Trained:
     verified: Verified
     frozen: FrozenWork
     model: Path
+    gate: Gate | None  # for images unlike those that it knows; None with too few images
 
 
 def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Path) -> None:
@@ -74,7 +78,17 @@ def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
         if classes != dataset.classes:
             raise UserError(f"run {run.name} ({run.short_id}) has other classes")
         found = {part: _in_order(found[part], dataset, part) for part in dataset.parts if part != "train"}
-    return Trained(history, found, verified, frozen, run.file(MODEL))
+    return Trained(history, found, verified, frozen, run.file(MODEL), kept_gate(run))
+
+
+def kept_gate(run: LoggedRun) -> Gate | None:
+    """The gate of a run; None for a run of an earlier version. Raises `UserError` if it can't be read."""
+    if not run.has_file(GATE):
+        return None
+    try:
+        return read_gate(run.file(GATE))
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        raise UserError(f"{GATE} of run {run.name} ({run.short_id}) can't be read: {error}") from None
 
 
 def kept_context(run: LoggedRun) -> ReportContext:

@@ -16,7 +16,7 @@ from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
 SHORTCUTS = ("marker", "border", "exposure", "resolution")
-_PLACES = {"marker": "corners", "border": "border", "exposure": "exposure", "resolution": "resolution"}
+_PLACES = {"marker": ("corners", "marks"), "border": ("border",), "exposure": ("exposure",), "resolution": ("resolution",)}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def audit_power(seeds: int, images: int, strengths: tuple[float, ...]) -> Iterat
                 pool.map(_light, [PhantomConfig(images, seed=s, shortcut=shortcut, strength=strength) for s in range(seeds)])
             )
             seen = [places for light, places in found if light != "none"]
-            placed = [places[:1] == [_PLACES.get(shortcut)] for places in seen]
+            placed = [places[:1] != [] and places[0] in _PLACES.get(shortcut, ()) for places in seen]
             strong = np.mean([light == "strong" for light, _ in found])
             yield Power(shortcut, strength, len(seen) / seeds, float(strong), float(np.mean(placed)) if placed else float("nan"))
 
@@ -67,6 +67,7 @@ def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
     names = [f"{label}/images/{label}-{number + 1}.png" for label, number in rows]
     size = phantoms.image_size
     manifest = pd.DataFrame({"path": names, "group": names, "source": "", "width": size, "height": size, "mode": "L"})
+    manifest[["blocks_across", "blocks_down"]] = 0.0  # phantoms are PNG
     masks = lung_masks(DataConfig(name="phantom", phantom=phantoms), Path(), manifest, images)
     labels = np.array([classes.index(label) for label, _ in rows])
     subject = Subject(classes, images, masks.masks, masks.in_words, labels, manifest, np.ones(len(rows), bool))

@@ -46,6 +46,8 @@ def noise(count: int = 120, size: int = 48, classes: int = 3, seed: int = 0) -> 
             "width": size,
             "height": size,
             "mode": "L",
+            "blocks_across": 0.0,
+            "blocks_down": 0.0,
         }
     )
     return Subject(CLASSES[:classes], images, masks, "made up", labels, manifest, np.arange(count) % 2 == 0)

@@ -11,7 +11,10 @@ from cxr.audit.changes import change_effects
 from cxr.audit.saliency_shares import in_cells, saliency_shares
 from cxr.audit.sources import SourceProbe, source_probe
 from cxr.audit.subject import Subject, chosen_rows
+from cxr.config.schema import AuditConfig
 from tests.audit.made import CLASSES, MeanModel, noise
+
+SETTINGS = AuditConfig(changed=200)
 
 
 def marked(subject: Subject) -> Subject:
@@ -23,13 +26,15 @@ def marked(subject: Subject) -> Subject:
 
 
 def test_noise_has_no_shortcut_and_a_marked_corner_is_one() -> None:
-    plain, planted = audit(noise(), MeanModel()), audit(marked(noise()), MeanModel())
+    plain, planted = audit(noise(), MeanModel(), SETTINGS), audit(marked(noise()), MeanModel(), SETTINGS)
     assert plain.verdict.light in ("none", "unknown")
     assert planted.verdict.light == "strong"
     assert planted.verdict.places[0] == "corners"
     assert (planted.left_without_lungs["mean"].low or 0) > 0.8
-    worst = planted.changes[0]
-    assert worst.name in ("upper left corner covered", "lower right corner covered")
+    effects = {each.name: each.flipped.value or 0 for each in planted.changes}
+    corners = [effects.pop(f"{place} corner covered") for place in ("upper left", "lower right")]
+    assert min(corners) > max(effects[f"{place} corner covered"] for place in ("upper right", "lower left"))
+    assert {each.row for each in planted.flips} <= set(np.flatnonzero(noise().held_out))
     assert (planted.shuffled_labels.low or 0) < 0.5 < (planted.shuffled_labels.high or 1)
 
 
@@ -46,7 +51,7 @@ def test_noise_has_no_shortcut_and_a_marked_corner_is_one() -> None:
     ids=["few", "two classes", "none held out", "empty masks", "full masks", "black images"],
 )
 def test_whatever_it_gets_it_has_numbers_or_reasons(subject: Subject) -> None:
-    found = asdict(audit(subject, TwoClasses() if len(subject.classes) == 2 else MeanModel()))
+    found = asdict(audit(subject, TwoClasses() if len(subject.classes) == 2 else MeanModel(), SETTINGS))
     json.dumps(found, allow_nan=False)
     for name in ("regions", "traits"):
         for each in found[name]:
@@ -63,8 +68,9 @@ class TwoClasses(MeanModel):
 
 def test_a_change_that_nothing_depends_on_flips_nothing() -> None:
     subject = noise(20)
-    found = change_effects(subject.images, lambda images: np.tile([0.7, 0.2, 0.1], (len(images), 1)), CLASSES)
+    found, flips = change_effects(subject.images, lambda images: np.tile([0.7, 0.2, 0.1], (len(images), 1)), CLASSES)
     assert {(each.flipped.value, each.moved, each.towards) for each in found} == {(0.0, 0.0, "")}
+    assert flips == []
 
 
 def test_saliency_is_counted_by_area() -> None:

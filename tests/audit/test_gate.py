@@ -1,10 +1,12 @@
 """The gate: distances of SciPy, a limit that lets most known images pass, and odd images that do not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from cxr.audit.gate import ODD, PASSING, fit_gate, gate_trials
+from cxr.audit.gate import ODD, PASSING, Gate, fit_gate, gate_trials, read_gate, write_gate
 from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, draw
 from tests.audit.made import MeanModel, noise
@@ -15,14 +17,22 @@ POOLED = (RNG.normal(size=(300, 8)) @ RNG.normal(size=(8, 8)) + 3 * np.eye(8)[LA
 OWN = np.arange(300) < 200
 
 
+def fitted() -> Gate:
+    gate = fit_gate(POOLED[OWN], LABELS[OWN], POOLED[~OWN])
+    assert gate is not None
+    return gate
+
+
 def test_distances_are_mahalanobis_to_the_nearest_class() -> None:
-    gate = fit_gate(POOLED, LABELS, OWN)
-    expected = [min(mahalanobis(row, mean, gate.precision) ** 2 for mean in gate.means) for row in POOLED[:20]]
-    assert gate.distances(POOLED[:20]) == pytest.approx(expected, rel=1e-6)
+    gate = fitted()
+    own = (gate.components.T * (gate.variances - gate.rest)) @ gate.components + gate.rest * np.eye(8)  # equation 4 of the paper
+    precision = np.linalg.inv(own.astype(np.float64))
+    expected = [min(mahalanobis(row, mean, precision) ** 2 for mean in gate.means) for row in POOLED[:20]]
+    assert gate.distances(POOLED[:20]) == pytest.approx(expected, rel=1e-3)
 
 
 def test_most_known_images_pass_and_far_ones_do_not() -> None:
-    gate = fit_gate(POOLED, LABELS, OWN)
+    gate = fitted()
     assert gate.passes(POOLED[~OWN]).mean() == pytest.approx(PASSING, abs=0.011)
     assert not gate.passes(POOLED + 50).any()
 
@@ -40,11 +50,21 @@ def test_phantoms_pass_and_what_is_no_chest_does_not() -> None:
     rows = [(label, number) for number in range(40) for label in CLASS_SHARES]
     images = np.stack([draw(label, number, PhantomConfig()) for label, number in rows])[..., None]
     model, labels = MeanModel(8), np.array([list(CLASS_SHARES).index(label) for label, _ in rows])
-    found = {each.kind: each.passed.value for each in gate_trials(images, model.score(images)[1], labels, model)}
+    pooled = model.score(images)[1]
+    gate = fit_gate(pooled[::2], labels[::2], pooled[1::2])
+    assert gate is not None
+    found = {each.kind: each.passed.value for each in gate_trials(images[1::2], gate, model)}
     assert found["as they are"] == pytest.approx(0.95, abs=0.02)
-    assert {found[kind] for kind in ("inverted", "upside down", "text", "photographs", "turned by 90 degrees")} == {0.0}
+    assert {found[kind] for kind in ("inverted", "upside down", "text", "photographs", "a limb", "turned by 90 degrees")} == {0.0}
 
 
-def test_too_few_images_fit_no_gate() -> None:
-    subject = noise(40)
-    assert gate_trials(subject.images, np.zeros((40, 3)), subject.labels, MeanModel()) == []
+def test_too_few_or_equal_images_fit_no_gate() -> None:
+    assert fit_gate(POOLED[:20], LABELS[:20], POOLED) is None
+    assert fit_gate(POOLED, LABELS, POOLED[:20]) is None
+    assert fit_gate(np.ones((50, 8)), LABELS[:50], POOLED) is None
+
+
+def test_a_gate_is_the_same_after_it_was_stored(tmp_path: Path) -> None:
+    gate = fitted()
+    write_gate(gate, tmp_path / "gate.npz")
+    np.testing.assert_array_equal(read_gate(tmp_path / "gate.npz").passes(POOLED), gate.passes(POOLED))

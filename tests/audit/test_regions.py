@@ -21,7 +21,7 @@ def test_what_is_hidden_does_not_matter_and_the_rest_is_as_it_was(fill: str) -> 
     np.testing.assert_array_equal(found[~hidden], SUBJECT.images[~hidden])
 
 
-@pytest.mark.parametrize("region", sorted(REGIONS))
+@pytest.mark.parametrize("region", sorted(set(REGIONS) - {"other_surroundings"}))
 def test_each_region_is_the_same_every_time(region: str) -> None:
     one, other = (region_of(region, SUBJECT.images, SUBJECT.masks, "noise") for _ in range(2))
     np.testing.assert_array_equal(one, other)

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
-SMALL = ("data.phantom.count=150", "training.epochs=2", "evaluation=numbers")
+SMALL = ("data.phantom.count=150", "training.epochs=2", "evaluation=numbers", "audit=off")
 MARKED = ("data.phantom.shortcut=marker", *SMALL)
 
 
@@ -30,7 +30,7 @@ def test_a_planted_marker_is_found_and_kept_with_the_run(folder: Path, cxr_here:
     assert run.data.tags["cxr.audit"] in ("some", "strong")
     assert run.data.metrics["audit/auc_of_corners"] > 0.8
     (document,) = folder.glob("mlruns/artifacts/*/artifacts/audit/audit.json")
-    assert json.loads(document.read_text())["verdict"]["places"][0] == "corners"
+    assert json.loads(document.read_text())["verdict"]["places"][0] in ("corners", "marks")
 
 
 def test_a_run_that_is_not_there_is_one_line(folder: Path, cxr_here: Command) -> None:
@@ -47,4 +47,5 @@ def test_a_run_may_end_with_its_audit(tmp_path: Path, cxr_here: Command) -> None
     assert (document["images"], document["verdict"]["light"]) == (120, "strong")
     assert "Strong evidence of a shortcut" in (artifacts / "report.html").read_text()
     report = json.loads((artifacts / "report.json").read_text())
-    assert any("Strong evidence of a shortcut" in each for each in report["context"]["caveats"])
+    assert report["context"]["audit"]["light"] == "strong"
+    assert "prepare=thorax_crop" in report["context"]["audit"]["advice"]

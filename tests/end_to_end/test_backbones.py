@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 SWEEP = ("-m", "backbone=mobilenet_v2,mobilenet_v3_small", "freeze=head,last_stage")
 SMALL = (
     *("backbone.weights=none", "backbone.image_size=32", "data.phantom.count=60", "training.epochs=2", "freeze.warmup_epochs=0"),
-    *("training.deterministic=true", "evaluation=numbers"),
+    *("training.deterministic=true", "evaluation=numbers", "audit=off"),
 )
 NAMES = {f"{backbone}-{depth}" for backbone in ("mobilenet_v2", "mobilenet_v3_small") for depth in ("head", "last_stage")}
 
@@ -40,7 +40,7 @@ def test_two_backbones_are_compared(folder: Path, cxr_here: Command) -> None:
 
 
 def test_one_is_evaluated_again_on_other_images(folder: Path, cxr_here: Command) -> None:
-    other = ("data=phantom", "data.phantom.seed=7", "data.phantom.count=30", "evaluation=numbers")
+    other = ("data=phantom", "data.phantom.seed=7", "data.phantom.count=30", "evaluation=numbers", "audit=off")
     done = cxr_here("evaluate", "mobilenet_v3_small-last_stage", *other, folder=folder)
     assert done.returncode == 0, done.stderr
 

@@ -30,6 +30,7 @@ FIGURES = (
 )
 OF_FILMS = ("grad_cam", "heat_by_class", "failures")
 ARTIFACTS = {
+    "audit/audit.json",
     "config/config.yaml",
     "config/overrides.yaml",
     "config/choices.yaml",
@@ -80,6 +81,7 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
     run, artifacts, _ = finished
     assert run.info.status == "FINISHED"
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    there = {name for name in there if "audit_flips" not in name}  # drawn where a small change makes another class
     films = {name for name in there if name.startswith("evaluation/films/")}
     assert {name.partition("-")[0] for name in films} == {f"evaluation/films/{name}" for name in OF_FILMS}
     assert there - films - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes

@@ -34,6 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms:
             "tracking.run_name=then",
             "evaluation.resamples=100",
             "evaluation.saliency_images=2",
+            "audit=off",
         ),
         folder=folder,
     )

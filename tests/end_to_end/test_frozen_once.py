@@ -22,6 +22,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> tuple[
     common = (
         *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=train_val_80_20"),
         "evaluation=numbers",
+        "audit=off",
     )
     for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
         done = cxr_here(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))

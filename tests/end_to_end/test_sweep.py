@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = (
     *("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3"),
-    *("training.deterministic=true", "evaluation=numbers"),
+    *("training.deterministic=true", "evaluation=numbers", "audit=off"),
 )
 LIMIT = 240  # seconds
 

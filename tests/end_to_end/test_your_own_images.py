@@ -12,7 +12,7 @@ from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
 
-QUICK = ("backbone=phantom", "augment=none", "training.epochs=2", "evaluation=numbers")
+QUICK = ("backbone=phantom", "augment=none", "training.epochs=2", "evaluation=numbers", "audit=off")
 CLASSES = {"effusion": ".tif", "No Finding": ".png", "nodule": ".jpg", "old TB": ".bmp"}
 
 

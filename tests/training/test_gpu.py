@@ -15,7 +15,14 @@ from tests.conftest import Command
 absent = pytest.mark.skipif(not visible_gpus(), reason="this machine's driver lists no GPU")
 pytestmark = [pytest.mark.gpu, pytest.mark.slow, absent]
 
-SMALL = ("data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "evaluation=numbers")
+SMALL = (
+    "data.phantom.count=60",
+    "freeze=last_block",
+    "freeze.warmup_epochs=1",
+    "training.epochs=3",
+    "evaluation=numbers",
+    "audit=off",
+)
 
 ENGINE = """
 import numpy as np

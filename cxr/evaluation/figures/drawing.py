@@ -26,7 +26,7 @@ WIDE = 5.5  # inches of a chart: its letters stay readable where a telephone sho
 
 
 # Sections of the report, in its order: a figure stands at the end of its section.
-Section = Literal["classes", "points", "calibration", "triage", "saliency", "failures", "subgroups", "baseline", "run"]
+Section = Literal["classes", "points", "calibration", "triage", "audit", "saliency", "failures", "subgroups", "baseline", "run"]
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,25 @@ def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Draw
     )
 
 
+def pairs_figure(
+    before: Sequence[NDArray[np.uint8]], after: Sequence[NDArray[np.uint8]], titles: Sequence[tuple[str, str]]
+) -> Drawn:
+    """Images (size, size, 1) beside what a small change makes of them, with what the network says of both."""
+    tiles, films = [], []
+    for one, other, (said, now) in zip(before, after, titles, strict=True):
+        tiles += [Tile(_rgb(_small(one)), said + "\n"), Tile(_rgb(_small(other)), now)]
+        caption = f"{said}; {now.replace(chr(10), ' ')}"
+        films.append(Film(np.concatenate([_rgb(_large(one)), _rgb(_large(other))], axis=1), caption, f"Chest image, {caption}"))
+    return Drawn(
+        "audit_flips",
+        "audit",
+        _sheet(tiles, 2 * _ACROSS, "Small changes that make another class of an image"),
+        "Images before and after a change that should not matter, the worst changes first, with the class and its probability",
+        f"Pairs of chest images: {'; '.join(film.caption for film in films)}.",
+        films,
+    )
+
+
 @dataclass(frozen=True)
 class Tile:
     """A picture (side, side, 3) of a sheet, and what stands above it."""

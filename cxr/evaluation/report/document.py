@@ -89,6 +89,28 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class AuditTable:
+    """A table in words: a caption, column headings, rows of cells."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """What an audit found: a light (none, some, strong, unknown), sentences and tables; `alarms` say that it can't be trusted."""
+
+    light: str
+    verdict: str
+    limits: str
+    advice: str
+    alarms: list[str]
+    tables: list[AuditTable]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """The content of a report besides the numbers."""
 
@@ -114,6 +136,7 @@ class ReportContext:
     primary: str = "auc_macro_ovr"  # the metric that the comparison is about, named before the run
     baseline_settings: dict[str, tuple[str, str]] = field(default_factory=dict)  # that differ: of the baseline, of this run
     elsewhere: Elsewhere | None = None  # of an evaluation on other data
+    audit: AuditSection | None = None  # none: no audit was asked for, or the report is of an earlier version
 
     @property
     def primary_difference(self) -> Difference | None:

@@ -6,7 +6,7 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import DEMONSTRATED
-from cxr.evaluation.report.document import Data, Document
+from cxr.evaluation.report.document import AuditSection, Data, Document
 from cxr.text import in_words, part_in_full, slug
 
 _FEW = 100  # images, below which the page says that every interval is wide
@@ -34,6 +34,7 @@ class FirstScreen:
     against: list[str]
     sure: str
     distrust: list[str]
+    audit: AuditSection | None
 
 
 def first_screen(document: Document) -> FirstScreen:
@@ -48,6 +49,7 @@ def first_screen(document: Document) -> FirstScreen:
         sure="Intervals (95 %) cover the choice of evaluated images, not the training: one network was trained, with seed "
         f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
         distrust=_distrust(document),
+        audit=document.context.audit,
     )
 
 

@@ -1,0 +1,130 @@
+"""The layer that prepares images: what each setting does, the same in the saved model, and Grad-CAM in the image's own frame."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from cxr.config.schema import BackboneConfig, PhantomConfig, PrepareConfig
+from cxr.data.lung_atlas import fit
+from cxr.data.sources.phantom import CLASS_SHARES, draw
+from cxr.model.grad_cam import grad_cam, saliency_maps
+from cxr.model.network import build_network
+from cxr.model.preparation import Preparation
+from cxr.model.saved import load_model, save_model
+from cxr.model.weights import PHANTOM_WEIGHTS, Weights
+from cxr.training.engine import make_engine
+
+SIZE = 96
+IMAGES = np.stack([draw(label, number, PhantomConfig()) for number in range(2) for label in CLASS_SHARES])[..., None]
+
+
+def prepared(images: NDArray[np.uint8] = IMAGES, **settings: Any) -> NDArray[np.float32]:
+    layer = Preparation(asdict(PrepareConfig(**settings)))
+    found = np.asarray(layer(np.repeat(images, 3, axis=-1).astype(np.float32)))
+    np.testing.assert_array_equal(found[..., 0], found[..., 2])
+    return found[..., :1]
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    np.testing.assert_array_equal(prepared(), IMAGES)
+
+
+def test_the_mask_keeps_the_lungs_and_hides_the_rest() -> None:
+    found, lungs = prepared(mask="lungs"), [placing.ellipses(SIZE, 0.7) for placing in fit(IMAGES)]
+    for before, after, inside in zip(IMAGES, found, lungs, strict=True):
+        np.testing.assert_allclose(after[inside], before[inside], atol=12)
+        assert np.ptp(after[:5, :5]) < 0.2 * max(np.ptp(before), 1)  # a corner
+
+
+def test_the_mask_hides_what_is_drawn_outside() -> None:
+    marked = IMAGES.copy()
+    marked[:, :10, :10] = 255
+    left = np.abs(prepared(marked, mask="lungs") - prepared(mask="lungs")).mean()
+    assert left < 0.1 * np.abs(marked.astype(float) - IMAGES).mean()
+
+
+@pytest.mark.parametrize("crop", ["thorax", "lungs"])
+def test_a_crop_enlarges_its_frame(crop: str) -> None:
+    found = prepared(crop=crop)
+    layer = Preparation(asdict(PrepareConfig(crop=crop)))
+    for before, after, (left, top, right, bottom) in zip(IMAGES, found, layer.frames(IMAGES), strict=True):
+        box = tuple(float(side * SIZE) for side in (left, top, right, bottom))
+        expected = Image.fromarray(before[..., 0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
+        np.testing.assert_allclose(after[4:-4, 4:-4, 0], np.asarray(expected)[4:-4, 4:-4], atol=16)
+        assert 0.3 < right - left <= 1
+
+
+def test_borders_and_corners_are_filled_evenly() -> None:
+    found = prepared(borders=0.05, corners=0.2)
+    assert all(np.ptp(each[: SIZE // 20]) < 1e-3 for each in found)
+    assert all(np.ptp(each[:18, :18]) < 1e-3 for each in found)
+    np.testing.assert_array_equal(found[:, 30:60, 30:60], IMAGES[:, 30:60, 30:60])
+
+
+def test_small_bright_marks_outside_the_lungs_go() -> None:
+    marked = IMAGES.copy()
+    marked[:, 3:13, 1:4] = 255
+    left = np.abs(prepared(marked, markers=True) - prepared(markers=True)).mean()
+    assert left < 0.15 * np.abs(marked.astype(float) - IMAGES).mean()
+
+
+def test_equalised_histograms_are_those_of_pillow() -> None:
+    found = prepared(histogram="equalised")
+    for before, after in zip(IMAGES, found, strict=True):
+        expected = np.asarray(ImageOps.equalize(Image.fromarray(before[..., 0])), np.float32)
+        assert np.abs(after[..., 0] - expected).mean() < 6
+
+
+@pytest.mark.parametrize("histogram", ["equalised", "clahe", "matched"])
+def test_exposure_hardly_matters_after_an_evened_histogram(histogram: str) -> None:
+    darker = np.uint8(np.round(255 * (IMAGES / 255) ** 1.5))
+    apart = np.abs(prepared(darker, histogram=histogram) - prepared(histogram=histogram)).mean()
+    assert apart < 0.5 * np.abs(darker.astype(float) - IMAGES).mean()
+
+
+def test_a_matched_histogram_is_that_of_a_normal_distribution() -> None:
+    found = prepared(histogram="matched")
+    assert found.mean(axis=(1, 2, 3)) == pytest.approx(np.full(len(found), 128), abs=12)
+    assert found.std(axis=(1, 2, 3)) == pytest.approx(np.full(len(found), 53), abs=10)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"mask": "lungs", "crop": "lungs"}, {"histogram": "clahe"}, {"histogram": "matched", "markers": True, "corners": 0.1}],
+    ids=lambda settings: "-".join(settings),
+)
+def test_openvino_computes_the_same(settings: dict[str, Any]) -> None:
+    images = keras.Input((SIZE, SIZE, 3))
+    pooled = keras.layers.AveragePooling2D(4)(Preparation(asdict(PrepareConfig(**settings)))(images))
+    engine = make_engine("openvino", keras.Model(images, pooled), "float32", 1)  # raises where values differ from TensorFlow's
+    assert len(list(engine(iter(IMAGES[:2].astype(np.float32)[None])))) == 1
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_flat_images_give_finite_values(value: int) -> None:
+    flat = np.full((2, SIZE, SIZE, 1), value, np.uint8)
+    for histogram in ("equalised", "clahe", "matched"):
+        found = prepared(flat, histogram=histogram, mask="lungs", crop="lungs", markers=True, borders=0.1, corners=0.1)
+        assert np.isfinite(found).all()
+
+
+def test_the_saved_model_prepares_by_itself_and_its_maps_lie_in_the_frame(tmp_path: Path) -> None:
+    backbone = BackboneConfig(alpha=0.35, image_size=SIZE)
+    network = build_network(backbone, 3, Weights(path=PHANTOM_WEIGHTS), 0, PrepareConfig(mask="lungs", crop="lungs"))
+    save_model(network, tmp_path / "model.keras")
+    saved = load_model(tmp_path / "model.keras")
+    marked = IMAGES.copy()
+    marked[:, :10, :10] = 255
+    grey = [each.astype(np.float32) for each in (IMAGES, marked)]
+    np.testing.assert_allclose(saved.probabilities(grey[0]), saved.probabilities(grey[1]), atol=0.02)
+    maps = saliency_maps(grad_cam(saved), IMAGES, np.zeros(len(IMAGES), np.int64))
+    assert maps.shape[1:] == (6, 6)
+    layer = Preparation(asdict(PrepareConfig(crop="lungs")))
+    for each, (left, top, _, _) in zip(maps, layer.frames(IMAGES), strict=True):
+        assert each[0, 0] == 0 or max(left, top) <= 1 / 12  # the middle of the cell
