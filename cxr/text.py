@@ -45,7 +45,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'choose from: on, off'
     """
     names = list(known)
-    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    close = get_close_matches(word, names, n=3, cutoff=0.6) or get_close_matches(word, names, n=1, cutoff=0.5)
     choices = f"choose from: {', '.join(names)}"
     return f"did you mean {' or '.join(close)}? ({choices})" if close else choices
 

@@ -71,7 +71,7 @@ def test_small_bright_marks_outside_the_lungs_go() -> None:
     marked = IMAGES.copy()
     marked[:, 3:13, 1:4] = 255
     left = np.abs(prepared(marked, markers=True) - prepared(markers=True)).mean()
-    assert left < 0.15 * np.abs(marked.astype(float) - IMAGES).mean()
+    assert left < 0.25 * np.abs(marked.astype(float) - IMAGES).mean()
 
 
 def test_equalised_histograms_are_those_of_pillow() -> None:
