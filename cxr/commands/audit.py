@@ -14,10 +14,12 @@ from cxr.config.options import CONF_DIR
 from cxr.config.schema import AuditConfig
 from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditTable
+from cxr.model.resolve import resolve
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.reevaluate.audited import keep_audit, read_subject
 from cxr.reproduce.verdict import check_finished
 from cxr.run.logged import read_logged, restore
+from cxr.run.prepared import cache_of
 from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import find_run
 from cxr.tracking.store import check_store, open_store, store_with_runs
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{in_short(run)} is an evaluation: audit the run behind it, {run.tags['cxr.evaluates'][:8]}")
     check_finished(run)
     logged, progress = read_logged(run), Progress()
-    config = restore(logged, asked.elsewhere).config
+    config = resolve(restore(logged, asked.elsewhere).config).config
     model = run.file("model/model.keras")
     settings = read_settings("full" if asked.full else "standard")
     subject = read_subject(logged, config, settings.images, progress)
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> None:
     from cxr.training.trained_model import open_model  # imports Keras
 
     with progress.stage("audit", f"Auditing {len(subject.labels)} images"):
-        found = audit(subject, open_model(model, config), settings, kept_gate(run))
+        found = audit(subject, open_model(model, config, cache_of(config, progress)), settings, kept_gate(run))
     keep_audit(store, run, found)
     _print(found, in_short(run))
 

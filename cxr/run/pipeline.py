@@ -76,7 +76,7 @@ def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, pr
     if not (most := settings.images):
         return None
     with progress.stage("audit", "Auditing what the model learned besides the disease"):
-        model = open_model(trained.model, prepared.config)
+        model = open_model(trained.model, prepared.config, prepared.cache)
         subject = _with_images(prepared, progress, lambda read: subject_of(read.config, read.dataset, read.root, most))
         validation = _with_images(prepared, progress, lambda read: validation_subject(read.config, read.dataset, read.root, most))
         found = audit(subject, model, settings, trained.gate)

@@ -111,7 +111,8 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
         optimizer=f"{optimizer.name}, learning rate {optimizer.learning_rate:g} ({optimizer.schedule}), "
         f"{optimizer.backbone_rate:g} of it for the backbone",
         training=f"Up to {training.epochs} epochs of batches of {training.batch_size}, {stopping}, {training.precision}",
-        augmentation=f"augmentation {augment.name}",
+        augmentation=f"augmentation {augment.name}"
+        + (f"; images prepared: {config.prepare.name}" if config.prepare.changes_images else ""),
         seed=training.seed,
         settings=flat_params(config),
         packages={name: versions[name] for name in _TOLD if name in versions},

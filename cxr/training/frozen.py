@@ -5,6 +5,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ from cxr.model.partition import Partition, weights_hash
 from cxr.model.preparation import VERSION as PREPARE_VERSION
 from cxr.model.resolve import pixels_of
 from cxr.system import cores
-from cxr.training.engine import Engine, choose_engine, engine_version, in_batches, make_engine
+from cxr.training.engine import Engine, Name, choose_engine, engine_version, in_batches, make_engine
 
 _LOOK_AHEAD = 128  # images that are moved at once, so that all cores have some; whole batches of every engine
 
@@ -39,18 +40,8 @@ class FrozenPart:
 
     @cached_property
     def _same_for_all_views(self) -> dict[str, Any]:
-        backbone = self.config.backbone
-        return {
-            "decoder": DECODER,
-            "image_size": backbone.image_size,
-            **_pixels(backbone),
-            **({"prepare": [asdict(self.config.prepare), PREPARE_VERSION]} if self.config.prepare.changes_images else {}),
-            **({} if backbone.file is None else {"file": file_sha256(backbone)}),  # another activation has the same weights
-            "weights": weights_hash(self.partition.frozen),
-            "boundary": self.partition.boundary,
-            "precision": self.config.training.precision,
-            "engine": engine_version(self.engine_name),
-        }
+        key = key_of(self.partition.frozen, self.config, self.engine_name)
+        return {"decoder": DECODER, **key, "boundary": self.partition.boundary, "precision": self.config.training.precision}
 
     def use_tensorflow(self) -> None:
         """Compute with TensorFlow from now on; the cache key changes with it."""
@@ -79,6 +70,19 @@ class FrozenPart:
         """Images in batches of one size."""
         for start in range(0, len(rows), _LOOK_AHEAD):
             yield from in_batches(self.viewer.see(rows[start : start + _LOOK_AHEAD], view), self.engine_name)
+
+
+def key_of(frozen: keras.Model, config: Config, engine: Name) -> dict[str, Any]:
+    """What values of a frozen part of a config's network depend on, beside the image, as JSON values."""
+    backbone, prepare = config.backbone, config.prepare
+    return {
+        "image_size": backbone.image_size,
+        **_pixels(backbone),
+        **({"prepare": [asdict(prepare), PREPARE_VERSION]} if prepare.changes_images else {}),
+        **({} if backbone.file is None else {"file": file_sha256(backbone)}),  # another activation has the same weights
+        "weights": weights_hash(frozen),
+        "engine": engine_version(engine),
+    }
 
 
 def _pixels(backbone: BackboneConfig) -> dict[str, Any]:

@@ -1,40 +1,55 @@
 """The saved model of a run as an audit asks it. Loads TensorFlow."""
 
+import hashlib
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.cache.rows import RowsLost
+from cxr.cache.shards import CacheUnusable, Values
+from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.errors import UserError
+from cxr.model.freeze import HEAD, POOLED
 from cxr.model.grad_cam import GradCam, grad_cam, saliency_maps
 from cxr.model.saved import load_model
 from cxr.system import cores
 from cxr.training.engine import Engine, EngineUnusable, Name, choose_engine, in_batches, make_engine
+from cxr.training.frozen import key_of
 
 _LOOK_AHEAD = 128  # images that are converted at once; whole batches of every engine
 
 
 class SavedTrainedModel:
-    """A saved model; the engine that is fastest here computes pooled features and probabilities together, side by side."""
+    """A saved model; the engine that is fastest here computes pooled features, and TensorFlow what the head makes of them.
 
-    def __init__(self, network: GradCam, together: keras.Model, name: Name) -> None:
-        self.network, self._together, self._name = network, together, name
+    With a `cache` pooled features of an image are computed once: for a frozen backbone, which all runs with it share.
+    """
+
+    def __init__(self, network: GradCam, config: Config, cache: Cache | None) -> None:
+        model, in_full = network.saved.model, keras.DTypePolicy("float32")
+        pooled = keras.layers.GlobalAveragePooling2D(dtype=in_full)(network.saved.feature_map)
+        self.network, self._config, self._cache = network, config, cache
+        self._body = keras.Model(model.input, pooled)
+        self._head = keras.Model(model.get_layer(POOLED).output, model.output)
+        self._name: Name = choose_engine(config.engine, config.training.precision)
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels)."""
         try:
-            found = self._computed(images)
+            pooled = self._pooled(images)
         except EngineUnusable:  # TensorFlow computes whatever it saved
             self._name = "tensorflow"
-            self.__dict__.pop("_engine", None)
-            found = self._computed(images)
-        classes = self.network.saved.model.output.shape[-1]
-        probabilities = found[:, -classes:].astype(np.float64)
-        return probabilities / probabilities.sum(axis=1, keepdims=True), found[:, :-classes]
+            for computed in ("_engine", "_key"):
+                self.__dict__.pop(computed, None)
+            pooled = self._pooled(images)
+        probabilities = np.asarray(self._head(pooled, training=False), np.float64)
+        return probabilities / probabilities.sum(axis=1, keepdims=True), pooled
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """What of Grad-CAM is above 0: evidence for the class."""
@@ -42,7 +57,27 @@ class SavedTrainedModel:
 
     @cached_property
     def _engine(self) -> Engine:
-        return make_engine(self._name, self._together, "float32", cores())
+        return make_engine(self._name, self._body, "float32", cores())
+
+    @cached_property
+    def _key(self) -> dict[str, Any]:
+        return {**key_of(self._body, self._config, self._name), "pooled": "of changed images"}
+
+    def _pooled(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._cache is None:
+            return self._computed(images)
+
+        def compute(places: NDArray[np.int64]) -> Values:
+            yield self._computed(images[places]), [None] * len(places)
+
+        hashes = [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
+        shape = tuple(self._body.output.shape[1:])
+        try:
+            kept = self._cache.rows("activations", self._key, hashes, shape, "float32", compute)
+            return np.asarray(kept.rows[np.arange(len(images))])
+        except (CacheUnusable, RowsLost):
+            self._cache = None
+            return self._computed(images)
 
     def _computed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         starts = range(0, len(images), _LOOK_AHEAD)
@@ -50,13 +85,12 @@ class SavedTrainedModel:
         return np.concatenate(list(self._engine(chain.from_iterable(some))))[: len(images)]
 
 
-def open_model(path: Path, config: Config) -> SavedTrainedModel:
-    """Open the saved model of a run; raises `UserError` for a file that is none, or has no feature map."""
+def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:
+    """Open the saved model of a run; raises `UserError` for a file that is none, or has no feature map.
+
+    The `cache` serves where the backbone is frozen: pooled features of a backbone that was trained are this run's alone.
+    """
     try:
-        network = grad_cam(load_model(path))
+        return SavedTrainedModel(grad_cam(load_model(path)), config, cache if config.freeze.trainable_from == HEAD else None)
     except (ValueError, OSError) as error:
         raise UserError(f"{path} can't be opened: {' '.join(str(error).split())}") from None
-    saved, in_full = network.saved, keras.DTypePolicy("float32")
-    pooled = keras.layers.GlobalAveragePooling2D(dtype=in_full)(saved.feature_map)
-    both = keras.layers.Concatenate(dtype=in_full)([pooled, saved.model.output])
-    return SavedTrainedModel(network, keras.Model(saved.model.input, both), choose_engine(config.engine, config.training.precision))

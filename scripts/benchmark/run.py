@@ -99,6 +99,28 @@ def _measure_audit(console: Console, asked: argparse.Namespace) -> None:
         placed = "-" if each.placed != each.placed or each.shortcut == "none" else f"{each.placed:.0%}"
         table.add_row(each.shortcut, f"{each.strength:g}", f"{each.found:.0%}", f"{each.strong:.0%}", placed)
     console.print(table)
+    _measure_payoff(console, min(asked.seeds, 5), asked.phantoms)
+
+
+def _measure_payoff(console: Console, seeds: int, phantoms: int) -> None:
+    from remedy_payoff import MODELS, Payoff, remedy_payoff
+
+    found: dict[str, dict[str, list[Payoff]]] = {}
+    for each in remedy_payoff(seeds, phantoms):
+        print(each, file=sys.stderr, flush=True)
+        found.setdefault(each.shortcut, {}).setdefault(each.model, []).append(each)
+    table = _table(f"Accuracy on new phantoms of {phantoms}, {seeds} seeds: shortcut as learned, turned round, and what that loses")
+    for model in MODELS:
+        for name in ("as learned", "turned", "lost"):
+            table.add_column(f"{model}, {name}", justify="right")
+    for shortcut, models in found.items():
+        cells = []
+        for payoffs in models.values():
+            learned, turned = (statistics.mean(getattr(each, name) for each in payoffs) for name in ("as_learned", "turned"))
+            lost = [each.as_learned - each.turned for each in payoffs]
+            cells += [f"{learned:.3f}", f"{turned:.3f}", f"{learned - turned:.3f} ({min(lost):.3f}-{max(lost):.3f})"]
+        table.add_row(shortcut, *cells)
+    console.print(table)
 
 
 def _arguments() -> argparse.Namespace:

@@ -65,8 +65,8 @@ def test_a_view_does_not_depend_on_the_order_of_images() -> None:
     augment = AugmentConfig(surroundings=1.0)
     one, other = made(), made((3, 1, 0, 2))
     rows = np.array([2, 0])
-    found = [Viewer(Rows.of(IMAGES), HASHES, augment, 5, each).see(rows, 0) for each in (one, other)]
-    np.testing.assert_array_equal(*found)
+    seen, again = (Viewer(Rows.of(IMAGES), HASHES, augment, 5, each).see(rows, 0) for each in (one, other))
+    np.testing.assert_array_equal(seen, again)
     assert one.fingerprint == other.fingerprint
     assert one.fingerprint != made((0, 1, 2)).fingerprint
 

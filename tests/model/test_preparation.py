@@ -54,7 +54,7 @@ def test_a_crop_enlarges_its_frame(crop: str) -> None:
     found = prepared(crop=crop)
     layer = Preparation(asdict(PrepareConfig(crop=crop)))
     for before, after, (left, top, right, bottom) in zip(IMAGES, found, layer.frames(IMAGES), strict=True):
-        box = tuple(float(side * SIZE) for side in (left, top, right, bottom))
+        box = float(left * SIZE), float(top * SIZE), float(right * SIZE), float(bottom * SIZE)
         expected = Image.fromarray(before[..., 0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
         np.testing.assert_allclose(after[4:-4, 4:-4, 0], np.asarray(expected)[4:-4, 4:-4], atol=16)
         assert 0.3 < right - left <= 1
@@ -83,7 +83,7 @@ def test_equalised_histograms_are_those_of_pillow() -> None:
 
 @pytest.mark.parametrize("histogram", ["equalised", "clahe", "matched"])
 def test_exposure_hardly_matters_after_an_evened_histogram(histogram: str) -> None:
-    darker = np.uint8(np.round(255 * (IMAGES / 255) ** 1.5))
+    darker = np.round(255 * (IMAGES / 255) ** 1.5).astype(np.uint8)
     apart = np.abs(prepared(darker, histogram=histogram) - prepared(histogram=histogram)).mean()
     assert apart < 0.5 * np.abs(darker.astype(float) - IMAGES).mean()
 
