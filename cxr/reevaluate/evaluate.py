@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
@@ -12,6 +13,7 @@ from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
+from cxr.evaluation.estimates import proportion
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn, FilmPicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
@@ -30,6 +32,7 @@ from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
 from cxr.run.report_context import code_in_words, data_caveats, day_of
+from cxr.run.stored_training import kept_gate
 from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
@@ -161,7 +164,9 @@ def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sa
     sampled = read_sample(run)
     shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
     why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
-    return Elsewhere(part_in_full(own.part), own.images, changes, shift, why_not)
+    gate = kept_gate(run)
+    passed = proportion(int(gate.passes(sample.pooled.astype(np.float32)).sum()), len(sample.pooled), "") if gate else None
+    return Elsewhere(part_in_full(own.part), own.images, changes, shift, why_not, passed)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:

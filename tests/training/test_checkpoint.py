@@ -46,8 +46,9 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
             ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"), marks=pytest.mark.slow
         ),
         ("augment.mixup=0.3", "training.weight_average=0.9", "optimizer.warmup_steps=3", "optimizer.clip_norm=0.5"),
+        ("loss.group_robust=0.5", "training.sampling=source_balanced", "training.weight_average=0.9"),
     ],
-    ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping"],
+    ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping", "group-robust"],
 )
 def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(*SMALL, *STATEFUL, *overrides, "training.deterministic=true")

@@ -86,6 +86,7 @@ class Elsewhere:
     changes: list[Change]
     shift: Shift | None
     why_no_shift: str = ""
+    gate: Estimate | None = None  # share of the other data that passes the gate of the model; None: the run has no gate
 
 
 @dataclass(frozen=True)

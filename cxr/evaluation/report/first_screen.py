@@ -187,7 +187,10 @@ def _distrust(document: Document) -> list[str]:
 
 def _shift_in_words(document: Document) -> list[str]:
     assert document.context.elsewhere is not None
-    shift = document.context.elsewhere.shift
+    shift, gate = document.context.elsewhere.shift, document.context.elsewhere.gate
+    passing = (
+        f" The model's gate, which lets 95 % of its validation images pass, lets {gate.in_words} of these pass." if gate else ""
+    )
     if shift is None:
         return [f"How far this data lies from the training data is not known: {document.context.elsewhere.why_no_shift}."]
     if shift.told_apart.value is None:
@@ -200,5 +203,5 @@ def _shift_in_words(document: Document) -> list[str]:
         meaning = "many images differ from those of the training"
     return [
         f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.in_words} (0.5: it can't): "
-        f"{meaning}. What differs most: {most}."
+        f"{meaning}. What differs most: {most}.{passing}"
     ]

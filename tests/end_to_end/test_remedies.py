@@ -1,0 +1,48 @@
+"""`experiment=lungs_first`, shrunk: it trains, saves a model that prepares images by itself, and its audit can order a sweep."""
+
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+
+from cxr.config.schema import PhantomConfig
+from cxr.data.sources.phantom import draw
+from cxr.model.preparation import Preparation
+from tests.conftest import Command
+
+pytestmark = pytest.mark.slow
+SHORT = ("data.phantom.count=90", "training.epochs=3", "evaluation.resamples=100", "evaluation.saliency_images=2")
+
+
+def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: Command) -> None:
+    more = ("audit.images=60", "audit.changed=10", "objective=auc_without_shortcut", "prepare.crop=thorax")
+    done = cxr_here("experiment=lungs_first", *SHORT, *more, "data.phantom.shortcut=marker", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert 0 <= run.data.metrics["val/auc_on_other_surroundings"] <= 1
+    assert run.data.params["prepare.crop"] == "thorax"
+    (artifacts,) = tmp_path.glob("mlruns/artifacts/*/artifacts")
+    assert "Shortcut audit" in (artifacts / "report.html").read_text()
+    saved = keras.saving.load_model(artifacts / "model/model.keras", safe_mode=True)
+    assert any(isinstance(layer, Preparation) for layer in saved.layers)
+    grey = np.repeat(draw("COVID", 0, PhantomConfig())[None, ..., None], 3, axis=-1).astype(np.float32)
+    assert float(np.asarray(saved(grey)).sum()) == pytest.approx(1, abs=1e-5)
+    again = cxr_here("evaluate", run.info.run_name, "data=phantom", "data.phantom.seed=5", *SHORT[:1], folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+
+
+def test_the_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Command) -> None:
+    """Surroundings, noise and covered corners are drawn from the seed and the pixels alone."""
+    short = (*SHORT, "experiment=lungs_first", "audit=off", "evaluation=numbers", "training.deterministic=true")
+    losses = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        done = cxr_here(*short, f"tracking.run_name={name}", folder=tmp_path / name, CXR_CACHE=str(tmp_path / f"{name} cache"))
+        assert done.returncode == 0, done.stderr
+        mlflow.set_tracking_uri(f"sqlite:///{tmp_path / name}/mlruns/mlflow.db")
+        (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+        losses.append(run.data.metrics["val/loss"])
+    assert losses[0] == losses[1]
