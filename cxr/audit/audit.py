@@ -23,7 +23,7 @@ from cxr.evaluation.estimates import Estimate, proportion
 
 VERSION = 2
 _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions that a probe of each is asked about
-_SHUFFLES = 10
+_SHUFFLES = 5
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 
 
@@ -56,8 +56,9 @@ class Audit:
     """All probes. `crossed` has the macro AUC of a probe of one region on another, by (fitted on, asked about)."""
 
     version: int
-    images: int
-    held_out: int
+    images: int  # whose traits are measured
+    seen: int  # that the network was shown
+    held_out: int  # of these
     masks_from: str
     regions: list[RegionResult]
     crossed: dict[str, dict[str, float]]
@@ -86,6 +87,9 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
 
     `gate` is that of the model; without one it is fitted on half of the images here.
     """
+    alone = _trait_results(subject)
+    rows = subject.sample(settings.seen)
+    images_in_all, masks_from, subject = len(subject.labels), subject.masks_from, subject.only(rows)
     target, held = subject.target, subject.held_out
     seen = {}
     for region, fill in _views():
@@ -95,22 +99,22 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
-    alone = _trait_results(subject)
     some = np.flatnonzero(held)[:: max(1, int(held.sum()) // settings.changed)][: settings.changed]
     effects, flips = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes)
     whole = seen["full", "mean"]
     sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
     return Audit(
         version=VERSION,
-        images=len(subject.labels),
+        images=images_in_all,
+        seen=len(rows),
         held_out=int(held.sum()),
-        masks_from=subject.masks_from,
+        masks_from=masks_from,
         regions=regions,
         crossed=_crossed(seen, target),
         left_without_lungs=left,
         traits=alone,
         changes=effects,
-        flips=[replace(each, row=int(some[each.row])) for each in flips],
+        flips=[replace(each, row=int(rows[some[each.row]])) for each in flips],
         sources=None if isinstance(sources, str) else sources,
         no_sources=sources if isinstance(sources, str) else "",
         shuffled_labels=_with_shuffled_labels(whole.pooled, target),
@@ -129,15 +133,16 @@ def _gate_trials(
     return gate_trials(subject.images[some], gate, model) if gate and len(some) else []
 
 
-def evidence(subject: Subject, model: TrainedModel) -> Verdict:
+def evidence(subject: Subject, model: TrainedModel, settings: AuditConfig) -> Verdict:
     """The verdict alone: what is left without the lungs, and the traits that name a shortcut."""
+    alone, subject = _trait_results(subject, NAMED), subject.only(subject.sample(settings.seen))
     target, left = subject.target, {}
     if not target.why_not:
         views = [("full", "mean"), *(("lungs_removed", fill) for fill in FILLS)]
         seen = {view: model.score(region_of(view[0], subject.images, subject.masks, view[1]))[1] for view in views}
         draws = {view: auc_draws(told(pooled, target), target) for view, pooled in seen.items()}
         left = {fill: _left(draws, fill, target) for fill in FILLS}
-    return verdict_of(left, {each.trait: each.auc for each in _trait_results(subject, NAMED)})
+    return verdict_of(left, {each.trait: each.auc for each in alone})
 
 
 def _views() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class Target:
         counts = [len(set(np.asarray(self.groups)[self.labels == label])) for label in range(self.classes)]
         return f"a {self.kind} has {min(counts)} groups of images, and a probe needs {_LEAST}" if min(counts) < _LEAST else ""
 
+    @cached_property
     def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Rows to fit and rows to score, five times: no group is in both."""
         split = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
@@ -66,7 +68,7 @@ def told(features: NDArray[np.floating], target: Target) -> Floats:
 def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
     """The same for a probe fitted on each view of the images and asked about each view, by (fitted on, asked about)."""
     found = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
-    folds = target.folds()
+    folds = target.folds
     shares = np.bincount(target.labels, minlength=target.classes) / len(target.labels)
     for one, features in views.items():
         if not np.ptp(features, axis=0).any():  # images that are all alike tell nothing
@@ -76,7 +78,7 @@ def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[
         fewer = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full")).fit(features)
         seen = {other: fewer.transform(each) for other, each in views.items()}
         for fitted, scored in folds:
-            model = LogisticRegression(C=0.01, max_iter=500).fit(seen[one][fitted], target.labels[fitted])
+            model = LogisticRegression(C=0.01, tol=1e-3, max_iter=500).fit(seen[one][fitted], target.labels[fitted])
             for other, each in seen.items():
                 found[one, other][scored] = _probabilities(model, each[scored], target.classes)
     return found

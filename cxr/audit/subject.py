@@ -1,6 +1,7 @@
 """What an audit looks at: images with lung masks, labels, groups and sources, and a trained model as functions of images."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -36,10 +37,21 @@ class Subject:
     manifest: pd.DataFrame
     held_out: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def target(self) -> Target:
         """The class of every image."""
         return Target(self.labels, list(self.manifest["group"]))
+
+    def only(self, rows: NDArray[np.int64]) -> "Subject":
+        """Some of the images."""
+        manifest = self.manifest.iloc[rows].reset_index(drop=True)
+        parts = self.images[rows], self.masks[rows], self.masks_from, self.labels[rows], manifest, self.held_out[rows]
+        return Subject(self.classes, *parts)
+
+    def sample(self, most: int) -> NDArray[np.int64]:
+        """Up to `most` rows, evenly spread; all of them where so few would not do for a probe."""
+        rows = np.unique(np.linspace(0, len(self.labels) - 1, min(most, len(self.labels))).round().astype(np.int64))
+        return np.arange(len(self.labels)) if self.only(rows).target.why_not and not self.target.why_not else rows
 
 
 def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, seen_too: bool) -> NDArray[np.int64]:

@@ -248,11 +248,12 @@ class EvaluationConfig:
 
 @dataclass
 class AuditConfig:
-    """The audit at the end of a run: on up to so many images; 0: none."""
+    """The audit at the end of a run: on up to so many images; 0: none. The more costly parts look at fewer of them."""
 
     name: str = "off"
-    images: int = number(0, 0, 100_000)
-    changed: int = number(60, 1, 100_000)  # held-out images that are covered, brightened, turned, and made into odd ones
+    images: int = number(0, 0, 100_000)  # whose traits are measured
+    seen: int = number(160, 1, 100_000)  # that the network is shown, in every region
+    changed: int = number(24, 1, 100_000)  # held-out images that are covered, brightened, turned, and made into odd ones
     mapped: int = number(8, 1, 100_000)  # images of each class whose saliency is measured
 
 

@@ -78,7 +78,9 @@ def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, pr
     with progress.stage("audit", "Auditing what the model learned besides the disease"):
         model = open_model(trained.model, prepared.config, prepared.cache)
         subject = _with_images(prepared, progress, lambda read: subject_of(read.config, read.dataset, read.root, most))
-        validation = _with_images(prepared, progress, lambda read: validation_subject(read.config, read.dataset, read.root, most))
+        validation = _with_images(
+            prepared, progress, lambda read: validation_subject(read.config, read.dataset, read.root, settings.seen)
+        )
         found = audit(subject, model, settings, trained.gate)
         without_shortcut = auc_on_other_surroundings(validation, model)
         pictures = flips_figure(found, subject) if prepared.config.evaluation.pictures else []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr.config.schema import BackboneConfig, Config, DataConfig, PhantomConfig
+from cxr.config.schema import AuditConfig, BackboneConfig, Config, DataConfig, PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, class_counts, draw
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
@@ -74,5 +74,5 @@ def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
     network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))
     with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
         save_model(network, Path(folder) / "model.keras")
-        verdict = evidence(subject, open_model(Path(folder) / "model.keras", Config()))
+        verdict = evidence(subject, open_model(Path(folder) / "model.keras", Config()), AuditConfig())
     return verdict.light, verdict.places
