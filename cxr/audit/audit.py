@@ -63,6 +63,7 @@ class Audit:
     regions: list[RegionResult]
     crossed: dict[str, dict[str, float]]
     left_without_lungs: dict[str, Estimate]  # fill: share of above-chance performance of the probe
+    kept: Estimate  # share of that of the trained model on the surroundings of another class, held-out images alone
     traits: list[TraitResult]
     changes: list[ChangeEffect]
     flips: list[Flip]  # rows are those of the subject
@@ -99,6 +100,7 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
+    kept = _kept(seen, subject)
     some = np.flatnonzero(held)[:: max(1, int(held.sum()) // settings.changed)][: settings.changed]
     effects, flips = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes)
     whole = seen["full", "mean"]
@@ -112,6 +114,7 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
         regions=regions,
         crossed=_crossed(seen, target),
         left_without_lungs=left,
+        kept=kept,
         traits=alone,
         changes=effects,
         flips=[replace(each, row=int(rows[some[each.row]])) for each in flips],
@@ -120,7 +123,7 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
         shuffled_labels=_with_shuffled_labels(whole.pooled, target),
         saliency=saliency_shares(subject, model, settings.mapped),
         gate=_gate_trials(subject, whole.pooled, gate, model, some),
-        verdict=verdict_of(left, {each.trait: each.auc for each in alone if each.trait in NAMED}),
+        verdict=verdict_of(left, {each.trait: each.auc for each in alone if each.trait in NAMED}, kept),
     )
 
 
@@ -167,6 +170,15 @@ def _left(draws: dict[tuple[str, str], Floats], fill: str, target: Target) -> Es
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
     return share_left(draws["lungs_removed", fill], draws["full", "mean"])
+
+
+def _kept(seen: dict[tuple[str, str], _Seen], subject: Subject) -> Estimate:
+    held = subject.held_out
+    asked = Target(subject.labels[held], list(np.asarray(subject.target.groups)[held]))
+    if asked.why_not or asked.classes < len(subject.classes):
+        return Estimate(None, why_not=asked.why_not or "a class has no held-out image")
+    other, whole = (auc_draws(seen[each, "mean"].probabilities[held], asked) for each in ("other_surroundings", "full"))
+    return share_left(other, whole)
 
 
 def _with_shuffled_labels(pooled: NDArray[np.float32], target: Target) -> Estimate:

@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from cxr.audit.regions import Images
 from cxr.audit.subject import TrainedModel
 from cxr.evaluation.estimates import Estimate, proportion
+from cxr.model.freeze import POOLED
 
 PASSING = 0.95  # share of images that the gate knows nothing of, and lets pass
 _LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
@@ -25,13 +26,18 @@ _COMPONENTS = 64  # principal ones
 
 @dataclass(frozen=True)
 class Gate:
-    """A Gaussian for each class, with one covariance; `limit` is the largest squared distance that passes."""
+    """A Gaussian for each class, with one covariance; `limit` is the largest squared distance that passes.
+
+    `layer` is the one whose features are meant. What training changed may no longer tell odd images from others: a network that
+    learned to overlook noise, exposure and sharpness gives noise the features of a chest.
+    """
 
     means: NDArray[np.float32]  # (classes, channels)
     components: NDArray[np.float32]  # (k, channels), of length 1
     variances: NDArray[np.float32]  # (k,), along the components
     rest: float  # the variance along all other directions
     limit: float
+    layer: str
 
     def distances(self, pooled: NDArray[np.floating]) -> NDArray[np.float64]:
         """The squared distance of each image (n, channels) to the nearest class, (n,)."""
@@ -54,8 +60,10 @@ class GateTrial:
     confident: Estimate
 
 
-def fit_gate(known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating]) -> Gate | None:
-    """Fit on pooled features (n, channels) of known images with their classes; the limit lets 95 % of `others` pass.
+def fit_gate(
+    known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating], layer: str = POOLED
+) -> Gate | None:
+    """Fit on features (n, channels) of known images with their classes; the limit lets 95 % of `others` pass.
 
     None with too few of either, or where all images are alike.
     """
@@ -68,7 +76,7 @@ def fit_gate(known: NDArray[np.floating], labels: NDArray[np.int64], others: NDA
     variances = np.maximum(fitted.explained_variance_, 1e-9)
     rest = float(max(fitted.noise_variance_, 1e-3 * variances.mean()))
     parts = means, fitted.components_.astype(np.float32), np.maximum(variances, rest).astype(np.float32), rest
-    return Gate(*parts, limit=float(np.quantile(Gate(*parts, limit=np.inf).distances(others), PASSING)))
+    return Gate(*parts, limit=float(np.quantile(Gate(*parts, limit=np.inf, layer=layer).distances(others), PASSING)), layer=layer)
 
 
 def write_gate(gate: Gate, path: Path) -> None:
@@ -80,7 +88,7 @@ def read_gate(path: Path) -> Gate:
     """Read a gate; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for a file that holds none."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("means", "components", "variances")}
-        return Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]))
+        return Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]))
 
 
 def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTrial]:
@@ -89,9 +97,9 @@ def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTri
 
 
 def _trial(kind: str, images: Images, gate: Gate, model: TrainedModel) -> GateTrial:
-    probabilities, pooled = model.score(images)
+    probabilities, _ = model.score(images)
     sure = int((probabilities.max(axis=1) >= 0.9).sum())
-    passed = int(gate.passes(pooled).sum())
+    passed = int(gate.passes(model.features(images, gate.layer)).sum())
     return GateTrial(kind, proportion(passed, len(images), ""), proportion(sure, len(images), ""))
 
 

@@ -18,6 +18,9 @@ class TrainedModel(Protocol):
     def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels) of images (n, size, size, 1)."""
 
+    def features(self, images: Images, layer: str) -> NDArray[np.float32]:
+        """Features of a layer, (n, channels): means over all places of its maps."""
+
     def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM of a class of each image, (n, rows, columns), at least 0."""
 

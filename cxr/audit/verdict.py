@@ -10,7 +10,9 @@ from cxr.evaluation.estimates import Estimate, Z
 
 # Share of above-chance performance that is left without the lungs, from which evidence counts, by the lower end of its interval.
 SOME, STRONG = 0.2, 0.5
-# A trait tells the class from this AUC, and this many standard errors above chance: one-sided p 0.01 over the five traits.
+# Share that the trained model keeps of its own with the surroundings of another class, from which evidence is "some" at most.
+KEPT = 0.8
+# A trait tells the class from this AUC, and this many standard errors above chance: one-sided p 0.01 over all of them.
 TRAIT_AUC, TRAIT_ERRORS = 0.55, norm.isf(0.01 / len(NAMED))
 # Exposure and resolution are measured inside, so where they differ the edge differs too: they come first unless it tells more.
 _GLOBAL, _AHEAD = ("exposure", "resolution"), 0.05
@@ -45,8 +47,10 @@ class Verdict:
         return f"{LIGHTS[self.light].capitalize()}: {'; '.join(self.reasons)}"
 
 
-def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> Verdict:
+def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kept: Estimate | None = None) -> Verdict:
     """From the share that is left without the lungs, by fill, and the AUC of each trait that names a shortcut.
+
+    `kept` is the share that the trained model keeps where lungs lie on the surroundings of another class.
 
     Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself.
     """
@@ -62,6 +66,10 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate]) -> 
     reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].in_words}" for name in places[:2])]
     lowest = least.low or 0
     light = "strong" if lowest > STRONG else "some" if lowest > SOME or places else "none"
+    if kept is not None and kept.value is not None and kept.low is not None and kept.high is not None:
+        value, low, high = (f"{100 * max(each, 0):.0f}" for each in (kept.value, kept.low, kept.high))
+        own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the surroundings of another class"
+        reasons, light = [own, *reasons], "some" if light == "strong" and kept.low >= KEPT else light
     return Verdict(light, reasons, places)
 
 

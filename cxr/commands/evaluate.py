@@ -12,6 +12,7 @@ from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import asked_of, check_overrides
 from cxr.reproduce.verdict import check_finished
 from cxr.run.logged import read_logged, restore
+from cxr.run.stored_training import kept_gate
 from cxr.run.summary import print_assessment, report_of
 from cxr.text import as_called, in_words
 from cxr.tracking.search import find_run
@@ -51,7 +52,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     prepare_tensorflow(replace(wanted.config.training, threads=None))  # of this machine, not of the one that trained
     from cxr.reevaluate.score import score  # imports Keras
 
-    scored = score(data, classes, wanted.config, run.file("model/model.keras"), progress)
+    scored = score(data, classes, wanted.config, run.file("model/model.keras"), kept_gate(run), progress)
     return evaluate_elsewhere(logged, wanted.config, overrides, scored, store, progress)
 
 

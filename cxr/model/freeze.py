@@ -74,6 +74,11 @@ def first_layer(name: str, described: Described) -> str:
     return architecture.layers[0 if cut is None else cut + 1].name
 
 
+def halfway(described: Described) -> str:
+    """The layer below the upper half of a backbone's blocks."""
+    return described.architecture.layers[described.architecture.places[first_layer("half", described)] - 1].name
+
+
 def stage_of_layers(described: Described) -> dict[str, int]:
     """The stage of each layer with weights, 0 for the stem; layers above the last stage count as the last.
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
@@ -13,7 +12,7 @@ from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
-from cxr.evaluation.estimates import proportion
+from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn, FilmPicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
@@ -32,7 +31,6 @@ from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
 from cxr.run.report_context import code_in_words, data_caveats, day_of
-from cxr.run.stored_training import kept_gate
 from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
@@ -56,6 +54,10 @@ class Scored(Protocol):
     @property
     def sample(self) -> Sample:
         """Some of the images, with their pooled features."""
+
+    @property
+    def passed(self) -> Estimate | None:
+        """The share of these that passes the gate of the model; None: it has none."""
 
     def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
         """Figures with images in them, and saliency."""
@@ -111,7 +113,7 @@ def evaluate_elsewhere(
     with progress.stage("report", "Assessing predictions"):
         evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
         found = assess(evidence, config.evaluation)
-        elsewhere = _elsewhere(run, document, found, scored.sample)
+        elsewhere = _elsewhere(run, document, found, scored.sample, scored.passed)
         drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
     context = replace(
         _context(document, config, asked, f"{in_short(run)}, its saved model on other data"),
@@ -151,7 +153,7 @@ def _context(document: Document, config: Config, asked: list[str], evaluated: st
     return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
 
 
-def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample) -> Elsewhere:
+def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample, passed: Estimate | None) -> Elsewhere:
     """The run's own result beside that of other data, for the metrics of the first screen and the summary."""
     own, known = document.assessment, {each.name: each.label for each in (*overall("headline"), *overall("summary"))}
     for name in own.classes:
@@ -164,8 +166,6 @@ def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sa
     sampled = read_sample(run)
     shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
     why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
-    gate = kept_gate(run)
-    passed = proportion(int(gate.passes(sample.pooled.astype(np.float32)).sum()), len(sample.pooled), "") if gate else None
     return Elsewhere(part_in_full(own.part), own.images, changes, shift, why_not, passed)
 
 

@@ -7,19 +7,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.audit.gate import Gate
 from cxr.config.schema import Config
 from cxr.errors import UserError
+from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import Sample, drawn_rows
+from cxr.model.freeze import POOLED
 from cxr.model.saved import SavedModel, load_model
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
 from cxr.run.explain import draw_pictures
 from cxr.run.features import sample_of
 from cxr.text import in_words
+from cxr.training.trained_model import open_model
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Scored:
     data: OtherData
     predictions: Predictions
     sample: Sample
+    passed: Estimate | None  # the gate of the model; None: it has none
     model: Path
 
     def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
@@ -40,7 +45,7 @@ class Scored:
         return draw_pictures(self.model, self.predictions, found, images, config.evaluation)
 
 
-def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path, progress: Progress) -> Scored:
+def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path, gate: Gate | None, progress: Progress) -> Scored:
     """Predict every image. TensorFlow has to be prepared. Raises `UserError` for a file that is no model of these classes."""
     with progress.stage("evaluate", f"Predicting {in_words(len(data.rows), 'image')} with the saved model"):
         probabilities, pooled = _predict(_open(model), data, config.evaluation.batch_size)
@@ -49,8 +54,13 @@ def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path
     labels = np.array([classes.index(label) for label in data.manifest["label"]], np.int64)
     some = drawn_rows(list(data.manifest["path"]))
     manifest = data.manifest.iloc[some]
-    sample = sample_of(manifest, manifest["label"], data.dataset.images[data.rows[some]], pooled[some])
-    return Scored(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), sample, model)
+    images = np.asarray(data.dataset.images[data.rows[some]])
+    passed = None
+    if gate is not None:
+        features = pooled[some] if gate.layer == POOLED else open_model(model, config).features(images, gate.layer)
+        passed = proportion(int(gate.passes(features).sum()), len(some), "there are no images")
+    sample = sample_of(manifest, manifest["label"], images, pooled[some])
+    return Scored(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), sample, passed, model)
 
 
 def _open(model: Path) -> SavedModel:

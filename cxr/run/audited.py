@@ -89,6 +89,7 @@ def audit_metrics(found: Audit) -> dict[str, float]:
         **{f"audit/left_without_lungs_{fill}": each.value for fill, each in found.left_without_lungs.items()},
         **{f"audit/auc_of_{each.trait}": each.auc.value for each in found.traits},
         **{f"audit/auc_in_{each.region}": each.model_auc.value for each in found.regions if each.fill == "mean"},
+        "audit/kept_on_other_surroundings": found.kept.value,
         "audit/auc_of_shuffled_labels": found.shuffled_labels.value,
         "audit/saliency_in_lungs": float(np.mean(inside)) if inside else None,
     }

@@ -9,6 +9,8 @@ from cxr.audit.gate import Gate, fit_gate, write_gate
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
+from cxr.model.backbones.registry import describe
+from cxr.model.freeze import HEAD, halfway
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
@@ -18,6 +20,7 @@ from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.stored_training import Trained
 from cxr.training.fit import Fitted
+from cxr.training.trained_model import open_model
 from cxr.training.verify import verify
 
 
@@ -36,7 +39,7 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
         if not verified.agreed:
             progress.console.print(f"cxr: {verified.in_words}")
         write_sample(folder, _validation_sample(prepared, fitted))
-        if gate := _gate(prepared, fitted):
+        if gate := _gate(prepared, fitted, model):
             write_gate(gate, folder / GATE)
     paths = dataset.manifest["path"]
     predictions = {
@@ -46,11 +49,19 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
     return Trained(fitted.history, predictions, verified, fitted.frozen, model, gate)
 
 
-def _gate(prepared: PreparedRun, fitted: Fitted) -> Gate | None:
-    """A gate for images unlike those that the network knows: fitted on some training images, its limit from validation."""
+def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
+    """A gate for images unlike those that the network knows: fitted on some training images, its limit from validation.
+
+    On pooled features of a backbone that did not train, else on features half-way up, which hardly change in training.
+    """
     dataset, paths = prepared.dataset, prepared.dataset.manifest["path"]
     known, others = (rows[drawn_rows(list(paths.iloc[rows]))] for rows in (dataset.rows("train"), dataset.rows("val")))
-    return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
+    config = prepared.config
+    if config.freeze.trainable_from == HEAD:
+        return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
+    layer, opened = halfway(describe(config.backbone)), open_model(model, config)
+    features = (opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others))
+    return fit_gate(next(features), dataset.labels[known], next(features), layer)
 
 
 def _validation_sample(prepared: PreparedRun, fitted: Fitted) -> Sample:

@@ -15,6 +15,7 @@ from cxr.cache.shards import CacheUnusable, Values
 from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.errors import UserError
+from cxr.model.construction import architecture_of
 from cxr.model.freeze import HEAD, POOLED
 from cxr.model.grad_cam import GradCam, grad_cam, saliency_maps
 from cxr.model.saved import load_model
@@ -51,6 +52,19 @@ class SavedTrainedModel:
         probabilities = np.asarray(self._head(pooled, training=False), np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True), pooled
 
+    def features(self, images: NDArray[np.uint8], layer: str) -> NDArray[np.float32]:
+        """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
+        if layer == POOLED:
+            return self.score(images)[1]
+        model = self.network.saved.model
+        named = dict(zip((each.name for each in architecture_of(model).layers), model.operations, strict=True))
+        in_full = keras.DTypePolicy("float32")
+        body = keras.Model(model.input, keras.layers.GlobalAveragePooling2D(dtype=in_full)(named[layer].output))
+        try:
+            return self._computed(images, make_engine(self._name, body, "float32", cores()))
+        except EngineUnusable:
+            return self._computed(images, make_engine("tensorflow", body, "float32", cores()), "tensorflow")
+
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """What of Grad-CAM is above 0: evidence for the class."""
         return np.maximum(saliency_maps(self.network, images, classes), 0)
@@ -79,10 +93,11 @@ class SavedTrainedModel:
             self._cache = None
             return self._computed(images)
 
-    def _computed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _computed(self, images: NDArray[np.uint8], engine: Engine | None = None, name: Name | None = None) -> NDArray[np.float32]:
         starts = range(0, len(images), _LOOK_AHEAD)
-        some = (in_batches(images[start : start + _LOOK_AHEAD].astype(np.float32), self._name) for start in starts)
-        return np.concatenate(list(self._engine(chain.from_iterable(some))))[: len(images)]
+        name = name or self._name
+        some = (in_batches(images[start : start + _LOOK_AHEAD].astype(np.float32), name) for start in starts)
+        return np.concatenate(list((engine or self._engine)(chain.from_iterable(some))))[: len(images)]
 
 
 def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:

@@ -23,6 +23,9 @@ class MeanModel:
         shares = np.exp(logits)
         return shares / shares.sum(axis=1, keepdims=True), pooled.astype(np.float32)
 
+    def features(self, images: Images, layer: str) -> NDArray[np.float32]:
+        return self.score(images)[1]
+
     def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
         found = np.zeros((len(images), 4, 4), np.float32)
         found[:, 0, 0] = 1

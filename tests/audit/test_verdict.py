@@ -32,3 +32,11 @@ def test_without_a_measure_it_says_why() -> None:
     found = verdict_of({"mean": Estimate(None, why_not="a class has 3 groups of images")}, {})
     assert found.light == "unknown"
     assert "a class has 3 groups" in found.in_words
+
+
+@pytest.mark.parametrize(("low", "light"), [(0.85, "some"), (0.75, "strong")])
+def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: float, light: str) -> None:
+    found = verdict_of(left(0.6), {}, Estimate(low + 0.05, low, low + 0.1))
+    assert found.light == light
+    assert "on the surroundings of another class" in found.in_words
+    assert verdict_of(left(0), {}, Estimate(low + 0.05, low, low + 0.1)).light == "none"
