@@ -3,7 +3,7 @@
 from cxr.audit.audit import Audit
 from cxr.audit.regions import REGIONS
 from cxr.audit.traits import TRAITS
-from cxr.audit.verdict import LIGHTS
+from cxr.audit.verdict import KEPT, LIGHTS
 from cxr.evaluation.report.document import AuditSection, AuditTable
 
 _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interval
@@ -34,7 +34,7 @@ def account_of(found: Audit) -> AuditSection:
 
 
 def _advice(found: Audit) -> str:
-    if found.verdict.light == "none":
+    if found.verdict.light == "none" or (found.kept.low or 0) >= KEPT:
         return "Next: evaluate the model on images of another hospital with cxr evaluate RUN data=..."
     if found.verdict.light == "unknown":
         return "Next: give it more images of each class; nothing is known about shortcuts."

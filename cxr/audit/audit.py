@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from cxr.audit.changes import ChangeEffect, Flip, change_effects
 from cxr.audit.gate import Gate, GateTrial, fit_gate, gate_trials
@@ -88,6 +89,11 @@ def audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Ga
 
     `gate` is that of the model; without one it is fitted on half of the images here.
     """
+    with threadpool_limits(1):  # many small fits, which several threads only slow down
+        return _audit(subject, model, settings, gate)
+
+
+def _audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: Gate | None) -> Audit:
     alone = _trait_results(subject)
     rows = subject.sample(settings.seen)
     images_in_all, masks_from, subject = len(subject.labels), subject.masks_from, subject.only(rows)
