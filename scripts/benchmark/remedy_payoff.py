@@ -52,10 +52,12 @@ def _of_one(folder: Path, shortcut: str, model: str, seed: int, images: int) -> 
         "audit=off",
         f"tracking.run_name={name}",
     )
+    found = []
     for turned in ("false", "true"):
         other = ("data=phantom", f"data.phantom.seed={_OTHER_SEED + seed}", f"data.phantom.turned={turned}")
-        _cxr(folder, "evaluate", name, *other, *phantoms, f"tracking.run_name={name}-{turned}")
-    return _accuracy(folder, f"{name}-false"), _accuracy(folder, f"{name}-true")
+        _cxr(folder, "evaluate", name, *other, *phantoms)
+        found.append(_latest_accuracy(folder))
+    return found[0], found[1]
 
 
 def _cxr(folder: Path, *arguments: str) -> None:
@@ -66,8 +68,7 @@ def _cxr(folder: Path, *arguments: str) -> None:
         raise SystemExit(f"cxr {' '.join(arguments)} failed: {done.stderr.strip().splitlines()[-1]}")
 
 
-def _accuracy(folder: Path, name: str) -> float:
-    store = locate_store(TrackingConfig(uri=f"sqlite:///{folder}/mlruns/mlflow.db"))
-    open_store(store)
-    (run,) = filtered_runs(f"attributes.run_name = '{name}'")
-    return next(value for metric, value in run.metrics.items() if metric.endswith("/accuracy") and metric.count("/") == 1)
+def _latest_accuracy(folder: Path) -> float:
+    """Of the latest evaluation on other data."""
+    open_store(locate_store(TrackingConfig(uri=f"sqlite:///{folder}/mlruns/mlflow.db")))
+    return filtered_runs("tags.`cxr.role` = 'evaluation'")[0].metrics["external/accuracy"]
