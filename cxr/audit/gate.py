@@ -20,7 +20,7 @@ from cxr.evaluation.estimates import Estimate, proportion
 from cxr.model.freeze import POOLED
 
 PASSING = 0.95  # share of images that the gate knows nothing of, and lets pass
-_LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
+LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
 _COMPONENTS = 64  # principal ones
 
 
@@ -67,7 +67,7 @@ def fit_gate(
 
     None with too few of either, or where all images are alike.
     """
-    if len(known) < _LEAST or len(others) < _LEAST or not np.ptp(known, axis=0).any():
+    if len(known) < LEAST or len(others) < LEAST or not np.ptp(known, axis=0).any():
         return None
     classes = np.unique(labels)
     means = np.stack([known[labels == label].mean(axis=0) for label in classes]).astype(np.float32)

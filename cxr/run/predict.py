@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.audit.gate import Gate, fit_gate, write_gate
+from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
@@ -56,6 +56,8 @@ def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
     """
     dataset, paths = prepared.dataset, prepared.dataset.manifest["path"]
     known, others = (rows[drawn_rows(list(paths.iloc[rows]))] for rows in (dataset.rows("train"), dataset.rows("val")))
+    if min(len(known), len(others)) < LEAST:
+        return None
     config = prepared.config
     if config.freeze.trainable_from == HEAD:
         return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))

@@ -40,7 +40,7 @@ def test_two_backbones_are_compared(folder: Path, cxr_here: Command) -> None:
 
 
 def test_one_is_evaluated_again_on_other_images(folder: Path, cxr_here: Command) -> None:
-    other = ("data=phantom", "data.phantom.seed=7", "data.phantom.count=30", "evaluation=numbers", "audit=off")
+    other = ("data=phantom", "data.phantom.seed=7", "data.phantom.count=30", "evaluation=numbers")
     done = cxr_here("evaluate", "mobilenet_v3_small-last_stage", *other, folder=folder)
     assert done.returncode == 0, done.stderr
 
