@@ -3,7 +3,7 @@
 from cxr.audit.audit import Audit
 from cxr.audit.regions import REGIONS
 from cxr.audit.traits import TRAITS
-from cxr.audit.verdict import KEPT, LIGHTS
+from cxr.audit.verdict import KEPT
 from cxr.evaluation.report.document import AuditSection, AuditTable
 
 _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interval
@@ -21,15 +21,14 @@ _REMEDIES = {
 
 def account_of(found: Audit) -> AuditSection:
     """The light, the reasons, what to do next, and every table."""
-    verdict = found.verdict
     return AuditSection(
-        light=verdict.light,
-        verdict=f"{LIGHTS[verdict.light].capitalize()}: {'; '.join(verdict.reasons)}.",
-        limits=verdict.limits,
+        light=found.verdict.light,
+        verdict=f"{found.verdict.in_words}.",
+        limits=found.verdict.limits,
         advice=_advice(found),
         alarms=_alarms(found),
         tables=[_regions(found), _traits(found), _changes(found), *([_gate(found)] if found.gate else [])],
-        notes=[found.masks_from, *_saliency(found), *_sources(found), *_control(found)],
+        notes=[found.masks_from, _saliency(found), *_sources(found), _control(found)],
     )
 
 
@@ -49,14 +48,14 @@ def _alarms(found: Audit) -> list[str]:
     return [f"A probe tells shuffled labels with AUC {found.shuffled_labels.in_words}: labels leak, so trust nothing here."]
 
 
-def _saliency(found: Audit) -> list[str]:
+def _saliency(found: Audit) -> str:
     shares = [f"{each.label} {each.in_lungs:.0%}" for each in found.saliency if each.in_lungs is not None]
     even = [each.evenly for each in found.saliency if each.evenly is not None]
     if not shares:
-        return ["Grad-CAM: no map has evidence for the class"]
+        return "Grad-CAM: no map has evidence for the class"
     corners = [f"{each.label} {each.in_corners:.0%}" for each in found.saliency if each.in_corners is not None]
     inside = f"Grad-CAM in the lungs: {', '.join(shares)}; an even map has {sum(even) / len(even):.0%}"
-    return [f"{inside}. In the corners: {', '.join(corners)}"]
+    return f"{inside}. In the corners: {', '.join(corners)}"
 
 
 def _sources(found: Audit) -> list[str]:
@@ -74,8 +73,8 @@ def _sources(found: Audit) -> list[str]:
     ]
 
 
-def _control(found: Audit) -> list[str]:
-    return [f"With shuffled labels a probe tells the class with AUC {found.shuffled_labels.in_words}; 0.5 is chance"]
+def _control(found: Audit) -> str:
+    return f"With shuffled labels a probe tells the class with AUC {found.shuffled_labels.in_words}; 0.5 is chance"
 
 
 def _regions(found: Audit) -> AuditTable:

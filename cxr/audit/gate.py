@@ -97,9 +97,10 @@ def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTri
 
 
 def _trial(kind: str, images: Images, gate: Gate, model: TrainedModel) -> GateTrial:
-    probabilities, _ = model.score(images)
+    probabilities, pooled = model.score(images)
+    features = pooled if gate.layer == POOLED else model.features(images, gate.layer)
     sure = int((probabilities.max(axis=1) >= 0.9).sum())
-    passed = int(gate.passes(model.features(images, gate.layer)).sum())
+    passed = int(gate.passes(features).sum())
     return GateTrial(kind, proportion(passed, len(images), ""), proportion(sure, len(images), ""))
 
 

@@ -16,10 +16,10 @@ def on_other_surroundings(subject: Subject) -> Images:
         return subject.images
     whole = surroundings_of(Rows.of(subject.images), rows, [f"{row:08d}" for row in rows], lambda some: subject.masks[some])
     rng = np.random.default_rng(0)
-    drawn = np.zeros((len(rows), 4))
+    drawn = np.zeros((len(rows), 3))
     for row, label in enumerate(subject.labels):
         others = np.flatnonzero(subject.labels != label)
-        drawn[row] = (rng.choice(others) + 0.5) / len(rows), 0.5, 1.0, 0.0  # with the exposure of its own
+        drawn[row] = (rng.choice(others) + 0.5) / len(rows), 0.5, 1.0  # with the exposure of its own
     return np.asarray(np.round(whole.put(subject.images.astype(np.float32), rows, drawn)), np.uint8)
 
 

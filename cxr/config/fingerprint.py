@@ -22,7 +22,7 @@ _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
 # Rooms and files whose code shows results and computes none.
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "sweep/", "tracking/", "compare/", "reevaluate/", "reproduce/"),
-    *("audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py", "data/lung_masks.py"),
+    *("audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py"),
     *("config/options.py", "run/audited.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
     "training/trained_model.py",
 )

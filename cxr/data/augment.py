@@ -29,7 +29,7 @@ class Change:
     """What one augmentation does to n images; None leaves that part as it is.
 
     `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
-    those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 4)
+    those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 3)
     are numbers for `Surroundings.put`, which comes before all else.
     """
 
@@ -158,7 +158,7 @@ def _cover(share: float, draws: Floats, size: int) -> Change:
 @augmentation("surroundings", version=1, draws=4)
 def _put_onto(share: float, draws: Floats, size: int) -> Change:
     chances = (draws + 1) / 2
-    onto = np.roll(chances, -1, axis=1)
+    onto = chances[:, 1:].copy()
     onto[chances[:, 0] >= share, 0] = np.nan
     return Change(onto=onto)
 
@@ -185,7 +185,7 @@ class Views:
 
     `transforms` (n, 8) float32: rows (a0, a1, a2, b0, b1, b2, 0, 0) of the map from output to input pixels,
     x' = a0 x + a1 y + a2 and y' = b0 x + b1 y + b2. `gain` and `offset` (n,) float32 act on grey levels around mid-grey.
-    `pixels` apply last, in order. `onto` (n, 4) are numbers for `Surroundings.put`, or None.
+    `pixels` apply last, in order. `onto` (n, 3) are numbers for `Surroundings.put`, or None.
     """
 
     transforms: NDArray[np.float32]

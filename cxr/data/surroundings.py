@@ -46,7 +46,7 @@ class Surroundings:
     def put(self, images: NDArray[np.float32], rows: NDArray[np.int64], drawn: NDArray[np.float64]) -> NDArray[np.float32]:
         """Images (n, size, size, 1) of rows on other surroundings, where asked for.
 
-        `drawn` (n, 4) has numbers from 0 to 1: which donor, how far out the seam lies, and whether the exposure is brought to that
+        `drawn` (n, 3) has numbers from 0 to 1: which donor, how far out the seam lies, and whether the exposure is brought to that
         of the lungs; a donor of NaN leaves the image as it is.
         """
         found = images.copy()

@@ -64,7 +64,7 @@ class Scored(Protocol):
 
 
 OTHER = "external"  # the part that other data is, in names of files and metrics
-_OF_FILMS = ("grad_cam", "heat_by_class", "failures")
+_OF_FILMS = ("audit_flips", "grad_cam", "heat_by_class", "failures")
 _KEPT = (*_OF_FILMS, "training_curves", "vs_baseline")  # figures that no target changes
 
 

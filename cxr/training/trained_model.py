@@ -39,6 +39,7 @@ class SavedTrainedModel:
         self._body = keras.Model(model.input, pooled)
         self._head = keras.Model(model.get_layer(POOLED).output, model.output)
         self._name: Name = choose_engine(config.engine, config.training.precision)
+        self._below: dict[str, tuple[Engine, Name]] = {}  # of layers whose features were asked for
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels)."""
@@ -56,14 +57,19 @@ class SavedTrainedModel:
         """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
         if layer == POOLED:
             return self.score(images)[1]
+        if layer not in self._below:
+            self._below[layer] = make_engine(self._name, self._up_to(layer), "float32", cores()), self._name
+        try:
+            return self._computed(images, *self._below[layer])
+        except EngineUnusable:
+            self._below[layer] = make_engine("tensorflow", self._up_to(layer), "float32", cores()), "tensorflow"
+            return self._computed(images, *self._below[layer])
+
+    def _up_to(self, layer: str) -> keras.Model:
         model = self.network.saved.model
         named = dict(zip((each.name for each in architecture_of(model).layers), model.operations, strict=True))
         in_full = keras.DTypePolicy("float32")
-        body = keras.Model(model.input, keras.layers.GlobalAveragePooling2D(dtype=in_full)(named[layer].output))
-        try:
-            return self._computed(images, make_engine(self._name, body, "float32", cores()))
-        except EngineUnusable:
-            return self._computed(images, make_engine("tensorflow", body, "float32", cores()), "tensorflow")
+        return keras.Model(model.input, keras.layers.GlobalAveragePooling2D(dtype=in_full)(named[layer].output))
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """What of Grad-CAM is above 0: evidence for the class."""

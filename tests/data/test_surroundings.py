@@ -24,20 +24,20 @@ def made(order: tuple[int, ...] = (0, 1, 2, 3), masks: np.ndarray = MASKS) -> Su
 
 def test_lungs_stay_and_the_rest_is_the_donors() -> None:
     seen, rows = IMAGES[:1].astype(np.float32), np.array([0])
-    found = made().put(seen, rows, np.array([[0.99, 0.5, 0.9, 0.0]]))[0, ..., 0]  # the last donor, as it is
+    found = made().put(seen, rows, np.array([[0.99, 0.5, 0.9]]))[0, ..., 0]  # the last donor, as it is
     donor = IMAGES[made().donors[-1], 0, 0, 0]
     assert found[32, 32] == pytest.approx(40, abs=2)
     assert found[2, 2] == pytest.approx(donor, abs=2)
 
 
 def test_exposure_may_be_brought_to_that_of_the_lungs() -> None:
-    found = made().put(IMAGES[:1].astype(np.float32), np.array([0]), np.array([[0.99, 0.5, 0.1, 0.0]]))
+    found = made().put(IMAGES[:1].astype(np.float32), np.array([0]), np.array([[0.99, 0.5, 0.1]]))
     assert np.ptp(found) < 3  # images of one grey level each
 
 
 def test_without_a_draw_an_image_stays_as_it_is() -> None:
     seen = IMAGES[:2].astype(np.float32)
-    found = made().put(seen, np.array([0, 1]), np.array([[np.nan, 0.5, 0.9, 0.0]] * 2))
+    found = made().put(seen, np.array([0, 1]), np.array([[np.nan, 0.5, 0.9]] * 2))
     np.testing.assert_array_equal(found, seen)
 
 
@@ -49,13 +49,13 @@ def test_the_donors_lungs_are_moved_to_where_the_own_lungs_are() -> None:
     images[3][masks[3]] = 0  # dark lungs at another place
     whole = surroundings_of(Rows.of(images), np.arange(4), HASHES, lambda some: masks[some])
     donor = int(np.flatnonzero(whole.donors == 3)[0])
-    found = whole.put(images[:1].astype(np.float32), np.array([0]), np.array([[(donor + 0.5) / 4, 0.0, 0.9, 0.0]]))[0, ..., 0]
+    found = whole.put(images[:1].astype(np.float32), np.array([0]), np.array([[(donor + 0.5) / 4, 0.0, 0.9]]))[0, ..., 0]
     assert found[50:58, 20:44].min() > 100  # where the donor's own lungs would show
 
 
 @pytest.mark.parametrize("masks", [np.zeros_like(MASKS), np.ones_like(MASKS)], ids=["empty", "whole"])
 def test_masks_that_say_nothing_do_no_harm(masks: np.ndarray) -> None:
-    found = made(masks=masks).put(IMAGES.astype(np.float32), np.arange(4), np.array([[0.3, 0.5, 0.1, 0.0]] * 4))
+    found = made(masks=masks).put(IMAGES.astype(np.float32), np.arange(4), np.array([[0.3, 0.5, 0.1]] * 4))
     assert np.isfinite(found).all()
     assert found.min() >= 0
     assert found.max() <= 255
