@@ -27,6 +27,7 @@ COMMANDS = (
     "folds",
     "init",
     "reproduce",
+    "results",
     "runs",
     "send",
     "ui",
@@ -87,13 +88,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
-    """With -m before everything else: Hydra takes overrides in one row only, before or after its flags.
+    """With flags before overrides: Hydra takes overrides in one row only, before or after its flags.
 
-    >>> _flags_first(["data=phantom", "-m", "loss=plain,focal"])
-    ['-m', 'data=phantom', 'loss=plain,focal']
+    >>> _flags_first(["data=phantom", "-m", "loss=plain,focal"]), _flags_first(["loss=focal", "--cfg", "job", "freeze=half"])
+    (['-m', 'data=phantom', 'loss=plain,focal'], ['--cfg', 'job', 'loss=focal', 'freeze=half'])
     """
-    many = [argument for argument in arguments if argument in ("-m", "--multirun")]
-    return [*many, *(argument for argument in arguments if argument not in many)]
+    overrides = [each for each in arguments if not each.startswith("-") and ("=" in each or each.startswith("~"))]
+    return [*(each for each in arguments if each not in overrides), *overrides]
 
 
 def _refuse_twice(arguments: list[str]) -> None:

@@ -52,7 +52,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 # What follows `cxr` where a text names a command: a subcommand, an override or a flag.
 _COMMAND = re.compile(
-    r"(?<![\w/.-])cxr (?=(?:backbones|cache|compare|completion|data|evaluate|folds|init|reproduce|runs|send|ui)\b|[a-z_.]+=|-)"
+    r"(?<![\w/.-])cxr (?="
+    r"(?:audit|backbones|cache|compare|completion|data|evaluate|folds|init|reproduce|results|runs|send|soup|ui)\b|[a-z_.]+=|-)"
 )
 
 

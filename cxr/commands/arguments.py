@@ -51,7 +51,7 @@ def _cache() -> argparse.ArgumentParser:
 def _compare() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr compare",
-        description="Compare runs on the same images: differences with 95 %% intervals and tests that agree with them, "
+        description="Compare runs on the same images: differences with 95 % intervals and tests that agree with them, "
         "p-values corrected over the runs.",
         epilog="RUN is an id, the beginning of one, or a name. Without RUN, the latest run is compared with its baseline.",
     )
@@ -163,6 +163,30 @@ def _reproduce() -> argparse.ArgumentParser:
     return parser
 
 
+def _results() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr results",
+        description="Show presets in one table: accuracy, macro AUC, sensitivity at thresholds chosen on validation, differences "
+        "from the baseline, the audit's verdict and time, with 95 % intervals. Of cross-validations all folds count together.",
+        epilog="Without RUN the latest finished runs of each preset are shown, on the images and split for which there are most.",
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="show these runs instead of presets, by id or name")
+    parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep instead of presets")
+    parser.add_argument("--presets", metavar="A,B", help="only these presets (default: all)")
+    parser.add_argument("--like", metavar="RUN", help="show presets on the images and split of this run")
+    parser.add_argument(
+        "--run",
+        nargs="+",
+        metavar="OVERRIDE",
+        help="first make the runs that are missing, five folds of each preset: --run data=radiography data.root=FOLDER",
+    )
+    parser.add_argument("--external", type=Path, metavar="FOLDER", help="evaluate every run on this folder of class folders too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a figure, which works offline")
+    return parser
+
+
 def _runs() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr runs",
@@ -208,6 +232,7 @@ PARSERS = {
     "folds": _folds,
     "init": _init,
     "reproduce": _reproduce,
+    "results": _results,
     "runs": _runs,
     "send": _send,
     "ui": _ui,

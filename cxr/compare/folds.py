@@ -72,17 +72,30 @@ def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
 
     Raises `UserError` if there is none, or if the latest one lacks a fold. Older incomplete ones are left out.
     """
+    sets = _by_turn(runs)
+    if not sets:
+        raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
+    if gap := _lacking(sets[0]):
+        one = next(iter(sets[0].values()))
+        raise UserError(f"the cross-validation of {in_short(one)} is not complete: {gap}")
+    return [_cross_validation(found) for found in sets if not _lacking(found)]
+
+
+def latest_complete(runs: Sequence[LoggedRun]) -> tuple[CrossValidation | None, str]:
+    """The latest cross-validation that lacks nothing, and else what the one with most folds lacks, in words."""
+    sets = _by_turn(runs)
+    if whole := next((found for found in sets if not _lacking(found)), None):
+        return _cross_validation(whole), ""
+    return None, _lacking(max(sets, key=len)) if sets else "no fold of it has finished"
+
+
+def _by_turn(runs: Sequence[LoggedRun]) -> list[dict[str, LoggedRun]]:
+    """Runs of one cross-validation together, by the part that they test, that of the latest run first."""
     sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
         if is_fold(run):
             sets.setdefault(_common(run), {}).setdefault(run.params[_TURN[run.params["split.method"]]], run)
-    if not sets:
-        raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
-    lacking = {key: _lacking(found) for key, found in sets.items()}
-    if gap := next(iter(lacking.values())):
-        one = next(iter(next(iter(sets.values())).values()))
-        raise UserError(f"the cross-validation of {in_short(one)} is not complete: {gap}")
-    return [_cross_validation(found) for key, found in sets.items() if not lacking[key]]
+    return list(sets.values())
 
 
 def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:

@@ -103,6 +103,19 @@ def paired_differences(
     return found
 
 
+def paired_rate(
+    metric: str, reference: NDArray[np.bool_], other: NDArray[np.bool_], groups: Sequence[str] | None = None
+) -> Difference:
+    """The difference of the shares of images for which two rules are right, both (n,), by Tango's score interval.
+
+    `groups` has the group of each image, as `paired_differences` takes it.
+    """
+    labels = list(groups) if groups is not None else [str(row) for row in range(len(reference))]
+    members = np.asarray(np.unique(np.asarray(labels), return_inverse=True)[1]).ravel()
+    change = other.astype(float) - reference.astype(float)
+    return _by_tango(metric, float(reference.mean()), float(other.mean()), change, np.arange(len(change)), members)
+
+
 def _by_tango(
     name: str,
     first: float,

@@ -42,6 +42,11 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
         fitted = fit(network, data, loss, config, _watcher(run, progress, update), checkpoint, prepared.cache)
+    if fitted.history.undone:
+        last, best = fitted.history.epochs[-1].phase, fitted.history.best_epoch
+        progress.line(
+            f"  {last} is undone, as no epoch of it had a lower validation loss than epoch {best}: try a lower rate for it"
+        )
     return network, fitted
 
 

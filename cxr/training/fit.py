@@ -126,7 +126,8 @@ def fit(
 ) -> Fitted:
     """Train `network` in place and return its history.
 
-    Early stopping ends a phase, and each phase ends with the weights of its epoch of lowest validation loss. With a
+    Early stopping ends a phase, and each phase ends with the weights of the epoch of lowest validation loss so far: a phase with no
+    better epoch than those before it is undone. With a
     `checkpoint` file the state is kept there after each epoch, and a training of the same config and data resumes from it as
     if it had never stopped. With a `cache` the frozen part of the network is computed once for each image and view; without
     one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite, and `RunFailed` where
@@ -219,8 +220,8 @@ class _Course:
             assign(self.averages.variables, before)
 
     def keep_if_best(self, validated: Score) -> None:
-        """Keep the present weights if no earlier epoch of the phase had a validation loss as low."""
-        if epochs_since_best([*self.history.losses_of(self.phase.name), validated.loss]) == 0:
+        """Keep the present weights if no earlier epoch, of this phase or of one before it, had a validation loss as low."""
+        if epochs_since_best([*self.history.losses, validated.loss]) == 0:
             self.best, self.history.best_epoch = values_of(trained_weights(self.network)), len(self.history.epochs) + 1
 
     def has_ended(self) -> bool:

@@ -22,6 +22,16 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
 
+    @property
+    def losses(self) -> list[float]:
+        """Validation losses of all epochs so far."""
+        return [epoch.metrics["val/loss"] for epoch in self.epochs]
+
+    @property
+    def undone(self) -> bool:
+        """Whether the last phase is undone, as none of its epochs was better than those before it."""
+        return bool(self.epochs) and self.epochs[self.best_epoch - 1].phase != self.epochs[-1].phase
+
     def losses_of(self, phase: str) -> list[float]:
         """Validation losses of a phase's epochs so far."""
         return [epoch.metrics["val/loss"] for epoch in self.epochs if epoch.phase == phase]

@@ -122,6 +122,20 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(compose_config: Com
     assert -np.log(chosen).mean() == pytest.approx(min(losses), rel=1e-2)
 
 
+def test_a_phase_that_is_worse_than_its_warm_up_is_undone(compose_config: Compose) -> None:
+    """At a rate that wrecks the backbone, the network ends as the warm-up left it."""
+    overrides = (*SMALL, "freeze=last_block", "freeze.warmup_epochs=2", "training.epochs=4", "optimizer.backbone_rate=1")
+    found, wrecked = (
+        fitted(compose_config(*overrides, "optimizer.schedule=constant", f"optimizer.learning_rate={rate}"))[0]
+        for rate in (0.05, 2)
+    )
+    assert not found.history.undone
+    assert wrecked.history.undone
+    assert wrecked.history.best_epoch <= 2
+    chosen = wrecked.predict(np.arange(15, 24))[np.arange(9), LABELS[15:]]
+    assert -np.log(chosen).mean() == pytest.approx(min(wrecked.history.losses), rel=1e-2)
+
+
 @pytest.mark.parametrize("loss", ["plain", "focal", "cost"])
 def test_a_loss_of_each_kind_learns(loss: str, compose_config: Compose) -> None:
     overrides = (

@@ -1,0 +1,168 @@
+"""The experiments of a results table: for each its runs, one for each fold or one alone, all on the same images and split."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete
+from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_run, read_results, why_not_comparable
+from cxr.errors import UserError
+from cxr.evaluation.predictions import Predictions
+from cxr.results.presets import BASELINE, preset_names, preset_of
+from cxr.text import in_words, part_in_full
+from cxr.tracking.search import LoggedRun
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The runs of one config, and the predictions by which each chose its thresholds."""
+
+    name: str
+    runs: tuple[EvaluatedRun, ...]
+    validation: tuple[Predictions, ...]
+    preset: str = ""  # whose runs they are; "" for a config of the user's own
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each evaluated image, run after run."""
+        return [group for evaluated in self.runs for group in groups_of(evaluated)]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether others are compared with it."""
+        return self.preset == BASELINE or all(each.run.tags.get("cxr.role") == "baseline" for each in self.runs)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The experiments of one table; `missing` says of each preset without one why, and `others` counts sets of runs left out."""
+
+    experiments: list[Experiment]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    others: int = 0
+
+    @property
+    def evaluated_in_words(self) -> str:
+        """The images that every row is evaluated on."""
+        first = self.experiments[0]
+        count = in_words(sum(len(each.predictions.ids) for each in first.runs), "image")
+        if len(first.runs) > 1:
+            return f"{count}, each by the network of {len(first.runs)} folds that did not train on it"
+        return f"{count} of the {part_in_full(first.runs[0].part)} part"
+
+
+def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun | None = None) -> Chosen:
+    """The latest finished experiment of each wanted preset, on the images and split of run `like`.
+
+    Without one those for which there are most presets are taken, cross-validations first, then the latest. Raises `UserError`
+    where no run is one of a preset.
+    """
+    found = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) in wanted]
+    if not found:
+        raise UserError(
+            f"no finished run is one of the presets {', '.join(wanted)} as they are today: make them with  "
+            "cxr results --run DATA_OVERRIDES"
+        )
+    presets = {key: {name for run, name in found if _images_and_split(run) == key} for key, _ in _keys(found)}
+    if like is not None:
+        key = _images_and_split(like)
+        if key not in presets:
+            raise UserError(f"no finished run of a preset has the images and split of {in_short(like)}")
+    else:
+        key = max(presets, key=lambda each: ("folds" in each, len(presets[each])))
+    experiments, missing = [], {}
+    for name in wanted:
+        own = [run for run, preset in found if preset == name and _images_and_split(run) == key]
+        made, gap = _latest(name, own) if own else (None, "no run of it has finished on these images and this split")
+        if made:
+            experiments.append(made)
+        else:
+            missing[name] = gap
+    if not experiments:
+        raise UserError("; ".join(f"{name}: {gap}" for name, gap in missing.items()))
+    return Chosen(experiments, missing, len(presets) - 1)
+
+
+def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
+    """The cross-validations among the runs, and each other run alone; raises `UserError` for runs on different images or splits."""
+    counted = [run for run in runs if _counts(run)]
+    if not counted:
+        raise UserError("none of these runs has finished: there is nothing to show")
+    folds = [run for run in counted if is_fold(run)]
+    if folds and len(folds) < len(counted):
+        alone = next(run for run in counted if not is_fold(run))
+        raise UserError(f"{in_short(alone)} is no fold and {in_short(folds[0])} is one: they were evaluated on different images")
+    first = counted[0]
+    for run in counted[1:]:
+        if _images_and_split(run) != _images_and_split(first):
+            reason = why_not_comparable(first.tags, run.tags) or "their folds differ"
+            raise UserError(f"{in_short(run)} can't be in one table with {in_short(first)}: {reason}")
+    of_folds = [_of_folds(each.name, each) for each in reversed(gather(folds))] if folds else []
+    return Chosen(_named_apart(of_folds or [_alone(run.name, run) for run in counted]))
+
+
+def reference_of(experiments: Sequence[Experiment]) -> Experiment:
+    """The baseline that others are compared with, or the first."""
+    return next((each for each in experiments if each.is_baseline), experiments[0])
+
+
+def known_presets(asked: str | None) -> list[str]:
+    """The presets that were asked for, in the order of a table; all of them if none were. Raises `UserError` for another name."""
+    known = preset_names()
+    if asked is None:
+        return known
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"there is no preset {unknown[0]}: choose from {', '.join(known)}")
+    return [name for name in known if name in names]
+
+
+def _counts(run: LoggedRun) -> bool:
+    return run.is_finished and run.tags.get("cxr.role") != "evaluation" and run.tags.get("cxr.judged_on") in ("val", "test")
+
+
+def _images_and_split(run: LoggedRun) -> tuple[str, ...]:
+    """What runs of one table have in common. Folds of one cross-validation differ in their split, and have one recipe of it."""
+    tags = run.tags.get("cxr.data_fingerprint", ""), run.tags.get("cxr.split_fingerprint", ""), run.tags.get("cxr.judged_on", "")
+    if run.params.get("split.method") == "folds":
+        recipe = (run.params.get(f"split.{name}", "") for name in ("folds", "seed", "validation"))
+        return tags[0], "folds", *recipe
+    return tags
+
+
+def _keys(found: Sequence[tuple[LoggedRun, str | None]]) -> list[tuple[tuple[str, ...], int]]:
+    """Images and split of the runs, those of the latest run first, with their number of runs."""
+    ordered = sorted(found, key=lambda each: -each[0].started)
+    return list(Counter(_images_and_split(run) for run, _ in ordered).items())
+
+
+def _latest(name: str, runs: list[LoggedRun]) -> tuple[Experiment | None, str]:
+    if runs[0].params.get("split.method") == "folds":
+        found, gap = latest_complete(runs)
+        return (_of_folds(name, found, name), "") if found else (None, gap)
+    return _alone(name, max(runs, key=lambda run: run.started), name), ""
+
+
+def _of_folds(name: str, found: CrossValidation, preset: str = "") -> Experiment:
+    return Experiment(name, found.runs, tuple(_validation(each.run) for each in found.runs), preset)
+
+
+def _alone(name: str, run: LoggedRun, preset: str = "") -> Experiment:
+    return Experiment(name, (read_evaluated_run(run),), (_validation(run),), preset)
+
+
+def _validation(run: LoggedRun) -> Predictions:
+    """The validation predictions of a run, which choose thresholds."""
+    results = read_results(run)
+    if "val" not in results:
+        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+    return results["val"].predictions
+
+
+def _named_apart(experiments: list[Experiment]) -> list[Experiment]:
+    """With the beginning of a run's id where two have one name."""
+    names = [each.name for each in experiments]
+    return [
+        each if names.count(each.name) == 1 else Experiment(f"{each.name} {each.runs[0].run.short_id}", each.runs, each.validation)
+        for each in experiments
+    ]

@@ -1,0 +1,95 @@
+"""The preset that a logged run is a run of, as the preset stands today."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cxr.config.compose import compose, typed
+from cxr.config.fingerprint import bears_on_result
+from cxr.config.options import CONF_DIR, option_groups, own_folder
+from cxr.config.renamed import renamed_choices
+from cxr.config.schema import Config
+from cxr.errors import UserError
+from cxr.model.resolve import resolve
+from cxr.tracking.run import flat_params
+from cxr.tracking.search import LoggedRun
+
+# In the order in which a reader wants them; presets of the user's own come after them, by name.
+ORDER = (
+    *("original_protocol", "frozen_head_baseline", "cost_sensitive_head", "fast"),
+    *("fine_tuned", "high_sensitivity", "lungs_first", "full"),
+)
+BASELINE = "frozen_head_baseline"
+# What a preset decides; data, split and evaluation are the run's own, and the seed is chance.
+_DECIDES = ("prepare.", "freeze.", "augment.", "loss.", "optimizer.", "training.", "backbone.input_range")
+_CHANCE = ("training.seed", "training.deterministic", "training.precision")
+
+
+def preset_names() -> list[str]:
+    """The presets that there are, in the order of a table."""
+    names = option_groups()["experiment"]
+    return [*(name for name in ORDER if name in names), *(name for name in names if name not in ORDER)]
+
+
+def about(preset: str) -> str:
+    """What the file of a preset says it is for: its third line, which every preset of cxr has; "" for others."""
+    for folder in filter(None, (CONF_DIR, own_folder())):
+        file = Path(folder) / "experiment" / f"{preset}.yaml"
+        if file.is_file():
+            lines = [
+                line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+            ]
+            said = [line for line in lines if not line.startswith(("@package", "cxr "))]
+            return said[0] if said else ""
+    return ""
+
+
+def preset_of(run: LoggedRun) -> str | None:
+    """The preset whose config a run had, with the run's own data, split, backbone and seed; None for any other config.
+
+    A run of a preset with one value changed is none of it, and nor is one of a preset that has changed since.
+    """
+    choices = _choices(run)
+    name = choices.get("experiment", "None")
+    if name not in preset_names():
+        return None
+    wanted = _decided(name, choices.get("data", "phantom"), choices.get("backbone", ""), run.params)
+    off = _off()  # the values of settings that are newer than the run
+    return name if wanted and all(run.params.get(key, off.get(key)) == value for key, value in wanted.items()) else None
+
+
+def _choices(run: LoggedRun) -> dict[str, str]:
+    try:
+        said = yaml.safe_load(run.file("config/choices.yaml").read_text(encoding="utf-8"))
+    except (UserError, OSError, ValueError, yaml.YAMLError):
+        return {}
+    return renamed_choices({str(group): str(option) for group, option in said.items()}) if isinstance(said, dict) else {}
+
+
+def _decided(name: str, data: str, backbone: str, params: Mapping[str, str]) -> dict[str, str]:
+    """What a preset sets for this data and backbone, as params of a run; empty where they no longer compose."""
+    try:
+        config = _composed(name, data, backbone)
+        own = {key: params[f"backbone.{key}"] for key in ("name", "weights", "alpha", "image_size") if f"backbone.{key}" in params}
+        values: dict[str, Any] = {**own, "alpha": float(own.get("alpha", 1)), "image_size": int(own.get("image_size", 224))}
+        file = params.get("backbone.file", "None")
+        backbone_config = replace(config.backbone, file=None if file == "None" else file, **values)
+        whole = flat_params(resolve(replace(config, backbone=backbone_config)).config)
+    except (UserError, ValueError):
+        return {}
+    return {key: value for key, value in whole.items() if key.startswith(_DECIDES) and bears_on_result(key) and key not in _CHANCE}
+
+
+@lru_cache(maxsize=64)
+def _composed(name: str, data: str, backbone: str) -> Config:
+    chosen = [f"experiment={name}", f"data={data}", *([f"backbone={backbone}"] if backbone not in ("", "None") else [])]
+    return typed(compose(chosen)[0])
+
+
+@lru_cache(maxsize=1)
+def _off() -> dict[str, str]:
+    return flat_params(Config())
