@@ -3,17 +3,21 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from mlflow.entities import Run
 from numpy.typing import NDArray
 
+from cxr.config.compose import compose, typed
 from cxr.config.schema import Config, LossConfig, SplitConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
+from cxr.model.resolve import resolve
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id
 from cxr.tracking.store import Store, locate_store, open_store
@@ -72,7 +76,10 @@ def open_copy(empty_store: Path) -> Store:
 
 @pytest.fixture
 def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
-    """Log a run in this test's own store: name, skill, role, fingerprint of its split; of a fold, only its share of the images."""
+    """Log a run in this test's own store: name, skill, role, fingerprint of its split; of a fold, only its share of the images.
+
+    With a `preset` it has that preset's config. `tags` and `metrics` are further ones.
+    """
 
     def make(
         name: str,
@@ -83,26 +90,39 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         seed: int = 1,
         fold: SplitConfig | None = None,
         training_seed: int = 0,
+        preset: str | None = None,
+        tags: dict[str, str] | None = None,
+        metrics: dict[str, float] | None = None,
     ) -> LoggedRun:
-        said = predicted(seed, skill)
+        said, before = predicted(seed, skill), predicted(seed + 1000, skill, 120)
         all_images = [*said.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
         if fold is not None:
             turn = "ab".index(fold.source) if fold.source else fold.fold
             said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == turn)
         files = tmp_path / "files" / name
-        for each in ("evaluation", "predictions", "data"):
+        for each in ("evaluation", "predictions", "data", "config"):
             (files / each).mkdir(parents=True, exist_ok=True)
         said.to_csv(files / "predictions/test.csv")
-        document = {"test": {"classes": CLASSES, "metrics": {"accuracy": float((said.predicted == said.labels).mean())}}}
+        replace(before, ids=tuple(f"val/{name}" for name in before.ids)).to_csv(files / "predictions/val.csv")
+        document = {
+            part: {"classes": CLASSES, "metrics": {"accuracy": float((each.predicted == each.labels).mean())}}
+            for part, each in (("val", before), ("test", said))
+        }
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
         pd.DataFrame({"path": all_images, "group": all_images, "sha256": all_images, "label": "x"}).to_csv(
             files / "data/manifest.csv", index=False
         )
-        tags = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
-        config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")), split=fold or SplitConfig())
+        usual = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
+        config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")))
+        if preset:
+            config = resolve(typed(compose([f"experiment={preset}"])[0])).config
+            choices = {"experiment": preset, "data": "phantom", "backbone": "phantom"}
+            (files / "config/choices.yaml").write_text(yaml.safe_dump(choices))
+        config = replace(config, split=fold or SplitConfig())
         config.training.seed = training_seed
-        with open_run(fresh_store, config, name, tags) as run:
+        with open_run(fresh_store, config, name, usual | (tags or {})) as run:
             run.log_folder(files)
+            run.log_metrics(metrics or {})
         return runs_by_id([run.id])[run.id]
 
     return make

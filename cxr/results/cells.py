@@ -39,17 +39,13 @@ def columns_of(table: Table) -> list[Column]:
         short = f"sensitivity (specificity),\nthreshold for {specificity:g}"
         found.append(Column(heading, short, partial(_point, place)))
     if table.reference:
-        found.append(
-            Column("accuracy, difference", "accuracy,\ndifference", lambda row: _difference(row.differences.get("accuracy")))
-        )
+        found.append(Column("accuracy, difference", "accuracy,\ndifference", _accuracy_gained))
     if asked and table.reference:
         heading, short = f"sensitivity at specificity {asked[0]:g}, difference", f"sensitivity at {asked[0]:g},\ndifference"
         found.append(Column(heading, short, lambda row: _difference(row.points[0].difference if row.points else None)))
     found += [
         Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (lights_in_words(row.audit), "")),
-        Column(
-            "macro AUC on other surroundings", "macro AUC on other\nsurroundings", lambda row: (_number(row.without_shortcut), "")
-        ),
+        Column("macro AUC on other surroundings", "macro AUC on other\nsurroundings", _without_shortcut),
         Column("accuracy elsewhere", "accuracy\nelsewhere", lambda row: _elsewhere(row, "accuracy")),
         Column("macro AUC elsewhere", "macro AUC\nelsewhere", lambda row: _elsewhere(row, "auc_macro_ovr")),
         Column(f"{name} sensitivity elsewhere", "sensitivity\nelsewhere", lambda row: _elsewhere(row, f"{slug(name)}/sensitivity")),
@@ -60,7 +56,7 @@ def columns_of(table: Table) -> list[Column]:
 
 def legend_of(table: Table) -> list[str]:
     """What the table shows, in sentences."""
-    found = [f"Evaluated on {table.evaluated}. In brackets below a value: 95 % intervals."]
+    found = [f"Evaluated on {table.evaluated}. Intervals are of 95 %."]
     if table.positive:
         found.append(
             f"Thresholds of {table.positive} are chosen by each run on its own validation images; the specificity beside a "
@@ -79,6 +75,15 @@ def legend_of(table: Table) -> list[str]:
     if any(row.seconds is not None for row in table.rows):
         found.append("Time: the mean of the logged runs, with what each found in the cache, and its audit.")
     return [*found, *table.notes]
+
+
+def missing_in_words(table: Table) -> list[str]:
+    """The presets that the table lacks, in a sentence for each reason."""
+    found = []
+    for reason in dict.fromkeys(table.missing.values()):
+        names = [name for name, given in table.missing.items() if given == reason]
+        found.append(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing: {reason}.")
+    return found
 
 
 def lights_in_words(lights: Sequence[str]) -> str:
@@ -101,8 +106,7 @@ def markdown_of(table: Table) -> str:
     rows += [[row.experiment.name, *(" ".join(filter(None, column.cell(row))) for column in columns)] for row in table.rows]
     lines = [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
     lines.insert(1, "|" + "---|" * len(rows[0]))
-    missing = [f"{name} is missing: {reason}." for name, reason in table.missing.items()]
-    return "\n".join([*lines, "", " ".join([*legend_of(table), *missing]), ""])
+    return "\n".join([*lines, "", " ".join([*legend_of(table), *missing_in_words(table)]), ""])
 
 
 def _escaped(cell: str) -> str:
@@ -142,6 +146,14 @@ def _difference(found: Difference | None) -> tuple[str, str]:
         if found is None
         else (f"{found.difference:+.3f}", f"({found.interval_in_words})" if found.low is not None else "")
     )
+
+
+def _accuracy_gained(row: Row) -> tuple[str, str]:
+    return _difference(row.differences.get("accuracy"))
+
+
+def _without_shortcut(row: Row) -> tuple[str, str]:
+    return _number(row.without_shortcut), ""
 
 
 def _elsewhere(row: Row, metric: str) -> tuple[str, str]:

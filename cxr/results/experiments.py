@@ -9,7 +9,7 @@ from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_r
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.results.presets import BASELINE, preset_names, preset_of
-from cxr.text import in_words, part_in_full
+from cxr.text import in_words, nearest, part_in_full
 from cxr.tracking.search import LoggedRun
 
 
@@ -113,7 +113,7 @@ def known_presets(asked: str | None) -> list[str]:
         return known
     names = [name.strip() for name in asked.split(",") if name.strip()]
     if unknown := [name for name in names if name not in known]:
-        raise UserError(f"there is no preset {unknown[0]}: choose from {', '.join(known)}")
+        raise UserError(f"there is no preset {unknown[0]}: {nearest(unknown[0], known)}")
     return [name for name in known if name in names]
 
 

@@ -9,7 +9,7 @@ import jinja2
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import svg_of
 from cxr.evaluation.figures.results import Mark, results_figure
-from cxr.results.cells import columns_of, legend_of
+from cxr.results.cells import columns_of, legend_of, missing_in_words
 from cxr.results.presets import about
 from cxr.results.table import Row, Table
 
@@ -35,7 +35,7 @@ def write_page(path: Path, table: Table) -> None:
         columns=columns,
         rows=rows,
         legend=legend_of(table),
-        missing=list(table.missing.items()),
+        missing=missing_in_words(table),
         figure=base64.b64encode(svg_of(figure)).decode(),
         alt="The values of the table with their 95 % intervals, a panel for each metric and a row for each experiment",
     )

@@ -57,7 +57,7 @@ def preset_of(run: LoggedRun) -> str | None:
     name = choices.get("experiment", "None")
     if name not in preset_names():
         return None
-    wanted = _decided(name, choices.get("data", "phantom"), choices.get("backbone", ""), run.params)
+    wanted = _decided(name, choices.get("backbone", "mobilenet_v2"), run.params)
     off = _off()  # the values of settings that are newer than the run
     return name if wanted and all(run.params.get(key, off.get(key)) == value for key, value in wanted.items()) else None
 
@@ -70,10 +70,10 @@ def _choices(run: LoggedRun) -> dict[str, str]:
     return renamed_choices({str(group): str(option) for group, option in said.items()}) if isinstance(said, dict) else {}
 
 
-def _decided(name: str, data: str, backbone: str, params: Mapping[str, str]) -> dict[str, str]:
-    """What a preset sets for this data and backbone, as params of a run; empty where they no longer compose."""
+def _decided(name: str, backbone: str, params: Mapping[str, str]) -> dict[str, str]:
+    """What a preset sets for the backbone of a run, as params; empty where they no longer compose."""
     try:
-        config = _composed(name, data, backbone)
+        config = _composed(name, backbone)
         own = {key: params[f"backbone.{key}"] for key in ("name", "weights", "alpha", "image_size") if f"backbone.{key}" in params}
         values: dict[str, Any] = {**own, "alpha": float(own.get("alpha", 1)), "image_size": int(own.get("image_size", 224))}
         file = params.get("backbone.file", "None")
@@ -85,9 +85,10 @@ def _decided(name: str, data: str, backbone: str, params: Mapping[str, str]) -> 
 
 
 @lru_cache(maxsize=64)
-def _composed(name: str, data: str, backbone: str) -> Config:
-    chosen = [f"experiment={name}", f"data={data}", *([f"backbone={backbone}"] if backbone not in ("", "None") else [])]
-    return typed(compose(chosen)[0])
+def _composed(name: str, backbone: str) -> Config:
+    """The preset with a backbone; the data is left at its default, as it sets nothing that a preset decides."""
+    file = ["backbone.file=any"] if backbone == "keras_file" else []  # which of them, the run says
+    return typed(compose([f"experiment={name}", f"backbone={backbone}", *file])[0])
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,88 @@
+"""The experiments of a table: complete ones on the same images, and the reason for each that is missing."""
+
+import re
+
+import pytest
+
+from cxr.config.schema import SplitConfig
+from cxr.errors import UserError
+from cxr.results.experiments import known_presets, of_presets, of_runs, reference_of
+from cxr.tracking.search import FINISHED, filtered_runs
+from tests.logged_runs import MakeRun
+
+BOTH = ("frozen_head_baseline", "fast")
+
+
+def fold(number: int) -> SplitConfig:
+    return SplitConfig(name="kfold", method="folds", folds=3, fold=number)
+
+
+def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> None:
+    for preset in BOTH:
+        for number in range(3):
+            make_run(f"{preset}-{number}", fold=fold(number), preset=preset)
+    make_run("alone", preset="fast")
+    chosen = of_presets(filtered_runs(FINISHED), BOTH)
+    assert [(each.name, len(each.runs), len(each.validation)) for each in chosen.experiments] == [(name, 3, 3) for name in BOTH]
+    assert (chosen.missing, chosen.others) == ({}, 1)
+    assert chosen.evaluated_in_words == "90 images, each by the network of 3 folds that did not train on it"
+    assert reference_of(chosen.experiments).name == "frozen_head_baseline"
+
+
+def test_a_run_names_the_images_and_the_split(make_run: MakeRun) -> None:
+    for number in range(3):
+        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    alone = make_run("alone", preset="fast")
+    chosen = of_presets(filtered_runs(FINISHED), BOTH, like=alone)
+    assert [each.runs[0].run.id for each in chosen.experiments] == [alone.id]
+    assert chosen.evaluated_in_words == "90 images of the test part"
+    with pytest.raises(UserError, match="no finished run of a preset has the images and split of other"):
+        of_presets(filtered_runs(FINISHED), BOTH, like=make_run("other", split="t"))
+
+
+def test_missing_folds_are_named_with_what_makes_them(make_run: MakeRun) -> None:
+    for number in range(3):
+        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    make_run("frozen-1", fold=fold(1), preset="frozen_head_baseline")
+    chosen = of_presets(filtered_runs(FINISHED), BOTH)
+    assert [each.name for each in chosen.experiments] == ["fast"]
+    assert chosen.missing == {"frozen_head_baseline": "add split.fold=0,2 to the command that made it"}
+    make_run("frozen-2", fold=fold(2), preset="frozen_head_baseline", tags={"cxr.code_fingerprint": "newer"})
+    assert "frozen_head_baseline" in of_presets(filtered_runs(FINISHED), BOTH).missing  # folds of two versions are no whole
+
+
+def test_an_earlier_complete_set_counts_where_the_latest_lacks_a_fold(make_run: MakeRun) -> None:
+    for number in range(3):
+        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    make_run("again", fold=fold(0), preset="fast", tags={"cxr.code_fingerprint": "newer"})
+    (found,) = of_presets(filtered_runs(FINISHED), ("fast",)).experiments
+    assert [each.run.name for each in found.runs] == ["fast-0", "fast-1", "fast-2"]
+
+
+def test_without_a_run_of_a_preset_it_says_how_to_make_them(make_run: MakeRun) -> None:
+    make_run("of no preset")
+    with pytest.raises(UserError, match=r"presets frozen_head_baseline, fast as they are today: make them with  cxr results --run"):
+        of_presets(filtered_runs(FINISHED), BOTH)
+
+
+def test_named_runs_have_to_be_of_the_same_images(make_run: MakeRun) -> None:
+    one, other = make_run("one"), make_run("other", split="t")
+    with pytest.raises(UserError, match=re.escape("other") + ".* can't be in one table with one.*split differently"):
+        of_runs([one, other])
+    folds = [make_run(f"fold-{number}", fold=fold(number)) for number in range(3)]
+    with pytest.raises(UserError, match="is no fold and fold-0"):
+        of_runs([one, *folds])
+    with pytest.raises(UserError, match=r"not complete: add split.fold=2"):
+        of_runs(folds[:2])
+    assert [each.name for each in of_runs([one, make_run("two")]).experiments] == ["one", "two"]
+
+
+def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
+    names = [each.name for each in of_runs([make_run("same"), make_run("same", seed=2)]).experiments]
+    assert len(set(names)) == 2
+
+
+def test_presets_are_named_as_they_are() -> None:
+    assert known_presets("fast, frozen_head_baseline") == ["frozen_head_baseline", "fast"]
+    with pytest.raises(UserError, match="there is no preset quick: choose from: original_protocol, "):
+        known_presets("fast,quick")

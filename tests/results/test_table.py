@@ -1,0 +1,100 @@
+"""The numbers of a results table against the same numbers computed in another way."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from cxr.config.schema import SplitConfig
+from cxr.evaluation.predictions import Predictions
+from cxr.results.cells import columns_of, legend_of, markdown_of
+from cxr.results.experiments import Experiment, of_presets, of_runs
+from cxr.results.table import Elsewhere, frame_of, table_of
+from cxr.tracking.search import FINISHED, filtered_runs
+from tests.logged_runs import MakeRun
+
+PRESETS = ("frozen_head_baseline", "fast")
+
+
+def fold(number: int) -> SplitConfig:
+    return SplitConfig(name="kfold", method="folds", folds=3, fold=number)
+
+
+@pytest.fixture
+def experiments(make_run: MakeRun) -> list[Experiment]:
+    for preset, skill, seed in (("frozen_head_baseline", 1.0, 1), ("fast", 2.5, 2)):
+        for number in range(3):
+            seconds = {"seconds/train": 10.0 + number, "seconds/audit": 5.0}
+            tags = {"cxr.audit": "strong" if number else "some", "cxr.positive_class": "covid", "cxr.evaluated_images": "30"}
+            make_run(f"{preset}-{number}", skill, seed=seed, fold=fold(number), preset=preset, metrics=seconds, tags=tags)
+    return of_presets(filtered_runs(FINISHED), PRESETS).experiments
+
+
+def called(validation: Predictions, evaluated: Predictions, specificity: float) -> Any:
+    """Above the lowest score of another class at or below which that share of them lies."""
+    of_others = validation.probabilities[validation.labels != 0, 0]
+    return evaluated.probabilities[:, 0] > np.quantile(of_others, specificity, method="inverted_cdf")
+
+
+def test_rates_are_those_of_all_folds_each_with_its_own_threshold(experiments: list[Experiment]) -> None:
+    frame = frame_of(table_of(of_presets(filtered_runs(FINISHED), PRESETS)))
+    rows: dict[str, dict[str, Any]] = {row["name"]: row for row in json.loads(frame.to_json(orient="records"))}
+    for each in experiments:
+        labels = np.concatenate([run.predictions.labels for run in each.runs])
+        probabilities = np.concatenate([run.predictions.probabilities for run in each.runs])
+        row = rows[each.name]
+        assert row["accuracy"] == pytest.approx(accuracy_score(labels, probabilities.argmax(axis=1)))
+        assert row["auc_macro_ovr"] == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
+        for specificity in (0.99, 0.95):
+            pairs = zip(each.validation, each.runs, strict=True)
+            says = np.concatenate([called(before, run.predictions, specificity) for before, run in pairs])
+            at = f"at_specificity_{specificity:g}"
+            assert row[f"{at}/sensitivity"] == pytest.approx(says[labels == 0].mean())
+            assert row[f"{at}/specificity"] == pytest.approx(1 - says[labels != 0].mean())
+            ends = proportion_confint(says[labels == 0].sum(), (labels == 0).sum(), method="wilson")
+            assert (row[f"{at}/sensitivity_lo"], row[f"{at}/sensitivity_hi"]) == pytest.approx(ends)
+        assert row["seconds"] == pytest.approx(16.0)
+        assert row["audit"] == "some strong strong"
+    base, fast = rows["frozen_head_baseline"], rows["fast"]
+    assert fast["vs_baseline/accuracy"] == pytest.approx(fast["accuracy"] - base["accuracy"])
+    assert fast["vs_baseline/accuracy_lo"] > 0
+    at = "at_specificity_0.99/sensitivity"
+    assert fast[f"vs_baseline/{at}"] == pytest.approx(fast[at] - base[at])
+    assert base["vs_baseline/accuracy"] is None
+
+
+def test_the_words_are_those_of_the_numbers(experiments: list[Experiment]) -> None:
+    elsewhere = {"fast": Elsewhere(17, {"accuracy": (0.5, 0.4, 0.6)})}
+    table = table_of(of_presets(filtered_runs(FINISHED), (*PRESETS, "full")), elsewhere)
+    headings = [column.heading for column in columns_of(table)]
+    assert "accuracy elsewhere" in headings
+    assert "macro AUC elsewhere" not in headings  # as no row has it
+    text = markdown_of(table)
+    assert "| fast | " in text
+    assert "0.500 (0.400-0.600)" in text
+    assert "strong evidence (2 of 3), some evidence (1 of 3)" in text
+    assert "full is missing: no run of it has finished on these images and this split." in text
+    assert len([line for line in text.splitlines() if line.startswith("|---")]) == 1
+    assert any("17 images of other data" in sentence for sentence in legend_of(table))
+
+
+def test_versions_and_validation_images_are_told(make_run: MakeRun) -> None:
+    tags = {"cxr.positive_class": "", "cxr.evaluated_images": "90"}
+    runs = [
+        make_run("old", tags={**tags, "cxr.code_fingerprint": "a"}),
+        make_run("new", tags={**tags, "cxr.code_fingerprint": "b"}),
+    ]
+    table = table_of(of_runs(runs))
+    assert table.notes == ["Made by an earlier version of the code than the others: old."]
+    assert table.positive == ""  # no class is urgent, so there are no thresholds
+    assert all(not row.points for row in table.rows)
+    assert not any("sensitivity" in column.heading for column in columns_of(table))
+
+
+def test_names_of_strangers_do_not_break_the_markdown(make_run: MakeRun) -> None:
+    table = table_of(of_runs([make_run("a | <b>"), make_run("plain")]))
+    lines = markdown_of(table).splitlines()
+    assert lines[2].startswith("| a \\| &lt;b> |")
