@@ -30,6 +30,7 @@ COMMANDS = (
     "results",
     "runs",
     "send",
+    "soup",
     "ui",
 )
 WITH_OVERRIDES = ("audit", "data", "evaluate", "reproduce")

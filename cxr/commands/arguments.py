@@ -207,6 +207,26 @@ def _send() -> argparse.ArgumentParser:
     return parser
 
 
+def _soup() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr soup",
+        description="Average the weights of the runs of a sweep, best first: each stays if the validation loss falls. "
+        "The result is a run of its own, evaluated once on the test part.",
+        epilog="The runs need the same backbone, images and split, and a backbone that is frozen in all of them or in none.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="SWEEP_OR_RUN", help="id of a sweep, or ids or names of runs")
+    parser.add_argument("--most", type=int, default=16, metavar="N", help="how many of the best runs to try (default: 16)")
+    parser.add_argument(
+        "--with",
+        dest="elsewhere",
+        nargs="+",
+        default=[],
+        metavar="SETTING=VALUE",
+        help="places that changed: data.root=FOLDER, backbone.weights=FILE",
+    )
+    return parser
+
+
 def _ui() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr ui", description="Open the MLflow UI on the runs made in this folder, for this machine only."
@@ -235,5 +255,6 @@ PARSERS = {
     "results": _results,
     "runs": _runs,
     "send": _send,
+    "soup": _soup,
     "ui": _ui,
 }

@@ -30,6 +30,7 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr audit RUN                                    ask what the model learned besides the disease
   cxr reproduce RUN                                repeat a logged run, and report every difference
   cxr results                                      presets in one table, with intervals and differences
+  cxr soup SWEEP                                   average the weights of a sweep's best runs
   cxr folds [RUN]                                  summarise a cross-validation, or trainings with several seeds
   cxr ui [--sweep ID]                              open the MLflow UI on the runs made here
   cxr init FOLDER                                  make a project of your own: options, presets, a README

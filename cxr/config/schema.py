@@ -201,6 +201,7 @@ class TrainingConfig:
     epochs: int = number(8, 1, 10_000)
     batch_size: int = number(32, 1, 4096)
     sampling: str = choice("as_is", "as_is", "source_balanced")  # whether each source of a class is drawn as often as the others
+    soup: list[str] = field(default_factory=list)  # runs whose weights are averaged in place of a training; see cxr soup
     weight_average: float = number(0.0, 0, 1, below=True)  # decay of an average of the weights, which is what is kept; 0: off
     early_stopping_patience: int | None = number(5, 1, 10_000)
     precision: str = choice("float32", "float32", "mixed_bfloat16", "mixed_float16")

@@ -26,7 +26,8 @@ from cxr.model.losses.registry import check_loss
 from cxr.model.resolve import resolve
 from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
-from cxr.run.origin import with_origin
+from cxr.run.ingredients import check_ingredients, with_ingredients
+from cxr.run.origin import MODEL, with_origin
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
 
@@ -41,6 +42,7 @@ class PreparedRun:
     weights: Weights
     cache: Cache | None
     root: Path  # of the images
+    ingredients: tuple[Path, ...] = ()  # saved models whose weights are averaged in place of a training
 
 
 def prepare(
@@ -60,6 +62,7 @@ def prepare(
         progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
     _check_names(config)
     config, of_run = with_origin(config)
+    config, soup = with_ingredients(config)
     resolved = resolve(config)
     config = resolved.config
     for note in resolved.notes:
@@ -71,7 +74,8 @@ def prepare(
     _check_classes(config, images.classes)
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
-    return PreparedRun(config, provenance, dataset, weights, cache, images.root)
+    check_ingredients(soup, config, data_fingerprint(dataset.manifest), split_fingerprint(dataset.manifest))
+    return PreparedRun(config, provenance, dataset, weights, cache, images.root, tuple(run.file(MODEL) for run in soup))
 
 
 def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:

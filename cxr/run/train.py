@@ -20,12 +20,13 @@ from cxr.tracking.run import Run
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
 from cxr.training.history import Epoch, History
 from cxr.training.phases import Phase
+from cxr.training.soup import mix
 
 _PRINTED = ("train/loss", "val/loss", "val/accuracy")
 
 
 def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path) -> tuple[Network, Fitted]:
-    """Build the network and fit it, from the checkpoint if there is one; epoch metrics reach the store as they come."""
+    """Build the network and fit it, from the checkpoint if there is one, or average weights; the store gets metrics meanwhile."""
     config, dataset = prepared.config, prepared.dataset
     with progress.timed("train"):
         network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
@@ -40,6 +41,14 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
     )
     costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
+    if prepared.ingredients:
+        with progress.stage("train", f"Averaging the weights of up to {in_words(len(prepared.ingredients), 'run')}") as update:
+            mixed = mix(network, prepared.ingredients, data, loss, config, _watcher(run, progress, update, "ingredient"))
+        stayed = int(mixed.history.epochs[-1].metrics["soup/ingredients"])
+        progress.line(
+            f"  {stayed} of {in_words(len(prepared.ingredients), 'run')} stayed: the others did not lower the validation loss"
+        )
+        return network, mixed
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
         fitted = fit(network, data, loss, config, _watcher(run, progress, update), checkpoint, prepared.cache)
     if fitted.history.undone:
@@ -62,8 +71,8 @@ def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
         return surroundings_of(dataset.images, rows, dataset.hashes, masks_of)
 
 
-def _watcher(run: Run, progress: Progress, update: Update) -> Watcher:
-    """Where the events of a training go: lines for the terminal, metrics for the store."""
+def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch") -> Watcher:
+    """Where the events of a training go: lines for the terminal, which count steps, and metrics for the store."""
 
     def on_resume(so_far: History) -> None:
         run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
@@ -77,7 +86,8 @@ def _watcher(run: Run, progress: Progress, update: Update) -> Watcher:
 
     def on_epoch(epoch: Epoch) -> None:
         run.log_metrics(epoch.metrics, step=epoch.number)
-        progress.line(f"  epoch {epoch.number:>3}  " + "  ".join(f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED))
+        told = [f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED if name in epoch.metrics]
+        progress.line(f"  {step} {epoch.number:>3}  {'  '.join(told)}")
 
     @contextmanager
     def computing() -> Iterator[Update]:

@@ -55,6 +55,8 @@ def training_figure(curves: TrainingCurves) -> Figure:
     headline(figure, "Training curves")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for index, part in enumerate(("train", "val")):
+            if f"{part}/{name}" not in curves.values:
+                continue  # a soup is not trained
             style = {"color": COLOURS[index], "linestyle": LINES[index], "marker": "os"[index], "markersize": 4}
             axes.plot(
                 curves.epochs, curves.values[f"{part}/{name}"], label={"train": "Training", "val": "Validation"}[part], **style

@@ -1,0 +1,63 @@
+"""`cxr soup SWEEP`: average the weights of a sweep's best runs, and log the result as a run that is judged once."""
+
+from dataclasses import replace
+
+from omegaconf import OmegaConf
+
+from cxr.commands.arguments import parse
+from cxr.compare.runs import in_short
+from cxr.errors import UserError
+from cxr.progress import Progress
+from cxr.run.logged import read_logged, restore
+from cxr.run.start import run_experiment
+from cxr.text import as_called, in_words
+from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
+from cxr.tracking.store import Store, check_store, open_store, store_with_runs
+from cxr.tracking.unfinished import close_cut_off_runs
+
+_ORDER = "val/log_loss"  # lower is better: the first run that is tried, and always stays, is the best by it
+
+
+def main(arguments: list[str]) -> None:
+    """Choose the runs, average them, and evaluate the result."""
+    asked = parse("soup", arguments)
+    if asked.most < 2:
+        raise UserError(f"--most {asked.most} is too few: a soup needs two runs or more")
+    store = store_with_runs()
+    check_store(store)
+    open_store(store)
+    close_cut_off_runs(store)
+    runs = _best_first(_named(asked.runs, store))[: asked.most]
+    if len(runs) < 2:
+        raise UserError(f"a soup needs two finished runs or more, and {asked.runs[0]} has {in_words(len(runs), 'run')}")
+    logged = read_logged(runs[0])
+    restored = restore(logged, asked.elsewhere)
+    ids = [run.id for run in runs]
+    config = replace(
+        restored.config,
+        training=replace(restored.config.training, soup=ids, threads=None),
+        tracking=replace(restored.config.tracking, run_name=f"soup-of-{len(ids)}", role="candidate"),
+    )
+    provenance = replace(
+        restored.provenance,
+        overrides=(*restored.provenance.overrides, f"training.soup=[{','.join(ids)}]"),
+        yaml=OmegaConf.to_yaml(OmegaConf.structured(config)),
+        reproduces=None,
+    )
+    print(f"A soup of up to {in_words(len(runs), 'run')}, best first: {', '.join(in_short(run) for run in runs)}")
+    made = run_experiment(config, provenance, Progress(), logged.manifest)
+    print(as_called(f"  Is it better than its best run?  cxr compare {made.run_id[:8]} {runs[0].short_id}"))
+
+
+def _named(words: list[str], store: Store) -> list[LoggedRun]:
+    """The finished runs of the sweeps and the runs with these names, each once, without evaluations and soups."""
+    found: dict[str, LoggedRun] = {}
+    for word in words:
+        of_it = filtered_runs(f"{of_sweep(word)} and {FINISHED}") or [find_run(word, store)]
+        found |= {run.id: run for run in of_it if run.is_finished}
+    trained = [run for run in found.values() if run.tags.get("cxr.role") != "evaluation"]
+    return [run for run in trained if run.params.get("training.soup", "[]") == "[]"]
+
+
+def _best_first(runs: list[LoggedRun]) -> list[LoggedRun]:
+    return sorted(runs, key=lambda run: (run.metrics.get(_ORDER, float("inf")), run.id))

@@ -1,0 +1,60 @@
+"""The runs whose weights a soup averages: `training.soup`, found and checked before anything is computed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cxr.compare.runs import in_short
+from cxr.config.schema import Config
+from cxr.errors import UserError
+from cxr.model.freeze import HEAD
+from cxr.run.origin import MODEL
+from cxr.tracking.run import flat_params
+from cxr.tracking.search import LoggedRun, find_run
+from cxr.tracking.store import check_store, locate_store, open_store
+
+# What the networks of a soup have in common: with any other of these, weights at one place mean different things.
+_NETWORK = ("backbone.name", "backbone.file", "backbone.alpha", "backbone.image_size", "backbone.input_range", "backbone.mean")
+_SHARED = (*_NETWORK, "backbone.std", "prepare.")
+
+
+def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
+    """The config with the whole ids of the runs of `training.soup`, and those runs; unchanged and empty without a soup.
+
+    Raises `UserError` for a run that is not there or has no model, and for a soup of one.
+    """
+    if not config.training.soup:
+        return config, []
+    store = locate_store(config.tracking)
+    check_store(store)
+    open_store(store)
+    runs = [find_run(reference, store) for reference in config.training.soup]
+    for run in runs:
+        if not run.has_file(MODEL):
+            raise UserError(f"run {in_short(run)} has no model: name finished training runs")
+    ids = list(dict.fromkeys(run.id for run in runs))
+    if len(ids) < 2:
+        raise UserError(f"a soup needs two runs or more: {in_short(runs[0])} alone is no soup")
+    return replace(config, training=replace(config.training, soup=ids)), list({run.id: run for run in runs}.values())
+
+
+def check_ingredients(runs: Sequence[LoggedRun], config: Config, data: str, split: str) -> None:
+    """Raise `UserError` where a run has another network, or was trained on other images or by another split than the soup has.
+
+    A run of another split may have trained on images that test here.
+    """
+    params = flat_params(config)
+    for run in runs:
+        for tag, ours, what in (("data", data, "images"), ("split", split, "split")):
+            if run.tags.get(f"cxr.{tag}_fingerprint") != ours:
+                raise UserError(
+                    f"run {in_short(run)} can't be in this soup: it has another {what}, so what it trained on may test here"
+                )
+        for key, value in params.items():
+            if key.startswith(_SHARED) and not key.endswith("prepare.name") and run.params.get(key, value) != value:
+                raise UserError(
+                    f"run {in_short(run)} can't be in this soup: it has {key}={run.params[key]}, and others have {value}"
+                )
+        if (run.params.get("freeze.trainable_from") == HEAD) != (config.freeze.trainable_from == HEAD):
+            raise UserError(
+                f"run {in_short(run)} can't be in this soup: the backbone is frozen in some of its runs, and trained in others"
+            )

@@ -1,0 +1,56 @@
+"""A soup: the average of the weights of several trained networks, chosen greedily on validation loss."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.config.schema import AugmentConfig, Config
+from cxr.data.views import Viewer
+from cxr.errors import RunFailed
+from cxr.model.network import Network
+from cxr.model.partition import pooled_part
+from cxr.training.checkpoint import Arrays, assign, values_of
+from cxr.training.fit import Fitted, TrainingSet, Watcher
+from cxr.training.history import Epoch, FrozenWork, History
+from cxr.training.inputs import Images
+from cxr.training.steps import Loss, Steps
+
+PHASE = "soup"
+
+
+def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: Loss, config: Config, watcher: Watcher) -> Fitted:
+    """Give `network` the average of the weights in the `.keras` files `ingredients`, of which the best comes first.
+
+    Each is added in turn, and stays if the validation loss falls (Wortsman et al., "Model soups: averaging weights of multiple
+    fine-tuned models improves accuracy without increasing inference time", ICML 2022, recipe 1, with loss in place of accuracy).
+    The history has an epoch for each that was tried; the best epoch is the last that stayed. Raises `RunFailed` for a file whose
+    weights do not fit.
+    """
+    viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
+    steps = Steps(network.trainee, Images(viewer), data.targets, loss, keras.optimizers.SGD())  # which never steps
+    variables, history, soup, count = network.classifier.weights, History(), Arrays(), 0
+    for number, path in enumerate(ingredients, 1):
+        try:
+            network.classifier.load_weights(path)
+        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            raise RunFailed(f"the weights in {path} do not fit the others: {' '.join(str(error).split())[:200]}") from None
+        own = values_of(variables)
+        tried = [(mean * count + value) / (count + 1) for mean, value in zip(soup, own, strict=True)] if count else own
+        assign(variables, tried)
+        score = steps.evaluate(data.val, config.evaluation.batch_size)
+        if not history.losses or score.loss < min(history.losses):
+            soup, count, history.best_epoch = tried, count + 1, number
+        numbers = {"val/loss": score.loss, "val/accuracy": score.accuracy, "soup/ingredients": float(count)}
+        history.epochs.append(Epoch(number, PHASE, numbers))
+        watcher.on_epoch(history.epochs[-1])
+    assign(variables, soup)
+    at_once = config.evaluation.batch_size
+
+    def pooled(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return steps.pooled(pooled_part(network.trainee, None), rows, at_once)
+
+    return Fitted(history, FrozenWork(), lambda rows: steps.predict(rows, at_once), pooled)

@@ -1,0 +1,70 @@
+"""The runs of a soup: found, and refused where their weights or their images do not fit."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr.config.schema import Config
+from cxr.errors import UserError
+from cxr.run.ingredients import check_ingredients, with_ingredients
+from cxr.tracking.run import flat_params
+from cxr.tracking.search import LoggedRun
+from tests.logged_runs import MakeRun
+
+
+def with_model(run: LoggedRun) -> LoggedRun:
+    folder = run.file("data/manifest.csv").parents[1] / "model"
+    folder.mkdir(exist_ok=True)
+    (folder / "model.keras").write_bytes(b"weights")
+    return run
+
+
+def soup_of(*names: str) -> Config:
+    config = Config()
+    config.training.soup = list(names)
+    return config
+
+
+def test_runs_are_found_by_name_and_kept_by_id(make_run: MakeRun) -> None:
+    runs = [with_model(make_run(name)) for name in ("one", "two")]
+    config, found = with_ingredients(soup_of("two", runs[0].short_id, "one"))
+    assert config.training.soup == [runs[1].id, runs[0].id]
+    assert [run.id for run in found] == config.training.soup
+    assert with_ingredients(Config()) == (Config(), [])
+
+
+def test_a_soup_needs_two_runs_with_models(make_run: MakeRun) -> None:
+    with_model(make_run("one"))
+    make_run("without")
+    for names, reason in (
+        (("one", "one"), "alone is no soup"),
+        (("one", "without"), "has no model"),
+        (("one", "ghost"), "no run ghost"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            with_ingredients(soup_of(*names))
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"backbone.alpha": "0.5"}, "has backbone.alpha=0.5, and others have 1.0"),
+        ({"prepare.crop": "lungs"}, "has prepare.crop=lungs, and others have none"),
+        ({"freeze.trainable_from": "block_13"}, "the backbone is frozen in some of its runs, and trained in others"),
+        ({"cxr.split_fingerprint": "t"}, "it has another split, so what it trained on may test here"),
+        ({"cxr.data_fingerprint": "e"}, "it has another images"),
+    ],
+)
+def test_what_does_not_fit_is_refused(other: dict[str, str], reason: str, tmp_path: Path) -> None:
+    params: dict[str, str] = flat_params(Config())
+    tags = {"cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s"}
+    fits = LoggedRun("0" * 32, "fits", "FINISHED", 0, tags, params, {})
+    check_ingredients([fits], Config(), "d", "s")
+    changed: dict[str, Any] = {
+        "tags": tags | {key: value for key, value in other.items() if key.startswith("cxr.")},
+        "params": params | {key: value for key, value in other.items() if not key.startswith("cxr.")},
+    }
+    with pytest.raises(UserError, match=reason):
+        check_ingredients([fits, replace(fits, **changed)], Config(), "d", "s")

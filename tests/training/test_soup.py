@@ -1,0 +1,94 @@
+"""Soups: the mean of weights, and only of those that lower the validation loss."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr.config.costs import cost_matrix
+from cxr.errors import RunFailed
+from cxr.model.class_weights import class_weights
+from cxr.model.losses.registry import make_loss
+from cxr.model.network import Network
+from cxr.training.checkpoint import assign, values_of
+from cxr.training.fit import Watcher
+from cxr.training.runtime import prepare_tensorflow
+from cxr.training.soup import mix
+from tests.conftest import Compose
+from tests.training.test_fit import DATA, LABELS, SMALL, fitted, tiny_network
+
+
+@pytest.fixture
+def trained(tmp_path: Path, compose_config: Compose) -> tuple[Network, list[Path]]:
+    """A network, and three files: it trained well, a little other than that, and with its head turned round."""
+    config = compose_config(
+        *SMALL, "freeze=last_block", "freeze.warmup_epochs=0", "training.epochs=4", "optimizer.learning_rate=0.05"
+    )
+    prepare_tensorflow(config.training)
+    network = tiny_network()
+    fitted(config, network)
+    good, files = values_of(network.classifier.weights), []
+    rng = np.random.default_rng(0)
+    versions = {
+        "good": good,
+        "alike": [value + rng.normal(0, 1e-4, value.shape).astype(value.dtype) for value in good],
+        "bad": [*good[:-2], -good[-2], -good[-1]],
+    }
+    for name, values in versions.items():
+        assign(network.classifier.weights, values)
+        files.append(tmp_path / f"{name}.keras")
+        network.classifier.save(files[-1])
+    return network, files
+
+
+def stirred(network: Network, files: list[Path], compose_config: Compose) -> tuple[list[int], list[float], np.ndarray]:
+    """How many had stayed after each, the validation losses, and predictions of all images."""
+    config = compose_config(*SMALL, "loss=plain")
+    loss = make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix({}, ("a", "b", "c"), "loss.costs"))
+    found = mix(network, files, DATA, loss, config, Watcher())
+    stayed = [int(epoch.metrics["soup/ingredients"]) for epoch in found.history.epochs]
+    return stayed, found.history.losses, found.predict(np.arange(24))
+
+
+def test_what_stays_is_averaged_and_what_makes_it_worse_does_not_stay(
+    trained: tuple[Network, list[Path]], compose_config: Compose
+) -> None:
+    network, (good, alike, bad) = trained
+    network.classifier.load_weights(good)
+    first = values_of(network.classifier.weights)
+    network.classifier.load_weights(alike)
+    second = values_of(network.classifier.weights)
+    stayed, losses, said = stirred(network, [good, bad, alike], compose_config)
+    assert stayed[:2] == [1, 1]
+    assert losses[1] > losses[0]
+    kept = stayed[2] == 2
+    assert kept == (losses[2] < losses[0])
+    expected = [(a + b) / 2 for a, b in zip(first, second, strict=True)] if kept else first
+    for ours, theirs in zip(values_of(network.classifier.weights), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    own = -np.log(said[15:][np.arange(9), LABELS[15:]]).mean()
+    assert own == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_three_that_stay_count_alike(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
+    """Heads that are drawn to the same place from three sides: each lowers the loss, and the mean is that of all three."""
+    network, (good, *_) = trained
+    network.classifier.load_weights(good)
+    best, files = values_of(network.classifier.weights), []
+    rng = np.random.default_rng(1)
+    sides = [rng.normal(0, 0.6, best[-2].shape).astype(np.float32) for _ in range(2)]
+    for index, side in enumerate([sides[0], -sides[0]]):
+        assign(network.classifier.weights, [*best[:-2], best[-2] + side, best[-1]])
+        files.append(tmp_path / f"side{index}.keras")
+        network.classifier.save(files[-1])
+    stayed, losses, _ = stirred(network, files, compose_config)
+    assert stayed == [1, 2]
+    assert losses[1] < losses[0]
+    np.testing.assert_allclose(values_of(network.classifier.weights)[-2], best[-2], atol=1e-5)
+
+
+def test_a_file_that_does_not_fit_is_named(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
+    network, (good, *_) = trained
+    (tmp_path / "broken.keras").write_bytes(b"no model")
+    with pytest.raises(RunFailed, match=r"the weights in .*broken\.keras do not fit the others"):
+        stirred(network, [good, tmp_path / "broken.keras"], compose_config)
