@@ -118,7 +118,8 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
         zones = zones_of(evaluated, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
-        triage = evaluate_triage(evaluated, roles, zones, points, settings.prevalences, settings.review_routine)
+        usual = [point for point in points if point.rule.shifts is None]
+        triage = evaluate_triage(evaluated, roles, zones, usual, settings.prevalences, settings.review_routine)
         positive = evaluated.labels == roles.positive_class
         if 0 < positive.sum() < len(positive):
             calibrated = scaled(evaluated, temperature.value).probabilities[:, roles.positive_class]
@@ -147,7 +148,13 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         decision_curve=curve,
         no_positive_class=roles.why_not,
         subgroups=subgroups(
-            evaluated, evidence.columns, rules, roles.positive_class, zones, bins=settings.bins, small_below=settings.small_group
+            evaluated,
+            evidence.columns,
+            [rule for rule in rules if rule.shifts is None],  # the calibrated argmax is shown beside argmax alone
+            roles.positive_class,
+            zones,
+            bins=settings.bins,
+            small_below=settings.small_group,
         ),
         failures=failures(evaluated, settings.failures),
         notes=_notes(evidence, roles),

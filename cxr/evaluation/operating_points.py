@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.evaluation.calibration import scaled
+from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import LOG, Estimate, Z, proportion, wilson_interval, with_interval
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled
@@ -33,16 +33,18 @@ class Rates:
 class Rule:
     """One way to decide: `threshold` on the probability of the positive class; or the class of least expected cost, or argmax.
 
-    `costs` (classes, classes) are used after division of the logits by `temperature`, both only without a threshold.
+    `costs` (classes, classes) are used after division of the logits by `temperature` and addition of `shifts`, of each class one;
+    all of these only without a threshold.
     """
 
-    name: str  # argmax, sensitivity_target, specificity_target or least_cost
+    name: str  # argmax, sensitivity_target, specificity_target, least_cost or calibrated
     in_words: str
     aim: str = ""  # the rate that is to reach the target: sensitivity, specificity or none
     target: float | None = None
     threshold: float | None = None
     costs: list[list[float]] | None = None
     temperature: float = 1.0
+    shifts: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def choose_rules(
     temperature: float,
     margin: bool = False,
 ) -> list[Rule]:
-    """The four rules, from validation predictions alone.
+    """The five rules, from validation predictions alone.
 
     A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With
     `margin` the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
@@ -86,7 +88,16 @@ def choose_rules(
         found.append(Rule("specificity_target", said, "specificity", specificity, threshold))
     said = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
     found.append(Rule("least_cost", said, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
-    return found
+    return [*found, _calibrated(validation)]
+
+
+def _calibrated(validation: Predictions) -> Rule:
+    """The most probable class after bias correction."""
+    fitted = fit_bias_correction(validation)
+    moved = ", ".join(f"{name} {shift:+.2f}" for name, shift in zip(validation.classes, fitted.shifts, strict=True))
+    words = f"not shifted: {fitted.why_not}" if fitted.why_not else f"shifted by {moved}"
+    all_alike = (1 - np.eye(len(validation.classes))).tolist()
+    return Rule("calibrated", words, costs=all_alike, temperature=fitted.temperature, shifts=list(fitted.shifts))
 
 
 def _sensitive(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, margin: bool) -> tuple[float, str]:
@@ -127,7 +138,8 @@ def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDAr
         others[:, positive_class] = -1
         return np.where(predictions.probabilities[:, positive_class] >= rule.threshold, positive_class, others.argmax(axis=1))
     if rule.costs is not None:
-        expected = scaled(predictions, rule.temperature).probabilities @ np.array(rule.costs)
+        shifts = tuple(rule.shifts or [0.0] * len(predictions.classes))
+        expected = corrected(predictions.probabilities, rule.temperature, shifts) @ np.array(rule.costs)
         return np.asarray(expected.argmin(axis=1), np.int64)
     return predictions.predicted
 

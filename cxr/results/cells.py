@@ -28,6 +28,7 @@ def columns_of(table: Table) -> list[Column]:
     name = table.positive
     found = [
         Column("accuracy", "accuracy", lambda row: _estimate(row.estimates["accuracy"])),
+        Column("accuracy, calibrated", "accuracy,\ncalibrated", lambda row: _estimate(row.calibrated)),
         Column("macro AUC", "macro AUC", lambda row: _estimate(row.estimates["auc_macro_ovr"])),
     ]
     if name:
@@ -62,6 +63,7 @@ def legend_of(table: Table) -> list[str]:
             f"Thresholds of {table.positive} are chosen by each run on its own validation images; the specificity beside a "
             "sensitivity is what that threshold has on the evaluated images."
         )
+    found.append("Calibrated: the most probable class after a shift of each class that validation images ask for.")
     if table.reference:
         found.append(f"Differences are from {table.reference}, on the same images.")
     if any(row.without_shortcut is not None for row in table.rows):

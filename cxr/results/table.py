@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cxr.compare.folds import CrossValidation
 from cxr.compare.runs import EvaluatedRun, positive_class_of
 from cxr.config.schema import EvaluationConfig
-from cxr.evaluation.estimates import Estimate, ends_of
+from cxr.evaluation.bias_correction import corrected, fit_bias_correction
+from cxr.evaluation.estimates import Estimate, ends_of, proportion
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
 from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
@@ -43,6 +44,7 @@ class Elsewhere:
 class Row:
     """One experiment. Rates and areas are of the predictions of all its runs together; `ends` are over its runs.
 
+    `calibrated` is the accuracy of the most probable class after the bias correction that each run's validation images ask for.
     `seconds` is the mean time of a run as it was logged, with what it found in the cache and its audit. `audit` has the light of
     each run, `without_shortcut` the mean macro AUC on validation images whose lungs lie on the surroundings of another class.
     """
@@ -50,6 +52,7 @@ class Row:
     experiment: Experiment
     estimates: dict[str, Estimate]
     ends: dict[str, tuple[float, float]]
+    calibrated: Estimate
     points: list[Point]
     differences: dict[str, Difference]
     seconds: float | None
@@ -123,6 +126,7 @@ def _row(experiment: Experiment, reference: Experiment, positive: str, elsewhere
         experiment=experiment,
         estimates=estimates,
         ends=ends,
+        calibrated=_calibrated(experiment),
         points=_points(experiment, reference, positive),
         differences=differences,
         seconds=float(np.mean(spent)) if all(spent) else None,
@@ -130,6 +134,15 @@ def _row(experiment: Experiment, reference: Experiment, positive: str, elsewhere
         without_shortcut=float(np.mean(without)) if len(without) == len(runs) else None,
         elsewhere=elsewhere,
     )
+
+
+def _calibrated(experiment: Experiment) -> Estimate:
+    right = count = 0
+    for evaluated, validation in zip(experiment.runs, experiment.validation, strict=True):
+        fitted = fit_bias_correction(validation)
+        found = corrected(evaluated.predictions.probabilities, fitted.temperature, fitted.shifts).argmax(axis=1)
+        right, count = right + int((found == evaluated.predictions.labels).sum()), count + len(found)
+    return proportion(right, count, "")
 
 
 def _points(experiment: Experiment, reference: Experiment, positive: str) -> list[Point]:
@@ -181,7 +194,7 @@ def _flat(row: Row) -> dict[str, float | str]:
         "runs": " ".join(each.run.id for each in row.experiment.runs),
         "images": len(pooled(row.experiment).labels),
     }
-    known = {name: each for name, each in row.estimates.items() if each.value is not None}
+    known = {name: each for name, each in row.estimates.items() if each.value is not None} | {"accuracy_calibrated": row.calibrated}
     for point in row.points:
         at = f"at_specificity_{point.specificity:g}"
         known |= {f"{at}/sensitivity": point.rates.sensitivity, f"{at}/specificity": point.rates.specificity}

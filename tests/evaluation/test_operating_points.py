@@ -40,7 +40,7 @@ def test_thresholds_meet_their_target_and_none_does_better(seed: int, count: int
 def test_rules_come_from_validation_alone_and_are_judged_elsewhere() -> None:
     validation, test = skilled(1), skilled(2)
     rules = choose_rules(validation, 0, 0.95, 0.99, COSTS, 1.3)
-    assert [rule.name for rule in rules] == ["argmax", "sensitivity_target", "specificity_target", "least_cost"]
+    assert [rule.name for rule in rules] == ["argmax", "sensitivity_target", "specificity_target", "least_cost", "calibrated"]
     points = evaluate_rules(rules, validation, test, 0, COSTS, test.ids, 200)
     sensitive, specific = points[1], points[2]
     assert sensitive.on_validation.sensitivity.value is not None

@@ -21,7 +21,7 @@ def calibration_figures(evaluated: Predictions, found: Assessment) -> list[Drawn
             "calibration",
             reliability_figure(found),
             "Share of images by their probability, in bins of about equally many images, with 95 % Wilson intervals; before "
-            "(circles) and after (squares) temperature scaling fitted on validation",
+            "(circles) and after (squares) temperature scaling",
             f"Reliability diagram of {found.images:,} images. Expected calibration error {before.ece:.3f} before and "
             f"{after.ece:.3f} after temperature {found.temperature.value:.2f}.",
         )

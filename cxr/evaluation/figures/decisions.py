@@ -16,6 +16,7 @@ RULES = {
     "sensitivity_target": "Sensitivity target",
     "specificity_target": "Specificity target",
     "least_cost": "Least expected cost",
+    "calibrated": "Calibrated class",
 }
 ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTINE"}
 

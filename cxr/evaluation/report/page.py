@@ -93,7 +93,7 @@ def temperature_in_words(found: Assessment) -> str:
         return f"{told}, which are the evaluated ones: optimistic."
     worse = [name for name, a, b in (("log loss", before.nll, after.nll), ("ECE", before.ece, after.ece)) if b > a]
     if worse:
-        return f"{told}. On the evaluated images it makes {' and '.join(worse)} worse: use it with care."
+        return f"{told}. On the evaluated images it makes {' and '.join(worse)} worse."
     return f"{told}. It improves log loss and ECE of the evaluated images."
 
 

@@ -64,7 +64,7 @@ def _as_known_before(told: Document) -> Document:
     found, saliency, context = told.assessment, told.saliency, told.context
     assert saliency is not None
     assert found.decision_curve is not None
-    points = [replace(point, verdict="") for point in found.operating_points]
+    points = [replace(point, verdict="") for point in found.operating_points if point.rule.name != "calibrated"]
     stages = [replace(stage, spread=None, images=0) for stage in saliency.randomisation]
     return replace(
         told,

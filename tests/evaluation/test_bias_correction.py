@@ -1,0 +1,70 @@
+"""Bias correction: it finds shifts that were put in, agrees with logistic regression, and leaves good probabilities alone."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from cxr.evaluation.bias_correction import corrected, fit_bias_correction
+from cxr.evaluation.operating_points import choose_rules, decisions
+from cxr.evaluation.predictions import Predictions
+
+CLASSES = ("COVID", "Normal", "Viral Pneumonia")
+
+
+def drawn(count: int, shifts: tuple[float, ...], temperature: float, seed: int) -> Predictions:
+    """Calibrated probabilities and labels drawn from them; then the probabilities are made biased and too extreme or too mild."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2.5, (count, 3))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(3, p=row) for row in p])
+    shown = corrected(p, temperature, tuple(-shift / temperature for shift in shifts))
+    return Predictions(tuple(map(str, range(count))), CLASSES, labels, shown)
+
+
+def test_shifts_and_temperature_that_were_put_in_are_found() -> None:
+    found = fit_bias_correction(drawn(6000, (1.5, -1.0, -0.5), 0.5, seed=0))
+    assert found.temperature == pytest.approx(2.0, rel=0.08)
+    assert found.shifts == pytest.approx((1.5, -1.0, -0.5), abs=0.15)
+    assert sum(found.shifts) == pytest.approx(0)
+
+
+def test_with_two_classes_it_is_logistic_regression_of_the_log_odds() -> None:
+    rng = np.random.default_rng(1)
+    odds = rng.normal(0, 2, 3000)
+    labels = (rng.random(3000) < 1 / (1 + np.exp(-(0.6 * odds + 0.8)))).astype(int)
+    p = 1 / (1 + np.exp(-odds))
+    found = fit_bias_correction(Predictions(tuple(map(str, range(3000))), ("a", "b"), labels, np.stack([1 - p, p], axis=1)))
+    oracle = LogisticRegression(C=np.inf, tol=1e-8).fit(odds[:, None], labels)
+    assert 1 / found.temperature == pytest.approx(float(oracle.coef_[0, 0]), rel=1e-3)
+    assert found.shifts[1] - found.shifts[0] == pytest.approx(float(oracle.intercept_[0]), rel=1e-3)
+
+
+def test_an_argmax_that_prefers_a_class_is_mended_on_other_images() -> None:
+    """Ranking is as good as before; the most probable class was wrong far more often than it has to be."""
+    validation, others = (drawn(800, (2.5, -2.0, -0.5), 1.0, seed) for seed in (2, 3))
+    fitted = fit_bias_correction(validation)
+    right = [
+        (p.argmax(axis=1) == others.labels).mean()
+        for p in (others.probabilities, corrected(others.probabilities, fitted.temperature, fitted.shifts))
+    ]
+    assert right[1] - right[0] > 0.1
+    rule = next(
+        each for each in choose_rules(validation, 0, 0.9, 0.9, 1 - np.eye(3, dtype=np.float32), 1.0) if each.name == "calibrated"
+    )
+    assert (decisions(rule, others, 0) == others.labels).mean() == pytest.approx(right[1])
+    assert "shifted by COVID +" in rule.in_words
+
+
+def test_good_probabilities_are_left_alone() -> None:
+    found = fit_bias_correction(drawn(120, (0.0, 0.0, 0.0), 1.0, seed=5))
+    assert found.shifts == (0.0, 0.0, 0.0)
+    assert found.temperature == 1.0
+    assert "instead of" in found.why_not
+
+
+def test_what_can_not_be_fitted_says_why() -> None:
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    perfect = Predictions(tuple("abcdef"), CLASSES, labels, np.eye(3)[labels])
+    assert fit_bias_correction(perfect).why_not == "all validation images are right"
+    lacking = Predictions(tuple("abcde"), CLASSES, np.array([0, 0, 1, 1, 2]), np.full((5, 3), 1 / 3))
+    assert fit_bias_correction(lacking).why_not == "a class has fewer than two validation images"
