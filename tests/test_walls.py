@@ -12,8 +12,9 @@ LAZY = {
     "cli.py": {"importlib"},
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
-        *("cxr.commands.data_actions", "cxr.data.sources.fetch"),
+        *("cxr.commands.data_actions", "cxr.data.sources.fetch", "cxr.reevaluate.views", "cxr.results.external"),
     },
+    "results/external.py": {"cxr.reevaluate.score"},
     "run/start.py": {"cxr.run.pipeline"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},

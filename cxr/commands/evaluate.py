@@ -44,8 +44,19 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     check_finished(run)
     wanted = asked_of(restore(logged, []).config, overrides)
     read_document(run)  # raises before anything is scored
-    if not wanted.other_data:
+    views = restore(logged, []).config.evaluation.views
+    if not wanted.other_data and wanted.config.evaluation.views == views:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
+    if not wanted.other_data:
+        prepare_tensorflow(replace(wanted.config.training, threads=None))
+        from cxr.reevaluate.views import predict_views  # imports Keras
+
+        predictions = predict_views(logged, wanted.config, run.file("model/model.keras"), progress)
+        return evaluate_again(logged, wanted.config, overrides, store, progress, predictions)
+    if wanted.config.evaluation.views != views:
+        raise UserError(
+            f"{in_short(run)} chose its thresholds with evaluation.views={views}: other data needs the same number of views"
+        )
     classes = model_classes(run)
     data = read_other_data(logged, classes, wanted.config, progress)
     _print_overlap(data)

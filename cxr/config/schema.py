@@ -236,6 +236,7 @@ class EvaluationConfig:
     review_routine: bool = False  # whether every image of routine priority gets a second look
     prevalences: list[float] = field(default_factory=lambda: [0.01, 0.05, 0.10, 0.20, 0.40])
     subgroups: list[str] | None = None  # columns of the manifest; none: source, and those of data.columns.more
+    views: int = number(1, 1, 64)  # of each image, slightly moved, whose probabilities are averaged; 1: the image as it is
     small_group: int = number(30, 1, 1_000_000)  # images, below which a subgroup is marked as small
     bins: int = number(15, 2, 1000)  # of calibration
     resamples: int = number(2000, 100, 100_000)

@@ -77,10 +77,20 @@ class Evaluated:
     assessment: Assessment
 
 
-def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Store, progress: Progress) -> Evaluated:
-    """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images."""
+def evaluate_again(
+    logged: Logged,
+    config: Config,
+    asked: list[str],
+    store: Store,
+    progress: Progress,
+    predictions: dict[str, Predictions] | None = None,
+) -> Evaluated:
+    """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images.
+
+    With `predictions` by part those are assessed in place of the logged ones.
+    """
     run, document = logged.run, read_document(logged.run)
-    results = _results(run)
+    results = predictions or _results(run)
     part = "test" if "test" in results else "val"
     evaluated = results[part]
     check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
@@ -96,7 +106,8 @@ def evaluate_again(logged: Logged, config: Config, asked: list[str], store: Stor
         and (with_films or each.name not in _OF_FILMS)
         and (each.name != "failures" or found.failures == document.assessment.failures)
     ]
-    context = _context(document, config, asked, f"{in_short(run)}, from its logged predictions")
+    made_from = "its logged predictions" if predictions is None else f"{config.evaluation.views} views of each image"
+    context = _context(document, config, asked, f"{in_short(run)}, from {made_from}")
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
     saliency = document.saliency if with_films else None
     made = _Made(f"{run.name}-evaluated", evidence, found, saliency, kept, context, logged.manifest, tags)

@@ -23,6 +23,7 @@ from cxr.reevaluate.other_data import OtherData
 from cxr.run.explain import draw_pictures
 from cxr.run.features import sample_of
 from cxr.text import in_words
+from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model
 
 
@@ -49,6 +50,9 @@ def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path
     """Predict every image. TensorFlow has to be prepared. Raises `UserError` for a file that is no model of these classes."""
     with progress.stage("evaluate", f"Predicting {in_words(len(data.rows), 'image')} with the saved model"):
         probabilities, pooled = _predict(_open(model), data, config.evaluation.batch_size)
+        if config.evaluation.views > 1:
+            read = data.dataset.images, data.dataset.hashes
+            probabilities = mean_over_views(model, *read, data.rows, config)
     if probabilities.shape[1] != len(classes):
         raise UserError(f"{model} has {probabilities.shape[1]} classes and the run {len(classes)}: it is not the run's model")
     labels = np.array([classes.index(label) for label in data.manifest["label"]], np.int64)

@@ -19,6 +19,7 @@ from cxr.run.logged import read_logged, restore
 from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
 from cxr.tracking.store import Store
+from cxr.training.runtime import prepare_tensorflow
 
 
 def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, Elsewhere]:
@@ -62,8 +63,6 @@ def _score(
     store: Store,
     progress: Progress,
 ) -> LoggedRun:
-    from cxr.training.runtime import prepare_tensorflow
-
     prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
     from cxr.reevaluate.score import score  # imports Keras
 

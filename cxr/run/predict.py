@@ -20,6 +20,7 @@ from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.stored_training import Trained
 from cxr.training.fit import Fitted
+from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model
 from cxr.training.verify import verify
 
@@ -28,7 +29,7 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
     """Save model and features of validation images in `folder`, and predict the parts that did not train.
 
     The last one is evaluated: test, or val without a test part. The saved model has to predict the same for a sample; otherwise
-    its own predictions are used.
+    its own predictions are used. With `evaluation.views` they are the mean over views.
     """
     dataset, model = prepared.dataset, folder / MODEL
     held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}
@@ -38,6 +39,9 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
         found, verified = verify(model, dataset.images, held_out, found, prepared.config)
         if not verified.agreed:
             progress.console.print(f"cxr: {verified.in_words}")
+        if prepared.config.evaluation.views > 1:
+            read = dataset.images, dataset.hashes
+            found = {part: mean_over_views(model, *read, rows, prepared.config) for part, rows in held_out.items()}
         write_sample(folder, _validation_sample(prepared, fitted))
         if gate := _gate(prepared, fitted, model):
             write_gate(gate, folder / GATE)

@@ -163,3 +163,21 @@ def test_a_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Com
     assert done.returncode == 2
     assert "is no model that can be opened without running its own code" in done.stderr
     assert "unsafe_deserialization" not in done.stderr  # no advice to run it after all
+
+
+@pytest.mark.slow
+def test_several_views_are_predicted_again_with_the_saved_model(place: Path, cxr_here: Command) -> None:
+    done = cxr_here("evaluate", "then", "evaluation.views=3", folder=place)
+    assert done.returncode == 0, done.stderr
+    run, artifacts = latest(place)
+    assert run.data.params["evaluation.views"] == "3"
+    own = pd.read_csv(artifacts / "predictions/test.csv").set_index("id")
+    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    before = pd.read_csv(Path(str(then.info.artifact_uri).removeprefix("file://")) / "predictions/test.csv").set_index("id")
+    assert list(own.index) == list(before.index)
+    moved = (own["p_covid"] - before["p_covid"]).abs()
+    assert 1e-5 < moved.max() < 0.5
+    assert "3 views of each image" in (artifacts / "report.html").read_text()
+    refused = cxr_here("evaluate", "then", "evaluation.views=3", "data=phantom", folder=place)
+    assert refused.returncode == 2
+    assert "chose its thresholds with evaluation.views=1" in refused.stderr
