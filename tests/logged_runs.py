@@ -91,6 +91,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         fold: SplitConfig | None = None,
         training_seed: int = 0,
         preset: str | None = None,
+        overrides: tuple[str, ...] = (),
         tags: dict[str, str] | None = None,
         metrics: dict[str, float] | None = None,
     ) -> LoggedRun:
@@ -112,6 +113,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         pd.DataFrame({"path": all_images, "group": all_images, "sha256": all_images, "label": "x"}).to_csv(
             files / "data/manifest.csv", index=False
         )
+        (files / "config/overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
         usual = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
         config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")))
         if preset:

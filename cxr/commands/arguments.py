@@ -172,6 +172,9 @@ def _results() -> argparse.ArgumentParser:
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="show these runs instead of presets, by id or name")
     parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep instead of presets")
+    parser.add_argument(
+        "--effects", action="store_true", help="with --sweep or RUN: what each setting that differs is worth, with intervals"
+    )
     parser.add_argument("--presets", metavar="A,B", help="only these presets (default: all)")
     parser.add_argument("--like", metavar="RUN", help="show presets on the images and split of this run")
     parser.add_argument(

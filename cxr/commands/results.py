@@ -12,7 +12,8 @@ from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
-from cxr.results.cells import columns_of, legend_of, markdown_of, missing_in_words
+from cxr.results.cells import columns_of, effects_as_rows, effects_markdown, legend_of, markdown_of, missing_in_words
+from cxr.results.effects import Effect, effects_of, paragraph
 from cxr.results.experiments import Chosen, known_presets, of_presets, of_runs
 from cxr.results.page import write_page
 from cxr.results.table import Table, frame_of, table_of
@@ -30,6 +31,8 @@ _FOLDS = ("split=kfold", "split.fold=0,1,2,3,4")
 def main(arguments: list[str]) -> int:
     """Make the missing runs if asked, then print the table and write the requested files."""
     asked = parse("results", arguments)
+    if asked.effects and not (asked.sweep or asked.runs):
+        raise UserError("--effects needs the sweep that changed settings: cxr results --sweep ID --effects")
     for file in filter(None, (asked.csv, asked.html, asked.markdown)):
         check_folder(file)
     if asked.external and not asked.external.is_dir():
@@ -47,8 +50,11 @@ def main(arguments: list[str]) -> int:
 
         elsewhere = results_on(asked.external, chosen.experiments, store, Progress())
     table = table_of(chosen, elsewhere)
-    written = _write(asked, table)
+    effects = effects_of(chosen.experiments) if asked.effects else []
+    written = _write(asked, table, effects)
     _print(table)
+    if effects:
+        _print_effects(effects)
     for what, file in written.items():
         print(f"  {what}: {file}")
     return code
@@ -70,19 +76,32 @@ def _chosen(asked: argparse.Namespace, presets: list[str], store: Store) -> Chos
     return of_presets(filtered_runs(FINISHED), presets, like)
 
 
-def _write(asked: argparse.Namespace, table: Table) -> dict[str, Path]:
+def _write(asked: argparse.Namespace, table: Table, effects: list[Effect]) -> dict[str, Path]:
     """Write the requested files; what each of them holds."""
     found: dict[str, Path] = {}
     if asked.csv:
         write_csv(frame_of(table), asked.csv)
         found["Every number"] = asked.csv
     if asked.markdown:
-        asked.markdown.write_text(markdown_of(table), encoding="utf-8")
+        more = f"\n{effects_markdown(effects)}" if effects else ""
+        asked.markdown.write_text(markdown_of(table) + more, encoding="utf-8")
         found["The table as Markdown"] = asked.markdown
     if asked.html:
-        write_page(asked.html, table)
+        write_page(asked.html, table, effects)
         found["As a page with a figure"] = asked.html
     return found
+
+
+def _print_effects(effects: list[Effect]) -> None:
+    """The effects and what they say, to standard output."""
+    headings, rows = effects_as_rows(effects)
+    drawn = Drawn(title=f"What changes against {effects[0].reference}", box=box.SIMPLE_HEAD, title_justify="left")
+    for place, heading in enumerate(headings):
+        drawn.add_column(heading, justify="right" if place else "left")
+    for row in rows:
+        drawn.add_row(*row)
+    wide_console().print(drawn)
+    plain_console().print(f"  {paragraph(effects)}")
 
 
 def _print(table: Table) -> None:

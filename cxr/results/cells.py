@@ -7,10 +7,12 @@ from functools import partial
 
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.paired import Difference
+from cxr.results.effects import Effect, paragraph
 from cxr.results.table import Row, Table
 from cxr.text import duration, slug
 
 NONE = "-"
+_METRICS = {"auc_macro_ovr": "macro AUC", "log_loss": "log loss (lower is better)"}
 _LIGHTS = {"none": "no evidence", "some": "some evidence", "strong": "strong evidence"}
 
 
@@ -77,6 +79,25 @@ def legend_of(table: Table) -> list[str]:
     if any(row.seconds is not None for row in table.rows):
         found.append("Time: the mean of the logged runs, with what each found in the cache, and its audit.")
     return [*found, *table.notes]
+
+
+def effects_as_rows(effects: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table of effects: a change and its interval for each metric, and the time."""
+    metrics = list(effects[0].changes)
+    headings = ["changed", *(_METRICS.get(metric, metric) for metric in metrics), "time of a run"]
+    rows = []
+    for effect in effects:
+        told = [f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in effect.changes.values()]
+        rows.append([effect.name, *told, NONE if effect.seconds is None else f"{effect.seconds:+.0f} s"])
+    return headings, rows
+
+
+def effects_markdown(effects: Sequence[Effect]) -> str:
+    """The effects as a Markdown table, and what they say."""
+    headings, rows = effects_as_rows(effects)
+    lines = [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in [headings, *rows]]
+    lines.insert(1, "|" + "---|" * len(headings))
+    return "\n".join([*lines, "", paragraph(effects), ""])
 
 
 def missing_in_words(table: Table) -> list[str]:

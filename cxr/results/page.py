@@ -10,14 +10,13 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import svg_of
 from cxr.evaluation.figures.results import Mark, results_figure
 from cxr.results.cells import columns_of, legend_of, missing_in_words
+from cxr.results.effects import Effect, paragraph
 from cxr.results.presets import about
 from cxr.results.table import Row, Table
 
 
-def write_page(path: Path, table: Table) -> None:
-    """Write the page."""
-    figure = results_figure([row.experiment.name for row in table.rows], _panels(table), table.reference)
-    figure.draw_without_rendering()  # lays it out
+def write_page(path: Path, table: Table, effects: Sequence[Effect] = ()) -> None:
+    """Write the page, with a figure and a paragraph of the effects if there are any."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -36,10 +35,27 @@ def write_page(path: Path, table: Table) -> None:
         rows=rows,
         legend=legend_of(table),
         missing=missing_in_words(table),
-        figure=base64.b64encode(svg_of(figure)).decode(),
+        figure=_embedded([row.experiment.name for row in table.rows], _panels(table), table.reference),
+        effects=_embedded([each.name for each in effects], _effects_panels(effects), "", zero=True) if effects else "",
+        said=paragraph(effects) if effects else "",
         alt="The values of the table with their 95 % intervals, a panel for each metric and a row for each experiment",
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _effects_panels(effects: Sequence[Effect]) -> dict[str, Sequence[Mark | None]]:
+    """Each change with its interval, a panel for each metric."""
+    marks = {
+        metric: [Mark(each.changes[metric].value, each.changes[metric].low, each.changes[metric].high) for each in effects]
+        for metric in effects[0].changes
+    }
+    return {f"change of\n{metric.replace('_', ' ')}": found for metric, found in marks.items()}
+
+
+def _embedded(names: Sequence[str], panels: dict[str, Sequence[Mark | None]], reference: str, zero: bool = False) -> str:
+    figure = results_figure(names, panels, reference, zero)
+    figure.draw_without_rendering()  # lays it out
+    return base64.b64encode(svg_of(figure)).decode()
 
 
 def _panels(table: Table) -> dict[str, Sequence[Mark | None]]:

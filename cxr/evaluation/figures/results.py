@@ -17,8 +17,8 @@ class Mark:
     high: float | None = None
 
 
-def results_figure(names: Sequence[str], panels: dict[str, Sequence[Mark | None]], reference: str) -> Figure:
-    """A panel for each metric, a row for each experiment; the reference is a dashed line."""
+def results_figure(names: Sequence[str], panels: dict[str, Sequence[Mark | None]], reference: str, zero: bool = False) -> Figure:
+    """A panel for each metric, a row for each experiment; the reference is a dashed line. `zero` marks 0, for differences."""
     figure = Figure(figsize=(2.0 + 2.3 * len(panels), 1.3 + 0.36 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for index, (place, (title, marks)) in enumerate(zip(axes, panels.items(), strict=True)):
@@ -31,6 +31,8 @@ def results_figure(names: Sequence[str], panels: dict[str, Sequence[Mark | None]
             place.plot([mark.value], [row], "o", color=colour, markersize=6)
             if names[row] == reference:
                 place.axvline(mark.value, color=colour, linestyle="--", linewidth=1, alpha=0.7)
+        if zero:
+            place.axvline(0, color="0.3", linewidth=1)
         place.set_title(title, fontsize=9.5)
         place.grid(axis="x", alpha=0.3)
         place.tick_params(axis="x", labelsize=8)

@@ -1,0 +1,180 @@
+"""What each part of a recipe is worth: main effects of the settings that differ among the experiments of a sweep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from cxr.compare.runs import positive_class_of
+from cxr.errors import UserError
+from cxr.evaluation.estimates import Z
+from cxr.evaluation.paired import RESAMPLES
+from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
+from cxr.results.experiments import Experiment
+from cxr.results.table import SPECIFICITIES, called_positive, pooled
+from cxr.text import slug
+from cxr.tracking.search import LoggedRun
+
+_TURNS = ("split.fold", "split", "training.seed")  # what a sweep may vary beside what it studies
+METRICS = ("accuracy", "auc_macro_ovr", "log_loss")
+SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """The mean change of a metric, with the ends of its 95 % interval; the interval is of images, not of trainings."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a setting at `value` changes, against its `reference`, over `pairs` pairs of experiments that differ in it alone."""
+
+    setting: str
+    value: str
+    reference: str
+    pairs: int
+    changes: Mapping[str, Change]
+    seconds: float | None  # mean change of the time of a run
+
+    @property
+    def name(self) -> str:
+        """For a table."""
+        return self.value if self.setting == "ablation" else f"{self.setting.rpartition('.')[2]}={self.value}"
+
+
+def effects_of(experiments: Sequence[Experiment]) -> list[Effect]:
+    """The effect of each setting and value on each metric, the largest in accuracy first.
+
+    A setting's reference is its value in the experiment that was started first. Of several pairs, as in a full grid, the mean is
+    taken (a main effect); pairs of one image set share their resamples, so that differences are paired image by image.
+    Raises `UserError` where no two experiments differ in one setting alone.
+    """
+    ordered = sorted(experiments, key=lambda each: min(run.run.started for run in each.runs))
+    cells = {tuple(sorted(_choices(each.runs[0].run).items())): each for each in ordered}
+    settings = sorted({key for cell in cells for key, _ in cell})
+    varied = [key for key in settings if len({dict(cell).get(key) for cell in cells}) > 1]
+    measured = {cell: _Measured.of(each, ordered[0]) for cell, each in cells.items()}
+    found = [effect for key in varied for effect in _effects_of(key, cells, measured)]
+    if not found:
+        raise UserError("no two of these experiments differ in one setting alone: there is no effect to tell")
+    return sorted(found, key=lambda effect: -effect.changes["accuracy"].value)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Values and resamples of each metric, (RESAMPLES,), and the mean seconds of a run."""
+
+    values: dict[str, float]
+    drawn: dict[str, NDArray[np.float64]]
+    seconds: float | None
+
+    @classmethod
+    def of(cls, experiment: Experiment, first: Experiment) -> "_Measured":
+        whole, order = pooled(experiment), {name: row for row, name in enumerate(pooled(experiment).ids)}
+        rows = np.array([order[name] for name in pooled(first).ids], np.int64)
+        predictions, names = whole.only(rows), statistic_names(whole.classes)
+        wanted = [names.index(metric) for metric in METRICS]
+        slugs, positive = [slug(name) for name in whole.classes], positive_class_of(experiment.runs[0].run)
+        labels = [*METRICS]
+        hits = np.zeros(0)
+        if positive in slugs:
+            index = slugs.index(positive)
+            is_positive = predictions.labels == index
+            hits = (called_positive(experiment, index, SPECIFICITIES[0])[rows] & is_positive).astype(float)
+            labels.append(SENSITIVITY)
+
+        def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+            found = statistics_of(predictions)(weights)[wanted]
+            if not len(hits):
+                return found
+            return np.concatenate([found, [(weights @ hits) / (weights @ is_positive.astype(float))]])
+
+        drawn = resampled(statistics, first.groups, RESAMPLES, seed=0)
+        values = statistics(np.ones((1, len(rows))))[:, 0]
+        spent = [sum(v for k, v in each.run.metrics.items() if k.startswith("seconds/")) for each in experiment.runs]
+        return cls(
+            dict(zip(labels, map(float, values), strict=True)),
+            dict(zip(labels, drawn, strict=True)),
+            float(np.mean(spent)) if all(spent) else None,
+        )
+
+
+_Cell = tuple[tuple[str, str], ...]
+
+
+def _effects_of(key: str, cells: Mapping[_Cell, Experiment], measured: Mapping[_Cell, _Measured]) -> list[Effect]:
+    """The effects of one setting, each value against that of the first experiment."""
+    reference = dict(next(iter(cells))).get(key, "")
+    values = dict.fromkeys(dict(cell).get(key, "") for cell in cells)
+    found = []
+    for value in values:
+        if value == reference:
+            continue
+        others = {_without(cell, key): cell for cell in cells if dict(cell).get(key, "") == reference}
+        pairs = [
+            (measured[others[_without(cell, key)]], measured[cell])
+            for cell in cells
+            if dict(cell).get(key, "") == value and _without(cell, key) in others
+        ]
+        if pairs:
+            found.append(_effect(key, value, reference, pairs))
+    return found
+
+
+def _effect(key: str, value: str, reference: str, pairs: Sequence[tuple[_Measured, _Measured]]) -> Effect:
+    changes = {}
+    for metric in pairs[0][0].values:
+        change = float(np.mean([b.values[metric] - a.values[metric] for a, b in pairs]))
+        error = float(np.mean([b.drawn[metric] - a.drawn[metric] for a, b in pairs], axis=0).std())
+        changes[metric] = Change(change, change - Z * error, change + Z * error)
+    times = [(a.seconds, b.seconds) for a, b in pairs]
+    spent = [b - a for a, b in times if a is not None and b is not None]
+    return Effect(key, value, reference, len(pairs), changes, float(np.mean(spent)) if len(spent) == len(pairs) else None)
+
+
+def _without(cell: _Cell, key: str) -> _Cell:
+    return tuple(pair for pair in cell if pair[0] != key)
+
+
+def _choices(run: LoggedRun) -> dict[str, str]:
+    """What the overrides of a run set, without its part in a cross-validation."""
+    try:
+        said = yaml.safe_load(run.file("config/overrides.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"the overrides of run {run.name} ({run.short_id}) can't be read: {error}") from None
+    pairs = (str(each).lstrip("+~").partition("=") for each in said or ())
+    return {key: value for key, _, value in pairs if key not in _TURNS}
+
+
+def paragraph(effects: Sequence[Effect]) -> str:
+    """What the effects say, in sentences."""
+    clear = [effect for effect in effects if effect.changes["accuracy"].is_clear]
+    better = [effect for effect in clear if effect.changes["accuracy"].value > 0]
+    worse = [effect for effect in reversed(clear) if effect.changes["accuracy"].value < 0]
+    said = [f"Of {len(effects)} changes, {len(clear)} move accuracy by more than chance of images explains."]
+    if better:
+        said.append(f"Better: {_listed(better)}.")
+    if worse:
+        said.append(f"Worse: {_listed(worse)}.")
+    dear = [effect for effect in effects if effect.seconds is not None]
+    if dear:
+        most = max(dear, key=lambda effect: effect.seconds or 0)
+        least = min(dear, key=lambda effect: effect.seconds or 0)
+        said.append(f"{most.name} costs most time ({most.seconds:+.0f} s a run), {least.name} least ({least.seconds:+.0f} s).")
+    return " ".join([*said, "Intervals are of images; how much another training would differ, several seeds tell."])
+
+
+def _listed(effects: Sequence[Effect]) -> str:
+    told = [(effect.name, effect.changes["accuracy"]) for effect in effects]
+    return ", ".join(f"{name} {change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})" for name, change in told)

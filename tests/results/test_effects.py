@@ -1,0 +1,76 @@
+"""Main effects of the settings of a sweep, against differences that are computed in another way."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+
+from cxr.compare.runs import read_evaluated_run
+from cxr.config.schema import SplitConfig
+from cxr.errors import UserError
+from cxr.evaluation.paired import paired_differences
+from cxr.results.cells import effects_markdown
+from cxr.results.effects import SENSITIVITY, effects_of, paragraph
+from cxr.results.experiments import of_runs
+from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
+from tests.logged_runs import MakeRun
+
+TAGS = {"cxr.positive_class": "covid", "cxr.evaluated_images": "90"}
+
+
+def accuracy(run: LoggedRun) -> float:
+    found = read_evaluated_run(run).predictions
+    return float(accuracy_score(found.labels, found.predicted))
+
+
+def test_a_change_alone_is_the_difference_of_the_two(make_run: MakeRun) -> None:
+    first = make_run("first", 1.0, tags=TAGS, overrides=("ablation=none", "split.fold=0"), metrics={"seconds/train": 10.0})
+    other = make_run("other", 2.0, seed=2, tags=TAGS, overrides=("ablation=light_views",), metrics={"seconds/train": 14.0})
+    (effect,) = effects_of(of_runs([other, first]).experiments)
+    assert (effect.name, effect.reference, effect.pairs, effect.seconds) == ("light_views", "none", 1, 4.0)
+    a, b = (read_evaluated_run(run).predictions for run in (first, other))
+    known = {each.metric: each for each in paired_differences(a, b)}
+    for metric in ("accuracy", "auc_macro_ovr"):
+        change = effect.changes[metric]
+        assert change.value == pytest.approx(known[metric].difference)
+        assert (change.low, change.high) == pytest.approx((known[metric].low, known[metric].high), abs=0.02)
+    assert effect.changes["log_loss"].value == pytest.approx(
+        log_loss(b.labels, b.probabilities) - log_loss(a.labels, a.probabilities)
+    )
+    assert SENSITIVITY in effect.changes
+
+
+def test_in_a_grid_it_is_the_mean_over_the_other_settings(make_run: MakeRun) -> None:
+    runs = {}
+    for seed, (loss, freeze) in enumerate(product(("plain", "focal"), ("head", "half")), 1):
+        runs[loss, freeze] = make_run(
+            f"{loss}-{freeze}", 0.5 + 0.5 * seed, seed=seed, overrides=(f"loss={loss}", f"freeze={freeze}")
+        )
+    effects = {effect.name: effect for effect in effects_of(of_runs(list(runs.values())).experiments)}
+    assert {name: effect.pairs for name, effect in effects.items()} == {"loss=focal": 2, "freeze=half": 2}
+    of_loss = np.mean([accuracy(runs["focal", freeze]) - accuracy(runs["plain", freeze]) for freeze in ("head", "half")])
+    of_freeze = np.mean([accuracy(runs[loss, "half"]) - accuracy(runs[loss, "head"]) for loss in ("plain", "focal")])
+    assert effects["loss=focal"].changes["accuracy"].value == pytest.approx(of_loss)
+    assert effects["freeze=half"].changes["accuracy"].value == pytest.approx(of_freeze)
+    assert effects["loss=focal"].seconds is None
+    assert SENSITIVITY not in effects["loss=focal"].changes  # no class is urgent
+
+
+def test_folds_count_together(make_run: MakeRun) -> None:
+    for name, skill in (("none", 1.0), ("cost_loss", 3.0)):
+        for number in range(3):
+            fold = SplitConfig(name="kfold", method="folds", folds=3, fold=number)
+            of_job = (f"ablation={name}", "split=kfold", f"split.fold={number}")
+            make_run(f"{name}-{number}", skill, fold=fold, loss="focal" if skill > 1 else "plain", overrides=of_job)
+    (effect,) = effects_of(of_runs(filtered_runs(FINISHED)).experiments)
+    assert (effect.name, effect.pairs) == ("cost_loss", 1)
+    assert effect.changes["accuracy"].is_clear
+    assert "Better: cost_loss +" in paragraph([effect])
+    assert "| cost_loss | +" in effects_markdown([effect])
+
+
+def test_without_a_pair_there_is_no_effect(make_run: MakeRun) -> None:
+    runs = [make_run("a", overrides=("loss=plain", "freeze=head")), make_run("b", overrides=("loss=focal", "freeze=half"))]
+    with pytest.raises(UserError, match="no two of these experiments differ in one setting alone"):
+        effects_of(of_runs(runs).experiments)
