@@ -53,8 +53,10 @@ def contests(epochs: int) -> list[Contest]:
     deep = ("--epochs", str(epochs), "--warmup-epochs", "2", "--trainable-from", "block_13_expand", "--input-low", "-1")
     short, long = ("--epochs", str(epochs)), ("--epochs", str(10 * epochs // 3))
     head = ("freeze=head", "augment=none", "split=train_val_80_20", f"training.epochs={10 * epochs // 3}", *seed[2:])
+    tuned = ("experiment=fine_tuned", "split=train_val_80_20")
     return [
         Contest("seed's protocol, fresh augmentation", seed, ("--augment", *short)),
+        Contest("experiment=fine_tuned, against a plain loop of the original script", tuned, ("--augment", *short)),
         Contest(f"frozen head, no augmentation, {10 * epochs // 3} epochs", head, ("--input-low", "-1", *long)),
         Contest("12 frozen-head runs, light augmentation", (*sweep, *seed), ("--augment", *short), runs=12),
         Contest("12 frozen-head runs, no augmentation", (*sweep, *bare), short, runs=12),
