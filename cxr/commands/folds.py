@@ -12,6 +12,7 @@ from cxr.commands.seed_tables import print_spread
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
 from cxr.compare.runs import evaluated_in_words, read_evaluated_run
 from cxr.compare.seeds import Repeated, by_experiment, groups_of_images, identity, in_one_order, seed_spread
+from cxr.compare.thresholds import SPECIFICITIES, positive_index, rates_at, validation_of
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
 from cxr.progress import wide_console
@@ -96,10 +97,29 @@ def _print(found: CrossValidation) -> pd.DataFrame:
             cells = [f"{row[heading]:.3f}" for heading in ("mean", "sd", "lowest", "highest", "pooled")]
             table.add_row(f"{name}{few}", *cells)
     console.print(table)
+    for line in _at_thresholds(found):
+        console.print(f"  {line}", soft_wrap=True)
     said = ", ".join(f"{turn} {evaluated.run.short_id}" for turn, evaluated in zip(found.turns, found.runs, strict=True))
     console.print(f"  Tested by {said}", soft_wrap=True)
     console.print("  The runs share training images, so their spread is no standard error of the mean.")
     return numbers.assign(name=found.name)
+
+
+def _at_thresholds(found: CrossValidation) -> list[str]:
+    """The positive class at thresholds that each fold chose on its own validation images; nothing for runs without any."""
+    index = positive_index(found.runs[0])
+    if index is None or not all(evaluated.run.has_file("predictions/val.csv") for evaluated in found.runs):
+        return []
+    validation = [validation_of(evaluated.run) for evaluated in found.runs]
+    lines = []
+    for specificity in SPECIFICITIES:
+        rates = rates_at(found.runs, validation, index, specificity)
+        lines.append(
+            f"Pooled, at thresholds for specificity {specificity:g} that each chose on its own validation images: "
+            f"{found.runs[0].predictions.classes[index]} sensitivity {rates.sensitivity.in_words} "
+            f"at specificity {rates.specificity.in_words}"
+        )
+    return lines
 
 
 def _print_seeds(found: Repeated) -> pd.DataFrame:

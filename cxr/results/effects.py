@@ -7,14 +7,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from cxr.compare.runs import positive_class_of
+from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.errors import UserError
 from cxr.evaluation.estimates import Z
 from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.results.experiments import Experiment
-from cxr.results.table import SPECIFICITIES, called_positive, pooled
-from cxr.text import slug
+from cxr.results.table import pooled
 from cxr.tracking.search import LoggedRun
 
 _TURNS = ("split.fold", "split", "training.seed")  # what a sweep may vary beside what it studies
@@ -85,13 +84,14 @@ class _Measured:
         rows = np.array([order[name] for name in pooled(first).ids], np.int64)
         predictions, names = whole.only(rows), statistic_names(whole.classes)
         wanted = [names.index(metric) for metric in METRICS]
-        slugs, positive = [slug(name) for name in whole.classes], positive_class_of(experiment.runs[0].run)
+        index = positive_index(experiment.runs[0])
         labels = [*METRICS]
         hits = np.zeros(0)
-        if positive in slugs:
-            index = slugs.index(positive)
+        if index is not None:
             is_positive = predictions.labels == index
-            hits = (called_positive(experiment, index, SPECIFICITIES[0])[rows] & is_positive).astype(float)
+            hits = (called_positive(experiment.runs, experiment.validation, index, SPECIFICITIES[0])[rows] & is_positive).astype(
+                float
+            )
             labels.append(SENSITIVITY)
 
         def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:

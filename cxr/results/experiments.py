@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete
-from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_run, read_results, why_not_comparable
+from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_run, why_not_comparable
+from cxr.compare.thresholds import validation_of
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.results.presets import BASELINE, preset_names, preset_of
@@ -144,19 +145,11 @@ def _latest(name: str, runs: list[LoggedRun]) -> tuple[Experiment | None, str]:
 
 
 def _of_folds(name: str, found: CrossValidation, preset: str = "") -> Experiment:
-    return Experiment(name, found.runs, tuple(_validation(each.run) for each in found.runs), preset)
+    return Experiment(name, found.runs, tuple(validation_of(each.run) for each in found.runs), preset)
 
 
 def _alone(name: str, run: LoggedRun, preset: str = "") -> Experiment:
-    return Experiment(name, (read_evaluated_run(run),), (_validation(run),), preset)
-
-
-def _validation(run: LoggedRun) -> Predictions:
-    """The validation predictions of a run, which choose thresholds."""
-    results = read_results(run)
-    if "val" not in results:
-        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
-    return results["val"].predictions
+    return Experiment(name, (read_evaluated_run(run),), (validation_of(run),), preset)
 
 
 def _named_apart(experiments: list[Experiment]) -> list[Experiment]:

@@ -5,21 +5,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cxr.compare.folds import CrossValidation
 from cxr.compare.runs import EvaluatedRun, positive_class_of
+from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import Estimate, ends_of, proportion
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
-from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
+from cxr.evaluation.operating_points import Rates, rates
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
 from cxr.evaluation.predictions import Predictions
 from cxr.results.experiments import Chosen, Experiment, reference_of
 from cxr.text import slug
 
-SPECIFICITIES = (0.99, 0.95)  # for which each run chooses a threshold on its own validation images
 COMPARED = ("accuracy", "auc_macro_ovr")  # whose differences from the baseline the table shows
 
 
@@ -77,7 +76,7 @@ def table_of(chosen: Chosen, elsewhere: Mapping[str, Elsewhere] | None = None) -
     """All numbers of the chosen experiments; `elsewhere` has results on other data by name of the experiment."""
     reference = reference_of(chosen.experiments)
     positive = positive_class_of(reference.runs[0].run)
-    rows = [_row(each, reference, positive, (elsewhere or {}).get(each.name)) for each in chosen.experiments]
+    rows = [_row(each, reference, (elsewhere or {}).get(each.name)) for each in chosen.experiments]
     classes = {slug(name): name for name in reference.runs[0].predictions.classes}
     return Table(
         rows,
@@ -99,18 +98,7 @@ def pooled(experiment: Experiment) -> Predictions:
     return CrossValidation(experiment.runs).pooled
 
 
-def called_positive(experiment: Experiment, index: int, specificity: float) -> NDArray[np.bool_]:
-    """Which images each run calls positive, run after run, at the threshold that its own validation images chose."""
-    return np.concatenate(
-        [
-            evaluated.predictions.probabilities[:, index]
-            >= threshold_for_specificity(validation.probabilities[:, index], validation.labels == index, specificity)
-            for evaluated, validation in zip(experiment.runs, experiment.validation, strict=True)
-        ]
-    )
-
-
-def _row(experiment: Experiment, reference: Experiment, positive: str, elsewhere: Elsewhere | None) -> Row:
+def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | None) -> Row:
     whole, groups = pooled(experiment), experiment.groups
     estimates = with_resampling(evaluate(whole), whole, groups, EvaluationConfig().resamples).estimates
     each = [evaluate(evaluated.predictions).numbers for evaluated in experiment.runs]
@@ -127,7 +115,7 @@ def _row(experiment: Experiment, reference: Experiment, positive: str, elsewhere
         estimates=estimates,
         ends=ends,
         calibrated=_calibrated(experiment),
-        points=_points(experiment, reference, positive),
+        points=_points(experiment, reference),
         differences=differences,
         seconds=float(np.mean(spent)) if all(spent) else None,
         audit=[run.tags["cxr.audit"] for run in runs if "cxr.audit" in run.tags],
@@ -145,17 +133,16 @@ def _calibrated(experiment: Experiment) -> Estimate:
     return proportion(right, count, "")
 
 
-def _points(experiment: Experiment, reference: Experiment, positive: str) -> list[Point]:
-    slugs = [slug(name) for name in experiment.runs[0].predictions.classes]
-    if positive not in slugs:
+def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
+    index, whole, found = positive_index(experiment.runs[0]), pooled(experiment), []
+    if index is None:
         return []
-    index, whole = slugs.index(positive), pooled(experiment)
-    is_positive, found = whole.labels == index, []
+    is_positive = whole.labels == index
     for specificity in SPECIFICITIES:
         try:
-            called = called_positive(experiment, index, specificity)
-            base = called_positive(reference, index, specificity)
-        except IndexError:  # a validation part without other classes
+            called = called_positive(experiment.runs, experiment.validation, index, specificity)
+            base = called_positive(reference.runs, reference.validation, index, specificity)
+        except ValueError:
             continue
         difference = None
         if experiment is not reference and is_positive.any():

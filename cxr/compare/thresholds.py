@@ -1,0 +1,52 @@
+"""The positive class at thresholds that each run chose on its own validation images, over the evaluated images of all runs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.compare.runs import EvaluatedRun, in_short, positive_class_of, read_results
+from cxr.errors import UserError
+from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
+from cxr.evaluation.predictions import Predictions
+from cxr.text import slug
+from cxr.tracking.search import LoggedRun
+
+SPECIFICITIES = (0.99, 0.95)  # for which tables over several runs choose thresholds
+
+
+def validation_of(run: LoggedRun) -> Predictions:
+    """The validation predictions of a run, which choose thresholds; raises `UserError` without any."""
+    results = read_results(run)
+    if "val" not in results:
+        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+    return results["val"].predictions
+
+
+def positive_index(evaluated: EvaluatedRun) -> int | None:
+    """The place of the class of a run's operating points among its classes; None if no class is positive."""
+    slugs, positive = [slug(name) for name in evaluated.predictions.classes], positive_class_of(evaluated.run)
+    return slugs.index(positive) if positive in slugs else None
+
+
+def called_positive(
+    runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float
+) -> NDArray[np.bool_]:
+    """Which evaluated images are called positive, run after run, each run at the threshold of its own `validation`.
+
+    Raises `ValueError` where a validation part has no image of another class.
+    """
+    found = []
+    for evaluated, before in zip(runs, validation, strict=True):
+        positive = before.labels == index
+        if positive.all():
+            raise ValueError("a validation part has no image of another class")
+        threshold = threshold_for_specificity(before.probabilities[:, index], positive, specificity)
+        found.append(evaluated.predictions.probabilities[:, index] >= threshold)
+    return np.concatenate(found)
+
+
+def rates_at(runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float) -> Rates:
+    """Sensitivity and specificity at those thresholds, of all evaluated images together."""
+    is_positive = np.concatenate([evaluated.predictions.labels == index for evaluated in runs])
+    return rates(called_positive(runs, validation, index, specificity), is_positive)
