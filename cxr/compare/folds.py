@@ -62,17 +62,19 @@ def turn_of(run: LoggedRun) -> str:
     return f"{key.removeprefix('split.')} {run.params[key]}"
 
 
-def is_fold(run: LoggedRun) -> bool:
-    """Whether a run tests one part in turn of a cross-validation."""
-    return run.params.get("split.method") in _TURN and run.tags.get("cxr.role") != "evaluation"
+def is_fold(run: LoggedRun, or_evaluation: bool = False) -> bool:
+    """Whether a run tests one part in turn of a cross-validation; with `or_evaluation` also one that evaluates such a run again."""
+    return run.params.get("split.method") in _TURN and (or_evaluation or run.tags.get("cxr.role") != "evaluation")
 
 
-def gather(runs: Sequence[LoggedRun]) -> list[CrossValidation]:
+def gather(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[CrossValidation]:
     """The cross-validations among finished runs, that of the latest run first; of runs with the same fold the latest counts.
+
+    Evaluations of runs count only `with_evaluations`.
 
     Raises `UserError` if there is none, or if the latest one lacks a fold. Older incomplete ones are left out.
     """
-    sets = _by_turn(runs)
+    sets = _by_turn(runs, with_evaluations)
     if not sets:
         raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
     if gap := _lacking(sets[0]):
@@ -89,11 +91,11 @@ def latest_complete(runs: Sequence[LoggedRun]) -> tuple[CrossValidation | None, 
     return None, _lacking(max(sets, key=len)) if sets else "no fold of it has finished"
 
 
-def _by_turn(runs: Sequence[LoggedRun]) -> list[dict[str, LoggedRun]]:
+def _by_turn(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[dict[str, LoggedRun]]:
     """Runs of one cross-validation together, by the part that they test, that of the latest run first."""
     sets: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
-        if is_fold(run):
+        if is_fold(run, with_evaluations):
             sets.setdefault(_common(run), {}).setdefault(run.params[_TURN[run.params["split.method"]]], run)
     return list(sets.values())
 

@@ -85,20 +85,23 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
 
 
 def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
-    """The cross-validations among the runs, and each other run alone; raises `UserError` for runs on different images or splits."""
-    counted = [run for run in runs if _counts(run)]
+    """The cross-validations among the runs, and each other run alone; evaluations of runs on their own images count too.
+
+    Raises `UserError` for runs on different images or splits.
+    """
+    counted = [run for run in runs if _counts(run, named=True)]
     if not counted:
         raise UserError("none of these runs has finished: there is nothing to show")
-    folds = [run for run in counted if is_fold(run)]
+    folds = [run for run in counted if is_fold(run, or_evaluation=True)]
     if folds and len(folds) < len(counted):
-        alone = next(run for run in counted if not is_fold(run))
+        alone = next(run for run in counted if not is_fold(run, or_evaluation=True))
         raise UserError(f"{in_short(alone)} is no fold and {in_short(folds[0])} is one: they were evaluated on different images")
     first = counted[0]
     for run in counted[1:]:
         if _images_and_split(run) != _images_and_split(first):
             reason = why_not_comparable(first.tags, run.tags) or "their folds differ"
             raise UserError(f"{in_short(run)} can't be in one table with {in_short(first)}: {reason}")
-    of_folds = [_of_folds(each.name, each) for each in reversed(gather(folds))] if folds else []
+    of_folds = [_of_folds(each.name, each) for each in reversed(gather(folds, with_evaluations=True))] if folds else []
     return Chosen(_named_apart(of_folds or [_alone(run.name, run) for run in counted]))
 
 
@@ -118,8 +121,9 @@ def known_presets(asked: str | None) -> list[str]:
     return [name for name in known if name in names]
 
 
-def _counts(run: LoggedRun) -> bool:
-    return run.is_finished and run.tags.get("cxr.role") != "evaluation" and run.tags.get("cxr.judged_on") in ("val", "test")
+def _counts(run: LoggedRun, named: bool = False) -> bool:
+    wanted = named or run.tags.get("cxr.role") != "evaluation"
+    return run.is_finished and wanted and run.tags.get("cxr.judged_on") in ("val", "test")
 
 
 def _images_and_split(run: LoggedRun) -> tuple[str, ...]:

@@ -77,6 +77,16 @@ def test_named_runs_have_to_be_of_the_same_images(make_run: MakeRun) -> None:
     assert [each.name for each in of_runs([one, make_run("two")]).experiments] == ["one", "two"]
 
 
+def test_folds_that_were_evaluated_again_count_where_they_are_named(make_run: MakeRun) -> None:
+    folds = [make_run(f"fold-{number}", fold=fold(number)) for number in range(3)]
+    tags = {"cxr.role": "evaluation", "cxr.code_fingerprint": "newer"}
+    again = [make_run(f"again-{number}", 2.0, fold=fold(number), tags=tags) for number in range(3)]
+    assert [[each.run.name for each in found.runs] for found in of_runs([*folds, *again]).experiments] == [
+        ["fold-0", "fold-1", "fold-2"],
+        ["again-0", "again-1", "again-2"],
+    ]
+
+
 def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
     names = [each.name for each in of_runs([make_run("same"), make_run("same", seed=2)]).experiments]
     assert len(set(names)) == 2
