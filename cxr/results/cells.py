@@ -32,6 +32,8 @@ def columns_of(table: Table) -> list[Column]:
         Column("accuracy", "accuracy", lambda row: _estimate(row.estimates["accuracy"])),
         Column("accuracy, calibrated", "accuracy,\ncalibrated", lambda row: _estimate(row.calibrated)),
         Column("macro AUC", "macro AUC", lambda row: _estimate(row.estimates["auc_macro_ovr"])),
+        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (lights_in_words(row.audit), "")),
+        Column("macro AUC on other surroundings", "macro AUC on other\nsurroundings", _without_shortcut),
     ]
     if name:
         heading = f"{name} sensitivity (specificity), most probable class"
@@ -47,8 +49,6 @@ def columns_of(table: Table) -> list[Column]:
         heading, short = f"sensitivity at specificity {asked[0]:g}, difference", f"sensitivity at {asked[0]:g},\ndifference"
         found.append(Column(heading, short, lambda row: _difference(row.points[0].difference if row.points else None)))
     found += [
-        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (lights_in_words(row.audit), "")),
-        Column("macro AUC on other surroundings", "macro AUC on other\nsurroundings", _without_shortcut),
         Column("accuracy elsewhere", "accuracy\nelsewhere", lambda row: _elsewhere(row, "accuracy")),
         Column("macro AUC elsewhere", "macro AUC\nelsewhere", lambda row: _elsewhere(row, "auc_macro_ovr")),
         Column(f"{name} sensitivity elsewhere", "sensitivity\nelsewhere", lambda row: _elsewhere(row, f"{slug(name)}/sensitivity")),
@@ -59,7 +59,7 @@ def columns_of(table: Table) -> list[Column]:
 
 def legend_of(table: Table) -> list[str]:
     """What the table shows, in sentences."""
-    found = [f"Evaluated on {table.evaluated}. Intervals are of 95 %."]
+    found = [f"Evaluated on {table.evaluated}. Intervals (95 %) cover the choice of images, not of trainings."]
     if table.positive:
         found.append(
             f"Thresholds of {table.positive} are chosen by each run on its own validation images; the specificity beside a "

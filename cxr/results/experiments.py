@@ -1,6 +1,5 @@
 """The experiments of a results table: for each its runs, one for each fold or one alone, all on the same images and split."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -58,13 +57,16 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
     Without one those for which there are most presets are taken, cross-validations first, then the latest. Raises `UserError`
     where no run is one of a preset.
     """
-    found = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) in wanted]
+    found = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) is not None and preset in wanted]
     if not found:
         raise UserError(
             f"no finished run is one of the presets {', '.join(wanted)} as they are today: make them with  "
             "cxr results --run DATA_OVERRIDES"
         )
-    presets = {key: {name for run, name in found if _images_and_split(run) == key} for key, _ in _keys(found)}
+    found.sort(key=lambda each: -each[0].started)
+    presets: dict[tuple[str, ...], set[str]] = {}
+    for run, name in found:
+        presets.setdefault(_images_and_split(run), set()).add(name)
     if like is not None:
         key = _images_and_split(like)
         if key not in presets:
@@ -74,7 +76,7 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
     experiments, missing = [], {}
     for name in wanted:
         own = [run for run, preset in found if preset == name and _images_and_split(run) == key]
-        made, gap = _latest(name, own) if own else (None, "no run of it has finished on these images and this split")
+        made, gap = _latest(name, own) if own else (None, "no run has finished on these images and this split")
         if made:
             experiments.append(made)
         else:
@@ -133,12 +135,6 @@ def _images_and_split(run: LoggedRun) -> tuple[str, ...]:
         recipe = (run.params.get(f"split.{name}", "") for name in ("folds", "seed", "validation"))
         return tags[0], "folds", *recipe
     return tags
-
-
-def _keys(found: Sequence[tuple[LoggedRun, str | None]]) -> list[tuple[tuple[str, ...], int]]:
-    """Images and split of the runs, those of the latest run first, with their number of runs."""
-    ordered = sorted(found, key=lambda each: -each[0].started)
-    return list(Counter(_images_and_split(run) for run, _ in ordered).items())
 
 
 def _latest(name: str, runs: list[LoggedRun]) -> tuple[Experiment | None, str]:

@@ -103,7 +103,7 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | N
     estimates = with_resampling(evaluate(whole), whole, groups, EvaluationConfig().resamples).estimates
     each = [evaluate(evaluated.predictions).numbers for evaluated in experiment.runs]
     ends = {name: (min(n[name] for n in each), max(n[name] for n in each)) for name in COMPARED if all(name in n for n in each)}
-    differences, base = {}, None
+    differences = {}
     if experiment is not reference:
         base = _in_order(pooled(reference), whole)
         differences = {d.metric: d for d in paired_differences(base, whole, groups) if d.metric in COMPARED}

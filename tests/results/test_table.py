@@ -76,7 +76,7 @@ def test_the_words_are_those_of_the_numbers(experiments: list[Experiment]) -> No
     assert "| fast | " in text
     assert "0.500 (0.400-0.600)" in text
     assert "strong evidence (2 of 3), some evidence (1 of 3)" in text
-    assert "full is missing: no run of it has finished on these images and this split." in text
+    assert "full is missing: no run has finished on these images and this split." in text
     assert len([line for line in text.splitlines() if line.startswith("|---")]) == 1
     assert any("17 images of other data" in sentence for sentence in legend_of(table))
 
