@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from cxr.audit.changes import ChangeEffect, Flip, change_effects
 from cxr.audit.gate import Gate, GateTrial, fit_gate, gate_trials
 from cxr.audit.other_surroundings import on_other_surroundings
 from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
-from cxr.audit.regions import FILLS, REGIONS, region_of
+from cxr.audit.regions import FILLS, REGIONS, Images, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
+from cxr.audit.seen import content_of
+from cxr.audit.seen import seen as seen_by
 from cxr.audit.sources import SourceProbe, source_probe
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.audit.traits import NAMED, TRAITS, traits
@@ -98,17 +101,16 @@ def _audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: G
     rows = subject.sample(settings.seen)
     images_in_all, masks_from, subject = len(subject.labels), subject.masks_from, subject.only(rows)
     target, held = subject.target, subject.held_out
-    seen = {}
-    for region, fill in _views():
-        other = region == "other_surroundings"
-        images = on_other_surroundings(subject) if other else region_of(region, subject.images, subject.masks, fill)
-        seen[region, fill] = _Seen(*model.score(images))
+    content = content_of(subject)
+    seen = {view: _Seen(*seen_by(model, partial(_made, view, subject), content, *view)) for view in _views()}
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
     kept = _kept(seen, subject)
     some = np.flatnonzero(held)[:: max(1, int(held.sum()) // settings.changed)][: settings.changed]
-    effects, flips = change_effects(subject.images[some], lambda images: model.score(images)[0], subject.classes)
+    effects, flips = change_effects(
+        subject.images[some], lambda make, change: seen_by(model, make, content, str(some), change)[0], subject.classes
+    )
     whole = seen["full", "mean"]
     sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
     return Audit(
@@ -152,6 +154,13 @@ def evidence(subject: Subject, model: TrainedModel, settings: AuditConfig) -> Ve
         draws = {view: auc_draws(told(pooled, target), target) for view, pooled in seen.items()}
         left = {fill: _left(draws, fill, target) for fill in FILLS}
     return verdict_of(left, {each.trait: each.auc for each in alone})
+
+
+def _made(view: tuple[str, str], subject: Subject) -> Images:
+    region, fill = view
+    if region == "other_surroundings":
+        return on_other_surroundings(subject)
+    return region_of(region, subject.images, subject.masks, fill)
 
 
 def _views() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from scipy.ndimage import binary_dilation
 from cxr.audit.regions import Images, filled, marks_in
 from cxr.evaluation.estimates import Estimate, proportion
 
-Predict = Callable[[Images], NDArray[np.float64]]  # images (n, size, size, 1) to probabilities (n, classes)
+# What makes images (n, size, size, 1), and the name of their change, to probabilities (n, classes).
+Predict = Callable[[Callable[[], Images], str], NDArray[np.float64]]
 _SHARE = 0.25  # of the side that a covered corner or edge has
 
 
@@ -40,15 +42,16 @@ class Flip:
 def change_effects(images: Images, predict: Predict, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
     """Each change on its own, worst first, and of each that flips an image the one it flips most clearly.
 
+    `predict` takes what makes changed images, and the name of the change.
     Places are filled from their surroundings.
     """
     if not len(images):
         return [], []
-    before = predict(images)
+    before = predict(lambda: images, "none")
     own, rows = before.argmax(axis=1), np.arange(len(images))
     found, flips = [], dict[str, Flip]()
     for name, change in CHANGES.items():
-        after = predict(change(images))
+        after = predict(partial(change, images), name)
         now = after.argmax(axis=1)
         counts = np.bincount(now[now != own], minlength=len(classes))
         flipped = proportion(int(counts.sum()), len(images), "there are no images")

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.audit.remembered import remembered
+from cxr.cache.remembered import remembered
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.resampling import areas, resampled
 

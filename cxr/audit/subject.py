@@ -15,6 +15,13 @@ from cxr.audit.regions import Images, Masks
 class TrainedModel(Protocol):
     """A trained model, without its library."""
 
+    @property
+    def body(self) -> str | None:
+        """Names what computes pooled features, where that is the same in other runs: a frozen backbone. None for others."""
+
+    def head(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities (n, classes) of pooled features (n, channels)."""
+
     def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels) of images (n, size, size, 1)."""
 

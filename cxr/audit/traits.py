@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cxr.audit.regions import Images, Masks, frame, marks_in, thumbnails
-from cxr.audit.remembered import remembered
+from cxr.cache.remembered import remembered
 
 Features = NDArray[np.float64]  # (n, d)
 

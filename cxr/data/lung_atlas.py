@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.cache.remembered import remembered
+
 # As shares of the image: height of lung centres, their distance from the middle, half widths and heights, shifts.
 MIDDLE = 0.46
 _APART, _HALF_WIDTHS, _HALF_HEIGHTS = (0.17, 0.19, 0.22), (0.11, 0.135, 0.16, 0.185), (0.22, 0.27, 0.32, 0.37)
@@ -70,6 +72,7 @@ def fit(images: NDArray[np.uint8]) -> list[Placing]:
     return [placings()[best] for best in (small @ contrasts().T).argmax(axis=1)]
 
 
+@remembered(lambda images: images, most=4)
 def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Two ellipses in each image (n, size, size, 1), where they are darkest against their surroundings."""
     return np.stack([placing.ellipses(images.shape[1]) for placing in fit(images)])

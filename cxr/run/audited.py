@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,13 +54,23 @@ def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) 
 def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
     images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
     masks = lung_masks(config.data, root, manifest, images)
-    blocks = [_blocks_of(root / path) for path in manifest["path"]]
+    blocks = [_blocks_of(root / path, *_written(root / path)) for path in manifest["path"]]
     manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
     held_out = (manifest["split"] != "train").to_numpy()
     return Subject(dataset.classes, images, masks.masks, masks.in_words, dataset.labels[rows], manifest, held_out)
 
 
-def _blocks_of(path: Path) -> tuple[float, float]:
+def _written(path: Path) -> tuple[int, int]:
+    """When a file was written, and its size; 0 and 0 where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=20_000)
+def _blocks_of(path: Path, written: int, size: int) -> tuple[float, float]:
     """Traces of JPEG in a file as it is, before it was resized; none where it can't be read any more."""
     try:
         return blockiness(np.asarray(decode_image(read_file(str(path))).image))

@@ -1,6 +1,7 @@
 """The saved model of a run as an audit asks it. Loads TensorFlow."""
 
 import hashlib
+import json
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -29,17 +30,29 @@ _LOOK_AHEAD = 128  # images that are converted at once; whole batches of every e
 class SavedTrainedModel:
     """A saved model; the engine that is fastest here computes pooled features, and TensorFlow what the head makes of them.
 
-    With a `cache` pooled features of an image are computed once: for a frozen backbone, which all runs with it share.
+    With a `cache` pooled features of an image are computed once by a frozen backbone, which all runs with it share.
     """
 
     def __init__(self, network: GradCam, config: Config, cache: Cache | None) -> None:
         model, in_full = network.saved.model, keras.DTypePolicy("float32")
         pooled = keras.layers.GlobalAveragePooling2D(dtype=in_full)(network.saved.feature_map)
-        self.network, self._config, self._cache = network, config, cache
+        self.network, self._config = network, config
+        self._is_frozen = config.freeze.trainable_from == HEAD
+        self._cache = cache if self._is_frozen else None
         self._body = keras.Model(model.input, pooled)
         self._head = keras.Model(model.get_layer(POOLED).output, model.output)
         self._name: Name = choose_engine(config.engine, config.training.precision)
         self._below: dict[str, tuple[Engine, Name]] = {}  # of layers whose features were asked for
+
+    @property
+    def body(self) -> str | None:
+        """Names the backbone and the engine, where the backbone is frozen; None for one that was trained."""
+        return json.dumps(self._key, sort_keys=True, default=str) if self._is_frozen else None
+
+    def head(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities (n, classes) of pooled features (n, channels)."""
+        probabilities = np.asarray(self._head(pooled, training=False), np.float64)
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels)."""
@@ -50,8 +63,7 @@ class SavedTrainedModel:
             for computed in ("_engine", "_key"):
                 self.__dict__.pop(computed, None)
             pooled = self._pooled(images)
-        probabilities = np.asarray(self._head(pooled, training=False), np.float64)
-        return probabilities / probabilities.sum(axis=1, keepdims=True), pooled
+        return self.head(pooled), pooled
 
     def features(self, images: NDArray[np.uint8], layer: str) -> NDArray[np.float32]:
         """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
@@ -109,9 +121,9 @@ class SavedTrainedModel:
 def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:
     """Open the saved model of a run; raises `UserError` for a file that is none, or has no feature map.
 
-    The `cache` serves where the backbone is frozen: pooled features of a backbone that was trained are this run's alone.
+    Pooled features of a backbone that was trained are this run's alone, and are not kept.
     """
     try:
-        return SavedTrainedModel(grad_cam(load_model(path)), config, cache if config.freeze.trainable_from == HEAD else None)
+        return SavedTrainedModel(grad_cam(load_model(path)), config, cache)
     except (ValueError, OSError) as error:
         raise UserError(f"{path} can't be opened: {' '.join(str(error).split())}") from None

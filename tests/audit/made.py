@@ -13,15 +13,21 @@ CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 class MeanModel:
     """Sees the mean grey level of a grid of cells: these are its features, and the middle one its score."""
 
+    body: str | None = None
+
     def __init__(self, cells: int = 6) -> None:
         self.cells = cells
 
+    def head(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        logits = np.stack([pooled[:, 0], np.full(len(pooled), 0.5), pooled[:, -1]], axis=1).astype(np.float64) * 10
+        shares = np.exp(logits)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
     def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         n, size = images.shape[:2]
-        pooled = images.reshape(n, self.cells, size // self.cells, self.cells, -1).mean(axis=(2, 4)).reshape(n, -1) / 255
-        logits = np.stack([pooled[:, 0], 0.5 * np.ones(n), pooled[:, -1]], axis=1) * 10
-        shares = np.exp(logits)
-        return shares / shares.sum(axis=1, keepdims=True), pooled.astype(np.float32)
+        cells = images.reshape(n, self.cells, size // self.cells, self.cells, -1).mean(axis=(2, 4)).reshape(n, -1) / 255
+        pooled = cells.astype(np.float32)
+        return self.head(pooled), pooled
 
     def features(self, images: Images, layer: str) -> NDArray[np.float32]:
         return self.score(images)[1]

@@ -68,7 +68,7 @@ class TwoClasses(MeanModel):
 
 def test_a_change_that_nothing_depends_on_flips_nothing() -> None:
     subject = noise(20)
-    found, flips = change_effects(subject.images, lambda images: np.tile([0.7, 0.2, 0.1], (len(images), 1)), CLASSES)
+    found, flips = change_effects(subject.images, lambda make, change: np.tile([0.7, 0.2, 0.1], (len(make()), 1)), CLASSES)
     assert {(each.flipped.value, each.moved, each.towards) for each in found} == {(0.0, 0.0, "")}
     assert flips == []
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cxr.audit.probe import Target, told
-from cxr.audit.remembered import remembered
+from cxr.cache.remembered import remembered
 
 
 def test_the_same_content_is_computed_once_and_other_content_anew() -> None:

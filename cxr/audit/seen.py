@@ -1,0 +1,33 @@
+"""What a model says of images that are made for it; pooled features of a frozen backbone are computed once for all its runs."""
+
+from collections.abc import Callable
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.audit.regions import Images
+from cxr.audit.subject import Subject, TrainedModel
+from cxr.cache.remembered import remembered
+
+
+def content_of(subject: Subject) -> str:
+    """A hash of all that images for an audit are made of."""
+    return str(joblib.hash((subject.images, subject.masks, subject.labels, list(subject.manifest["group"]))))
+
+
+def seen(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Probabilities (n, classes) and pooled features (n, channels) of the images that `make` gives.
+
+    `content` names what they are made of and how. Where the backbone is that of other runs too, images that were made before are
+    not made again.
+    """
+    if model.body is None:
+        return model.score(make())
+    pooled = _pooled(model, make, (model.body, *content))
+    return model.head(pooled), pooled
+
+
+@remembered(lambda model, make, content: content, most=128)
+def _pooled(model: TrainedModel, make: Callable[[], Images], content: tuple[str, ...]) -> NDArray[np.float32]:
+    return model.score(make())[1]
