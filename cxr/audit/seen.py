@@ -28,6 +28,6 @@ def seen(model: TrainedModel, make: Callable[[], Images], *content: str) -> tupl
     return model.head(pooled), pooled
 
 
-@remembered(lambda model, make, content: content, most=128)
+@remembered(lambda model, make, content: content, most=64)
 def _pooled(model: TrainedModel, make: Callable[[], Images], content: tuple[str, ...]) -> NDArray[np.float32]:
     return model.score(make())[1]
