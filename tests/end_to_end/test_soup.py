@@ -13,7 +13,7 @@ SHORT = ("data.phantom.count=60", "training.epochs=2", "augment=none", "evaluati
 
 @pytest.mark.slow
 def test_a_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, cxr_here: Command) -> None:
-    assert cxr_here("-m", *SHORT, "freeze=head", "training.seed=0,1,2", folder=tmp_path).returncode == 0
+    assert cxr_here("-m", *SHORT, "freeze=head", "training.seed=0,1", folder=tmp_path).returncode == 0
     (sweep,) = (each.name for each in (tmp_path / "mlruns/sweeps").iterdir())
     done = cxr_here("soup", sweep, "--most", "2", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -28,9 +28,3 @@ def test_a_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, cxr_here:
     assert soup.data.metrics["val/log_loss"] <= min(losses.values()) + 1e-6  # on validation a soup never loses
     again = cxr_here("reproduce", "soup-of-2", folder=tmp_path)
     assert again.returncode == 0, again.stderr
-    other = cxr_here("-m", *SHORT, "freeze=head", "split.seed=1", "training.seed=0,1", folder=tmp_path)
-    assert other.returncode == 0
-    sweeps = [each.name for each in (tmp_path / "mlruns/sweeps").iterdir()]
-    refused = cxr_here("soup", *sweeps, folder=tmp_path)
-    assert refused.returncode == 2
-    assert "another split" in refused.stderr
