@@ -114,6 +114,8 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
             files / "data/manifest.csv", index=False
         )
         (files / "config/overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+        named = dict(override.split("=") for override in overrides if "." not in override)
+        (files / "config/choices.yaml").write_text(yaml.safe_dump(named))
         usual = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
         config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")))
         if preset:

@@ -84,7 +84,7 @@ def legend_of(table: Table) -> list[str]:
 def effects_as_rows(effects: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of effects: a change and its interval for each metric, and the time."""
     metrics = list(effects[0].changes)
-    headings = ["changed", *(_METRICS.get(metric, metric) for metric in metrics), "time of a run"]
+    headings = ["changed", *(_METRICS.get(metric, metric) for metric in metrics), "time of training"]
     rows = []
     for effect in effects:
         told = [f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in effect.changes.values()]

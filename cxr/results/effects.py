@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
+from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
 from cxr.evaluation.estimates import Z
 from cxr.evaluation.paired import RESAMPLES
@@ -17,6 +19,7 @@ from cxr.results.table import pooled
 from cxr.tracking.search import LoggedRun
 
 _TURNS = ("split.fold", "split", "training.seed")  # what a sweep may vary beside what it studies
+_NO_PART = ("hparams_search", "audit", "evaluation", "objective", "tracking", "engine", "data", "backbone.weights")
 METRICS = ("accuracy", "auc_macro_ovr", "log_loss")
 SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
 
@@ -44,7 +47,7 @@ class Effect:
     reference: str
     pairs: int
     changes: Mapping[str, Change]
-    seconds: float | None  # mean change of the time of a run
+    seconds: float | None  # mean change of the time of training, the frozen part included
 
     @property
     def name(self) -> str:
@@ -60,8 +63,9 @@ def effects_of(experiments: Sequence[Experiment]) -> list[Effect]:
     Raises `UserError` where no two experiments differ in one setting alone.
     """
     ordered = sorted(experiments, key=lambda each: min(run.run.started for run in each.runs))
-    cells = {tuple(sorted(_choices(each.runs[0].run).items())): each for each in ordered}
-    settings = sorted({key for cell in cells for key, _ in cell})
+    runs = [each.runs[0].run for each in ordered]
+    settings = sorted({key for run in runs for key in _overridden(run)})
+    cells = {tuple(_values(run, settings).items()): each for run, each in zip(runs, ordered, strict=True)}
     varied = [key for key in settings if len({dict(cell).get(key) for cell in cells}) > 1]
     measured = {cell: _Measured.of(each, ordered[0]) for cell, each in cells.items()}
     found = [effect for key in varied for effect in _effects_of(key, cells, measured)]
@@ -72,7 +76,7 @@ def effects_of(experiments: Sequence[Experiment]) -> list[Effect]:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Values and resamples of each metric, (RESAMPLES,), and the mean seconds of a run."""
+    """Values and resamples of each metric, (RESAMPLES,), and the mean seconds of training."""
 
     values: dict[str, float]
     drawn: dict[str, NDArray[np.float64]]
@@ -102,7 +106,7 @@ class _Measured:
 
         drawn = resampled(statistics, first.groups, RESAMPLES, seed=0)
         values = statistics(np.ones((1, len(rows))))[:, 0]
-        spent = [sum(v for k, v in each.run.metrics.items() if k.startswith("seconds/")) for each in experiment.runs]
+        spent = [sum(each.run.metrics.get(f"seconds/{stage}", 0.0) for stage in ("frozen", "train")) for each in experiment.runs]
         return cls(
             dict(zip(labels, map(float, values), strict=True)),
             dict(zip(labels, drawn, strict=True)),
@@ -147,14 +151,25 @@ def _without(cell: _Cell, key: str) -> _Cell:
     return tuple(pair for pair in cell if pair[0] != key)
 
 
-def _choices(run: LoggedRun) -> dict[str, str]:
-    """What the overrides of a run set, without its part in a cross-validation."""
+def _overridden(run: LoggedRun) -> list[str]:
+    """The groups and settings that a run chose and that bear on its result, without its part in a cross-validation."""
+    keys = [str(each).lstrip("+~").partition("=")[0] for each in _read(run, "config/overrides.yaml") or ()]
+    return [key for key in keys if key not in _TURNS and key not in _NO_PART and bears_on_result(key)]
+
+
+def _values(run: LoggedRun, settings: Sequence[str]) -> dict[str, str]:
+    """What a run had for these, chosen or not: it may be of a sweep that did not name them."""
+    choices = _read(run, "config/choices.yaml") or {}
+    groups = {key: str(choices.get(key, "none")) for key in settings if "." not in key}
+    chosen = {key: "none" if value in ("None", "null") else value for key, value in groups.items()}
+    return {key: chosen.get(key, run.params.get(key, "")) for key in settings}
+
+
+def _read(run: LoggedRun, name: str) -> Any:
     try:
-        said = yaml.safe_load(run.file("config/overrides.yaml").read_text(encoding="utf-8"))
+        return yaml.safe_load(run.file(name).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"the overrides of run {run.name} ({run.short_id}) can't be read: {error}") from None
-    pairs = (str(each).lstrip("+~").partition("=") for each in said or ())
-    return {key: value for key, _, value in pairs if key not in _TURNS}
+        raise UserError(f"{name} of run {run.name} ({run.short_id}) can't be read: {error}") from None
 
 
 def paragraph(effects: Sequence[Effect]) -> str:
@@ -171,7 +186,9 @@ def paragraph(effects: Sequence[Effect]) -> str:
     if dear:
         most = max(dear, key=lambda effect: effect.seconds or 0)
         least = min(dear, key=lambda effect: effect.seconds or 0)
-        said.append(f"{most.name} costs most time ({most.seconds:+.0f} s a run), {least.name} least ({least.seconds:+.0f} s).")
+        said.append(
+            f"{most.name} costs most time ({most.seconds:+.0f} s of training), {least.name} least ({least.seconds:+.0f} s)."
+        )
     return " ".join([*said, "Intervals are of images; how much another training would differ, several seeds tell."])
 
 

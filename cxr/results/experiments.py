@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete
+from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete, turn_of
 from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_run, why_not_comparable
 from cxr.compare.thresholds import validation_of
 from cxr.errors import UserError
@@ -95,6 +95,8 @@ def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
     if not counted:
         raise UserError("none of these runs has finished: there is nothing to show")
     folds = [run for run in counted if is_fold(run, or_evaluation=True)]
+    if len(folds) == len(counted) and len({turn_of(run) for run in folds}) == 1:
+        folds = []  # one fold of each is a split like any other
     if folds and len(folds) < len(counted):
         alone = next(run for run in counted if not is_fold(run, or_evaluation=True))
         raise UserError(f"{in_short(alone)} is no fold and {in_short(folds[0])} is one: they were evaluated on different images")

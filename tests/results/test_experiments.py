@@ -87,6 +87,13 @@ def test_folds_that_were_evaluated_again_count_where_they_are_named(make_run: Ma
     ]
 
 
+def test_one_fold_of_several_configs_is_a_split_like_any_other(make_run: MakeRun) -> None:
+    runs = [make_run(loss, fold=fold(1), loss=loss) for loss in ("plain", "focal")]
+    found = of_runs(runs)
+    assert [(each.name, len(each.runs)) for each in found.experiments] == [("plain", 1), ("focal", 1)]
+    assert found.evaluated_in_words == "30 images of the test part"
+
+
 def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
     names = [each.name for each in of_runs([make_run("same"), make_run("same", seed=2)]).experiments]
     assert len(set(names)) == 2
