@@ -71,7 +71,8 @@ def _run(presets: list[str], overrides: list[str]) -> int:
 def _chosen(asked: argparse.Namespace, presets: list[str], store: Store) -> Chosen:
     if asked.runs or asked.sweep:
         wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else None
-        return of_runs(find_runs(asked.runs, wanted, store))
+        runs = find_runs(asked.runs, wanted, store)
+        return of_runs(sorted(runs, key=lambda run: run.started) if asked.sweep else runs)
     like = find_run(asked.like, store) if asked.like else None
     return of_presets(filtered_runs(FINISHED), presets, like)
 

@@ -7,12 +7,11 @@ from functools import partial
 
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.paired import Difference
-from cxr.results.effects import Effect, paragraph
+from cxr.results.effects import METRIC_NAMES, Effect, paragraph
 from cxr.results.table import Row, Table
 from cxr.text import duration, slug
 
 NONE = "-"
-_METRICS = {"auc_macro_ovr": "macro AUC", "log_loss": "log loss (lower is better)"}
 _LIGHTS = {"none": "no evidence", "some": "some evidence", "strong": "strong evidence"}
 
 
@@ -84,7 +83,7 @@ def legend_of(table: Table) -> list[str]:
 def effects_as_rows(effects: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of effects: a change and its interval for each metric, and the time."""
     metrics = list(effects[0].changes)
-    headings = ["changed", *(_METRICS.get(metric, metric) for metric in metrics), "time of training"]
+    headings = ["changed", *(METRIC_NAMES.get(metric, metric) for metric in metrics), "time of training"]
     rows = []
     for effect in effects:
         told = [f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in effect.changes.values()]

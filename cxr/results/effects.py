@@ -20,6 +20,7 @@ from cxr.tracking.search import LoggedRun
 
 _TURNS = ("split.fold", "split", "training.seed")  # what a sweep may vary beside what it studies
 _NO_PART = ("hparams_search", "audit", "evaluation", "objective", "tracking", "engine", "data", "backbone.weights")
+METRIC_NAMES = {"auc_macro_ovr": "macro AUC", "log_loss": "log loss (lower is better)"}
 METRICS = ("accuracy", "auc_macro_ovr", "log_loss")
 SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
 

@@ -10,7 +10,7 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import svg_of
 from cxr.evaluation.figures.results import Mark, results_figure
 from cxr.results.cells import columns_of, legend_of, missing_in_words
-from cxr.results.effects import Effect, paragraph
+from cxr.results.effects import METRIC_NAMES, Effect, paragraph
 from cxr.results.presets import about
 from cxr.results.table import Row, Table
 
@@ -49,7 +49,7 @@ def _effects_panels(effects: Sequence[Effect]) -> dict[str, Sequence[Mark | None
         metric: [Mark(each.changes[metric].value, each.changes[metric].low, each.changes[metric].high) for each in effects]
         for metric in effects[0].changes
     }
-    return {f"change of\n{metric.replace('_', ' ')}": found for metric, found in marks.items()}
+    return {f"change of\n{METRIC_NAMES.get(metric, metric)}": found for metric, found in marks.items()}
 
 
 def _embedded(names: Sequence[str], panels: dict[str, Sequence[Mark | None]], reference: str, zero: bool = False) -> str:
