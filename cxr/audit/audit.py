@@ -16,8 +16,7 @@ from cxr.audit.other_surroundings import on_other_surroundings
 from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
 from cxr.audit.regions import FILLS, REGIONS, Images, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
-from cxr.audit.seen import content_of
-from cxr.audit.seen import seen as seen_by
+from cxr.audit.seen import content_of, score_made
 from cxr.audit.sources import SourceProbe, source_probe
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.audit.traits import NAMED, TRAITS, traits
@@ -102,15 +101,13 @@ def _audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: G
     images_in_all, masks_from, subject = len(subject.labels), subject.masks_from, subject.only(rows)
     target, held = subject.target, subject.held_out
     content = content_of(subject)
-    seen = {view: _Seen(*seen_by(model, partial(_made, view, subject), content, *view)) for view in _views()}
+    seen = {view: _Seen(*score_made(model, partial(_made, view, subject), content, *view)) for view in _views()}
     draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
     kept = _kept(seen, subject)
     some = np.flatnonzero(held)[:: max(1, int(held.sum()) // settings.changed)][: settings.changed]
-    effects, flips = change_effects(
-        subject.images[some], lambda make, change: seen_by(model, make, content, str(some), change)[0], subject.classes
-    )
+    effects, flips = change_effects(subject.images[some], model, subject.classes)
     whole = seen["full", "mean"]
     sources = source_probe(whole.pooled, whole.probabilities, subject.labels, subject.classes, subject.manifest)
     return Audit(

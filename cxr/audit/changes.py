@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from cxr.audit.regions import Images, filled, marks_in
+from cxr.audit.seen import score_made
+from cxr.audit.subject import TrainedModel
 from cxr.evaluation.estimates import Estimate, proportion
 
-# What makes images (n, size, size, 1), and the name of their change, to probabilities (n, classes).
-Predict = Callable[[Callable[[], Images], str], NDArray[np.float64]]
 _SHARE = 0.25  # of the side that a covered corner or edge has
 
 
@@ -39,19 +40,19 @@ class Flip:
     probability_after: float
 
 
-def change_effects(images: Images, predict: Predict, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
+def change_effects(images: Images, model: TrainedModel, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
     """Each change on its own, worst first, and of each that flips an image the one it flips most clearly.
 
-    `predict` takes what makes changed images, and the name of the change.
     Places are filled from their surroundings.
     """
     if not len(images):
         return [], []
-    before = predict(lambda: images, "none")
+    content = str(joblib.hash(images))
+    before, _ = score_made(model, lambda: images, content, "unchanged")
     own, rows = before.argmax(axis=1), np.arange(len(images))
     found, flips = [], dict[str, Flip]()
     for name, change in CHANGES.items():
-        after = predict(partial(change, images), name)
+        after, _ = score_made(model, partial(change, images), content, f"change: {name}")
         now = after.argmax(axis=1)
         counts = np.bincount(now[now != own], minlength=len(classes))
         flipped = proportion(int(counts.sum()), len(images), "there are no images")

@@ -17,7 +17,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 
 from cxr.audit.regions import Images
-from cxr.audit.seen import seen
+from cxr.audit.seen import score_made
 from cxr.audit.subject import TrainedModel
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.model.freeze import POOLED
@@ -102,7 +102,7 @@ def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTri
 
 def _trial(kind: str, make: Callable[[], Images], content: str, gate: Gate, model: TrainedModel) -> GateTrial:
     if gate.layer == POOLED:
-        probabilities, features = seen(model, make, content, kind)
+        probabilities, features = score_made(model, make, content, f"odd: {kind}")
     else:
         images = make()
         probabilities, features = model.score(images)[0], model.features(images, gate.layer)

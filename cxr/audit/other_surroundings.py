@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from cxr.audit.regions import Images
-from cxr.audit.seen import content_of, seen
+from cxr.audit.seen import content_of, score_made
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.cache.rows import Rows
 from cxr.data.surroundings import surroundings_of
@@ -30,5 +30,5 @@ def auc_on_other_surroundings(subject: Subject, model: TrainedModel) -> float | 
     """The macro AUC of the trained model on such images, 0 to 1; None where a class has no image."""
     if set(subject.labels) != set(range(len(subject.classes))):
         return None
-    probabilities, _ = seen(model, partial(on_other_surroundings, subject), content_of(subject), "other_surroundings")
+    probabilities, _ = score_made(model, partial(on_other_surroundings, subject), content_of(subject), "other_surroundings")
     return float(roc_auc_score(np.eye(len(subject.classes))[subject.labels], probabilities, average="macro"))

@@ -12,11 +12,11 @@ from cxr.cache.remembered import remembered
 
 
 def content_of(subject: Subject) -> str:
-    """A hash of all that images for an audit are made of."""
+    """A hash of all that views of a subject are made of."""
     return str(joblib.hash((subject.images, subject.masks, subject.labels, list(subject.manifest["group"]))))
 
 
-def seen(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def score_made(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Probabilities (n, classes) and pooled features (n, channels) of the images that `make` gives.
 
     `content` names what they are made of and how. Where the backbone is that of other runs too, images that were made before are

@@ -42,10 +42,11 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
             raise UserError(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
         return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
-    wanted = asked_of(restore(logged, []).config, overrides)
+    own = restore(logged, []).config
+    wanted = asked_of(own, overrides)
     read_document(run)  # raises before anything is scored
-    views = restore(logged, []).config.evaluation.views
-    if not wanted.other_data and wanted.config.evaluation.views == views:
+    same_views = wanted.config.evaluation.views == own.evaluation.views
+    if not wanted.other_data and same_views:
         return evaluate_again(logged, wanted.config, overrides, store, progress)
     if not wanted.other_data:
         prepare_tensorflow(replace(wanted.config.training, threads=None))
@@ -53,9 +54,9 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
 
         predictions = predict_views(logged, wanted.config, run.file("model/model.keras"), progress)
         return evaluate_again(logged, wanted.config, overrides, store, progress, predictions)
-    if wanted.config.evaluation.views != views:
+    if not same_views:
         raise UserError(
-            f"{in_short(run)} chose its thresholds with evaluation.views={views}: other data needs the same number of views"
+            f"{in_short(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
         )
     classes = model_classes(run)
     data = read_other_data(logged, classes, wanted.config, progress)

@@ -111,6 +111,8 @@ def _at_thresholds(found: CrossValidation) -> list[str]:
     if index is None or not all(evaluated.run.has_file("predictions/val.csv") for evaluated in found.runs):
         return []
     validation = [validation_of(evaluated.run) for evaluated in found.runs]
+    if any((each.labels == index).all() for each in validation):
+        return []
     lines = []
     for specificity in SPECIFICITIES:
         rates = rates_at(found.runs, validation, index, specificity)

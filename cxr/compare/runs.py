@@ -81,6 +81,14 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
         raise UserError(f"the results of run {in_short(run)} can't be read: {error}") from None
 
 
+def predictions_of(run: LoggedRun) -> dict[str, Predictions]:
+    """The predictions of a run by part; raises `UserError` without those of validation, which choose thresholds."""
+    found = {part: each.predictions for part, each in read_results(run).items()}
+    if "val" not in found:
+        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+    return found
+
+
 def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """Why two runs with these tags can't be compared, in words; None if they can."""
     for tag, reason in _WHY_NOT.items():

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.compare.runs import EvaluatedRun, in_short, positive_class_of, read_results
-from cxr.errors import UserError
+from cxr.compare.runs import EvaluatedRun, positive_class_of, predictions_of
 from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
@@ -17,10 +16,7 @@ SPECIFICITIES = (0.99, 0.95)  # for which tables over several runs choose thresh
 
 def validation_of(run: LoggedRun) -> Predictions:
     """The validation predictions of a run, which choose thresholds; raises `UserError` without any."""
-    results = read_results(run)
-    if "val" not in results:
-        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
-    return results["val"].predictions
+    return predictions_of(run)["val"]
 
 
 def positive_index(evaluated: EvaluatedRun) -> int | None:

@@ -21,19 +21,8 @@ _NO_PART = (
 _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
 # Rooms and files whose code shows results and computes none.
 _ONLY_SHOWS = (
-    *(
-        "__main__.py",
-        "cli.py",
-        "progress.py",
-        "commands/",
-        "sweep/",
-        "tracking/",
-        "compare/",
-        "reevaluate/",
-        "reproduce/",
-        "results/",
-    ),
-    *("audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py"),
+    *("__main__.py", "cli.py", "progress.py", "commands/", "results/", "sweep/", "tracking/", "compare/"),
+    *("reevaluate/", "reproduce/", "audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py"),
     *("config/options.py", "run/audited.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
     "training/trained_model.py",
 )

@@ -7,7 +7,7 @@ from typing import Protocol
 import pandas as pd
 from omegaconf import OmegaConf
 
-from cxr.compare.runs import in_short, read_results
+from cxr.compare.runs import in_short, predictions_of
 from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
 from cxr.errors import UserError
@@ -90,7 +90,7 @@ def evaluate_again(
     With `predictions` by part those are assessed in place of the logged ones.
     """
     run, document = logged.run, read_document(logged.run)
-    results = predictions or _results(run)
+    results = predictions or predictions_of(run)
     part = "test" if "test" in results else "val"
     evaluated = results[part]
     check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
@@ -122,7 +122,9 @@ def evaluate_elsewhere(
     run, document = logged.run, read_document(logged.run)
     data, rows = scored.data, scored.data.manifest
     with progress.stage("report", "Assessing predictions"):
-        evidence = Evidence(_results(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)])
+        evidence = Evidence(
+            predictions_of(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)]
+        )
         found = assess(evidence, config.evaluation)
         elsewhere = _elsewhere(run, document, found, scored.sample, scored.passed)
         drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
@@ -182,15 +184,7 @@ def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sa
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
     """The classes of a run's model, in its order."""
-    return _results(run)["val"].classes
-
-
-def _results(run: LoggedRun) -> dict[str, Predictions]:
-    """The predictions of each part of a run; raises `UserError` without validation, which chooses thresholds."""
-    found = {part: each.predictions for part, each in read_results(run).items()}
-    if "val" not in found:
-        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
-    return found
+    return predictions_of(run)["val"].classes
 
 
 def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import asked_of
 from cxr.results.experiments import Experiment
 from cxr.results.table import Elsewhere
-from cxr.run.logged import read_logged, restore
+from cxr.run.logged import Logged, read_logged, restore
 from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
 from cxr.tracking.store import Store
@@ -44,7 +44,7 @@ def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Pr
     logged = read_logged(run)
     config = asked_of(restore(logged, []).config, overrides).config
     data = read_other_data(logged, classes, config, progress)
-    made = _found(run, data) or _score(run, data, classes, config, overrides, store, progress)
+    made = _found(run, data) or _score(logged, data, classes, config, overrides, store, progress)
     return Predictions.from_csv(made.file(f"predictions/{OTHER}.csv"), classes)
 
 
@@ -55,7 +55,7 @@ def _found(run: LoggedRun, data: OtherData) -> LoggedRun | None:
 
 
 def _score(
-    run: LoggedRun,
+    logged: Logged,
     data: OtherData,
     classes: tuple[str, ...],
     config: Config,
@@ -66,6 +66,6 @@ def _score(
     prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
     from cxr.reevaluate.score import score  # imports Keras
 
-    scored = score(data, classes, config, run.file("model/model.keras"), kept_gate(run), progress)
-    made = evaluate_elsewhere(read_logged(run), config, overrides, scored, store, progress)
+    scored = score(data, classes, config, logged.run.file("model/model.keras"), kept_gate(logged.run), progress)
+    made = evaluate_elsewhere(logged, config, overrides, scored, store, progress)
     return runs_by_id([made.run_id])[made.run_id]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cxr.compare.folds import CrossValidation
 from cxr.compare.runs import EvaluatedRun, positive_class_of
+from cxr.compare.seeds import in_one_order
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
@@ -105,7 +106,7 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | N
     ends = {name: (min(n[name] for n in each), max(n[name] for n in each)) for name in COMPARED if all(name in n for n in each)}
     differences = {}
     if experiment is not reference:
-        base = _in_order(pooled(reference), whole)
+        base = in_one_order([whole, pooled(reference)])[1]
         differences = {d.metric: d for d in paired_differences(base, whole, groups) if d.metric in COMPARED}
     runs = [evaluated.run for evaluated in experiment.runs]
     spent = [sum(value for name, value in run.metrics.items() if name.startswith("seconds/")) for run in runs]
@@ -152,11 +153,6 @@ def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
             difference = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups)
         found.append(Point(specificity, rates(called, is_positive), difference))
     return found
-
-
-def _in_order(predictions: Predictions, of: Predictions) -> Predictions:
-    place = {name: row for row, name in enumerate(predictions.ids)}
-    return predictions.only(np.array([place[name] for name in of.ids], np.int64))
 
 
 def _notes(chosen: Chosen) -> list[str]:

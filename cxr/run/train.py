@@ -37,7 +37,7 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
         train=dataset.rows("train"),
         val=dataset.rows("val"),
         sources=dataset.sources,
-        surroundings=_surroundings(prepared, progress) if config.augment.surroundings else None,
+        surroundings=_surroundings(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
     )
     costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
     loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
