@@ -20,6 +20,11 @@ class TrainingCurves:
     values: dict[str, Sequence[float]]  # train/loss, val/loss, train/accuracy, ...
     best_epoch: int
 
+    @property
+    def step(self) -> str:
+        """What one entry is: an epoch, or of a soup, which is not trained, a run whose weights were tried."""
+        return "epoch" if "train/loss" in self.values else "run"
+
     def phases(self) -> list[tuple[str, int, int]]:
         """Each phase's name, first and last epoch.
 
@@ -44,15 +49,15 @@ def training_curves(curves: TrainingCurves) -> Drawn:
         "training_curves",
         "run",
         training_figure(curves),
-        "Loss and accuracy by epoch, with the phases and the epoch whose weights were kept",
-        f"Training curves of {len(curves.epochs)} epochs, of which epoch {curves.best_epoch} was kept. At the end {told}.",
+        f"Loss and accuracy by {curves.step}, with the phases and the {curves.step} whose weights were kept",
+        f"Curves of {len(curves.epochs)} {curves.step}s, of which {curves.step} {curves.best_epoch} was kept. At the end {told}.",
     )
 
 
 def training_figure(curves: TrainingCurves) -> Figure:
     """Loss and accuracy by epoch, with the phases and the epoch whose weights were kept."""
     figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
-    headline(figure, "Training curves")
+    headline(figure, "Training curves" if curves.step == "epoch" else "Soup: runs whose weights were added in turn")
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for index, part in enumerate(("train", "val")):
             if f"{part}/{name}" not in curves.values:
@@ -61,9 +66,9 @@ def training_figure(curves: TrainingCurves) -> Figure:
             axes.plot(
                 curves.epochs, curves.values[f"{part}/{name}"], label={"train": "Training", "val": "Validation"}[part], **style
             )
-        axes.axvline(curves.best_epoch, color="0.35", linestyle=":", label=f"Kept: epoch {curves.best_epoch}")
+        axes.axvline(curves.best_epoch, color="0.35", linestyle=":", label=f"Kept: {curves.step} {curves.best_epoch}")
         _mark_phases(axes, curves)
-        axes.set_xlabel("Epoch")
+        axes.set_xlabel(curves.step.capitalize())
         axes.set_ylabel(name.capitalize())
         axes.set_xlim(0.5, curves.epochs[-1] + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -118,3 +118,10 @@ def test_pictures_show_the_films_they_were_given() -> None:
     assert f"called {first.predicted} ({first.probabilities[first.predicted]:.2f})" in captions[2][0]
     for each in drawn:
         assert Image.open(io.BytesIO(png_of(each.figure, 110))).width >= 600
+
+
+def test_a_soup_has_runs_where_a_training_has_epochs() -> None:
+    soup = TrainingCurves([1, 2], ["soup", "soup"], {"val/loss": [0.2, 0.3], "val/accuracy": [0.9, 0.8]}, 1)
+    assert "Curves of 2 runs, of which run 1 was kept" in training_curves(soup).alt
+    assert "Curves of" in training_curves(CURVES).alt
+    assert "epochs, of which epoch" in training_curves(CURVES).alt
