@@ -66,7 +66,7 @@ def told(features: NDArray[np.floating], target: Target) -> Floats:
     return told_across({"own": features}, target)["own", "own"]
 
 
-@remembered(lambda views, target: (views, target.labels, list(target.groups)))
+@remembered(lambda views, target: (views, target.labels, np.asarray(target.groups, str)))
 def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
     """The same for a probe fitted on each view of the images and asked about each view, by (fitted on, asked about)."""
     found = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
@@ -93,7 +93,7 @@ def macro_auc(probabilities: Floats, target: Target) -> Estimate:
     return estimate_of(auc_draws(probabilities, target))
 
 
-@remembered(lambda probabilities, target: (probabilities, target.labels, list(target.groups)))
+@remembered(lambda probabilities, target: (probabilities, target.labels, np.asarray(target.groups, str)))
 def auc_draws(probabilities: Floats, target: Target) -> Floats:
     """The macro AUC of all images, and then of bootstrap draws: (1 + draws,). The same groups are drawn for any probabilities."""
 

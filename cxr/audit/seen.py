@@ -13,7 +13,7 @@ from cxr.cache.remembered import remembered
 
 def content_of(subject: Subject) -> str:
     """A hash of all that views of a subject are made of."""
-    return str(joblib.hash((subject.images, subject.masks, subject.labels, list(subject.manifest["group"]))))
+    return str(joblib.hash((subject.images, subject.masks, subject.labels, subject.manifest["group"].to_numpy(str))))
 
 
 def score_made(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

@@ -84,7 +84,7 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     above = [layer for layer in layers if layer in network.head.layers]
     below = [layer for layer in layers if layer not in network.head.layers]
     rng = np.random.default_rng(seed)
-    with _restored(network.saved.model):
+    with _restored(network.saved):
         done = 0
         for name, share in STAGES.items():
             reach = round(share * len(below))
@@ -92,6 +92,7 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
             for layer in chosen:
                 layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
             done = reach
+            network.saved.weights_changed()
             yield name
 
 
@@ -105,9 +106,10 @@ def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int6
 
 
 @contextmanager
-def _restored(model: keras.Model) -> Iterator[None]:
-    values: list[NDArray[Any]] = model.get_weights()
+def _restored(saved: SavedModel) -> Iterator[None]:
+    values: list[NDArray[Any]] = saved.model.get_weights()
     try:
         yield
     finally:
-        model.set_weights(values)
+        saved.model.set_weights(values)
+        saved.weights_changed()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cxr.config.schema import BackboneConfig, PrepareConfig
 from cxr.model.architecture import Architecture
+from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import Described, describe
 from cxr.model.construction import architecture_of, check_constructed, construct
 from cxr.model.resolve import pixels_of
@@ -27,11 +28,18 @@ class Network:
     classifier: keras.Model
     trainee: keras.Model
     described: Described  # the backbone
+    built_from: tuple[object, ...] = ()  # all that makes its layers what they are, without the values of their weights
 
     @cached_property
     def architecture(self) -> Architecture:
         """The steps of `trainee` from the images to logits; those of the backbone are named as in `described`."""
         return architecture_of(self.trainee)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """The same for networks of which only the values of weights differ."""
+        layers = self.classifier.layers
+        return (*self.built_from, *((layer.trainable, getattr(layer, "momentum", None)) for layer in layers))
 
 
 def build_network(
@@ -44,12 +52,13 @@ def build_network(
     layers, with their initial weights, and the earlier network must no longer be used.
     """
     described = describe(backbone)
-    images, pooled = _backbone(backbone, described, weights, prepare)
+    images, pooled, kind = _backbone(backbone, described, weights, prepare)
     kept = keras.layers.Dropout(backbone.dropout, seed=seed, name="dropout")(pooled)
     start = keras.initializers.GlorotUniform(seed)
     logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(kept)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    return Network(keras.Model(images, probabilities, name="cxr"), keras.Model(images, logits, name="trainee"), described)
+    classifier, trainee = keras.Model(images, probabilities, name="cxr"), keras.Model(images, logits, name="trainee")
+    return Network(classifier, trainee, described, (*kind, class_count, seed, backbone.dropout))
 
 
 @dataclass(frozen=True)
@@ -63,10 +72,13 @@ class _Backbone:
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 
 
-def _backbone(backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None) -> tuple[Any, Any]:
-    """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors."""
+def _backbone(
+    backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None
+) -> tuple[Any, Any, tuple[object, ...]]:
+    """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors, and what they are made of."""
     pixels = pixels_of(backbone, described.backbone)
-    kind = (backbone.name, backbone.file, backbone.alpha, backbone.image_size, pixels, repr(prepare))
+    file = None if backbone.file is None else file_sha256(backbone)
+    kind = (backbone.name, backbone.file, file, backbone.alpha, backbone.image_size, pixels, repr(prepare))
     key = (*kind, weights, weights.sha256, keras.config.dtype_policy().name)
     known = _latest.get(key) if weights != Weights() else None  # random weights are drawn again
     if known is None:
@@ -86,7 +98,7 @@ def _backbone(backbone: BackboneConfig, described: Described, weights: Weights, 
         _latest[key] = known
     else:
         known.model.set_weights(known.values)
-    return known.model.input, known.model.output
+    return known.model.input, known.model.output, key
 
 
 def _archive(backbone: BackboneConfig, weights: Weights) -> Path | None:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,42 +14,99 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cxr.model.feature_maps import FeatureMaps, hash_of
 from cxr.model.network import Network
 from cxr.model.preparation import Preparation
+from cxr.model.weight_file import CONFIG, WEIGHTS, change_weights, read_weights, weights_of
 
 
 @dataclass(frozen=True)
-class SavedModel:
-    """A classifier from a file, compiled: Keras alone would run it layer by layer, five times as slowly.
+class _Parts:
+    """A network in two, each compiled: Keras alone would run it layer by layer, five times as slowly.
 
-    `feature_map` is its last one, (n, rows, columns, channels) as a symbolic tensor; None if it has no such map.
+    `below` makes feature maps of grey levels, and `above` probabilities of maps; without a map all is `above`.
     """
 
     model: keras.Model
     feature_map: Any
-    _compiled: Callable[[NDArray[np.float32]], tuple[Any, Any]]
+    below: Callable[[Any], Any]
+    above: Callable[[Any], Any]
+    maps: FeatureMaps = field(default_factory=FeatureMaps)
+
+
+@dataclass
+class SavedModel:
+    """A classifier from a file. Maps that it has made of an image are kept while the weights below them stay what they are."""
+
+    _parts: _Parts
+    _weights: bytes | None = None  # a hash of those below the map
+
+    @property
+    def model(self) -> keras.Model:
+        """The network."""
+        return self._parts.model
+
+    @property
+    def feature_map(self) -> Any:
+        """Its last feature map, (n, rows, columns, channels) as a symbolic tensor; None if it has no such map."""
+        return self._parts.feature_map
+
+    def weights_changed(self) -> None:
+        """To be called when someone gives layers of the network other weights."""
+        self._weights = None
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of grey images (n, size, size, 1): (n, classes), each row sums to 1."""
-        found = self._compiled(grey)[1].numpy().astype(np.float64)
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+        return self.probabilities_and_pooled(grey)[0]
 
     def probabilities_and_pooled(self, grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities as above, and the mean of the last feature map over its places, (n, channels)."""
-        maps, found = self._compiled(grey)
-        pooled = maps if self.feature_map is None else tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
-        known = found.numpy().astype(np.float64)
-        return np.asarray(known / known.sum(axis=1, keepdims=True)), np.asarray(pooled, np.float32)
+        maps = self._maps(grey)
+        known = self._parts.above(maps).numpy().astype(np.float64)
+        probabilities = np.asarray(known / known.sum(axis=1, keepdims=True))
+        pooled = probabilities if self.feature_map is None else tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
+        return probabilities, np.asarray(pooled, np.float32)
 
     def features(self, grey: NDArray[np.float32]) -> tf.Tensor:
         """Its last feature map of the same images, float32."""
-        return tf.cast(self._compiled(grey)[0], tf.float32)
+        return tf.cast(self._maps(grey), tf.float32)
+
+    def _maps(self, grey: NDArray[np.float32]) -> NDArray[Any]:
+        if self.feature_map is None:
+            return grey
+        if self._weights is None:
+            self._weights = hash_of([value for layer in _below(self._parts) for value in layer.get_weights()])
+        return self._parts.maps.of(grey, self._weights, lambda some: self._parts.below(some).numpy())
 
 
 def save_model(network: Network, path: Path) -> None:
-    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes)."""
+    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes).
+
+    Keras writes the first of a kind in this process; of others only the weights differ.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    kind, known = network.kind, _written.get(network.kind)
+    try:
+        if known is not None:
+            return _write_again(known, network.classifier, path)
+    except (KeyError, ValueError):  # a layer keeps its weights in another way
+        _written.clear()
     network.classifier.save(path)
+    with ZipFile(path) as archive:
+        _written.clear()
+        _written[kind] = {name: archive.read(name) for name in archive.namelist()}
+    return None
+
+
+_written: dict[tuple[object, ...], dict[str, bytes]] = {}  # the members of the latest file that Keras wrote, by kind of network
+
+
+def _write_again(members: dict[str, bytes], model: keras.Model, path: Path) -> None:
+    saved = {"keras_version": keras.__version__, "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S")}
+    changed = {"metadata.json": json.dumps(saved).encode(), WEIGHTS: change_weights(members[WEIGHTS], weights_of(model))}
+    with ZipFile(path, "w") as archive:
+        for name, content in (members | changed).items():
+            archive.writestr(name, content)
 
 
 def load_model(path: Path) -> SavedModel:
@@ -67,13 +125,12 @@ def load_model(path: Path) -> SavedModel:
     except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
         first = " ".join(str(error).split()).partition(". ")[0][:200]  # Keras goes on with how to run the code after all
         raise ValueError(f"{path.name} is no model that can be opened without running its own code: {first}") from error
-    found = SavedModel(*parts)
+    found = SavedModel(parts)
     _loaded[file_now] = found
     _recent.append(found)
     return found
 
 
-_Parts = tuple[keras.Model, Any, Callable[[NDArray[np.float32]], tuple[Any, Any]]]
 _loaded: "WeakValueDictionary[tuple[str, int, int], SavedModel]" = WeakValueDictionary()  # those in use, by file, time and size
 _recent: list[SavedModel] = []  # the latest stays open: a run asks for it twice
 _built: dict[str, _Parts] = {}  # one at a time, by config
@@ -81,15 +138,29 @@ _built: dict[str, _Parts] = {}  # one at a time, by config
 
 def _parts_of(path: Path) -> _Parts:
     with ZipFile(path) as file:
-        config = json.dumps(json.loads(file.read("config.json"), object_hook=_without_identity))
-    if config in _built and not any(each.model is _built[config][0] for each in _loaded.values()):
-        _built[config][0].load_weights(path)
+        config = json.dumps(json.loads(file.read(CONFIG), object_hook=_without_identity))
+    if config in _built and not any(each.model is _built[config].model for each in _loaded.values()):
+        _take_weights(_built[config].model, path)
         return _built[config]
     model = keras.saving.load_model(path, {"cxr>Preparation": Preparation}, compile=False, safe_mode=True)
     feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
     _built.clear()
-    _built[config] = model, feature_map, _compiled(model, feature_map)
+    _built[config] = _compiled(model, feature_map)
     return _built[config]
+
+
+def _take_weights(model: keras.Model, path: Path) -> None:
+    """Give a network the weights of a file; only those that differ are handed to TensorFlow."""
+    own, given = weights_of(model), read_weights(path)
+    if {name: [each.shape for each in values] for name, values in own.items()} != {
+        name: [each.shape for each in values] for name, values in given.items()
+    }:
+        model.load_weights(path)  # a layer keeps its weights in another way
+        return
+    for layer in model.layers:
+        for weight, held, value in zip(layer.weights, own.get(layer.name, []), given.get(layer.name, []), strict=True):
+            if not np.array_equal(held, value, equal_nan=True):
+                weight.assign(value)
 
 
 def _without_identity(said: dict[str, Any]) -> dict[str, Any]:
@@ -101,16 +172,29 @@ def _is_map(layer: keras.Layer) -> bool:
     return not isinstance(layer, keras.layers.InputLayer) and len(getattr(layer.output, "shape", ())) == 4
 
 
-def _compiled(model: keras.Model, feature_map: Any) -> Callable[[NDArray[np.float32]], tuple[Any, Any]]:
-    """Feature map and probabilities of grey levels, traced once: with no map, probabilities stand for it."""
-    both = keras.Model(model.input, [model.output if feature_map is None else feature_map, model.output])
+def _below(parts: _Parts) -> list[keras.Layer]:
+    """The layers up to the feature map that have weights."""
+    return [layer for layer in keras.Model(parts.model.input, parts.feature_map).layers if layer.weights]
 
-    def seen(grey: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        maps, probabilities = both(tf.repeat(grey, 3, axis=-1), training=False)
-        return maps, probabilities
 
-    signature = [tf.TensorSpec((None, *model.input.shape[1:3], 1), tf.float32)]
-    made: Callable[[NDArray[np.float32]], tuple[Any, Any]] = tf.function(
-        seen, input_signature=signature, autograph=False, jit_compile=False
-    )
-    return made
+def _compiled(model: keras.Model, feature_map: Any) -> _Parts:
+    """Both parts, each traced once."""
+
+    def function(part: keras.Model, from_grey: bool) -> Callable[[Any], Any]:
+        given = tf.TensorSpec((None, *model.input.shape[1:3], 1), tf.float32) if from_grey else _spec_of(part.input)
+        made: Callable[[Any], Any] = tf.function(
+            lambda values: part(tf.repeat(values, 3, axis=-1) if from_grey else values, training=False),
+            input_signature=[given],
+            autograph=False,
+            jit_compile=False,
+        )
+        return made
+
+    if feature_map is None:
+        return _Parts(model, None, tf.identity, function(model, from_grey=True))
+    below, above = keras.Model(model.input, feature_map), keras.Model(feature_map, model.output)
+    return _Parts(model, feature_map, function(below, from_grey=True), function(above, from_grey=False))
+
+
+def _spec_of(tensor: Any) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 from zipfile import ZipFile
 
 import keras
@@ -40,6 +41,42 @@ def test_each_file_brings_its_own_weights(tmp_path: Path) -> None:
     again = load_model(tmp_path / "a.keras")
     assert id(again.model) == built
     np.testing.assert_allclose(again.probabilities(GREY), said[0], atol=1e-6)
+
+
+def test_only_the_first_of_a_kind_is_written_by_keras_and_the_others_are_the_same(tmp_path: Path) -> None:
+    """Layers, their config and all weights, as Keras itself reads and writes them."""
+    save_model(network(), tmp_path / "first.keras")
+    made = network()
+    for weight in made.classifier.weights:
+        weight.assign(weight.value + 0.25)
+    with patch.object(keras.Model, "save", side_effect=AssertionError("Keras wrote it")):
+        save_model(made, tmp_path / "second.keras")
+    made.classifier.save(tmp_path / "by_keras.keras")
+    by_us, by_keras = (keras.saving.load_model(tmp_path / f"{name}.keras") for name in ("second", "by_keras"))
+    assert by_us.to_json() == by_keras.to_json()
+    for ours, theirs in zip(by_us.weights, by_keras.weights, strict=True):
+        np.testing.assert_array_equal(ours.value.numpy(), theirs.value.numpy())
+    made.classifier.get_layer("logits").trainable = False
+    with (
+        pytest.raises(AssertionError, match="Keras wrote it"),
+        patch.object(keras.Model, "save", side_effect=AssertionError("Keras wrote it")),
+    ):
+        save_model(made, tmp_path / "other_kind.keras")
+
+
+def test_feature_maps_follow_the_weights_below_them(tmp_path: Path) -> None:
+    for name, bias in (("a", 0.0), ("b", 2.0)):
+        made = network()
+        made.classifier.get_layer("logits").bias.assign([bias, 0, 0])
+        save_model(made, tmp_path / f"{name}.keras")
+    said = load_model(tmp_path / "a.keras").probabilities(GREY)
+    second = load_model(tmp_path / "b.keras")
+    assert not np.allclose(second.probabilities(GREY), said)  # other heads on the same maps
+    changed = next(layer for layer in second.model.layers if layer.weights)
+    before = np.asarray(second.features(GREY))
+    changed.set_weights([1.5 * value for value in changed.get_weights()])
+    second.weights_changed()
+    assert not np.allclose(before, np.asarray(second.features(GREY)))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "empty archive"])
