@@ -4,7 +4,12 @@ import ctypes
 import gc
 import io
 import os
+import signal
 import sys
+from multiprocessing import parent_process
+from threading import Thread
+
+from threadpoolctl import threadpool_limits
 
 # glibc's mallopt parameters (malloc.h). By default it hands memory back to the kernel after each batch and asks again, a
 # page fault for every 4 KB, and each thread keeps an arena of its own. One arena that keeps its memory is faster and smaller.
@@ -31,6 +36,23 @@ def prepare_memory() -> None:
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+
+
+def prepare_worker() -> None:
+    """Set up a process that works for another: it ends with it, uses one core, and ignores Ctrl-C, which the other handles."""
+    prepare_memory()
+    import numpy  # noqa: F401 - what multiplies its matrices has to be there to be limited
+
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def cores() -> int:

@@ -16,11 +16,12 @@ LAZY = {
     },
     "results/external.py": {"cxr.reevaluate.score"},
     "run/start.py": {"cxr.run.pipeline"},
+    "sweep/run.py": {"cxr.run.heads"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
     "training/engine.py": {"openvino"},
     "data/images/dicom.py": {"pydicom"},
-    "data/images/parallel.py": {"numpy"},
+    "system.py": {"numpy"},
     "data/sources/fetch.py": {"kagglehub", "requests"},
 }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.errors import UserError
+from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
 from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, model_classes, read_document
@@ -37,7 +38,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     if run.tags.get("cxr.role") == "evaluation":
         raise UserError(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
     logged, progress = read_logged(run), Progress()
-    if run.holds_training and not run.is_finished:
+    if run.holds_training and not (run.is_finished and run.has_file(DOCUMENT)):
         if overrides:
             raise UserError(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
         return complete(logged, restore(logged, []), store, progress)

@@ -13,7 +13,7 @@ from cxr.config.schema import Config, settings
 
 # Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
 _NO_PART = (
-    *("tracking.", "objective.", "baseline.", "audit.", "force", "data.root", "data.manifest"),
+    *("tracking.", "objective.", "baseline.", "sweep.", "audit.", "force", "data.root", "data.manifest"),
     *("data.citation", "data.licence", "training.threads", "training.cache_limit_gb"),
     *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images", "evaluation.primary"),
 )
@@ -23,7 +23,7 @@ _NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "results/", "sweep/", "tracking/", "compare/"),
     *("reevaluate/", "reproduce/", "audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py"),
-    *("config/options.py", "run/audited.py", "run/explain.py", "run/report_context.py", "run/summary.py"),
+    *("config/options.py", "run/audited.py", "run/explain.py", "run/reporting.py", "run/report_context.py", "run/summary.py"),
     "training/trained_model.py",
 )
 # Libraries whose arithmetic or decoding is in a result.

@@ -276,6 +276,13 @@ class BaselineConfig:
 
 
 @dataclass
+class SweepConfig:
+    """What the jobs of a sweep leave: reports of all, of the best by the objective, or of none."""
+
+    reports: str = choice("all", "all", "best", "none")
+
+
+@dataclass
 class TrackingConfig:
     """The MLflow store of a run, and the names of the run."""
 
@@ -305,6 +312,7 @@ class Config:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     force: bool = False
 
 

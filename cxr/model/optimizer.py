@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from cxr.config.schema import Config, OptimizerConfig
 from cxr.model.freeze import POOLED, stage_of_layers
@@ -41,6 +42,38 @@ def make_optimizer(
         made = keras.optimizers.LossScaleOptimizer(made)
     made.build(variables)
     return made
+
+
+class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """The rates of several heads, (heads, 1, 1), each by its own schedule; `factors` (heads,) are what plateaus left of them."""
+
+    def __init__(self, configs: Sequence[OptimizerConfig], steps: Sequence[int]) -> None:
+        super().__init__()
+        self.schedules = [_rate(each, 1.0, count) for each, count in zip(configs, steps, strict=True)]
+        self.factors = keras.Variable(np.ones(len(configs), np.float32), trainable=False)
+
+    def __call__(self, step: Any) -> Any:
+        """The rates of an update."""
+        rates = [keras.ops.cast(each(step) if callable(each) else each, "float32") for each in self.schedules]
+        return keras.ops.reshape(keras.ops.stack(rates) * self.factors, (-1, 1, 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras would save; `cxr` saves no optimizer."""
+        return {}
+
+
+def make_stacked_optimizer(
+    configs: Sequence[OptimizerConfig], variables: Sequence[keras.Variable], rates: Rates
+) -> keras.optimizers.Optimizer:
+    """One update rule for heads whose weights are stacked along the first axis; of `configs` only the rates may differ."""
+    made = _made(configs[0], rates)
+    made.build(list(variables))
+    return made
+
+
+def update_rule(config: OptimizerConfig) -> tuple[str, float, float]:
+    """The same for optimizers that differ in their rate alone."""
+    return config.name, config.weight_decay, config.momentum
 
 
 def rate_shares(config: Config, network: Network) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """An evaluation of a logged run, logged as a run of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -59,8 +59,8 @@ class Scored(Protocol):
     def passed(self) -> Estimate | None:
         """The share of these that passes the gate of the model; None: it has none."""
 
-    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
-        """Figures with images in them, and saliency."""
+    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Callable[[], Drawn]], Saliency]:
+        """Figures with images in them, drawn when they are called, and saliency."""
 
 
 OTHER = "external"  # the part that other data is, in names of files and metrics
@@ -139,7 +139,7 @@ def evaluate_elsewhere(
         elsewhere=elsewhere,
     )
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
-    pictures = pictures_of(drawn, config.evaluation.figure_dpi)
+    pictures = pictures_of((draw() for draw in drawn), config.evaluation.figure_dpi)
     made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, saliency, pictures, context, rows, tags, data.shared)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)

@@ -1,6 +1,6 @@
 """The saved model of a run on other data: predictions, figures with images, saliency. Loads TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Scored:
     passed: Estimate | None  # the gate of the model; None: it has none
     model: Path
 
-    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Drawn], Saliency]:
+    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Callable[[], Drawn]], Saliency]:
         """Figures with images in them, and saliency."""
 
         def images(rows: Sequence[int]) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """The artifacts, metrics and tags of a run in MLflow, under stable names."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -99,15 +99,16 @@ class Results:
     history: History
     evaluated: Predictions  # of the evaluated part
     assessment: Assessment
-    pictures: Sequence[Drawn]  # with images in them
+    pictures: Sequence[Callable[[], Drawn]]  # with images in them, each drawn when it is called
     saliency: Saliency | None
-    against: AgainstBaseline | None  # none for a baseline itself
+    against: AgainstBaseline | None = None  # none for a baseline itself
 
 
 def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
     """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
     evaluated, against = results.evaluated, results.against
-    drawn = [*assessment_figures(evaluated, results.assessment), *results.pictures, training_curves(curves_of(results.history))]
+    with_images = [draw() for draw in results.pictures]
+    drawn = [*assessment_figures(evaluated, results.assessment), *with_images, training_curves(curves_of(results.history))]
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cxr.config.fingerprint import fingerprint_of
 from cxr.errors import TrainingDiverged
+from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
 from cxr.run.prepared import PreparedRun, fingerprints
 from cxr.tracking.search import LoggedRun, finished_runs
@@ -24,14 +25,36 @@ class RunResult:
     was_finished: bool = False  # by an earlier run of the same config, data and code, so a sweep skipped it
 
 
+def folder_name(prepared: PreparedRun) -> str:
+    """The name of the folder in which a run keeps what it needs to go on."""
+    return fingerprint_of(prepared.config.tracking.experiment, *fingerprints(prepared).values())
+
+
+def wants_report(prepared: PreparedRun) -> bool:
+    """Whether the run ends with a report: a job of a sweep may not."""
+    return prepared.provenance.job is None or prepared.config.sweep.reports == "all"
+
+
 def finished_twin(prepared: PreparedRun) -> LoggedRun | None:
     """The latest finished run of the same config, data, split, code, experiment and role that still has its files.
 
-    The store has to be open.
+    The store has to be open. A run without the report that this one is to have is none.
     """
+    needed = (*_NEEDED, DOCUMENT) if wants_report(prepared) else _NEEDED
+    return next((run for run in _alike(prepared) if all(run.has_file(name) for name in needed)), None)
+
+
+def unreported_twin(prepared: PreparedRun) -> LoggedRun | None:
+    """The latest such run that has everything but a report; none unless this job of a sweep is to have one."""
+    if prepared.provenance.job is None or prepared.config.force or not wants_report(prepared):
+        return None
+    complete = (run for run in _alike(prepared) if all(run.has_file(name) for name in _NEEDED))
+    return next((run for run in complete if not run.has_file(DOCUMENT)), None)
+
+
+def _alike(prepared: PreparedRun) -> list[LoggedRun]:
     tracking = prepared.config.tracking
-    alike = finished_runs({**fingerprints(prepared), "cxr.role": tracking.role}, tracking.experiment)
-    return next((run for run in alike if all(run.has_file(name) for name in _NEEDED)), None)
+    return finished_runs({**fingerprints(prepared), "cxr.role": tracking.role}, tracking.experiment)
 
 
 @contextmanager
@@ -43,7 +66,7 @@ def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
     job = prepared.provenance.job
     waiting = f"{job.name if job else 'this run'} is under way in another process: waiting for it"
     unfinished = claim(
-        fingerprint_of(prepared.config.tracking.experiment, *fingerprints(prepared).values()),
+        folder_name(prepared),
         anew=prepared.config.force,
         on_wait=(lambda: progress.console.print(f"cxr: {waiting}")) if job else None,
     )
@@ -62,4 +85,5 @@ def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
         unfinished.let_go()
         progress.line("  what was trained is kept: the same command resumes from there (force=true starts again)")
         raise
-    unfinished.remove()
+    if not unfinished.handed_over:
+        unfinished.remove()

@@ -1,8 +1,9 @@
 """The audit of a run: of which images, by which model, and how it is kept."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ class Audited:
     """The audit of a run, its figures, and its metrics by name."""
 
     found: Audit
-    pictures: list[Drawn]
+    pictures: list[Callable[[], Drawn]]
     metrics: dict[str, float]
 
 
@@ -78,8 +79,8 @@ def _blocks_of(path: Path, written: int, size: int) -> tuple[float, float]:
         return 0.0, 0.0
 
 
-def flips_figure(found: Audit, subject: Subject) -> list[Drawn]:
-    """Pictures of the images that changes flip most clearly, before and after; none if nothing flips."""
+def flips_figure(found: Audit, subject: Subject) -> list[Callable[[], Drawn]]:
+    """Pictures of the images that changes flip most clearly, before and after, not drawn yet; none if nothing flips."""
     if not found.flips:
         return []
     shown = found.flips[:_SHOWN]
@@ -89,7 +90,7 @@ def flips_figure(found: Audit, subject: Subject) -> list[Drawn]:
         (f"{each.before} ({each.probability_before:.2f})", f"{each.change}:\n{each.after} ({each.probability_after:.2f})")
         for each in shown
     ]
-    return [pairs_figure(images, after, titles)]
+    return [partial(pairs_figure, images, after, titles)]
 
 
 def audit_metrics(found: Audit) -> dict[str, float]:

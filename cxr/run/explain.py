@@ -1,6 +1,7 @@
 """The figures of a report that show images: Grad-CAM, its mean by class, and the failures."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ ReadImages = Callable[[Sequence[int]], NDArray[np.uint8]]  # rows of the predict
 
 def explain(
     prepared: PreparedRun, evaluated: Predictions, assessment: Assessment, model: Path
-) -> tuple[list[Drawn], Saliency | None]:
-    """Figures with images of the evaluated part, and its saliency; none with `evaluation.pictures=false`."""
+) -> tuple[list[Callable[[], Drawn]], Saliency | None]:
+    """Figures with images of the evaluated part, not drawn yet, and its saliency; none with `evaluation.pictures=false`."""
     if not prepared.config.evaluation.pictures:
         return [], None
     places = prepared.dataset.rows(prepared.dataset.parts[-1])
@@ -49,21 +50,22 @@ def explain(
 
 def draw_pictures(
     model: Path, evaluated: Predictions, found: Sequence[Failure], read: ReadImages, settings: EvaluationConfig
-) -> tuple[list[Drawn], Saliency]:
-    """Open the saved model, compute Grad-CAM of some of the evaluated images, and draw."""
+) -> tuple[list[Callable[[], Drawn]], Saliency]:
+    """Open the saved model, and compute Grad-CAM of some of the evaluated images; figures are drawn when they are called."""
     network = grad_cam(load_model(model))
     exhibits = gallery(evaluated, _OF_EACH_KIND)
     rows = [each.row for each in exhibits]
     images, predicted = read(rows), evaluated.predicted[rows]
     maps = saliency_maps(network, images, predicted)
     size = maps.shape[1], maps.shape[2]
-    pictures, averaged, regions = [gallery_figure(exhibits, images, maps)], dict[str, int](), list[RegionShares]()
+    pictures: list[Callable[[], Drawn]] = [partial(gallery_figure, exhibits, images, maps)]
+    averaged, regions = dict[str, int](), list[RegionShares]()
     if settings.saliency_images:
         mean, averaged, regions = _by_class(network, evaluated, read, settings.saliency_images)
         pictures.append(mean)
     if found:
         places = {name: row for row, name in enumerate(evaluated.ids)}
-        pictures.append(failures_figure(found, read([places[each.id] for each in found])))
+        pictures.append(partial(failures_figure, found, read([places[each.id] for each in found])))
     checked = _spread(len(images), _CHECKED)
     stages = _randomisation(network, images[checked], predicted[checked], maps[checked])
     even = even_shares(size)
@@ -73,14 +75,14 @@ def draw_pictures(
 
 def _by_class(
     network: GradCam, evaluated: Predictions, read: ReadImages, most: int
-) -> tuple[Drawn, dict[str, int], list[RegionShares]]:
+) -> tuple[Callable[[], Drawn], dict[str, int], list[RegionShares]]:
     """Of maps of up to `most` images of each class for that class: the figure of means, numbers of images, regions."""
     rows = [drawn(evaluated, np.flatnonzero(evaluated.labels == index), most) for index in range(len(evaluated.classes))]
     images = [read(each) for each in rows]
     maps = [saliency_maps(network, each, np.full(len(each), index)) for index, each in enumerate(images)]
     counts = {name: len(each) for name, each in zip(evaluated.classes, rows, strict=True)}
     regions = [region_shares(name, each) for name, each in zip(evaluated.classes, maps, strict=True) if len(each)]
-    return mean_saliency_figure(evaluated.classes, images, maps), counts, [each for each in regions if each]
+    return partial(mean_saliency_figure, evaluated.classes, images, maps), counts, [each for each in regions if each]
 
 
 def _randomisation(

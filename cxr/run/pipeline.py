@@ -8,20 +8,21 @@ from typing import TypeVar
 from cxr.audit.audit import audit
 from cxr.audit.other_surroundings import auc_on_other_surroundings
 from cxr.cache.rows import RowsLost
-from cxr.compare.baseline import against_baseline
 from cxr.errors import RunFailed, UserError
+from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.progress import Progress
-from cxr.run.artifacts import Results, record_costs, record_inputs, record_log, record_numbers, record_report
+from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
-from cxr.run.attempt import RunResult
+from cxr.run.attempt import RunResult, unreported_twin, wants_report
 from cxr.run.audited import Audited, audit_metrics, audit_tags, flips_figure, subject_of, validation_subject, write_audit
 from cxr.run.explain import explain
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
-from cxr.run.report_context import beside_baseline, context_of, with_audit
+from cxr.run.report_context import context_of, with_audit
+from cxr.run.reporting import Reports, Unreported, close_account, make_report
 from cxr.run.stored_training import Trained, keep_training, kept_training
-from cxr.run.summary import costs_in_words, print_summary
+from cxr.run.summary import print_summary
 from cxr.run.tags import run_name, run_tags
 from cxr.run.train import train
 from cxr.tracking.run import Run, open_run
@@ -34,9 +35,15 @@ from cxr.training.trained_model import open_model
 Made = TypeVar("Made")
 
 
-def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progress: Progress) -> RunResult:
-    """Do a prepared run that this process has claimed, from what an earlier attempt left. The store has to be open."""
-    earlier = claimed.earlier_run()
+def run_pipeline(
+    prepared: PreparedRun, store: Store, claimed: Unfinished, progress: Progress, reports: Reports | None = None
+) -> RunResult:
+    """Do a prepared run that this process has claimed, from what an earlier attempt left. The store has to be open.
+
+    Its report is handed to `reports`, if there is one, and else made here.
+    """
+    earlier = claimed.earlier_run() or unreported_twin(prepared)
+    reported = wants_report(prepared)
     tags = run_tags(prepared) | {TAG: claimed.folder.name}
     with (
         open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
@@ -49,25 +56,31 @@ def run_pipeline(prepared: PreparedRun, store: Store, claimed: Unfinished, progr
             results, assessment = assess_run(prepared, trained.predictions)
             metrics = record_numbers(run, results, assessment, trained.history, folder / "numbers")
         evaluated = results[-1].predictions
-        with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
-            drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
+        drawn: list[Callable[[], Drawn]] = []
+        saliency, context = None, context_of(prepared, run)
+        if reported:
+            with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
+                drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
         with _costs_no_training(run, "its audit"):
-            audited = _audited(prepared, run, trained, folder / "audit", progress)
-        with _costs_no_training(run, "its report"), progress.stage("log", "Drawing figures, writing the report, logging all of it"):
-            is_baseline = prepared.config.tracking.role == "baseline"
-            against = None if is_baseline else against_baseline(tags, evaluated, prepared.provenance)
-            context = beside_baseline(context_of(prepared, run), against)
-            if audited:
+            if audited := _audited(prepared, run, trained, folder / "audit", progress):
                 context, drawn = with_audit(context, audited.found), [*audited.pictures, *drawn]
                 metrics |= audited.metrics
-            made = Results(trained.history, evaluated, assessment, drawn, saliency, against)
-            metrics |= record_report(run, context, made, prepared.config.evaluation.figure_dpi, folder / "report")
-        record_costs(run, progress.seconds, trained.frozen, step=trained.history.epochs[-1].number)
-        progress.line(costs_in_words(progress.seconds, trained.frozen))
-        record_log(run, progress.log, folder / "log")
+        found, known = Results(trained.history, evaluated, assessment, drawn, saliency), (progress.seconds, tuple(progress.log))
+        origin = prepared.config, prepared.provenance, tags, context
+        work = Unreported(store, run.id, run.name, *origin, found, trained.frozen, *known)
+        against = None
+        if not reported:
+            close_account(work, run, folder, progress)
+        elif reports is not None and not run.lost and reports.has_room():
+            run.handed_over = claimed.handed_over = True
+        else:
+            with _costs_no_training(run, "its report"):
+                against = make_report(work, run, folder, progress)
+    if reports is not None and run.handed_over:
+        reports.take(work, claimed)
     if progress.job is None:
         print_summary(run, assessment, against)
-    return RunResult(run.id, metrics)
+    return RunResult(run.id, metrics | (against.metrics() if against else {}))
 
 
 def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, progress: Progress) -> Audited | None:

@@ -10,6 +10,7 @@ from cxr.config.schema import Config
 from cxr.progress import Progress
 from cxr.run.attempt import RunResult, claimed, finished_twin
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.reporting import Reports
 from cxr.run.tags import run_tags
 from cxr.tracking.search import LoggedRun, join_sweep
 from cxr.tracking.store import check_store, locate_store, open_store
@@ -23,8 +24,11 @@ def run_experiment(
     progress: Progress | None = None,
     manifest: pd.DataFrame | None = None,
     cache_folder: Path | None = None,
+    reports: Reports | None = None,
 ) -> RunResult:
     """Do one run, or resume one that was cut off; with a logged `manifest`, on its images and its split.
+
+    `reports` makes its report, if there is one; else this process does.
 
     Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
     """
@@ -44,7 +48,7 @@ def run_experiment(
             return result
         from cxr.run.pipeline import run_pipeline  # the one lazy import of the package: it imports Keras
 
-        return run_pipeline(prepared, store, unfinished, progress)
+        return run_pipeline(prepared, store, unfinished, progress, reports)
 
 
 def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:

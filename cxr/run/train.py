@@ -11,9 +11,10 @@ from cxr.config.costs import cost_matrix
 from cxr.data.lung_masks import lung_masks
 from cxr.data.surroundings import Surroundings, surroundings_of
 from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import make_loss
+from cxr.model.losses.registry import Loss, make_loss
 from cxr.model.network import Network, build_network
 from cxr.progress import Progress, Update
+from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
 from cxr.text import in_words
 from cxr.tracking.run import Run
@@ -30,17 +31,7 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
     config, dataset = prepared.config, prepared.dataset
     with progress.timed("train"):
         network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
-    data = TrainingSet(
-        images=dataset.images,
-        hashes=dataset.hashes,
-        targets=dataset.one_hot,
-        train=dataset.rows("train"),
-        val=dataset.rows("val"),
-        sources=dataset.sources,
-        surroundings=_surroundings(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
-    )
-    costs = cost_matrix(config.loss.costs, dataset.classes, "loss.costs")
-    loss = make_loss(config.loss, class_weights(config.loss, dataset.train_counts()), costs)
+    data, loss, together = training_set(prepared, progress), loss_of(prepared), SideBySide.read(checkpoint.parent)
     if prepared.ingredients:
         with progress.stage("train", f"Averaging the weights of up to {in_words(len(prepared.ingredients), 'run')}") as update:
             mixed = mix(network, prepared.ingredients, data, loss, config, _watcher(run, progress, update, "ingredient"))
@@ -50,13 +41,38 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
         )
         return network, mixed
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
-        fitted = fit(network, data, loss, config, _watcher(run, progress, update), checkpoint, prepared.cache)
+        fitted = fit(network, data, loss, config, _watcher(run, progress, update, together=together), checkpoint, prepared.cache)
+    if together is not None:
+        for name, seconds in (("train", together.training), ("frozen", together.frozen)):
+            if seconds:
+                progress.seconds[name] = progress.seconds.get(name, 0.0) + seconds / together.heads  # its share
     if fitted.history.undone:
         last, best = fitted.history.epochs[-1].phase, fitted.history.best_epoch
         progress.line(
             f"  {last} is undone, as no epoch of it had a lower validation loss than epoch {best}: try a lower rate for it"
         )
     return network, fitted
+
+
+def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:
+    """The images of a run as a training takes them."""
+    dataset, config = prepared.dataset, prepared.config
+    return TrainingSet(
+        images=dataset.images,
+        hashes=dataset.hashes,
+        targets=dataset.one_hot,
+        train=dataset.rows("train"),
+        val=dataset.rows("val"),
+        sources=dataset.sources,
+        surroundings=_surroundings(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
+    )
+
+
+def loss_of(prepared: PreparedRun) -> Loss:
+    """The loss of a run, with the weights and costs of its classes."""
+    config, dataset = prepared.config.loss, prepared.dataset
+    costs = cost_matrix(config.costs, dataset.classes, "loss.costs")
+    return make_loss(config, class_weights(config, dataset.train_counts()), costs)
 
 
 def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
@@ -71,12 +87,15 @@ def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
         return surroundings_of(dataset.images, rows, dataset.hashes, masks_of)
 
 
-def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch") -> Watcher:
+def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", together: SideBySide | None = None) -> Watcher:
     """Where the events of a training go: lines for the terminal, which count steps, and metrics for the store."""
 
     def on_resume(so_far: History) -> None:
         run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
-        progress.line(f"  resuming after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts again)")
+        if together is not None:
+            took = f"{in_words(len(so_far.epochs), 'epoch')}, {together.training:.1f} s for {together.heads} heads"
+            return progress.line(f"  trained side by side with other jobs of the sweep: {took}")
+        return progress.line(f"  resuming after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts again)")
 
     def on_unreadable() -> None:
         progress.line("  the checkpoint of an earlier attempt can't be read: training again, in the same run")

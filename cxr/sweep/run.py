@@ -6,21 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from cxr.config.compose import add_override, compose_and_call
+from omegaconf import DictConfig
+
+from cxr.config.compose import add_override, compose, compose_and_call, typed
 from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.run.attempt import finished_twin
+from cxr.run.attempt import finished_twin, unreported_twin
+from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.start import run_experiment
 from cxr.sweep.job import run_job
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan
+from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import print_results, results_frame, write_results
 from cxr.text import in_words
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.devices import check_memory, visible_gpus
+from cxr.training.runtime import prepare_tensorflow
 
 LISTED = 60  # jobs that are named before they run
 
@@ -39,13 +45,17 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     done = {number for number, prepared in enumerate(prepared_jobs) if not prepared.config.force and finished_twin(prepared)}
     plan.save()
     forget_outcomes(plan.folder)
-    _announce(plan, done)
+    trained = {number for number, prepared in enumerate(prepared_jobs) if number not in done and unreported_twin(prepared)}
+    groups = groups_of_heads(prepared_jobs, done | trained) if plan.at_once == 1 else []
+    _announce(plan, done, groups, prepared_jobs)
     add_override(f"hydra.sweep.dir={plan.folder}")
     if not plan.names:
         import_module("optuna").logging.set_verbosity(logging.WARNING)
     failure: Exception | None = None
+    reports = BackgroundReports(store) if plan.at_once == 1 and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
-        compose_and_call(run_job)
+        _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
+        _run_jobs(reports)
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -56,6 +66,8 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
             raise
         failure = error if ended < plan.count else None  # a search of which every job failed has no best one
     outcomes = read_outcomes(plan.folder)
+    if common.sweep.reports == "best":
+        _report_best(plan, outcomes)
     try:
         close_cut_off_runs(store)
         _show(plan, outcomes)
@@ -65,7 +77,52 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         print(f"cxr: {store.uri} is lost, so there is no table: run cxr send, then this command again", file=sys.stderr)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
-    return _exit_code(plan, outcomes)
+    return 1 if reports and reports.failed else _exit_code(plan, outcomes)
+
+
+def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
+    if not groups:
+        return
+    progress = Progress()
+    with progress.stage("start", "Starting TensorFlow"):
+        prepare_tensorflow(groups[0][0].config.training)
+    from cxr.run.heads import train_heads  # imports Keras
+
+    for number, group in enumerate(groups):
+        if number:
+            prepare_tensorflow(group[0].config.training)
+        train_heads(group, progress)
+
+
+def _run_jobs(reports: BackgroundReports | None) -> None:
+    """All jobs by Hydra's launcher, then their reports."""
+    if reports is None:
+        return compose_and_call(run_job)
+
+    def job(composed: DictConfig) -> float | None:
+        return run_job(composed, reports)
+
+    try:
+        compose_and_call(job)
+    except KeyboardInterrupt:
+        reports.abandon()
+        raise
+    finally:
+        reports.finish()
+    return None
+
+
+def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
+    """Make the report of the best job by the objective; nothing is trained again."""
+    known = [each for each in outcomes if each.objective is not None and each.run_id]
+    if not known:
+        return
+    sign = 1 if plan.direction == "minimize" else -1
+    best = min(known, key=lambda each: (sign * (each.objective or 0.0), each.name))
+    composed, provenance = compose([*best.overrides, "sweep.reports=all"])
+    job = SweepJob(plan.id, plan.folder, best.number, best.name, 1)
+    print(f"cxr: {best.name} is the best: making its report", file=sys.stderr, flush=True)
+    run_experiment(typed(composed), replace(provenance, job=job), Progress(job=best.name))
 
 
 def _show(plan: Plan, outcomes: list[Outcome]) -> None:
@@ -85,7 +142,7 @@ def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[P
     return prepared_jobs
 
 
-def _announce(plan: Plan, done: set[int]) -> None:
+def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
     lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
@@ -95,7 +152,27 @@ def _announce(plan: Plan, done: set[int]) -> None:
         lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{'  (finished)' if number in done else ''}")
     if len(plan.names) > LISTED:
         lines.append(f"  ... and {len(plan.names) - LISTED} more")
+    lines += [f"  jobs {numbers_in_words(group)} train their heads side by side" for group in groups]
+    alone = set(range(len(prepared_jobs))) - done - {number for group in groups for number in group}
+    if groups and alone:
+        reasons = sorted({why_alone(prepared_jobs[number]) or "no other job shares all else" for number in alone})
+        lines.append(f"  jobs {numbers_in_words(sorted(alone))} train alone: {'; '.join(reasons)}")
     print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def numbers_in_words(numbers: Sequence[int]) -> str:
+    """Numbers of jobs from 0 as people count them, with ranges.
+
+    >>> numbers_in_words([0, 1, 2, 5, 7, 8])
+    '1-3, 6, 8-9'
+    """
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(f"{low + 1}" if low == high else f"{low + 1}-{high + 1}" for low, high in ranges)
 
 
 def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> int:

@@ -6,7 +6,7 @@ An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `ite
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +25,12 @@ Item = dict[str, Any]
 
 def metrics_item(values: Mapping[str, float], step: int) -> Item:
     """Metrics at a step, with their time."""
-    return {"kind": "metrics", "values": dict(values), "step": step, "milliseconds": int(time.time() * 1000)}
+    return {"kind": "metrics", "values": dict(values), "step": step, "milliseconds": _now()}
+
+
+def epochs_item(epochs: Sequence[tuple[int, Mapping[str, float]]]) -> Item:
+    """Metrics of several epochs at once: the number of each, and its values."""
+    return {"kind": "epochs", "epochs": [[number, dict(values)] for number, values in epochs], "milliseconds": _now()}
 
 
 def tags_item(tags: Mapping[str, str]) -> Item:
@@ -55,7 +60,11 @@ def dataset_item(name: str, digest: str, profile: Mapping[str, object]) -> Item:
 
 def end_item(status: str) -> Item:
     """How the run ended, FINISHED, FAILED or KILLED, and when."""
-    return {"kind": "end", "status": status, "milliseconds": int(time.time() * 1000)}
+    return {"kind": "end", "status": status, "milliseconds": _now()}
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def send(run_id: str, item: Item) -> None:
@@ -64,7 +73,7 @@ def send(run_id: str, item: Item) -> None:
 
     client = MlflowClient()
     match item["kind"]:
-        case "metrics" | "tags" | "params":
+        case "metrics" | "epochs" | "tags" | "params":
             _log_entries(run_id, item)
         case "folder":
             client.log_artifacts(run_id, item["folder"])
@@ -83,9 +92,9 @@ def _log_entries(run_id: str, item: Item) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     client = MlflowClient()
-    if item["kind"] == "metrics":
-        when, step = item["milliseconds"], item["step"]
-        metrics = [Metric(name, value, when, step) for name, value in item["values"].items()]
+    if item["kind"] in ("metrics", "epochs"):
+        when, steps = item["milliseconds"], item["epochs"] if item["kind"] == "epochs" else [[item["step"], item["values"]]]
+        metrics = [Metric(name, value, when, step) for step, values in steps for name, value in values.items()]
         for some in _batches(metrics, METRICS_AT_ONCE):
             client.log_batch(run_id, metrics=some)
     elif item["kind"] == "tags":

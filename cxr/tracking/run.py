@@ -15,6 +15,7 @@ from cxr.tracking.outbox import (
     Outbox,
     dataset_item,
     end_item,
+    epochs_item,
     folder_item,
     is_lost_connection,
     metrics_item,
@@ -41,6 +42,7 @@ class Run:
     user: str
     outbox: Outbox | None = None  # None if the store is a file on this machine
     lost: bool = False
+    handed_over: bool = False  # to another process, which finishes it
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Numbers at a step; for metrics of an epoch the step is the global epoch."""
@@ -57,9 +59,8 @@ class Run:
             if self.outbox is None or not is_lost_connection(error):
                 raise
             self.lose()
-        for number, values in epochs:
-            if number not in known:
-                self.log_metrics(values, number)
+        if new := [(number, values) for number, values in epochs if number not in known]:
+            self.say(epochs_item(new))
 
     def log_folder(self, folder: Path) -> None:
         """Everything in a folder, as artifacts under the same names."""
@@ -145,6 +146,8 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
         try:
             run.log_params(flat_params(config), known=_params_of(go_on) if go_on else ())
             yield run
+            if run.handed_over:
+                return
             run.reached(FINISHED)
         except KeyboardInterrupt:
             _end_badly(run, "KILLED", None)

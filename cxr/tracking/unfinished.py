@@ -30,6 +30,7 @@ class Unfinished:
 
     folder: Path
     _lock: FileLock = field(repr=False)
+    handed_over: bool = False  # to whoever makes the report of the run, and lets go of it then
 
     @property
     def checkpoint(self) -> Path:

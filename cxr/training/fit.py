@@ -25,7 +25,7 @@ from cxr.model.partition import partition, pooled_part
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
 from cxr.training.frozen import FrozenPart
 from cxr.training.group_robust import GroupWeights, balanced, cells_of
-from cxr.training.history import Epoch, FrozenWork, History, epochs_since_best, reductions
+from cxr.training.history import Epoch, FrozenWork, History, epoch_metrics, epochs_since_best, reductions, stops_early
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
 from cxr.training.steps import Loss, Score, Steps, xla_pays
@@ -226,21 +226,14 @@ class _Course:
 
     def has_ended(self) -> bool:
         """Whether early stopping ends the phase here."""
-        patience = self.config.training.early_stopping_patience
-        return patience is not None and epochs_since_best(self.history.losses_of(self.phase.name)) >= patience
+        return stops_early(self.history.losses_of(self.phase.name), self.config.training.early_stopping_patience)
 
     def end_epoch(self, trained: Score, validated: Score, rate: float) -> None:
         """Record an epoch; raises `TrainingDiverged` if a loss is not finite."""
         number = len(self.history.epochs) + 1
         if not (isfinite(trained.loss) and isfinite(validated.loss)):
             raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")
-        metrics = {
-            "train/loss": trained.loss,
-            "train/accuracy": trained.accuracy,
-            "val/loss": validated.loss,
-            "val/accuracy": validated.accuracy,
-            "train/learning_rate": rate,
-        }
+        metrics = epoch_metrics(trained.loss, trained.accuracy, validated.loss, validated.accuracy, rate)
         self.history.epochs.append(Epoch(number, self.phase.name, metrics))
         losses = self.history.losses_of(self.phase.name)
         if self.config.optimizer.schedule == "plateau":

@@ -65,6 +65,26 @@ class Verified:
         return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
 
 
+def epoch_metrics(train_loss: float, train_accuracy: float, val_loss: float, val_accuracy: float, rate: float) -> dict[str, float]:
+    """The metrics of one epoch by name."""
+    return {
+        "train/loss": train_loss,
+        "train/accuracy": train_accuracy,
+        "val/loss": val_loss,
+        "val/accuracy": val_accuracy,
+        "train/learning_rate": rate,
+    }
+
+
+def stops_early(losses: Sequence[float], patience: int | None) -> bool:
+    """Whether a phase with these validation losses ends here.
+
+    >>> stops_early([1.0, 2.0, 3.0], 2), stops_early([1.0, 2.0], 2), stops_early([1.0, 2.0, 3.0], None)
+    (True, False, False)
+    """
+    return patience is not None and epochs_since_best(losses) >= patience
+
+
 def epochs_since_best(losses: Sequence[float]) -> int:
     """How many epochs ago the loss was lowest; the first of equals counts.
 

@@ -1,6 +1,7 @@
 """Inputs of the trainable part: whole images, or cached activations of the frozen part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from cxr.training.engine import EngineUnusable
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import FrozenWork
 
+# Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
+_BYTES_AT_ONCE = 64 * 2**20
 # Where activations can't be kept on disk they are held in memory up to this, and beyond it computed whenever they are needed.
 _IN_MEMORY_BYTES = 512 * 2**20
 
@@ -38,6 +41,23 @@ class Inputs(Protocol):
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """Inputs of the given rows, (len(rows), *shape)."""
+
+
+def chunks_of(
+    inputs: Inputs, rows: NDArray[np.int64], view: int | None, batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """Rows and their inputs, whole batches at a time, read ahead by one chunk."""
+    inputs.prepare(rows, view)
+    row_bytes = int(np.prod(inputs.shape)) * np.dtype(inputs.dtype).itemsize
+    count = max(1, _BYTES_AT_ONCE // (row_bytes * batch_size)) * batch_size
+    parts = [rows[start : start + count] for start in range(0, len(rows), count)]
+    with ThreadPoolExecutor(1) as gathering:
+        coming = gathering.submit(inputs.take, parts[0], view)
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            values = coming.result()
+            if following is not None:
+                coming = gathering.submit(inputs.take, following, view)
+            yield part, values
 
 
 class Images:

@@ -1,7 +1,6 @@
 """The compiled steps of one phase: many updates in one TensorFlow call, with the same numbers as single updates."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +13,8 @@ from cxr.config.schema import Config
 from cxr.model.optimizer import single_optimizers
 from cxr.training.engine import on_gpu
 from cxr.training.group_robust import GroupWeights
-from cxr.training.inputs import Inputs
+from cxr.training.inputs import Inputs, chunks_of
 from cxr.training.update import Averages, Update, clipped, mixed, partners
-
-# Inputs that are handed to TensorFlow at once; while it works on them the next are gathered.
-_BYTES_AT_ONCE = 64 * 2**20
 
 # Updates after which XLA's compilation has paid for itself on a GPU: of MobileNetV2 whole it takes 49 s for a size of batch, and
 # saves 15 ms an update on an H100 (scripts/bench gpu). A last batch of an epoch that is smaller is compiled too.
@@ -129,7 +125,7 @@ class Steps:
 
     def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
         """Probabilities of unaugmented rows: (len(rows), classes), each row sums to 1."""
-        chunks = self._chunks(rows, None, batch_size)
+        chunks = chunks_of(self.inputs, rows, None, batch_size)
         found = [
             self._predict(values[start : start + batch_size]).numpy()
             for _, values in chunks
@@ -140,7 +136,7 @@ class Steps:
 
     def pooled(self, body: keras.Model | None, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
         """Pooled features of unaugmented rows, (len(rows), channels): what `body` makes of inputs; none: the inputs are those."""
-        chunks = self._chunks(rows, None, batch_size)
+        chunks = chunks_of(self.inputs, rows, None, batch_size)
         if body is None:
             return np.concatenate([np.asarray(values, np.float32) for _, values in chunks])
         channels = body.input.shape[-1] // self.inputs.shape[-1]
@@ -157,27 +153,11 @@ class Steps:
         self, function: Any, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]
     ) -> Score:
         loss_sum, right, done = 0.0, 0.0, 0
-        for chosen, values in self._chunks(rows, view, batch_size):
+        for chosen, values in chunks_of(self.inputs, rows, view, batch_size):
             found = function(values, self.targets[chosen], batch_size)
             loss_sum, right, done = loss_sum + float(found[0]), right + float(found[1]), done + len(chosen)
             on_progress(done, len(rows))
         return Score(loss_sum / len(rows), right / len(rows))
-
-    def _chunks(
-        self, rows: NDArray[np.int64], view: int | None, batch_size: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """Rows and their inputs, whole batches at a time, read ahead by one chunk."""
-        self.inputs.prepare(rows, view)
-        row_bytes = int(np.prod(self.inputs.shape)) * np.dtype(self.inputs.dtype).itemsize
-        count = max(1, _BYTES_AT_ONCE // (row_bytes * batch_size)) * batch_size
-        parts = [rows[start : start + count] for start in range(0, len(rows), count)]
-        with ThreadPoolExecutor(1) as gathering:
-            coming = gathering.submit(self.inputs.take, parts[0], view)
-            for part, following in zip(parts, [*parts[1:], None], strict=True):
-                values = coming.result()
-                if following is not None:
-                    coming = gathering.submit(self.inputs.take, following, view)
-                yield part, values
 
 
 def _over_vectors(step: Step, *signature: tf.TensorSpec, xla: bool = False) -> Totals:

@@ -1,20 +1,15 @@
 """Parallel reading of files: by threads for few files, by processes for many, because of Python's interpreter lock."""
 
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from math import ceil
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from typing import Self, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from cxr.errors import UserError
-from cxr.system import cores, prepare_memory
+from cxr.system import cores, prepare_worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,21 +65,4 @@ class AllCores:
 
 def _processes() -> Executor:
     # Forking would copy locks that threads of this process hold; a new interpreter is safe, and starts in half a second.
-    return ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=_begin)
-
-
-def _begin() -> None:
-    """Set up a process: it ends with its parent, uses one core, and ignores Ctrl-C, which the parent handles."""
-    prepare_memory()
-    import numpy  # noqa: F401 - what multiplies its matrices has to be there to be limited
-
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+    return ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=prepare_worker)

@@ -1,0 +1,71 @@
+"""Which jobs of a sweep train their heads side by side, and the note that tells each of them so. Imports no TensorFlow."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cxr.config.fingerprint import bears_on_result
+from cxr.config.schema import Config, settings
+from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.model.freeze import HEAD
+from cxr.run.prepared import PreparedRun
+
+_NOTE = "side_by_side.json"
+_MAY_DIFFER = ("loss.", "optimizer.", "evaluation.", "training.epochs", "training.early_stopping_patience")
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """What a group of heads took together, in seconds."""
+
+    heads: int
+    training: float
+    frozen: float
+
+    def write(self, folder: Path) -> None:
+        """Beside the checkpoint of one of its jobs."""
+        (folder / _NOTE).write_text(json.dumps(asdict(self)))
+
+    @staticmethod
+    def read(folder: Path) -> "SideBySide | None":
+        """What `write` wrote; None for a job that trains alone."""
+        try:
+            return SideBySide(**json.loads((folder / _NOTE).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def groups_of_heads(prepared_jobs: Sequence[PreparedRun], done: Collection[int]) -> list[list[int]]:
+    """Numbers of jobs that train side by side, in groups of two and more."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, prepared in enumerate(prepared_jobs):
+        if number not in done and not why_alone(prepared):
+            groups.setdefault(_shared(prepared), []).append(number)
+    return [numbers for numbers in groups.values() if len(numbers) > 1]
+
+
+def why_alone(prepared: PreparedRun) -> str:
+    """Why a job can't train beside others, as the settings that say so; "" if it can."""
+    config: Config = prepared.config
+    reasons = {
+        "a backbone that trains": config.freeze.trainable_from != HEAD,
+        "training.cache=false": prepared.cache is None,
+        "training.deterministic=true": config.training.deterministic,
+        f"training.precision={config.training.precision}": config.training.precision != "float32",
+        "training.soup": bool(prepared.ingredients),
+        "training.weight_average": bool(config.training.weight_average),
+        "augment.mixup": bool(config.augment.mixup),
+        "optimizer.clip_norm": config.optimizer.clip_norm is not None,
+        "loss.group_robust": bool(config.loss.group_robust),
+        "force=true": config.force,
+    }
+    return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+
+def _shared(prepared: PreparedRun) -> tuple[object, ...]:
+    """All that the jobs of a group have in common."""
+    config, manifest = prepared.config, prepared.dataset.manifest
+    same = {key: repr(value) for key, value, _ in settings(config) if bears_on_result(key) and not key.startswith(_MAY_DIFFER)}
+    batches = config.evaluation.batch_size
+    return data_fingerprint(manifest), split_fingerprint(manifest), prepared.weights.sha256, batches, *sorted(same.items())

@@ -1,0 +1,74 @@
+"""Training of several heads side by side: each job of the group then goes on from its last epoch, as after an interruption."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from cxr.model.network import build_network
+from cxr.progress import Progress
+from cxr.run.attempt import folder_name
+from cxr.run.groups import SideBySide
+from cxr.run.prepared import PreparedRun
+from cxr.run.train import loss_of, training_set
+from cxr.text import in_words
+from cxr.tracking.unfinished import Unfinished, claim
+from cxr.training.checkpoint import save
+from cxr.training.fit import Watcher
+from cxr.training.heads import fit_heads
+from cxr.training.inputs import Update
+
+
+class _UnderWay(Exception):
+    """Another process does this job."""
+
+
+def train_heads(group: Sequence[PreparedRun], progress: Progress) -> None:
+    """Train all of a group, and leave the checkpoint of a training after its last epoch for each of its jobs.
+
+    Jobs that another process does, or that an earlier attempt began, are left out, and so is a job whose loss is not finite:
+    each of these trains on its own.
+    """
+    claims = [(prepared, held) for prepared in group if (held := _claimed(prepared)) is not None]
+    try:
+        if len(claims) > 1:
+            _train(claims, progress)
+    finally:
+        for _, held in claims:
+            held.let_go() if held.can_go_on else held.remove()
+
+
+def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress) -> None:
+    first, _ = claims[0]
+    assert first.cache is not None
+    config, classes, started = first.config, len(first.dataset.classes), perf_counter()
+    network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
+    data = training_set(first, progress)
+    jobs = [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
+    with progress.stage("train", f"Training {len(jobs)} heads side by side on {in_words(len(data.train), 'image')}") as update:
+
+        @contextmanager
+        def computing() -> Iterator[Update]:
+            with progress.timed("frozen"):
+                yield update
+
+        states = fit_heads(network, data, jobs, first.cache, Watcher(on_images=update, computing=computing))
+    frozen = progress.seconds.get("frozen", 0.0)
+    note = SideBySide(len(jobs), perf_counter() - started - frozen, frozen)
+    for (_, held), state in zip(claims, states, strict=True):
+        if state is not None:
+            note.write(held.folder)
+            save(state, held.checkpoint)
+
+
+def _claimed(prepared: PreparedRun) -> Unfinished | None:
+    def under_way() -> None:
+        raise _UnderWay
+
+    try:
+        held = claim(folder_name(prepared), anew=False, on_wait=under_way)
+    except _UnderWay:
+        return None
+    if held.can_go_on:
+        held.let_go()
+        return None
+    return held

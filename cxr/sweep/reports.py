@@ -1,0 +1,85 @@
+"""Reports of a sweep's jobs, made by another process while the next job trains."""
+
+import os
+import sys
+from collections import deque
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
+
+from cxr.run.reporting import Unreported, report_and_finish
+from cxr.system import prepare_worker
+from cxr.text import printable
+from cxr.tracking.store import Store, open_store
+from cxr.tracking.unfinished import Unfinished
+
+_NICENESS = 5  # training goes first where both want a core
+_AT_MOST = 2  # reports under way or waiting; a job that finds as many makes its own, so that neither process waits
+
+
+class BackgroundReports:
+    """One process that makes reports in the order in which jobs end; it starts at once, and imports meanwhile.
+
+    Runs stay claimed by this process until their report is there, so one that is cut off is seen as such.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+        self._pool.submit(open_store, store)
+        self._at_work: deque[tuple[Unreported, Unfinished, Future[str]]] = deque()
+        self._is_gone = False
+        self.failed: list[str] = []  # names of jobs whose report is missing
+
+    def has_room(self) -> bool:
+        """Whether another report would be made soon; never again once the process is gone."""
+        self._end(waiting=False)
+        return not self._is_gone and len(self._at_work) < _AT_MOST
+
+    def take(self, work: Unreported, held: Unfinished) -> None:
+        """Make the report of a run after those that wait, and finish the run."""
+        made: Future[str]
+        try:
+            made = self._pool.submit(report_and_finish, work)
+        except BrokenProcessPool as gone:
+            made = Future()
+            made.set_exception(gone)
+        self._at_work.append((work, held, made))
+
+    def finish(self) -> None:
+        """Wait until all are made."""
+        self._end(waiting=True)
+        self._pool.shutdown()
+
+    def abandon(self) -> None:
+        """Make no further one: the same command makes those that are missing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._end(waiting=True)
+
+    def _end(self, waiting: bool) -> None:
+        while self._at_work and (waiting or self._at_work[0][2].done()):
+            work, held, made = self._at_work[0]
+            try:
+                failure = made.result()
+            except CancelledError:
+                failure = "it was stopped"
+            except BrokenProcessPool:
+                failure, self._is_gone = "its process was killed, perhaps because memory ran out", True
+            self._at_work.popleft()
+            if failure:
+                held.let_go()
+                self._tell(work, failure)
+            else:
+                held.remove()
+
+    def _tell(self, work: Unreported, failure: str) -> None:
+        self.failed.append(work.name)
+        told = f"run {work.name} ({work.run_id[:8]}) is trained, and model and metrics are kept, but its report failed ({failure})"
+        missing = f"the same command, or cxr evaluate {work.run_id[:8]}, makes it"
+        print(printable(f"cxr: {told}: {missing}"), file=sys.stderr, flush=True)
+
+
+def _begin() -> None:
+    prepare_worker()
+    with suppress(OSError):
+        os.nice(_NICENESS)
