@@ -19,6 +19,7 @@ from sklearn.decomposition import PCA
 from cxr.audit.regions import Images
 from cxr.audit.seen import score_made
 from cxr.audit.subject import TrainedModel
+from cxr.cache.remembered import remembered
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.model.freeze import POOLED
 
@@ -63,6 +64,7 @@ class GateTrial:
     confident: Estimate
 
 
+@remembered(lambda known, labels, others, layer=POOLED: (known, labels, others, layer), most=4)
 def fit_gate(
     known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating], layer: str = POOLED
 ) -> Gate | None:

@@ -20,7 +20,7 @@ from cxr.model.preparation import Preparation
 from cxr.model.weight_file import CONFIG, WEIGHTS, change_weights, read_weights, weights_of
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Parts:
     """A network in two, each compiled: Keras alone would run it layer by layer, five times as slowly.
 
@@ -32,14 +32,14 @@ class _Parts:
     below: Callable[[Any], Any]
     above: Callable[[Any], Any]
     maps: FeatureMaps = field(default_factory=FeatureMaps)
+    weights: bytes | None = None  # a hash of those below the map
 
 
-@dataclass
+@dataclass(frozen=True)
 class SavedModel:
     """A classifier from a file. Maps that it has made of an image are kept while the weights below them stay what they are."""
 
     _parts: _Parts
-    _weights: bytes | None = None  # a hash of those below the map
 
     @property
     def model(self) -> keras.Model:
@@ -53,7 +53,7 @@ class SavedModel:
 
     def weights_changed(self) -> None:
         """To be called when someone gives layers of the network other weights."""
-        self._weights = None
+        self._parts.weights = None
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of grey images (n, size, size, 1): (n, classes), each row sums to 1."""
@@ -74,9 +74,10 @@ class SavedModel:
     def _maps(self, grey: NDArray[np.float32]) -> NDArray[Any]:
         if self.feature_map is None:
             return grey
-        if self._weights is None:
-            self._weights = hash_of([value for layer in _below(self._parts) for value in layer.get_weights()])
-        return self._parts.maps.of(grey, self._weights, lambda some: self._parts.below(some).numpy())
+        parts = self._parts
+        if parts.weights is None:
+            parts.weights = hash_of([value for layer in _below(parts) for value in layer.get_weights()])
+        return parts.maps.of(grey, parts.weights, lambda some: parts.below(some).numpy())
 
 
 def save_model(network: Network, path: Path) -> None:
@@ -140,7 +141,7 @@ def _parts_of(path: Path) -> _Parts:
     with ZipFile(path) as file:
         config = json.dumps(json.loads(file.read(CONFIG), object_hook=_without_identity))
     if config in _built and not any(each.model is _built[config].model for each in _loaded.values()):
-        _take_weights(_built[config].model, path)
+        _take_weights(_built[config], path)
         return _built[config]
     model = keras.saving.load_model(path, {"cxr>Preparation": Preparation}, compile=False, safe_mode=True)
     feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
@@ -149,18 +150,22 @@ def _parts_of(path: Path) -> _Parts:
     return _built[config]
 
 
-def _take_weights(model: keras.Model, path: Path) -> None:
+def _take_weights(parts: _Parts, path: Path) -> None:
     """Give a network the weights of a file; only those that differ are handed to TensorFlow."""
+    model = parts.model
     own, given = weights_of(model), read_weights(path)
     if {name: [each.shape for each in values] for name, values in own.items()} != {
         name: [each.shape for each in values] for name, values in given.items()
     }:
         model.load_weights(path)  # a layer keeps its weights in another way
+        parts.weights = None
         return
+    below = set() if parts.feature_map is None else {id(layer) for layer in _below(parts)}
     for layer in model.layers:
         for weight, held, value in zip(layer.weights, own.get(layer.name, []), given.get(layer.name, []), strict=True):
             if not np.array_equal(held, value, equal_nan=True):
                 weight.assign(value)
+                parts.weights = None if id(layer) in below else parts.weights
 
 
 def _without_identity(said: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from cxr.config.fingerprint import fingerprint_of
 from cxr.errors import TrainingDiverged
 from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
-from cxr.run.prepared import PreparedRun, fingerprints
+from cxr.run.prepared import PreparedRun
 from cxr.tracking.search import LoggedRun, finished_runs
 from cxr.tracking.unfinished import Unfinished, claim
 
@@ -27,7 +27,7 @@ class RunResult:
 
 def folder_name(prepared: PreparedRun) -> str:
     """The name of the folder in which a run keeps what it needs to go on."""
-    return fingerprint_of(prepared.config.tracking.experiment, *fingerprints(prepared).values())
+    return fingerprint_of(prepared.config.tracking.experiment, *prepared.fingerprints.values())
 
 
 def wants_report(prepared: PreparedRun) -> bool:
@@ -54,7 +54,7 @@ def unreported_twin(prepared: PreparedRun) -> LoggedRun | None:
 
 def _alike(prepared: PreparedRun) -> list[LoggedRun]:
     tracking = prepared.config.tracking
-    return finished_runs({**fingerprints(prepared), "cxr.role": tracking.role}, tracking.experiment)
+    return finished_runs({**prepared.fingerprints, "cxr.role": tracking.role}, tracking.experiment)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.schema import Config, settings
-from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.model.freeze import HEAD
 from cxr.run.prepared import PreparedRun
 
@@ -65,7 +64,7 @@ def why_alone(prepared: PreparedRun) -> str:
 
 def _shared(prepared: PreparedRun) -> tuple[object, ...]:
     """All that the jobs of a group have in common."""
-    config, manifest = prepared.config, prepared.dataset.manifest
+    config, known = prepared.config, prepared.fingerprints
     same = {key: repr(value) for key, value, _ in settings(config) if bears_on_result(key) and not key.startswith(_MAY_DIFFER)}
-    batches = config.evaluation.batch_size
-    return data_fingerprint(manifest), split_fingerprint(manifest), prepared.weights.sha256, batches, *sorted(same.items())
+    data = known["cxr.data_fingerprint"], known["cxr.split_fingerprint"]
+    return *data, prepared.weights.sha256, config.evaluation.batch_size, *sorted(same.items())

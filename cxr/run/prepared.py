@@ -1,6 +1,7 @@
 """The inputs of a run: config, images and weights, checked against each other and read before TensorFlow is imported."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,6 +44,18 @@ class PreparedRun:
     cache: Cache | None
     root: Path  # of the images
     ingredients: tuple[Path, ...] = ()  # saved models whose weights are averaged in place of a training
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """What the run is a function of, as tags: two runs that agree in all of them are the same experiment."""
+        manifest = self.dataset.manifest
+        return {
+            "cxr.config_fingerprint": config_fingerprint(self.config, self.weights.sha256, file_sha256(self.config.backbone)),
+            "cxr.data_fingerprint": data_fingerprint(manifest),
+            "cxr.split_fingerprint": split_fingerprint(manifest),
+            "cxr.code_fingerprint": code_fingerprint(),
+            "cxr.library_fingerprint": library_fingerprint(),
+        }
 
 
 def prepare(
@@ -95,18 +108,6 @@ def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> 
         return None
     limit = int(config.training.cache_limit_gb * 1e9)
     return Cache(folder or default_folder(), limit, lambda text: progress.console.print(f"cxr: {text}"))
-
-
-def fingerprints(prepared: PreparedRun) -> dict[str, str]:
-    """What a run is a function of, as tags: two runs that agree in all of them are the same experiment."""
-    config = config_fingerprint(prepared.config, prepared.weights.sha256, file_sha256(prepared.config.backbone))
-    return {
-        "cxr.config_fingerprint": config,
-        "cxr.data_fingerprint": data_fingerprint(prepared.dataset.manifest),
-        "cxr.split_fingerprint": split_fingerprint(prepared.dataset.manifest),
-        "cxr.code_fingerprint": code_fingerprint(),
-        "cxr.library_fingerprint": library_fingerprint(),
-    }
 
 
 def _check_names(config: Config) -> None:

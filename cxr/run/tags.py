@@ -1,6 +1,6 @@
 """The name and the tags of a run in the store."""
 
-from cxr.run.prepared import PreparedRun, fingerprints
+from cxr.run.prepared import PreparedRun
 from cxr.tracking.environment import code_tags
 
 _USUAL_BACKBONES = ("phantom", "mobilenet_v2", None)
@@ -21,7 +21,7 @@ def run_name(prepared: PreparedRun) -> str:
 
 def run_tags(prepared: PreparedRun) -> dict[str, str | None]:
     """The cxr.* tags of a run; what is unknown is none."""
-    return fingerprints(prepared) | {
+    return prepared.fingerprints | {
         "cxr.role": prepared.config.tracking.role,
         "cxr.judged_on": prepared.dataset.parts[-1],
         "cxr.weights_sha256": prepared.weights.sha256,

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.config.schema import Config
+from cxr.model.folded import folded
 from cxr.model.optimizer import single_optimizers
 from cxr.training.engine import on_gpu
 from cxr.training.group_robust import GroupWeights
@@ -72,8 +73,10 @@ class Steps:
         iterations = single_optimizers(optimizer)[0].iterations
         self.averages = averages = Averages(variables, more.average) if more.average else None
 
+        forward = folded(part)
+
         def logits_of(batch: tf.Tensor, training: bool) -> tf.Tensor:
-            return part(tf.repeat(batch, channels, axis=-1) if channels > 1 else batch, training=training)
+            return forward(tf.repeat(batch, channels, axis=-1) if channels > 1 else batch, training)
 
         def losses_of(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if not more.mixup:

@@ -120,7 +120,7 @@ def test_rows_that_do_not_fit_into_one_piece_give_the_same(monkeypatch: pytest.M
     values = RNG.normal(size=(30, 12)).astype(np.float32)
     scores, seen = [], []
     for size in (10**6, BATCH * 12 * 4):
-        monkeypatch.setattr("cxr.training.steps._BYTES_AT_ONCE", size)
+        monkeypatch.setattr("cxr.training.inputs._BYTES_AT_ONCE", size)
         prepare_tensorflow(TrainingConfig(seed=3))
         model = vectors()
         steps = Steps(model, Given(values), TARGETS, loss, make_optimizer(Config(), model.trainable_variables, {}, steps=9))

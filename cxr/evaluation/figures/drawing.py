@@ -22,6 +22,7 @@ matplotlib.rcParams["text.parse_math"] = False  # names of files and classes may
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
+_COMPRESSION = 3  # of PNG: half the time of the usual 6, and 3 % more bytes
 WIDE = 5.5  # inches of a chart: its letters stay readable where a telephone shows it on 360 pixels
 
 
@@ -97,7 +98,7 @@ def png_of(figure: Figure, dpi: int) -> bytes:
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # once; savefig would draw it twice, to lay it out first
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "png")
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "png", compress_level=_COMPRESSION)
     return buffer.getvalue()
 
 
