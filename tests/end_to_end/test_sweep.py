@@ -92,3 +92,32 @@ def test_killed_and_started_again_it_ends_complete(
     shown = mlflow.search_runs(search_all_experiments=True, filter_string=f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")
     assert len(shown) == 3
     assert not list(folder.glob("mlruns/unfinished/*"))
+
+
+HEADS = ("data.phantom.count=60", "training.epochs=2", "augment=none", "audit=off", "evaluation.resamples=100")
+
+
+def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(run_cxr: Command, tmp_path: Path) -> None:
+    """None, then that of the best, then all: of the same three runs, which are trained once."""
+
+    def sweep(reports: str) -> tuple[str, dict[str, Path]]:
+        done = run_cxr("-m", "loss=plain,focal,balanced", *HEADS, f"sweep.reports={reports}", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        runs = runs_in(tmp_path)
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        return done.stderr, {run.info.run_id: tmp_path / f"mlruns/artifacts/{run.info.run_id}/artifacts" for run in runs}
+
+    said, runs = sweep("none")
+    assert "jobs 1-3 train their heads side by side" in said
+    assert len(runs) == 3
+    assert not any((folder / "report.html").exists() for folder in runs.values())
+    assert all((folder / "evaluation/metrics.json").exists() for folder in runs.values())
+    said, again = sweep("best")
+    assert again == runs
+    assert "is the best: making its report" in said
+    assert sum((folder / "report.html").exists() for folder in runs.values()) == 1
+    said, again = sweep("all")
+    assert again == runs
+    assert "side by side" not in said
+    assert all((folder / "report.html").exists() for folder in runs.values())
+    assert all((folder / "figures/grad_cam.png").exists() for folder in runs.values())

@@ -27,7 +27,7 @@ SMALL = (
 )
 PICTURES = ("evaluation.saliency_images=1", "evaluation.failures=1")
 NO_PICTURES = ("evaluation.pictures=false",)
-# What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept, none after its report.
+# What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept.
 STAGES = {
     "cxr.run.predict.save_model": "",
     "cxr.run.predict.verify": "",
@@ -38,7 +38,7 @@ STAGES = {
     "cxr.compare.baseline.baselines_like": "its report",
     "cxr.run.artifacts.assessment_figures": "its report",
     "cxr.run.artifacts.write_report": "its report",
-    "cxr.run.pipeline.record_costs": None,
+    "cxr.run.reporting.record_costs": "its report",
 }
 
 SOME_STAGES = ("cxr.run.predict.verify", "cxr.run.artifacts.write_part_results", "cxr.run.artifacts.write_report")
