@@ -25,17 +25,18 @@ def run_experiment(
     manifest: pd.DataFrame | None = None,
     cache_folder: Path | None = None,
     reports: Reports | None = None,
+    prepared: PreparedRun | None = None,
 ) -> RunResult:
     """Do one run, or resume one that was cut off; with a logged `manifest`, on its images and its split.
 
-    `reports` makes its report, if there is one; else this process does.
+    `reports` makes its report, if there is one; else this process does. `prepared` is the same run, where it was prepared before.
 
     Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
     """
     progress = progress or Progress()
     store = locate_store(config.tracking)
     check_store(store)
-    prepared = prepare(config, provenance, progress, manifest, cache_folder)
+    prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
         open_store(store)
         close_cut_off_runs(store)

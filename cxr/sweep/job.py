@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 
 from omegaconf import DictConfig
@@ -13,6 +14,7 @@ from cxr.config.compose import job_of, provenance_of, typed
 from cxr.config.provenance import SweepJob
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
+from cxr.run.prepared import PreparedRun
 from cxr.run.reporting import Reports
 from cxr.run.start import run_experiment
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
@@ -21,7 +23,7 @@ from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import duration, printable
 
 
-def run_job(composed: DictConfig, reports: Reports | None = None) -> float | None:
+def run_job(composed: DictConfig, reports: Reports | None = None, prepared_jobs: Sequence[PreparedRun] = ()) -> float | None:
     """Hydra's task function: do the job, write its outcome, and return the objective (None if it failed)."""
     folder, number = job_of(composed)
     plan, provenance, started = Plan.load(folder), provenance_of(composed), time.perf_counter()
@@ -35,7 +37,8 @@ def run_job(composed: DictConfig, reports: Reports | None = None) -> float | Non
     found = Outcome(number, name, "failed", overrides=provenance.overrides)
     try:
         job = SweepJob(plan.id, folder, number, name, plan.at_once)
-        end = run_experiment(typed(composed), replace(provenance, job=job), progress, reports=reports)
+        prepared = prepared_jobs[number] if prepared_jobs else None
+        end = run_experiment(typed(composed), replace(provenance, job=job), progress, reports=reports, prepared=prepared)
         kind: Kind = "before" if end.was_finished else "finished"
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:

@@ -55,7 +55,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     reports = BackgroundReports(store) if plan.at_once == 1 and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
         _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
-        _run_jobs(reports)
+        _run_jobs(reports, prepared_jobs if plan.at_once == 1 else ())
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -94,14 +94,16 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
         train_heads(group, progress)
 
 
-def _run_jobs(reports: BackgroundReports | None) -> None:
+def _run_jobs(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun]) -> None:
     """All jobs by Hydra's launcher, then their reports."""
-    if reports is None:
-        return compose_and_call(run_job)
+    if not prepared_jobs and reports is None:
+        return compose_and_call(run_job)  # other processes import it by its name
 
     def job(composed: DictConfig) -> float | None:
-        return run_job(composed, reports)
+        return run_job(composed, reports, prepared_jobs)
 
+    if reports is None:
+        return compose_and_call(job)
     try:
         compose_and_call(job)
     except KeyboardInterrupt:

@@ -97,11 +97,11 @@ def test_killed_and_started_again_it_ends_complete(
 HEADS = ("data.phantom.count=60", "training.epochs=2", "augment=none", "audit=off", "evaluation.resamples=100")
 
 
-def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(run_cxr: Command, tmp_path: Path) -> None:
+def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(cxr_here: Command, tmp_path: Path) -> None:
     """None, then that of the best, then all: of the same three runs, which are trained once."""
 
     def sweep(reports: str) -> tuple[str, dict[str, Path]]:
-        done = run_cxr("-m", "loss=plain,focal,balanced", *HEADS, f"sweep.reports={reports}", folder=tmp_path)
+        done = cxr_here("-m", "loss=plain,focal,balanced", *HEADS, f"sweep.reports={reports}", folder=tmp_path)
         assert done.returncode == 0, done.stderr
         runs = runs_in(tmp_path)
         assert {run.info.status for run in runs} == {"FINISHED"}
@@ -120,4 +120,4 @@ def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(run_c
     assert again == runs
     assert "side by side" not in said
     assert all((folder / "report.html").exists() for folder in runs.values())
-    assert all((folder / "figures/grad_cam.png").exists() for folder in runs.values())
+    assert all((folder / "evaluation/grad_cam.png").exists() for folder in runs.values())

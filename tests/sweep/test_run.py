@@ -31,7 +31,7 @@ def sweep(fresh_store: Store, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest
 
     def run(do: Job, *more: str) -> int:
-        monkeypatch.setattr(job, "run_experiment", lambda config, provenance, progress, reports: do(config, provenance, progress))
+        monkeypatch.setattr(job, "run_experiment", lambda config, provenance, progress, **_: do(config, provenance, progress))
         monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [])
         monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
         return experiment.main(sys.argv[1:])
