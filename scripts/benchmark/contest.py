@@ -48,6 +48,7 @@ def contests(epochs: int) -> list[Contest]:
     seed = ("experiment=original_protocol", f"training.epochs={epochs}", "training.early_stopping_patience=null")
     bare = (*seed, "augment=none")
     sweep = ("-m", "loss=plain,balanced,focal", "optimizer=adam,adamw,rmsprop,sgd", "optimizer.learning_rate=1e-3")
+    heads = ("-m", "loss=plain,balanced,focal", "optimizer=adam,adamw,sgd,rmsprop", "augment=none", "freeze=head")
     four = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=4")
     stage = ("freeze=last_stage", "augment=original_protocol", f"training.epochs={epochs + 2}", "freeze.warmup_epochs=2", *seed[2:])
     deep = ("--epochs", str(epochs), "--warmup-epochs", "2", "--trainable-from", "block_13_expand", "--input-low", "-1")
@@ -60,6 +61,12 @@ def contests(epochs: int) -> list[Contest]:
         Contest(f"frozen head, no augmentation, {10 * epochs // 3} epochs", head, ("--input-low", "-1", *long)),
         Contest("12 frozen-head runs, light augmentation", (*sweep, *seed), ("--augment", *short), runs=12),
         Contest("12 frozen-head runs, no augmentation", (*sweep, *bare), short, runs=12),
+        Contest(
+            "12 heads of 15 epochs side by side, audits and reports included",
+            (*heads, "training.epochs=15"),
+            ("--input-low", "-1", "--epochs", "15"),
+            runs=12,
+        ),
         Contest("12 frozen-head runs, no augmentation, 4 at once", (*sweep, *bare, *four), short, runs=12),
         Contest(
             f"last_stage, {epochs} epochs after warm-up, light augmentation",

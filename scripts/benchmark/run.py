@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbone_rates import DEPTHS, backbone_rates
 from contest import Contest, Images, contests, desk, hold, subset
-from measure import GFLOP_AN_IMAGE, Measured, matrix_rate
+from measure import GFLOP_AN_IMAGE, GFLOP_OF_TRAINED, Measured, matrix_rate
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +20,7 @@ from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.progress import wide_console
 from cxr.system import cores
 
-TABLES = ("contests", "engine", "again", "growth", "index", "evaluation", "coverage")
+TABLES = ("contests", "engine", "updates", "again", "growth", "index", "evaluation", "coverage")
 ASKED_FOR = ("backbones", "gpu", "audit")  # not measured unless named
 
 
@@ -39,6 +39,7 @@ def main() -> None:
         measures: dict[str, Callable[[], None]] = {
             "contests": lambda: _hold_contests(console, images, asked),
             "engine": lambda: _measure_engine(console, images, asked.repeats, rate),
+            "updates": lambda: _measure_updates(console, asked.repeats, rate),
             "again": lambda: _measure_again(console, images, asked),
             "growth": lambda: _measure_growth(console, images, asked),
             "index": lambda: _measure_index(console, images, asked),
@@ -51,6 +52,19 @@ def main() -> None:
         for name, measure in measures.items():
             if name in wanted:
                 measure()
+
+
+def _measure_updates(console: Console, repeats: int, rate: float) -> None:
+    """Fine-tuning by Keras' layers and by folded ones; arithmetic is forward and back, and weights' own gradients."""
+    from update_rates import update_rates
+
+    table = _table(f"Updates of 32 images at 224 px on {cores()} cores, images/s, medians of {repeats}")
+    for name in ("Keras' layers", "folded", "ratio", "limit by matrix products"):
+        table.add_column(name, justify="right")
+    for each in update_rates(repeats):
+        limit = rate / (3 * GFLOP_OF_TRAINED[each.depth])
+        table.add_row(each.depth, f"{each.by_keras:.0f}", f"{each.folded:.0f}", _spread(each.ratios, "x", 2), f"{limit:.0f}")
+    console.print(table)
 
 
 def _measure_backbones(console: Console, asked: argparse.Namespace) -> None:
