@@ -1,6 +1,7 @@
 """Traits of an image outside the lungs, from which no class should be told: corners, marks, border, exposure, sharpness, file."""
 
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from cxr.audit.regions import Images, Masks, frame, marks_in, thumbnails
 from cxr.cache.remembered import remembered
+from cxr.system import cores
 
 Features = NDArray[np.float64]  # (n, d)
 
@@ -52,7 +54,9 @@ def traits(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[
         "file": lambda: _file(files),
         "jpeg": lambda: files[["blocks_across", "blocks_down"]].to_numpy(np.float64),
     }
-    return {name: found[name]() for name in TRAITS if name in names}
+    with ThreadPoolExecutor(cores()) as pool:  # SciPy and Pillow work without Python's lock
+        coming = {name: pool.submit(found[name]) for name in TRAITS if name in names}
+        return {name: each.result() for name, each in coming.items()}
 
 
 def _inner(size: int) -> NDArray[np.bool_]:

@@ -16,11 +16,12 @@ _MAY_DIFFER = ("loss.", "optimizer.", "evaluation.", "training.epochs", "trainin
 
 @dataclass(frozen=True)
 class SideBySide:
-    """What a group of heads took together, in seconds."""
+    """What a group of heads took together, in seconds, and what of the frozen part one of its jobs accounts for."""
 
     heads: int
     training: float
-    frozen: float
+    frozen: float = 0.0
+    computed: int = 0  # activations
 
     def write(self, folder: Path) -> None:
         """Beside the checkpoint of one of its jobs."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 from cxr.model.network import build_network
@@ -15,6 +16,7 @@ from cxr.tracking.unfinished import Unfinished, claim
 from cxr.training.checkpoint import save
 from cxr.training.fit import Watcher
 from cxr.training.heads import fit_heads
+from cxr.training.history import FrozenWork
 from cxr.training.inputs import Update
 
 
@@ -41,6 +43,7 @@ def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress)
     first, _ = claims[0]
     assert first.cache is not None
     config, classes, started = first.config, len(first.dataset.classes), perf_counter()
+    before = progress.seconds.get("frozen", 0.0)
     network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
     data = training_set(first, progress)
     jobs = [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
@@ -51,12 +54,14 @@ def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress)
             with progress.timed("frozen"):
                 yield update
 
-        states = fit_heads(network, data, jobs, first.cache, Watcher(on_images=update, computing=computing))
-    frozen = progress.seconds.get("frozen", 0.0)
-    note = SideBySide(len(jobs), perf_counter() - started - frozen, frozen)
-    for (_, held), state in zip(claims, states, strict=True):
+        work = FrozenWork()
+        states = fit_heads(network, data, jobs, first.cache, Watcher(on_images=update, computing=computing), work)
+    frozen = progress.seconds.get("frozen", 0.0) - before
+    note = SideBySide(len(jobs), perf_counter() - started - frozen)
+    for place, ((_, held), state) in enumerate(zip(claims, states, strict=True)):
         if state is not None:
-            note.write(held.folder)
+            # The first job accounts for the frozen part, as it would in a sweep of one job after another.
+            (note if place else replace(note, frozen=frozen, computed=work.computed)).write(held.folder)
             save(state, held.checkpoint)
 
 

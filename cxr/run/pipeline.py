@@ -27,7 +27,7 @@ from cxr.run.tags import run_name, run_tags
 from cxr.run.train import train
 from cxr.tracking.run import Run, open_run
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.search import LoggedRun, with_sweep
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import TAG, Unfinished
 from cxr.training.trained_model import open_model
@@ -45,6 +45,8 @@ def run_pipeline(
     earlier = claimed.earlier_run() or unreported_twin(prepared)
     reported = wants_report(prepared)
     tags = run_tags(prepared) | {TAG: claimed.folder.name}
+    if earlier and earlier.is_finished and (job := prepared.provenance.job):  # it lacks a report, and stays in its own sweep too
+        tags["cxr.sweep_id"] = with_sweep(earlier, job.sweep_id)
     with (
         open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
         scratch() as folder,

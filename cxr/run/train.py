@@ -43,9 +43,10 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
     with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
         fitted = fit(network, data, loss, config, _watcher(run, progress, update, together=together), checkpoint, prepared.cache)
     if together is not None:
-        for name, seconds in (("train", together.training), ("frozen", together.frozen)):
-            if seconds:
-                progress.seconds[name] = progress.seconds.get(name, 0.0) + seconds / together.heads  # its share
+        progress.seconds["train"] += together.training / together.heads  # its share
+        if together.computed:
+            progress.seconds["frozen"] = progress.seconds.get("frozen", 0.0) + together.frozen
+            fitted.frozen.computed += together.computed
     if fitted.history.undone:
         last, best = fitted.history.epochs[-1].phase, fitted.history.best_epoch
         progress.line(

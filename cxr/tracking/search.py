@@ -167,9 +167,13 @@ def join_sweep(run: LoggedRun, sweep_id: str) -> None:
     """Tag a finished run as part of another sweep too."""
     import mlflow
 
-    sweeps = run.tags.get("cxr.sweep_id", "").split()
-    if sweep_id not in sweeps:
-        mlflow.MlflowClient().set_tag(run.id, "cxr.sweep_id", " ".join([*sweeps, sweep_id]))
+    if (sweeps := with_sweep(run, sweep_id)) != run.tags.get("cxr.sweep_id"):
+        mlflow.MlflowClient().set_tag(run.id, "cxr.sweep_id", sweeps)
+
+
+def with_sweep(run: LoggedRun, sweep_id: str) -> str:
+    """The tag of a run that is part of its own sweeps and of this one."""
+    return " ".join(dict.fromkeys([*run.tags.get("cxr.sweep_id", "").split(), sweep_id]))
 
 
 def of_sweep(sweep_id: str) -> str:

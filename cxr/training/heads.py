@@ -47,19 +47,24 @@ class _Head:
 
 
 def fit_heads(
-    network: Network, data: TrainingSet, jobs: Sequence[tuple[Config, Loss]], cache: Cache, watcher: Watcher
+    network: Network,
+    data: TrainingSet,
+    jobs: Sequence[tuple[Config, Loss]],
+    cache: Cache,
+    watcher: Watcher,
+    work: FrozenWork | None = None,
 ) -> list[State | None]:
     """The state in which the training of each job on its own would end, to rounding; None for one whose loss is not finite.
 
     The configs of all jobs have the same data, seed, batches and views, and train the head alone; `network` has the head with which
-    each of them begins. See `cxr.run.heads` for what else they may differ in.
+    each of them begins; `cxr.run.groups` says what they may differ in. `work` counts activations.
     """
     config = jobs[0][0]
     apply_freeze(network.trainee.operations, network.architecture, POOLED, config.freeze)
     parts = partition(network, POOLED)
     assert parts is not None
     viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
-    inputs = Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, FrozenWork())
+    inputs = Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work or FrozenWork())
     heads = [_Head(*job) for job in jobs]
     stack = _Stack(network, heads, -(-len(data.train) // config.training.batch_size))
     phase = plan_phases(config)[0].name

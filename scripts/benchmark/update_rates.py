@@ -15,6 +15,10 @@ from cxr.training.runtime import prepare_tensorflow
 _BATCH, _UPDATES = 32, 8  # images of an update; updates of a measurement
 
 
+def _called(part: Any) -> Callable[[Any, bool], Any]:
+    return lambda batch, training: part(batch, training=training)
+
+
 @dataclass(frozen=True)
 class UpdateRates:
     """Images a second at one depth, medians, and how many times as fast the folded part is in each pair."""
@@ -65,7 +69,7 @@ def update_rates(repeats: int) -> Iterator[UpdateRates]:
             made: Callable[[Any, Any], Any] = tf.function(update, autograph=False)
             return made
 
-        plain, fused = step_of(lambda batch, training, part=part: part(batch, training=training)), step_of(folded(part))
+        plain, fused = step_of(_called(part)), step_of(folded(part))
         rates: dict[str, list[float]] = {"plain": [], "fused": []}
         for repeat in range(repeats + 1):
             for name, step in (("plain", plain), ("fused", fused)):
