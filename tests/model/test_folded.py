@@ -28,7 +28,7 @@ def trainable_part(backbone: str, batch_norm: str = "inference") -> keras.Model:
     return parts.trainable
 
 
-@pytest.mark.parametrize("backbone", ["mobilenet_v2", "densenet121"])
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", pytest.param("densenet121", marks=pytest.mark.slow)])
 def test_outputs_and_gradients_are_those_of_keras(backbone: str) -> None:
     part = trainable_part(backbone)
     values = tf.constant(np.random.default_rng(1).normal(size=(4, *part.input.shape[1:])), tf.float32)

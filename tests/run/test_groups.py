@@ -1,0 +1,70 @@
+"""Which jobs train their heads side by side, and why others don't."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr.config.compose import compose, typed
+from cxr.progress import Progress
+from cxr.run.groups import SideBySide, groups_of_heads, why_alone
+from cxr.run.prepared import PreparedRun, prepare
+from cxr.tracking.store import Store
+
+SMALL = ("data=folder", "backbone=phantom", "freeze=head")
+
+
+class Prepare:
+    """A prepared run of forty phantoms."""
+
+    def __init__(self, root: Path, quiet: Progress) -> None:
+        self.root, self.quiet = root, quiet
+
+    def __call__(self, *overrides: str) -> PreparedRun:
+        composed, provenance = compose([*SMALL, f"data.root={self.root}", *overrides])
+        return prepare(typed(composed), provenance, self.quiet)
+
+
+@pytest.fixture
+def prepared(fresh_store: Store, phantoms: Path, quiet: Progress) -> Prepare:
+    return Prepare(phantoms, quiet)
+
+
+def test_jobs_that_share_batches_train_together(prepared: Prepare) -> None:
+    jobs = [
+        prepared("loss=focal"),
+        prepared("training.seed=1"),
+        prepared("optimizer=sgd", "training.epochs=3", "evaluation.specificity=0.9"),
+        prepared("training.batch_size=7"),
+        prepared("training.seed=1", "loss=balanced"),
+        prepared("augment=none"),
+    ]
+    assert groups_of_heads(jobs, done=set()) == [[0, 2], [1, 4]]
+    assert groups_of_heads(jobs, done={2}) == [[1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("freeze=last_block", "a backbone that trains"),
+        ("training.deterministic=true", "training.deterministic=true"),
+        ("augment.mixup=0.2", "augment.mixup"),
+        ("optimizer.clip_norm=1.0", "optimizer.clip_norm"),
+        ("training.weight_average=0.9", "training.weight_average"),
+        ("loss=group_robust", "loss.group_robust"),
+        ("training.cache=false", "training.cache=false"),
+        ("force=true", "force=true"),
+    ],
+)
+def test_the_reason_to_train_alone_is_the_setting(override: str, reason: str, prepared: Prepare) -> None:
+    jobs = [prepared(override), prepared(override, "optimizer.learning_rate=0.01")]
+    assert [why_alone(job) for job in jobs] == [reason, reason]
+    assert not groups_of_heads(jobs, done=set())
+
+
+def test_the_note_of_a_group_is_read_or_there_is_none(tmp_path: Path) -> None:
+    assert SideBySide.read(tmp_path) is None
+    note = SideBySide(3, 1.5, 2.5, 40)
+    note.write(tmp_path)
+    assert SideBySide.read(tmp_path) == note
+    (tmp_path / "side_by_side.json").write_text("[]")
+    assert SideBySide.read(tmp_path) is None
