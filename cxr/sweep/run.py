@@ -21,7 +21,7 @@ from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import print_results, results_frame, write_results
-from cxr.text import in_words
+from cxr.text import in_words, printable
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.store import check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -54,8 +54,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     failure: Exception | None = None
     reports = BackgroundReports(store) if plan.at_once == 1 and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
-        _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
-        _run_jobs(reports, prepared_jobs if plan.at_once == 1 else ())
+        _run_jobs(reports, prepared_jobs if plan.at_once == 1 else (), groups)
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -66,8 +65,6 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
             raise
         failure = error if ended < plan.count else None  # a search of which every job failed has no best one
     outcomes = read_outcomes(plan.folder)
-    if common.sweep.reports == "best":
-        _report_best(plan, outcomes)
     try:
         close_cut_off_runs(store)
         _show(plan, outcomes)
@@ -75,12 +72,15 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         if not (store.is_remote and is_lost_connection(error)):
             raise
         print(f"cxr: {store.uri} is lost, so there is no table: run cxr send, then this command again", file=sys.stderr)
+    if common.sweep.reports == "best":
+        _report_best(plan, outcomes)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
     return 1 if reports and reports.failed else _exit_code(plan, outcomes)
 
 
 def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
+    """Train the heads of each group; where that fails, their jobs train as if there were no groups."""
     if not groups:
         return
     progress = Progress()
@@ -91,26 +91,33 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
     for number, group in enumerate(groups):
         if number:
             prepare_tensorflow(group[0].config.training)
-        train_heads(group, progress)
+        try:
+            train_heads(group, progress)
+        except Exception as error:  # of TensorFlow or of the disk; each job then says what is wrong with it
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            print(
+                printable(f"cxr: training side by side failed ({reason}): each job trains on its own"), file=sys.stderr, flush=True
+            )
 
 
-def _run_jobs(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun]) -> None:
-    """All jobs by Hydra's launcher, then their reports."""
+def _run_jobs(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]) -> None:
+    """Heads side by side, all jobs by Hydra's launcher, then their reports."""
     if not prepared_jobs and reports is None:
         return compose_and_call(run_job)  # other processes import it by its name
 
     def job(composed: DictConfig) -> float | None:
         return run_job(composed, reports, prepared_jobs)
 
-    if reports is None:
-        return compose_and_call(job)
     try:
+        _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
         compose_and_call(job)
     except KeyboardInterrupt:
-        reports.abandon()
+        if reports is not None:
+            reports.abandon()
         raise
     finally:
-        reports.finish()
+        if reports is not None:
+            reports.finish()
     return None
 
 

@@ -29,10 +29,10 @@ LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 def sweep(fresh_store: Store, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
     """Run a sweep of three jobs that are done by the function given."""
     monkeypatch.setattr(logging_config, "configure_logging", lambda config: None)  # it would close the handlers of pytest
+    monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [])
 
     def run(do: Job, *more: str) -> int:
         monkeypatch.setattr(job, "run_experiment", lambda config, provenance, progress, **_: do(config, provenance, progress))
-        monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [])
         monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
         return experiment.main(sys.argv[1:])
 
@@ -140,3 +140,17 @@ def test_a_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., 
     assert "plain: val/auc_macro_ovr has no value" in said.err
     assert "0.500" in said.out
     assert " nan " not in said.out
+
+
+def test_where_heads_can_not_train_side_by_side_each_job_trains(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(group: object, progress: Progress) -> None:
+        raise MemoryError("of 3 heads")
+
+    monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [[0, 1, 2]])
+    monkeypatch.setattr("cxr.run.heads.train_heads", no_room)
+    assert sweep(lambda config, provenance, progress: logged(config, AUCS[config.loss.name])) == 0
+    said = capsys.readouterr().err
+    assert "jobs 1-3 train their heads side by side" in said
+    assert "training side by side failed (MemoryError: of 3 heads): each job trains on its own" in said
