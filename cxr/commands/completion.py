@@ -5,8 +5,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from cxr.commands.arguments import PARSERS, parse
+from cxr.config.fields import settings
 from cxr.config.options import option_groups
-from cxr.config.schema import Config, settings
+from cxr.config.schema import Config
 
 _BASH = """\
 _cxr() {

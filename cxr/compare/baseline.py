@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 
 from cxr.compare.runs import SAME, groups_of, read_evaluated_run, why_not_comparable
 from cxr.config.compose import compose, typed
+from cxr.config.fields import settings
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.provenance import Provenance
-from cxr.config.schema import Config, settings
+from cxr.config.schema import Config
 from cxr.evaluation.estimates import interval_name
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions

@@ -29,10 +29,11 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from cxr.config.fields import settings
 from cxr.config.options import CONF_DIR, option_groups, own_folder
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import OPTIONS
-from cxr.config.schema import Config, settings
+from cxr.config.schema import Config
 from cxr.config.validation import check
 from cxr.errors import UserError
 from cxr.system import cores

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cxr import extensions
-from cxr.config.schema import Config, settings
+from cxr.config.fields import settings
+from cxr.config.schema import Config
 
 # Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
 _NO_PART = (

@@ -5,7 +5,8 @@ from math import isfinite
 from typing import Any
 
 from cxr.config.costs import check_costs
-from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, OptimizerConfig, SplitConfig, settings
+from cxr.config.fields import settings
+from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, EvaluationConfig, OptimizerConfig, SplitConfig
 from cxr.errors import UserError
 from cxr.text import nearest
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ class FeatureMaps:
     """The latest maps, by weights and image, up to 96 MB of them."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, bytes], NDArray[Any]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bytes], NDArray[Any]] = OrderedDict()
         self._bytes = 0
 
-    def of(self, grey: NDArray[np.float32], weights: bytes, compute: Compute) -> NDArray[Any]:
+    def of(self, grey: NDArray[np.float32], weights: str, compute: Compute) -> NDArray[Any]:
         """Maps of images (n, size, size, 1) by the network whose weights have that hash; missing ones are computed at once."""
         keys = [(weights, hashlib.sha256(np.ascontiguousarray(image).data).digest()) for image in grey]
         missing = [row for row, key in enumerate(keys) if key not in self._known]
@@ -30,18 +30,10 @@ class FeatureMaps:
             self._keep(key, each)
         return np.stack(maps) if maps else compute(grey)
 
-    def _keep(self, key: tuple[bytes, bytes], value: NDArray[Any]) -> None:
+    def _keep(self, key: tuple[str, bytes], value: NDArray[Any]) -> None:
         if key not in self._known:
             self._known[key] = np.array(value)  # a view would keep its whole batch
             self._bytes += value.nbytes
         self._known.move_to_end(key)
         while self._bytes > _MOST_BYTES:
             self._bytes -= self._known.popitem(last=False)[1].nbytes
-
-
-def hash_of(weights: Sequence[NDArray[Any]]) -> bytes:
-    """A hash of all values."""
-    digest = hashlib.sha256()
-    for value in weights:
-        digest.update(np.ascontiguousarray(value).data)
-    return digest.digest()

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cxr.model.feature_maps import FeatureMaps, hash_of
+from cxr.model.feature_maps import FeatureMaps
 from cxr.model.network import Network
+from cxr.model.partition import weights_hash
 from cxr.model.preparation import Preparation
 from cxr.model.weight_file import CONFIG, WEIGHTS, change_weights, read_weights, weights_of
 
@@ -28,11 +29,12 @@ class _Parts:
     """
 
     model: keras.Model
+    body: keras.Model | None  # up to the feature map
     feature_map: Any
     below: Callable[[Any], Any]
     above: Callable[[Any], Any]
     maps: FeatureMaps = field(default_factory=FeatureMaps)
-    weights: bytes | None = None  # a hash of those below the map
+    weights: str | None = None  # a hash of those of the body
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ class SavedModel:
         return tf.cast(self._maps(grey), tf.float32)
 
     def _maps(self, grey: NDArray[np.float32]) -> NDArray[Any]:
-        if self.feature_map is None:
-            return grey
         parts = self._parts
+        if parts.body is None:
+            return grey
         if parts.weights is None:
-            parts.weights = hash_of([value for layer in _below(parts) for value in layer.get_weights()])
+            parts.weights = weights_hash(parts.body)
         return parts.maps.of(grey, parts.weights, lambda some: parts.below(some).numpy())
 
 
@@ -160,7 +162,7 @@ def _take_weights(parts: _Parts, path: Path) -> None:
         model.load_weights(path)  # a layer keeps its weights in another way
         parts.weights = None
         return
-    below = set() if parts.feature_map is None else {id(layer) for layer in _below(parts)}
+    below = set() if parts.body is None else {id(layer) for layer in parts.body.layers}
     for layer in model.layers:
         for weight, held, value in zip(layer.weights, own.get(layer.name, []), given.get(layer.name, []), strict=True):
             if not np.array_equal(held, value, equal_nan=True):
@@ -177,11 +179,6 @@ def _is_map(layer: keras.Layer) -> bool:
     return not isinstance(layer, keras.layers.InputLayer) and len(getattr(layer.output, "shape", ())) == 4
 
 
-def _below(parts: _Parts) -> list[keras.Layer]:
-    """The layers up to the feature map that have weights."""
-    return [layer for layer in keras.Model(parts.model.input, parts.feature_map).layers if layer.weights]
-
-
 def _compiled(model: keras.Model, feature_map: Any) -> _Parts:
     """Both parts, each traced once."""
 
@@ -196,9 +193,9 @@ def _compiled(model: keras.Model, feature_map: Any) -> _Parts:
         return made
 
     if feature_map is None:
-        return _Parts(model, None, tf.identity, function(model, from_grey=True))
-    below, above = keras.Model(model.input, feature_map), keras.Model(feature_map, model.output)
-    return _Parts(model, feature_map, function(below, from_grey=True), function(above, from_grey=False))
+        return _Parts(model, None, None, tf.identity, function(model, from_grey=True))
+    body, above = keras.Model(model.input, feature_map), keras.Model(feature_map, model.output)
+    return _Parts(model, body, feature_map, function(body, from_grey=True), function(above, from_grey=False))
 
 
 def _spec_of(tensor: Any) -> tf.TensorSpec:

@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cxr.config.compose import as_user_error, compose, typed
-from cxr.config.schema import Config, settings
+from cxr.config.fields import settings
+from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.text import nearest
 

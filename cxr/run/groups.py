@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cxr.config.fields import settings
 from cxr.config.fingerprint import bears_on_result
-from cxr.config.schema import Config, settings
+from cxr.config.schema import Config
 from cxr.model.freeze import HEAD
 from cxr.run.prepared import PreparedRun
 

@@ -1,23 +1,21 @@
 """Training of several heads side by side: each job of the group then goes on from its last epoch, as after an interruption."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from time import perf_counter
+from functools import partial
 
 from cxr.model.network import build_network
 from cxr.progress import Progress
 from cxr.run.attempt import folder_name
 from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
-from cxr.run.train import loss_of, training_set
+from cxr.run.train import computing, loss_of, training_set
 from cxr.text import in_words
 from cxr.tracking.unfinished import Unfinished, claim
 from cxr.training.checkpoint import save
 from cxr.training.fit import Watcher
 from cxr.training.heads import fit_heads
 from cxr.training.history import FrozenWork
-from cxr.training.inputs import Update
 
 
 class _UnderWay(Exception):
@@ -28,7 +26,7 @@ def train_heads(group: Sequence[PreparedRun], progress: Progress) -> None:
     """Train all of a group, and leave the checkpoint of a training after its last epoch for each of its jobs.
 
     Jobs that another process does, or that an earlier attempt began, are left out, and so is a job whose loss is not finite:
-    each of these trains on its own.
+    each of these trains on its own. `progress` is of this group alone.
     """
     claims = [(prepared, held) for prepared in group if (held := _claimed(prepared)) is not None]
     try:
@@ -42,22 +40,15 @@ def train_heads(group: Sequence[PreparedRun], progress: Progress) -> None:
 def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress) -> None:
     first, _ = claims[0]
     assert first.cache is not None
-    config, classes, started = first.config, len(first.dataset.classes), perf_counter()
-    before = progress.seconds.get("frozen", 0.0)
-    network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
+    config, classes, work = first.config, len(first.dataset.classes), FrozenWork()
+    with progress.timed("train"):
+        network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
     data = training_set(first, progress)
     jobs = [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
     with progress.stage("train", f"Training {len(jobs)} heads side by side on {in_words(len(data.train), 'image')}") as update:
-
-        @contextmanager
-        def computing() -> Iterator[Update]:
-            with progress.timed("frozen"):
-                yield update
-
-        work = FrozenWork()
-        states = fit_heads(network, data, jobs, first.cache, Watcher(on_images=update, computing=computing), work)
-    frozen = progress.seconds.get("frozen", 0.0) - before
-    note = SideBySide(len(jobs), perf_counter() - started - frozen)
+        watcher = Watcher(on_images=update, computing=partial(computing, progress, update))
+        states = fit_heads(network, data, jobs, first.cache, watcher, work)
+    note, frozen = SideBySide(len(jobs), progress.seconds["train"]), progress.seconds.get("frozen", 0.0)
     for place, ((_, held), state) in enumerate(zip(claims, states, strict=True)):
         if state is not None:
             # The first job accounts for the frozen part, as it would in a sweep of one job after another.

@@ -11,11 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cxr.config.compose import compose, typed
+from cxr.config.fields import settings
 from cxr.config.fingerprint import bears_on_result
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import renamed, renamed_choices, renamed_settings
-from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, settings
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
 from cxr.errors import UserError

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,9 +110,11 @@ def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", 
         told = [f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED if name in epoch.metrics]
         progress.line(f"  {step} {epoch.number:>3}  {'  '.join(told)}")
 
-    @contextmanager
-    def computing() -> Iterator[Update]:
-        with progress.timed("frozen"):
-            yield update
+    return Watcher(on_resume, on_unreadable, on_phase, update, on_epoch, partial(computing, progress, update))
 
-    return Watcher(on_resume, on_unreadable, on_phase, update, on_epoch, computing)
+
+@contextmanager
+def computing(progress: Progress, update: Update) -> Iterator[Update]:
+    """Around work on the frozen part, whose time counts apart."""
+    with progress.timed("frozen"):
+        yield update

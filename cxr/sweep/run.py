@@ -83,8 +83,7 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
     """Train the heads of each group; where that fails, their jobs train as if there were no groups."""
     if not groups:
         return
-    progress = Progress()
-    with progress.stage("start", "Starting TensorFlow"):
+    with Progress().stage("start", "Starting TensorFlow"):
         prepare_tensorflow(groups[0][0].config.training)
     from cxr.run.heads import train_heads  # imports Keras
 
@@ -92,7 +91,7 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
         if number:
             prepare_tensorflow(group[0].config.training)
         try:
-            train_heads(group, progress)
+            train_heads(group, Progress())
         except Exception as error:  # of TensorFlow or of the disk; each job then says what is wrong with it
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             print(

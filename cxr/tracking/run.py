@@ -7,7 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.config.schema import Config, settings
+from cxr.config.fields import settings
+from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
 from cxr.tracking.outbox import (

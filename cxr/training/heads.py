@@ -1,6 +1,6 @@
 """Heads side by side: jobs that differ in loss and optimizer alone train on the same batches, all in one TensorFlow call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import isfinite
@@ -25,7 +25,7 @@ from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, FrozenWork, History, epoch_metrics, epochs_since_best, reductions, stops_early
 from cxr.training.inputs import Activations, chunks_of
 from cxr.training.phases import plan_phases
-from cxr.training.steps import Loss
+from cxr.training.steps import Loss, Totals, over_vectors
 
 Values = NDArray[Any]
 
@@ -69,14 +69,14 @@ def fit_heads(
     stack = _Stack(network, heads, -(-len(data.train) // config.training.batch_size))
     phase = plan_phases(config)[0].name
 
-    def over(function: Any, rows: NDArray[np.int64], view: int | None, batch_size: int) -> tuple[Values, Values]:
+    def over(function: Totals, rows: NDArray[np.int64], view: int | None, batch_size: int) -> tuple[Values, Values]:
         losses, right = np.zeros(len(heads)), np.zeros(len(heads))
         for chosen, values in chunks_of(inputs, rows, view, batch_size):
             found = function(values, data.targets[chosen], batch_size)
-            losses, right = losses + found[0].numpy(), right + found[1].numpy()
+            losses, right = losses + found[0], right + found[1]
         return losses / len(rows), right / len(rows)
 
-    epoch = 0
+    epoch, longest = 0, max(config.training.epochs for config, _ in jobs)
     while not all(head.has_ended for head in heads):
         rates = stack.rates()
         order, view = data.order(config.training, epoch), view_of_epoch(config.augment, epoch)
@@ -89,7 +89,7 @@ def fit_heads(
                 _end_epoch(head, phase, epoch_metrics(*numbers), values[number])
         stack.lower_rates()
         epoch += 1
-        watcher.on_images(epoch, config.training.epochs)
+        watcher.on_images(epoch, longest)
     return [_state_of(head, network) for head in heads]
 
 
@@ -158,8 +158,21 @@ class _Stack:
         images = tf.TensorSpec((None, kernel.shape[0]), tf.float32)
         targets = tf.TensorSpec((None, kernel.shape[1]), tf.float32)
         self._in_order = np.argsort([number for numbers in self.groups for number in numbers])
-        self.train = self._over_batches(update, images, targets)
-        self.evaluate = self._over_batches(lambda batch, target: sums(*losses_of(batch, target)), images, targets)
+        count = len(heads)
+        self._train = over_vectors(update, images, targets, heads=count)
+        self._evaluate = over_vectors(lambda batch, target: sums(*losses_of(batch, target)), images, targets, heads=count)
+
+    def train(self, inputs: Values, targets: Values, batch_size: int) -> tuple[Values, Values]:
+        """An update for each batch; sums of losses and of correct images, (heads,) each."""
+        return self._ordered(self._train(inputs, targets, batch_size))
+
+    def evaluate(self, inputs: Values, targets: Values, batch_size: int) -> tuple[Values, Values]:
+        """The same sums without updates."""
+        return self._ordered(self._evaluate(inputs, targets, batch_size))
+
+    def _ordered(self, sums: tuple[Any, Any]) -> tuple[Values, Values]:
+        losses, right = (each.numpy()[self._in_order] for each in sums)
+        return losses, right
 
     def rates(self) -> Values:
         """The rate of the next update of each head, (heads,)."""
@@ -179,27 +192,6 @@ class _Stack:
         """Lower the rates of heads whose loss has reached a plateau."""
         for numbers, rates in zip(self.groups, self._rates, strict=True):
             rates.factors.assign([_left_of_rate(self.heads[number]) for number in numbers])
-
-    def _over_batches(self, step: Callable[[Any, Any], Any], images: tf.TensorSpec, targets: tf.TensorSpec) -> Any:
-        """A function of inputs, targets and batch size that gives sums of losses and of correct images, (heads,) each."""
-        order, count = tf.constant(self._in_order), len(self.heads)
-
-        def body(start: Any, losses: Any, right: Any, inputs: Any, known: Any, size: Any) -> tuple[Any, Any, Any]:
-            found = step(inputs[start : start + size], known[start : start + size])
-            return start + size, losses + found[0], right + found[1]
-
-        def totals(inputs: Any, known: Any, size: Any) -> tuple[Any, Any]:
-            begin = tf.constant(0), tf.zeros(count), tf.zeros(count)
-            ended: tuple[Any, ...] = tf.while_loop(
-                lambda start, *_: start < tf.shape(inputs)[0],
-                lambda start, losses, right: body(start, losses, right, inputs, known, size),
-                begin,
-                parallel_iterations=1,
-            )
-            return tf.gather(ended[1], order), tf.gather(ended[2], order)
-
-        signature = [images, targets, tf.TensorSpec((), tf.int32)]
-        return tf.function(totals, input_signature=signature, autograph=False)
 
 
 def _left_of_rate(head: _Head) -> float:

@@ -113,9 +113,8 @@ class Steps:
 
             return count
 
-        over = _over_vectors if len(inputs.shape) == 1 else _over_arrays
-        self._train = over(counted(update), images, known, xla=xla)
-        self._evaluate = over(counted(evaluate), images, known)
+        self._train = _over_batches(counted(update), images, known, xla=xla)
+        self._evaluate = _over_batches(counted(evaluate), images, known)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
@@ -163,15 +162,21 @@ class Steps:
         return Score(loss_sum / len(rows), right / len(rows))
 
 
-def _over_vectors(step: Step, *signature: tf.TensorSpec, xla: bool = False) -> Totals:
-    """All batches in one call: for steps that take less time than a call. Never with XLA, which can't cut them out."""
+def _over_batches(step: Step, images: tf.TensorSpec, targets: tf.TensorSpec, xla: bool = False) -> Totals:
+    """Vectors are never compiled with XLA, which can't cut batches out."""
+    return over_vectors(step, images, targets) if len(images.shape) == 2 else _over_arrays(step, images, targets, xla=xla)
+
+
+def over_vectors(step: Step, *signature: tf.TensorSpec, heads: int | None = None) -> Totals:
+    """All batches in one call: for steps that take less time than a call. Sums are numbers, or of several `heads` vectors."""
+    none = tf.zeros(() if heads is None else (heads,))
 
     def totals(inputs: tf.Tensor, targets: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def body(start: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             found = step(inputs[start : start + size], targets[start : start + size])
             return start + size, losses + found[0], right + found[1]
 
-        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
+        begin = (tf.constant(0), none, none)
         ended: tuple[tf.Tensor, ...] = tf.while_loop(
             lambda start, *_: start < tf.shape(inputs)[0], body, begin, parallel_iterations=1
         )

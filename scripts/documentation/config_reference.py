@@ -3,8 +3,9 @@
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
+from cxr.config.fields import settings
 from cxr.config.options import CONF_DIR, option_groups
-from cxr.config.schema import Config, PhantomConfig, settings
+from cxr.config.schema import Config, PhantomConfig
 
 _HEAD = """# Configuration reference
 

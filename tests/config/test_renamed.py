@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.renamed import OPTIONS, SETTINGS
-from cxr.config.schema import Config, settings
+from cxr.config.schema import Config
 from cxr.run.logged import read_logged, restore
 from cxr.tracking.search import LoggedRun
 from tests.conftest import Command

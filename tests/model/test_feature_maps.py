@@ -23,22 +23,22 @@ class Counted:
 
 def test_an_image_is_computed_once_for_the_same_weights() -> None:
     maps, compute = FeatureMaps(), Counted()
-    np.testing.assert_array_equal(maps.of(IMAGES[:2], b"a", compute), 10 * IMAGES[:2])
-    np.testing.assert_array_equal(maps.of(IMAGES[[2, 1, 1]], b"a", compute), 10 * IMAGES[[2, 1, 1]])
+    np.testing.assert_array_equal(maps.of(IMAGES[:2], "a", compute), 10 * IMAGES[:2])
+    np.testing.assert_array_equal(maps.of(IMAGES[[2, 1, 1]], "a", compute), 10 * IMAGES[[2, 1, 1]])
     assert compute.count == 3
-    maps.of(IMAGES[:1], b"b", compute)
+    maps.of(IMAGES[:1], "b", compute)
     assert compute.count == 4
 
 
 def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_maps, "_MOST_BYTES", 2 * IMAGES[0].nbytes)
     maps, compute = FeatureMaps(), Counted()
-    np.testing.assert_array_equal(maps.of(IMAGES, b"a", compute), 10 * IMAGES)
-    np.testing.assert_array_equal(maps.of(IMAGES[1:], b"a", compute), 10 * IMAGES[1:])
+    np.testing.assert_array_equal(maps.of(IMAGES, "a", compute), 10 * IMAGES)
+    np.testing.assert_array_equal(maps.of(IMAGES[1:], "a", compute), 10 * IMAGES[1:])
     assert compute.count == 3
-    np.testing.assert_array_equal(maps.of(IMAGES[:1], b"a", compute), 10 * IMAGES[:1])
+    np.testing.assert_array_equal(maps.of(IMAGES[:1], "a", compute), 10 * IMAGES[:1])
     assert compute.count == 4
 
 
 def test_no_image_has_no_map() -> None:
-    assert FeatureMaps().of(IMAGES[:0], b"a", Counted()).shape == (0, 2, 2, 1)
+    assert FeatureMaps().of(IMAGES[:0], "a", Counted()).shape == (0, 2, 2, 1)
