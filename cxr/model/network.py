@@ -1,11 +1,12 @@
 """The network: preprocessing, backbone and head in one flat graph, from raw grey levels to class probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
 from cxr.config.schema import BackboneConfig, PrepareConfig
@@ -38,8 +39,12 @@ class Network:
     @property
     def kind(self) -> tuple[object, ...]:
         """The same for networks of which only the values of weights differ."""
-        layers = self.classifier.layers
-        return (*self.built_from, *((layer.trainable, getattr(layer, "momentum", None)) for layer in layers))
+        return (*self.built_from, *self.freedom)
+
+    @property
+    def freedom(self) -> tuple[object, ...]:
+        """Which layers train, and the momentum of those that normalise."""
+        return tuple((layer.trainable, getattr(layer, "momentum", None)) for layer in self.classifier.layers)
 
 
 def build_network(
@@ -48,25 +53,46 @@ def build_network(
     """A backbone with a dropout and a dense layer on its pooled features.
 
     What prepares images and the scaling of grey levels come first, so that a saved model can't be fed other ones. The head
-    begins as `seed` says. A process builds a backbone once: the next network of the same backbone and weights takes over its
+    begins as `seed` says. A process builds a network once: the next one of the same backbone, weights and classes takes over its
     layers, with their initial weights, and the earlier network must no longer be used.
     """
     described = describe(backbone)
-    images, pooled, kind = _backbone(backbone, described, weights, prepare)
-    kept = keras.layers.Dropout(backbone.dropout, seed=seed, name="dropout")(pooled)
+    base, kind = _backbone(backbone, described, weights, prepare)
+    models = base.under_heads.get((class_count, backbone.dropout))
+    if models is None:
+        models = base.under_heads[class_count, backbone.dropout] = _with_head(base.model, class_count, backbone.dropout, seed)
+    else:
+        _begin_head(models[1], seed)
+    return Network(*models, described, (*kind, class_count, seed, backbone.dropout))
+
+
+def _with_head(base: keras.Model, class_count: int, dropout: float, seed: int) -> tuple[keras.Model, keras.Model]:
+    """The classifier and the trainee on a backbone."""
+    kept = keras.layers.Dropout(dropout, seed=seed, name="dropout")(base.output)
     start = keras.initializers.GlorotUniform(seed)
     logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(kept)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    classifier, trainee = keras.Model(images, probabilities, name="cxr"), keras.Model(images, logits, name="trainee")
-    return Network(classifier, trainee, described, (*kind, class_count, seed, backbone.dropout))
+    return keras.Model(base.input, probabilities, name="cxr"), keras.Model(base.input, logits, name="trainee")
+
+
+def _begin_head(trainee: keras.Model, seed: int) -> None:
+    """Give a head the values and the random state that a new one of this seed has."""
+    dropout, logits = trainee.get_layer("dropout"), trainee.get_layer("logits")
+    logits.kernel_initializer = keras.initializers.GlorotUniform(seed)
+    logits.kernel.assign(logits.kernel_initializer(logits.kernel.shape, logits.kernel.dtype))
+    logits.bias.assign(np.zeros(logits.bias.shape))
+    dropout.seed = seed
+    if dropout.rate > 0:  # else it has no random state
+        dropout.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
 
 
 @dataclass(frozen=True)
 class _Backbone:
-    """A backbone with pooling, and the values that its weights began with."""
+    """A backbone with pooling, the values that its weights began with, and the models made of it, by classes and dropout."""
 
     model: keras.Model
     values: list[NDArray[Any]]
+    under_heads: dict[tuple[int, float], tuple[keras.Model, keras.Model]] = field(default_factory=dict)
 
 
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
@@ -74,8 +100,8 @@ _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 
 def _backbone(
     backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None
-) -> tuple[Any, Any, tuple[object, ...]]:
-    """Grey levels (n, size, size, 3) and pooled features (n, channels), as symbolic tensors, and what they are made of."""
+) -> tuple[_Backbone, tuple[object, ...]]:
+    """A backbone from grey levels (n, size, size, 3) to pooled features (n, channels), and what it is made of."""
     pixels = pixels_of(backbone, described.backbone)
     file = None if backbone.file is None else file_sha256(backbone)
     kind = (backbone.name, backbone.file, file, backbone.alpha, backbone.image_size, pixels, repr(prepare))
@@ -98,7 +124,7 @@ def _backbone(
         _latest[key] = known
     else:
         known.model.set_weights(known.values)
-    return known.model.input, known.model.output, key
+    return known, key
 
 
 def _archive(backbone: BackboneConfig, weights: Weights) -> Path | None:

@@ -32,7 +32,7 @@ def make_optimizer(
     In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
     """
     optimizer = config.optimizer
-    used = {shares.get(variable.path.split("/")[0], 1.0) for variable in variables}
+    used = {_share_of(variable, shares) for variable in variables}
     rules = {share: _made(optimizer, _rate(optimizer, share, steps)) for share in sorted(used, reverse=True)}
     made = next(iter(rules.values()))
     if len(rules) > 1:
@@ -76,6 +76,21 @@ def update_rule(config: OptimizerConfig) -> tuple[str, float, float]:
     return config.name, config.weight_decay, config.momentum
 
 
+def optimizer_form(
+    config: Config, variables: Sequence[keras.Variable], shares: Mapping[str, float], steps: int
+) -> tuple[object, ...]:
+    """The same for optimizers over the same variables that differ in the values of `optimizer_numbers` alone."""
+    used = [_share_of(variable, shares) for variable in variables]
+    levels, rate = sorted(set(used)), _rate(config.optimizer, 1.0, steps)
+    return (*update_rule(config.optimizer), rate.form if isinstance(rate, Schedule) else None, *map(levels.index, used))
+
+
+def optimizer_numbers(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """All that a later update depends on, beside weights and gradients: what is remembered, and the numbers of schedules."""
+    rates = [part._learning_rate for part in _rules(optimizer)]
+    return [*optimizer_variables(optimizer), *(number for rate in rates if isinstance(rate, Schedule) for number in rate.numbers)]
+
+
 def rate_shares(config: Config, network: Network) -> dict[str, float]:
     """The learning rate of each layer as a share of the head's, by the name that Keras has for it.
 
@@ -93,6 +108,10 @@ def rate_shares(config: Config, network: Network) -> dict[str, float]:
     return found
 
 
+def _share_of(variable: keras.Variable, shares: Mapping[str, float]) -> float:
+    return shares.get(variable.path.split("/")[0], 1.0)
+
+
 def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
     """One update rule, without the sum of gradients over devices, of which there is one.
 
@@ -106,10 +125,14 @@ def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
 
 def single_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """The update rules that an optimizer is made of, in order of their learning rate, highest (the head's) first."""
+    return sorted(_rules(optimizer), key=learning_rate, reverse=True)
+
+
+def _rules(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """The update rules in an order that does not depend on what their rates have become."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return single_optimizers(optimizer.inner_optimizer)
-    parts = optimizer.optimizers if isinstance(optimizer, keras.optimizers.MultiOptimizer) else [optimizer]
-    return sorted(parts, key=learning_rate, reverse=True)
+        return _rules(optimizer.inner_optimizer)
+    return list(optimizer.optimizers) if isinstance(optimizer, keras.optimizers.MultiOptimizer) else [optimizer]
 
 
 def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
@@ -128,26 +151,30 @@ def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
 
 def _rate(optimizer: OptimizerConfig, share: float, steps: int) -> Any:
     rate, rising = optimizer.learning_rate * share, min(optimizer.warmup_steps, steps)
-    falling = keras.optimizers.schedules.CosineDecay(rate, max(steps - rising, 1)) if optimizer.schedule == "cosine" else None
-    return WarmUp(rate, rising, falling) if rising else falling or rate
+    falling = max(steps - rising, 1) if optimizer.schedule == "cosine" else 0
+    return Schedule(rate, rising, falling) if rising or falling else rate
 
 
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A rate that rises evenly over the first updates (Goyal et al. 2017, section 2.2), and then follows another schedule.
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A rate that rises evenly over `rising` updates and then falls as half a cosine over `falling`; 0 leaves that part out.
 
-    Update k of `steps`, from 0, has rate (k + 1) / steps; `then` counts from the end of the rise, and None keeps the rate.
+    Update k, from 0, has (k + 1) / rising of the rate while it rises (Goyal et al. 2017, section 2.2). The three numbers are
+    variables: schedules of one form share compiled updates.
     """
 
-    def __init__(self, rate: float, steps: int, then: Any) -> None:
+    def __init__(self, rate: float, rising: int, falling: int) -> None:
         super().__init__()
-        self.rate, self.steps, self.then = rate, steps, then
+        self.form = rising > 0, falling > 0
+        self.numbers = [keras.Variable(each, dtype="float32", trainable=False) for each in (rate, rising, falling)]
+        self._cosine = keras.optimizers.schedules.CosineDecay(self.numbers[0], self.numbers[2]) if falling else None
 
     def __call__(self, step: Any) -> Any:
         """The rate of an update."""
+        rate, rising, _ = (each.value for each in self.numbers)
         step = keras.ops.cast(step, "float32")
-        after = self.then(keras.ops.maximum(step - self.steps, 0.0)) if self.then else self.rate
-        return keras.ops.where(step < self.steps, self.rate * (step + 1) / self.steps, after)
+        after = self._cosine(keras.ops.maximum(step - rising, 0.0)) if self._cosine else rate
+        return keras.ops.where(step < rising, rate * (step + 1) / rising, after) if self.form[0] else after
 
     def get_config(self) -> dict[str, Any]:
         """What Keras would save; `cxr` saves no optimizer."""
-        return {"rate": self.rate, "steps": self.steps, "then": self.then}
+        return {}

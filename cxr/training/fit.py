@@ -19,17 +19,19 @@ from cxr.data.surroundings import Surroundings
 from cxr.data.views import Viewer
 from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
+from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
-from cxr.model.optimizer import learning_rate, make_optimizer, optimizer_variables, rate_shares, single_optimizers
-from cxr.model.partition import partition, pooled_part
+from cxr.model.optimizer import learning_rate, optimizer_variables, single_optimizers
+from cxr.model.partition import Partition
 from cxr.training.checkpoint import Arrays, State, assign, capture, load, restore, save, trained_weights, values_of
+from cxr.training.compiled import compiled_for
 from cxr.training.frozen import FrozenPart
 from cxr.training.group_robust import GroupWeights, balanced, cells_of
 from cxr.training.history import Epoch, FrozenWork, History, epoch_metrics, epochs_since_best, reductions, stops_early
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
-from cxr.training.steps import Loss, Score, Steps, xla_pays
-from cxr.training.update import Averages, update_of
+from cxr.training.steps import Score
+from cxr.training.update import Averages
 
 
 @dataclass(frozen=True)
@@ -141,20 +143,21 @@ def fit(
     elif checkpoint and checkpoint.exists():
         watcher.on_unreadable()
     phases, work = plan_phases(config), FrozenWork()
+
+    def inputs_of(parts: Partition | None) -> Inputs:
+        if cache is None or parts is None:
+            return Images(viewer)
+        return Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
+
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:
         first = first_layer(phase.trainable_from, network.described)
         apply_freeze(network.trainee.operations, network.architecture, first, config.freeze)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
-        parts = partition(network, first) if cache else None
-        part: keras.Model = network.trainee
-        inputs: Inputs = Images(viewer)
-        if cache and parts:
-            part, inputs = parts.trainable, Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
         updates = phase.epochs * -(-len(data.train) // config.training.batch_size)
-        optimizer = make_optimizer(config, network.trainee.trainable_variables, rate_shares(config, network), updates)
         groups = GroupWeights(data.cells, config.loss.group_robust) if config.loss.group_robust else None
-        steps = Steps(part, inputs, data.targets, loss, optimizer, update_of(config), xla_pays(config, updates), groups)
+        compiled = compiled_for(network, first, config, updates, loss, data.targets, groups, inputs_of, split=cache is not None)
+        optimizer, steps = compiled.optimizer, compiled.steps
         memory = [*optimizer_variables(optimizer), *(each for more in (steps.averages, groups) if more for each in more.memory)]
         course = _Course(network, optimizer, memory, steps.averages, config, phase, history, watcher, checkpoint)
         if found:
@@ -170,11 +173,7 @@ def fit(
             course.end_epoch(score, validated, rate)
         assign(trained_weights(network), course.best)
     at_once = config.evaluation.batch_size
-
-    def pooled(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return steps.pooled(pooled_part(network.trainee, parts), rows, at_once)
-
-    return Fitted(history, work, lambda rows: steps.predict(rows, at_once), pooled)
+    return Fitted(history, work, lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

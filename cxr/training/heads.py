@@ -16,6 +16,7 @@ from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
 from cxr.model.freeze import POOLED, apply_freeze
+from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
 from cxr.model.optimizer import Rates, make_optimizer, make_stacked_optimizer, optimizer_variables, rate_shares, update_rule
 from cxr.model.partition import partition
@@ -25,7 +26,7 @@ from cxr.training.frozen import FrozenPart
 from cxr.training.history import Epoch, FrozenWork, History, epoch_metrics, epochs_since_best, reductions, stops_early
 from cxr.training.inputs import Activations, chunks_of
 from cxr.training.phases import plan_phases
-from cxr.training.steps import Loss, Totals, over_vectors
+from cxr.training.steps import Totals, over_vectors
 
 Values = NDArray[Any]
 

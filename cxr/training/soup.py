@@ -5,19 +5,18 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from cxr.config.schema import AugmentConfig, Config
 from cxr.data.views import Viewer
 from cxr.errors import RunFailed
+from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
 from cxr.model.partition import pooled_part
 from cxr.training.checkpoint import Arrays, assign, values_of
 from cxr.training.fit import Fitted, TrainingSet, Watcher
 from cxr.training.history import Epoch, FrozenWork, History
 from cxr.training.inputs import Images
-from cxr.training.steps import Loss, Steps
+from cxr.training.steps import Steps
 
 PHASE = "soup"
 
@@ -31,7 +30,8 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
     weights do not fit.
     """
     viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
-    steps = Steps(network.trainee, Images(viewer), data.targets, loss, keras.optimizers.SGD())  # which never steps
+    never = keras.optimizers.SGD()  # makes no update
+    steps = Steps(network.trainee, Images(viewer), data.targets, loss, never, body=pooled_part(network.trainee, None))
     variables, history, soup, count = network.classifier.weights, History(), Arrays(), 0
     for number, path in enumerate(ingredients, 1):
         try:
@@ -49,8 +49,4 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
         watcher.on_epoch(history.epochs[-1])
     assign(variables, soup)
     at_once = config.evaluation.batch_size
-
-    def pooled(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return steps.pooled(pooled_part(network.trainee, None), rows, at_once)
-
-    return Fitted(history, FrozenWork(), lambda rows: steps.predict(rows, at_once), pooled)
+    return Fitted(history, FrozenWork(), lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))

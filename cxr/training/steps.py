@@ -1,6 +1,7 @@
 """The compiled steps of one phase: many updates in one TensorFlow call, with the same numbers as single updates."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cxr.config.schema import Config
 from cxr.model.folded import folded
+from cxr.model.losses.registry import Loss
 from cxr.model.optimizer import single_optimizers
 from cxr.training.engine import on_gpu
 from cxr.training.group_robust import GroupWeights
@@ -23,7 +25,6 @@ _XLA_PAYS_AFTER = 6000
 
 Step = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # a batch and its targets to losses and logits
 Totals = Callable[..., tuple[Any, Any]]  # inputs, targets and batch size to what the steps sum up to
-Loss = Callable[[Any, Any], Any]  # one-hot targets and logits, both (n, classes), to one value an image
 
 
 def xla_pays(config: Config, updates: int) -> bool:
@@ -48,7 +49,7 @@ class Steps:
 
     The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` asks for
     nothing beside it. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA. With
-    `groups` an update weighs the groups of its images.
+    `groups` an update weighs the groups of its images. `body` makes pooled features of inputs; without one, inputs are those.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Steps:
         more: Update | None = None,
         xla: bool = False,
         groups: GroupWeights | None = None,
+        body: keras.Model | None = None,
     ) -> None:
         self.inputs = inputs
         self.targets = targets if groups is None else np.concatenate([targets, groups.members], axis=1)
@@ -76,7 +78,7 @@ class Steps:
         forward = folded(part)
 
         def logits_of(batch: tf.Tensor, training: bool) -> tf.Tensor:
-            return forward(tf.repeat(batch, channels, axis=-1) if channels > 1 else batch, training)
+            return forward(_in_channels(batch, channels), training)
 
         def losses_of(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if not more.mixup:
@@ -116,6 +118,13 @@ class Steps:
         self._train = _over_batches(counted(update), images, known, xla=xla)
         self._evaluate = _over_batches(counted(evaluate), images, known)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
+        self._pool = _pool_of(body, images)
+
+    def on(self, inputs: Inputs, targets: NDArray[np.float32]) -> "Steps":
+        """The same compiled steps on other inputs and targets, of the same shapes."""
+        other = copy(self)
+        other.inputs, other.targets = inputs, targets
+        return other
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
         """Train one epoch: one update for each `batch_size` rows, in order."""
@@ -136,18 +145,15 @@ class Steps:
         probabilities = np.concatenate(found).astype(np.float64)
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
-    def pooled(self, body: keras.Model | None, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
-        """Pooled features of unaugmented rows, (len(rows), channels): what `body` makes of inputs; none: the inputs are those."""
+    def pooled(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
+        """Pooled features of unaugmented rows, (len(rows), channels)."""
         chunks = chunks_of(self.inputs, rows, None, batch_size)
-        if body is None:
+        if self._pool is None:
             return np.concatenate([np.asarray(values, np.float32) for _, values in chunks])
-        channels = body.input.shape[-1] // self.inputs.shape[-1]
-        pool = _compiled(
-            lambda x: body(tf.repeat(x, channels, axis=-1) if channels > 1 else x, training=False),
-            tf.TensorSpec((None, *self.inputs.shape), self.inputs.dtype),
-        )
         found = [
-            pool(values[start : start + batch_size]).numpy() for _, values in chunks for start in range(0, len(values), batch_size)
+            self._pool(values[start : start + batch_size]).numpy()
+            for _, values in chunks
+            for start in range(0, len(values), batch_size)
         ]
         return np.asarray(np.concatenate(found), np.float32)
 
@@ -160,6 +166,17 @@ class Steps:
             loss_sum, right, done = loss_sum + float(found[0]), right + float(found[1]), done + len(chosen)
             on_progress(done, len(rows))
         return Score(loss_sum / len(rows), right / len(rows))
+
+
+def _in_channels(batch: tf.Tensor, count: int) -> tf.Tensor:
+    return tf.repeat(batch, count, axis=-1) if count > 1 else batch
+
+
+def _pool_of(body: keras.Model | None, images: tf.TensorSpec) -> Callable[..., Any] | None:
+    if body is None:
+        return None
+    channels = body.input.shape[-1] // images.shape[-1]
+    return _compiled(lambda x: body(_in_channels(x, channels), training=False), images)
 
 
 def _over_batches(step: Step, images: tf.TensorSpec, targets: tf.TensorSpec, xla: bool = False) -> Totals:

@@ -1,6 +1,8 @@
 """Fitting: phases, the best epoch, early stopping, plateaus. Mostly on a network of three layers."""
 
 import gc
+import weakref
+from typing import Any
 
 import keras
 import numpy as np
@@ -193,12 +195,17 @@ def test_mixed_precision_ends_in_float32_probabilities(precision: str, compose_c
 def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Compose) -> None:
     from tensorflow.python.framework.func_graph import FuncGraph
 
-    there = [each for each in gc.get_objects() if isinstance(each, FuncGraph)]  # of a saved model that another test opened
+    def graphs() -> list[Any]:
+        return [each for each in gc.get_objects() if isinstance(each, FuncGraph)]
+
+    there = graphs()  # of a saved model that another test opened
     config = compose_config(*SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=2")
     fitted(config)
+    made = [weakref.ref(each) for each in graphs() if not any(each is other for other in there)]
+    assert made
+    fitted(config)  # of another network
     prepare_tensorflow(config.training)  # as the next run would
-    left = [each for each in gc.get_objects() if isinstance(each, FuncGraph)]
-    assert [each.name for each in left if not any(each is other for other in there)] == []
+    assert [graph.name for graph in (each() for each in made) if graph is not None] == []
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,10 @@ def test_a_job_goes_on_from_the_state_without_another_epoch(compose_config: Comp
 def test_a_loss_that_is_not_finite_harms_no_other_head(compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(*SHARED)
 
+    whole = loss_of(config)
+
     def broken(targets: object, logits: object) -> object:
-        return loss_of(config)(targets, logits) * float("nan")
+        return whole(targets, logits) * float("nan")
 
     cache = cache_in(tmp_path)
     one, other = fit_heads(network_of(config), DATA, [(config, broken), (config, loss_of(config))], cache, Watcher())

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
@@ -20,17 +22,27 @@ def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> L
     cross-entropy at gamma 0; the second is the expected cost, as Galdran et al. add it to cross-entropy ("Cost-Sensitive
     Regularization for Diabetic Retinopathy Grading from Eye Fundus Images", MICCAI 2020, equation 3).
     """
-    class_count = len(weights)
+    return WeighedLoss(loss, weights, costs)
 
-    def weighed_loss(targets: Any, logits: Any) -> Any:
+
+class WeighedLoss:
+    """The loss of `make_loss`, whose numbers are variables: compiled steps of one loss serve another of the same `form`."""
+
+    def __init__(self, loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> None:
+        self.form = ("weighted_cross_entropy", len(weights), loss.focal_gamma != 0, loss.cost_strength > 0)
+        numbers = (weights, costs, loss.focal_gamma, loss.label_smoothing, loss.cost_strength)
+        self.numbers = [keras.Variable(np.asarray(each, np.float32), trainable=False) for each in numbers]
+
+    def __call__(self, targets: Any, logits: Any) -> Any:
+        """The loss of each image."""
+        weights, costs, gamma, smoothing, strength = (ops.cast(each, logits.dtype) for each in self.numbers)
+        _, class_count, focal, costly = self.form
         targets = ops.cast(targets, logits.dtype)
         log_p = ops.log_softmax(logits, axis=-1)
         p = ops.exp(log_p)
-        smoothed = targets * (1 - loss.label_smoothing) + loss.label_smoothing / class_count
-        focused = -log_p if loss.focal_gamma == 0 else -log_p * (1 - p) ** loss.focal_gamma
+        smoothed = targets * (1 - smoothing) + smoothing / class_count
+        focused = -log_p * (1 - p) ** gamma if focal else -log_p
         per_image = ops.sum(targets * weights, axis=-1) * ops.sum(smoothed * focused, axis=-1)
-        if loss.cost_strength > 0:
-            per_image += loss.cost_strength * ops.sum(ops.matmul(targets, costs) * p, axis=-1)
+        if costly:
+            per_image += strength * ops.sum(ops.matmul(targets, costs) * p, axis=-1)
         return per_image
-
-    return weighed_loss
