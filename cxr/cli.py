@@ -26,6 +26,7 @@ COMMANDS = (
     "evaluate",
     "folds",
     "init",
+    "predict",
     "reproduce",
     "results",
     "runs",

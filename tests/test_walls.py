@@ -12,6 +12,7 @@ LAZY = {
     "cli.py": {"importlib"},
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
+        *("cxr.predict.batch", "cxr.predict.heat_maps"),
         *("cxr.commands.data_actions", "cxr.data.sources.fetch", "cxr.reevaluate.views", "cxr.results.external"),
     },
     "results/external.py": {"cxr.reevaluate.score"},

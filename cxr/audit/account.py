@@ -113,7 +113,7 @@ def _changes(found: Audit) -> AuditTable:
 
 def _gate(found: Audit) -> AuditTable:
     return AuditTable(
-        "Odd images: how many pass a gate that lets 95 % of known ones pass, and how many the model is sure of (90 %)",
+        "Odd images: how many pass a gate that lets 97 % of known ones pass, and how many the model is sure of (90 %)",
         ["Kind", "Pass", "Sure"],
         [[each.kind, each.passed.in_words, each.confident.in_words] for each in found.gate],
     )

@@ -134,6 +134,34 @@ def _init() -> argparse.ArgumentParser:
     return parser
 
 
+def _predict() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr predict",
+        description="Ask the model of a run about images without labels: probabilities, calibrated probabilities, class, conformal "
+        "set and zone of each. Images unlike those that it knows get no class, but a reason.",
+        epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
+        "file could not be read, and its row says why. Research use only.",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included")
+    parser.add_argument(
+        "--to", type=Path, default=Path("predictions"), metavar="FOLDER", help="where answers go (default: predictions)"
+    )
+    parser.add_argument(
+        "--point",
+        choices=("argmax", "sensitivity", "specificity", "cost", "calibrated"),
+        default="argmax",
+        help="the operating point that chooses the class, as evaluated in the run's report (default: argmax)",
+    )
+    parser.add_argument("--no-gate", action="store_true", help="give a class to images unlike those that the model knows, too")
+    parser.add_argument("--resume", action="store_true", help="go on with a batch that was interrupted")
+    parser.add_argument("--heatmaps", type=Path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails, most urgent first")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="add a line for each answer to an audit trail")
+    parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
+    return parser
+
+
 def _reproduce() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr reproduce",
@@ -254,6 +282,7 @@ PARSERS = {
     "evaluate": _evaluate,
     "folds": _folds,
     "init": _init,
+    "predict": _predict,
     "reproduce": _reproduce,
     "results": _results,
     "runs": _runs,

@@ -12,6 +12,8 @@ from cxr.compare.baseline import AgainstBaseline
 from cxr.data.identity.groups import of_several
 from cxr.data.manifest import data_fingerprint, write_manifest
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.decisions import FILE as DECISIONS
+from cxr.evaluation.decisions import decisions_of, write_decisions
 from cxr.evaluation.figures.comparison import vs_baseline
 from cxr.evaluation.figures.drawing import Drawn, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
@@ -19,7 +21,7 @@ from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.description import description
 from cxr.evaluation.report.document import ReportContext
-from cxr.evaluation.report.files import write_decisions, write_report
+from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text
 from cxr.evaluation.results import TABLE, PartResults, final_metrics, write_part_results
 from cxr.evaluation.saliency import Saliency
@@ -75,7 +77,7 @@ def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, 
     write_part_results(folder, results)
     curves_of(history).to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
     (folder / "evaluation/classification_report.txt").write_text(classification_text(results[-1].predictions))
-    write_decisions(folder, found)
+    write_decisions(decisions_of(found), folder / DECISIONS)
     run.log_folder(folder)
     run.show_table(TABLE)
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.

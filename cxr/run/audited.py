@@ -23,7 +23,7 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import pairs_figure
 from cxr.model.freeze import HEAD
 
-DOCUMENT, GATE = "audit/audit.json", "model/gate.npz"
+DOCUMENT, GATE, ORIENTATION = "audit/audit.json", "model/gate.npz", "model/orientation.npz"
 _SHOWN = 6  # pairs of pictures
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
+from cxr.audit.orientation import fit_orientation, write_orientation
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
@@ -14,7 +15,7 @@ from cxr.model.freeze import HEAD, halfway
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
-from cxr.run.audited import GATE
+from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.features import sample_of, write_sample
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
@@ -45,6 +46,8 @@ def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Pat
         write_sample(folder, _validation_sample(prepared, fitted))
         if gate := _gate(prepared, fitted, model):
             write_gate(gate, folder / GATE)
+        if orientation := fit_orientation(np.asarray(dataset.images[_some(prepared, "train")])):
+            write_orientation(orientation, folder / ORIENTATION)
     paths = dataset.manifest["path"]
     predictions = {
         part: Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], found[part])
@@ -58,8 +61,7 @@ def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
 
     On pooled features of a backbone that did not train, else on features half-way up, which hardly change in training.
     """
-    dataset, paths = prepared.dataset, prepared.dataset.manifest["path"]
-    known, others = (rows[drawn_rows(list(paths.iloc[rows]))] for rows in (dataset.rows("train"), dataset.rows("val")))
+    dataset, known, others = prepared.dataset, _some(prepared, "train"), _some(prepared, "val")
     if min(len(known), len(others)) < LEAST:
         return None
     config = prepared.config
@@ -70,9 +72,14 @@ def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
     return fit_gate(next(features), dataset.labels[known], next(features), layer)
 
 
+def _some(prepared: PreparedRun, part: Part) -> NDArray[np.int64]:
+    """Rows of up to 500 images of a part, drawn by a hash of their names."""
+    rows = prepared.dataset.rows(part)
+    return np.asarray(rows[drawn_rows(list(prepared.dataset.manifest["path"].iloc[rows]))])
+
+
 def _validation_sample(prepared: PreparedRun, fitted: Fitted) -> Sample:
     """Up to 500 validation images, drawn by a hash of their names, with pooled features of the trained network."""
-    rows = prepared.dataset.rows("val")
-    rows = rows[drawn_rows(list(prepared.dataset.manifest["path"].iloc[rows]))]
+    rows = _some(prepared, "val")
     manifest, images = prepared.dataset.manifest.iloc[rows], prepared.dataset.images[rows]
     return sample_of(manifest, manifest["label"], images, fitted.pooled(rows))

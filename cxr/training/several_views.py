@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxr.cache.rows import Rows
 from cxr.config.schema import AugmentConfig, Config
 from cxr.data.views import Viewer
-from cxr.training.trained_model import open_model
+from cxr.training.trained_model import SavedTrainedModel, open_model
 
 # Small enough that a radiographer could have taken either view; no flips, as the heart is on one side.
 VIEWS = AugmentConfig(name="views", rotation_degrees=5, translation=0.03, zoom=0.03)
@@ -17,13 +17,18 @@ _SEED = 0  # a view follows from the pixels of its image, so it is the same in e
 
 
 def mean_over_views(
-    model: Path, images: Rows, hashes: Sequence[str], rows: NDArray[np.int64], config: Config
+    model: Path | SavedTrainedModel,
+    images: Rows,
+    hashes: Sequence[str],
+    rows: NDArray[np.int64],
+    config: Config,
 ) -> NDArray[np.float64]:
     """Probabilities of some rows of `images`, (len(rows), classes), as the mean over `evaluation.views` views of each.
 
-    The first view is the image as it is. `hashes` are of the pixels of each image.
+    The first view is the image as it is. `hashes` are of the pixels of each image. `model` is a file or opened.
     """
-    opened, viewer = open_model(model, config), Viewer(images, hashes, VIEWS, _SEED)
+    opened = open_model(model, config) if isinstance(model, Path) else model
+    viewer = Viewer(images, hashes, VIEWS, _SEED)
     views = [None, *range(config.evaluation.views - 1)]
     found = np.mean([opened.score(np.rint(viewer.see(rows, view)).astype(np.uint8))[0] for view in views], axis=0)
     return np.asarray(found / found.sum(axis=1, keepdims=True))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -69,19 +70,34 @@ class SavedTrainedModel:
         """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
         if layer == POOLED:
             return self.score(images)[1]
-        if layer not in self._below:
-            self._below[layer] = make_engine(self._name, self._up_to(layer), "float32", cores()), self._name
-        try:
-            return self._computed(images, *self._below[layer])
-        except EngineUnusable:
-            self._below[layer] = make_engine("tensorflow", self._up_to(layer), "float32", cores()), "tensorflow"
-            return self._computed(images, *self._below[layer])
+        return self._by_engine(layer, lambda: keras.Model(self._body.input, self._mean_of(layer)), images)
 
-    def _up_to(self, layer: str) -> keras.Model:
+    def score_and_features(self, images: NDArray[np.uint8], layer: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Probabilities (n, classes) and `features` of a layer, computed together."""
+        if layer == POOLED:
+            return self.score(images)
+
+        def both() -> keras.Model:
+            return keras.Model(self._body.input, keras.layers.Concatenate()([self._body.output, self._mean_of(layer)]))
+
+        found, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
+        return self.head(found[:, :channels]), found[:, channels:]
+
+    def _by_engine(self, name: str, make: Callable[[], keras.Model], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What a model of that name makes of images; its engine is kept."""
+        if name not in self._below:
+            self._below[name] = make_engine(self._name, make(), "float32", cores()), self._name
+        try:
+            return self._computed(images, *self._below[name])
+        except EngineUnusable:
+            self._below[name] = make_engine("tensorflow", make(), "float32", cores()), "tensorflow"
+            return self._computed(images, *self._below[name])
+
+    def _mean_of(self, layer: str) -> Any:
+        """The mean of a layer's maps over their places, as a symbolic tensor."""
         model = self.network.saved.model
         named = dict(zip((each.name for each in architecture_of(model).layers), model.operations, strict=True))
-        in_full = keras.DTypePolicy("float32")
-        return keras.Model(model.input, keras.layers.GlobalAveragePooling2D(dtype=in_full)(named[layer].output))
+        return keras.layers.GlobalAveragePooling2D(dtype=keras.DTypePolicy("float32"))(named[layer].output)
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """What of Grad-CAM is above 0: evidence for the class."""

@@ -69,6 +69,12 @@ def mean_saliency_figure(
     )
 
 
+def heat_map(image: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """An image (size, size, 1) beside the same with its saliency (rows, columns) over it: (320, 640, 3)."""
+    large = _large(image)
+    return np.concatenate([_rgb(large), _overlay(large, scaled_to_one(saliency[None])[0])], axis=1)
+
+
 def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
     """Misclassified images in the order of their cells of the confusion matrix; `images` (n, size, size, 1)."""
     tiles, films = [], []

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.decisions import FILE as DECISIONS
+from cxr.evaluation.decisions import decisions_of, write_decisions
 from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report import card, checklist
 from cxr.evaluation.report.document import VERSION, Caption, Document, FilmCaption, ReportContext, schema, to_json
@@ -31,7 +32,7 @@ def write_report(
         "model_card.md": card.as_markdown(context.title, card.model_card(document)),
         "checklists.md": checklist.as_markdown(checklist.checklists(document)),
     }
-    write_decisions(folder, found)
+    write_decisions(decisions_of(found), folder / DECISIONS)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return document
@@ -48,16 +49,3 @@ def _written(folder: Path, picture: Picture) -> Caption:
         films.append(FilmCaption(f"films/{picture.name}-{number:02d}.jpg", film.caption, film.alt))
         (folder / FIGURES / films[-1].file).write_bytes(film.jpeg)
     return Caption(picture.name, picture.section, picture.caption, picture.alt, films)
-
-
-def write_decisions(folder: Path, found: Assessment) -> None:
-    """Write model/decisions.json, which a user of the model needs: classes, temperature, rules, thresholds."""
-    said = {
-        "classes": found.classes,
-        "temperature": found.temperature.value,
-        "rules": [asdict(point.rule) for point in found.operating_points],
-        "conformal": {"alpha": found.conformal.alpha, "least_probability": found.conformal.thresholds},
-        "chosen_on": f"{found.validation_images} validation images",
-    }
-    (folder / "model").mkdir(parents=True, exist_ok=True)
-    (folder / "model/decisions.json").write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,138 @@
+"""`cxr predict RUN PATH...`: what the model of a run says about images without labels."""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from cxr.commands.arguments import parse
+from cxr.compare.runs import in_short
+from cxr.errors import UserError
+from cxr.predict.answer import ZONE_IN_WORDS, Answer
+from cxr.predict.chain import append, verify
+from cxr.predict.files import Asked, find_files
+from cxr.predict.model import RunModel, read_run_model
+from cxr.predict.output import TABLE, Output
+from cxr.predict.page import write_page
+from cxr.progress import Progress, plain_console, wide_console
+from cxr.text import in_words, printable, slug
+from cxr.tracking.store import check_store, open_store, store_with_runs
+from cxr.training.runtime import prepare_tensorflow
+
+_SHOWN = 12  # answers in the terminal
+
+
+@dataclass
+class _Tally:
+    """What the end of a batch tells."""
+
+    classes: Counter[str] = field(default_factory=Counter)
+    zones: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
+    first: list[Answer] = field(default_factory=list)
+
+    def add(self, answer: Answer) -> None:
+        self.first += [answer] if len(self.first) < _SHOWN else []
+        self.unreadable += answer.is_unreadable
+        if answer.called:
+            self.classes[answer.called] += 1
+            self.zones[answer.zone] += 1
+        else:
+            self.reasons[answer.flags[0].partition(" (")[0] if answer.flags else "can't be read"] += 1
+
+
+def main(arguments: list[str]) -> int:
+    """Answer, write the files, and print a summary; 1 if a file could not be read."""
+    asked = parse("predict", arguments)
+    if asked.verify_log:
+        count, last = verify(asked.verify_log)
+        print(f"{asked.verify_log}: {in_words(count, 'answer')}, each follows from the one before; the last hash is {last}")
+        return 0
+    if not asked.run or not asked.paths:
+        raise UserError("cxr predict needs a run and what to ask it about: cxr predict RUN FILE_OR_FOLDER")
+    folders = [asked.to, *([asked.heatmaps] if asked.heatmaps else [])]
+    _check_apart(asked.paths, folders)
+    files = find_files(asked.paths, folders, sys.stdin)
+    store = store_with_runs()
+    check_store(store)
+    open_store(store)
+    model = read_run_model(asked.run, store)
+    rule = model.rule(asked.point)
+    point = {"name": asked.point, "in_words": rule.in_words}
+    prepare_tensorflow(replace(model.config.training, threads=None))  # of this machine, not of the one that trained
+    from cxr.predict.batch import Batch  # imports Keras
+
+    batch = Batch(model, rule, gated=not asked.no_gate)
+    about = {"model": model.described(), "point": point, "gate": not asked.no_gate, "engine": batch.engine}
+    output = Output.begin(asked.to, about, asked.resume)
+    tally = _answer(files, batch, output, asked)
+    output.end(model.decisions.classes)
+    if asked.html:
+        write_page(asked.html, output.read(), about, model.decisions.positive_class)
+    _print(tally, model, asked, output)
+    return 1 if tally.unreadable else 0
+
+
+def _answer(files: Asked, batch: Any, output: Output, asked: Any) -> _Tally:
+    """Answer what is not answered yet, chunk by chunk."""
+    tally, done = _Tally(), output.answered()
+    for answer in output.answers() if done else ():
+        tally.add(answer)
+    left = [file for file in files.files if Answer(file, "").to_json()["path"] not in done]
+    by = {"run": batch.model.run.id, "model_sha256": batch.model.sha256, "point": asked.point}
+
+    def keep(found: list[Answer]) -> None:
+        output.add(found)
+        if asked.log:
+            append(asked.log, found, by)
+        for answer in found:
+            tally.add(answer)
+
+    folders = [Answer(each.path, "", reason=each.reason) for each in files.unreadable]
+    keep([answer for answer in folders if answer.to_json()["path"] not in done])
+    with Progress().stage("predict", f"Answering {in_words(len(left), 'file')}") as update:
+        count = 0
+        for chunk in batch.answers(left):
+            if asked.heatmaps:
+                from cxr.predict.heat_maps import write_heat_maps  # imports Matplotlib
+
+                write_heat_maps(asked.heatmaps, batch, chunk)
+            keep(chunk.answers)
+            count += len(chunk.answers)
+            update(count, len(left))
+    return tally
+
+
+def _check_apart(paths: list[str], folders: list[Path]) -> None:
+    """Raise `UserError` where output would be written among the images themselves."""
+    for folder in folders:
+        if any(Path(path).is_dir() and Path(path).resolve() == folder.resolve() for path in paths):
+            raise UserError(f"{folder} is the folder of the images: name another one for what is written")
+
+
+def _print(tally: _Tally, model: RunModel, asked: Any, output: Output) -> None:
+    console, wide = plain_console(), wide_console()
+    count = sum(tally.classes.values()) + sum(tally.reasons.values())
+    if count <= _SHOWN:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+        for heading in ("file", "class", "p", "read", "could be"):
+            table.add_column(heading)
+        for each in tally.first:
+            told, p = (each.called, f"{each.calibrated[slug(each.called)]:.3f}") if each.called else (each.reason, "")
+            table.add_row(printable(each.path), printable(told), p, ZONE_IN_WORDS[each.zone], ", ".join(each.conformal_set))
+        wide.print(table)
+    console.print(f"  {in_words(count, 'file')} by {in_short(model.run)} at {asked.point}: {_counts(tally.classes)}")
+    if model.decisions.positive_class is not None:
+        console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
+    if tally.reasons:
+        console.print(f"  Not answered: {_counts(tally.reasons)}")
+    console.print(f"  All answers: {output.folder / TABLE}; research use only, no diagnosis")
+
+
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{printable(name)} {number:,}" for name, number in counted.most_common()) or "none"

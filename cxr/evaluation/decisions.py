@@ -1,0 +1,120 @@
+"""Decisions: what turns the probabilities of a model into answers, all of it chosen on validation images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from cxr.config.schema import EvaluationConfig
+from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.calibration import scaled
+from cxr.evaluation.conformal import conformal_sets
+from cxr.evaluation.operating_points import Rule, decisions
+from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roles import Roles, roles_of
+from cxr.evaluation.triage import ZONES, zones_of
+from cxr.text import slug
+
+FILE = "model/decisions.json"  # of a run
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """A class is in the set of an image from `least_probability` on, by class slug; `alpha` of sets may lack the true class."""
+
+    alpha: float
+    least_probability: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The content of model/decisions.json. Roles and triage are None and unset in files of earlier versions: see `with_roles`."""
+
+    classes: list[str]
+    temperature: float
+    rules: list[Rule]
+    conformal: Conformal
+    chosen_on: str
+    positive_class: str | None = None
+    normal_class: str | None = None
+    review_routine: bool = False
+    version: int = 1
+
+    @property
+    def roles(self) -> Roles:
+        """The classes with a role, as indices."""
+        positive, normal = self.positive_class, self.normal_class
+        return Roles(
+            None if positive is None else self.classes.index(positive), None if normal is None else self.classes.index(normal)
+        )
+
+    def rule(self, name: str) -> Rule | None:
+        """The operating point of that name; argmax is always there."""
+        found = next((rule for rule in self.rules if rule.name == name), None)
+        return Rule("argmax", "the most probable class") if found is None and name == "argmax" else found
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is decided for n images. `zones` are empty texts without a positive class."""
+
+    calibrated: NDArray[np.float64]  # (n, classes), after temperature
+    called: NDArray[np.int64]  # (n,), index into classes, at one operating point
+    sets: NDArray[np.bool_]  # (n, classes), conformal
+    zones: list[str] = field(default_factory=list)
+
+
+def decisions_of(found: Assessment) -> Decisions:
+    """What the assessment of a run chose."""
+    triage = found.triage
+    return Decisions(
+        classes=found.classes,
+        temperature=found.temperature.value,
+        rules=[point.rule for point in found.operating_points],
+        conformal=Conformal(found.conformal.alpha, found.conformal.thresholds),
+        chosen_on=f"{found.validation_images} validation images",
+        positive_class=triage.positive_class if triage else None,
+        normal_class=triage.normal_class if triage else None,
+        review_routine=bool(triage and triage.every_routine_reviewed),
+        version=2,
+    )
+
+
+def write_decisions(said: Decisions, path: Path) -> None:
+    """Write as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(said), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
+    """Read a file; roles that one of version 1 lacks follow from the run's settings. Raises `ValueError` for any other file."""
+    found = TypeAdapter(Decisions).validate_json(path.read_bytes())
+    slugs = [slug(name) for name in found.classes]
+    if len(slugs) < 2 or sorted(found.conformal.least_probability) != sorted(slugs):
+        raise ValueError("its conformal thresholds are not of its classes")
+    return found if found.version > 1 else _with_roles(found, settings)
+
+
+def _with_roles(found: Decisions, settings: EvaluationConfig) -> Decisions:
+    roles = roles_of(settings, found.classes)
+    names = [None if place is None else found.classes[place] for place in (roles.positive_class, roles.normal_class)]
+    known = {key: value for key, value in vars(found).items() if key not in ("positive_class", "normal_class", "review_routine")}
+    return Decisions(**known, positive_class=names[0], normal_class=names[1], review_routine=settings.review_routine)
+
+
+def decide(said: Decisions, probabilities: NDArray[np.float64], rule: Rule) -> Decided:
+    """Answers for probabilities (n, classes) as the model gives them, by one of the rules."""
+    known = Predictions((), tuple(said.classes), np.zeros(len(probabilities), np.int64), probabilities)
+    thresholds = np.array([said.conformal.least_probability[slug(name)] for name in said.classes])
+    roles = said.roles
+    zones: Sequence[str] = [""] * len(probabilities)
+    if roles.positive_class is not None:
+        at = {each.name: each.threshold for each in said.rules if each.threshold is not None}
+        slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
+        zones = [ZONES[place] for place in zones_of(known, roles, fast_from, slow_below, thresholds, said.review_routine)]
+    called = decisions(rule, known, -1 if roles.positive_class is None else roles.positive_class)
+    return Decided(scaled(known, said.temperature).probabilities, called, conformal_sets(known, thresholds), list(zones))

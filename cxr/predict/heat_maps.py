@@ -1,0 +1,32 @@
+"""Heat maps of answered images: where the network saw the class that it called."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cxr.errors import UserError
+from cxr.evaluation.figures.pictures import heat_map
+from cxr.predict.answer import Answer
+from cxr.predict.batch import Answered, Batch
+from cxr.text import slug
+
+
+def write_heat_maps(folder: Path, batch: Batch, chunk: Answered) -> None:
+    """Write a PNG for each image of a chunk that got a class: the image, and beside it the same with its Grad-CAM."""
+    rows = [row for row, answer in enumerate(chunk.answers) if answer.called]
+    if not rows:
+        return
+    classes = [batch.model.decisions.classes.index(chunk.answers[row].called) for row in rows]
+    maps = batch.saliency(chunk.images[rows], np.array(classes, np.int64))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for row, one in zip(rows, maps, strict=True):
+            Image.fromarray(heat_map(chunk.images[row], one)).save(folder / file_name(chunk.answers[row]))
+    except OSError as error:
+        raise UserError(f"{folder} can't be written: {error.strerror}") from None
+
+
+def file_name(answer: Answer) -> str:
+    """The name of the file with an answer's heat map: readable, safe on every system, and another for other content."""
+    return f"{slug(Path(answer.path).stem)[:60]}-{answer.sha256[:12]}.png"

@@ -1,0 +1,22 @@
+"""Answers that tests make up."""
+
+from cxr.predict.answer import Answer
+
+CLASSES = ("COVID", "Normal")
+
+
+def answered(path: str, p: float = 0.9, zone: str = "fast_track", sha256: str = "ab" * 32) -> Answer:
+    probabilities = {"covid": p, "normal": 1 - p}
+    called = "COVID" if p >= 0.5 else "Normal"
+    return Answer(path, sha256, 96, 80, called, zone, [called], probabilities, probabilities, 12.5)
+
+
+def refused(path: str) -> Answer:
+    probabilities = {"covid": 0.5, "normal": 0.5}
+    return Answer(
+        path, "cd" * 32, 96, 80, probabilities=probabilities, calibrated=probabilities, distance=99.0, flags=["odd"], reason="odd"
+    )
+
+
+def unread(path: str) -> Answer:
+    return Answer(path, "", reason="not an image that can be recognised")

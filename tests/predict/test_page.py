@@ -1,0 +1,70 @@
+"""The page of answers: most urgent first, whatever files are called."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr.predict import page
+from cxr.predict.answer import Answer
+from cxr.predict.page import write_page
+from cxr.predict.read import read_images
+from tests.predict.made import answered, refused, unread
+
+ABOUT: dict[str, Any] = {
+    "model": {
+        **{"run": {"id": "1", "name": "<b>run"}, "classes": ["COVID", "Normal"], "temperature": 1.5, "model_sha256": "ab"},
+        **{"cxr": "0.2", "conformal_alpha": 0.05},
+    },
+    "point": {"name": "argmax", "in_words": "the most probable class"},
+    "engine": "tensorflow 2",
+}
+MIXED = [
+    answered("routine.png", 0.01, "routine"),
+    answered("review-low.png", 0.3, "review"),
+    unread("text.txt"),
+    answered("first.png", 0.99),
+    answered("review-high.png", 0.4, "review"),
+    refused("odd.png"),
+]
+
+
+def written(folder: Path, answers: list[Answer], positive: str | None = "COVID") -> str:
+    write_page(folder / "page.html", answers, ABOUT, positive)
+    return (folder / "page.html").read_text()
+
+
+def names(text: str) -> list[str]:
+    return re.findall(r'<td class="path">(.*?)<small>', text)
+
+
+def test_the_most_urgent_come_first(tmp_path: Path) -> None:
+    expected = ["first.png", "odd.png", "text.txt", "review-high.png", "review-low.png", "routine.png"]
+    assert names(written(tmp_path, MIXED)) == expected
+
+
+def test_names_are_text(tmp_path: Path) -> None:
+    text = written(tmp_path, [answered('<script>alert(1)</script>".png')])
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "&lt;b&gt;run" in text
+
+
+def test_thumbnails_are_of_the_files_that_were_answered_alone(tmp_path: Path) -> None:
+    file = tmp_path / "film.png"
+    Image.fromarray(np.full((96, 96), 200, np.uint8)).save(file)
+    (seen,) = read_images([str(file)], 32)[1]
+    answer = answered(str(file), sha256=seen.sha256)
+    assert "data:image/jpeg;base64," in written(tmp_path, [answer])
+    Image.fromarray(np.full((96, 96), 10, np.uint8)).save(file)
+    assert "data:image/jpeg;base64," not in written(tmp_path, [answer])
+
+
+def test_a_page_stays_small_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "MOST", 2)
+    text = written(tmp_path, MIXED)
+    assert names(text) == ["first.png", "odd.png"]
+    assert "6 files, of which the 2 most urgent are shown" in text
