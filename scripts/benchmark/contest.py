@@ -102,6 +102,10 @@ class Desk:
         """Which images trained and validated in the last run."""
         return self.runs()[0].file("data/manifest.csv")
 
+    def manifest_table(self) -> pd.DataFrame:
+        """The same as a table."""
+        return pd.read_csv(self.manifest(), dtype=str)
+
 
 @contextmanager
 def desk() -> Iterator[Desk]:

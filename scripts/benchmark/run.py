@@ -21,7 +21,7 @@ from cxr.progress import wide_console
 from cxr.system import cores
 
 TABLES = ("contests", "engine", "updates", "again", "growth", "index", "evaluation", "coverage")
-ASKED_FOR = ("backbones", "gpu", "audit")  # not measured unless named
+ASKED_FOR = ("backbones", "gpu", "audit", "answers")  # not measured unless named
 
 
 def main() -> None:
@@ -47,6 +47,7 @@ def main() -> None:
             "backbones": lambda: _measure_backbones(console, asked),
             "gpu": lambda: _measure_gpu(console, asked.repeats),
             "audit": lambda: _measure_audit(console, asked),
+            "answers": lambda: _measure_answers(console, images, asked),
             "coverage": lambda: _simulate_coverage(console, asked),
         }
         for name, measure in measures.items():
@@ -102,6 +103,26 @@ def _measure_gpu(console: Console, repeats: int) -> None:
     console.print(updates)
 
 
+def _measure_answers(console: Console, images: Images, asked: argparse.Namespace) -> None:
+    """`cxr predict`: odd images made of test images, then a folder of the first of --images."""
+    from answer_rates import answer_rates
+
+    found = list(answer_rates(images, asked.images[0]))
+    refused = _table("Shares of images that cxr predict refuses to answer")
+    speed = _table(f"cxr predict on {asked.images[0]:,} files and {cores()} cores")
+    for each in found:
+        refused.add_column(each.model, justify="right")
+    for kind in found[0].refused:
+        refused.add_row(kind, *(f"{each.refused[kind]:.3f}" for each in found))
+    for name in ("images/s", "engine and answers alone", "ratio", "GB", "GB for a tenth of the files"):
+        speed.add_column(name, justify="right")
+    for each in found:
+        ratio = each.folder_rate / each.engine_rate
+        rates = (f"{each.folder_rate:.0f}", f"{each.engine_rate:.0f}", f"{ratio:.2f}")
+        speed.add_row(each.model, *rates, f"{each.memory:.2f}", f"{each.memory_of_tenth:.2f}")
+    console.print(refused, speed)
+
+
 def _measure_audit(console: Console, asked: argparse.Namespace) -> None:
     from audit_power import audit_power
 
@@ -147,7 +168,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="how often each side runs (default: 3)")
     parser.add_argument("--epochs", type=int, default=6, help="of the seed's protocol; others are in proportion (default: 6)")
     parser.add_argument("--phantoms", type=int, default=120, help="how many phantoms where there is no --root (default: 120)")
-    parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000], help="sizes of sets to index (default: 2000 20000)")
+    parser.add_argument(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[2000, 20000],
+        help="sizes of sets to index, and the first to answer (default: 2000 20000)",
+    )
     parser.add_argument("--predictions", type=int, nargs="+", default=[2000], help="sizes of sets to evaluate (default: 2000)")
     parser.add_argument("--sets", type=int, default=1000, help="made-up test sets of coverage, of each size (default: 1000)")
     parser.add_argument("--seeds", type=int, default=20, help="of audits, for each planted shortcut (default: 20)")
