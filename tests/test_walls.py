@@ -12,7 +12,7 @@ LAZY = {
     "cli.py": {"importlib"},
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
-        *("cxr.predict.batch", "cxr.predict.heat_maps"),
+        *("cxr.predict.batch", "cxr.predict.export", "cxr.predict.heat_maps"),
         *("cxr.commands.data_actions", "cxr.data.sources.fetch", "cxr.reevaluate.views", "cxr.results.external"),
     },
     "results/external.py": {"cxr.reevaluate.score"},
@@ -21,6 +21,7 @@ LAZY = {
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
     "training/engine.py": {"openvino"},
+    "training/exported.py": {"openvino"},
     "data/images/dicom.py": {"pydicom"},
     "system.py": {"numpy"},
     "data/sources/fetch.py": {"kagglehub", "requests"},

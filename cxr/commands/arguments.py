@@ -99,6 +99,17 @@ def _evaluate() -> argparse.ArgumentParser:
     return parser
 
 
+def _export() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr export",
+        description="Write a run's model and all that its answers depend on into a folder: .keras, OpenVINO, thresholds, gate and "
+        "model card. MLflow can serve it, and Keras alone can use it.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    return parser
+
+
 def _folds() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr folds",
@@ -142,7 +153,7 @@ def _predict() -> argparse.ArgumentParser:
         epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
         "file could not be read, and its row says why. Research use only.",
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included")
     parser.add_argument(
         "--to", type=Path, default=Path("predictions"), metavar="FOLDER", help="where answers go (default: predictions)"
@@ -159,6 +170,30 @@ def _predict() -> argparse.ArgumentParser:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails, most urgent first")
     parser.add_argument("--log", type=Path, metavar="FILE", help="add a line for each answer to an audit trail")
     parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
+    return parser
+
+
+def _register() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr register",
+        description="Put a run's model into MLflow's registry, with its model card. A model whose audit found strong evidence of a "
+        "shortcut is rejected.",
+    )
+    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
+    parser.add_argument("--name", required=True, help="of the registered model; one that is known gets a new version")
+    parser.add_argument("--alias", help="such as champion; another version that has it loses it")
+    parser.add_argument("--despite", action="store_true", help="register it despite its audit")
+    return parser
+
+
+def _serve() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr serve",
+        description="Answer over HTTP on 127.0.0.1, by MLflow's server, as cxr predict does. It prints a curl command.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
+    parser.add_argument("--port", type=int, default=5001, help="or the next free one (default: 5001)")
+    parser.add_argument("--timeout", type=int, default=60, metavar="S", help="of a request, in seconds (default: 60)")
     return parser
 
 
@@ -280,13 +315,16 @@ PARSERS = {
     "completion": _completion,
     "data": _data,
     "evaluate": _evaluate,
+    "export": _export,
     "folds": _folds,
     "init": _init,
     "predict": _predict,
+    "register": _register,
     "reproduce": _reproduce,
     "results": _results,
     "runs": _runs,
     "send": _send,
+    "serve": _serve,
     "soup": _soup,
     "ui": _ui,
 }

@@ -1,8 +1,9 @@
 """`cxr predict RUN PATH...`: what the model of a run says about images without labels."""
 
 import sys
+from argparse import Namespace
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,17 @@ from rich import box
 from rich.table import Table
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short
+from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.answer import ZONE_IN_WORDS, Answer
 from cxr.predict.chain import append, verify
 from cxr.predict.files import Asked, find_files
-from cxr.predict.model import RunModel, read_run_model
+from cxr.predict.model import RunModel
 from cxr.predict.output import TABLE, Output
 from cxr.predict.page import write_page
+from cxr.predict.source import model_of
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.text import in_words, printable, slug
-from cxr.tracking.store import check_store, open_store, store_with_runs
 from cxr.training.runtime import prepare_tensorflow
 
 _SHOWN = 12  # answers in the terminal
@@ -58,13 +59,14 @@ def main(arguments: list[str]) -> int:
     folders = [asked.to, *([asked.heatmaps] if asked.heatmaps else [])]
     _check_apart(asked.paths, folders)
     files = find_files(asked.paths, folders, sys.stdin)
-    store = store_with_runs()
-    check_store(store)
-    open_store(store)
-    model = read_run_model(asked.run, store)
+    with model_of(asked.run) as model:
+        return _answered(model, files, asked)
+
+
+def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
     rule = model.rule(asked.point)
     point = {"name": asked.point, "in_words": rule.in_words}
-    prepare_tensorflow(replace(model.config.training, threads=None))  # of this machine, not of the one that trained
+    prepare_tensorflow(TrainingConfig(precision=model.facts.precision))
     from cxr.predict.batch import Batch  # imports Keras
 
     batch = Batch(model, rule, gated=not asked.no_gate)
@@ -78,13 +80,13 @@ def main(arguments: list[str]) -> int:
     return 1 if tally.unreadable else 0
 
 
-def _answer(files: Asked, batch: Any, output: Output, asked: Any) -> _Tally:
+def _answer(files: Asked, batch: Any, output: Output, asked: Namespace) -> _Tally:
     """Answer what is not answered yet, chunk by chunk."""
     tally, done = _Tally(), output.answered()
     for answer in output.answers() if done else ():
         tally.add(answer)
     left = [file for file in files.files if Answer(file, "").to_json()["path"] not in done]
-    by = {"run": batch.model.run.id, "model_sha256": batch.model.sha256, "point": asked.point}
+    by = {"run": batch.model.facts.run_id, "model_sha256": batch.model.sha256, "point": asked.point}
 
     def keep(found: list[Answer]) -> None:
         output.add(found)
@@ -115,7 +117,7 @@ def _check_apart(paths: list[str], folders: list[Path]) -> None:
             raise UserError(f"{folder} is the folder of the images: name another one for what is written")
 
 
-def _print(tally: _Tally, model: RunModel, asked: Any, output: Output) -> None:
+def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> None:
     console, wide = plain_console(), wide_console()
     count = sum(tally.classes.values()) + sum(tally.reasons.values())
     if count <= _SHOWN:
@@ -126,7 +128,7 @@ def _print(tally: _Tally, model: RunModel, asked: Any, output: Output) -> None:
             told, p = (each.called, f"{each.calibrated[slug(each.called)]:.3f}") if each.called else (each.reason, "")
             table.add_row(printable(each.path), printable(told), p, ZONE_IN_WORDS[each.zone], ", ".join(each.conformal_set))
         wide.print(table)
-    console.print(f"  {in_words(count, 'file')} by {in_short(model.run)} at {asked.point}: {_counts(tally.classes)}")
+    console.print(f"  {in_words(count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
     if model.decisions.positive_class is not None:
         console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
     if tally.reasons:

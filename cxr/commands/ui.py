@@ -4,13 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 from cxr.commands.arguments import parse
+from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
 from cxr.compare.runs import positive_class_of
 from cxr.config.schema import ObjectiveConfig, TrackingConfig
-from cxr.errors import RunFailed, UserError
+from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.text import nearest
@@ -18,8 +17,6 @@ from cxr.tracking.search import filtered_runs
 from cxr.tracking.store import experiment_id, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.tracking.view import EVALUATIONS, View, save_view, view_of
-
-HOST = "127.0.0.1"
 
 
 def main(arguments: list[str]) -> None:
@@ -44,7 +41,7 @@ def main(arguments: list[str]) -> None:
     # What the server says goes to standard error, so that the address is all that is on standard output.
     with subprocess.Popen(command, env={**os.environ, **lean}, stdout=sys.stderr.fileno()) as server:
         try:
-            _wait_until_it_answers(server, port)
+            wait_until_it_answers(server, port, "the MLflow server")
             for name, page in pages.items():
                 print(f"{name}: http://{HOST}:{port}{page}", flush=True)
             print(f"Stop with Ctrl-C.{_from_afar(port)}", flush=True)
@@ -80,32 +77,8 @@ def _columns(part: str, positive: str) -> list[str]:
     return [*(f"{part}/{name}" for name in names), *against]
 
 
-def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
-    """Raise `RunFailed` if the server ends before it answers."""
-    while server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise RunFailed(f"the MLflow server ended with exit code {server.returncode}: its last lines above say why")
-
-
 def _from_afar(port: int) -> str:
     """How to reach the UI from one's own machine, where this one is reached by SSH."""
     if "SSH_CONNECTION" not in os.environ:
         return ""
     return f" From your own machine: ssh -N -L {port}:{HOST}:{port} {socket.gethostname()}, then open the address there."
-
-
-def free_port(wanted: int) -> int:
-    """The first free port from `wanted` on; raises `UserError` if twenty in a row are taken."""
-    for port in range(wanted, min(wanted + 20, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise UserError(f"no free port from {wanted} on: name another with --port")

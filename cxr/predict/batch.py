@@ -45,7 +45,7 @@ class Batch:
 
     def answers(self, files: Sequence[str]) -> Iterator[Answered]:
         """Chunks of answers in the order of the files; memory does not grow with their number."""
-        read = partial(read_images, size=self.model.config.backbone.image_size)
+        read = partial(read_images, size=self.model.facts.image_size)
         with AllCores() as all_cores:
             for images, seen in all_cores.map(read, files, few=_BY_THREADS):
                 yield Answered(self.of_images(images, seen), images)
@@ -54,13 +54,13 @@ class Batch:
         """Grad-CAM of images (n, size, size, 1) for classes (n,), (n, rows, columns); values above 0 are evidence for the class."""
         return self._opened.saliency(images, classes)
 
-    def of_images(self, images: NDArray[np.uint8], seen: Sequence[Seen]) -> list[Answer]:
-        """The answers for images (n, size, size, 1) that were read, or could not be."""
+    def of_images(self, images: NDArray[np.uint8], seen: Sequence[Seen], rule: Rule | None = None) -> list[Answer]:
+        """The answers for images (n, size, size, 1) that were read, or could not be; by another operating point if one is given."""
         rows = np.array([row for row, each in enumerate(seen) if not each.reason], np.int64)
-        known = iter(self._of_readable(images[rows], [seen[row] for row in rows])) if len(rows) else iter(())
+        known = iter(self._of_readable(images[rows], [seen[row] for row in rows], rule or self.rule)) if len(rows) else iter(())
         return [unreadable(each) if each.reason else next(known) for each in seen]
 
-    def _of_readable(self, images: NDArray[np.uint8], seen: Sequence[Seen]) -> list[Answer]:
+    def _of_readable(self, images: NDArray[np.uint8], seen: Sequence[Seen], rule: Rule) -> list[Answer]:
         gate, said = self.model.gate, self.model.decisions
         probabilities, features = self._opened.score_and_features(images, gate.layer if gate else POOLED)
         if self.model.config.evaluation.views > 1:
@@ -68,7 +68,7 @@ class Batch:
             rows = np.arange(len(images))
             probabilities = mean_over_views(self._opened, Rows.of(images), hashes, rows, self.model.config)
         distances = gate.distances(features) if gate else None
-        decided = decide(said, probabilities, self.rule)
+        decided = decide(said, probabilities, rule)
         return answers(seen, said, probabilities, decided, distances, self._flags(images, seen, distances), self.gated)
 
     def _flags(self, images: NDArray[np.uint8], seen: Sequence[Seen], distances: Any) -> list[list[str]]:

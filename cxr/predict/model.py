@@ -1,13 +1,16 @@
-"""The model of a run that is asked: its files, what was decided on validation, and what it is called in an answer."""
+"""The model that is asked: its files, what was decided on validation, and what it is called in an answer."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from cxr.audit.gate import Gate
+from pydantic import TypeAdapter
+
+from cxr.audit.gate import Gate, read_gate
 from cxr.audit.orientation import Orientation, read_orientation
 from cxr.compare.runs import in_short
 from cxr.config.schema import Config
@@ -16,7 +19,7 @@ from cxr.errors import UserError
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, read_decisions
 from cxr.evaluation.operating_points import Rule
-from cxr.run.audited import ORIENTATION
+from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.logged import read_logged, restore
 from cxr.run.origin import MODEL
 from cxr.run.stored_training import kept_gate
@@ -32,42 +35,73 @@ POINTS = {
     "cost": "least_cost",
     "calibrated": "calibrated",
 }
+FACTS = "facts.json"  # of an exported model
+_VERSION = 1  # of that file
+_UNREADABLE = (ValueError, KeyError, OSError, EOFError, BadZipFile)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What answers depend on beside the model's file and what was decided; `run_id` is the run whose thresholds are used."""
+
+    version: int
+    run_id: str
+    run_name: str
+    config: str  # fingerprint
+    image_size: int
+    precision: str
+    views: int
 
 
 @dataclass(frozen=True)
 class RunModel:
-    """A model, and all that its answers depend on; `run` is the one whose thresholds are used."""
+    """A model, and all that its answers depend on."""
 
-    run: LoggedRun
+    facts: Facts
     file: Path
-    config: Config
     decisions: Decisions
     gate: Gate | None
     orientation: Orientation | None
     sha256: str
 
+    @property
+    def config(self) -> Config:
+        """A config that shows images to the model as that of its run."""
+        facts, plain = self.facts, Config()
+        return replace(
+            plain,
+            backbone=replace(plain.backbone, image_size=facts.image_size),
+            training=replace(plain.training, precision=facts.precision),
+            evaluation=replace(plain.evaluation, views=facts.views),
+        )
+
+    @property
+    def name(self) -> str:
+        """The run's name and the beginning of its id."""
+        return f"{self.facts.run_name} ({self.facts.run_id[:8]})"
+
     def rule(self, point: str) -> Rule:
         """The operating point that a user calls so; raises `UserError` where this run has none of that name."""
-        found = self.decisions.rule(POINTS[point])
+        found = self.decisions.rule(POINTS.get(point, point))
         if found is None:
             known = [name for name, rule in POINTS.items() if self.decisions.rule(rule) is not None]
-            raise UserError(f"run {in_short(self.run)} has no operating point {point}: {nearest(point, known)}")
+            raise UserError(f"{self.name} has no operating point {point}: {nearest(point, known)}")
         return found
 
     def described(self) -> dict[str, Any]:
         """What tells one source of answers from another, as JSON values."""
         return {
             "cxr": version("cxr"),
-            "run": {"id": self.run.id, "name": self.run.name},
+            "run": {"id": self.facts.run_id, "name": self.facts.run_name},
             "model_sha256": self.sha256,
-            "config": self.run.tags.get("cxr.config_fingerprint", ""),
-            "preprocessing": {"decoder": DECODER, "image_size": self.config.backbone.image_size, "rest": "layers of the model"},
+            "config": self.facts.config,
+            "preprocessing": {"decoder": DECODER, "image_size": self.facts.image_size, "rest": "layers of the model"},
             "classes": self.decisions.classes,
             "temperature": self.decisions.temperature,
             "conformal_alpha": self.decisions.conformal.alpha,
             "chosen_on": self.decisions.chosen_on,
             "distance_limit": None if self.gate is None else self.gate.limit,
-            "views": self.config.evaluation.views,
+            "views": self.facts.views,
         }
 
 
@@ -78,6 +112,10 @@ def read_run_model(reference: str, store: Store) -> RunModel:
     """
     run = find_run(reference, store)
     behind = find_run(run.tags["cxr.evaluates"], store) if run.tags.get("cxr.role") == "evaluation" else run
+    return _of_runs(run, behind)
+
+
+def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
     if not behind.has_file(MODEL):
         raise UserError(f"{in_short(behind)} has no model: name a run that finished its training (cxr runs lists them)")
     if not run.has_file(DECISIONS):
@@ -86,9 +124,38 @@ def read_run_model(reference: str, store: Store) -> RunModel:
     try:
         decisions = read_decisions(run.file(DECISIONS), config.evaluation)
         orientation = read_orientation(behind.file(ORIENTATION)) if behind.has_file(ORIENTATION) else None
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+    except _UNREADABLE as error:
         raise UserError(f"what {in_short(run)} decided can't be read: {' '.join(str(error).split())[:200]}") from None
+    shown = config.backbone.image_size, config.training.precision, config.evaluation.views
+    facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
     file = behind.file(MODEL)
+    return RunModel(facts, file, decisions, kept_gate(behind), orientation, _sha256(file))
+
+
+def read_exported(folder: Path) -> RunModel:
+    """The model in a folder of `write_exported`; nothing in it is run. Raises `UserError` for any other folder."""
+    try:
+        facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes())
+        if facts.version > _VERSION:
+            raise UserError(f"{folder} was written by a later version of cxr: this one is {version('cxr')}")
+        paths = {name: folder / Path(name).name for name in (MODEL, DECISIONS, GATE, ORIENTATION)}
+        return RunModel(
+            facts,
+            paths[MODEL],
+            read_decisions(paths[DECISIONS], Config().evaluation),
+            read_gate(paths[GATE]) if paths[GATE].exists() else None,
+            read_orientation(paths[ORIENTATION]) if paths[ORIENTATION].exists() else None,
+            _sha256(paths[MODEL]),
+        )
+    except _UNREADABLE as error:
+        raise UserError(f"{folder} holds no exported model: {' '.join(str(error).split())[:200]}") from None
+
+
+def facts_as_json(model: RunModel) -> str:
+    """The content of facts.json."""
+    return json.dumps(asdict(model.facts), indent=2) + "\n"
+
+
+def _sha256(file: Path) -> str:
     with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return RunModel(run, file, config, decisions, kept_gate(behind), orientation, sha256)
+        return hashlib.file_digest(content, "sha256").hexdigest()

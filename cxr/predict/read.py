@@ -51,25 +51,26 @@ def read_images(files: Sequence[str], size: int) -> tuple[NDArray[np.uint8], lis
 
 def _read(file: str, size: int) -> tuple[NDArray[np.uint8] | None, Seen]:
     try:
-        content = read_file(file)
+        return read_content(file, read_file(file), size)
     except (OSError, ValueError) as error:  # a name may hold a zero byte
         return None, Seen(file, reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8] | None, Seen]:
+    """The content of a file that is called `name`: grey levels (size, size, 1), None if it can't be read, and its facts."""
     digest = hashlib.sha256(content).hexdigest()
     try:
         decoded = decode_image(content)
     except MemoryError:
         raise UserError("memory ran out while an image was read: free some, and go on with --resume") from None
     except UnreadableImage as refused:
-        return None, Seen(file, digest, reason=str(refused))
+        return None, Seen(name, digest, reason=str(refused))
     image = decoded.image
     named = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     named.update(np.asarray(image).data)
-    odd = (
-        *_shape(image.width, image.height),
-        *(_colours(content) if decoded.mode in ("RGB", "RGBA", "P", "CMYK", "YCbCr") else ()),
-    )
+    odd = (*_shape(image.width, image.height), *(_colours(content) if decoded.mode in _IN_COLOUR else ()))
     grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
-    return grey, Seen(file, digest, named.hexdigest(), image.width, image.height, odd)
+    return grey, Seen(name, digest, named.hexdigest(), image.width, image.height, odd)
 
 
 def _shape(width: int, height: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.cache.rows import RowsLost
@@ -73,15 +74,30 @@ class SavedTrainedModel:
         return self._by_engine(layer, lambda: keras.Model(self._body.input, self._mean_of(layer)), images)
 
     def score_and_features(self, images: NDArray[np.uint8], layer: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Probabilities (n, classes) and `features` of a layer, computed together."""
+        """Probabilities (n, classes) and `features` of a layer, computed together; no image changes what another gets."""
         if layer == POOLED:
-            return self.score(images)
+            pooled = self.score(images)[1]
+            return self._head_by_row(pooled), pooled
 
         def both() -> keras.Model:
             return keras.Model(self._body.input, keras.layers.Concatenate()([self._body.output, self._mean_of(layer)]))
 
         found, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
-        return self.head(found[:, :channels]), found[:, channels:]
+        return self._head_by_row(found[:, :channels]), found[:, channels:]
+
+    def _head_by_row(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """As `head`, row by row: products of matrices round by the number of their rows."""
+        rows = [self._head_of_one(row[None]).numpy() for row in pooled]
+        found = np.concatenate([np.empty((0, int(self._head.output.shape[-1])), np.float32), *rows]).astype(np.float64)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    @cached_property
+    def _head_of_one(self) -> Callable[[Any], Any]:
+        given = tf.TensorSpec((1, *self._head.input.shape[1:]), tf.float32)
+        made: Callable[[Any], Any] = tf.function(
+            lambda row: self._head(row, training=False), input_signature=[given], autograph=False
+        )
+        return made
 
     def _by_engine(self, name: str, make: Callable[[], keras.Model], images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What a model of that name makes of images; its engine is kept."""
@@ -97,7 +113,8 @@ class SavedTrainedModel:
         """The mean of a layer's maps over their places, as a symbolic tensor."""
         model = self.network.saved.model
         named = dict(zip((each.name for each in architecture_of(model).layers), model.operations, strict=True))
-        return keras.layers.GlobalAveragePooling2D(dtype=keras.DTypePolicy("float32"))(named[layer].output)
+        # A name of its own: in another thread Keras would begin again to count, and take one that the network has.
+        return keras.layers.GlobalAveragePooling2D(dtype=keras.DTypePolicy("float32"), name="mean_of_maps")(named[layer].output)
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """What of Grad-CAM is above 0: evidence for the class."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.commands.ui import HOST, free_port, main
+from cxr.commands.local_server import HOST, free_port
+from cxr.commands.ui import main
 from cxr.config.schema import Config, TrackingConfig
 from cxr.errors import UserError
 from cxr.tracking.run import open_run

@@ -18,7 +18,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from cxr.commands.ui import free_port
+from cxr.commands.local_server import free_port
 from cxr.config.schema import Config, LossConfig, TrackingConfig
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store

@@ -1,0 +1,63 @@
+"""`cxr serve RUN`: answer over HTTP, on this machine only, as `cxr predict` does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cxr.commands.arguments import parse
+from cxr.commands.export import card_of
+from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
+from cxr.config.schema import TrainingConfig
+from cxr.predict.model import FACTS, read_run_model
+from cxr.predict.source import DATA, opened_store
+from cxr.tracking.models import REGISTERED, fetch_registered
+from cxr.tracking.scratch import scratch
+from cxr.training.runtime import prepare_tensorflow
+
+
+def main(arguments: list[str]) -> None:
+    """Start the server, say how to ask it, and stay until it is interrupted."""
+    asked = parse("serve", arguments)
+    port = free_port(asked.port)
+    with _exported(asked.run) as folder:
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
+        command += ["--host", HOST, "--port", str(port), "--timeout", str(asked.timeout)]
+        print("Starting the server, which takes some seconds", file=sys.stderr, flush=True)
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+        with subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno()) as server:
+            try:
+                wait_until_it_answers(server, port, "the server")
+                print(f"Answers at http://{HOST}:{port}/invocations. Ask it with", flush=True)
+                print(
+                    '  curl -s -H "Content-Type: application/json" --data-binary '
+                    '"{\\"dataframe_split\\": {\\"columns\\": [\\"image\\"], \\"data\\": [[\\"$(base64 -w0 FILM.png)\\"]]}}" '
+                    f"http://{HOST}:{port}/invocations",
+                    flush=True,
+                )
+                print("Stop with Ctrl-C. Research use only, no diagnosis.", flush=True)
+                server.wait()
+            except KeyboardInterrupt:
+                pass
+            finally:
+                server.terminate()
+
+
+@contextmanager
+def _exported(reference: str) -> Iterator[Path]:
+    """An exported folder: the one that is named, the registered one, or one that is made of a run for the time of the block."""
+    if (Path(reference) / DATA / FACTS).is_file():
+        yield Path(reference)
+        return
+    store = opened_store()
+    with scratch() as place:
+        if reference.startswith(REGISTERED):
+            yield fetch_registered(reference, place)
+            return
+        model, card = read_run_model(reference, store), card_of(reference, store)
+        prepare_tensorflow(TrainingConfig())
+        from cxr.predict.export import export  # imports Keras
+
+        yield export(model, card, place / "exported").folder

@@ -1,0 +1,87 @@
+"""Export: a folder with a run's model and all that its answers depend on, which MLflow can serve. Loads TensorFlow."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from cxr.audit.gate import write_gate
+from cxr.audit.orientation import write_orientation
+from cxr.config.schema import PhantomConfig
+from cxr.data.sources.phantom import CLASS_SHARES, draw
+from cxr.errors import RunFailed, UserError
+from cxr.evaluation.decisions import FILE as DECISIONS
+from cxr.evaluation.decisions import Decisions, write_decisions
+from cxr.predict.model import FACTS, RunModel, facts_as_json
+from cxr.run.audited import GATE, ORIENTATION
+from cxr.run.origin import MODEL
+from cxr.tracking.models import write_pyfunc
+from cxr.tracking.scratch import scratch
+from cxr.training.engine import EngineUnusable
+from cxr.training.exported import largest_difference, write_openvino
+
+_MOST = 1e-3  # difference of a probability between one format and another
+_CARD = "model_card.md"
+_READ_ME = Path(__file__).with_name("exported.md")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The folder, and the largest difference of OpenVINO's probabilities from Keras'; None: OpenVINO is not there."""
+
+    folder: Path
+    difference: float | None
+
+
+def export(model: RunModel, card: str, folder: Path) -> Exported:
+    """Write the folder, whole or not at all. Raises `UserError` if it exists, `RunFailed` if a format gives other probabilities."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty: name another folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} can't be written: {error.strerror}") from None
+    with scratch() as place:
+        data = place / "model"
+        data.mkdir()
+        _write_files(model, data)
+        whole = place / "whole"
+        write_pyfunc(whole, data)
+        difference = _add_openvino(model, whole)
+        (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
+        (whole / _CARD).write_text(card, encoding="utf-8")
+        told = "OpenVINO was not installed." if difference is None else f"Largest difference on 24 phantoms: {difference:.1e}."
+        text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{difference}", told)
+        (whole / "README.md").write_text(text, encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(whole, folder)
+    return Exported(folder, difference)
+
+
+def _write_files(model: RunModel, data: Path) -> None:
+    shutil.copyfile(model.file, data / Path(MODEL).name)
+    write_decisions(model.decisions, data / Path(DECISIONS).name)
+    (data / FACTS).write_text(facts_as_json(model), encoding="utf-8")
+    if model.gate is not None:
+        write_gate(model.gate, data / Path(GATE).name)
+    if model.orientation is not None:
+        write_orientation(model.orientation, data / Path(ORIENTATION).name)
+
+
+def _add_openvino(model: RunModel, whole: Path) -> float | None:
+    """Write openvino/model.xml and .bin, checked against the `.keras` file."""
+    try:
+        path = write_openvino(model.file, whole / "openvino")
+    except EngineUnusable:
+        return None
+    size = model.facts.image_size
+    settings = PhantomConfig(image_size=size)
+    images = np.stack([draw(label, number, settings) for number in range(8) for label in CLASS_SHARES])[..., None]
+    found = largest_difference(model.file, path, images)
+    if not found <= _MOST:
+        raise RunFailed(f"OpenVINO's probabilities differ from Keras' by {found:.1e}, more than {_MOST:g}: nothing was written")
+    return found
