@@ -10,8 +10,6 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
-from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import ensure_drawn
 from cxr.predict.output import Output
 from cxr.safe_csv import read_csv
 from tests.conftest import Command
@@ -20,53 +18,36 @@ from tests.data.images.test_dicom import dicom
 POINTS = {"argmax": "argmax", "sensitivity": "sensitivity_target"}
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough phantoms for a gate: it needs 30 training and 30 validation images."""
-    return ensure_drawn(PhantomConfig(count=220), tmp_path_factory.mktemp("images"), lambda done, total: None)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, images: Path) -> Path:
-    """A folder with one finished run, `then`."""
-    folder = tmp_path_factory.mktemp("asked")
-    done = cxr_here(
-        *("data=folder", f"data.root={images}", "backbone=phantom", "split=three_way", "training.epochs=2", "audit=off"),
-        *("tracking.run_name=then", "evaluation.resamples=100", "evaluation.pictures=false"),
-        folder=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def artifacts(place: Path) -> Path:
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
+def artifacts(asked_run: Path) -> Path:
+    mlflow.set_tracking_uri(f"sqlite:///{asked_run}/mlruns/mlflow.db")
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     return Path(str(run.info.artifact_uri).removeprefix("file://"))
 
 
-def test_its_own_test_images_get_the_logged_probabilities_and_decisions(place: Path, images: Path, cxr_here: Command) -> None:
-    logged = read_csv(artifacts(place) / "predictions/test.csv").set_index("id")
-    listed = pd.DataFrame({"path": [str(images / name) for name in logged.index]})
-    listed.to_csv(place / "test.csv", index=False)
-    report = json.loads((artifacts(place) / "report.json").read_text())["assessment"]
+def test_its_own_test_images_get_the_logged_probabilities_and_decisions(
+    asked_run: Path, many_phantoms: Path, cxr_here: Command
+) -> None:
+    logged = read_csv(artifacts(asked_run) / "predictions/test.csv").set_index("id")
+    listed = pd.DataFrame({"path": [str(many_phantoms / name) for name in logged.index]})
+    listed.to_csv(asked_run / "test.csv", index=False)
+    report = json.loads((artifacts(asked_run) / "report.json").read_text())["assessment"]
     rates = {point["rule"]["name"]: point["evaluated"] for point in report["operating_points"]}
     for point, rule in POINTS.items():
-        done = cxr_here("predict", "then", "test.csv", "--point", point, "--no-gate", "--to", point, folder=place)
+        done = cxr_here("predict", "then", "test.csv", "--point", point, "--no-gate", "--to", point, folder=asked_run)
         assert done.returncode == 0, done.stderr
-        found = read_csv(place / point / "predictions.csv")
+        found = read_csv(asked_run / point / "predictions.csv")
         for column in ("p_covid", "p_normal", "p_viral_pneumonia"):
             np.testing.assert_allclose(found[column].astype(float), logged[column].astype(float), atol=1e-4)
         assert (found["class"] == "COVID").sum() == rates[rule]["called_positive"]
         zones = {zone["name"]: sum(zone["images"].values()) for zone in report["triage"]["zones"]}
         assert found["zone"].value_counts().to_dict() == {name: count for name, count in zones.items() if count}
-        assert set(found["path"]) == {str(images / name) for name in logged.index}
+        assert set(found["path"]) == {str(many_phantoms / name) for name in logged.index}
 
 
 @pytest.fixture
-def odd(tmp_path: Path, images: Path) -> Path:
+def odd(tmp_path: Path, many_phantoms: Path) -> Path:
     """A folder with one good film, the same as DICOM, and what people leave beside films."""
-    film = images / "COVID/images/COVID-1.png"
+    film = many_phantoms / "COVID/images/COVID-1.png"
     grey = Image.open(film).convert("L")
     shutil.copy(film, tmp_path / "film.png")
     ImageOps.invert(grey).save(tmp_path / "inverted.png")
@@ -80,10 +61,10 @@ def odd(tmp_path: Path, images: Path) -> Path:
     return tmp_path
 
 
-def test_each_file_is_answered_as_it_should_be(odd: Path, place: Path, cxr_here: Command) -> None:
+def test_each_file_is_answered_as_it_should_be(odd: Path, asked_run: Path, cxr_here: Command) -> None:
     out = odd / "out"
     more = ("--html", str(out / "page.html"), "--log", str(out / "log"), "--heatmaps", str(out / "heat"))
-    done = cxr_here("predict", "then", str(odd), "--to", str(out), *more, folder=place)
+    done = cxr_here("predict", "then", str(odd), "--to", str(out), *more, folder=asked_run)
     assert done.returncode == 1  # notes.txt
     table = read_csv(out / "predictions.csv").set_index("path")
     table.index = [Path(path).name for path in table.index]
@@ -100,22 +81,23 @@ def test_each_file_is_answered_as_it_should_be(odd: Path, place: Path, cxr_here:
     assert len(list((out / "heat").iterdir())) == 2
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     assert not any(b"Somebody" in content or b"12345" in content for content in written)
-    assert cxr_here("predict", "--verify-log", str(out / "log"), folder=place).returncode == 0
+    assert cxr_here("predict", "--verify-log", str(out / "log"), folder=asked_run).returncode == 0
 
 
-def test_without_the_gate_every_readable_image_gets_a_class_and_keeps_its_flags(odd: Path, place: Path, cxr_here: Command) -> None:
-    done = cxr_here("predict", "then", str(odd / "noise.png"), "--no-gate", "--to", str(odd / "out"), folder=place)
+def test_without_the_gate_an_odd_image_gets_a_class_and_keeps_its_flags(odd: Path, asked_run: Path, cxr_here: Command) -> None:
+    done = cxr_here("predict", "then", str(odd / "noise.png"), "--no-gate", "--to", str(odd / "out"), folder=asked_run)
     assert done.returncode == 0
     (row,) = read_csv(odd / "out/predictions.csv").to_dict("records")
     assert row["class"]
     assert "unlike" in row["flags"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_batch_goes_on_and_ends_the_same(
-    place: Path, images: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
+    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("predict", "then", str(images / "COVID"), "--to")
-    assert cxr_here(*asked, str(tmp_path / "whole"), folder=place).returncode == 0
+    asked = ("predict", "then", str(many_phantoms / "COVID"), "--to")
+    assert cxr_here(*asked, str(tmp_path / "whole"), folder=asked_run).returncode == 0
     add, calls = Output.add, []
 
     def interrupted(self: Output, answers: list[object]) -> None:
@@ -125,13 +107,13 @@ def test_an_interrupted_batch_goes_on_and_ends_the_same(
         add(self, answers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Output, "add", interrupted)
-    assert cxr_here(*asked, str(tmp_path / "cut"), folder=place).returncode == 130
+    assert cxr_here(*asked, str(tmp_path / "cut"), folder=asked_run).returncode == 130
     monkeypatch.undo()
     assert not (tmp_path / "cut/predictions.csv").exists()
-    again = cxr_here(*asked, str(tmp_path / "cut"), folder=place)
+    again = cxr_here(*asked, str(tmp_path / "cut"), folder=asked_run)
     assert again.returncode == 2
     assert "go on with --resume" in again.stderr
-    assert cxr_here(*asked, str(tmp_path / "cut"), "--resume", folder=place).returncode == 0
+    assert cxr_here(*asked, str(tmp_path / "cut"), "--resume", folder=asked_run).returncode == 0
     whole, cut = (read_csv(tmp_path / name / "predictions.csv") for name in ("whole", "cut"))
     assert whole["path"].tolist() == cut["path"].tolist()
     np.testing.assert_allclose(whole["p_covid"].astype(float), cut["p_covid"].astype(float), atol=1e-6)
@@ -148,19 +130,20 @@ def test_an_interrupted_batch_goes_on_and_ends_the_same(
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(
-    arguments: tuple[str, ...], said: str, place: Path, cxr_here: Command
+    arguments: tuple[str, ...], said: str, asked_run: Path, cxr_here: Command
 ) -> None:
-    before = sorted(place.iterdir())
-    done = cxr_here("predict", *arguments, folder=place)
+    before = sorted(asked_run.iterdir())
+    done = cxr_here("predict", *arguments, folder=asked_run)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted(place.iterdir()) == before
+    assert sorted(asked_run.iterdir()) == before
 
 
-def test_a_manifest_by_the_real_command(place: Path, images: Path, tmp_path: Path, run_cxr: Command) -> None:
-    (tmp_path / "one.csv").write_text(f"path\n{images}/Normal/images/Normal-1.png\n")
-    done = run_cxr("predict", "then", str(tmp_path / "one.csv"), "--to", str(tmp_path), folder=place)
+@pytest.mark.slow
+def test_a_manifest_by_the_real_command(asked_run: Path, many_phantoms: Path, tmp_path: Path, run_cxr: Command) -> None:
+    (tmp_path / "one.csv").write_text(f"path\n{many_phantoms}/Normal/images/Normal-1.png\n")
+    done = run_cxr("predict", "then", str(tmp_path / "one.csv"), "--to", str(tmp_path), folder=asked_run)
     assert done.returncode == 0, done.stderr
     assert "research use only, no diagnosis" in done.stdout
     assert len(read_csv(tmp_path / "predictions.csv")) == 1

@@ -1,0 +1,219 @@
+"""`cxr export`, `register` and `serve`: the same answers as `cxr predict`, wherever the model went."""
+
+import base64
+import json
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.predict.served import _load_pyfunc
+from tests.conftest import Command
+
+
+@pytest.fixture(scope="module")
+def exported(asked_run: Path, tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    done = cxr_here("export", "then", "--to", str(folder), folder=asked_run)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def films(many_phantoms: Path) -> list[str]:
+    return [str(path) for path in sorted(many_phantoms.glob("*/images/*-1.png"))]
+
+
+@pytest.fixture(scope="module")
+def expected(
+    asked_run: Path, films: list[str], tmp_path_factory: pytest.TempPathFactory, cxr_here: Command
+) -> list[dict[str, Any]]:
+    """What `cxr predict` says of the films, as JSON."""
+    folder = tmp_path_factory.mktemp("expected")
+    assert cxr_here("predict", "then", *films, "--to", str(folder), folder=asked_run).returncode == 0
+    return answers_in(folder)
+
+
+def artifacts_of(client: mlflow.MlflowClient, run_id: str) -> Path:
+    return Path(str(client.get_run(run_id).info.artifact_uri).removeprefix("file://"))
+
+
+def answers_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def body_of(films: list[str], **params: object) -> dict[str, Any]:
+    rows = [[base64.b64encode(Path(film).read_bytes()).decode(), film] for film in films]
+    return {"dataframe_split": {"columns": ["image", "name"], "data": rows}, "params": params}
+
+
+def test_the_folder_answers_as_the_run_where_there_is_no_store(
+    exported: Path, films: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
+) -> None:
+    done = cxr_here("predict", str(exported), *films, "--to", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert answers_in(tmp_path / "out") == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+
+
+def test_mlflow_loads_it_and_gives_the_same_json(exported: Path, films: list[str], expected: list[dict[str, Any]]) -> None:
+    body = body_of(films)["dataframe_split"]
+    asked = pd.DataFrame(body["data"], columns=body["columns"])
+    loaded = mlflow.pyfunc.load_model(str(exported))
+    assert loaded.predict(asked) == expected
+    assert [loaded.predict(asked.iloc[[row]])[0] for row in range(len(asked))] == expected  # whatever stands beside it
+    by_point = loaded.predict(asked, params={"point": "sensitivity", "gate": False})
+    assert [each["probabilities"] for each in by_point] == [each["probabilities"] for each in expected]
+
+
+def test_what_is_no_image_has_a_reason(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = _load_pyfunc(str(exported / "data/model"))
+    reasons = {
+        "not base64!": "not base64",
+        "": "not an image that can be recognised",
+        base64.b64encode(b"=1+1").decode(): "not an image that can be recognised",
+        None: "no text in base64",
+        3: "no text in base64",
+    }
+    found = served.predict(pd.DataFrame({"image": list(reasons)}, dtype=object))
+    for answer, reason in zip(found, reasons.values(), strict=True):
+        assert reason in answer["reason"]
+        assert answer["class"] == ""
+    monkeypatch.setattr("cxr.predict.served._MOST_BYTES", 100)
+    (long,) = served.predict(pd.DataFrame({"image": ["A" * 1000]}))
+    assert "longer than any chest radiograph" in long["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("facts.json", "{}", "holds no exported model"),
+        ("facts.json", None, "holds no exported model"),
+        ("decisions.json", "[]", "holds no exported model"),
+        ("gate.npz", "junk", "holds no exported model"),
+        ("model.keras", "junk", "model.keras can't be opened"),
+    ],
+)
+def test_a_folder_that_was_changed_is_one_line(
+    name: str, content: str | None, said: str, exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+) -> None:
+    shutil.copytree(exported, tmp_path / "model")
+    changed = tmp_path / "model/data/model" / name
+    changed.unlink() if content is None else changed.write_text(content)
+    done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_later_version_is_named(exported: Path, films: list[str], tmp_path: Path, cxr_here: Command) -> None:
+    shutil.copytree(exported, tmp_path / "model")
+    facts = tmp_path / "model/data/model/facts.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "version": 99}))
+    done = cxr_here("predict", "model", films[0], folder=tmp_path)
+    assert "was written by a later version of cxr" in done.stderr
+
+
+def test_a_folder_that_is_there_is_not_written_into(exported: Path, asked_run: Path, cxr_here: Command) -> None:
+    before = sorted(exported.rglob("*"))
+    done = cxr_here("export", "then", "--to", str(exported), folder=asked_run)
+    assert (done.returncode, sorted(exported.rglob("*"))) == (2, before)
+    assert "exists and is not empty" in done.stderr
+
+
+def test_the_registry_has_it_with_its_card_and_refuses_strong_evidence(
+    asked_run: Path, films: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
+) -> None:
+    done = cxr_here("register", "then", "--name", "chest", "--alias", "champion", folder=asked_run)
+    assert done.returncode == 0, done.stderr
+    assert "then" in done.stdout
+    assert "its audit: not audited" in done.stdout
+    asked = cxr_here("predict", "models:/chest@champion", *films, "--to", str(tmp_path), folder=asked_run)
+    assert asked.returncode == 0, asked.stderr
+    assert answers_in(tmp_path) == expected
+    mlflow.set_tracking_uri(f"sqlite:///{asked_run}/mlruns/mlflow.db")
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("chest", "champion")
+    assert version.run_id is not None
+    assert version.description == Path(artifacts_of(client, version.run_id) / "model_card.md").read_text()
+    client.set_tag(version.run_id, "cxr.audit", "strong evidence of a shortcut")
+    try:
+        again = cxr_here("register", "then", "--name", "chest", folder=asked_run)
+        assert again.returncode == 2
+        assert "give --despite" in again.stderr
+        assert cxr_here("register", "then", "--name", "chest", "--despite", folder=asked_run).returncode == 0
+    finally:
+        client.delete_tag(version.run_id, "cxr.audit")
+    missing = cxr_here("predict", "models:/chest@nobody", films[0], folder=asked_run)
+    assert missing.returncode == 2
+    assert "there is no models:/chest@nobody in the registry" in missing.stderr
+
+
+@pytest.mark.slow
+def test_keras_alone_can_use_it(exported: Path, films: list[str], expected: list[dict[str, Any]]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (exported / "README.md").read_text(), re.DOTALL)
+    code = code.replace("FILM.png", films[0])
+    done = subprocess.run([sys.executable, "-c", code], cwd=exported, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [float(each) for each in re.findall(r"float32\(([\d.e-]+)\)", done.stdout)]
+    np.testing.assert_allclose(said, list(expected[0]["probabilities"].values()), atol=1e-5)
+
+
+@pytest.fixture
+def address(exported: Path, tmp_path: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "cxr", "serve", str(exported), "--port", "5601"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        try:
+            yield line.split()[2].removesuffix(".")
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+
+
+def ask(address: str, body: bytes) -> Any:
+    asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.load(answer)["predictions"]
+
+
+@pytest.mark.slow
+def test_over_http_it_says_the_same_and_outlives_hostile_bodies(
+    address: str, films: list[str], expected: list[dict[str, Any]]
+) -> None:
+    assert address.startswith("http://127.0.0.1:")
+    assert ask(address, json.dumps(body_of(films)).encode()) == expected
+    for body in (b"junk", b"[]", b'{"instances": [1]}', b'{"dataframe_split": {"columns": ["x"], "data": [[1]]}}'):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(address, body)
+        assert refused.value.code == 400
+    (bomb,) = ask(address, json.dumps({"dataframe_split": {"columns": ["image"], "data": [[_bomb()]]}}).encode())
+    assert bomb["reason"] == "more pixels than any chest radiograph has"
+    (unknown,) = ask(address, json.dumps(body_of(films[:1], point="best")).encode())
+    assert "has no operating point best" in unknown["reason"]
+    assert ask(address, json.dumps(body_of(films)).encode()) == expected
+
+
+def _bomb() -> str:
+    """A PNG of a few bytes that says it is 30,000 pixels wide and high."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")).decode()
