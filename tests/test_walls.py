@@ -23,6 +23,7 @@ LAZY = {
     "training/engine.py": {"openvino"},
     "training/exported.py": {"openvino"},
     "data/images/dicom.py": {"pydicom"},
+    "predict/structured_report.py": {"highdicom", "pydicom"},
     "system.py": {"numpy"},
     "data/sources/fetch.py": {"kagglehub", "requests"},
 }

@@ -168,6 +168,9 @@ def _predict() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with a batch that was interrupted")
     parser.add_argument("--heatmaps", type=Path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails, most urgent first")
+    parser.add_argument(
+        "--dicom-sr", type=Path, metavar="FOLDER", help="write a DICOM structured report for each answered DICOM file here"
+    )
     parser.add_argument("--log", type=Path, metavar="FILE", help="add a line for each answer to an audit trail")
     parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
     return parser

@@ -20,6 +20,7 @@ from cxr.predict.model import RunModel
 from cxr.predict.output import TABLE, Output
 from cxr.predict.page import write_page
 from cxr.predict.source import model_of
+from cxr.predict.structured_report import check_highdicom, write_structured_report
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.text import in_words, printable, slug
 from cxr.training.runtime import prepare_tensorflow
@@ -35,6 +36,7 @@ class _Tally:
     zones: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
+    reports: Counter[str] = field(default_factory=Counter)  # structured reports: "", or why there is none
     first: list[Answer] = field(default_factory=list)
 
     def add(self, answer: Answer) -> None:
@@ -56,7 +58,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if not asked.run or not asked.paths:
         raise UserError("cxr predict needs a run and what to ask it about: cxr predict RUN FILE_OR_FOLDER")
-    folders = [asked.to, *([asked.heatmaps] if asked.heatmaps else [])]
+    if asked.dicom_sr:
+        check_highdicom()
+    folders = [folder for folder in (asked.to, asked.heatmaps, asked.dicom_sr) if folder]
     _check_apart(asked.paths, folders)
     files = find_files(asked.paths, folders, sys.stdin)
     with model_of(asked.run) as model:
@@ -89,6 +93,9 @@ def _answer(files: Asked, batch: Any, output: Output, asked: Namespace) -> _Tall
     by = {"run": batch.model.facts.run_id, "model_sha256": batch.model.sha256, "point": asked.point}
 
     def keep(found: list[Answer]) -> None:
+        for answer in found if asked.dicom_sr else ():
+            made = write_structured_report(answer, batch.model.decisions.classes, output.about, asked.dicom_sr)
+            tally.reports.update([] if made is None else [made])
         output.add(found)
         if asked.log:
             append(asked.log, found, by)
@@ -133,6 +140,9 @@ def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> 
         console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
     if tally.reasons:
         console.print(f"  Not answered: {_counts(tally.reasons)}")
+    if asked.dicom_sr:
+        lacking = "".join(f"; {number:,} without: {why}" for why, number in tally.reports.items() if why)
+        console.print(f"  Structured reports in {asked.dicom_sr}: {tally.reports['']:,}{lacking}")
     console.print(f"  All answers: {output.folder / TABLE}; research use only, no diagnosis")
 
 

@@ -1,0 +1,93 @@
+"""Structured reports: read back by another reader, of the source's patient and study, and never verified."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("highdicom", reason="the extra that writes DICOM is not installed")
+import pydicom
+from highdicom.sr import srread
+
+from cxr.errors import UserError
+from cxr.predict import structured_report
+from cxr.predict.structured_report import check_highdicom, write_structured_report
+from tests.data.images.test_dicom import dicom
+from tests.predict.made import CLASSES, answered, refused
+
+ABOUT: dict[str, Any] = {"model": {"run": {"id": "1" * 32, "name": "then"}, "model_sha256": "ab" * 32}, "point": {"name": "argmax"}}
+STUDY = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.5", "AccessionNumber": "A7", "Modality": "CR"}
+
+
+def film(folder: Path, **tags: Any) -> str:
+    (folder / "IM0001").write_bytes(dicom(**tags))
+    return str(folder / "IM0001")
+
+
+def written(folder: Path, path: str) -> Path:
+    assert write_structured_report(answered(path, 0.75), list(CLASSES), ABOUT, folder / "sr") == ""
+    (file,) = (folder / "sr").iterdir()
+    return file
+
+
+def test_it_says_class_zone_and_probabilities_of_the_whole_image(tmp_path: Path) -> None:
+    report: Any = srread(written(tmp_path, film(tmp_path, **STUDY)))
+    (group,) = report.content.get_image_measurement_groups()
+    assert {each.name.meaning: each.value for each in group.get_measurements()} == pytest.approx(
+        {"Probability of COVID": 0.75, "Probability of Normal": 0.25}
+    )
+    said = {each.name.meaning: each.value.meaning for each in group.get_qualitative_evaluations()}
+    assert said == {"Class by the model": "COVID", "Triage zone": "Fast track"}
+    (source,) = group.source_images
+    assert source.referenced_sop_instance_uid == "1.2.3"
+
+
+def test_it_is_unverified_and_of_the_patient_and_study_of_the_film(tmp_path: Path) -> None:
+    report = pydicom.dcmread(written(tmp_path, film(tmp_path, **STUDY)))
+    assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
+    assert "Research use only" in report.SeriesDescription
+    assert (report.PatientID, report.StudyInstanceUID, report.AccessionNumber) == ("4711", "1.2.3.4", "A7")
+    assert report.SeriesInstanceUID != "1.2.3.5"
+
+
+def test_the_same_answer_has_the_same_uids_and_another_model_others(tmp_path: Path) -> None:
+    path = film(tmp_path, **STUDY)
+    first = pydicom.dcmread(written(tmp_path, path)).SOPInstanceUID
+    assert pydicom.dcmread(written(tmp_path, path)).SOPInstanceUID == first
+    other = {**ABOUT, "model": {**ABOUT["model"], "model_sha256": "cd" * 32}}
+    write_structured_report(answered(path, 0.75), list(CLASSES), other, tmp_path / "sr")
+    assert pydicom.dcmread(next((tmp_path / "sr").iterdir())).SOPInstanceUID != first
+
+
+def test_a_header_that_lacks_something_is_told_without_its_values(tmp_path: Path) -> None:
+    said = write_structured_report(answered(film(tmp_path)), list(CLASSES), ABOUT, tmp_path / "sr")
+    assert said == "its DICOM header lacks StudyInstanceUID, SeriesInstanceUID, Modality"
+    assert not (tmp_path / "sr").exists()
+
+
+def test_there_is_none_for_other_files_and_for_what_was_not_answered(tmp_path: Path) -> None:
+    (tmp_path / "film.png").write_bytes(b"\x89PNG")
+    path = film(tmp_path, **STUDY)
+    for answer in (answered(str(tmp_path / "film.png")), replace(refused("x"), path=path)):
+        assert write_structured_report(answer, list(CLASSES), ABOUT, tmp_path / "sr") is None
+    assert not (tmp_path / "sr").exists()
+
+
+def test_without_the_library_it_is_said_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_highdicom()
+    monkeypatch.setattr(structured_report, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="--dicom-sr needs highdicom: pip install highdicom"):
+        check_highdicom()
+
+
+@pytest.mark.skipif(shutil.which("dsrdump") is None, reason="DCMTK's dsrdump is not installed")
+def test_the_viewer_of_dcmtk_reads_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["dsrdump", written(tmp_path, film(tmp_path, **STUDY))], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "UNVERIFIED" in done.stdout
+    assert '(covid,99CXR,"COVID")' in done.stdout
+    assert not done.stderr
