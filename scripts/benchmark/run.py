@@ -21,7 +21,7 @@ from cxr.progress import wide_console
 from cxr.system import cores
 
 TABLES = ("contests", "engine", "updates", "again", "growth", "index", "evaluation", "coverage")
-ASKED_FOR = ("backbones", "gpu", "audit", "answers")  # not measured unless named
+ASKED_FOR = ("backbones", "gpu", "audit", "answers", "serve")  # not measured unless named
 
 
 def main() -> None:
@@ -48,6 +48,7 @@ def main() -> None:
             "gpu": lambda: _measure_gpu(console, asked.repeats),
             "audit": lambda: _measure_audit(console, asked),
             "answers": lambda: _measure_answers(console, images, asked),
+            "serve": lambda: _measure_serve(console, images),
             "coverage": lambda: _simulate_coverage(console, asked),
         }
         for name, measure in measures.items():
@@ -121,6 +122,18 @@ def _measure_answers(console: Console, images: Images, asked: argparse.Namespace
         rates = (f"{each.folder_rate:.0f}", f"{each.engine_rate:.0f}", f"{ratio:.2f}")
         speed.add_row(each.model, *rates, f"{each.memory:.2f}", f"{each.memory_of_tenth:.2f}")
     console.print(refused, speed)
+
+
+def _measure_serve(console: Console, images: Images) -> None:
+    """`cxr serve`, a frozen head, one image a request."""
+    from serve_rates import serve_rates
+
+    table = _table(f"cxr serve on {cores()} cores, one image a request; the clients run on the same cores")
+    for name in ("answers/s", "median, ms", "95th of 100, ms"):
+        table.add_column(name, justify="right")
+    for each in serve_rates(images):
+        table.add_row(f"{each.clients} clients", f"{each.rate:.0f}", f"{1000 * each.median:.0f}", f"{1000 * each.slow:.0f}")
+    console.print(table)
 
 
 def _measure_audit(console: Console, asked: argparse.Namespace) -> None:
