@@ -17,7 +17,7 @@ from cxr.predict.answer import ZONE_IN_WORDS, Answer
 from cxr.predict.chain import append, verify
 from cxr.predict.files import Asked, find_files
 from cxr.predict.model import RunModel
-from cxr.predict.output import TABLE, Output
+from cxr.predict.output import TABLE, Output, check_whole
 from cxr.predict.page import write_page
 from cxr.predict.source import model_of
 from cxr.predict.structured_report import check_highdicom, write_structured_report
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
         check_highdicom()
     folders = [folder for folder in (asked.to, asked.heatmaps, asked.dicom_sr) if folder]
     _check_apart(asked.paths, folders)
+    check_whole(asked.to, asked.resume)
     files = find_files(asked.paths, folders, sys.stdin)
     with model_of(asked.run) as model:
         return _answered(model, files, asked)

@@ -34,12 +34,9 @@ class Output:
         Raises `UserError` for a batch that was interrupted, unless it is to be resumed, and then for one of another model or other
         settings.
         """
+        check_whole(folder, resume)
         growing, said = folder / _GROWING, folder / ABOUT
         if growing.exists():
-            if not resume:
-                raise UserError(
-                    f"{folder} holds a batch that was interrupted: go on with --resume, or name another folder with --to"
-                )
             if (before := _read_about(said)) != about:
                 differs = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
                 raise UserError(f"the batch in {folder} was begun with another {', '.join(differs)}: name another folder with --to")
@@ -95,6 +92,12 @@ class Output:
                     yield Answer.from_json(json.loads(line))
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path} holds a line that is no answer: name another folder with --to") from None
+
+
+def check_whole(folder: Path, resume: bool) -> None:
+    """Raise `UserError` for a folder with a batch that was interrupted, unless it is to be resumed."""
+    if not resume and (folder / _GROWING).exists():
+        raise UserError(f"{folder} holds an interrupted batch: go on with --resume, or name another folder with --to")
 
 
 def _read_about(path: Path) -> Any:

@@ -7,10 +7,10 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,8 +73,9 @@ def _body(path: Path) -> bytes:
 
 
 def _ask(port: int, body: bytes) -> None:
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=120) as answer:
-        (found,) = json.load(answer)["predictions"]
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+    (found,) = json.load(connection.getresponse())["predictions"]
+    connection.close()
     if not found["probabilities"]:
         raise RuntimeError(f"no answer: {found['reason']}")

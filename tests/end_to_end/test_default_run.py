@@ -50,6 +50,7 @@ ARTIFACTS = {
     "log.txt",
     "model/decisions.json",
     "model/model.keras",
+    "model/orientation.npz",
     "model_card.md",
     "predictions/test.csv",
     "predictions/val.csv",

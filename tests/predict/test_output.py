@@ -53,7 +53,7 @@ def test_an_interrupted_batch_goes_on_after_its_last_whole_line(tmp_path: Path) 
     Output.begin(tmp_path, ABOUT, resume=False).add(SOME[:3])
     growing = tmp_path / "predictions.part.jsonl"
     growing.write_bytes(growing.read_bytes()[:-9])
-    with pytest.raises(UserError, match="holds a batch that was interrupted: go on with --resume"):
+    with pytest.raises(UserError, match="holds an interrupted batch: go on with --resume"):
         Output.begin(tmp_path, ABOUT, resume=False)
     again = Output.begin(tmp_path, ABOUT, resume=True)
     assert again.answered() == {"1.png", "=cmd.png"}
