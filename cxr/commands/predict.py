@@ -13,6 +13,7 @@ from rich.table import Table
 from cxr.commands.arguments import parse
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
+from cxr.evaluation.operating_points import Rule
 from cxr.predict.answer import ZONE_IN_WORDS, Answer
 from cxr.predict.chain import append, verify
 from cxr.predict.files import Asked, find_files
@@ -72,12 +73,12 @@ def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
     rule = model.rule(asked.point)
     point = {"name": asked.point, "in_words": rule.in_words}
     prepare_tensorflow(TrainingConfig(precision=model.facts.precision))
-    from cxr.predict.batch import Batch  # imports Keras
+    from cxr.predict.answerer import Answerer  # imports Keras
 
-    batch = Batch(model, rule, gated=not asked.no_gate)
-    about = {"model": model.described(), "point": point, "gate": not asked.no_gate, "engine": batch.engine}
+    answerer = Answerer(model)
+    about = {"model": model.described(), "point": point, "gate": not asked.no_gate, "engine": answerer.engine}
     output = Output.begin(asked.to, about, asked.resume)
-    tally = _answer(files, batch, output, asked)
+    tally = _answer(files, answerer, rule, output, asked)
     output.end(model.decisions.classes)
     if asked.html:
         write_page(asked.html, output.read(), about, model.decisions.positive_class)
@@ -85,17 +86,17 @@ def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
     return 1 if tally.unreadable else 0
 
 
-def _answer(files: Asked, batch: Any, output: Output, asked: Namespace) -> _Tally:
+def _answer(files: Asked, answerer: Any, rule: Rule, output: Output, asked: Namespace) -> _Tally:
     """Answer what is not answered yet, chunk by chunk."""
     tally, done = _Tally(), output.answered()
     for answer in output.answers() if done else ():
         tally.add(answer)
     left = [file for file in files.files if Answer(file, "").to_json()["path"] not in done]
-    by = {"run": batch.model.facts.run_id, "model_sha256": batch.model.sha256, "point": asked.point}
+    by = {"run": answerer.model.facts.run_id, "model_sha256": answerer.model.sha256, "point": asked.point}
 
     def keep(found: list[Answer]) -> None:
         for answer in found if asked.dicom_sr else ():
-            made = write_structured_report(answer, batch.model.decisions.classes, output.about, asked.dicom_sr)
+            made = write_structured_report(answer, answerer.model.decisions.classes, output.about, asked.dicom_sr)
             tally.reports.update([] if made is None else [made])
         output.add(found)
         if asked.log:
@@ -107,11 +108,11 @@ def _answer(files: Asked, batch: Any, output: Output, asked: Namespace) -> _Tall
     keep([answer for answer in folders if answer.to_json()["path"] not in done])
     with Progress().stage("predict", f"Answering {in_words(len(left), 'file')}") as update:
         count = 0
-        for chunk in batch.answers(left):
+        for chunk in answerer.of_files(left, rule, gated=not asked.no_gate):
             if asked.heatmaps:
                 from cxr.predict.heat_maps import write_heat_maps  # imports Matplotlib
 
-                write_heat_maps(asked.heatmaps, batch, chunk)
+                write_heat_maps(asked.heatmaps, answerer, chunk)
             keep(chunk.answers)
             count += len(chunk.answers)
             update(count, len(left))

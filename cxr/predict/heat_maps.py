@@ -8,17 +8,17 @@ from PIL import Image
 from cxr.errors import UserError
 from cxr.evaluation.figures.pictures import heat_map
 from cxr.predict.answer import Answer
-from cxr.predict.batch import Answered, Batch
+from cxr.predict.answerer import Answered, Answerer
 from cxr.text import slug
 
 
-def write_heat_maps(folder: Path, batch: Batch, chunk: Answered) -> None:
+def write_heat_maps(folder: Path, answerer: Answerer, chunk: Answered) -> None:
     """Write a PNG for each image of a chunk that got a class: the image, and beside it the same with its Grad-CAM."""
     rows = [row for row, answer in enumerate(chunk.answers) if answer.called]
     if not rows:
         return
-    classes = [batch.model.decisions.classes.index(chunk.answers[row].called) for row in rows]
-    maps = batch.saliency(chunk.images[rows], np.array(classes, np.int64))
+    classes = [answerer.model.decisions.classes.index(chunk.answers[row].called) for row in rows]
+    maps = answerer.saliency(chunk.images[rows], np.array(classes, np.int64))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for row, one in zip(rows, maps, strict=True):

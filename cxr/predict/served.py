@@ -4,7 +4,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ import pandas as pd
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
-from cxr.predict.batch import Batch
+from cxr.predict.answerer import Answerer
 from cxr.predict.model import RunModel, read_exported
 from cxr.predict.read import Seen, read_content
+from cxr.predict.together import Together
 from cxr.training.runtime import prepare_tensorflow
 
 _MOST_BYTES = 64 * 10**6  # of one image in a request, before base64
@@ -23,15 +23,13 @@ _AT_ONCE = 64  # images that are decoded at once
 
 
 class Served:
-    """Answers for rows of images: MLflow calls `predict`."""
+    """Answers for rows of images: MLflow calls `predict`, in several threads at once."""
 
     def __init__(self, model: RunModel) -> None:
-        self.model = model
-        self._batches = {gated: Batch(model, model.rule("argmax"), gated) for gated in (True, False)}
-        self._lock = Lock()  # the engine takes one batch after another
+        self.model, self._answerer = model, Answerer(model)
+        self._together = Together(self._answerer.score)
         size = model.facts.image_size
-        for batch in self._batches.values():  # what can't be computed is found before anybody asks
-            batch.of_images(np.zeros((1, size, size, 1), np.uint8), [Seen("first")])
+        self._together.score(np.zeros((1, size, size, 1), np.uint8), [Seen("first")])  # what fails, fails before anybody asks
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """An answer for each row, as the JSON of `cxr predict`.
@@ -40,7 +38,6 @@ class Served:
         and `gate`.
         """
         asked = dict(params or {})
-        batch = self._batches[bool(asked.get("gate", True))]
         names = model_input["name"] if "name" in model_input else pd.Series([None] * len(model_input))
         called = [str(row) if name is None or name != name else str(name) for row, name in enumerate(names)]
         try:
@@ -51,8 +48,9 @@ class Served:
         for start in range(0, len(model_input), _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, len(model_input)))
             read = [_read(called[row], model_input["image"].iloc[row], self.model.facts.image_size) for row in rows]
-            with self._lock:
-                found += batch.of_images(np.stack([pixels for pixels, _ in read]), [seen for _, seen in read], rule)
+            seen, known = [each for _, each in read], [(pixels, each) for pixels, each in read if not each.reason]
+            scored = self._together.score(np.stack([pixels for pixels, _ in known]), [each for _, each in known]) if known else None
+            found += self._answerer.answers(scored, seen, rule, bool(asked.get("gate", True)))
         return [answer.to_json() for answer in found]
 
 

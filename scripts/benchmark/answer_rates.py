@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from contest import Desk, Images, desk
 from measure import timed_process
+from numpy.typing import NDArray
 
 from cxr.config.schema import Config
 from cxr.system import prepare_memory
@@ -49,26 +50,28 @@ def answer_rates(images: Images, count: int, most: int = 400) -> Iterator[Answer
 
 def _rates(name: str, ours: Desk, images: Images, count: int, most: int) -> AnswerRates:
     from cxr.audit.gate import ODD
-    from cxr.predict.batch import Batch
+    from cxr.predict.answerer import Answerer
     from cxr.predict.model import read_run_model
     from cxr.predict.read import Seen, read_images
 
     manifest = ours.manifest_table()
     test = [str(images.root / path) for path in manifest.loc[manifest["split"] == "test", "path"]][:most]
     model = read_run_model("asked", Store(uri=f"sqlite:///{ours.folder}/mlruns/mlflow.db", folder=ours.folder / "mlruns"))
-    batch = Batch(model, model.rule("argmax"), gated=True)
+    answerer, rule = Answerer(model), model.rule("argmax")
     pixels, seen = read_images(test, images.size)
     facts = [Seen(each.path, each.sha256, each.pixels, each.width, each.height) for each in seen]
-    refused = {
-        kind: float(np.mean([not each.called for each in batch.of_images(make(pixels), facts)])) for kind, make in ODD.items()
-    }
+
+    def share_refused(some: NDArray[np.uint8]) -> float:
+        return float(np.mean([not each.called for each in answerer.of_images(some, facts, rule, gated=True)]))
+
+    refused = {kind: share_refused(make(pixels)) for kind, make in ODD.items()}
     paths = [images.root / path for path in manifest["path"]]
     small, large = _folder(ours.folder / "small", paths, count // 10), _folder(ours.folder / "large", paths, count)
     memory_of_tenth, _ = _ask(ours, small)
     memory, seconds = _ask(ours, large)
     repeated = np.resize(pixels, (min(count, 2000), *pixels.shape[1:]))
     started = time.perf_counter()
-    batch.of_images(repeated, [facts[0]] * len(repeated))
+    answerer.of_images(repeated, [facts[0]] * len(repeated), rule, gated=True)
     alone = len(repeated) / (time.perf_counter() - started)
     return AnswerRates(name, refused, count, count / seconds, alone, memory, memory_of_tenth)
 
