@@ -21,7 +21,7 @@ LAZY = {
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
     "training/engine.py": {"openvino"},
-    "training/exported.py": {"openvino"},
+    "training/exported.py": {"openvino", "tf2onnx", "onnxruntime"},
     "data/images/dicom.py": {"pydicom"},
     "predict/structured_report.py": {"highdicom", "pydicom"},
     "system.py": {"numpy"},

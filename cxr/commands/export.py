@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> None:
     from cxr.predict.export import export  # imports Keras
 
     made = export(model, card, asked.to)
-    if made.difference is None:
-        print("  OpenVINO is not installed: the folder has no openvino/")
-    else:
-        print(f"  OpenVINO's probabilities differ from Keras' by at most {made.difference:.1e} on 24 phantoms")
+    for name, difference in made.differences.items():
+        print(f"  {name}: probabilities differ from Keras' by at most {difference:.1e} on 24 phantoms")
+    for name, packages in made.left_out.items():
+        print(f"  {name}: left out; it needs  pip install {packages}")
     print(f"  {made.folder} holds {model.name}; its README.md says what is what")
     print(as_called(f"  Ask it with  cxr predict {made.folder} FILE_OR_FOLDER  or serve it with  cxr serve {made.folder}"))
 

@@ -20,8 +20,7 @@ from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.origin import MODEL
 from cxr.tracking.models import write_pyfunc
 from cxr.tracking.scratch import scratch
-from cxr.training.engine import EngineUnusable
-from cxr.training.exported import largest_difference, write_openvino
+from cxr.training.exported import FORMATS, largest_difference
 
 _MOST = 1e-3  # difference of a probability between one format and another
 _CARD = "model_card.md"
@@ -30,10 +29,11 @@ _READ_ME = Path(__file__).with_name("exported.md")
 
 @dataclass(frozen=True)
 class Exported:
-    """The folder, and the largest difference of OpenVINO's probabilities from Keras'; None: OpenVINO is not there."""
+    """The folder, the largest difference of each format's probabilities from Keras', and what to install for formats left out."""
 
     folder: Path
-    difference: float | None
+    differences: dict[str, float]
+    left_out: dict[str, str]
 
 
 def export(model: RunModel, card: str, folder: Path) -> Exported:
@@ -50,16 +50,16 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
         _write_files(model, data)
         whole = place / "whole"
         write_pyfunc(whole, data)
-        difference = _add_openvino(model, whole)
+        differences = _add_formats(model, whole)
         (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
         (whole / _CARD).write_text(card, encoding="utf-8")
-        told = "OpenVINO was not installed." if difference is None else f"Largest difference on 24 phantoms: {difference:.1e}."
-        text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{difference}", told)
+        told = "; ".join(f"{name} {found:.1e}" for name, found in differences.items()) or "no other format was written"
+        text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{differences}", told)
         (whole / "README.md").write_text(text, encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         shutil.move(whole, folder)
-    return Exported(folder, difference)
+    return Exported(folder, differences, {each.name: " ".join(each.packages) for each in FORMATS if not each.is_installed})
 
 
 def _write_files(model: RunModel, data: Path) -> None:
@@ -72,16 +72,15 @@ def _write_files(model: RunModel, data: Path) -> None:
         write_orientation(model.orientation, data / Path(ORIENTATION).name)
 
 
-def _add_openvino(model: RunModel, whole: Path) -> float | None:
-    """Write openvino/model.xml and .bin, checked against the `.keras` file."""
-    try:
-        path = write_openvino(model.file, whole / "openvino")
-    except EngineUnusable:
-        return None
-    size = model.facts.image_size
-    settings = PhantomConfig(image_size=size)
+def _add_formats(model: RunModel, whole: Path) -> dict[str, float]:
+    """Write the model in every format that is installed; each is checked against the `.keras` file."""
+    settings, found = PhantomConfig(image_size=model.facts.image_size), {}
     images = np.stack([draw(label, number, settings) for number in range(8) for label in CLASS_SHARES])[..., None]
-    found = largest_difference(model.file, path, images)
-    if not found <= _MOST:
-        raise RunFailed(f"OpenVINO's probabilities differ from Keras' by {found:.1e}, more than {_MOST:g}: nothing was written")
+    for each in FORMATS:
+        if not each.is_installed:
+            continue
+        found[each.name] = largest_difference(model.file, each, whole, images)
+        if not found[each.name] <= _MOST:
+            apart = f"differ from Keras' by {found[each.name]:.1e}, more than {_MOST:g}"
+            raise RunFailed(f"the probabilities of {each.name} {apart}: nothing was written")
     return found

@@ -1,42 +1,87 @@
-"""A saved model in OpenVINO's format, and how far its probabilities are from Keras'. Loads TensorFlow."""
+"""A saved model in the formats of other libraries, and how far their probabilities are from Keras'. Loads TensorFlow."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.model.saved import load_model
-from cxr.training.engine import EngineUnusable, openvino_core
+from cxr.training.engine import openvino_core
+
+# Grey levels (n, size, size, 3) float32 to probabilities (n, classes).
+Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+_OPSET = 18  # of ONNX: every runtime since 2023 has it
 
 
-def write_openvino(file: Path, folder: Path) -> Path:
-    """Write model.xml and model.bin in float32, with the inputs and outputs of the `.keras` file; any number of images.
+@dataclass(frozen=True)
+class Format:
+    """A format: what has to be installed for it, where it lies in a folder, and how to write and to run it."""
 
-    Raises `EngineUnusable` without OpenVINO.
-    """
-    if find_spec("openvino") is None:
-        raise EngineUnusable("OpenVINO is not installed")
-    core, model = openvino_core(), load_model(file).model
-    given = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32)
-    forward = tf.function(lambda images: model(images, training=False), input_signature=[given], autograph=False)
+    name: str
+    packages: tuple[str, ...]
+    place: str
+    write: Callable[[keras.Model, Path], None]
+    open: Callable[[Path], Probabilities]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can be written here."""
+        return all(find_spec(package) is not None for package in self.packages)
+
+
+def largest_difference(file: Path, of: Format, folder: Path, images: NDArray[np.uint8]) -> float:
+    """Write a `.keras` file in a format below `folder`; the largest difference of a probability over images (n, size, size, 1)."""
+    saved, path = load_model(file), folder / of.place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    of.write(saved.model, path)
+    grey = images.astype(np.float32)
+    found = of.open(path)(np.repeat(grey, 3, axis=-1))
+    return float(np.abs(found - saved.probabilities(grey)).max())
+
+
+def _function_of(model: keras.Model) -> tuple[tf.types.experimental.PolymorphicFunction, tf.TensorSpec]:
+    given = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="images")
+    return tf.function(lambda images: model(images, training=False), input_signature=[given], autograph=False), given
+
+
+def _write_openvino(model: keras.Model, path: Path) -> None:
+    core, (forward, _) = openvino_core(), _function_of(model)
+    from openvino import save_model
+
     graph = convert_variables_to_constants_v2(forward.get_concrete_function())
-    folder.mkdir(parents=True)
     with TemporaryDirectory(prefix="cxr-") as place:
         frozen = Path(place) / "frozen.pb"
         frozen.write_bytes(graph.graph.as_graph_def().SerializeToString())
-        from openvino import save_model
-
-        save_model(core.read_model(frozen), folder / "model.xml", compress_to_fp16=False)
-    return folder / "model.xml"
+        save_model(core.read_model(frozen), path, compress_to_fp16=False)
 
 
-def largest_difference(file: Path, openvino: Path, images: NDArray[np.uint8]) -> float:
-    """The largest difference of a probability between a `.keras` file and the same in OpenVINO's format, over grey images."""
-    grey = images.astype(np.float32)
-    compiled = openvino_core().compile_model(openvino, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = compiled([np.repeat(grey, 3, axis=-1)])[0]
-    return float(np.abs(found - load_model(file).probabilities(grey)).max())
+def _open_openvino(path: Path) -> Probabilities:
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: np.asarray(compiled([images])[0])
+
+
+def _write_onnx(model: keras.Model, path: Path) -> None:
+    import tf2onnx
+
+    forward, given = _function_of(model)
+    tf2onnx.convert.from_function(forward, input_signature=[given], opset=_OPSET, output_path=str(path))
+
+
+def _open_onnx(path: Path) -> Probabilities:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda images: np.asarray(session.run(None, {session.get_inputs()[0].name: images})[0])
+
+
+FORMATS = (
+    Format("OpenVINO", ("openvino",), "openvino/model.xml", _write_openvino, _open_openvino),
+    Format("ONNX", ("tf2onnx", "onnxruntime"), "model.onnx", _write_onnx, _open_onnx),
+)
