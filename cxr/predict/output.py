@@ -16,7 +16,8 @@ from cxr.predict.answer import Answer, row_of
 from cxr.safe_csv import marked
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
-_GROWING = "predictions.part.jsonl"  # becomes LINES when the batch has ended
+# Become LINES and ABOUT when the batch has ended; the files of an earlier batch stay until then.
+_GROWING, _ABOUT_GROWING = "predictions.part.jsonl", "predictions.part.json"
 _ROWS_AT_ONCE = 5000  # of the table
 
 
@@ -35,7 +36,7 @@ class Output:
         settings.
         """
         check_whole(folder, resume)
-        growing, said = folder / _GROWING, folder / ABOUT
+        growing, said = folder / _GROWING, folder / _ABOUT_GROWING
         if growing.exists():
             if (before := _read_about(said)) != about:
                 differs = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
@@ -44,8 +45,6 @@ class Output:
             return cls(folder, about)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for old in (LINES, TABLE):
-                (folder / old).unlink(missing_ok=True)
             said.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             growing.touch()
         except OSError as error:
@@ -78,7 +77,9 @@ class Output:
                 marked(frame).to_csv(file, index=False, header=number == 0, lineterminator="\n")
         unfinished.replace(self.folder / TABLE)
         ended = {**self.about, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
-        (self.folder / ABOUT).write_text(json.dumps(ended, indent=2) + "\n", encoding="utf-8")
+        said = self.folder / _ABOUT_GROWING
+        said.write_text(json.dumps(ended, indent=2) + "\n", encoding="utf-8")
+        said.replace(self.folder / ABOUT)
         growing.replace(self.folder / LINES)
 
     def read(self) -> Iterator[Answer]:

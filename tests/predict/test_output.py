@@ -68,12 +68,15 @@ def test_a_batch_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
         Output.begin(tmp_path, {**ABOUT, "point": "sensitivity"}, resume=True)
 
 
-def test_a_batch_that_has_ended_is_replaced_by_the_next(tmp_path: Path) -> None:
-    for some in (SOME, SOME[:1]):
-        output = Output.begin(tmp_path, ABOUT, resume=False)
+def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_path: Path) -> None:
+    for point, some, before in (("argmax", SOME, None), ("cost", SOME[:1], len(SOME))):
+        output = Output.begin(tmp_path, {**ABOUT, "point": point}, resume=False)
         output.add(some)
+        assert before is None or len(read_csv(tmp_path / "predictions.csv")) == before
         output.end(CLASSES)
-    assert len(read_csv(tmp_path / "predictions.csv")) == 1
+        assert len(read_csv(tmp_path / "predictions.csv")) == len(some)
+        assert json.loads((tmp_path / "predictions.json").read_text())["point"] == point
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
