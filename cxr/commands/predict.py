@@ -64,6 +64,7 @@ def main(arguments: list[str]) -> int:
     folders = [folder for folder in (asked.to, asked.heatmaps, asked.dicom_sr) if folder]
     _check_apart(asked.paths, folders)
     check_whole(asked.to, asked.resume)
+    _make_folders_of([file for file in (asked.html, asked.log) if file])
     files = find_files(asked.paths, folders, sys.stdin)
     with model_of(asked.run) as model:
         return _answered(model, files, asked)
@@ -124,6 +125,17 @@ def _check_apart(paths: list[str], folders: list[Path]) -> None:
     for folder in folders:
         if any(Path(path).is_dir() and Path(path).resolve() == folder.resolve() for path in paths):
             raise UserError(f"{folder} is the folder of the images: name another one for what is written")
+
+
+def _make_folders_of(files: list[Path]) -> None:
+    """Raise `UserError` for a file that could not be written at the end."""
+    for file in files:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{file} can't be written: {error.strerror}") from None
+        if file.is_dir():
+            raise UserError(f"{file} is a folder: name a file")
 
 
 def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> None:
