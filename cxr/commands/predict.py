@@ -152,6 +152,8 @@ def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> 
     console.print(f"  {in_words(count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
     if model.decisions.positive_class is not None:
         console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
+    if model.unchecked:
+        console.print(f"  This model does not notice {' and '.join(model.unchecked)}: they are answered like others")
     if tally.reasons:
         console.print(f"  Not answered: {_counts(tally.reasons)}")
     if asked.dicom_sr:

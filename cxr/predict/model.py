@@ -80,6 +80,12 @@ class RunModel:
         """The run's name and the beginning of its id."""
         return f"{self.facts.run_name} ({self.facts.run_id[:8]})"
 
+    @property
+    def unchecked(self) -> list[str]:
+        """What this model can't notice: it knows too few images, or its run is of an earlier version."""
+        unlike, turned = "images unlike those that it knows", "films that are turned or negatives"
+        return [what for what, check in ((unlike, self.gate), (turned, self.orientation)) if check is None]
+
     def rule(self, point: str) -> Rule:
         """The operating point that a user calls so; raises `UserError` where this run has none of that name."""
         found = self.decisions.rule(POINTS.get(point, point))
@@ -101,6 +107,7 @@ class RunModel:
             "conformal_alpha": self.decisions.conformal.alpha,
             "chosen_on": self.decisions.chosen_on,
             "distance_limit": None if self.gate is None else self.gate.limit,
+            "unchecked": self.unchecked,
             "views": self.facts.views,
         }
 
@@ -125,7 +132,7 @@ def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
         decisions = read_decisions(run.file(DECISIONS), config.evaluation)
         orientation = read_orientation(behind.file(ORIENTATION)) if behind.has_file(ORIENTATION) else None
     except _UNREADABLE as error:
-        raise UserError(f"what {in_short(run)} decided can't be read: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"what {in_short(run)} decided can't be read: {str(error).splitlines()[0][:200]}") from None
     shown = config.backbone.image_size, config.training.precision, config.evaluation.views
     facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
     file = behind.file(MODEL)
@@ -148,7 +155,7 @@ def read_exported(folder: Path) -> RunModel:
             _sha256(paths[MODEL]),
         )
     except _UNREADABLE as error:
-        raise UserError(f"{folder} holds no exported model: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{folder} holds no exported model: {str(error).splitlines()[0][:200]}") from None
 
 
 def facts_as_json(model: RunModel) -> str:

@@ -120,6 +120,18 @@ def test_a_folder_that_was_changed_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_model_without_checks_answers_and_says_what_it_does_not_notice(
+    exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+) -> None:
+    shutil.copytree(exported, tmp_path / "model")
+    for name in ("gate.npz", "orientation.npz"):
+        (tmp_path / "model/data/model" / name).unlink()
+    done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "does not notice images unlike those that it knows and films that are turned or negatives" in done.stdout
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())["model"]["unchecked"]) == 2
+
+
 def test_a_later_version_is_named(exported: Path, films: list[str], tmp_path: Path, cxr_here: Command) -> None:
     shutil.copytree(exported, tmp_path / "model")
     facts = tmp_path / "model/data/model/facts.json"

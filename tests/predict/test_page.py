@@ -17,7 +17,7 @@ from tests.predict.made import answered, refused, unread
 ABOUT: dict[str, Any] = {
     "model": {
         **{"run": {"id": "1", "name": "<b>run"}, "classes": ["COVID", "Normal"], "temperature": 1.5, "model_sha256": "ab"},
-        **{"cxr": "0.2", "conformal_alpha": 0.05},
+        **{"cxr": "0.2", "conformal_alpha": 0.05, "unchecked": []},
     },
     "point": {"name": "argmax", "in_words": "the most probable class"},
     "engine": "tensorflow 2",
@@ -44,6 +44,14 @@ def names(text: str) -> list[str]:
 def test_the_most_urgent_come_first(tmp_path: Path) -> None:
     expected = ["first.png", "odd.png", "text.txt", "review-high.png", "review-low.png", "routine.png"]
     assert names(written(tmp_path, MIXED)) == expected
+
+
+def test_a_model_that_checks_nothing_says_so(tmp_path: Path) -> None:
+    assert "It does not notice" not in written(tmp_path, MIXED)
+    model = {**ABOUT["model"], "unchecked": ["images unlike those that it knows", "films that are turned or negatives"]}
+    write_page(tmp_path / "page.html", MIXED, {**ABOUT, "model": model}, "COVID")
+    said = "It does not notice images unlike those that it knows and films that are turned or negatives"
+    assert said in (tmp_path / "page.html").read_text()
 
 
 def test_names_are_text(tmp_path: Path) -> None:
