@@ -40,6 +40,10 @@ class _Tally:
     reports: Counter[str] = field(default_factory=Counter)  # structured reports: "", or why there is none
     first: list[Answer] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        return sum(self.classes.values()) + sum(self.reasons.values())
+
     def add(self, answer: Answer) -> None:
         self.first += [answer] if len(self.first) < _SHOWN else []
         self.unreadable += answer.is_unreadable
@@ -82,7 +86,7 @@ def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
     tally = _answer(files, answerer, rule, output, asked)
     output.end(model.decisions.classes)
     if asked.html:
-        write_page(asked.html, output.read(), about, model.decisions.positive_class)
+        write_page(asked.html, output.read(), tally.count, about, model.decisions.positive_class)
     _print(tally, model, asked, output)
     return 1 if tally.unreadable else 0
 
@@ -140,8 +144,7 @@ def _make_folders_of(files: list[Path]) -> None:
 
 def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> None:
     console, wide = plain_console(), wide_console()
-    count = sum(tally.classes.values()) + sum(tally.reasons.values())
-    if count <= _SHOWN:
+    if tally.count <= _SHOWN:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False)
         for heading in ("file", "class", "p", "read", "could be"):
             table.add_column(heading)
@@ -149,7 +152,7 @@ def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> 
             told, p = (each.called, f"{each.calibrated[slug(each.called)]:.3f}") if each.called else (each.reason, "")
             table.add_row(printable(each.path), printable(told), p, ZONE_IN_WORDS[each.zone], ", ".join(each.conformal_set))
         wide.print(table)
-    console.print(f"  {in_words(count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
+    console.print(f"  {in_words(tally.count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
     if model.decisions.positive_class is not None:
         console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
     if model.unchecked:

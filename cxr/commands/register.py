@@ -2,17 +2,15 @@
 
 from cxr.audit.verdict import LIGHTS
 from cxr.commands.arguments import parse
-from cxr.commands.export import card_of
+from cxr.commands.export import export_run
 from cxr.compare.runs import in_short
-from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
-from cxr.predict.model import read_run_model
+from cxr.predict.model import CARD
 from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run
-from cxr.training.runtime import prepare_tensorflow
 
 _NOT_AUDITED = "not audited"
 
@@ -25,13 +23,10 @@ def main(arguments: list[str]) -> None:
     if run.tags.get("cxr.role") == "evaluation":
         raise UserError(f"{in_short(run)} is an evaluation: register the run behind it, {run.tags['cxr.evaluates'][:8]}")
     verdict = _verdict(run, asked.despite)
-    model, card = read_run_model(asked.run, store), card_of(asked.run, store)
-    prepare_tensorflow(TrainingConfig())
-    from cxr.predict.export import export  # imports Keras
-
     with scratch() as place:
-        made = export(model, card, place / "exported")
-        tags = {"cxr.run": run.id, "cxr.audit": verdict, "cxr.model_sha256": model.sha256}
+        made = export_run(asked.run, store, place / "exported")
+        tags = {"cxr.run": run.id, "cxr.audit": verdict, "cxr.model_sha256": made.model.sha256}
+        card = (made.folder / CARD).read_text(encoding="utf-8")
         version = register(made.folder, asked.name, asked.alias, run.id, card, tags)
     called = f"{REGISTERED}{asked.name}@{asked.alias}" if asked.alias else f"{REGISTERED}{asked.name}/{version}"
     print(f"  {in_short(run)} is version {version} of {asked.name}; its audit: {verdict}")

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cxr.commands.arguments import parse
-from cxr.commands.export import card_of
+from cxr.commands.export import export_run
 from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
-from cxr.config.schema import TrainingConfig
-from cxr.predict.model import FACTS, read_run_model
+from cxr.predict.model import FACTS
 from cxr.predict.source import DATA, opened_store
 from cxr.tracking.models import REGISTERED, fetch_registered
 from cxr.tracking.scratch import scratch
-from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
@@ -56,8 +54,4 @@ def _exported(reference: str) -> Iterator[Path]:
         if reference.startswith(REGISTERED):
             yield fetch_registered(reference, place)
             return
-        model, card = read_run_model(reference, store), card_of(reference, store)
-        prepare_tensorflow(TrainingConfig())
-        from cxr.predict.export import export  # imports Keras
-
-        yield export(model, card, place / "exported").folder
+        yield export_run(reference, store, place / "exported").folder

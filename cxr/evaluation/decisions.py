@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Conformal:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The content of model/decisions.json. Roles and triage are None and unset in files of earlier versions: see `with_roles`."""
+    """The content of model/decisions.json. Files of version 1 have no roles: see `read_decisions`."""
 
     classes: list[str]
     temperature: float
@@ -65,7 +65,7 @@ class Decided:
     calibrated: NDArray[np.float64]  # (n, classes), after temperature
     called: NDArray[np.int64]  # (n,), index into classes, at one operating point
     sets: NDArray[np.bool_]  # (n, classes), conformal
-    zones: list[str] = field(default_factory=list)
+    zones: list[str]
 
 
 def decisions_of(found: Assessment) -> Decisions:

@@ -15,7 +15,7 @@ from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, write_decisions
-from cxr.predict.model import FACTS, RunModel, facts_as_json
+from cxr.predict.model import CARD, FACTS, RunModel, facts_as_json
 from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.origin import MODEL
 from cxr.tracking.models import write_pyfunc
@@ -23,7 +23,6 @@ from cxr.tracking.scratch import scratch
 from cxr.training.exported import FORMATS, largest_difference
 
 _MOST = 1e-3  # difference of a probability between one format and another
-_CARD = "model_card.md"
 _READ_ME = Path(__file__).with_name("exported.md")
 
 
@@ -31,6 +30,7 @@ _READ_ME = Path(__file__).with_name("exported.md")
 class Exported:
     """The folder, the largest difference of each format's probabilities from Keras', and what to install for formats left out."""
 
+    model: RunModel
     folder: Path
     differences: dict[str, float]
     left_out: dict[str, str]
@@ -52,14 +52,14 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
         write_pyfunc(whole, data)
         differences = _add_formats(model, whole)
         (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
-        (whole / _CARD).write_text(card, encoding="utf-8")
+        (whole / CARD).write_text(card, encoding="utf-8")
         told = "; ".join(f"{name} {found:.1e}" for name, found in differences.items()) or "no other format was written"
         text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{differences}", told)
         (whole / "README.md").write_text(text, encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         shutil.move(whole, folder)
-    return Exported(folder, differences, {each.name: " ".join(each.packages) for each in FORMATS if not each.is_installed})
+    return Exported(model, folder, differences, {each.name: " ".join(each.packages) for each in FORMATS if not each.is_installed})
 
 
 def _write_files(model: RunModel, data: Path) -> None:

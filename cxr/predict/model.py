@@ -36,6 +36,7 @@ POINTS = {
     "calibrated": "calibrated",
 }
 FACTS = "facts.json"  # of an exported model
+CARD = "model_card.md"  # of a run, and of an exported model
 _VERSION = 1  # of that file
 _UNREADABLE = (ValueError, KeyError, OSError, EOFError, BadZipFile)
 
@@ -118,8 +119,12 @@ def read_run_model(reference: str, store: Store) -> RunModel:
     The store has to be open. Raises `UserError` for a run that has no model, or whose files can't be read.
     """
     run = find_run(reference, store)
-    behind = find_run(run.tags["cxr.evaluates"], store) if run.tags.get("cxr.role") == "evaluation" else run
-    return _of_runs(run, behind)
+    return _of_runs(run, run_behind(run, store))
+
+
+def run_behind(run: LoggedRun, store: Store) -> LoggedRun:
+    """The run that trained the model: the one that an evaluation evaluates, or the run itself."""
+    return find_run(run.tags["cxr.evaluates"], store) if run.tags.get("cxr.role") == "evaluation" else run
 
 
 def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
@@ -140,7 +145,7 @@ def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
 
 
 def read_exported(folder: Path) -> RunModel:
-    """The model in a folder of `write_exported`; nothing in it is run. Raises `UserError` for any other folder."""
+    """The model in the folder `data/model` of `cxr export`; nothing in it is run. Raises `UserError` for any other folder."""
     try:
         facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes())
         if facts.version > _VERSION:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from cxr.predict.answer import ZONE_IN_WORDS, Answer
+from cxr.predict.answer import Answer
 from cxr.predict.read import read_images
 from cxr.text import slug
 
@@ -19,21 +19,19 @@ _THUMBNAIL = 128  # pixels a side
 _ORDER = ("fast_track", "", "review", "routine")  # what was not answered needs somebody to look at it
 
 
-def write_page(path: Path, answers: Iterable[Answer], about: dict[str, Any], positive_class: str | None) -> None:
-    """Write the page of the most urgent answers: by zone, then by the probability of the positive class."""
+def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[str, Any], positive_class: str | None) -> None:
+    """Write the page of the most urgent of `count` answers: by zone, then by the probability of the positive class."""
 
     def urgency(answer: Answer) -> tuple[int, float, str]:
         score = answer.probabilities.get(slug(positive_class), 0.0) if positive_class else 0.0
         return _ORDER.index(answer.zone) if positive_class else 0, -score, answer.path
 
-    counted = _Counted(answers)
-    shown = nsmallest(MOST, counted, key=urgency)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("page.html.jinja").render(
-        rows=[_row(answer) for answer in shown],
-        count=counted.count,
+        rows=[_row(answer) for answer in nsmallest(MOST, answers, key=urgency)],
+        count=count,
         about=about,
         classes=about["model"]["classes"],
         slugs=[slug(name) for name in about["model"]["classes"]],
@@ -42,21 +40,8 @@ def write_page(path: Path, answers: Iterable[Answer], about: dict[str, Any], pos
     path.write_text(page, encoding="utf-8")
 
 
-class _Counted:
-    """Passes answers on and counts them."""
-
-    def __init__(self, answers: Iterable[Answer]) -> None:
-        self.answers, self.count = answers, 0
-
-    def __iter__(self) -> Any:
-        for answer in self.answers:
-            self.count += 1
-            yield answer
-
-
 def _row(answer: Answer) -> dict[str, Any]:
-    said = answer.to_json()
-    return {**said, "thumbnail": "" if answer.is_unreadable else _thumbnail(answer), "in_words": ZONE_IN_WORDS[answer.zone]}
+    return {**answer.to_json(), "thumbnail": "" if answer.is_unreadable else _thumbnail(answer)}
 
 
 def _thumbnail(answer: Answer) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cxr.data.images.decode import decode_image
 from cxr.data.images.files import read_file
-from cxr.data.images.image_file import shape_of
+from cxr.data.images.image_file import pixel_hash, shape_of
 from cxr.data.images.limits import UnreadableImage
 from cxr.errors import UserError
 
@@ -66,11 +66,9 @@ def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8
     except UnreadableImage as refused:
         return None, Seen(name, digest, reason=str(refused))
     image = decoded.image
-    named = hashlib.sha256(f"{image.width}x{image.height}:".encode())
-    named.update(np.asarray(image).data)
     odd = (*_shape(image.width, image.height), *(_colours(content) if decoded.mode in _IN_COLOUR else ()))
     grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
-    return grey, Seen(name, digest, named.hexdigest(), image.width, image.height, odd)
+    return grey, Seen(name, digest, pixel_hash(np.asarray(image)), image.width, image.height, odd)
 
 
 def _shape(width: int, height: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import chain
@@ -115,15 +116,22 @@ def compile_openvino(graph: Any, threads: int) -> Any:
     library's own reader: its Python converter would send usage statistics unasked. Raises `EngineUnusable`.
     """
     core = openvino_core()
-    with TemporaryDirectory(prefix="cxr-") as folder:
-        path = Path(folder) / "frozen.pb"
-        path.write_bytes(graph.graph.as_graph_def().SerializeToString())
+    with graph_file(graph) as path:
         asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
         try:
             return core.compile_model(core.read_model(path), "CPU", {**asked, "ENABLE_CPU_PINNING": False})
         except RuntimeError as why:
             reasons = [line.lstrip("- ") for line in str(why).splitlines() if line.strip() and "https://" not in line]
             raise EngineUnusable(f"OpenVINO can't compile it: {reasons[-1][:200]}") from why
+
+
+@contextmanager
+def graph_file(graph: Any) -> Iterator[Path]:
+    """A constant graph in a file for OpenVINO's reader, gone after the block."""
+    with TemporaryDirectory(prefix="cxr-") as folder:
+        path = Path(folder) / "frozen.pb"
+        path.write_bytes(graph.graph.as_graph_def().SerializeToString())
+        yield path
 
 
 def _checked(engine: Engine, graph: Any) -> Engine:

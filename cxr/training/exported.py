@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.model.saved import load_model
-from cxr.training.engine import openvino_core
+from cxr.training.engine import graph_file, openvino_core
 
 # Grey levels (n, size, size, 3) float32 to probabilities (n, classes).
 Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -56,9 +55,7 @@ def _write_openvino(model: keras.Model, path: Path) -> None:
     from openvino import save_model
 
     graph = convert_variables_to_constants_v2(forward.get_concrete_function())
-    with TemporaryDirectory(prefix="cxr-") as place:
-        frozen = Path(place) / "frozen.pb"
-        frozen.write_bytes(graph.graph.as_graph_def().SerializeToString())
+    with graph_file(graph) as frozen:
         save_model(core.read_model(frozen), path, compress_to_fp16=False)
 
 

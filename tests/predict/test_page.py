@@ -33,7 +33,7 @@ MIXED = [
 
 
 def written(folder: Path, answers: list[Answer], positive: str | None = "COVID") -> str:
-    write_page(folder / "page.html", answers, ABOUT, positive)
+    write_page(folder / "page.html", answers, len(answers), ABOUT, positive)
     return (folder / "page.html").read_text()
 
 
@@ -49,7 +49,7 @@ def test_the_most_urgent_come_first(tmp_path: Path) -> None:
 def test_a_model_that_checks_nothing_says_so(tmp_path: Path) -> None:
     assert "It does not notice" not in written(tmp_path, MIXED)
     model = {**ABOUT["model"], "unchecked": ["images unlike those that it knows", "films that are turned or negatives"]}
-    write_page(tmp_path / "page.html", MIXED, {**ABOUT, "model": model}, "COVID")
+    write_page(tmp_path / "page.html", MIXED, len(MIXED), {**ABOUT, "model": model}, "COVID")
     said = "It does not notice images unlike those that it knows and films that are turned or negatives"
     assert said in (tmp_path / "page.html").read_text()
 

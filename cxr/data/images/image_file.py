@@ -58,12 +58,17 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
     except UnreadableImage as refused:  # any other error is a fault of cxr, not of the file
         return None, str(refused)
     image, pixels = grey.image, np.asarray(grey.image)
-    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
-    digest.update(pixels.data)
-    facts = ImageFacts(digest.hexdigest(), perceptual_hashes_of(pixels), image.width, image.height, grey.mode, grey.patient)
+    facts = ImageFacts(pixel_hash(pixels), perceptual_hashes_of(pixels), image.width, image.height, grey.mode, grey.patient)
     if size is None:
         return None, facts
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None], facts
+
+
+def pixel_hash(pixels: NDArray[np.uint8]) -> str:
+    """The hash of grey levels (height, width) and their size, sha256 in hex: it names an image in manifests."""
+    digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}:".encode())
+    digest.update(pixels.data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

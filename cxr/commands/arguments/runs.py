@@ -1,17 +1,9 @@
-"""The arguments of each command: parsed, and wrong ones rejected, before the command and its libraries are imported."""
+"""Commands on runs that are logged."""
 
 import argparse
 from pathlib import Path
 
-from cxr.cache.eviction import KINDS
-from cxr.config.schema import TrackingConfig
-
 TOLERANCE = 1e-3  # largest difference in a probability that counts as equal
-
-
-def parse(command: str, arguments: list[str]) -> argparse.Namespace:
-    """The parsed arguments of a command. Exits with 2 for wrong ones, and with 0 after `--help`."""
-    return PARSERS[command]().parse_intermixed_args(arguments)
 
 
 def _audit() -> argparse.ArgumentParser:
@@ -25,26 +17,6 @@ def _audit() -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
     parser.add_argument("elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER")
     parser.add_argument("--full", action="store_true", help="of up to 5,000 images (default: 600)")
-    return parser
-
-
-def _backbones() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr backbones",
-        description="List backbones with their parameters, cost, image size and weights; of one its depths, stages and blocks.",
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a backbone (default: list all)")
-    return parser
-
-
-def _cache() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr cache",
-        description="Show or clear the disk cache: decoded images and activations of the frozen part. Runs compute them again "
-        "when they need them. CXR_CACHE=FOLDER names its folder.",
-    )
-    parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
-    parser.add_argument("--kind", choices=KINDS, help="only this kind (default: all)")
     return parser
 
 
@@ -66,26 +38,6 @@ def _compare() -> argparse.ArgumentParser:
     return parser
 
 
-def _data() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr data",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Look at a set of images before anything is trained on it.\n\n"
-        "  cxr data index data=folder data.root=FOLDER     write a manifest and print a summary\n"
-        "  cxr data check data=folder data.root=FOLDER     read every file and list problems; exit code 1 if there are any\n"
-        "  cxr data check data=manifest data.manifest=FILE the same, and list files that changed since the manifest\n"
-        "  cxr data show data=folder data.root=FOLDER      draw some images of each class side by side\n"
-        "  cxr data fetch                                  download the COVID-19 Radiography Database",
-    )
-    parser.add_argument("action", choices=("index", "check", "show", "fetch"))
-    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="which images and which split, as for a run")
-    parser.add_argument(
-        "--to", type=Path, help="file or folder to write (default: manifest.csv, contact_sheet.png, kagglehub's own)"
-    )
-    parser.add_argument("--each", type=int, default=8, help="how many images of each class to show (default: 8)")
-    return parser
-
-
 def _evaluate() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr evaluate",
@@ -96,17 +48,6 @@ def _evaluate() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
     parser.add_argument("overrides", nargs="*", metavar="SETTING=VALUE", help="evaluation.sensitivity=0.98, data=folder, ...")
-    return parser
-
-
-def _export() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr export",
-        description="Write a run's model and all that its answers depend on into a folder: .keras, OpenVINO, thresholds, gate and "
-        "model card. MLflow can serve it, and Keras alone can use it.",
-    )
-    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
     return parser
 
 
@@ -122,81 +63,6 @@ def _folds() -> argparse.ArgumentParser:
     parser.add_argument("--sweep", metavar="ID", help="each cross-validation and repeated training of this sweep")
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
-    return parser
-
-
-def _completion() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr completion",
-        description="Print what makes the tab key complete commands, options, settings, and names of runs.",
-        epilog='Put  eval "$(cxr completion bash)"  into ~/.bashrc, or  eval "$(cxr completion zsh)"  into ~/.zshrc.',
-    )
-    parser.add_argument("shell", choices=("bash", "zsh", "words"), help="words: print the candidates for the last WORD")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="of a command line after cxr, as the shell gives them")
-    return parser
-
-
-def _init() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr init",
-        description="Make a project of your own: a folder conf with one data option and one preset, a README and a .gitignore.",
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
-    return parser
-
-
-def _predict() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr predict",
-        description="Ask the model of a run about images without labels: probabilities, calibrated probabilities, class, conformal "
-        "set and zone of each. Images unlike those that it knows get no class, but a reason.",
-        epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
-        "file could not be read, and its row says why. Research use only.",
-    )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included")
-    parser.add_argument(
-        "--to", type=Path, default=Path("predictions"), metavar="FOLDER", help="where answers go (default: predictions)"
-    )
-    parser.add_argument(
-        "--point",
-        choices=("argmax", "sensitivity", "specificity", "cost", "calibrated"),
-        default="argmax",
-        help="the operating point that chooses the class, as evaluated in the run's report (default: argmax)",
-    )
-    parser.add_argument("--no-gate", action="store_true", help="give a class to images unlike those that the model knows, too")
-    parser.add_argument("--resume", action="store_true", help="go on with a batch that was interrupted")
-    parser.add_argument("--heatmaps", type=Path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails, most urgent first")
-    parser.add_argument(
-        "--dicom-sr", type=Path, metavar="FOLDER", help="write a DICOM structured report for each answered DICOM file here"
-    )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="add a line for each answer to an audit trail")
-    parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
-    return parser
-
-
-def _register() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr register",
-        description="Put a run's model into MLflow's registry, with its model card. A model whose audit found strong evidence of a "
-        "shortcut is rejected.",
-    )
-    parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument("--name", required=True, help="of the registered model; one that is known gets a new version")
-    parser.add_argument("--alias", help="such as champion; another version that has it loses it")
-    parser.add_argument("--despite", action="store_true", help="register it despite its audit")
-    return parser
-
-
-def _serve() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr serve",
-        description="Answer over HTTP on 127.0.0.1, by MLflow's server, as cxr predict does. It prints a curl command.",
-    )
-    parser.add_argument("run", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
-    parser.add_argument("--port", type=int, default=5001, help="or the next free one (default: 5001)")
-    parser.add_argument("--timeout", type=int, default=60, metavar="S", help="of a request, in seconds (default: 60)")
     return parser
 
 
@@ -270,12 +136,6 @@ def _runs() -> argparse.ArgumentParser:
     return parser
 
 
-def _send() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
-    parser.add_argument("--uri", help="the server's address, if it is another one today")
-    return parser
-
-
 def _soup() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr soup",
@@ -296,38 +156,13 @@ def _soup() -> argparse.ArgumentParser:
     return parser
 
 
-def _ui() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cxr ui", description="Open the MLflow UI on the runs made in this folder, for this machine only."
-    )
-    parser.add_argument(
-        "--port", type=int, default=5000, help="the next free port is taken if this one is not free (default: 5000)"
-    )
-    parser.add_argument("--sweep", metavar="ID", help="show the runs of this sweep")
-    parser.add_argument(
-        "--experiment", default=TrackingConfig().experiment, help="MLflow's name for the runs' group (default: cxr)"
-    )
-    return parser
-
-
 PARSERS = {
     "audit": _audit,
-    "backbones": _backbones,
-    "cache": _cache,
     "compare": _compare,
-    "completion": _completion,
-    "data": _data,
     "evaluate": _evaluate,
-    "export": _export,
     "folds": _folds,
-    "init": _init,
-    "predict": _predict,
-    "register": _register,
     "reproduce": _reproduce,
     "results": _results,
     "runs": _runs,
-    "send": _send,
-    "serve": _serve,
     "soup": _soup,
-    "ui": _ui,
 }
