@@ -1,21 +1,17 @@
 """`cxr export RUN --to FOLDER`: a run's model and all that its answers depend on, in a folder of its own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
-from cxr.predict.model import CARD, read_run_model, run_behind
+from cxr.predict.model import CARD, Exported, read_run_model, run_behind
 from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.search import find_run
 from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
-
-if TYPE_CHECKING:
-    from cxr.predict.export import Exported
 
 
 def main(arguments: list[str]) -> None:
@@ -30,7 +26,7 @@ def main(arguments: list[str]) -> None:
     print(as_called(f"  Ask it with  cxr predict {made.folder} FILE_OR_FOLDER  or serve it with  cxr serve {made.folder}"))
 
 
-def export_run(reference: str, store: Store, folder: Path) -> "Exported":
+def export_run(reference: str, store: Store, folder: Path) -> Exported:
     """Export a run, or the run behind an evaluation with the thresholds of that; raises `UserError` where its report is missing."""
     model, behind = read_run_model(reference, store), run_behind(find_run(reference, store), store)
     if not behind.has_file(CARD):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, write_decisions
-from cxr.predict.model import CARD, FACTS, RunModel, facts_as_json
+from cxr.predict.model import CARD, FACTS, Exported, RunModel, facts_as_json
 from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.origin import MODEL
 from cxr.tracking.models import write_pyfunc
@@ -24,16 +23,6 @@ from cxr.training.exported import FORMATS, largest_difference
 
 _MOST = 1e-3  # difference of a probability between one format and another
 _READ_ME = Path(__file__).with_name("exported.md")
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The folder, the largest difference of each format's probabilities from Keras', and what to install for formats left out."""
-
-    model: RunModel
-    folder: Path
-    differences: dict[str, float]
-    left_out: dict[str, str]
 
 
 def export(model: RunModel, card: str, folder: Path) -> Exported:

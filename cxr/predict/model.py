@@ -113,6 +113,16 @@ class RunModel:
         }
 
 
+@dataclass(frozen=True)
+class Exported:
+    """The folder, the largest difference of each format's probabilities from Keras', and what to install for formats left out."""
+
+    model: RunModel
+    folder: Path
+    differences: dict[str, float]
+    left_out: dict[str, str]
+
+
 def read_run_model(reference: str, store: Store) -> RunModel:
     """The model of a run, or of the run behind an evaluation, with the thresholds of the run that is named.
 
