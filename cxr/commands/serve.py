@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> None:
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
         command += ["--host", HOST, "--port", str(port), "--timeout", str(asked.timeout)]
         print("Starting the server, which takes some seconds", file=sys.stderr, flush=True)
-        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+        # MLflow calls uvicorn by its name, which scripts/cxr does not put on the PATH
+        programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+        environment = {**os.environ, "PATH": programs, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
         with subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno()) as server:
             try:
                 wait_until_it_answers(server, port, "the server")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import signal
@@ -187,11 +188,17 @@ def test_keras_alone_can_use_it(exported: Path, films: list[str], expected: list
 
 @pytest.fixture
 def address(exported: Path, tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "cxr", "serve", str(exported), "--port", "5601"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    command = [sys.executable, "-m", "cxr", "serve", str(exported), "--port", str(10_000 + os.getpid() % 20_000)]
+    away = {**os.environ, "PATH": os.defpath}  # as from scripts/cxr, where no environment is activated
+    said = tmp_path / "said.txt"
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(command, cwd=tmp_path, env=away, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
+    ):
         assert server.stdout is not None
         line = server.stdout.readline()
         try:
+            assert line.startswith("Answers at "), said.read_text()
             yield line.split()[2].removesuffix(".")
         finally:
             server.send_signal(signal.SIGINT)
