@@ -92,6 +92,8 @@ class Expansion:
     swept: list[str]  # keys that differ from job to job
     at_once: int
     common: DictConfig  # what all jobs have in common
+    launcher: str  # Hydra's name for what runs the jobs
+    waits: bool = True  # for the end of the jobs
     search: str = ""  # how a search goes about it
 
 
@@ -103,17 +105,24 @@ def expand(overrides: Sequence[str]) -> Expansion:
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
         parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *overrides])
         swept = [override.get_key_element() for override in parsed if override.is_sweep_override()]
-        at_once = int(launcher.get("n_jobs", 1))
-        if at_once < 0:
-            at_once = max(1, cores() + 1 + at_once)
-        keys = list(dict.fromkeys(swept))
+        keys, plain = list(dict.fromkeys(swept)), _without_hydra(common)
+        how = str(common.hydra.runtime.choices["hydra/launcher"]), bool(launcher.get("wait", True))
         if "n_trials" in sweeper:
-            at_once = min(at_once, int(sweeper.n_jobs))
-            return Expansion(
-                None, int(sweeper.n_trials), keys, at_once, _without_hydra(common), OmegaConf.to_yaml(sweeper, resolve=True)
-            )
+            count, at_once = int(sweeper.n_trials), min(_at_once(launcher, int(sweeper.n_jobs)), int(sweeper.n_jobs))
+            return Expansion(None, count, keys, at_once, plain, *how, OmegaConf.to_yaml(sweeper, resolve=True))
         (jobs,) = BasicSweeper.split_arguments(parsed, None)
-    return Expansion(jobs, len(jobs), keys, min(at_once, len(jobs)), _without_hydra(common))
+    return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how)
+
+
+# What launchers call the number of jobs at once: joblib, Ray, SLURM. Hydra's own runs one after another.
+_AT_ONCE = ("n_jobs", "max_concurrent", "array_parallelism")
+
+
+def _at_once(launcher: DictConfig, count: int) -> int:
+    """Jobs that a launcher runs at once; `count` where it leaves that to a cluster."""
+    said = next((launcher[key] for key in _AT_ONCE if key in launcher), 1)
+    at_once = count if said is None else int(said)
+    return at_once if at_once > 0 else max(1, cores() + 1 + at_once)
 
 
 def add_override(override: str) -> None:

@@ -14,7 +14,7 @@ from cxr.config.schema import Config
 
 # Places, storage, order of runs, number of cores, look of the report: none of these changes a result.
 _NO_PART = (
-    *("tracking.", "objective.", "baseline.", "sweep.", "audit.", "force", "data.root", "data.manifest"),
+    *("tracking.", "objective.", "baseline.", "sweep.", "work.", "audit.", "force", "data.root", "data.manifest"),
     *("data.citation", "data.licence", "training.threads", "training.cache_limit_gb"),
     *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images", "evaluation.primary"),
 )

@@ -12,7 +12,9 @@ class SweepJob:
     folder: Path  # of the sweep: its plan and the outcome of each job
     number: int  # from 0
     name: str
-    at_once: int  # jobs that run side by side
+    at_once: int  # jobs that share the cores and GPUs of this machine
+    count: int = 1  # jobs of the sweep
+    launcher: str = "basic"  # Hydra's name for what runs the jobs
 
 
 @dataclass(frozen=True)

@@ -263,9 +263,17 @@ class BaselineConfig:
 
 @dataclass
 class SweepConfig:
-    """What the jobs of a sweep leave: reports of all, of the best by the objective, or of none."""
+    """What the jobs of a sweep leave, and what happens after one failed."""
 
-    reports: str = choice("all", "all", "best", "none")
+    reports: str = choice("all", "all", "best", "none")  # of all jobs, of the best by the objective, or of none
+    on_failure: str = choice("continue", "continue", "stop")  # with the other jobs; stop starts no further one
+
+
+@dataclass
+class WorkConfig:
+    """Where checkpoints, plans of sweeps and unsent results lie while runs are under way."""
+
+    dir: str | None = None
 
 
 @dataclass
@@ -299,4 +307,5 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    work: WorkConfig = field(default_factory=WorkConfig)
     force: bool = False

@@ -2,6 +2,7 @@
 
 from dataclasses import Field
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from cxr.config.costs import check_costs
@@ -30,6 +31,8 @@ def check(config: Config) -> None:
         raise UserError("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
     if config.loss.group_robust and config.augment.mixup:
         raise UserError("loss.group_robust weighs images by their group, and augment.mixup makes images of two: choose one of them")
+    if config.work.dir and not Path(config.work.dir).is_absolute():
+        raise UserError(f"work.dir={config.work.dir} has to be a full path, since jobs may run in other folders")
     check_costs(config.loss.costs, "loss.costs")
     _check_evaluation(config.evaluation)
 

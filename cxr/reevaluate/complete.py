@@ -16,7 +16,7 @@ from cxr.run.report_context import beside_baseline
 from cxr.run.stored_training import kept_context, kept_training
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
-from cxr.tracking.store import Store
+from cxr.tracking.store import Store, work_folder
 from cxr.tracking.unfinished import TAG, claim
 
 
@@ -36,7 +36,7 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     def under_way() -> NoReturn:
         raise UserError(f"run {in_short(run)} is under way in another process: wait for it")
 
-    claimed = claim(run.tags[TAG], anew=False, on_wait=under_way)
+    claimed = claim(run.tags[TAG], anew=False, on_wait=under_way, work=work_folder(config.work))
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):

@@ -10,6 +10,7 @@ from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
 from cxr.run.prepared import PreparedRun
 from cxr.tracking.search import LoggedRun, finished_runs
+from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import Unfinished, claim
 
 # What others read of a finished run: where one of them is gone, the run has to be done again.
@@ -69,6 +70,7 @@ def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
         folder_name(prepared),
         anew=prepared.config.force,
         on_wait=(lambda: progress.console.print(f"cxr: {waiting}")) if job else None,
+        work=work_folder(prepared.config.work),
     )
     try:
         yield unfinished

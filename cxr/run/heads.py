@@ -11,6 +11,7 @@ from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
 from cxr.run.train import computing, loss_of, training_set
 from cxr.text import in_words
+from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import Unfinished, claim
 from cxr.training.checkpoint import save
 from cxr.training.fit import Watcher
@@ -61,7 +62,7 @@ def _claimed(prepared: PreparedRun) -> Unfinished | None:
         raise _UnderWay
 
     try:
-        held = claim(folder_name(prepared), anew=False, on_wait=under_way)
+        held = claim(folder_name(prepared), anew=False, on_wait=under_way, work=work_folder(prepared.config.work))
     except _UnderWay:
         return None
     if held.can_go_on:

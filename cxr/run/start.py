@@ -13,7 +13,7 @@ from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reporting import Reports
 from cxr.run.tags import run_tags
 from cxr.tracking.search import LoggedRun, join_sweep
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import check_store, locate_store, open_store, work_folder
 from cxr.tracking.unfinished import close_cut_off_runs, one_at_a_time
 from cxr.training.runtime import prepare_tensorflow
 
@@ -34,7 +34,7 @@ def run_experiment(
     Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
     """
     progress = progress or Progress()
-    store = locate_store(config.tracking)
+    store = locate_store(config.tracking, config.work)
     check_store(store)
     prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder)
     with progress.stage("start", "Starting TensorFlow and MLflow"):
@@ -57,7 +57,7 @@ def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
     if not prepared.config.baseline.auto or prepared.config.tracking.role == "baseline":
         return
     tags = run_tags(prepared)
-    with one_at_a_time(f"baseline-{tags['cxr.split_fingerprint']}"):
+    with one_at_a_time(f"baseline-{tags['cxr.split_fingerprint']}", work_folder(prepared.config.work)):
         if not baselines_like(tags):
             config, provenance = baseline_for(prepared.config, prepared.provenance)
             progress.line("There is no frozen-head baseline on this data and split: making it first")

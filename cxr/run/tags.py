@@ -21,11 +21,14 @@ def run_name(prepared: PreparedRun) -> str:
 
 def run_tags(prepared: PreparedRun) -> dict[str, str | None]:
     """The cxr.* tags of a run; what is unknown is none."""
+    job = prepared.provenance.job
     return prepared.fingerprints | {
         "cxr.role": prepared.config.tracking.role,
         "cxr.judged_on": prepared.dataset.parts[-1],
         "cxr.weights_sha256": prepared.weights.sha256,
-        "cxr.sweep_id": prepared.provenance.job.sweep_id if prepared.provenance.job else None,
+        "cxr.sweep_id": job.sweep_id if job else None,
+        "cxr.sweep_jobs": str(job.count) if job else None,
+        "cxr.launcher": job.launcher if job else None,
         "cxr.reproduces": prepared.provenance.reproduces,
         **code_tags(),
     }

@@ -6,27 +6,46 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
 from cxr.config.compose import job_of, provenance_of, typed
-from cxr.config.provenance import SweepJob
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.prepared import PreparedRun
+from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reporting import Reports
 from cxr.run.start import run_experiment
+from cxr.sweep.node import Planned, check_images, check_node
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import duration, printable
 
 
-def run_job(composed: DictConfig, reports: Reports | None = None, prepared_jobs: Sequence[PreparedRun] = ()) -> float | None:
-    """Hydra's task function: do the job, write its outcome, and return the objective (None if it failed)."""
+@dataclass(frozen=True)
+class JobElsewhere:
+    """Hydra's task function for jobs in other processes, which may be on other machines."""
+
+    planned: Planned
+
+    def __call__(self, composed: DictConfig) -> float | None:
+        """Do the job; raises `UserError` on a machine that does not see the sweep's folder."""
+        check_node(self.planned)
+        return run_job(composed, planned=self.planned)
+
+
+def run_job(
+    composed: DictConfig,
+    reports: Reports | None = None,
+    prepared_jobs: Sequence[PreparedRun] = (),
+    planned: Planned | None = None,
+) -> float | None:
+    """Do the job, write its outcome, and return the objective; None if it failed, or if the sweep stops after a failure."""
     folder, number = job_of(composed)
     plan, provenance, started = Plan.load(folder), provenance_of(composed), time.perf_counter()
+    if plan.stops and any(outcome.is_bad for outcome in read_outcomes(folder)):
+        return None
     name = plan.name_of(number, provenance.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
@@ -36,9 +55,12 @@ def run_job(composed: DictConfig, reports: Reports | None = None, prepared_jobs:
 
     found = Outcome(number, name, "failed", overrides=provenance.overrides)
     try:
-        job = SweepJob(plan.id, folder, number, name, plan.at_once)
+        config, provenance = typed(composed), replace(provenance, job=plan.job(number, name))
         prepared = prepared_jobs[number] if prepared_jobs else None
-        end = run_experiment(typed(composed), replace(provenance, job=job), progress, reports=reports, prepared=prepared)
+        if planned is not None:
+            prepared = prepare(config, provenance, progress)
+            check_images(planned, number, prepared)
+        end = run_experiment(config, provenance, progress, reports=reports, prepared=prepared)
         kind: Kind = "before" if end.was_finished else "finished"
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:
@@ -50,11 +72,12 @@ def run_job(composed: DictConfig, reports: Reports | None = None, prepared_jobs:
         found = replace(found, reason=f"{type(error).__name__}: {error}")
     found = replace(found, seconds=time.perf_counter() - started)
     found.save(folder)
-    print(printable(_told(found, plan)), file=sys.stderr, flush=True)
+    print(printable(told(found, plan)), file=sys.stderr, flush=True)
     return found.objective
 
 
-def _told(outcome: Outcome, plan: Plan) -> str:
+def told(outcome: Outcome, plan: Plan) -> str:
+    """One line on a job that has ended, with the time that those to come will take."""
     done = read_outcomes(plan.folder)
     width = len(str(plan.count))
     objective = "has no value" if outcome.objective is None else f"{outcome.objective:.4f}"

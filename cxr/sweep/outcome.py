@@ -21,6 +21,11 @@ class Outcome:
     reason: str | None = None
     overrides: tuple[str, ...] = ()
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether it failed or was rejected."""
+        return self.kind in ("failed", "rejected")
+
     def save(self, folder: Path) -> None:
         """Write it into a sweep's folder, whole or not at all."""
         path = folder / "jobs" / f"{self.number:05d}.json"

@@ -3,17 +3,19 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from cxr.config.compose import compose, expand, typed
 from cxr.config.fingerprint import config_fingerprint, fingerprint_of
-from cxr.config.provenance import Provenance
+from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
 from cxr.errors import UserError
-from cxr.tracking.store import FOLDER
+from cxr.tracking.store import FOLDER, work_folder
 
-PLACE = FOLDER / "sweeps"
+PLACE = "sweeps"  # in the work folder
+_ON_THIS_MACHINE = ("basic", "joblib")  # launchers whose jobs share the cores of the machine that starts them
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,29 @@ class Plan:
     at_once: int
     metric: str
     direction: str
+    launcher: str = "basic"  # Hydra's name for what runs the jobs
+    waits: bool = True  # whether the command stays until the jobs have ended
+    stops: bool = False  # start no further job after one failed
+    work: str = str(FOLDER)  # the folder of what is under way
 
     @property
     def folder(self) -> Path:
-        """`mlruns/sweeps/ID`."""
-        return PLACE / self.id
+        """`mlruns/sweeps/ID`, or the same in `work.dir`."""
+        return Path(self.work) / PLACE / self.id
+
+    @property
+    def sharing(self) -> int:
+        """Jobs that share the cores and GPUs of one machine; a cluster gives each job its own."""
+        return self.at_once if self.launcher in _ON_THIS_MACHINE else 1
+
+    @property
+    def is_here(self) -> bool:
+        """Whether jobs run one after another in this process."""
+        return self.sharing == 1 and self.launcher in _ON_THIS_MACHINE
+
+    def job(self, number: int, name: str) -> SweepJob:
+        """The place of a job in the sweep."""
+        return SweepJob(self.id, self.folder, number, name, self.sharing, self.count, self.launcher)
 
     def name_of(self, number: int, overrides: Sequence[str]) -> str:
         """The run name of a job."""
@@ -46,7 +66,9 @@ class Plan:
     def load(folder: Path) -> "Plan":
         """Read what `save` wrote."""
         said = json.loads((folder / "plan.json").read_text())
-        return Plan(**{**said, "swept": tuple(said["swept"]), "names": tuple(said["names"])})
+        known = {each.name for each in fields(Plan)}  # of a later version there may be more
+        values: dict[str, Any] = {key: value for key, value in said.items() if key in known}
+        return Plan(**{**values, "swept": tuple(said["swept"]), "names": tuple(said["names"])})
 
 
 def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Provenance]]]:
@@ -68,19 +90,24 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         identity = [config_fingerprint(common), expansion.search, *overrides]
     else:
         identity = sorted(config_fingerprint(config) for config, _ in jobs)
+    work = work_folder(common.work)
     plan = Plan(
-        id=sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force),
+        id=sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force, work / PLACE),
         count=expansion.count,
         swept=tuple(expansion.swept),
         names=tuple(_made_unique([job_name(job, expansion.swept) for job in expansion.jobs or []])),
         at_once=expansion.at_once,
         metric=common.objective.metric,
         direction=common.objective.direction,
+        launcher=expansion.launcher,
+        waits=expansion.waits,
+        stops=common.sweep.on_failure == "stop",
+        work=str(work),
     )
     return plan, common, jobs
 
 
-def sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
+def sweep_id(swept: Sequence[str], fingerprint: str, force: bool, place: Path) -> str:
     """The same for the same jobs, so that a sweep that is started again is the same sweep; one that is forced is another."""
     words = [re.sub(r"[^a-z0-9]+", "_", key.rpartition(".")[2].lower()) for key in swept]
     while len("-".join(words)) > 32:
@@ -89,7 +116,7 @@ def sweep_id(swept: Sequence[str], fingerprint: str, force: bool) -> str:
     if not force:
         return f"{label}-{fingerprint[:8]}"
     again = 1
-    while (PLACE / f"{label}-again{again}-{fingerprint[:8]}/results.csv").exists():
+    while (place / f"{label}-again{again}-{fingerprint[:8]}/results.csv").exists():
         again += 1
     return f"{label}-again{again}-{fingerprint[:8]}"
 

@@ -68,7 +68,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome]) -> N
         if len(set(_places(frame, plan))) < len(frame):
             out.print("  Runs with = have equal values and share a place.")
     for outcome in outcomes:
-        if outcome.kind in ("failed", "rejected"):
+        if outcome.is_bad:
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
     missing = plan.count - len(outcomes)
     if missing:

@@ -3,20 +3,23 @@
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 
+from filelock import Timeout
 from omegaconf import DictConfig
 
 from cxr.config.compose import add_override, compose, compose_and_call, typed
-from cxr.config.provenance import Provenance, SweepJob
+from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.progress import Progress
 from cxr.run.attempt import finished_twin, unreported_twin
 from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.start import run_experiment
-from cxr.sweep.job import run_job
+from cxr.sweep.job import JobElsewhere, run_job
+from cxr.sweep.node import Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.sweep.reports import BackgroundReports
@@ -36,9 +39,9 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
 
     Raises `UserError` for what is wrong with the data of any job before the first one runs.
     """
-    store = locate_store(common.tracking)
+    store = locate_store(common.tracking, common.work)
     check_store(store)
-    check_memory(visible_gpus() if plan.at_once > 1 else [], plan.at_once)
+    check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
     prepared_jobs = _look_ahead(plan, jobs)
     open_store(store)
     close_cut_off_runs(store)
@@ -46,15 +49,18 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     plan.save()
     forget_outcomes(plan.folder)
     trained = {number for number, prepared in enumerate(prepared_jobs) if number not in done and unreported_twin(prepared)}
-    groups = groups_of_heads(prepared_jobs, done | trained) if plan.at_once == 1 else []
+    groups = groups_of_heads(prepared_jobs, done | trained) if plan.is_here else []
     _announce(plan, done, groups, prepared_jobs)
-    add_override(f"hydra.sweep.dir={plan.folder}")
+    add_override(f"hydra.sweep.dir='{plan.folder}'")
     if not plan.names:
         import_module("optuna").logging.set_verbosity(logging.WARNING)
     failure: Exception | None = None
-    reports = BackgroundReports(store) if plan.at_once == 1 and len(done) < plan.count and common.sweep.reports == "all" else None
+    reports = BackgroundReports(store) if plan.is_here and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
-        _run_jobs(reports, prepared_jobs if plan.at_once == 1 else (), groups)
+        if plan.is_here:
+            _run_here(reports, prepared_jobs, groups)
+        else:
+            _run_elsewhere(Planned.here(plan, store, prepared_jobs))
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -99,10 +105,19 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
             )
 
 
-def _run_jobs(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]) -> None:
-    """Heads side by side, all jobs by Hydra's launcher, then their reports."""
-    if not prepared_jobs and reports is None:
-        return compose_and_call(run_job)  # other processes import it by its name
+def _run_elsewhere(planned: Planned) -> None:
+    """All jobs by Hydra's launcher in other processes. While this one waits, others see its lock."""
+    lock = planned.planning_lock()
+    with suppress(Timeout):  # another command that waits for the same sweep holds it
+        lock.acquire(timeout=0)
+    try:
+        compose_and_call(JobElsewhere(planned))
+    finally:
+        lock.release()
+
+
+def _run_here(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]) -> None:
+    """Heads side by side, all jobs one after another, then their reports."""
 
     def job(composed: DictConfig) -> float | None:
         return run_job(composed, reports, prepared_jobs)
@@ -117,7 +132,6 @@ def _run_jobs(reports: BackgroundReports | None, prepared_jobs: Sequence[Prepare
     finally:
         if reports is not None:
             reports.finish()
-    return None
 
 
 def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
@@ -128,9 +142,8 @@ def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     sign = 1 if plan.direction == "minimize" else -1
     best = min(known, key=lambda each: (sign * (each.objective or 0.0), each.name))
     composed, provenance = compose([*best.overrides, "sweep.reports=all"])
-    job = SweepJob(plan.id, plan.folder, best.number, best.name, 1)
     print(f"cxr: {best.name} is the best: making its report", file=sys.stderr, flush=True)
-    run_experiment(typed(composed), replace(provenance, job=job), Progress(job=best.name))
+    run_experiment(typed(composed), replace(provenance, job=plan.job(best.number, best.name)), Progress(job=best.name))
 
 
 def _show(plan: Plan, outcomes: list[Outcome]) -> None:
@@ -144,7 +157,7 @@ def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[P
     """Check every job's data and weights, and decode images that processes will share."""
     prepared_jobs = []
     for number, (config, provenance) in enumerate(jobs):
-        job = SweepJob(plan.id, plan.folder, number, plan.names[number], plan.at_once)
+        job = plan.job(number, plan.names[number])
         progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
         prepared_jobs.append(prepare(config, replace(provenance, job=job), progress))
     return prepared_jobs
@@ -152,6 +165,7 @@ def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[P
 
 def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
+    how += "" if plan.launcher == "basic" else f" by {plan.launcher}"
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
     lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
     if not plan.names:

@@ -18,7 +18,7 @@ from filelock import FileLock
 from cxr.tracking.limits import METRICS_AT_ONCE, OTHERS_AT_ONCE
 from cxr.tracking.store import FOLDER, Store
 
-PLACE = FOLDER / "unsent"
+PLACE = "unsent"  # in the work folder
 
 Item = dict[str, Any]
 
@@ -182,7 +182,7 @@ class Outbox:
     @classmethod
     def of(cls, store: Store, run_id: str, name: str) -> "Outbox | None":
         """The outbox of a run in a store whose connection may be lost; None if the store is a file on this machine."""
-        return cls(PLACE / run_id, store.uri, run_id, name) if store.is_remote else None
+        return cls(store.work / PLACE / run_id, store.uri, run_id, name) if store.is_remote else None
 
     def keep(self, item: Item) -> None:
         """Keep an item on disk, with copies of its files."""
@@ -237,10 +237,10 @@ class Outbox:
                 Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def outboxes() -> list[Outbox]:
-    """Every outbox in this folder, by the run's id."""
+def outboxes(work: Path = FOLDER) -> list[Outbox]:
+    """Every outbox in a work folder, by the run's id."""
     found = []
-    for facts in sorted(PLACE.glob("*/run.json")):
+    for facts in sorted((work / PLACE).glob("*/run.json")):
         said = json.loads(facts.read_text())
         found.append(Outbox(facts.parent, said["uri"], said["run_id"], said["name"]))
     return found

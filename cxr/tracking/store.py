@@ -8,9 +8,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from filelock import FileLock
 
-from cxr.config.schema import TrackingConfig
+from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
-from cxr.tracking.usable import check_address, check_database, check_folder
+from cxr.tracking.usable import check_address, check_database, check_folder, check_work
 
 FOLDER = Path("mlruns")  # in the folder that the user is in
 _PATIENCE = 60  # seconds that a writer waits while another writes
@@ -20,10 +20,14 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow tracking URI; `folder` is that of a local store, None for a server or another database."""
+    """An MLflow tracking URI; `folder` is that of a local store, None for a server or another database.
+
+    `work` is the folder of what is under way: checkpoints, plans of sweeps, results that wait for a server.
+    """
 
     uri: str
     folder: Path | None
+    work: Path = FOLDER
 
     @property
     def is_remote(self) -> bool:
@@ -31,12 +35,18 @@ class Store:
         return not self.uri.startswith("sqlite")
 
 
-def locate_store(tracking: TrackingConfig) -> Store:
+def work_folder(work: WorkConfig) -> Path:
+    """The folder of what is under way: `work.dir`, or `mlruns` in the folder that the user is in."""
+    return Path(work.dir) if work.dir else FOLDER
+
+
+def locate_store(tracking: TrackingConfig, work: WorkConfig | None = None) -> Store:
     """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
+    under_way = work_folder(work or WorkConfig())
     uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         folder = FOLDER.resolve()
-        return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder)
+        return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder, work=under_way)
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in (*_SERVERS, *_DATABASES):
         raise UserError(
@@ -44,7 +54,7 @@ def locate_store(tracking: TrackingConfig) -> Store:
             "tracking.uri or MLFLOW_TRACKING_URI, or neither for mlruns/mlflow.db"
         )
     check_address(uri)
-    return Store(uri=uri, folder=None)
+    return Store(uri=uri, folder=None, work=under_way)
 
 
 def address_of(database: Path) -> str:
@@ -73,7 +83,9 @@ def folder_of(uri: str) -> Path | None:
 
 def check_store(store: Store) -> None:
     """Raise `UserError` if runs can't be written to the store; takes no time and needs no mlflow."""
-    check_folder(FOLDER.resolve())  # also with a server: it holds unfinished runs and unsent results
+    check_folder(FOLDER.resolve())  # also with a server: it holds temporary files, and unfinished runs and unsent results
+    if store.work != FOLDER:
+        check_work(store.work)
     if store.folder is not None:
         check_database(store.folder / "mlflow.db", writing=True)
     elif (folder := folder_of(store.uri)) is not None and not folder.is_dir():

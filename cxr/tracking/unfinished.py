@@ -18,7 +18,8 @@ from cxr.tracking.stage import FINISHED
 from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store
 
-PLACE = FOLDER / "unfinished"
+PLACE = "unfinished"  # in the work folder
+_WORK = "work.dir"  # the param of a run that names its work folder
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
 _ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
 _CUT_OFF = "the process ended without a reason: killed, out of memory, or the machine went down"
@@ -77,14 +78,14 @@ class Unfinished:
         self._lock.release()
 
 
-def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = None) -> Unfinished:
-    """Take the folder of a run with this fingerprint; `anew` removes the files of an earlier attempt.
+def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = None, work: Path = FOLDER) -> Unfinished:
+    """Take the folder of a run with this fingerprint in a work folder; `anew` removes the files of an earlier attempt.
 
     Where a living process holds it, wait for it after calling `on_wait`, or without one take a folder of another name.
     """
     for attempt in range(1, 1000):
-        folder = PLACE / (fingerprint if attempt == 1 else f"{fingerprint}-{attempt}")
-        PLACE.parent.mkdir(exist_ok=True, mode=0o700)
+        folder = work / PLACE / (fingerprint if attempt == 1 else f"{fingerprint}-{attempt}")
+        work.mkdir(exist_ok=True, mode=0o700)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_suffix(".lock"))
         try:
@@ -105,7 +106,8 @@ def close_cut_off_runs(store: Store) -> list[str]:
     """Set the status of every run whose process is gone. Return the ids of interrupted runs.
 
     Those are RUNNING for ever, or FINISHED by MLflow's own hook, and not marked as finished. In a store of this folder they are
-    all runs with no living process; in a server's, those that were started from here. The store has to be open.
+    all runs with no living process; in a server's, and of runs with a work folder of their own, those whose folder is on this
+    machine. The store has to be open.
     """
     import mlflow
 
@@ -115,9 +117,10 @@ def close_cut_off_runs(store: Store) -> list[str]:
         name = run.tags.get(TAG)
         if name is None or Path(name).name != name:
             continue  # not made by cxr
-        folder = PLACE / name
-        if not folder.exists() and store.folder is None:
-            continue  # started from another folder
+        own = run.params.get(_WORK, "None")
+        folder = (FOLDER if own == "None" else Path(own)) / PLACE / name
+        if not folder.exists() and (store.folder is None or (own != "None" and not folder.parent.is_dir())):
+            continue  # started from another folder, or on a machine with other disks
         if _is_held(folder):
             continue
         if run.tags.get(STAGE) == FINISHED:  # its last word came, and its status did not
@@ -130,10 +133,10 @@ def close_cut_off_runs(store: Store) -> list[str]:
 
 
 @contextmanager
-def one_at_a_time(name: str) -> Iterator[None]:
+def one_at_a_time(name: str, work: Path = FOLDER) -> Iterator[None]:
     """A lock for work that one process does while the others wait."""
-    PLACE.mkdir(parents=True, exist_ok=True)
-    with FileLock(PLACE / f"{name}.lock"):
+    (work / PLACE).mkdir(parents=True, exist_ok=True)
+    with FileLock(work / PLACE / f"{name}.lock"):
         yield
 
 

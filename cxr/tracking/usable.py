@@ -40,6 +40,14 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def check_work(folder: Path) -> None:
+    """Raise `UserError` if the folder `work.dir` is not on this machine, or can't be written to."""
+    if not folder.is_dir():
+        raise UserError(f"work.dir={folder} is not on {socket.gethostname()}: make it, or mount the disk that machines share")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"work.dir={folder} can't be written to by this user on {socket.gethostname()}: correct its permissions")
+
+
 def check_database(file: Path, writing: bool) -> None:
     """Raise `UserError` for an sqlite file that is damaged, locked by another program or, for writing, read-only."""
     if not file.exists():

@@ -42,7 +42,7 @@ from cxr.tracking.outbox import (
 )
 from cxr.tracking.outbox import send as send_item
 from cxr.tracking.run import flat_params, open_run
-from cxr.tracking.store import Store, experiment_id, open_store
+from cxr.tracking.store import FOLDER, Store, experiment_id, open_store
 
 pytestmark = pytest.mark.slow
 
@@ -145,7 +145,7 @@ def models_of(run_id: str) -> list[str]:
 def cut_off_run(store: Store) -> Outbox:
     """The outbox of a run that is RUNNING on the server, while its process is gone."""
     run = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), run_name="cut off")
-    return Outbox(PLACE / run.info.run_id, store.uri, run.info.run_id, "cut off")
+    return Outbox(FOLDER / PLACE / run.info.run_id, store.uri, run.info.run_id, "cut off")
 
 
 def test_a_run_on_a_server_that_stays_leaves_nothing_behind(store: Store, files: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_run_on_a_server_that_stays_leaves_nothing_behind(store: Store, files:
         "params": flat_params(Config()),
         "artifacts": contents(files),
     }
-    assert list(PLACE.iterdir()) == []
+    assert list((FOLDER / PLACE).iterdir()) == []
 
 
 def test_a_lost_server_is_told_the_rest_when_it_is_back(
@@ -182,14 +182,14 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
     shutil.rmtree(files)
     lost, end = capsys.readouterr().err.splitlines()
     assert server.uri in lost
-    assert str(PLACE / run.id) in end
+    assert str(FOLDER / PLACE / run.id) in end
     assert end.endswith("cxr send")
 
-    kept = contents(PLACE / run.id)
+    kept = contents(FOLDER / PLACE / run.id)
     with pytest.raises(UserError, match=f"no MLflow server answers at {server.uri}") as mistake:
         send.main([])
     assert "\n" not in str(mistake.value)
-    assert contents(PLACE / run.id) == kept
+    assert contents(FOLDER / PLACE / run.id) == kept
 
     server.start()
     send.main([])
@@ -201,7 +201,7 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
         "params": flat_params(Config()) | {"late": "yes"},
         "artifacts": logged,
     }
-    assert not (PLACE / run.id).exists()
+    assert not (FOLDER / PLACE / run.id).exists()
     send.main([])
     assert "Nothing waits to be sent." in capsys.readouterr().out
 
@@ -213,7 +213,7 @@ def test_a_server_that_is_back_before_the_end_is_told_at_the_end(store: Store) -
         mlflow.set_tracking_uri(store.uri)
     known = known_of(run.id)
     assert (known["status"], known["metrics"]) == ("FINISHED", [("train/loss", 1, 0.9)])
-    assert list(PLACE.iterdir()) == []
+    assert list((FOLDER / PLACE).iterdir()) == []
 
 
 def test_a_run_that_goes_on_does_not_ask_a_lost_server(store: Store) -> None:
@@ -293,7 +293,7 @@ def test_what_the_server_refuses_is_an_error(store: Store) -> None:
     assert known["tags"]["cxr.failure"].startswith(
         "the store in http://127.0.0.1 can't be used (RestException: INVALID_PARAMETER_VALUE"
     )
-    assert list(PLACE.iterdir()) == []
+    assert list((FOLDER / PLACE).iterdir()) == []
 
 
 def answer(status: int) -> HTTPError:

@@ -121,7 +121,7 @@ def test_a_run_that_two_sweeps_share_is_found_by_both(shared_store: Store) -> No
 
 
 def test_a_sweep_that_was_forced_anew_is_another_sweep(shared_store: Store) -> None:
-    plain, anew = (sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force) for force in (False, True))
+    plain, anew = (sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force, Path("sweeps")) for force in (False, True))
     first = make_run(shared_store, "first", 7, sweep_id=plain)
     make_run(shared_store, "anew", 8, sweep_id=anew)
     assert [run.id for run in filtered_runs(of_sweep(plain))] == [first.id]

@@ -11,7 +11,7 @@ import mlflow
 import pytest
 
 from cxr.tracking.stage import TAG as STAGE
-from cxr.tracking.store import Store, experiment_id
+from cxr.tracking.store import FOLDER, Store, experiment_id
 from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
 
 # A run as the experiment opens it; it goes on until it is killed.
@@ -72,7 +72,7 @@ def test_what_is_let_go_is_found_again_and_what_is_removed_is_not() -> None:
     second = claim("abc", anew=False)
     assert second.checkpoint.read_bytes() == b"state"
     second.remove()
-    assert list(PLACE.iterdir()) == []
+    assert list((FOLDER / PLACE).iterdir()) == []
     assert not claim("abc", anew=False).checkpoint.exists()
 
 

@@ -1,0 +1,101 @@
+"""What a machine must have in common with the one that planned a sweep: shared folders and their locks, images, versions."""
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from cxr.config.fingerprint import code_fingerprint, library_fingerprint
+from cxr.errors import UserError
+from cxr.run.prepared import PreparedRun
+from cxr.sweep.plan import Plan
+from cxr.tracking.store import Store
+
+_TOKEN = "folder.token"  # noqa: S105 (tells one folder from another of the same name; no secret)
+_LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the machine that planned a sweep has."""
+
+    folder: Path  # of the sweep
+    tokens: tuple[tuple[str, str], ...]  # of the shared folders
+    waits: bool
+    version: str
+    code: str
+    libraries: str
+    data: tuple[str, ...]  # fingerprint of the images of each job; none for a search
+
+    @staticmethod
+    def here(plan: Plan, store: Store, prepared_jobs: Sequence[PreparedRun]) -> "Planned":
+        """As it is on this machine. Writes a token into each folder that other machines have to see."""
+        folders = [store.work, *([store.folder] if store.folder and store.folder != store.work.resolve() else [])]
+        return Planned(
+            plan.folder.resolve(),
+            tuple((str(folder.resolve()), _token_of(folder)) for folder in folders),
+            plan.waits,
+            version("cxr"),
+            code_fingerprint(),
+            library_fingerprint(),
+            tuple(prepared.fingerprints["cxr.data_fingerprint"] for prepared in prepared_jobs),
+        )
+
+    def planning_lock(self) -> FileLock:
+        """The lock that the command holds while it waits."""
+        return FileLock(self.folder / _LOCK)
+
+
+def check_node(planned: Planned) -> None:
+    """Raise `UserError` where this machine sees other folders, no locks of other machines, or has another cxr."""
+    here = socket.gethostname()
+    for folder, token in planned.tokens:
+        found = ""
+        with suppress(OSError):
+            found = (Path(folder) / _TOKEN).read_text()
+        if found != token:
+            what = "another folder" if Path(folder).is_dir() else "no folder"
+            raise UserError(f"{here} has {what} at {folder}, which all machines of a sweep have to share: name one as work.dir")
+    if planned.waits and not _is_held(planned.planning_lock()):
+        raise UserError(
+            f"{here} does not see locks of other machines in {planned.folder}, so two jobs could take the same run: mount "
+            "that disk with locks (NFS 4, or flock on Lustre)"
+        )
+    mine = version("cxr"), code_fingerprint()
+    if mine != (planned.version, planned.code):
+        raise UserError(
+            f"{here} has cxr {mine[0]} (code {mine[1][:8]}), and the sweep was planned with cxr {planned.version} (code "
+            f"{planned.code[:8]}): install the same version there"
+        )
+    if library_fingerprint() != planned.libraries:
+        raise UserError(f"{here} has other versions of TensorFlow, NumPy or their like than the machine that planned the sweep")
+
+
+def check_images(planned: Planned, number: int, prepared: PreparedRun) -> None:
+    """Raise `UserError` where a job has other images on this machine."""
+    if planned.data and prepared.fingerprints["cxr.data_fingerprint"] != planned.data[number]:
+        raise UserError(
+            f"{socket.gethostname()} has other images in {prepared.root} than the machine that planned the sweep: copy them, or "
+            "name the folder by a variable of each machine (data.root='${oc.env:NAME}')"
+        )
+
+
+def _token_of(folder: Path) -> str:
+    """The token of a folder, made if it has none."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    with suppress(FileExistsError), (folder / _TOKEN).open("x") as file:
+        file.write(uuid4().hex)
+    return (folder / _TOKEN).read_text()
+
+
+def _is_held(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
