@@ -55,9 +55,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+# What a cluster's scheduler, or a launcher on its behalf, says of the cores of a job.
+_CORES_OF_JOB = ("CXR_CORES", "SLURM_CPUS_PER_TASK")
+
+
 def cores() -> int:
-    """Cores that the system lets this process run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that the system, or the scheduler of a cluster, lets this process run on."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = [int(said) for name in _CORES_OF_JOB if (said := os.environ.get(name, "")).isdigit()]
+    return max(1, min([here, *given]))
 
 
 def fair_share(at_once: int) -> int:

@@ -72,13 +72,12 @@ def run_job(
         found = replace(found, reason=f"{type(error).__name__}: {error}")
     found = replace(found, seconds=time.perf_counter() - started)
     found.save(folder)
-    print(printable(told(found, plan)), file=sys.stderr, flush=True)
+    print(printable(told(found, plan, read_outcomes(folder))), file=sys.stderr, flush=True)
     return found.objective
 
 
-def told(outcome: Outcome, plan: Plan) -> str:
-    """One line on a job that has ended, with the time that those to come will take."""
-    done = read_outcomes(plan.folder)
+def told(outcome: Outcome, plan: Plan, done: list[Outcome]) -> str:
+    """One line on a job that has ended, the last of those that are done, with the time that those to come will take."""
     width = len(str(plan.count))
     objective = "has no value" if outcome.objective is None else f"{outcome.objective:.4f}"
     said = {

@@ -41,6 +41,11 @@ def read_outcomes(folder: Path) -> list[Outcome]:
     return [Outcome(**{**said, "overrides": tuple(said["overrides"])}) for said in found]
 
 
+def outcome_of(folder: Path, number: int) -> Outcome | None:
+    """What has come of one job; None before it has ended."""
+    return next((each for each in read_outcomes(folder) if each.number == number), None)
+
+
 def forget_outcomes(folder: Path) -> None:
     """Drop what an earlier attempt wrote."""
     for path in (folder / "jobs").glob("*"):

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cxr.errors import UserError
 from cxr.tracking.store import FOLDER, work_folder
 
 PLACE = "sweeps"  # in the work folder
+_LAUNCHERS = {"ray": ("ray", "'ray>=2.50'"), "slurm": ("submitit", "'submitit>=1.5,<2'")}
 _ON_THIS_MACHINE = ("basic", "joblib")  # launchers whose jobs share the cores of the machine that starts them
 
 
@@ -78,6 +80,8 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
     none of them where a search chooses them one by one.
     """
     expansion = expand(overrides)
+    if (extra := _LAUNCHERS.get(expansion.launcher)) and find_spec(extra[0]) is None:
+        raise UserError(f"hydra/launcher={expansion.launcher} needs an extra that is not here: pip install {extra[1]}")
     jobs = []
     for job in expansion.jobs or []:
         try:

@@ -20,6 +20,14 @@ from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
 
 
+def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
+    """The table of a sweep on standard output, and its files in the sweep's folder."""
+    frame = results_frame(plan, outcomes)
+    if not frame.empty:
+        write_results(plan, frame)
+    print_results(plan, frame, outcomes)
+
+
 def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
     """One row a job that finished, and one for the baseline on the same data and split, best first by the plan's metric.
 

@@ -23,10 +23,10 @@ from cxr.sweep.node import Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.sweep.reports import BackgroundReports
-from cxr.sweep.results import print_results, results_frame, write_results
-from cxr.text import in_words, printable
+from cxr.sweep.results import show_results
+from cxr.text import as_called, in_words, printable
 from cxr.tracking.outbox import is_lost_connection
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import Store, check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.devices import check_memory, visible_gpus
 from cxr.training.runtime import prepare_tensorflow
@@ -42,7 +42,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     store = locate_store(common.tracking, common.work)
     check_store(store)
     check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
-    prepared_jobs = _look_ahead(plan, jobs)
+    prepared_jobs = look_ahead(plan, jobs)
     open_store(store)
     close_cut_off_runs(store)
     done = {number for number, prepared in enumerate(prepared_jobs) if not prepared.config.force and finished_twin(prepared)}
@@ -51,7 +51,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     trained = {number for number, prepared in enumerate(prepared_jobs) if number not in done and unreported_twin(prepared)}
     groups = groups_of_heads(prepared_jobs, done | trained) if plan.is_here else []
     _announce(plan, done, groups, prepared_jobs)
-    add_override(f"hydra.sweep.dir='{plan.folder}'")
+    add_override(f"hydra.sweep.dir='{plan.folder if plan.is_here else plan.folder.resolve()}'")
     if not plan.names:
         import_module("optuna").logging.set_verbosity(logging.WARNING)
     failure: Exception | None = None
@@ -60,6 +60,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         if plan.is_here:
             _run_here(reports, prepared_jobs, groups)
         else:
+            _settle(plan, [prepared_jobs[number] for number in sorted(done)])
             _run_elsewhere(Planned.here(plan, store, prepared_jobs))
     except KeyboardInterrupt:
         close_cut_off_runs(store)
@@ -67,13 +68,22 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         print(f"cxr: {ended} of {plan.count} jobs have ended; the same command resumes the sweep", file=sys.stderr)
         raise
     except Exception as error:
-        if not (ended := len(read_outcomes(plan.folder))):
+        if not (ended := len(read_outcomes(plan.folder)) - len(done)):
             raise
-        failure = error if ended < plan.count else None  # a search of which every job failed has no best one
+        failure = error if ended + len(done) < plan.count else None  # a search of which every job failed has no best one
+    if not plan.waits:
+        print(as_called(f"  cxr sweep status {plan.id}  tells how the jobs stand, cxr sweep results {plan.id}  what they found"))
+        return 0
+    code = _conclude(plan, common, store, failure)
+    return 1 if reports and reports.failed else code
+
+
+def _conclude(plan: Plan, common: Config, store: Store, failure: Exception | None) -> int:
+    """Show what the jobs found. Returns the exit code."""
     outcomes = read_outcomes(plan.folder)
     try:
         close_cut_off_runs(store)
-        _show(plan, outcomes)
+        show_results(plan, outcomes)
     except Exception as error:
         if not (store.is_remote and is_lost_connection(error)):
             raise
@@ -82,7 +92,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         _report_best(plan, outcomes)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
-    return 1 if reports and reports.failed else _exit_code(plan, outcomes)
+    return _exit_code(plan, outcomes)
 
 
 def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
@@ -103,6 +113,16 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
             print(
                 printable(f"cxr: training side by side failed ({reason}): each job trains on its own"), file=sys.stderr, flush=True
             )
+
+
+def _settle(plan: Plan, finished: Sequence[PreparedRun]) -> None:
+    """Write the outcomes of jobs that earlier runs have done: launchers start no process for them."""
+    for prepared in finished:
+        job = prepared.provenance.job
+        assert job is not None
+        end = run_experiment(prepared.config, prepared.provenance, Progress(job=job.name, bars=False), prepared=prepared)
+        found = Outcome(job.number, job.name, "before", 0.0, end.run_id, end.metrics.get(plan.metric))
+        replace(found, overrides=prepared.provenance.overrides).save(plan.folder)
 
 
 def _run_elsewhere(planned: Planned) -> None:
@@ -146,14 +166,7 @@ def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     run_experiment(typed(composed), replace(provenance, job=plan.job(best.number, best.name)), Progress(job=best.name))
 
 
-def _show(plan: Plan, outcomes: list[Outcome]) -> None:
-    frame = results_frame(plan, outcomes)
-    if not frame.empty:
-        write_results(plan, frame)
-    print_results(plan, frame, outcomes)
-
-
-def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[PreparedRun]:
+def look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[PreparedRun]:
     """Check every job's data and weights, and decode images that processes will share."""
     prepared_jobs = []
     for number, (config, provenance) in enumerate(jobs):
@@ -164,8 +177,8 @@ def _look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[P
 
 
 def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
-    how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
-    how += "" if plan.launcher == "basic" else f" by {plan.launcher}"
+    how = "one after another" if plan.at_once == 1 else f"{'' if plan.sharing > 1 else 'up to '}{plan.at_once} at once"
+    how += "" if plan.sharing > 1 or plan.is_here else f" on {plan.launcher.replace('slurm', 'SLURM').replace('ray', 'Ray')}"
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
     lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
     if not plan.names:

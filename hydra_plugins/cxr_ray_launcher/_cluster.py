@@ -1,0 +1,91 @@
+"""A Ray cluster: joined or made, and every machine of it checked before a job starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cxr.errors import UserError
+from cxr.sweep.node import Planned, check_node
+from cxr.system import cores
+from hydra_plugins.cxr_ray_launcher.launcher import Wanted
+
+_OBJECTS = 100 * 10**6  # bytes that a new cluster keeps for objects; jobs exchange none
+_PATIENCE = 60  # seconds that a machine has to answer
+
+
+@contextmanager
+def connected(wanted: Wanted, planned: Planned) -> Iterator[int]:
+    """Join the cluster, or make one of this machine; yields how many jobs have room at once, and leaves it at the end.
+
+    Raises `UserError` where no cluster answers, no machine has room for a job, or one does not fit the sweep.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a job without a GPU then sees those of its machine
+    _join(wanted.address)
+    try:
+        machines = [each for each in ray.nodes() if each["Alive"]]
+        places = sum(_room(each["Resources"], wanted) for each in machines)
+        if not places:
+            most, gpus = (max((each["Resources"].get(name, 0) for each in machines), default=0) for name in ("CPU", "GPU"))
+            raise UserError(
+                f"no machine of this Ray cluster has {wanted.num_cpus} CPUs, {wanted.num_gpus:g} GPUs and the memory for a job; "
+                f"the largest has {most:g} CPUs and {gpus:g} GPUs: set hydra.launcher.num_cpus, num_gpus or memory"
+            )
+        _check_machines([each["NodeID"] for each in machines], planned)
+        yield places
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str | None) -> None:
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    try:
+        try:
+            ray.init(address=address or "auto", **settings)
+        except ConnectionError:
+            if address or os.environ.get("RAY_ADDRESS"):
+                raise
+            ray.init(
+                address="local",
+                num_cpus=cores(),
+                object_store_memory=_OBJECTS,
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",  # for this machine only
+                **settings,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:  # of another version, a wrong address
+        where = address or os.environ.get("RAY_ADDRESS", "this machine")
+        raise UserError(f"the Ray cluster at {where} can't be joined ({' '.join(str(error).split())[:300]})") from error
+
+
+def _room(resources: dict[str, float], wanted: Wanted) -> int:
+    """Jobs for which a machine has room."""
+    needs = {"CPU": wanted.num_cpus, "GPU": wanted.num_gpus, "memory": wanted.memory or 0}
+    return int(min(resources.get(name, 0) // amount for name, amount in needs.items() if amount))
+
+
+def _check_machines(nodes: list[str], planned: Planned) -> None:
+    """Raise `UserError` with what is wrong with the machines that do not fit the sweep."""
+    asked = {ray.remote(**_on(node))(_reason).remote(planned): node for node in nodes}
+    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
+    reasons = [reason for reason in ray.get(answered) if reason]
+    reasons += [f"machine {asked[each][:8]} of the Ray cluster does not answer" for each in silent]
+    if reasons:
+        raise UserError("; ".join(reasons))
+
+
+def _on(node: str) -> dict[str, Any]:
+    return {"num_cpus": 0, "max_calls": 1, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+
+
+def _reason(planned: Planned) -> str:
+    """In a worker: why its machine does not fit; "" if it does."""
+    try:
+        check_node(planned)
+    except UserError as error:
+        return str(error)
+    return ""

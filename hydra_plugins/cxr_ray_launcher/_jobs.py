@@ -1,0 +1,107 @@
+"""The jobs of a sweep as tasks of a Ray cluster: each in a new worker, again elsewhere where a worker or a machine died."""
+
+import sys
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import ray
+from hydra.core.utils import JobReturn
+from ray.exceptions import RayError, RayTaskError
+
+from cxr.config.launched import Launched, returned
+from cxr.sweep.job import JobElsewhere, told
+from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
+from cxr.sweep.plan import Plan
+from cxr.text import printable
+from hydra_plugins.cxr_ray_launcher.launcher import Wanted
+
+_GRACE = 30  # seconds that jobs have to close their runs after an interrupt
+
+
+class Jobs:
+    """The jobs of one sweep."""
+
+    def __init__(self, wanted: Wanted, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> None:
+        assert isinstance(work.task, JobElsewhere)
+        self.wanted, self.planned, self._work = wanted, work.task.planned, work
+        self._overrides = {first + place: list(each) for place, each in enumerate(overrides)}
+        self._tries: Counter[int] = Counter()
+        self._found: dict[int, float | None] = {}
+
+    def run(self, places: int) -> list[JobReturn]:
+        """Run them on a cluster that has room for `places` at once. Tells each end in a line."""
+        plan = Plan.load(self.planned.folder)
+        self._found.update({each.number: each.objective for each in read_outcomes(plan.folder)})  # of jobs that were done before
+        at_once = min(self.wanted.max_concurrent or len(self._overrides), len(self._overrides))
+        plan = replace(plan, at_once=min(at_once, places))
+        plan.save()  # for the time that is left
+        work, waiting, running = ray.put(self._work), deque(self._left()), dict[Any, int]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    number = waiting.popleft()
+                    running[self._start(work, number)] = number
+                ended, _ = ray.wait(list(running), num_returns=1, timeout=1)
+                for reference in ended:
+                    number = running.pop(reference)
+                    if self._is_done(reference, number, plan):
+                        self._tell(number, plan)
+                    else:
+                        waiting.appendleft(number)
+        except KeyboardInterrupt:
+            _interrupt(list(running))
+            raise
+        return [returned(overrides, self._found[number]) for number, overrides in self._overrides.items()]
+
+    def _left(self) -> list[int]:
+        return [number for number in self._overrides if number not in self._found]
+
+    def _start(self, work: Any, number: int) -> Any:
+        self._tries[number] += 1
+        needs: dict[str, Any] = {"num_cpus": self.wanted.num_cpus, "num_gpus": self.wanted.num_gpus}
+        if self.wanted.memory:
+            needs["memory"] = int(self.wanted.memory)
+        # A new worker for each job, since TensorFlow keeps threads, GPU and memory of the one before. Tries are counted here.
+        return ray.remote(max_calls=1, max_retries=0, **needs)(_do).remote(work, number, self._overrides[number])
+
+    def _is_done(self, reference: Any, number: int, plan: Plan) -> bool:
+        """Keep what a job returned; False if it has to start again."""
+        try:
+            self._found[number] = ray.get(reference)
+        except RayTaskError as error:  # before the job began: a machine that does not fit, or a fault
+            self._fail(number, plan, " ".join(str(error.cause).split()))
+        except RayError as error:  # its worker or its machine is gone
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            if self._tries[number] <= self.wanted.retries:
+                lost = f"cxr: {plan.name_of(number, self._overrides[number])} lost its worker ({reason})"
+                print(printable(f"{lost}: it starts again from its last epoch"), file=sys.stderr, flush=True)
+                return False
+            self._fail(number, plan, f"its worker was lost {self._tries[number]} times, at last by {reason}")
+        return True
+
+    def _fail(self, number: int, plan: Plan, reason: str) -> None:
+        overrides = tuple(self._overrides[number])
+        Outcome(number, plan.name_of(number, overrides), "failed", reason=reason, overrides=overrides).save(plan.folder)
+        self._found[number] = None
+
+    def _tell(self, number: int, plan: Plan) -> None:
+        if found := outcome_of(plan.folder, number):  # none where the sweep stops after a failure
+            print(printable(told(found, plan, read_outcomes(plan.folder))), file=sys.stderr, flush=True)
+
+
+def _interrupt(running: Sequence[Any]) -> None:
+    """Let jobs close their runs as interrupted, and end those that do not."""
+    for reference in running:
+        ray.cancel(reference, force=False)
+    with suppress(RayError, KeyboardInterrupt):
+        ray.wait(list(running), num_returns=len(running), timeout=_GRACE)
+    for reference in running:
+        ray.cancel(reference, force=True)
+
+
+def _do(work: Launched, number: int, overrides: list[str]) -> float | None:
+    """In a worker: the job."""
+    return work.do(number, overrides)

@@ -1,0 +1,53 @@
+"""`hydra/launcher=slurm`. Hydra imports this file whenever it looks for plugins, so submitit is imported when jobs start."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What conf/hydra/launcher/slurm.yaml says: how a job is queued, and what it gets."""
+
+    wait: bool
+    timeout_min: int
+    signal_delay_s: int
+    requeues: int
+    array_parallelism: int
+    cpus_per_task: int
+    gpus_per_node: int | None
+    mem_gb: float | None
+    partition: str | None
+    account: str | None
+    qos: str | None
+    constraint: str | None
+    setup: Sequence[str]  # lines of shell
+    additional_parameters: Mapping[str, Any]  # of sbatch
+
+
+class SlurmLauncher(Launcher):
+    """Queues the jobs as one array; the arguments are those of `Wanted`."""
+
+    def __init__(self, **settings: Any) -> None:
+        plain: dict[str, Any] = dict(settings)
+        for key in ("setup", "additional_parameters"):
+            plain[key] = OmegaConf.to_container(plain[key]) if OmegaConf.is_config(plain[key]) else plain[key]
+        self.wanted = Wanted(**plain)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's own settings of the sweep, and what a job does."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Queue the jobs, and with `wait` stay until they have ended; what they found is in the sweep's folder."""
+        from cxr.config.launched import Launched
+        from hydra_plugins.cxr_slurm_launcher._queue import Queue
+
+        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.cpus_per_task)
+        queue = Queue.submit(self.wanted, work, job_overrides, initial_job_idx)
+        return queue.wait() if self.wanted.wait else queue.left()

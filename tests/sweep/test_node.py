@@ -1,0 +1,84 @@
+"""What a machine must share with the one that planned a sweep: each thing that it lacks is a line that names it."""
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cxr.errors import UserError
+from cxr.sweep.node import Planned, check_images, check_node
+from cxr.sweep.plan import Plan
+from cxr.tracking.store import Store
+
+# The other machine is another process, which sees what this one has locked.
+ELSEWHERE = """
+import pickle, sys
+from cxr.errors import UserError
+from cxr.sweep.node import check_node
+try:
+    check_node(pickle.loads(sys.stdin.buffer.read()))
+    print("fits")
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[Planned]:
+    """A sweep that is planned in a work folder of its own, whose command waits."""
+    plan = Plan("loss-1234", 2, ("loss",), ("plain", "focal"), 2, "val/accuracy", "maximize", "ray", work=str(tmp_path / "work"))
+    (tmp_path / "work").mkdir()
+    plan.save()
+    found = Planned.here(plan, Store("http://127.0.0.1:1", None, tmp_path / "work"), [])
+    with found.planning_lock():
+        yield found
+
+
+def said_elsewhere(planned: Planned) -> str:
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, input=pickle.dumps(planned), capture_output=True, check=True, timeout=60)
+    return done.stdout.decode().strip()
+
+
+def test_a_machine_that_shares_all_fits(planned: Planned) -> None:
+    assert said_elsewhere(planned) == "fits"
+
+
+def test_no_folder_or_another_one_of_the_same_name_is_refused(planned: Planned, tmp_path: Path) -> None:
+    token = tmp_path / "work/folder.token"
+    (tmp_path / "work").rename(tmp_path / "unmounted")
+    with pytest.raises(UserError, match=f"has no folder at {tmp_path / 'work'}, which all machines of a sweep have to share"):
+        check_node(planned)
+    token.parent.mkdir()
+    with pytest.raises(UserError, match="has another folder at"):
+        check_node(planned)
+    token.write_text("of another disk")
+    with pytest.raises(UserError, match="has another folder at"):
+        check_node(planned)
+
+
+def test_a_disk_without_locks_is_refused(planned: Planned) -> None:
+    unheld = replace(planned, folder=planned.folder.parent)  # nobody holds the lock there: as where it is not seen
+    assert "does not see locks of other machines" in said_elsewhere(unheld)
+    assert said_elsewhere(replace(unheld, waits=False)) == "fits"  # a command that has left holds no lock
+
+
+def test_another_version_is_refused_by_name(planned: Planned) -> None:
+    assert "has cxr" in said_elsewhere(replace(planned, version="0.0.1"))
+    assert "planned with cxr 0.0.1" in said_elsewhere(replace(planned, version="0.0.1"))
+    assert "code abcdef01" in said_elsewhere(replace(planned, code="abcdef0123"))
+    assert "other versions of TensorFlow" in said_elsewhere(replace(planned, libraries="abcdef"))
+
+
+def test_other_images_are_refused(planned: Planned) -> None:
+    mine: Any = SimpleNamespace(fingerprints={"cxr.data_fingerprint": "abc"}, root=Path("/images"))
+    check_images(replace(planned, data=("xyz", "abc")), 1, mine)
+    check_images(planned, 1, mine)  # of a search nothing is known before
+    with pytest.raises(UserError, match="has other images in /images than the machine that planned the sweep"):
+        check_images(replace(planned, data=("xyz", "abc")), 0, mine)
