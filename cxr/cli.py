@@ -27,6 +27,7 @@ COMMANDS = (
     "export",
     "folds",
     "init",
+    "plan",
     "predict",
     "register",
     "reproduce",
@@ -35,9 +36,11 @@ COMMANDS = (
     "send",
     "serve",
     "soup",
+    "submit",
+    "sweep",
     "ui",
 )
-WITH_OVERRIDES = ("audit", "data", "evaluate", "reproduce")
+WITH_OVERRIDES = ("audit", "data", "evaluate", "plan", "reproduce", "submit")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
 

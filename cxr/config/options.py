@@ -20,6 +20,8 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr data=folder data.root=FOLDER                 on any folder of class folders
   cxr freeze=last_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
   cxr -m freeze=head,last_block loss=plain,focal    a sweep: every combination; the same command resumes it
+  cxr plan -m freeze=head,last_block               what a sweep would do, and how long it takes
+  cxr submit freeze=head,last_block                queue a sweep on SLURM; cxr sweep status ID tells how it stands
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
   cxr data index [OVERRIDES]                       write the manifest of a set of images; also check, show, fetch

@@ -79,6 +79,15 @@ class LoggedRun:
         return name in {each.path for each in listed}
 
     @property
+    def bytes_on_disk(self) -> int | None:
+        """Bytes that its artifacts take, with the model that MLflow keeps beside them; None for artifacts of a server."""
+        folder = Path(unquote(urlsplit(self.artifacts).path))
+        if urlsplit(self.artifacts).scheme not in ("", "file") or not folder.is_dir():
+            return None
+        sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        return sum(sizes.values()) + sizes.get(folder / "model/model.keras", 0)
+
+    @property
     def is_finished(self) -> bool:
         """Whether all its results were written."""
         return is_finished(self.status, self.tags, self.metrics)

@@ -19,6 +19,7 @@ from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store
 
 PLACE = "unfinished"  # in the work folder
+_CHECKPOINT, _TRAINED = "state.npz", "trained"
 _WORK = "work.dir"  # the param of a run that names its work folder
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
 _ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
@@ -36,7 +37,7 @@ class Unfinished:
     @property
     def checkpoint(self) -> Path:
         """The file of the checkpoint."""
-        return self.folder / "state.npz"
+        return self.folder / _CHECKPOINT
 
     def belongs_to(self, run_id: str) -> None:
         """Record the id of the run in the store."""
@@ -65,7 +66,7 @@ class Unfinished:
 
     @property
     def _in_store(self) -> Path:
-        return self.folder / "trained"
+        return self.folder / _TRAINED
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and release it."""
@@ -100,6 +101,12 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
         folder.mkdir(parents=True, exist_ok=True)  # its last holder may have removed it
         return Unfinished(folder, lock)
     raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
+
+
+def can_go_on(fingerprint: str, work: Path = FOLDER) -> bool:
+    """Whether an earlier attempt at a run of this fingerprint has left a trained epoch."""
+    folder = work / PLACE / fingerprint
+    return (folder / _CHECKPOINT).exists() or (folder / _TRAINED).exists()
 
 
 def close_cut_off_runs(store: Store) -> list[str]:

@@ -2,9 +2,9 @@
 
 import argparse
 
-from cxr.commands.arguments import models, project, runs
+from cxr.commands.arguments import models, project, runs, sweeps
 
-PARSERS = {**runs.PARSERS, **models.PARSERS, **project.PARSERS}
+PARSERS = {**runs.PARSERS, **models.PARSERS, **sweeps.PARSERS, **project.PARSERS}
 
 
 def parse(command: str, arguments: list[str]) -> argparse.Namespace:

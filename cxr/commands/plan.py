@@ -1,0 +1,63 @@
+"""`cxr plan [-m] OVERRIDES`: what would run, how long it would take, and what is done already. Nothing is started."""
+
+import shutil
+from datetime import datetime, timedelta
+
+from rich import box
+from rich.filesize import decimal as in_bytes
+from rich.table import Table
+
+from cxr.commands.arguments import parse
+from cxr.errors import UserError
+from cxr.progress import plain_console, wide_console
+from cxr.sweep.forecast import Forecast, forecast, total_seconds
+from cxr.sweep.plan import make_plan
+from cxr.sweep.run import look_ahead
+from cxr.text import duration, in_words
+from cxr.tracking.store import check_store, locate_store, open_store
+
+
+def main(arguments: list[str]) -> None:
+    """Check every job as its sweep would, and print what it would do."""
+    asked = parse("plan", arguments)
+    plan, common, jobs = make_plan(asked.overrides)
+    if not plan.names:
+        raise UserError("a search chooses each job from the results of earlier jobs, so there is nothing to plan")
+    store = locate_store(common.tracking, common.work)
+    check_store(store)
+    prepared_jobs = look_ahead(plan, jobs)
+    has_store = store.folder is None or (store.folder / "mlflow.db").is_file()
+    if has_store:
+        open_store(store)
+    found = forecast(plan.names, prepared_jobs, has_store)
+    wide_console().print(_table(found))
+    out = plain_console()
+    todo = [job for job in found if job.state != "finished"]
+    how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
+    out.print(f"  {in_words(len(found), 'job')}, {len(found) - len(todo)} of them finished; {how}")
+    if not todo:
+        return
+    seconds = total_seconds(todo, plan.at_once)
+    if seconds is None:
+        out.print("  How long it takes is not known: no earlier run here is like them. The first that ends will tell")
+    else:
+        end = datetime.now().astimezone() + timedelta(seconds=seconds)
+        told_by = in_words(min(job.told_by for job in todo), "earlier run")
+        out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, told by {told_by} or more; other machines differ")
+    sizes = [job.bytes for job in todo if job.bytes is not None]
+    if sizes and store.folder is not None:
+        free = shutil.disk_usage(store.folder).free
+        out.print(f"  Runs take about {in_bytes(round(sum(sizes)))}, and {in_bytes(free)} are free; the cache takes up to ", end="")
+        out.print(f"{common.training.cache_limit_gb:g} GB where it lies")
+
+
+def _table(found: list[Forecast]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading, side in (("", "right"), ("job", "left"), ("state", "left"), ("frozen part", "left"), ("about", "right")):
+        table.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for number, job in enumerate(found, 1):
+        frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
+        about = "-" if job.seconds is None else duration(job.seconds)
+        done = job.state == "finished"
+        table.add_row(str(number), job.name, job.state, "" if done else frozen, "" if done else about)
+    return table

@@ -1,0 +1,129 @@
+"""What a sweep would do, and how long it would take, told from earlier runs; nothing is started."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from cxr.run.attempt import finished_twin, folder_name, unreported_twin
+from cxr.run.prepared import PreparedRun
+from cxr.tracking.run import flat_params
+from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
+from cxr.tracking.store import work_folder
+from cxr.tracking.unfinished import can_go_on
+
+State = Literal["finished", "only its report", "resumes", "new"]
+Frozen = Literal["cached", "computed once, with job", "computed"]
+
+# Settings that make the time of a run, most alike first: runs that agree in all of a line tell the time of a job.
+_ALIKE = (
+    ("backbone.name", "backbone.image_size", "freeze.trainable_from", "augment.name", "audit.name", "evaluation.name"),
+    ("backbone.name", "backbone.image_size", "freeze.trainable_from"),
+    ("backbone.name",),
+)
+# Settings that activations of the frozen part depend on, beside images and weights.
+_OF_FROZEN = ("backbone.", "prepare.", "augment.", "freeze.trainable_from", "engine.name", "training.precision")
+_STAGE = "seconds/"
+_TRAININGS = ("candidate", "baseline")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One job of a plan."""
+
+    name: str
+    state: State
+    frozen: Frozen
+    with_job: int | None  # the earlier job, from 0, that computes the same frozen part
+    seconds: float | None  # None where no earlier run tells
+    told_by: int  # number of earlier runs that tell it
+    bytes: float | None  # that the run adds to a store on this disk
+
+
+def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_store: bool) -> list[Forecast]:
+    """What each job would do. The store has to be open, unless there is none yet."""
+    earlier = (
+        [run for run in filtered_runs(FINISHED) if run.is_finished and run.tags.get("cxr.role") in _TRAININGS] if has_store else []
+    )
+    known = {_frozen_key(run.tags, run.params) for run in earlier}
+    first: dict[tuple[object, ...], int] = {}
+    found = []
+    for number, (name, prepared) in enumerate(zip(names, prepared_jobs, strict=True)):
+        tags, params = _tags_of(prepared), flat_params(prepared.config)
+        key, state = _frozen_key(tags, params), _state(prepared, has_store)
+        frozen: Frozen = "cached" if key in known else "computed once, with job" if key in first else "computed"
+        alike = _alike(params, earlier)
+        seconds = median([_seconds(run, prepared, skip_frozen=frozen != "computed") for run in alike]) if alike else None
+        sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
+        done = state == "finished"
+        found.append(
+            Forecast(name, state, frozen, first.get(key), 0.0 if done else seconds, len(alike), 0.0 if done else _middle(sizes))
+        )
+        if not done:
+            first.setdefault(key, number)
+    return found
+
+
+def _state(prepared: PreparedRun, has_store: bool) -> State:
+    if has_store and not prepared.config.force:
+        if finished_twin(prepared):
+            return "finished"
+        if unreported_twin(prepared):
+            return "only its report"
+    return "resumes" if not prepared.config.force and can_go_on(folder_name(prepared), work_folder(prepared.config.work)) else "new"
+
+
+def _tags_of(prepared: PreparedRun) -> dict[str, str]:
+    judged = prepared.dataset.manifest["split"] == prepared.dataset.parts[-1]
+    return {
+        "cxr.data_fingerprint": prepared.fingerprints["cxr.data_fingerprint"],
+        "cxr.weights_sha256": prepared.weights.sha256 or "",
+        "cxr.evaluated_images": str(int(judged.sum())),
+    }
+
+
+def _frozen_key(tags: Mapping[str, str], params: Mapping[str, str]) -> tuple[object, ...]:
+    """Jobs with equal keys need the same activations."""
+    settings = {key: value for key, value in params.items() if key.startswith(_OF_FROZEN) and not key.endswith(".weights")}
+    if params.get("augment.name") != "none":
+        settings["seed"] = params.get("training.seed", "")
+    return tags.get("cxr.data_fingerprint"), tags.get("cxr.weights_sha256", ""), *sorted(settings.items())
+
+
+def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[LoggedRun]:
+    """The earlier runs that are most alike in what takes time."""
+    for keys in _ALIKE:
+        if found := [run for run in earlier if all(run.params.get(key) == params.get(key) for key in keys)]:
+            return found
+    return []
+
+
+def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
+    """What a run like this would take: its training grows with images and epochs, all but its start with images."""
+    images = float(_tags_of(prepared)["cxr.evaluated_images"]) / max(1.0, float(run.tags.get("cxr.evaluated_images", 0) or 1))
+    epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
+    stages = {name.removeprefix(_STAGE): value for name, value in run.metrics.items() if name.startswith(_STAGE)}
+    if skip_frozen:
+        stages.pop("frozen", None)
+    factors = {"start": 1.0, "train": images * epochs}
+    return sum(value * factors.get(name, images) for name, value in stages.items())
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
+
+
+def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:
+    """Seconds of all jobs, of which `at_once` run side by side; None where no earlier run tells of one of them.
+
+    >>> job = Forecast("a", "new", "cached", None, 30.0, 2, None)
+    >>> total_seconds([job, job, job], 2)
+    60.0
+    """
+    known = [job.seconds for job in jobs]
+    if any(seconds is None for seconds in known):
+        return None
+    ends = [0.0] * max(1, at_once)
+    for seconds in known:
+        ends[ends.index(min(ends))] += seconds or 0.0
+    return max(ends)
