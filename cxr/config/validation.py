@@ -31,6 +31,8 @@ def check(config: Config) -> None:
         raise UserError("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
     if config.loss.group_robust and config.augment.mixup:
         raise UserError("loss.group_robust weighs images by their group, and augment.mixup makes images of two: choose one of them")
+    if config.tracking.offline and config.tracking.uri:
+        raise UserError("tracking.offline keeps runs on this machine, and tracking.uri names another store: choose one of them")
     if config.work.dir and not Path(config.work.dir).is_absolute():
         raise UserError(f"work.dir={config.work.dir} has to be a full path, since jobs may run in other folders")
     check_costs(config.loss.costs, "loss.costs")

@@ -35,7 +35,9 @@ class Planned:
     @staticmethod
     def here(plan: Plan, store: Store, prepared_jobs: Sequence[PreparedRun]) -> "Planned":
         """As it is on this machine. Writes a token into each folder that other machines have to see."""
-        folders = [store.work, *([store.folder] if store.folder and store.folder != store.work.resolve() else [])]
+        folders = [store.work]
+        if store.folder and store.folder != store.work.resolve() and not store.is_of_this_machine:
+            folders.append(store.folder)
         return Planned(
             plan.folder.resolve(),
             tuple((str(folder.resolve()), _token_of(folder)) for folder in folders),

@@ -33,6 +33,11 @@ def epochs_item(epochs: Sequence[tuple[int, Mapping[str, float]]]) -> Item:
     return {"kind": "epochs", "epochs": [[number, dict(values)] for number, values in epochs], "milliseconds": _now()}
 
 
+def history_item(points: Sequence[tuple[str, float, int, int]]) -> Item:
+    """Metrics as an earlier store had them: name, value, time in milliseconds, step."""
+    return {"kind": "history", "points": [list(point) for point in points]}
+
+
 def tags_item(tags: Mapping[str, str]) -> Item:
     """Tags to set."""
     return {"kind": "tags", "tags": dict(tags)}
@@ -73,7 +78,7 @@ def send(run_id: str, item: Item) -> None:
 
     client = MlflowClient()
     match item["kind"]:
-        case "metrics" | "epochs" | "tags" | "params":
+        case "metrics" | "epochs" | "history" | "tags" | "params":
             _log_entries(run_id, item)
         case "folder":
             client.log_artifacts(run_id, item["folder"])
@@ -92,7 +97,10 @@ def _log_entries(run_id: str, item: Item) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     client = MlflowClient()
-    if item["kind"] in ("metrics", "epochs"):
+    if item["kind"] == "history":
+        for some in _batches([Metric(*point) for point in item["points"]], METRICS_AT_ONCE):
+            client.log_batch(run_id, metrics=some)
+    elif item["kind"] in ("metrics", "epochs"):
         when, steps = item["milliseconds"], item["epochs"] if item["kind"] == "epochs" else [[item["step"], item["values"]]]
         metrics = [Metric(name, value, when, step) for step, values in steps for name, value in values.items()]
         for some in _batches(metrics, METRICS_AT_ONCE):

@@ -14,6 +14,7 @@ from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
 from cxr.tracking.store import Store, folder_of
 
+ORIGIN = "cxr.origin"  # the id that a run had in the store that it was carried from
 FINISHED = "attributes.status = 'FINISHED'"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
@@ -134,7 +135,8 @@ def find_run(reference: str, store: Store) -> LoggedRun:
     runs = filtered_runs("")
     if not runs:
         raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
-    by_id = [run for run in runs if _ID.fullmatch(reference) and run.id.startswith(reference)]
+    is_id = _ID.fullmatch(reference)
+    by_id = [run for run in runs if is_id and (run.id.startswith(reference) or run.tags.get(ORIGIN, "").startswith(reference))]
     if len(by_id) > 1:
         raise UserError(f"{len(by_id)} runs have ids that begin with {reference}: give more characters")
     named = [run for run in runs if run.name == reference]

@@ -1,6 +1,7 @@
 """The MLflow store: located and checked without mlflow, created once under a lock."""
 
 import os
+import socket
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
 from cxr.tracking.usable import check_address, check_database, check_folder, check_work
 
+OFFLINE = "offline"  # in the work folder: stores of single machines
 FOLDER = Path("mlruns")  # in the folder that the user is in
 _PATIENCE = 60  # seconds that a writer waits while another writes
 _SERVERS = ("http", "https", "databricks")
@@ -30,6 +32,11 @@ class Store:
     work: Path = FOLDER
 
     @property
+    def is_of_this_machine(self) -> bool:
+        """Whether other machines have stores of their own in its place."""
+        return self.folder is not None and self.folder.parent.name == OFFLINE
+
+    @property
     def is_remote(self) -> bool:
         """Whether the connection may be lost."""
         return not self.uri.startswith("sqlite")
@@ -43,9 +50,9 @@ def work_folder(work: WorkConfig) -> Path:
 def locate_store(tracking: TrackingConfig, work: WorkConfig | None = None) -> Store:
     """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
     under_way = work_folder(work or WorkConfig())
-    uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    uri = None if tracking.offline else tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
-        folder = FOLDER.resolve()
+        folder = (under_way / OFFLINE / socket.gethostname() if tracking.offline else FOLDER).resolve()
         return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder, work=under_way)
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in (*_SERVERS, *_DATABASES):
@@ -127,7 +134,7 @@ def open_store(store: Store) -> None:
         os.environ["MLFLOW_TRACKING_URI"] = told_by_user
     try:
         if store.folder is not None:
-            store.folder.mkdir(exist_ok=True, mode=0o700)  # for the owner alone: images and predictions
+            store.folder.mkdir(exist_ok=True, parents=True, mode=0o700)  # for the owner alone: images and predictions
         with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
             mlflow.search_experiments(max_results=1)
     except Exception as error:  # of SQLAlchemy, requests, the system, or MLflow itself

@@ -143,7 +143,7 @@ def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do
     composed, provenance = compose([*SMALL, *NO_PICTURES])
     prepared = prepare(typed(composed), provenance, quiet)
 
-    def twin(**tracking: str) -> LoggedRun | None:
+    def twin(**tracking: Any) -> LoggedRun | None:
         changed = replace(prepared.config, tracking=replace(prepared.config.tracking, **tracking))
         return finished_twin(replace(prepared, config=changed))
 

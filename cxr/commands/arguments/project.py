@@ -59,8 +59,18 @@ def _init() -> argparse.ArgumentParser:
 
 
 def _send() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cxr send", description="Send runs to a server that was lost while they ran.")
-    parser.add_argument("--uri", help="the server's address, if it is another one today")
+    parser = argparse.ArgumentParser(
+        prog="cxr send",
+        description="Send runs to a server that was lost while they ran, or those of machines without network (tracking=offline).",
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="work.dir, or a folder of stores: each run of every store in it is sent once, however often this is repeated",
+    )
+    parser.add_argument("--uri", help="the server's address (default: where a run was to go, or MLFLOW_TRACKING_URI)")
     return parser
 
 

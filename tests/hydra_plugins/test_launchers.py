@@ -1,0 +1,161 @@
+"""One sweep by each launcher: the same runs to the bit, also where a machine dies in the middle."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+
+from cxr.sweep.outcome import read_outcomes
+from tests.conftest import Command
+
+pytestmark = pytest.mark.slow
+
+SWEEP = (
+    *("-m", "loss=plain,focal", "optimizer=adam,sgd", "data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1"),
+    *("training.epochs=3", "training.deterministic=true", "training.threads=1", "evaluation=numbers", "audit=off"),
+)
+LIMIT = 300  # seconds
+_TIMES = ("seconds/", "frozen/", "train/images_per_second", "model/")
+
+
+def runs_in(folder: Path) -> dict[str, Run]:
+    """Runs by name; no two have one name."""
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    found = list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
+    runs = {run.info.run_name: run for run in found}
+    assert len(runs) == len(found)
+    return runs
+
+
+def results_of(folder: Path) -> dict[str, dict[str, float]]:
+    """All numbers of all runs that do not tell time, after a look at how the runs ended."""
+    runs = runs_in(folder)
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(runs, "FINISHED")
+    assert not [place for place in folder.glob("mlruns/unfinished/*") if place.is_dir()]
+    return {
+        name: {key: value for key, value in run.data.metrics.items() if not key.startswith(_TIMES)} for name, run in runs.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def one_after_another(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> dict[str, dict[str, float]]:
+    """What the four jobs find in one process, without any cluster."""
+    folder = tmp_path_factory.mktemp("plain")
+    done = run_cxr(*SWEEP, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return results_of(folder)
+
+
+def started(folder: Path, cache_home: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cxr", *SWEEP, *arguments],
+        cwd=folder,
+        env={**inherited, "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for_an_epoch(process: "subprocess.Popen[str]", folder: Path) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not list(folder.glob("mlruns/unfinished/*/state.npz")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_on_ray_a_command_and_then_a_machine_is_killed_and_all_is_the_same_to_the_bit(
+    tmp_path: Path, ray_cluster: Any, one_after_another: dict[str, dict[str, float]], cache_home: Path, run_cxr: Command
+) -> None:
+    on_ray = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
+    first = started(tmp_path, cache_home, *on_ray, RAY_ADDRESS=ray_cluster.address)
+    wait_for_an_epoch(first, tmp_path)
+    first.kill()
+    first.communicate()
+    second = started(tmp_path, cache_home, *on_ray, RAY_ADDRESS=ray_cluster.address)
+    (sweep,) = tmp_path.glob("mlruns/sweeps/*")
+    deadline = time.monotonic() + LIMIT
+    while not read_outcomes(sweep):  # jobs have ended, and others run on every machine
+        assert second.poll() is None, second.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    ray_cluster.remove_node(ray_cluster.list_all_nodes()[1], allow_graceful=False)
+    _, said = second.communicate(timeout=LIMIT)
+    assert second.returncode == 0, said
+    assert "up to 4 at once on Ray" in said
+    assert "[4/4]" in said
+    assert results_of(tmp_path) == one_after_another
+    runs = runs_in(tmp_path).values()
+    assert {run.data.tags["cxr.launcher"] for run in runs} == {"ray"}
+    again = run_cxr(*SWEEP, *on_ray, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+    assert again.returncode == 0, again.stderr
+    assert "4 of them finished before" in again.stderr
+    assert len(runs_in(tmp_path)) == 4
+
+
+def test_an_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
+    process = started(tmp_path, cache_home, "hydra/launcher=ray", "hydra.launcher.num_cpus=1", RAY_ADDRESS=ray_cluster.address)
+    wait_for_an_epoch(process, tmp_path)
+    process.terminate()
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert "the same command resumes the sweep" in said
+    assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
+
+
+def test_what_ray_lacks_is_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
+    def refused(*arguments: str) -> str:
+        done = run_cxr(*SWEEP, "hydra/launcher=ray", *arguments, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+        assert done.returncode == 2, done.stderr
+        return done.stderr.splitlines()[-1]
+
+    assert "has 64 CPUs, 0 GPUs and the memory for a job; the largest has 1 CPUs" in refused("hydra.launcher.num_cpus=64")
+    assert "the Ray cluster at 127.0.0.1:9 can't be joined" in refused("hydra.launcher.address=127.0.0.1:9")
+
+
+def test_on_slurm_all_is_the_same_to_the_bit(
+    tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
+) -> None:
+    """Submitted and left, then told how it stands, and shown."""
+    left = run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm)
+    assert left.returncode == 0, left.stderr
+    assert "4 jobs queued as SLURM job" in left.stderr
+    (sweep,) = tmp_path.glob("mlruns/sweeps/*")
+    deadline = time.monotonic() + LIMIT
+    while len(read_outcomes(sweep)) < 4:
+        assert time.monotonic() < deadline, "\n".join(path.read_text() for path in sweep.glob("slurm/*.err"))
+        time.sleep(1)
+    stands = run_cxr("sweep", "status", sweep.name, folder=tmp_path)
+    assert stands.returncode == 0, stands.stderr
+    assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in stands.stdout
+    shown = run_cxr("sweep", "results", sweep.name, folder=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert all(name in shown.stdout for name in one_after_another)
+    assert results_of(tmp_path) == one_after_another
+    assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}
+
+
+def test_jobs_that_are_cancelled_are_told_and_go_on(tmp_path: Path, slurm: dict[str, str], cache_home: Path) -> None:
+    process = started(tmp_path, cache_home, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm)
+    wait_for_an_epoch(process, tmp_path)
+    process.terminate()
+    _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, said
+    assert "the same command resumes the sweep" in said
+    queued = subprocess.run(["squeue", "--noheader"], env={**os.environ, **slurm}, capture_output=True, text=True, check=True)
+    assert not queued.stdout.strip()
+    assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
+
+
+def test_without_slurm_it_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+    done = run_cxr(*SWEEP, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
+    assert done.returncode == 2
+    assert "there is no SLURM on this machine" in done.stderr.splitlines()[-1]

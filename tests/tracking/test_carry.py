@@ -1,0 +1,110 @@
+"""Runs of a store on this machine reach a server whole, and once however often they are sent."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from cxr.commands import send
+from cxr.errors import UserError
+from cxr.tracking.carry import carry_runs, stores_in
+from cxr.tracking.run import open_run
+from cxr.tracking.search import ORIGIN, filtered_runs, find_run
+from cxr.tracking.store import Store, locate_store, open_store
+from tests.conftest import Compose
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_config: Compose) -> tuple[str, dict[str, str]]:
+    """A store of a machine without network with a finished, an interrupted and a running run: its address, and ids by name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://nowhere.example")  # which offline does not ask
+    config = compose_config("tracking=offline")
+    store = locate_store(config.tracking, config.work)
+    open_store(store)
+    (tmp_path / "results/data").mkdir(parents=True)
+    (tmp_path / "results/data/manifest.csv").write_text("path\na.png\n")
+    ids = {}
+    with open_run(store, config, "whole", {"cxr.sweep_id": "loss-12"}) as run:
+        run.log_metrics({"train/loss": 0.5}, 1)
+        run.log_metrics({"train/loss": 0.25}, 2)
+        run.log_folder(tmp_path / "results")
+        run.log_dataset("images", "abc", {"images": 1})
+        ids["whole"] = run.id
+    with suppress(KeyboardInterrupt), open_run(store, config, "interrupted", {}) as run:
+        ids["interrupted"] = run.id
+        raise KeyboardInterrupt
+    ids["running"] = mlflow.MlflowClient().create_run("1", run_name="running").info.run_id
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    return store.uri, ids
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Store:
+    """Another store; here a file, since MLflow's client asks a server in the same words."""
+    (tmp_path / "server").mkdir()
+    store = Store(f"sqlite:///{tmp_path}/server/mlflow.db", tmp_path / "server")
+    open_store(store)
+    return store
+
+
+def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
+    uri, ids = offline
+    (found,) = stores_in(tmp_path / "mlruns")
+    assert uri.startswith(found)
+    done = {run.name: run.done for run in carry_runs(found, target)}
+    assert done == {"whole": "sent", "interrupted": "sent", "running": "under way"}
+    there = {run.name: run for run in filtered_runs("")}
+    assert {name: run.status for name, run in there.items()} == {"whole": "FINISHED", "interrupted": "KILLED"}
+    assert there["whole"].is_finished
+    assert there["whole"].tags["cxr.sweep_id"] == "loss-12"
+    assert there["whole"].params["tracking.name"] == "offline"
+    assert there["whole"].file("data/manifest.csv").read_text() == "path\na.png\n"
+    client, origin = mlflow.MlflowClient(), mlflow.MlflowClient(found)
+    points = [(point.value, point.step, point.timestamp) for point in client.get_metric_history(there["whole"].id, "train/loss")]
+    assert points == [(p.value, p.step, p.timestamp) for p in origin.get_metric_history(ids["whole"], "train/loss")]
+    arrived = client.get_run(there["whole"].id)
+    assert arrived.inputs is not None
+    assert arrived.inputs.dataset_inputs[0].dataset.digest == "abc"
+    assert arrived.info.end_time == origin.get_run(ids["whole"]).info.end_time
+    assert find_run(ids["whole"][:8], target).id == there["whole"].id  # by the id that it had
+
+    again = {run.name: run.done for run in carry_runs(found, target)}
+    assert again == {"whole": "there already", "interrupted": "there already", "running": "under way"}
+    assert len(filtered_runs("")) == 2
+
+    origin.set_tag(ids["whole"], "cxr.audit", "none")  # it was audited since
+    assert {run.name: run.done for run in carry_runs(found, target)}["whole"] == "sent"
+    assert {run.tags.get("cxr.audit") for run in filtered_runs("") if run.name == "whole"} == {"none"}
+    assert len(filtered_runs("")) == 2
+
+
+def test_one_that_was_cut_off_goes_on(
+    offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = stores_in(tmp_path / "mlruns")
+
+    def lost(run_id: str, item: object) -> None:
+        raise ConnectionError("the cable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cxr.tracking.carry.send", lost)
+        with pytest.raises(ConnectionError):
+            list(carry_runs(found, target))
+    (begun,) = filtered_runs("")
+    assert begun.tags[ORIGIN] == offline[1]["whole"]
+    assert begun.status == "RUNNING"
+    assert {run.name: run.done for run in carry_runs(found, target)}["whole"] == "sent"
+    (whole,) = (run for run in filtered_runs("") if run.name == "whole")
+    assert whole.id == begun.id
+    assert whole.is_finished
+
+
+def test_mistakes_are_one_line(offline: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no folder: name the work\.dir of the runs"):
+        send.main([str(tmp_path / "nowhere")])
+    with pytest.raises(UserError, match="name the server that gets the runs"):
+        send.main([str(tmp_path / "mlruns")])
+    with pytest.raises(UserError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"):
+        send.main([str(tmp_path / "mlruns"), "--uri", "http://127.0.0.1:9"])
