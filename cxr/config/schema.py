@@ -283,6 +283,7 @@ class TrackingConfig:
     name: str = "local"
     uri: str | None = None
     offline: bool = False
+    needs_server: bool = False
     experiment: str = "cxr"
     run_name: str | None = None
     role: str = choice("candidate", "baseline", "candidate")

@@ -4,6 +4,7 @@ from dataclasses import Field
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cxr.config.costs import check_costs
 from cxr.config.fields import settings
@@ -31,6 +32,11 @@ def check(config: Config) -> None:
         raise UserError("loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5")
     if config.loss.group_robust and config.augment.mixup:
         raise UserError("loss.group_robust weighs images by their group, and augment.mixup makes images of two: choose one of them")
+    if config.tracking.uri and urlsplit(config.tracking.uri).password:
+        raise UserError(
+            "tracking.uri holds a password, and is logged with each run: give it as MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or the whole address as MLFLOW_TRACKING_URI"
+        )
     if config.tracking.offline and config.tracking.uri:
         raise UserError("tracking.offline keeps runs on this machine, and tracking.uri names another store: choose one of them")
     if config.work.dir and not Path(config.work.dir).is_absolute():

@@ -51,6 +51,8 @@ def locate_store(tracking: TrackingConfig, work: WorkConfig | None = None) -> St
     """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
     under_way = work_folder(work or WorkConfig())
     uri = None if tracking.offline else tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if tracking.needs_server and (not uri or uri.startswith("sqlite")):
+        raise UserError("tracking=server needs to know which: set MLFLOW_TRACKING_URI=http://HOST:PORT, or give tracking.uri")
     if not uri:
         folder = (under_way / OFFLINE / socket.gethostname() if tracking.offline else FOLDER).resolve()
         return Store(uri=f"{address_of(folder / 'mlflow.db')}?timeout={_PATIENCE}", folder=folder, work=under_way)

@@ -1,0 +1,255 @@
+"""deploy/mlflow with a real PostgreSQL: passwords, a sweep that outlives a restart, backup, restore, and runs of a node without network."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.conftest import REPOSITORY, Command
+
+pytestmark = pytest.mark.slow
+
+DEPLOY = REPOSITORY / "deploy/mlflow"
+HOST = "127.0.0.1"
+SWEEP = (
+    "-m",
+    "loss=plain,focal",
+    "optimizer=adam,sgd",
+    "data.phantom.count=60",
+    "training.epochs=2",
+    "evaluation=numbers",
+    "audit=off",
+)
+JOBS = 4
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Database:
+    """A PostgreSQL of this machine in a folder of its own, which its programs do not run as an administrator."""
+
+    def __init__(self) -> None:
+        self.programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
+        if not (self.programs / "initdb").exists() or not shutil.which("pg_dump"):
+            pytest.skip("needs PostgreSQL from Debian's packages")
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="cxr-postgres-")), free_port()
+        self.user = "postgres" if os.geteuid() == 0 else None
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        self._run("initdb", "--pgdata", str(self.folder / "data"), "--auth=trust", "--username=mlflow")
+        options = f"-p {self.port} -c listen_addresses={HOST} -c unix_socket_directories={self.folder}"
+        self._run("pg_ctl", "--pgdata", str(self.folder / "data"), "--options", options, "--wait", "start")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), *arguments]
+        subprocess.run(command, user=self.user, cwd=self.folder, check=True, capture_output=True, timeout=120)
+
+    def create(self, name: str) -> str:
+        """A new empty database; returns its address."""
+        self._run("createdb", "--host", HOST, "--port", str(self.port), "--username=mlflow", name)
+        return f"postgresql://mlflow@{HOST}:{self.port}/{name}"
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "--pgdata", str(self.folder / "data"), "--mode=immediate", "stop")
+        shutil.rmtree(self.folder)
+
+
+@dataclass
+class Server:
+    """What deploy/mlflow/serve starts."""
+
+    settings: dict[str, str]
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def uri(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        hosts = f"{HOST}:{self.port},{HOST}"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "MLFLOW_SERVER_ALLOWED_HOSTS": hosts, "MLFLOW_PORT": str(self.port), **self.settings}
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([str(DEPLOY / "serve")], env=self.environment, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                return urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+            except OSError:
+                assert self.process.poll() is None, "the server ended"
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(60)
+
+    def do(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [str(DEPLOY / program), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    database = Database()
+    yield database
+    database.stop()
+
+
+def server_on(database: Database, folder: Path, name: str) -> Server:
+    return Server(
+        {
+            "MLFLOW_BACKEND_STORE_URI": database.create(f"{name}_runs"),
+            "MLFLOW_AUTH_DATABASE_URI": database.create(f"{name}_users"),
+            "MLFLOW_ARTIFACTS_DESTINATION": str(folder / f"{name}-artifacts"),
+            "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse battery",
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "of this test",
+            "MLFLOW_HOST": HOST,
+        }
+    )
+
+
+@pytest.fixture
+def server(database: Database, tmp_path: Path) -> Iterator[Server]:
+    server = server_on(database, tmp_path, "first")
+    server.start()
+    yield server
+    server.stop()
+
+
+def facts_of(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """All runs of a server as it tells them."""
+    for name, value in signed_in(server).items():
+        monkeypatch.setenv(name, value)
+    mlflow.set_tracking_uri(server.uri)
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return {
+        run.info.run_name: (run.info.run_id, run.info.status, run.data.metrics, run.data.params, dict(run.data.tags), run.outputs)
+        for run in runs
+    }
+
+
+def signed_in(server: Server, password: str = "correct horse battery") -> dict[str, str]:
+    return {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
+
+
+def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
+    server: Server, database: Database, tmp_path: Path, run_cxr: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    wrong = run_cxr("tracking=server", *SWEEP[3:], folder=work, **signed_in(server, "wrong"))
+    assert wrong.returncode == 2
+    assert "can't be used" in wrong.stderr.splitlines()[-1]
+    nowhere = run_cxr("tracking=server", *SWEEP[3:], folder=work)
+    assert nowhere.returncode == 2
+    assert "tracking=server needs to know which" in nowhere.stderr
+
+    with pytest.raises(urllib.error.HTTPError, match="40[13]"):
+        urllib.request.urlopen(f"{server.uri}/api/2.0/mlflow/experiments/search?max_results=1", timeout=30)
+    rebound = urllib.request.Request(f"{server.uri}/", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(rebound, timeout=30)
+
+    environment = {**os.environ, **signed_in(server), "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept")}
+    parallel = (*SWEEP, "tracking=server", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "cxr", *parallel],
+        cwd=work,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while not list(work.glob("mlruns/sweeps/*/jobs/*.json")):  # a job has ended, others are under way
+        assert sweep.poll() is None, sweep.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    server.stop()
+    server.start()
+    _, said = sweep.communicate(timeout=300)
+    assert sweep.returncode in (0, 1), said
+    again = run_cxr(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
+    assert again.returncode == 0, again.stderr
+    sent = run_cxr("send", folder=work, **signed_in(server))
+    assert sent.returncode == 0, sent.stderr
+
+    runs = facts_of(server, monkeypatch)
+    ended = {name: status for name, (_, status, *_) in runs.items()}
+    assert list(ended.values()).count("FINISHED") == JOBS, ended
+    assert "RUNNING" not in ended.values()
+
+    saved = server.do("backup", str(tmp_path / "saved"))
+    assert saved.returncode == 0, saved.stderr
+    assert server.do("backup", str(tmp_path / "saved")).returncode == 2
+    assert "tables already" in server.do("restore", str(tmp_path / "saved")).stderr
+    server.stop()
+    second = server_on(database, tmp_path, "second")
+    restored = second.do("restore", str(tmp_path / "saved"))
+    assert restored.returncode == 0, restored.stderr
+    second.start()
+    try:
+        assert facts_of(second, monkeypatch) == runs
+        name, (run_id, *_) = next(iter(runs.items()))
+        report = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path="model/model.keras", dst_path=str(tmp_path / name)
+        )
+        assert Path(report).stat().st_size > 100_000
+    finally:
+        second.stop()
+
+
+def test_runs_of_a_node_without_network_arrive_with_their_models(
+    database: Database, tmp_path: Path, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_on(database, tmp_path, "third")
+    away = tmp_path / "away"
+    away.mkdir()
+    done = run_cxr(*SWEEP[3:], "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    server.start()
+    try:
+        for told in ("1 sent", "1 there already"):
+            sent = run_cxr("send", "mlruns", folder=away, **signed_in(server))
+            assert sent.returncode == 0, sent.stderr
+            assert told in sent.stdout
+        ((_, status, metrics, *_, outputs),) = facts_of(server, monkeypatch).values()
+        assert status == "FINISHED"
+        assert metrics["test/accuracy"] >= 0
+        assert len(outputs.model_outputs) == 1
+        listed = run_cxr("runs", folder=away, **signed_in(server))
+        assert "finished" in listed.stdout
+    finally:
+        server.stop()
+
+
+def test_settings_that_are_missing_or_not_changed_are_one_line(tmp_path: Path) -> None:
+    bare = {"PATH": os.environ["PATH"]}
+    said = subprocess.run([str(DEPLOY / "serve")], env=bare, capture_output=True, text=True, check=False, timeout=30)
+    assert said.returncode == 2
+    assert said.stderr.strip() == "serve: MLFLOW_BACKEND_STORE_URI is not set: settings.example says what it is"
+    example = dict(
+        line.split("=", 1) for line in (DEPLOY / "settings.example").read_text().splitlines() if "=" in line and line[0] != "#"
+    )
+    said = subprocess.run([str(DEPLOY / "serve")], env={**bare, **example}, capture_output=True, text=True, check=False, timeout=30)
+    assert said.returncode == 2
+    assert "still change-me" in said.stderr
