@@ -1,4 +1,4 @@
-"""deploy/mlflow with a real PostgreSQL: passwords, a sweep that outlives a restart, backup, restore, and runs of a node without network."""
+"""deploy/mlflow on a real PostgreSQL: passwords, a restart in a sweep, backup, restore, and runs of a node without network."""
 
 import os
 import shutil
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.entities import Run
 
 from tests.conftest import REPOSITORY, Command
 
@@ -22,15 +23,8 @@ pytestmark = pytest.mark.slow
 
 DEPLOY = REPOSITORY / "deploy/mlflow"
 HOST = "127.0.0.1"
-SWEEP = (
-    "-m",
-    "loss=plain,focal",
-    "optimizer=adam,sgd",
-    "data.phantom.count=60",
-    "training.epochs=2",
-    "evaluation=numbers",
-    "audit=off",
-)
+SMALL = ("data.phantom.count=60", "training.epochs=2", "evaluation=numbers", "audit=off")
+SWEEP = ("-m", "loss=plain,focal", "optimizer=adam,sgd", *SMALL)
 JOBS = 4
 
 
@@ -135,16 +129,12 @@ def server(database: Database, tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-def facts_of(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def runs_of(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """All runs of a server as it tells them."""
     for name, value in signed_in(server).items():
         monkeypatch.setenv(name, value)
     mlflow.set_tracking_uri(server.uri)
-    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    return {
-        run.info.run_name: (run.info.run_id, run.info.status, run.data.metrics, run.data.params, dict(run.data.tags), run.outputs)
-        for run in runs
-    }
+    return list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
 
 
 def signed_in(server: Server, password: str = "correct horse battery") -> dict[str, str]:
@@ -156,14 +146,14 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    wrong = run_cxr("tracking=server", *SWEEP[3:], folder=work, **signed_in(server, "wrong"))
+    wrong = run_cxr("tracking=server", *SMALL, folder=work, **signed_in(server, "wrong"))
     assert wrong.returncode == 2
     assert "can't be used" in wrong.stderr.splitlines()[-1]
-    nowhere = run_cxr("tracking=server", *SWEEP[3:], folder=work)
+    nowhere = run_cxr("tracking=server", *SMALL, folder=work)
     assert nowhere.returncode == 2
     assert "tracking=server needs to know which" in nowhere.stderr
 
-    with pytest.raises(urllib.error.HTTPError, match="40[13]"):
+    with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
         urllib.request.urlopen(f"{server.uri}/api/2.0/mlflow/experiments/search?max_results=1", timeout=30)
     rebound = urllib.request.Request(f"{server.uri}/", headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -171,14 +161,8 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 
     environment = {**os.environ, **signed_in(server), "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept")}
     parallel = (*SWEEP, "tracking=server", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    sweep = subprocess.Popen(
-        [sys.executable, "-m", "cxr", *parallel],
-        cwd=work,
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    command = [sys.executable, "-m", "cxr", *parallel]
+    sweep = subprocess.Popen(command, cwd=work, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 240
     while not list(work.glob("mlruns/sweeps/*/jobs/*.json")):  # a job has ended, others are under way
         assert sweep.poll() is None, sweep.communicate()[1]
@@ -193,10 +177,10 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
     sent = run_cxr("send", folder=work, **signed_in(server))
     assert sent.returncode == 0, sent.stderr
 
-    runs = facts_of(server, monkeypatch)
-    ended = {name: status for name, (_, status, *_) in runs.items()}
-    assert list(ended.values()).count("FINISHED") == JOBS, ended
-    assert "RUNNING" not in ended.values()
+    runs = {run.info.run_id: run for run in runs_of(server, monkeypatch)}
+    ended = [run.info.status for run in runs.values()]
+    assert ended.count("FINISHED") == JOBS, ended
+    assert "RUNNING" not in ended
 
     saved = server.do("backup", str(tmp_path / "saved"))
     assert saved.returncode == 0, saved.stderr
@@ -208,12 +192,12 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
     assert restored.returncode == 0, restored.stderr
     second.start()
     try:
-        assert facts_of(second, monkeypatch) == runs
-        name, (run_id, *_) = next(iter(runs.items()))
-        report = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path="model/model.keras", dst_path=str(tmp_path / name)
-        )
-        assert Path(report).stat().st_size > 100_000
+        assert {run.info.run_id: run.to_dictionary() for run in runs_of(second, monkeypatch)} == {
+            run_id: run.to_dictionary() for run_id, run in runs.items()
+        }
+        run_id, name = next((run_id, "of the second") for run_id, run in runs.items() if run.info.status == "FINISHED")
+        model = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="model/model.keras", dst_path=str(tmp_path / name))
+        assert Path(model).stat().st_size > 100_000
     finally:
         second.stop()
 
@@ -224,7 +208,7 @@ def test_runs_of_a_node_without_network_arrive_with_their_models(
     server = server_on(database, tmp_path, "third")
     away = tmp_path / "away"
     away.mkdir()
-    done = run_cxr(*SWEEP[3:], "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = run_cxr(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     server.start()
     try:
@@ -232,10 +216,11 @@ def test_runs_of_a_node_without_network_arrive_with_their_models(
             sent = run_cxr("send", "mlruns", folder=away, **signed_in(server))
             assert sent.returncode == 0, sent.stderr
             assert told in sent.stdout
-        ((_, status, metrics, *_, outputs),) = facts_of(server, monkeypatch).values()
-        assert status == "FINISHED"
-        assert metrics["test/accuracy"] >= 0
-        assert len(outputs.model_outputs) == 1
+        (run,) = runs_of(server, monkeypatch)
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test/accuracy"] >= 0
+        assert run.outputs is not None
+        assert len(run.outputs.model_outputs) == 1
         listed = run_cxr("runs", folder=away, **signed_in(server))
         assert "finished" in listed.stdout
     finally:
@@ -247,9 +232,9 @@ def test_settings_that_are_missing_or_not_changed_are_one_line(tmp_path: Path) -
     said = subprocess.run([str(DEPLOY / "serve")], env=bare, capture_output=True, text=True, check=False, timeout=30)
     assert said.returncode == 2
     assert said.stderr.strip() == "serve: MLFLOW_BACKEND_STORE_URI is not set: settings.example says what it is"
-    example = dict(
-        line.split("=", 1) for line in (DEPLOY / "settings.example").read_text().splitlines() if "=" in line and line[0] != "#"
-    )
-    said = subprocess.run([str(DEPLOY / "serve")], env={**bare, **example}, capture_output=True, text=True, check=False, timeout=30)
+    lines = (DEPLOY / "settings.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    environment = {**bare, **example}
+    said = subprocess.run([str(DEPLOY / "serve")], env=environment, capture_output=True, text=True, check=False, timeout=30)
     assert said.returncode == 2
     assert "still change-me" in said.stderr
