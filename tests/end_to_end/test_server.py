@@ -85,7 +85,8 @@ class Server:
         deadline = time.monotonic() + 120
         while True:
             try:
-                return urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+                return
             except OSError:
                 assert self.process.poll() is None, "the server ended"
                 assert time.monotonic() < deadline
