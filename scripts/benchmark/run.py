@@ -20,8 +20,8 @@ from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.progress import wide_console
 from cxr.system import cores
 
-TABLES = ("contests", "engine", "updates", "again", "growth", "index", "evaluation", "coverage")
-ASKED_FOR = ("backbones", "gpu", "audit", "answers", "serve")  # not measured unless named
+TABLES = ("contests", "engine", "updates", "again", "costs", "index", "evaluation", "coverage")
+ASKED_FOR = ("backbones", "gpu", "audit", "answers", "serve", "growth")  # not measured unless named
 
 
 def main() -> None:
@@ -41,7 +41,8 @@ def main() -> None:
             "engine": lambda: _measure_engine(console, images, asked.repeats, rate),
             "updates": lambda: _measure_updates(console, asked.repeats, rate),
             "again": lambda: _measure_again(console, images, asked),
-            "growth": lambda: _measure_growth(console, images, asked),
+            "costs": lambda: _measure_costs(console, images, asked),
+            "growth": lambda: _measure_growth(console, asked),
             "index": lambda: _measure_index(console, images, asked),
             "evaluation": lambda: _measure_evaluation(console, asked),
             "backbones": lambda: _measure_backbones(console, asked),
@@ -108,9 +109,9 @@ def _measure_answers(console: Console, images: Images, asked: argparse.Namespace
     """`cxr predict`: odd images made of test images, then a folder of the first of --images."""
     from answer_rates import answer_rates
 
-    found = list(answer_rates(images, asked.images[0]))
+    found = list(answer_rates(images, _sizes(asked)[0]))
     refused = _table("Shares of images that cxr predict refuses to answer")
-    speed = _table(f"cxr predict on {asked.images[0]:,} files and {cores()} cores")
+    speed = _table(f"cxr predict on {_sizes(asked)[0]:,} files and {cores()} cores")
     for each in found:
         refused.add_column(each.model, justify="right")
     for kind in found[0].refused:
@@ -185,8 +186,7 @@ def _arguments() -> argparse.Namespace:
         "--images",
         type=int,
         nargs="+",
-        default=[2000, 20000],
-        help="sizes of sets to index, and the first to answer (default: 2000 20000)",
+        help="sizes of sets to index (default: 2000 20000), the first to answer, and of growth (default: 1000 10000 100000)",
     )
     parser.add_argument("--predictions", type=int, nargs="+", default=[2000], help="sizes of sets to evaluate (default: 2000)")
     parser.add_argument("--sets", type=int, default=1000, help="made-up test sets of coverage, of each size (default: 1000)")
@@ -197,6 +197,11 @@ def _arguments() -> argparse.Namespace:
     if asked.root and not asked.weights:
         parser.error("--root needs --weights")
     return asked
+
+
+def _sizes(asked: argparse.Namespace) -> list[int]:
+    """Sizes of sets to index, the first also to answer."""
+    return list(asked.images or [2000, 20_000])
 
 
 def _images(asked: argparse.Namespace, folder: Path) -> Images:
@@ -290,7 +295,34 @@ def _measure_again(console: Console, images: Images, asked: argparse.Namespace) 
     console.print(table)
 
 
-def _measure_growth(console: Console, images: Images, asked: argparse.Namespace) -> None:
+def _measure_growth(console: Console, asked: argparse.Namespace) -> None:
+    """Ten times the images, from an empty cache; what a million would take by the largest two sets."""
+    from growth_curve import STAGES, Growth, growth_curve
+
+    table = _table(f"A head on small images, {cores()} cores, empty cache: seconds of stages, milliseconds for each image, GB")
+    for name in ("whole", *STAGES, "ms/image", "memory", "cache"):
+        table.add_column(name, justify="right")
+    found: list[Growth] = []
+    for each in growth_curve(asked.images or [1000, 10_000, 100_000]):
+        found.append(each)
+        print(each, file=sys.stderr, flush=True)
+        stages = (f"{each.stages[name]:.1f}" for name in STAGES)
+        cells = f"{each.millisecond_each:.2f}", f"{each.memory:.2f}", f"{each.cache:.2f}"
+        table.add_row(f"{each.images:,} images", f"{each.wall:.0f}", *stages, *cells)
+    console.print(table)
+    if len(found) > 1:
+        small, large = found[-2:]
+        slope = (large.wall - small.wall) / (large.images - small.images)
+        memory = (large.memory - small.memory) / (large.images - small.images)
+        whole = large.wall + slope * (1_000_000 - large.images)
+        time, space = large.millisecond_each / small.millisecond_each, large.memory / small.memory
+        console.print(
+            f"From {small.images:,} to {large.images:,} images: {time:.2f} times the time for each, {space:.2f} times the memory. In a "
+            f"line, a million would take {whole / 60:.0f} min and {large.memory + memory * (1_000_000 - large.images):.1f} GB."
+        )
+
+
+def _measure_costs(console: Console, images: Images, asked: argparse.Namespace) -> None:
     """What images, epochs and runs cost, one after another from an empty cache."""
     table = _table("What more images, epochs and runs cost: seconds of a whole process, peak memory in GB")
     for name in ("seconds", "frozen part", "training", "GB"):
@@ -332,7 +364,7 @@ def _measure_index(console: Console, images: Images, asked: argparse.Namespace) 
     found = []
     for _ in range(asked.repeats):
         with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
-            found.append(index_rates(images, asked.images, Path(folder)))
+            found.append(index_rates(images, _sizes(asked), Path(folder)))
     for of_count in zip(*found, strict=True):
         rates = [each.images / each.reading for each in of_count]
         table.add_row(
