@@ -316,10 +316,11 @@ def _measure_growth(console: Console, asked: argparse.Namespace) -> None:
         memory = (large.memory - small.memory) / (large.images - small.images)
         whole = large.wall + slope * (1_000_000 - large.images)
         time, space = large.millisecond_each / small.millisecond_each, large.memory / small.memory
+        whole_memory = large.memory + memory * (1_000_000 - large.images)
         console.print(
-            f"From {small.images:,} to {large.images:,} images: {time:.2f} times the time for each, {space:.2f} times the memory. In a "
-            f"line, a million would take {whole / 60:.0f} min and {large.memory + memory * (1_000_000 - large.images):.1f} GB."
+            f"From {small.images:,} to {large.images:,} images: {time:.2f} times the time for each, {space:.2f} the memory."
         )
+        console.print(f"In a line, a million images would take {whole / 60:.0f} min and {whole_memory:.1f} GB.")
 
 
 def _measure_costs(console: Console, images: Images, asked: argparse.Namespace) -> None:
