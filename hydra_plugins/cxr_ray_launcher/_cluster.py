@@ -1,6 +1,7 @@
 """A Ray cluster: joined or made, and every machine of it checked before a job starts."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +26,9 @@ def connected(wanted: Wanted, planned: Planned) -> Iterator[int]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a job without a GPU then sees those of its machine
+    on_terminate = signal.getsignal(signal.SIGTERM)
     _join(wanted.address)
+    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process without a word to the jobs
     try:
         machines = [each for each in ray.nodes() if each["Alive"]]
         places = sum(_room(each["Resources"], wanted) for each in machines)
