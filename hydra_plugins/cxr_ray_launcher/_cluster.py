@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -46,11 +48,13 @@ def connected(wanted: Wanted, planned: Planned) -> Iterator[int]:
 
 def _join(address: str | None) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    where = address or os.environ.get("RAY_ADDRESS")
     try:
+        _check_answers(where)
         try:
-            ray.init(address=address or "auto", **settings)
+            ray.init(address=where or "auto", **settings)
         except ConnectionError:
-            if address or os.environ.get("RAY_ADDRESS"):
+            if where:
                 raise
             ray.init(
                 address="local",
@@ -60,9 +64,16 @@ def _join(address: str | None) -> None:
                 _node_ip_address="127.0.0.1",  # for this machine only
                 **settings,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:  # of another version, a wrong address
-        where = address or os.environ.get("RAY_ADDRESS", "this machine")
-        raise UserError(f"the Ray cluster at {where} can't be joined ({' '.join(str(error).split())[:300]})") from error
+    except (OSError, RuntimeError, ValueError) as error:  # of another version, a wrong address
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"the Ray cluster at {where or 'this machine'} can't be joined ({reason})") from error
+
+
+def _check_answers(where: str | None) -> None:
+    """Raise `OSError` where nothing answers at HOST:PORT: Ray itself would try for minutes."""
+    split = urlsplit(where if where and "//" in where else f"//{where}")
+    if where and split.port:
+        socket.create_connection((split.hostname or "localhost", split.port), timeout=5).close()
 
 
 def _room(resources: dict[str, float], wanted: Wanted) -> int:
