@@ -100,7 +100,8 @@ def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[Logg
 
 def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
     """What a run like this would take: its training grows with images and epochs, all but its start with images."""
-    images = float(_tags_of(prepared)["cxr.evaluated_images"]) / max(1.0, float(run.tags.get("cxr.evaluated_images", 0) or 1))
+    evaluated = float(run.tags.get("cxr.evaluated_images") or 0)
+    images = float(_tags_of(prepared)["cxr.evaluated_images"]) / evaluated if evaluated else 1.0
     epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
     stages = {name.removeprefix(_STAGE): value for name, value in run.metrics.items() if name.startswith(_STAGE)}
     if skip_frozen:

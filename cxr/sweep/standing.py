@@ -16,7 +16,7 @@ State = Literal["finished", "running", "waiting", "stopped", "rejected"]
 STATES: tuple[State, ...] = get_args(State)
 
 _BEST_FIRST: tuple[State, ...] = ("finished", "running", "stopped")
-_SAME_JOB = ("cxr.config_fingerprint", "cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.code_fingerprint")
+_CONFIG, _REST = "cxr.config_fingerprint", ("cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.code_fingerprint")
 _STAGE = "seconds/"
 
 
@@ -72,7 +72,7 @@ def standing_of(sweep_id: str, work: Path) -> Standing:
     latest: dict[tuple[str, ...], JobStanding] = {}
     for run in runs:
         found = JobStanding(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
-        key = tuple(run.tags.get(name, run.id) for name in _SAME_JOB)
+        key = run.tags.get(_CONFIG, run.id), *(run.tags.get(name, "") for name in _REST)
         if key not in latest or _BEST_FIRST.index(found.state) < _BEST_FIRST.index(latest[key].state):
             latest[key] = found
     jobs = list(latest.values())

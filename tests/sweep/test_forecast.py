@@ -1,0 +1,76 @@
+"""What a sweep would do: jobs that are finished, jobs that share a frozen part, and times told by earlier runs."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cxr.commands import plan as command
+from cxr.config.compose import compose, typed
+from cxr.config.provenance import Provenance
+from cxr.progress import Progress
+from cxr.run.attempt import folder_name
+from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.tags import run_tags
+from cxr.sweep.forecast import Forecast, forecast, total_seconds
+from cxr.tracking.run import open_run
+from cxr.tracking.store import FOLDER, Store
+from cxr.tracking.unfinished import PLACE
+
+SMALL = ("data.phantom.count=30", "audit=off", "evaluation=numbers")
+
+
+@pytest.fixture(autouse=True)
+def _cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+    monkeypatch.setenv("CXR_CACHE", str(cache_home / "kept"))
+
+
+def prepared(*overrides: str) -> PreparedRun:
+    composed, provenance = compose([*SMALL, *overrides])
+    job = Provenance(provenance.choices, provenance.overrides, provenance.yaml)
+    return prepare(typed(composed), job, Progress(Console(quiet=True)))
+
+
+def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> None:
+    ran = prepared("loss=plain", "training.epochs=4")
+    seconds = {"seconds/start": 2.0, "seconds/frozen": 8.0, "seconds/train": 12.0, "seconds/log": 1.0}
+    with open_run(fresh_store, ran.config, "plain", run_tags(ran)) as run:
+        run.log_metrics({**seconds, "test/accuracy": 0.9})
+    jobs = [
+        prepared("loss=focal", "training.epochs=8"),
+        *(prepared(f"loss={loss}", "freeze=last_stage") for loss in ("plain", "focal")),
+    ]
+    same, first, second = forecast(["same", "first", "second"], jobs, has_store=True)
+    assert (same.state, same.frozen, same.with_job) == ("new", "cached", None)
+    assert same.seconds == 2.0 + 24.0 + 1.0  # twice the epochs, and nothing to compute of the frozen part
+    assert (first.frozen, second.frozen, second.with_job) == ("computed", "computed once, with job", 1)
+    assert first.told_by == 1
+
+
+def test_a_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
+    job = prepared("loss=plain")
+    (FOLDER / PLACE / folder_name(job)).mkdir(parents=True)
+    assert forecast(["plain"], [job], has_store=True)[0].state == "new"
+    (FOLDER / PLACE / folder_name(job) / "state.npz").touch()
+    assert forecast(["plain"], [job], has_store=True)[0].state == "resumes"
+
+
+def test_jobs_side_by_side_end_with_the_last() -> None:
+    def job(seconds: float | None) -> Forecast:
+        return Forecast("a", "new", "cached", None, seconds, 1, None)
+
+    assert total_seconds([job(30), job(10), job(10)], 2) == 30
+    assert total_seconds([job(30), job(None)], 2) is None
+
+
+def test_nothing_is_started_and_no_store_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    command.main(["-m", "loss=plain,focal", *SMALL])
+    said = capsys.readouterr().out
+    assert "2 jobs, 0 of them finished; one after another" in said
+    assert "How long it takes is not known" in said
+    assert not list(tmp_path.iterdir())
