@@ -1,5 +1,7 @@
 """The results of a sweep with its baseline: table, CSV and figure, and the command that shows the runs."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from rich import box
 from rich.table import Table
@@ -15,26 +17,30 @@ from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.text import as_called, in_words, part_in_full
-from cxr.tracking.search import LoggedRun, of_sweep, runs_by_id
+from cxr.tracking.search import LoggedRun, of_sweep, runs_here
 
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
 
 
 def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
     """The table of a sweep on standard output, and its files in the sweep's folder."""
-    frame = results_frame(plan, outcomes)
+    ids = dict.fromkeys(outcome.run_id for outcome in outcomes if outcome.run_id)
+    runs = runs_here(list(ids))
+    frame = results_frame(plan, outcomes, runs)
     if not frame.empty:
         write_results(plan, frame)
     print_results(plan, frame, outcomes)
+    if away := len(ids) - len(runs):
+        told = f"{in_words(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
+        plain_console().print(as_called(f"  {told}"))
 
 
-def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
+def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, LoggedRun]) -> pd.DataFrame:
     """One row a job that finished, and one for the baseline on the same data and split, best first by the plan's metric.
 
     Columns: name, the values of the swept keys, the plan's metric, role, run_id, seconds, evaluated_images, and every other
     metric of the runs with the ends of its interval.
     """
-    runs = runs_by_id([outcome.run_id for outcome in outcomes if outcome.run_id])
     rows = [
         {
             "name": outcome.name,
@@ -46,7 +52,7 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
             **_of_run(runs[outcome.run_id]),
         }
         for outcome in outcomes
-        if outcome.run_id
+        if outcome.run_id and outcome.run_id in runs
     ]
     baselines = baselines_like(next(iter(runs.values())).tags) if runs else []
     for baseline in baselines[:1]:
@@ -62,6 +68,7 @@ def results_frame(plan: Plan, outcomes: list[Outcome]) -> pd.DataFrame:
 
 def write_results(plan: Plan, frame: pd.DataFrame) -> None:
     """`results.csv` and `results.png` in the sweep's folder."""
+    plan.folder.mkdir(parents=True, exist_ok=True)  # the sweep may have run on another machine
     write_csv(frame, plan.folder / "results.csv")
     figure = sweep_figure(frame, plan.metric, f"Sweep {plan.id}")
     (plan.folder / "results.png").write_bytes(png_of(figure, dpi=110))

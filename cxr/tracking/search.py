@@ -174,6 +174,20 @@ def runs_by_id(ids: Sequence[str]) -> dict[str, LoggedRun]:
     return {run_id: _logged(client.get_run(run_id)) for run_id in dict.fromkeys(ids)}
 
 
+def runs_here(ids: Sequence[str]) -> dict[str, LoggedRun]:
+    """Those of the runs that this store has, by id: others may be in stores of other machines."""
+    from mlflow.exceptions import MlflowException
+
+    found: dict[str, LoggedRun] = {}
+    for run_id in ids:
+        try:
+            found |= runs_by_id([run_id])
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    return found
+
+
 def join_sweep(run: LoggedRun, sweep_id: str) -> None:
     """Tag a finished run as part of another sweep too."""
     import mlflow
