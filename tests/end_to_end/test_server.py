@@ -46,7 +46,8 @@ class Database:
             shutil.chown(self.folder, self.user)
         self._run("initdb", "--pgdata", str(self.folder / "data"), "--auth=trust", "--username=mlflow")
         options = f"-p {self.port} -c listen_addresses={HOST} -c unix_socket_directories={self.folder}"
-        self._run("pg_ctl", "--pgdata", str(self.folder / "data"), "--options", options, "--wait", "start")
+        log = str(self.folder / "log.txt")  # else it would write into the pipe of pg_ctl, which would never end
+        self._run("pg_ctl", "--pgdata", str(self.folder / "data"), "--log", log, "--options", options, "--wait", "start")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self.programs / program), *arguments]
