@@ -20,7 +20,7 @@ _PATIENCE = 15  # seconds that another program may hold the database before a ru
 # SQLAlchemy's drivers, the usual one of each database first, with the module that each is and the package that brings it; and
 # the usual port.
 _DRIVERS = {
-    "postgresql": ({"psycopg2": ("psycopg2", "psycopg2-binary"), "psycopg": ("psycopg", "psycopg[binary]")}, 5432),
+    "postgresql": ({"psycopg": ("psycopg", "'psycopg[binary]'"), "psycopg2": ("psycopg2", "psycopg2-binary")}, 5432),
     "mysql": ({"mysqldb": ("MySQLdb", "mysqlclient"), "pymysql": ("pymysql", "pymysql")}, 3306),
     "mssql": ({"pyodbc": ("pyodbc", "pyodbc"), "pymssql": ("pymssql", "pymssql")}, 1433),
 }
