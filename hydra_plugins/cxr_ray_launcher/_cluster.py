@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cxr.errors import UserError
 from cxr.sweep.node import Planned, check_node
 from cxr.system import cores
-from hydra_plugins.cxr_ray_launcher.launcher import Wanted
+from hydra_plugins.cxr_ray_launcher._wanted import Wanted
 
 _OBJECTS = 100 * 10**6  # bytes that a new cluster keeps for objects; jobs exchange none
 _PATIENCE = 60  # seconds that a machine has to answer

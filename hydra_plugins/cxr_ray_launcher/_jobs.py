@@ -16,7 +16,7 @@ from cxr.sweep.job import JobElsewhere, told
 from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import printable
-from hydra_plugins.cxr_ray_launcher.launcher import Wanted
+from hydra_plugins.cxr_ray_launcher._wanted import Wanted
 
 _GRACE = 30  # seconds that jobs have to close their runs after an interrupt
 

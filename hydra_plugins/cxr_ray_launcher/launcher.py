@@ -1,7 +1,6 @@
 """`hydra/launcher=ray`. Hydra imports this file whenever it looks for plugins, so Ray is imported when jobs start."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -9,17 +8,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """What conf/hydra/launcher/ray.yaml says: the cluster, and what each job gets of it."""
-
-    address: str | None
-    num_cpus: int
-    num_gpus: float
-    memory: float | None  # bytes
-    max_concurrent: int | None
-    retries: int
+from hydra_plugins.cxr_ray_launcher._wanted import Wanted
 
 
 class RayLauncher(Launcher):

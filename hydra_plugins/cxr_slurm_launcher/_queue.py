@@ -16,7 +16,7 @@ from cxr.sweep.job import JobElsewhere, told
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import in_words, printable
-from hydra_plugins.cxr_slurm_launcher.launcher import Wanted
+from hydra_plugins.cxr_slurm_launcher._wanted import Wanted
 
 LOGS = "slurm"  # in the sweep's folder: what jobs print
 _EVERY = 5  # seconds between two looks

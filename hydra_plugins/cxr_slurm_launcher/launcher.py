@@ -1,7 +1,6 @@
 """`hydra/launcher=slurm`. Hydra imports this file whenever it looks for plugins, so submitit is imported when jobs start."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -9,25 +8,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """What conf/hydra/launcher/slurm.yaml says: how a job is queued, and what it gets."""
-
-    wait: bool
-    timeout_min: int
-    signal_delay_s: int
-    requeues: int
-    array_parallelism: int
-    cpus_per_task: int
-    gpus_per_node: int | None
-    mem_gb: float | None
-    partition: str | None
-    account: str | None
-    qos: str | None
-    constraint: str | None
-    setup: Sequence[str]  # lines of shell
-    additional_parameters: Mapping[str, Any]  # of sbatch
+from hydra_plugins.cxr_slurm_launcher._wanted import Wanted
 
 
 class SlurmLauncher(Launcher):
