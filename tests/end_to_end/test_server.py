@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,11 @@ import mlflow
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import REPOSITORY, Command
+from cxr.commands import send
+from cxr.errors import UserError
+from cxr.tracking.run import open_run
+from cxr.tracking.store import locate_store, open_store
+from tests.conftest import REPOSITORY, Command, Compose
 
 pytestmark = pytest.mark.slow
 
@@ -36,11 +41,11 @@ def free_port() -> int:
 class Database:
     """A PostgreSQL of this machine in a folder of its own, which its programs do not run as an administrator."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path | None = None) -> None:
         self.programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
         if not (self.programs / "initdb").exists() or not shutil.which("pg_dump"):
             pytest.skip("needs PostgreSQL from Debian's packages")
-        self.folder, self.port = Path(tempfile.mkdtemp(prefix="cxr-postgres-")), free_port()
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="cxr-postgres-", dir=place)), free_port()
         self.user = "postgres" if os.geteuid() == 0 else None
         if self.user:
             shutil.chown(self.folder, self.user)
@@ -227,6 +232,54 @@ def test_runs_of_a_node_without_network_arrive_with_their_models(
         assert "finished" in listed.stdout
     finally:
         server.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 90 MB."""
+    place = Path(tempfile.mkdtemp(prefix="cxr-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=90m,mode=755", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs a small disk, which an administrator can mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    place.rmdir()
+
+
+def test_a_database_whose_disk_is_full_loses_nothing(
+    small_disk: Path, tmp_path: Path, compose_config: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fills up under a run, which keeps its results; a run that has not begun is refused in a line."""
+    database = Database(small_disk)
+    server = server_on(database, tmp_path, "full")
+    server.start()
+    try:
+        monkeypatch.chdir(tmp_path)
+        for name, value in signed_in(server).items():
+            monkeypatch.setenv(name, value)
+        config = compose_config("tracking=server")
+        store = locate_store(config.tracking, config.work)
+        open_store(store)
+        with open_run(store, config, "under way", {}) as run:
+            with (small_disk / "filler").open("wb") as filler, suppress(OSError):
+                while True:
+                    filler.write(bytes(2**16))
+                    filler.flush()
+            for step in range(3000):
+                run.log_metrics({f"train/{number}": 0.1 for number in range(100)}, step)
+                if run.lost:
+                    break
+            assert run.lost
+        with pytest.raises(UserError, match="can't be used"), open_run(store, config, "next", {}):
+            pass
+        (small_disk / "filler").unlink()
+        send.main([])
+        (sent,) = [each for each in runs_of(server, monkeypatch) if each.info.status == "FINISHED"]
+        assert sent.info.run_id == run.id
+        assert len(mlflow.MlflowClient().get_metric_history(run.id, "train/7")) == step + 1
+    finally:
+        server.stop()
+        database.stop()
 
 
 def test_settings_that_are_missing_or_not_changed_are_one_line(tmp_path: Path) -> None:

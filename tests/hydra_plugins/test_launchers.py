@@ -64,6 +64,19 @@ def started(folder: Path, cache_home: Path, *arguments: str, **environment: str)
     )
 
 
+_JOINED = """
+import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False)
+while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]):
+    time.sleep(0.2)
+"""
+
+
+def wait_for_machines(address: str, count: int) -> None:
+    """Until so many are in a Ray cluster."""
+    subprocess.run([sys.executable, "-c", _JOINED, address, str(count)], check=True, capture_output=True, timeout=90)
+
+
 def wait_for_an_epoch(process: "subprocess.Popen[str]", folder: Path) -> None:
     deadline = time.monotonic() + LIMIT
     while not list(folder.glob("mlruns/unfinished/*/state.npz")):
@@ -119,6 +132,28 @@ def test_what_ray_lacks_is_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: C
 
     assert "has 64 CPUs, 0 GPUs and the memory for a job; the largest has 1 CPUs" in refused("hydra.launcher.num_cpus=64")
     assert "the Ray cluster at 127.0.0.1:9 can't be joined" in refused("hydra.launcher.address=127.0.0.1:9")
+
+
+def test_a_machine_that_does_not_see_the_shared_folder_is_named_and_nothing_runs(
+    tmp_path: Path, ray_cluster: Any, run_cxr: Command
+) -> None:
+    """A raylet whose mounts hide the folder, as on a machine that lacks the disk."""
+    hides = f"mount -t tmpfs none {tmp_path} && exec {Path(sys.executable).parent}/ray start --address={ray_cluster.address}"
+    command = ["unshare", "--mount", "sh", "-c", f"{hides} --num-cpus=1 --block"]
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs mounts of its own, which an administrator can make")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as raylet:
+        try:
+            wait_for_machines(ray_cluster.address, 4)
+            on_ray = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
+            done = run_cxr(*SWEEP, *on_ray, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+        finally:
+            raylet.terminate()
+    assert done.returncode == 2, done.stderr
+    assert (
+        f"has another folder at {tmp_path / 'mlruns'}, which all machines of a sweep have to share" in done.stderr.splitlines()[-1]
+    )
+    assert not runs_in(tmp_path)
 
 
 def test_on_slurm_all_is_the_same_to_the_bit(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,35 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_s
     mlflow.MlflowClient().set_terminated(dead_id, "KILLED")
     mlflow.delete_run(dead_id)
     assert left.earlier_run() is None
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_clock_that_differs_by_an_hour_changes_nothing(seconds: int, fresh_store: Store) -> None:
+    """Of the machine that a run is on: what tells that it lives is its lock."""
+    wrong = f"import time; right = time.time; time.time = lambda: right() + {seconds}\n"
+    with python(wrong + RUN, "elsewhere") as alive:
+        run_id = line_of(alive)
+        assert close_cut_off_runs(fresh_store) == []
+        told = mlflow.get_run(run_id).info.start_time / 1000
+        assert abs(told - time.time() - seconds) < 600
+        alive.kill()
+        alive.wait(30)
+        assert close_cut_off_runs(fresh_store) == [run_id]
+
+
+def test_runs_with_a_work_folder_of_their_own_are_judged_where_it_is(fresh_store: Store, tmp_path: Path) -> None:
+    work = tmp_path / "shared"
+    work.mkdir()
+    held = claim("abc", anew=False, work=work)
+    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
+    run_id = client.create_run(experiment, tags={TAG: held.folder.name}).info.run_id
+    client.log_param(run_id, "work.dir", str(work))
+    assert close_cut_off_runs(fresh_store) == []
+    held.let_go()
+    work.rename(tmp_path / "unmounted")
+    assert close_cut_off_runs(fresh_store) == []  # another machine's disk: nobody here knows
+    (tmp_path / "unmounted").rename(work)
+    assert close_cut_off_runs(fresh_store) == [run_id]
 
 
 def test_runs_that_cxr_did_not_make_here_are_left_alone(fresh_store: Store) -> None:
