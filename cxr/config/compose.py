@@ -30,11 +30,12 @@ from omegaconf.errors import (
 )
 
 from cxr.config.fields import settings
+from cxr.config.launchers import LAUNCHERS
 from cxr.config.options import CONF_DIR, option_groups, own_folder
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import OPTIONS
 from cxr.config.schema import Config
-from cxr.config.validation import check
+from cxr.config.validation import check, check_value
 from cxr.errors import UserError
 from cxr.system import cores
 from cxr.text import nearest
@@ -107,11 +108,24 @@ def expand(overrides: Sequence[str]) -> Expansion:
         swept = [override.get_key_element() for override in parsed if override.is_sweep_override()]
         keys, plain = list(dict.fromkeys(swept)), _without_hydra(common)
         how = str(common.hydra.runtime.choices["hydra/launcher"]), bool(launcher.get("wait", True))
+        launcher_settings(how[0], launcher)
         if "n_trials" in sweeper:
             count, at_once = int(sweeper.n_trials), min(_at_once(launcher, int(sweeper.n_jobs)), int(sweeper.n_jobs))
             return Expansion(None, count, keys, at_once, plain, *how, OmegaConf.to_yaml(sweeper, resolve=True))
         (jobs,) = BasicSweeper.split_arguments(parsed, None)
     return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how)
+
+
+def launcher_settings(name: str, said: Any) -> Any:
+    """The checked settings of a launcher of cxr; None for another one. Raises `UserError` for a value that it can't take."""
+    if name not in LAUNCHERS:
+        return None
+    plain = {str(key): value for key, value in said.items() if key != "_target_"}
+    with _as_user_errors(prefix="hydra.launcher."):
+        found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(LAUNCHERS[name]), plain))
+    for key, value, item in settings(found):
+        check_value(f"hydra.launcher.{key}", value, item)
+    return found
 
 
 # What launchers call the number of jobs at once: joblib, Ray, SLURM. Hydra's own runs one after another.
@@ -173,12 +187,12 @@ def _load(loader: ConfigLoader, overrides: Sequence[str], mode: RunMode) -> Dict
 
 
 @contextmanager
-def _as_user_errors() -> Iterator[None]:
-    """Raise Hydra's errors as `UserError`."""
+def _as_user_errors(prefix: str = "") -> Iterator[None]:
+    """Raise Hydra's errors as `UserError`; `prefix` is what the keys of a part of a config begin with."""
     try:
         yield
     except _ERRORS as error:
-        raise as_user_error(error) from error
+        raise as_user_error(error, prefix) from error
     except yaml.YAMLError as error:  # of an option in a folder of --config-dir
         raise UserError(f"an option can't be read as plain YAML ({' '.join(str(error).split())[:200]}): fix its file") from error
     except (ValueError, RuntimeError, TypeError, ImportError) as error:  # Hydra's plain errors
@@ -189,7 +203,7 @@ def _as_user_errors() -> Iterator[None]:
         raise
 
 
-def as_user_error(error: HydraException | OmegaConfBaseException) -> UserError:
+def as_user_error(error: HydraException | OmegaConfBaseException, prefix: str = "") -> UserError:
     """The meaning of a composition error, in one line with the nearest correct names."""
     if isinstance(error, MissingConfigException):
         if error.missing_cfg_file == "hydra/sweeper/optuna":
@@ -201,14 +215,14 @@ def as_user_error(error: HydraException | OmegaConfBaseException) -> UserError:
     if isinstance(error, OverrideParseException):
         return UserError(f"can't read the argument {error.override!r}: write group=option or group.key=value")
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and (wrong := _wrong_value(cause)):
+    if isinstance(cause, OmegaConfBaseException) and (wrong := _wrong_value(cause, prefix)):
         return wrong
     unknown = re.search(r"Could not override '([^'@]+)", str(error))
     return _unknown_setting(unknown[1]) if unknown else UserError(" ".join(str(error).split()))
 
 
-def _wrong_value(error: OmegaConfBaseException) -> UserError | None:
-    key, line = str(error.full_key), str(error).splitlines()[0]
+def _wrong_value(error: OmegaConfBaseException, prefix: str) -> UserError | None:
+    key, line = prefix + str(error.full_key), str(error).splitlines()[0]
     if "HydraConfig was not set" in line:
         return UserError(f"{key} holds ${{hydra:...}}, which has no value before a job runs: write the value itself")
     value = re.match(
@@ -235,6 +249,9 @@ def _unknown_setting(key: str) -> UserError:
         return UserError(
             f"there is no group {key}: " + (f"did you mean {' or '.join(last_parts)}?" if last_parts else nearest(key, groups))
         )
+    if key.startswith("hydra.launcher."):
+        names = {item.name for launcher in LAUNCHERS.values() for item in fields(launcher)}
+        return UserError(f"there is no setting {key}: {nearest(key.rpartition('.')[2], sorted(names))}")
     leaves = [name.partition(".")[2] for name in known if name.startswith(f"{group}.")]
     return UserError(f"there is no setting {key}: {nearest(leaf, leaves) if leaves else nearest(group, groups)}")
 

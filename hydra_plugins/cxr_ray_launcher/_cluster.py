@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cxr.config.launchers import RayConfig
 from cxr.errors import UserError
 from cxr.sweep.node import Planned, check_node
 from cxr.system import cores
-from hydra_plugins.cxr_ray_launcher._wanted import Wanted
 
 _OBJECTS = 100 * 10**6  # bytes that a new cluster keeps for objects; jobs exchange none
 _PATIENCE = 60  # seconds that a machine has to answer
 
 
 @contextmanager
-def connected(wanted: Wanted, planned: Planned) -> Iterator[int]:
+def connected(wanted: RayConfig, planned: Planned) -> Iterator[int]:
     """Join the cluster, or make one of this machine; yields how many jobs have room at once, and leaves it at the end.
 
     Raises `UserError` where no cluster answers, no machine has room for a job, or one does not fit the sweep.
@@ -76,7 +76,7 @@ def _check_answers(where: str | None) -> None:
         socket.create_connection((split.hostname or "localhost", split.port), timeout=5).close()
 
 
-def _room(resources: dict[str, float], wanted: Wanted) -> int:
+def _room(resources: dict[str, float], wanted: RayConfig) -> int:
     """Jobs for which a machine has room."""
     needs = {"CPU": wanted.num_cpus, "GPU": wanted.num_gpus, "memory": wanted.memory or 0}
     return int(min(resources.get(name, 0) // amount for name, amount in needs.items() if amount))

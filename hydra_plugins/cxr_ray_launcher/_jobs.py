@@ -12,11 +12,11 @@ from hydra.core.utils import JobReturn
 from ray.exceptions import RayError, RayTaskError
 
 from cxr.config.launched import Launched, returned
+from cxr.config.launchers import RayConfig
 from cxr.sweep.job import JobElsewhere, told
 from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import printable
-from hydra_plugins.cxr_ray_launcher._wanted import Wanted
 
 _GRACE = 30  # seconds that jobs have to close their runs after an interrupt
 
@@ -24,7 +24,7 @@ _GRACE = 30  # seconds that jobs have to close their runs after an interrupt
 class Jobs:
     """The jobs of one sweep."""
 
-    def __init__(self, wanted: Wanted, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> None:
+    def __init__(self, wanted: RayConfig, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> None:
         assert isinstance(work.task, JobElsewhere)
         self.wanted, self.planned, self._work = wanted, work.task.planned, work
         self._overrides = {first + place: list(each) for place, each in enumerate(overrides)}

@@ -8,14 +8,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.cxr_ray_launcher._wanted import Wanted
+from cxr.config.compose import launcher_settings
+from cxr.config.launchers import RayConfig
 
 
 class RayLauncher(Launcher):
-    """Runs each job in a new worker process of a cluster; the arguments are those of `Wanted`."""
+    """Runs each job in a new worker process of a cluster; the arguments are those of `RayConfig`."""
 
     def __init__(self, **settings: Any) -> None:
-        self.wanted = Wanted(**settings)
+        self.wanted: RayConfig = launcher_settings("ray", settings)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's own settings of the sweep, and what a job does."""

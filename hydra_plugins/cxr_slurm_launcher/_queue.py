@@ -11,12 +11,12 @@ import submitit
 from hydra.core.utils import JobReturn
 
 from cxr.config.launched import Launched, returned
+from cxr.config.launchers import SlurmConfig
 from cxr.errors import UserError
 from cxr.sweep.job import JobElsewhere, told
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import in_words, printable
-from hydra_plugins.cxr_slurm_launcher._wanted import Wanted
 
 LOGS = "slurm"  # in the sweep's folder: what jobs print
 _EVERY = 5  # seconds between two looks
@@ -48,7 +48,7 @@ class Queue:
     places: dict[int, int]  # in the array, of those that were queued
 
     @staticmethod
-    def submit(wanted: Wanted, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> "Queue":
+    def submit(wanted: SlurmConfig, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> "Queue":
         """Queue the jobs; raises `UserError` where there is no SLURM, or it refuses them."""
         assert isinstance(work.task, JobElsewhere)
         folder = work.task.planned.folder
@@ -122,7 +122,7 @@ class Queue:
         Outcome(number, plan.name_of(number, overrides), "failed", reason=reason, overrides=overrides).save(self.folder)
 
 
-def _of_sbatch(wanted: Wanted) -> dict[str, object]:
+def _of_sbatch(wanted: SlurmConfig) -> dict[str, object]:
     """Settings by submitit's names for them."""
     memory = None if wanted.mem_gb is None else f"{round(wanted.mem_gb * 1000)}M"
     settings = {

@@ -6,19 +6,17 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from hydra_plugins.cxr_slurm_launcher._wanted import Wanted
+from cxr.config.compose import launcher_settings
+from cxr.config.launchers import SlurmConfig
 
 
 class SlurmLauncher(Launcher):
-    """Queues the jobs as one array; the arguments are those of `Wanted`."""
+    """Queues the jobs as one array; the arguments are those of `SlurmConfig`."""
 
     def __init__(self, **settings: Any) -> None:
-        plain: dict[str, Any] = dict(settings)
-        for key in ("setup", "additional_parameters"):
-            plain[key] = OmegaConf.to_container(plain[key]) if OmegaConf.is_config(plain[key]) else plain[key]
-        self.wanted = Wanted(**plain)
+        self.wanted: SlurmConfig = launcher_settings("slurm", settings)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's own settings of the sweep, and what a job does."""
