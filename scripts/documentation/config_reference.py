@@ -4,6 +4,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 from cxr.config.fields import settings
+from cxr.config.launchers import LAUNCHERS
 from cxr.config.options import CONF_DIR, option_groups
 from cxr.config.schema import Config, PhantomConfig
 
@@ -67,6 +68,15 @@ def print_settings() -> None:
         print(f"| `{key}` | {type_of(item).replace('|', 'or')} | {range_of(item)} |")
 
 
+def print_launchers() -> None:
+    """One table of what launchers can be told."""
+    print("\n## Launchers\n\n`hydra/launcher=NAME` chooses one; see [scale](scale.md).\n")
+    print("| launcher | setting | type | values |\n|---|---|---|---|")
+    for name, launcher in LAUNCHERS.items():
+        for key, _, item in settings(launcher()):
+            print(f"| `{name}` | `hydra.launcher.{key}` | {type_of(item).replace('|', 'or')} | {range_of(item)} |")
+
+
 def main() -> None:
     """Print the page."""
     assert is_dataclass(Config)
@@ -74,6 +84,7 @@ def main() -> None:
     print(_HEAD)
     print_options()
     print_settings()
+    print_launchers()
 
 
 if __name__ == "__main__":
