@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-LOCKS = sorted((REPOSITORY / "scripts/locks").glob("*.txt"))
+LOCKS = [*sorted((REPOSITORY / "scripts/locks").glob("*.txt")), REPOSITORY / "deploy/mlflow/requirements.txt"]
 
 
 @pytest.mark.slow
@@ -37,7 +37,10 @@ def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Pat
         "cxr/model/phantom_backbone.weights.h5",
         "cxr/evaluation/report/report.html.jinja",
         "cxr/evaluation/report/checklist.yaml",
+        "hydra_plugins/cxr_ray_launcher/launcher.py",
+        "hydra_plugins/cxr_slurm_launcher/launcher.py",
     } <= names
+    assert "hydra_plugins/__init__.py" not in names  # other launchers are in that namespace too
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=[lock.name for lock in LOCKS])
