@@ -32,11 +32,15 @@ class Launched:
     variables: Mapping[str, str]
 
     @staticmethod
-    def here(hydra_context: HydraContext, config: DictConfig, task: Task, cores: int) -> "Launched":
-        """From what Hydra gives a launcher; each job has `cores` of its machine."""
-        passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON) and name not in _EACH_ITS_OWN}
-        variables = {**passed, "CXR_CORES": str(max(1, cores))}
-        return Launched(hydra_context, config, task, Singleton.get_state(), str(Path.cwd()), variables)
+    def here(hydra_context: HydraContext, config: DictConfig, task: Task, cores: int, variables: bool) -> "Launched":
+        """From what Hydra gives a launcher; each job has `cores` of its machine, and this process' variables if they are asked for.
+
+        They may hold a password, so a launcher that writes its jobs to disk leaves them to its scheduler.
+        """
+        named = [name for name in os.environ if name.startswith(_PASSED_ON) and name not in _EACH_ITS_OWN]
+        passed = {name: os.environ[name] for name in named if variables}
+        passed["CXR_CORES"] = str(cores)
+        return Launched(hydra_context, config, task, Singleton.get_state(), str(Path.cwd()), passed)
 
     def do(self, number: int, overrides: Sequence[str]) -> float | None:
         """In the other process: do a job as Hydra does one, and return its objective. Raises what the task raises."""

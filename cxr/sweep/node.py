@@ -17,6 +17,7 @@ from cxr.sweep.plan import Plan
 from cxr.tracking.store import Store
 
 _TOKEN = "folder.token"  # noqa: S105 (tells one folder from another of the same name; no secret)
+_ON_ITS_OWN = "slurm"  # its jobs go on after the command that queued them
 _LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
 
 
@@ -26,7 +27,7 @@ class Planned:
 
     folder: Path  # of the sweep
     tokens: tuple[tuple[str, str], ...]  # of the shared folders
-    waits: bool
+    has_lock: bool  # whether jobs end with the command, which holds a lock as long as it waits
     version: str
     code: str
     libraries: str
@@ -41,7 +42,7 @@ class Planned:
         return Planned(
             plan.folder.resolve(),
             tuple((str(folder.resolve()), _token_of(folder)) for folder in folders),
-            plan.waits,
+            plan.launcher != _ON_ITS_OWN,
             version("cxr"),
             code_fingerprint(),
             library_fingerprint(),
@@ -63,7 +64,7 @@ def check_node(planned: Planned) -> None:
         if found != token:
             what = "another folder" if Path(folder).is_dir() else "no folder"
             raise UserError(f"{here} has {what} at {folder}, which all machines of a sweep have to share: name one as work.dir")
-    if planned.waits and not _is_held(planned.planning_lock()):
+    if planned.has_lock and not _is_held(planned.planning_lock()):
         raise UserError(
             f"{here} does not see locks of other machines in {planned.folder}, so two jobs could take the same run: mount "
             "that disk with locks (NFS 4, or flock on Lustre)"

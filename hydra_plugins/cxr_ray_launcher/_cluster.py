@@ -27,7 +27,6 @@ def connected(wanted: RayConfig, planned: Planned) -> Iterator[int]:
     Raises `UserError` where no cluster answers, no machine has room for a job, or one does not fit the sweep.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a job without a GPU then sees those of its machine
     on_terminate = signal.getsignal(signal.SIGTERM)
     _join(wanted.address)
     signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process without a word to the jobs

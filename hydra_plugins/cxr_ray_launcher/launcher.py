@@ -28,7 +28,7 @@ class RayLauncher(Launcher):
         from hydra_plugins.cxr_ray_launcher._cluster import connected
         from hydra_plugins.cxr_ray_launcher._jobs import Jobs
 
-        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.num_cpus)
+        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.num_cpus, variables=True)
         jobs = Jobs(self.wanted, work, job_overrides, initial_job_idx)
         with connected(self.wanted, jobs.planned) as places:
             return jobs.run(places)

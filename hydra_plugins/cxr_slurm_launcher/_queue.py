@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class Queue:
                         self._give_up(number, plan)
                         waiting.pop(number)
         except KeyboardInterrupt:
-            subprocess.run(["scancel", self.id], check=False, timeout=_GRACE)
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(["scancel", self.id], check=False, timeout=_GRACE)
             until = time.monotonic() + _GRACE
             while self._queued() and time.monotonic() < until:
                 time.sleep(1)

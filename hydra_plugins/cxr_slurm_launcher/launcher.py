@@ -27,6 +27,6 @@ class SlurmLauncher(Launcher):
         from cxr.config.launched import Launched
         from hydra_plugins.cxr_slurm_launcher._queue import Queue
 
-        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.cpus_per_task)
+        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.cpus_per_task, variables=False)
         queue = Queue.submit(self.wanted, work, job_overrides, initial_job_idx)
         return queue.wait() if self.wanted.wait else queue.left()

@@ -66,7 +66,7 @@ def test_no_folder_or_another_one_of_the_same_name_is_refused(planned: Planned, 
 def test_a_disk_without_locks_is_refused(planned: Planned) -> None:
     unheld = replace(planned, folder=planned.folder.parent)  # nobody holds the lock there: as where it is not seen
     assert "does not see locks of other machines" in said_elsewhere(unheld)
-    assert said_elsewhere(replace(unheld, waits=False)) == "fits"  # a command that has left holds no lock
+    assert said_elsewhere(replace(unheld, has_lock=False)) == "fits"  # jobs of SLURM go on where the command has left
 
 
 def test_another_version_is_refused_by_name(planned: Planned) -> None:
