@@ -89,6 +89,24 @@ def test_a_job_that_fails_is_reported_at_once_and_the_others_go_on(
     assert "balanced" in said.out
 
 
+def test_no_further_job_starts_after_a_failure_where_that_is_asked_for(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = []
+
+    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+        done.append(config.loss.name)
+        if config.loss.name == "focal":
+            raise RuntimeError("the disk is full")
+        return logged(config, 0.7)
+
+    assert sweep(do, "sweep.on_failure=stop") == 1
+    assert done == ["plain", "focal"]
+    said = capsys.readouterr().out
+    assert "focal failed: RuntimeError: the disk is full" in said
+    assert "1 job did not end: the same command resumes the sweep" in said
+
+
 def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         raise UserError("there is no such thing")
