@@ -16,8 +16,8 @@ from cxr.run.report_context import beside_baseline
 from cxr.run.stored_training import kept_context, kept_training
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
-from cxr.tracking.store import Store, work_folder
-from cxr.tracking.unfinished import TAG, claim
+from cxr.tracking.store import FOLDER, Store
+from cxr.tracking.unfinished import TAG, claim, work_of
 
 
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
@@ -36,7 +36,7 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     def under_way() -> NoReturn:
         raise UserError(f"run {in_short(run)} is under way in another process: wait for it")
 
-    claimed = claim(run.tags[TAG], anew=False, on_wait=under_way, work=work_folder(config.work))
+    claimed = claim(run.tags[TAG], anew=False, on_wait=under_way, work=work_of(run) if work_of(run).is_dir() else FOLDER)
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):

@@ -16,7 +16,7 @@ from cxr.config.fingerprint import bears_on_result
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import renamed, renamed_choices, renamed_settings
-from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, WorkConfig
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
 from cxr.errors import UserError
@@ -121,6 +121,7 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     if config.training.threads is None:
         config.training.threads = logged.machine.get("threads") or None
     config.baseline.auto, config.force = False, True
+    config.work = OmegaConf.structured(WorkConfig)  # a folder of the machine that it ran on
     for override in elsewhere:
         _lay_over(config, override)
     checked = typed(config)

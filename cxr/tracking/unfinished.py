@@ -103,6 +103,12 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
     raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
 
 
+def work_of(run: LoggedRun) -> Path:
+    """The work folder that a run says it has."""
+    named = run.params.get(_WORK, "None")
+    return FOLDER if named == "None" else Path(named)
+
+
 def can_go_on(fingerprint: str, work: Path = FOLDER) -> bool:
     """Whether an earlier attempt at a run of this fingerprint has left a trained epoch."""
     folder = work / PLACE / fingerprint
@@ -124,9 +130,8 @@ def close_cut_off_runs(store: Store) -> list[str]:
         name = run.tags.get(TAG)
         if name is None or Path(name).name != name:
             continue  # not made by cxr
-        own = run.params.get(_WORK, "None")
-        folder = (FOLDER if own == "None" else Path(own)) / PLACE / name
-        if not folder.exists() and (store.folder is None or (own != "None" and not folder.parent.is_dir())):
+        folder = work_of(run) / PLACE / name
+        if not folder.exists() and (store.folder is None or (work_of(run) != FOLDER and not folder.parent.is_dir())):
             continue  # started from another folder, or on a machine with other disks
         if _is_held(folder):
             continue

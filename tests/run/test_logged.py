@@ -54,6 +54,12 @@ def test_it_is_kept_here_under_a_name_of_its_own_and_computed_on_as_many_threads
     assert (config.training.threads, config.force) == (2, True)
 
 
+def test_a_folder_of_the_machine_that_it_ran_on_is_not_written_to(run: LoggedRun) -> None:
+    say(run, "work.dir", "/elsewhere")
+    assert restore(read_logged(run), []).config.work.dir is None
+    assert restore(read_logged(run), ["work.dir=/here"]).config.work.dir == "/here"
+
+
 def test_where_a_preset_says_something_else_today_the_value_of_then_is_used_and_listed(run: LoggedRun) -> None:
     say(run, "freeze.trainable_from", "block_12")
     again = restored(run)
