@@ -13,7 +13,13 @@ LAZY = {
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
         *("cxr.predict.answerer", "cxr.predict.export", "cxr.predict.heat_maps"),
-        *("cxr.commands.data_actions", "cxr.data.sources.fetch", "cxr.reevaluate.views", "cxr.results.external"),
+        *(
+            "cxr.commands.data_actions",
+            "cxr.data.sources.fetch",
+            "cxr.reevaluate.views",
+            "cxr.results.external",
+            "cxr.tracking.carry",
+        ),
     },
     "results/external.py": {"cxr.reevaluate.score"},
     "run/start.py": {"cxr.run.pipeline"},
