@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from omegaconf import DictConfig
 
 from cxr.config.compose import job_of, provenance_of, typed
+from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
 from cxr.run.prepared import PreparedRun, prepare
@@ -21,6 +22,9 @@ from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import duration, printable
+from cxr.tracking.store import locate_store, names_server
+
+_PATIENCE = 60  # seconds that a job waits for its store
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def run_job(
     found = Outcome(number, name, "failed", overrides=provenance.overrides)
     try:
         config, provenance = typed(composed), replace(provenance, job=plan.job(number, name))
+        _wait_for_server(config)
         prepared = prepared_jobs[number] if prepared_jobs else None
         if planned is not None:
             prepared = prepare(config, provenance, progress)
@@ -74,6 +79,19 @@ def run_job(
     found.save(folder)
     print(printable(told(found, plan, read_outcomes(folder))), file=sys.stderr, flush=True)
     return found.objective
+
+
+def _wait_for_server(config: Config) -> None:
+    """Let a server that is restarted come back: a job that starts just then would be rejected, and those after it too."""
+    until = time.monotonic() + _PATIENCE
+    while names_server(config.tracking):
+        try:
+            locate_store(config.tracking, config.work)
+            return
+        except UserError:  # the sweep found it when it began
+            if time.monotonic() > until:
+                raise
+            time.sleep(2)
 
 
 def told(outcome: Outcome, plan: Plan, done: list[Outcome]) -> str:

@@ -47,6 +47,12 @@ def work_folder(work: WorkConfig) -> Path:
     return Path(work.dir) if work.dir else FOLDER
 
 
+def names_server(tracking: TrackingConfig) -> bool:
+    """Whether runs go to a server, which may be away for a while."""
+    uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
+    return not tracking.offline and urlsplit(uri).scheme in _SERVERS
+
+
 def locate_store(tracking: TrackingConfig, work: WorkConfig | None = None) -> Store:
     """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
     under_way = work_folder(work or WorkConfig())
