@@ -24,6 +24,7 @@ _ALIKE = (
 # Settings that activations of the frozen part depend on, beside images and weights.
 _OF_FROZEN = ("backbone.", "prepare.", "augment.", "freeze.trainable_from", "engine.name", "training.precision")
 _STAGE = "seconds/"
+_OF_IMAGES = ("draw", "index", "decode", "frozen")  # stages whose time is in line with the images
 _TRAININGS = ("candidate", "baseline")
 
 
@@ -99,15 +100,18 @@ def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[Logg
 
 
 def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
-    """What a run like this would take: its training grows with images and epochs, all but its start with images."""
+    """What a run like this would take: its training grows with images and epochs, its pass over the images with images.
+
+    What a training takes before its first update is taken to grow too, so times told by much smaller runs are too long.
+    """
     evaluated = float(run.tags.get("cxr.evaluated_images") or 0)
     images = float(_tags_of(prepared)["cxr.evaluated_images"]) / evaluated if evaluated else 1.0
     epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
     stages = {name.removeprefix(_STAGE): value for name, value in run.metrics.items() if name.startswith(_STAGE)}
     if skip_frozen:
         stages.pop("frozen", None)
-    factors = {"start": 1.0, "train": images * epochs}
-    return sum(value * factors.get(name, images) for name, value in stages.items())
+    factors = {"train": images * epochs} | dict.fromkeys(_OF_IMAGES, images)
+    return sum(value * factors.get(name, 1.0) for name, value in stages.items())
 
 
 def _middle(values: Sequence[float]) -> float | None:
