@@ -73,7 +73,7 @@ def test_the_commands_of_a_block_run_as_written(page: str, block: list[str], hom
         words[0] = str(REPOSITORY / "scripts/cxr")
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr
-        if words[1] == "-m":
+        if words[1:2] == ["-m"]:
             mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
             runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
             assert [run.info.status for run in runs] == ["FINISHED"] * len(runs)

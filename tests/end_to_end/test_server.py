@@ -177,7 +177,7 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
     server.stop()
     server.start()
     _, said = sweep.communicate(timeout=300)
-    assert sweep.returncode in (0, 1), said
+    assert sweep.returncode in (0, 1, 2), said  # a job may have failed, or been rejected, at the moment of the restart
     again = run_cxr(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
     assert again.returncode == 0, again.stderr
     sent = run_cxr("send", folder=work, **signed_in(server))
