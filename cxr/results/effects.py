@@ -107,7 +107,7 @@ class _Measured:
 
         drawn = resampled(statistics, first.groups, RESAMPLES, seed=0)
         values = statistics(np.ones((1, len(rows))))[:, 0]
-        spent = [sum(each.run.metrics.get(f"seconds/{stage}", 0.0) for stage in ("frozen", "train")) for each in experiment.runs]
+        spent = [sum(each.run.seconds.get(stage, 0.0) for stage in ("frozen", "train")) for each in experiment.runs]
         return cls(
             dict(zip(labels, map(float, values), strict=True)),
             dict(zip(labels, drawn, strict=True)),

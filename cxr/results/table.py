@@ -109,7 +109,7 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | N
         base = in_one_order([whole, pooled(reference)])[1]
         differences = {d.metric: d for d in paired_differences(base, whole, groups) if d.metric in COMPARED}
     runs = [evaluated.run for evaluated in experiment.runs]
-    spent = [sum(value for name, value in run.metrics.items() if name.startswith("seconds/")) for run in runs]
+    spent = [sum(run.seconds.values()) for run in runs]
     without = [run.metrics[WITHOUT_SHORTCUT] for run in runs if WITHOUT_SHORTCUT in run.metrics]
     return Row(
         experiment=experiment,

@@ -24,7 +24,7 @@ def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
     """
     if not config.training.soup:
         return config, []
-    store = locate_store(config.tracking)
+    store = locate_store(config.tracking, config.work)
     check_store(store)
     open_store(store)
     runs = [find_run(reference, store) for reference in config.training.soup]

@@ -20,7 +20,7 @@ def with_origin(config: Config) -> tuple[Config, Path | None]:
     named = config.backbone.weights
     if not named.startswith(RUN):
         return config, None
-    store = locate_store(config.tracking)
+    store = locate_store(config.tracking, config.work)
     check_store(store)
     open_store(store)
     origin = find_run(named.removeprefix(RUN), store)

@@ -23,7 +23,6 @@ _ALIKE = (
 )
 # Settings that activations of the frozen part depend on, beside images and weights.
 _OF_FROZEN = ("backbone.", "prepare.", "augment.", "freeze.trainable_from", "engine.name", "training.precision")
-_STAGE = "seconds/"
 _OF_IMAGES = ("draw", "index", "decode", "frozen")  # stages whose time is in line with the images
 _TRAININGS = ("candidate", "baseline")
 
@@ -107,11 +106,8 @@ def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
     evaluated = float(run.tags.get("cxr.evaluated_images") or 0)
     images = float(_tags_of(prepared)["cxr.evaluated_images"]) / evaluated if evaluated else 1.0
     epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
-    stages = {name.removeprefix(_STAGE): value for name, value in run.metrics.items() if name.startswith(_STAGE)}
-    if skip_frozen:
-        stages.pop("frozen", None)
     factors = {"train": images * epochs} | dict.fromkeys(_OF_IMAGES, images)
-    return sum(value * factors.get(name, 1.0) for name, value in stages.items())
+    return sum(value * factors.get(name, 1.0) for name, value in run.seconds.items() if not (skip_frozen and name == "frozen"))
 
 
 def _middle(values: Sequence[float]) -> float | None:

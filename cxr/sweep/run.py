@@ -25,7 +25,7 @@ from cxr.sweep.plan import Plan
 from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import show_results
 from cxr.text import as_called, in_words, printable
-from cxr.tracking.outbox import is_lost_connection
+from cxr.tracking.outbox import command_to_send, is_lost_connection
 from cxr.tracking.store import Store, check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.devices import check_memory, visible_gpus
@@ -87,7 +87,10 @@ def _conclude(plan: Plan, common: Config, store: Store, failure: Exception | Non
     except Exception as error:
         if not (store.is_remote and is_lost_connection(error)):
             raise
-        print(f"cxr: {store.uri} is lost, so there is no table: run cxr send, then this command again", file=sys.stderr)
+        print(
+            f"cxr: {store.uri} is lost, so there is no table: run {command_to_send(store.work)}, then this command again",
+            file=sys.stderr,
+        )
     if common.sweep.reports == "best":
         _report_best(plan, outcomes)
     if failure is not None:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
 from cxr.sweep.outcome import Outcome, read_outcomes
-from cxr.sweep.plan import PLACE, Plan, job_name
+from cxr.sweep.plan import PLACE, Plan
 from cxr.tracking.run import FAILURE
 from cxr.tracking.search import LoggedRun, filtered_runs, of_sweep
 
@@ -17,7 +17,6 @@ STATES: tuple[State, ...] = get_args(State)
 
 _BEST_FIRST: tuple[State, ...] = ("finished", "running", "stopped")
 _CONFIG, _REST = "cxr.config_fingerprint", ("cxr.data_fingerprint", "cxr.split_fingerprint", "cxr.code_fingerprint")
-_STAGE = "seconds/"
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,7 @@ class JobStanding:
     @property
     def seconds(self) -> float | None:
         """What a finished job took; None for others."""
-        taken = [value for name, value in self.run.metrics.items() if name.startswith(_STAGE)] if self.run else []
-        return sum(taken) if taken and self.state == "finished" else None
+        return sum(self.run.seconds.values()) if self.run and self.run.seconds and self.state == "finished" else None
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,8 @@ def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
         if outcomes := read_outcomes(folder):
             return plan, outcomes
     standing = standing_of(sweep_id, work)
-    runs = [job.run for job in standing.jobs if job.state == "finished" and job.run is not None]
+    finished = [(job.run, job.seconds or 0.0) for job in standing.jobs if job.state == "finished" and job.run is not None]
+    runs = [run for run, _ in finished]
     if not runs:
         raise UserError(f"no job of sweep {sweep_id} has finished: cxr sweep status {sweep_id} tells how they stand")
     swept = _differing(runs)
@@ -100,11 +99,9 @@ def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
     names = tuple(run.name for run in runs)
     plan = Plan(sweep_id, standing.count, swept, names, 1, metric, direction, work=str(work))
     outcomes = []
-    for number, run in enumerate(runs):
+    for number, (run, seconds) in enumerate(finished):
         overrides = tuple(f"{key}={run.params.get(key, '')}" for key in swept)
-        seconds = standing.jobs[[job.run for job in standing.jobs].index(run)].seconds or 0.0
-        name = run.name or job_name(overrides, swept)
-        outcomes.append(Outcome(number, name, "finished", seconds, run.id, run.metrics.get(metric), overrides=overrides))
+        outcomes.append(Outcome(number, run.name, "finished", seconds, run.id, run.metrics.get(metric), overrides=overrides))
     return plan, outcomes
 
 

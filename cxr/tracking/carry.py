@@ -5,14 +5,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.models import Model
 
 from cxr.tracking.outbox import Item, dataset_item, folder_item, history_item, model_item, params_item, send, tags_item
-from cxr.tracking.search import ORIGIN, free_name
+from cxr.tracking.search import ORIGIN, folder_at, free_name
 from cxr.tracking.store import Store, address_of, experiment_id
 
 _DATABASE = "mlflow.db"
@@ -70,25 +69,25 @@ def _items(source: MlflowClient, run: Run, has_model: bool) -> Iterator[Item]:
     """All of a run as items for another store. Items that are sent twice change nothing, but for a model."""
     origin = run.info.run_id
     yield params_item(run.data.params)
-    yield tags_item({key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.") or key in _OF_MLFLOW})
+    yield tags_item({key: value for key, value in run.data.tags.items() if _goes_along(key)})
     points = [point for name in sorted(run.data.metrics) for point in source.get_metric_history(origin, name)]
     yield history_item([(point.key, point.value, point.timestamp, point.step) for point in points])
     for each in run.inputs.dataset_inputs if run.inputs else []:
         yield dataset_item(each.dataset.name, each.dataset.digest, json.loads(each.dataset.profile or "{}"))
-    folder = _folder_at(run.info.artifact_uri or "")
+    folder = folder_at(run.info.artifact_uri or "")
     if folder is not None and folder.is_dir():
         yield folder_item(folder)
     models = run.outputs.model_outputs if run.outputs else []
     if models and not has_model and folder is not None:
-        logged = _folder_at(source.get_logged_model(models[0].model_id).artifact_location)
+        logged = folder_at(source.get_logged_model(models[0].model_id).artifact_location)
         signature = Model.load(str(logged)).signature
         size, classes = signature.inputs.inputs[0].shape[1], signature.outputs.inputs[0].shape[1]
         yield model_item(folder / "model/model.keras", size, classes)
 
 
-def _folder_at(uri: str) -> Path | None:
-    split = urlsplit(uri)
-    return Path(unquote(split.path)) if split.scheme in ("", "file") else None
+def _goes_along(tag: str) -> bool:
+    """Whether a tag says the same elsewhere: not where a run lies, nor where it was carried from before."""
+    return tag in _OF_MLFLOW or not tag.startswith(("mlflow.", ORIGIN, _CARRIED))
 
 
 def _state_of(run: Run) -> str:

@@ -245,6 +245,11 @@ class Outbox:
                 Path(lock.lock_file).unlink(missing_ok=True)
 
 
+def command_to_send(work: Path) -> str:
+    """The command that sends what waits in a work folder."""
+    return "cxr send" if work == FOLDER else f"cxr send {work}"
+
+
 def outboxes(work: Path = FOLDER) -> list[Outbox]:
     """Every outbox in a work folder, by the run's id."""
     found = []

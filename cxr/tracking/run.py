@@ -14,6 +14,7 @@ from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
 from cxr.tracking.outbox import (
     Item,
     Outbox,
+    command_to_send,
     dataset_item,
     end_item,
     epochs_item,
@@ -107,7 +108,10 @@ class Run:
         except Exception as error:
             if not is_lost_connection(error):
                 raise
-            print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: cxr send", file=sys.stderr)
+            print(
+                f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: {command_to_send(self.outbox.folder.parents[1])}",
+                file=sys.stderr,
+            )
 
     def say(self, item: Item) -> None:
         """Send an item to the store, or keep it if the server is lost. Raises `RunFailed` if the store rejects it."""

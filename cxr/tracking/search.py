@@ -15,6 +15,7 @@ from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
 from cxr.tracking.store import Store, folder_of
 
 ORIGIN = "cxr.origin"  # the id that a run had in the store that it was carried from
+_STAGE = "seconds/"  # metrics of a run: what each stage of it took
 FINISHED = "attributes.status = 'FINISHED'"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
@@ -50,8 +51,7 @@ class LoggedRun:
         A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
         are meant.
         """
-        if urlsplit(self.artifacts).scheme in ("", "file"):
-            logged = Path(unquote(urlsplit(self.artifacts).path))
+        if (logged := folder_at(self.artifacts)) is not None:
             beside = folder_of(self.store)
             for folder in (logged, *([beside / "artifacts" / self.id / "artifacts"] if beside else [])):
                 if (folder / name).is_file():
@@ -66,7 +66,7 @@ class LoggedRun:
 
     def has_file(self, name: str) -> bool:
         """Whether the run's store has this artifact; of a server's only the list is fetched."""
-        if urlsplit(self.artifacts).scheme in ("", "file"):
+        if folder_at(self.artifacts) is not None:
             try:
                 return self.file(name).is_file()
             except UserError:
@@ -82,11 +82,16 @@ class LoggedRun:
     @property
     def bytes_on_disk(self) -> int | None:
         """Bytes that its artifacts take, with the model that MLflow keeps beside them; None for artifacts of a server."""
-        folder = Path(unquote(urlsplit(self.artifacts).path))
-        if urlsplit(self.artifacts).scheme not in ("", "file") or not folder.is_dir():
+        folder = folder_at(self.artifacts)
+        if folder is None or not folder.is_dir():
             return None
         sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
         return sum(sizes.values()) + sizes.get(folder / "model/model.keras", 0)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each stage of it took."""
+        return {name.removeprefix(_STAGE): value for name, value in self.metrics.items() if name.startswith(_STAGE)}
 
     @property
     def is_finished(self) -> bool:
@@ -97,6 +102,16 @@ class LoggedRun:
     def holds_training(self) -> bool:
         """Whether model and predictions are in its store, finished or not."""
         return self.is_finished or self.tags.get(TAG) in HOLDS_TRAINING
+
+
+def folder_at(uri: str) -> Path | None:
+    """The folder of artifacts on this disk; None for those of a server.
+
+    >>> folder_at("file:///a%20b"), folder_at("mlflow-artifacts:/1/a")
+    (PosixPath('/a b'), None)
+    """
+    split = urlsplit(uri)
+    return Path(unquote(split.path)) if split.scheme in ("", "file") else None
 
 
 def finished_runs(tags: Mapping[str, str], experiment: str | None = None) -> list[LoggedRun]:

@@ -80,6 +80,19 @@ def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target
     assert len(filtered_runs("")) == 2
 
 
+def test_what_was_carried_is_carried_on_and_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
+    """From a node to a server of the lab, and from there to another: each knows the run by the id that the one before gave it."""
+    (found,) = stores_in(tmp_path / "mlruns")
+    list(carry_runs(found, target))
+    first = {run.name: run.id for run in filtered_runs("")}
+    (tmp_path / "second").mkdir()
+    second = Store(f"sqlite:///{tmp_path}/second/mlflow.db", tmp_path / "second")
+    open_store(second)
+    for told in ("sent", "there already"):
+        assert {run.name: run.done for run in carry_runs(target.uri, second)} == dict.fromkeys(first, told)
+    assert {run.name: run.tags[ORIGIN] for run in filtered_runs("")} == first
+
+
 def test_one_that_was_cut_off_goes_on(
     offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
