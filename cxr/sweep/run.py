@@ -87,10 +87,8 @@ def _conclude(plan: Plan, common: Config, store: Store, failure: Exception | Non
     except Exception as error:
         if not (store.is_remote and is_lost_connection(error)):
             raise
-        print(
-            f"cxr: {store.uri} is lost, so there is no table: run {command_to_send(store.work)}, then this command again",
-            file=sys.stderr,
-        )
+        first = command_to_send(store.work)
+        print(f"cxr: {store.uri} is lost, so there is no table: run {first}, then this command again", file=sys.stderr)
     if common.sweep.reports == "best":
         _report_best(plan, outcomes)
     if failure is not None:

@@ -108,10 +108,8 @@ class Run:
         except Exception as error:
             if not is_lost_connection(error):
                 raise
-            print(
-                f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: {command_to_send(self.outbox.folder.parents[1])}",
-                file=sys.stderr,
-            )
+            sending = command_to_send(self.outbox.folder.parents[1])
+            print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: {sending}", file=sys.stderr)
 
     def say(self, item: Item) -> None:
         """Send an item to the store, or keep it if the server is lost. Raises `RunFailed` if the store rejects it."""
