@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
     else:
         end = datetime.now().astimezone() + timedelta(seconds=seconds)
         told_by = in_words(min(job.told_by for job in todo), "earlier run")
-        out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, told by {told_by} or more; other machines differ")
+        out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, told by at least {told_by}; other machines differ")
     sizes = [job.bytes for job in todo if job.bytes is not None]
     if sizes and store.folder is not None:
         free = shutil.disk_usage(store.folder).free

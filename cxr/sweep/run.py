@@ -71,7 +71,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
         if not (ended := len(read_outcomes(plan.folder)) - len(done)):
             raise
         failure = error if ended + len(done) < plan.count else None  # a search of which every job failed has no best one
-    if not plan.waits:
+    if not plan.waits and len(done) < plan.count:
         print(as_called(f"  cxr sweep status {plan.id}  tells how the jobs stand, cxr sweep results {plan.id}  what they found"))
         return 0
     code = _conclude(plan, common, store, failure)
