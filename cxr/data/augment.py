@@ -194,6 +194,11 @@ class Views:
     pixels: list[ChangePixels] = field(default_factory=list)
     onto: Floats | None = None
 
+    @property
+    def exposes(self) -> bool:
+        """Whether gain or offset changes a grey level."""
+        return bool((self.gain != 1).any() or self.offset.any())
+
 
 def check_augment(config: AugmentConfig) -> None:
     """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""

@@ -1,6 +1,5 @@
 """Engines: the library that computes the frozen part, from batches of images to activations in the same order."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,8 +8,7 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.config.schema import EngineConfig
+from cxr.quiet_openvino import openvino_core
 
 Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values
@@ -97,15 +96,6 @@ def _tensorflow(graph: Any) -> Engine:
             yield found.numpy()
 
     return compute
-
-
-def openvino_core() -> Any:
-    """OpenVINO's core, imported without the package that would send telemetry at each import."""
-    if "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = cast(ModuleType, None)  # as if it were not installed
-    from openvino import Core
-
-    return Core()
 
 
 def compile_openvino(graph: Any, threads: int) -> Any:

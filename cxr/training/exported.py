@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.model.saved import load_model
-from cxr.training.engine import graph_file, openvino_core
+from cxr.quiet_openvino import openvino_core
+from cxr.training.engine import graph_file
 
 # Grey levels (n, size, size, 3) float32 to probabilities (n, classes).
 Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]

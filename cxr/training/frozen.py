@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cxr.config.schema import BackboneConfig, Config
 from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
-from cxr.data.views import WARP, Viewer
+from cxr.data.views import Viewer
+from cxr.data.warp import WARP
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash

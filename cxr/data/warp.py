@@ -1,0 +1,77 @@
+"""How images are moved: OpenVINO interpolates all of a batch at once, on all cores."""
+
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.data.augment import Views
+from cxr.quiet_openvino import openvino_core
+from cxr.system import cores
+
+# What moves images: another version may interpolate to other last digits. The first number counts changes of this module.
+WARP = f"4, openvino {metadata.version('openvino')}"
+
+_AT_ONCE = 32  # images, so that what they come from stays near the cores
+
+
+def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:
+    """Grey levels (n, size, size, 1), uint8 or float32, moved and exposed as drawn: the same shape, float32.
+
+    Values between pixels are bilinear. Edges are reflected: black ones would show a frozen backbone which images were moved.
+    Exposed ones may leave 0..255. An image does not depend on the others of a batch.
+    """
+    request = _compiled(images.shape[1], images.dtype.name, views.exposes).create_infer_request()
+    exposure = [views.gain, views.offset] if views.exposes else []
+    found = np.empty(images.shape, np.float32)
+    for start in range(0, len(images), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        request.infer([images[part], views.transforms[part], *(each[part] for each in exposure)], share_inputs=True)
+        found[part] = request.get_output_tensor().data
+    return found
+
+
+@lru_cache(maxsize=8)
+def _compiled(size: int, dtype: str, exposed: bool) -> Any:
+    core = openvino_core()
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    def shaped(values: Any, *shape: int) -> Any:
+        return ops.reshape(values, np.array(shape), special_zero=False)
+
+    images, transforms = ops.parameter([-1, size, size, 1], np.dtype(dtype)), ops.parameter([-1, 8], np.float32)
+    inputs = [images, transforms]
+    levels, places = (
+        shaped(ops.convert(images, "f32"), -1, 1, size, size),
+        shaped(_places(ops, transforms, size), -1, size, size, 2),
+    )
+    edges = {"align_corners": False, "mode": "bilinear", "padding_mode": "reflection"}
+    found = shaped(ops.grid_sample(levels, places, edges), -1, size * size)
+    if exposed:  # around mid-grey: (level - 127.5) gain + 127.5 + offset
+        gain, offset = ops.parameter([-1], np.float32), ops.parameter([-1], np.float32)
+        inputs += [gain, offset]
+        base = ops.add(ops.multiply(ops.subtract(np.float32(1), gain), np.float32(127.5)), offset)
+        found = ops.add(ops.multiply(found, shaped(gain, -1, 1)), shaped(base, -1, 1))
+    asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
+    return core.compile_model(Model([shaped(found, -1, size, size, 1)], inputs, "moved"), "CPU", asked)
+
+
+def _places(ops: Any, transforms: Any, size: int) -> Any:
+    """Where each pixel of the output comes from, (x, y) as OpenVINO counts: -1 and 1 are the outer edges, (n, rows, 2 columns).
+
+    A place is linear in the row, row 0 plus row times a step, and so is the whole a product of small matrices.
+    """
+    to_edges = np.zeros(8, np.float32)
+    to_edges[[2, 5]] = 1 / size - 1  # pixel p lies at (2 p + 1) / size - 1
+    scaled = ops.add(ops.multiply(transforms, np.float32(2 / size)), to_edges)
+    of_transform = np.zeros((8, 2, size, 2), np.float32)  # (x' or y' of row 0, or its step) from a0, a1, a2, b0, b1, b2
+    for coordinate, first in ((0, 0), (1, 3)):
+        of_transform[first, 0, :, coordinate] = np.arange(size)
+        of_transform[first + 2, 0, :, coordinate] = 1
+        of_transform[first + 1, 1, :, coordinate] = 1
+    start_and_step = ops.matmul(scaled, of_transform.reshape(8, -1), False, False)
+    rows = np.stack([np.ones(size), np.arange(size)], axis=1).astype(np.float32)
+    return ops.matmul(rows, ops.reshape(start_and_step, np.array([-1, 2, 2 * size]), special_zero=False), False, False)
