@@ -90,7 +90,7 @@ def syntax_of(source: str) -> str:
             node, clean=False
         ):
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(tree)
 
 
 @cache

@@ -5,15 +5,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 from cxr.config.compose import job_of, provenance_of, typed
+from cxr.config.provenance import SweepJob
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
+from cxr.run.attempt import RunResult
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reporting import Reports
 from cxr.run.start import run_experiment
@@ -39,33 +42,53 @@ class JobElsewhere:
         return run_job(composed, planned=self.planned)
 
 
-def run_job(
-    composed: DictConfig,
-    reports: Reports | None = None,
-    prepared_jobs: Sequence[PreparedRun] = (),
-    planned: Planned | None = None,
-) -> float | None:
-    """Do the job, write its outcome, and return the objective; None if it failed, or if the sweep stops after a failure."""
+def run_job(composed: DictConfig, reports: Reports | None = None, planned: Planned | None = None) -> float | None:
+    """Do the job that Hydra runs, write its outcome, and return the objective.
+
+    None if it failed, or if the sweep stops after a failure.
+    """
     folder, number = job_of(composed)
-    plan, provenance, started = Plan.load(folder), provenance_of(composed), time.perf_counter()
+    plan, provenance = Plan.load(folder), provenance_of(composed)
+
+    def do(progress: Progress, place: SweepJob) -> RunResult:
+        config, recipe = typed(composed), replace(provenance, job=place)
+        _wait_for_server(config)
+        prepared = None
+        if planned is not None:
+            prepared = prepare(config, recipe, progress)
+            check_images(planned, number, prepared)
+        return run_experiment(config, recipe, progress, reports=reports, prepared=prepared)
+
+    return _recorded(plan, folder, number, provenance.overrides, do)
+
+
+def run_prepared_job(plan: Plan, number: int, prepared: PreparedRun, reports: Reports | None) -> None:
+    """Do a job that was composed and prepared with the plan: Hydra would compose it twice more."""
+
+    def do(progress: Progress, place: SweepJob) -> RunResult:
+        _wait_for_server(prepared.config)
+        return run_experiment(prepared.config, prepared.provenance, progress, reports=reports, prepared=prepared)
+
+    _recorded(plan, plan.folder, number, prepared.provenance.overrides, do)
+
+
+def _recorded(
+    plan: Plan, folder: Path, number: int, overrides: Sequence[str], do: Callable[[Progress, SweepJob], RunResult]
+) -> float | None:
+    """Do a job and write its outcome. Returns the objective, if there is one."""
+    started = time.perf_counter()
     if plan.stops and any(outcome.is_bad for outcome in read_outcomes(folder)):
         return None
-    name = plan.name_of(number, provenance.overrides)
+    name = plan.name_of(number, overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     keep_going_without_output()
     prepare_memory()  # a worker is a separate process
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
-    found = Outcome(number, name, "failed", overrides=provenance.overrides)
+    found = Outcome(number, name, "failed", overrides=tuple(overrides))
     try:
-        config, provenance = typed(composed), replace(provenance, job=plan.job(number, name))
-        _wait_for_server(config)
-        prepared = prepared_jobs[number] if prepared_jobs else None
-        if planned is not None:
-            prepared = prepare(config, provenance, progress)
-            check_images(planned, number, prepared)
-        end = run_experiment(config, provenance, progress, reports=reports, prepared=prepared)
+        end = do(progress, plan.job(number, name))
         kind: Kind = "before" if end.was_finished else "finished"
         found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:

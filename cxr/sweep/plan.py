@@ -35,6 +35,7 @@ class Plan:
     waits: bool = True  # whether the command stays until the jobs have ended
     stops: bool = False  # start no further job after one failed
     work: str = str(FOLDER)  # the folder of what is under way
+    by_hydra: bool = True  # whether Hydra's launcher has to run the jobs, also where they run in this process
 
     @property
     def folder(self) -> Path:
@@ -107,6 +108,7 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         waits=expansion.waits,
         stops=common.sweep.on_failure == "stop",
         work=str(work),
+        by_hydra=expansion.by_hydra,
     )
     return plan, common, jobs
 

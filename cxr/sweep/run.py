@@ -18,7 +18,7 @@ from cxr.run.attempt import finished_twin, unreported_twin
 from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.start import run_experiment
-from cxr.sweep.job import JobElsewhere, run_job
+from cxr.sweep.job import JobElsewhere, run_job, run_prepared_job
 from cxr.sweep.node import Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan
@@ -58,7 +58,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     reports = BackgroundReports(store) if plan.is_here and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
         if plan.is_here:
-            _run_here(reports, prepared_jobs, groups)
+            _run_here(plan, reports, prepared_jobs, groups)
         else:
             _settle(plan, [prepared_jobs[number] for number in sorted(done)])
             _run_elsewhere(Planned.here(plan, store, prepared_jobs))
@@ -137,15 +137,21 @@ def _run_elsewhere(planned: Planned) -> None:
         lock.release()
 
 
-def _run_here(reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]) -> None:
+def _run_here(
+    plan: Plan, reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]
+) -> None:
     """Heads side by side, all jobs one after another, then their reports."""
 
     def job(composed: DictConfig) -> float | None:
-        return run_job(composed, reports, prepared_jobs)
+        return run_job(composed, reports)
 
     try:
         _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
-        compose_and_call(job)
+        if plan.by_hydra:
+            compose_and_call(job)
+        else:
+            for number, prepared in enumerate(prepared_jobs):
+                run_prepared_job(plan, number, prepared, reports)
     except KeyboardInterrupt:
         if reports is not None:
             reports.abandon()

@@ -82,3 +82,17 @@ def test_a_plan_is_read_back_as_it_was() -> None:
     plan = planned("loss=plain,focal")
     plan.save()
     assert Plan.load(plan.folder) == plan
+
+
+@pytest.mark.parametrize(
+    ("more", "by_hydra"),
+    [
+        ([], False),
+        (["+hydra.job.env_set.NAME=value"], True),
+        (["+hydra.callbacks.own._target_=hydra.experimental.callback.Callback"], True),
+    ],
+)
+def test_hydra_runs_the_jobs_where_it_does_more_than_to_compose_them(more: list[str], by_hydra: bool) -> None:
+    plan, _, jobs = make_plan(["loss=plain,balanced", *more])
+    assert plan.by_hydra == by_hydra
+    assert [provenance.overrides for _, provenance in jobs] == [("loss=plain",), ("loss=balanced",)]
