@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch_update import TorchUpdates
 
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig
-from cxr.system import prepare_memory
+from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
 _BATCH, _UPDATES = 32, 8  # images of an update; updates of a measurement
@@ -17,6 +18,19 @@ _BATCH, _UPDATES = 32, 8  # images of an update; updates of a measurement
 
 def _called(part: Any) -> Callable[[Any, bool], Any]:
     return lambda batch, training: part(batch, training=training)
+
+
+def _on(step: Callable[[Any, Any], Any], values: Any, targets: Any) -> Callable[[], float | None]:
+    """Some updates, as a function that returns how many seconds they took."""
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        for _ in range(_UPDATES):
+            loss = step(values, targets)
+        loss.numpy()
+        return time.perf_counter() - started
+
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,7 @@ class UpdateRates:
     by_keras: float
     folded: float
     ratios: list[float]
+    by_torch: float | None  # None where PyTorch is not installed
 
 
 def update_rates(repeats: int) -> Iterator[UpdateRates]:
@@ -70,14 +85,15 @@ def update_rates(repeats: int) -> Iterator[UpdateRates]:
             return made
 
         plain, fused = step_of(_called(part)), step_of(folded(part))
-        rates: dict[str, list[float]] = {"plain": [], "fused": []}
+        by_torch = TorchUpdates(depth, _BATCH, _UPDATES, cores())
+        ways = {"plain": _on(plain, values, targets), "fused": _on(fused, values, targets), "torch": by_torch.seconds}
+        rates: dict[str, list[float]] = {name: [] for name in ways}
         for repeat in range(repeats + 1):
-            for name, step in (("plain", plain), ("fused", fused)):
-                started = time.perf_counter()
-                for _ in range(_UPDATES):
-                    loss = step(values, targets)
-                loss.numpy()
-                if repeat:  # the first traces
-                    rates[name].append(_BATCH * _UPDATES / (time.perf_counter() - started))
+            for name, way in ways.items():
+                seconds = way()
+                if repeat and seconds is not None:  # the first traces
+                    rates[name].append(_BATCH * _UPDATES / seconds)
+        by_torch.end()
         ratios = [ours / theirs for ours, theirs in zip(rates["fused"], rates["plain"], strict=True)]
-        yield UpdateRates(depth, statistics.median(rates["plain"]), statistics.median(rates["fused"]), ratios)
+        medians = {name: statistics.median(each) for name, each in rates.items() if each}
+        yield UpdateRates(depth, medians["plain"], medians["fused"], ratios, medians.get("torch"))
