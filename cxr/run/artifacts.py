@@ -15,7 +15,7 @@ from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import decisions_of, write_decisions
 from cxr.evaluation.figures.comparison import vs_baseline
-from cxr.evaluation.figures.drawing import Drawn, pictures_of
+from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
@@ -104,18 +104,31 @@ class Results:
     pictures: Sequence[Callable[[], Drawn]]  # with images in them, each drawn when it is called
     saliency: Saliency | None
     against: AgainstBaseline | None = None  # none for a baseline itself
+    audit_pictures: Sequence[Callable[[], Drawn]] = ()
 
 
-def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
-    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
-    evaluated, against = results.evaluated, results.against
+def figures_of(results: Results, dpi: int) -> list[Picture]:
+    """Every figure but those of the audit and of the comparison with the baseline."""
     with_images = [draw() for draw in results.pictures]
-    drawn = [*assessment_figures(evaluated, results.assessment), *with_images, training_curves(curves_of(results.history))]
+    assessed = assessment_figures(results.evaluated, results.assessment)
+    return pictures_of([*assessed, *with_images, training_curves(curves_of(results.history))], dpi)
+
+
+def record_report(
+    run: Run, context: ReportContext, results: Results, dpi: int, folder: Path, figures: Sequence[Picture] | None = None
+) -> dict[str, float]:
+    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds.
+
+    `figures` are those of `figures_of`, where they were drawn before.
+    """
+    against = results.against
+    drawn = [draw() for draw in results.audit_pictures]
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    document = write_report(folder, context, results.assessment, results.saliency, pictures_of(drawn, dpi))
+    pictures = [*(figures_of(results, dpi) if figures is None else figures), *pictures_of(drawn, dpi)]
+    document = write_report(folder, context, results.assessment, results.saliency, pictures)
     run.log_folder(folder)
     run.describe(description(document))
     if against is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,13 +10,13 @@ from cxr.audit.audit import audit
 from cxr.audit.other_surroundings import auc_on_other_surroundings
 from cxr.cache.rows import RowsLost
 from cxr.errors import RunFailed, UserError
-from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult, unreported_twin, wants_report
 from cxr.run.audited import Audited, audit_metrics, audit_tags, flips_figure, subject_of, validation_subject, write_audit
+from cxr.run.drawing_ahead import DrawingAhead
 from cxr.run.explain import explain
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
@@ -50,24 +51,27 @@ def run_pipeline(
     with (
         open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
         scratch() as folder,
+        DrawingAhead(wanted=reported and reports is None and prepared.config.audit.images > 0) as ahead,
     ):
         claimed.belongs_to(run.id)
         trained = _kept(earlier, prepared, progress) or _train_and_keep(prepared, run, claimed, folder, progress)
         claimed.training_is_in_store()
+        ahead.start()
         with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
             results, assessment = assess_run(prepared, trained.predictions)
             metrics = record_numbers(run, results, assessment, trained.history, folder / "numbers")
         evaluated = results[-1].predictions
-        drawn: list[Callable[[], Drawn]] = []
-        saliency, context = None, context_of(prepared, run)
+        found, context = Results(trained.history, evaluated, assessment, [], None), context_of(prepared, run)
         if reported:
             with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
                 drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
+                found = replace(found, pictures=drawn, saliency=saliency)
+            ahead.draw(found, prepared.config.evaluation.figure_dpi)
         with _costs_no_training(run, "its audit"):
             if audited := _audited(prepared, run, trained, folder / "audit", progress):
-                context, drawn = with_audit(context, audited.found), [*audited.pictures, *drawn]
+                context, found = with_audit(context, audited.found), replace(found, audit_pictures=audited.pictures)
                 metrics |= audited.metrics
-        found, known = Results(trained.history, evaluated, assessment, drawn, saliency), (progress.seconds, tuple(progress.log))
+        known = progress.seconds, tuple(progress.log)
         origin = prepared.config, prepared.provenance, tags, context
         work = Unreported(store, run.id, run.name, *origin, found, trained.frozen, *known)
         against = None
@@ -77,7 +81,7 @@ def run_pipeline(
             run.handed_over = claimed.handed_over = True
         else:
             with _costs_no_training(run, "its report"):
-                against = make_report(work, run, folder, progress)
+                against = make_report(work, run, folder, progress, ahead.figures())
     if reports is not None and run.handed_over:
         reports.take(work, claimed)
     if progress.job is None:

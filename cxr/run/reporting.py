@@ -3,7 +3,7 @@
 It needs neither TensorFlow nor the images, so another process can make it while the next job of a sweep trains.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 from cxr.compare.baseline import AgainstBaseline, against_baseline
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
+from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_log, record_report
@@ -50,13 +51,19 @@ class Reports(Protocol):
         """Make the report, finish the run, and then let go of its folder."""
 
 
-def make_report(work: Unreported, run: Run, folder: Path, progress: Progress) -> AgainstBaseline | None:
-    """Draw and write all of it into the store, with what the run cost. Returns the comparison; a baseline has none."""
+def make_report(
+    work: Unreported, run: Run, folder: Path, progress: Progress, figures: Sequence[Picture] | None = None
+) -> AgainstBaseline | None:
+    """Draw and write all of it into the store, with what the run cost. Returns the comparison; a baseline has none.
+
+    `figures` are those of `figures_of`, where they were drawn before.
+    """
     with progress.stage("log", "Drawing figures, writing the report, logging all of it"):
         is_baseline = work.config.tracking.role == "baseline"
         against = None if is_baseline else against_baseline(work.tags, work.results.evaluated, work.provenance)
         results = replace(work.results, against=against)
-        record_report(run, beside_baseline(work.context, against), results, work.config.evaluation.figure_dpi, folder / "report")
+        context, dpi = beside_baseline(work.context, against), work.config.evaluation.figure_dpi
+        record_report(run, context, results, dpi, folder / "report", figures)
     close_account(work, run, folder, progress)
     return against
 

@@ -1,20 +1,16 @@
 """Reports of a sweep's jobs, made by another process while the next job trains."""
 
-import os
 import sys
 from collections import deque
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing import get_context
 
 from cxr.run.reporting import Unreported, report_and_finish
-from cxr.system import prepare_worker
+from cxr.system import background_process
 from cxr.text import printable
 from cxr.tracking.store import Store, open_store
 from cxr.tracking.unfinished import Unfinished
 
-_NICENESS = 5  # training goes first where both want a core
 _AT_MOST = 2  # reports under way or waiting; a job that finds as many makes its own, so that neither process waits
 
 
@@ -25,7 +21,7 @@ class BackgroundReports:
     """
 
     def __init__(self, store: Store) -> None:
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+        self._pool = background_process()
         self._pool.submit(open_store, store)
         self._at_work: deque[tuple[Unreported, Unfinished, Future[str]]] = deque()
         self._is_gone = False
@@ -77,9 +73,3 @@ class BackgroundReports:
         told = f"run {work.name} ({work.run_id[:8]}) is trained, and model and metrics are kept, but its report failed ({failure})"
         missing = f"the same command, or cxr evaluate {work.run_id[:8]}, makes it"
         print(printable(f"cxr: {told}: {missing}"), file=sys.stderr, flush=True)
-
-
-def _begin() -> None:
-    prepare_worker()
-    with suppress(OSError):
-        os.nice(_NICENESS)
