@@ -84,7 +84,7 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     above = [layer for layer in layers if layer in network.head.layers]
     below = [layer for layer in layers if layer not in network.head.layers]
     rng = np.random.default_rng(seed)
-    with _restored(network.saved):
+    with _restored(network.saved) as before:
         done = 0
         for name, share in STAGES.items():
             reach = round(share * len(below))
@@ -92,7 +92,8 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
             for layer in chosen:
                 layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
             done = reach
-            network.saved.weights_changed()
+            # What a stage makes of weights depends on these alone: other runs with the same backbone need not compute its maps.
+            network.saved.weights_changed(known_as=f"{before} shuffled by {seed}: {reach} layers" if reach else before)
             yield name
 
 
@@ -106,10 +107,12 @@ def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int6
 
 
 @contextmanager
-def _restored(saved: SavedModel) -> Iterator[None]:
+def _restored(saved: SavedModel) -> Iterator[str]:
+    """The name of the weights below the feature map; afterwards all weights are what they were."""
+    before: str = saved.weights_below()
     values: list[NDArray[Any]] = saved.model.get_weights()
     try:
-        yield
+        yield before
     finally:
         saved.model.set_weights(values)
-        saved.weights_changed()
+        saved.weights_changed(known_as=before)

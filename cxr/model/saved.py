@@ -53,9 +53,19 @@ class SavedModel:
         """Its last feature map, (n, rows, columns, channels) as a symbolic tensor; None if it has no such map."""
         return self._parts.feature_map
 
-    def weights_changed(self) -> None:
-        """To be called when someone gives layers of the network other weights."""
-        self._parts.weights = None
+    def weights_changed(self, known_as: str | None = None) -> None:
+        """To be called when someone gives layers of the network other weights; `known_as` names those below its feature map.
+
+        Without a name the weights are hashed when they are next used.
+        """
+        self._parts.weights = known_as
+
+    def weights_below(self) -> str:
+        """The name of the weights below its feature map, by which maps are kept: their hash, unless they were named."""
+        parts = self._parts
+        if parts.weights is None:
+            parts.weights = "" if parts.body is None else weights_hash(parts.body)
+        return parts.weights
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of grey images (n, size, size, 1): (n, classes), each row sums to 1."""
@@ -77,9 +87,7 @@ class SavedModel:
         parts = self._parts
         if parts.body is None:
             return grey
-        if parts.weights is None:
-            parts.weights = weights_hash(parts.body)
-        return parts.maps.of(grey, parts.weights, lambda some: parts.below(some).numpy())
+        return parts.maps.of(grey, self.weights_below(), lambda some: parts.below(some).numpy())
 
 
 def save_model(network: Network, path: Path) -> None:

@@ -29,10 +29,11 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1, job: int = 0)
         _prepare_gpus(tf, gpus, said)
     # The same threads however many runs share the cores: how sums are shared out among threads decides their last digits.
     _limit_threads(tf, training.threads or (cores() if training.deterministic else fair_share(at_once)))
-    keras.utils.clear_session()
-    gc.collect()
     if fresh:
         gc.freeze()  # libraries stay; without them the collection between the runs of a sweep takes no time
+    else:
+        keras.utils.clear_session()
+        gc.collect()
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
     tf.config.experimental.enable_tensor_float_32_execution(False)  # on a GPU it would keep 10 bits of float32's 23

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cxr.config.schema import BackboneConfig, FreezeConfig
 from cxr.model.construction import architecture_of
+from cxr.model.feature_maps import FeatureMaps
 from cxr.model.freeze import apply_freeze
 from cxr.model.grad_cam import STAGES, grad_cam, randomised, saliency_maps
 from cxr.model.network import build_network
@@ -66,6 +67,30 @@ def test_stages_shuffle_more_and_more_and_then_all_is_as_it_was(saved: SavedMode
     assert changed[1] > 10
     for one, other in zip(before, saved.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_maps_of_a_stage_are_kept_for_a_run_with_another_head(saved: SavedModel) -> None:
+    """As they are computed anew: what is kept goes by the weights below, and not by the stage alone."""
+    films, classes, network = grey(saved, 4), np.array([0, 1, 2, 0]), grad_cam(saved)
+
+    def stages() -> list[np.ndarray]:
+        return [saliency_maps(network, films, classes) for _ in randomised(network)]
+
+    stages()
+    logits = saved.model.get_layer("logits")
+    logits.set_weights([2 * value[..., ::-1] for value in logits.get_weights()])
+    kept = stages()
+    first = next(layer for layer in saved.model.layers if layer.weights)
+    first.set_weights([1.5 * value for value in first.get_weights()])
+    saved.weights_changed()
+    others = stages()
+    first.set_weights([value / 1.5 for value in first.get_weights()])
+    saved.weights_changed()
+    saved._parts.maps = FeatureMaps()
+    for one, anew, other in zip(kept, stages(), others, strict=True):
+        size = np.abs(anew).max()
+        np.testing.assert_allclose(one / size, anew / size, rtol=0, atol=1e-4)
+        assert np.abs(one - other).max() > 0.01 * size
 
 
 def test_weights_come_back_when_the_check_is_cut_off(saved: SavedModel) -> None:
