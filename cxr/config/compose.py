@@ -78,7 +78,7 @@ def job_of(composed: DictConfig) -> tuple[Path, int]:
 
 def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
     """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `UserError`."""
-    with _as_user_errors(), _composer() as loader:
+    with _as_user_errors(), composer() as loader:
         whole = _load(loader, overrides, RunMode.RUN)
         plain = _without_hydra(whole)
         return plain, _provenance(plain, whole.hydra, list(whole.hydra.overrides.task))
@@ -101,7 +101,7 @@ class Expansion:
 
 def expand(overrides: Sequence[str]) -> Expansion:
     """The jobs that Hydra's sweeper will run for these arguments; raises `UserError`."""
-    with _as_user_errors(), _composer() as loader:
+    with _as_user_errors(), composer() as loader:
         common = _load(loader, overrides, RunMode.MULTIRUN)
         sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
@@ -174,12 +174,12 @@ def _provenance(composed: DictConfig, job: Any, overrides: list[str]) -> Provena
 
 
 @contextmanager
-def _composer() -> Iterator[ConfigLoader]:
-    """Hydra's loader: that of the running app, or a temporary one."""
-    ConfigStore.instance().store(name="schema", node=Config)
+def composer() -> Iterator[ConfigLoader]:
+    """Hydra's loader: that of the running app, or a temporary one, which everything composed inside shares."""
     if GlobalHydra.instance().is_initialized():
         yield GlobalHydra.instance().config_loader()
         return
+    ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_dir(str(CONF_DIR), job_name="cxr", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 

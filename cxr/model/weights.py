@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -41,8 +42,8 @@ class Weights:
         """The file's content hash, in hex; None without a file."""
         if self.path is None:
             return None
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        stat = self.path.stat()
+        return _sha256_of(self.path, stat.st_mtime_ns, stat.st_size)
 
     @property
     def archive(self) -> Path | None:
@@ -55,6 +56,13 @@ class Weights:
         if self.imagenet:
             return "imagenet"
         return str(self.path) if self.path is not None and self.archive is None else None
+
+
+@cache
+def _sha256_of(path: Path, written: int, size: int) -> str:
+    """Of a file as it is now: all jobs of a sweep ask for it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weights:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cxr.config.compose import compose, expand, typed
+from cxr.config.compose import compose, composer, expand, typed
 from cxr.config.fingerprint import config_fingerprint, fingerprint_of
 from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
@@ -84,12 +84,13 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
     if (extra := _LAUNCHERS.get(expansion.launcher)) and find_spec(extra[0]) is None:
         raise UserError(f"hydra/launcher={expansion.launcher} needs an extra that is not here: pip install {extra[1]}")
     jobs = []
-    for job in expansion.jobs or []:
-        try:
-            composed, provenance = compose(job)
-            jobs.append((typed(composed), provenance))
-        except UserError as error:
-            raise UserError(f"job {' '.join(job)}: {error}") from None
+    with composer():
+        for job in expansion.jobs or []:
+            try:
+                composed, provenance = compose(job)
+                jobs.append((typed(composed), provenance))
+            except UserError as error:
+                raise UserError(f"job {' '.join(job)}: {error}") from None
     common = jobs[0][0] if jobs else typed(expansion.common)
     if expansion.jobs is None:
         identity = [config_fingerprint(common), expansion.search, *overrides]
