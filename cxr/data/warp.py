@@ -11,10 +11,14 @@ from cxr.data.augment import Views
 from cxr.quiet_openvino import openvino_core
 from cxr.system import cores
 
-# What moves images: another version may interpolate to other last digits. The first number counts changes of this module.
-WARP = f"4, openvino {metadata.version('openvino')}"
+_VERSION = 4  # of how images are moved; 3 was by Keras
 
 _AT_ONCE = 32  # images, so that what they come from stays near the cores
+
+
+def warp_version() -> str:
+    """What moves images: another version may interpolate to other last digits."""
+    return f"{_VERSION}, openvino {metadata.version('openvino')}"
 
 
 def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:

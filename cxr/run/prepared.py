@@ -13,7 +13,7 @@ from cxr.config.costs import cost_matrix
 from cxr.config.fingerprint import code_fingerprint, config_fingerprint, library_fingerprint
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
-from cxr.data.augment import check_augment
+from cxr.data.augment import changes_nothing, check_augment
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
@@ -115,8 +115,19 @@ def _check_names(config: Config) -> None:
     check_loss(config.loss)
     check_augment(config.augment)
     check_names(config.tracking.experiment, config.tracking.run_name)
-    if config.engine.name == "openvino" and find_spec("openvino") is None:
-        raise UserError("engine=openvino needs a package that is not installed: pip install openvino, or leave engine at auto")
+    if find_spec("openvino") is None:
+        _check_without_openvino(config)
+
+
+def _check_without_openvino(config: Config) -> None:
+    """Raise `UserError` for what OpenVINO does: TensorFlow computes the frozen part too, but nothing else moves images."""
+    lacking = "a package that is not installed: pip install openvino, or"
+    if config.engine.name == "openvino":
+        raise UserError(f"engine=openvino needs {lacking} leave engine at auto")
+    if not changes_nothing(config.augment):
+        raise UserError(f"augment={config.augment.name} needs {lacking} choose augment=none")
+    if config.evaluation.views > 1:
+        raise UserError(f"evaluation.views={config.evaluation.views} needs {lacking} leave it at 1")
 
 
 def _check_classes(config: Config, classes: tuple[str, ...]) -> None:

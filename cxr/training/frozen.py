@@ -13,7 +13,7 @@ from cxr.config.schema import BackboneConfig, Config
 from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
 from cxr.data.views import Viewer
-from cxr.data.warp import WARP
+from cxr.data.warp import warp_version
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
@@ -55,7 +55,7 @@ class FrozenPart:
         augment = None
         if view is not None:
             drawn = cache_key_of(self.viewer.augment)
-            augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": WARP}
+            augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": warp_version()}
             if self.viewer.surroundings is not None:
                 augment["surroundings"] = self.viewer.surroundings.fingerprint
         return {**self._same_for_all_views, "augment": augment}

@@ -1,0 +1,25 @@
+"""What a run needs is told before anything is read."""
+
+import pytest
+from rich.console import Console
+
+from cxr.config.compose import compose, typed
+from cxr.errors import UserError
+from cxr.progress import Progress
+from cxr.run import prepared
+from cxr.run.prepared import prepare
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["engine=openvino", "augment=none"], "engine=openvino needs a package that is not installed: .* leave engine at auto"),
+        (["augment=light"], "augment=light needs a package that is not installed: pip install openvino, or choose augment=none"),
+        (["augment=none", "evaluation.views=8"], r"evaluation\.views=8 needs a package that is not installed"),
+    ],
+)
+def test_what_needs_openvino_says_so(overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "find_spec", lambda name: None)
+    composed, provenance = compose(overrides)
+    with pytest.raises(UserError, match=message):
+        prepare(typed(composed), provenance, Progress(Console(quiet=True)))
