@@ -12,7 +12,6 @@ from cxr.quiet_openvino import openvino_core
 from cxr.system import cores
 
 _VERSION = 4  # of how images are moved; 3 was by Keras
-
 _AT_ONCE = 32  # images, so that what they come from stays near the cores
 
 
@@ -39,6 +38,7 @@ def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=8)
 def _compiled(size: int, dtype: str, exposed: bool) -> Any:
+    """OpenVINO's function of images and transforms, and of gain and offset where they are exposed."""
     core = openvino_core()
     from openvino import Model
     from openvino import opset13 as ops
@@ -48,10 +48,8 @@ def _compiled(size: int, dtype: str, exposed: bool) -> Any:
 
     images, transforms = ops.parameter([-1, size, size, 1], np.dtype(dtype)), ops.parameter([-1, 8], np.float32)
     inputs = [images, transforms]
-    levels, places = (
-        shaped(ops.convert(images, "f32"), -1, 1, size, size),
-        shaped(_places(ops, transforms, size), -1, size, size, 2),
-    )
+    levels = shaped(ops.convert(images, "f32"), -1, 1, size, size)
+    places = shaped(_places(ops, transforms, size), -1, size, size, 2)
     edges = {"align_corners": False, "mode": "bilinear", "padding_mode": "reflection"}
     found = shaped(ops.grid_sample(levels, places, edges), -1, size * size)
     if exposed:  # around mid-grey: (level - 127.5) gain + 127.5 + offset

@@ -27,7 +27,10 @@ class DrawingAhead:
     def start(self) -> None:
         """Start the process: it imports what it draws with."""
         if self._pool is not None:
-            self._pool.submit(_import)
+            try:
+                self._pool.submit(_import)
+            except OSError:  # there is no memory for another process
+                self._pool = None
 
     def draw(self, results: Results, dpi: int) -> None:
         """Draw `figures_of` these results."""

@@ -51,7 +51,7 @@ def run_pipeline(
     with (
         open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
         scratch() as folder,
-        DrawingAhead(wanted=reported and reports is None and prepared.config.audit.images > 0) as ahead,
+        DrawingAhead(wanted=_may_draw_ahead(prepared) and reported and reports is None) as ahead,
     ):
         claimed.belongs_to(run.id)
         trained = _kept(earlier, prepared, progress) or _train_and_keep(prepared, run, claimed, folder, progress)
@@ -87,6 +87,11 @@ def run_pipeline(
     if progress.job is None:
         print_summary(run, assessment, against)
     return RunResult(run.id, metrics | (against.metrics() if against else {}))
+
+
+def _may_draw_ahead(prepared: PreparedRun) -> bool:
+    """Whether there is an audit to draw beside, and no other job that wants the cores."""
+    return prepared.config.audit.images > 0 and prepared.provenance.at_once == 1
 
 
 def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, progress: Progress) -> Audited | None:
