@@ -19,7 +19,7 @@ _NO_PART = (
     *("evaluation.figure_dpi", "evaluation.pictures", "evaluation.failures", "evaluation.saliency_images", "evaluation.primary"),
 )
 # Names of options do not count, since their values do; for these the name is a value.
-_NAMES_THAT_COUNT = ("optimizer.name", "engine.name")
+_NAMES_THAT_COUNT = ("backbone.name", "optimizer.name", "engine.name")
 # Rooms and files whose code shows results and computes none.
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "results/", "sweep/", "tracking/", "compare/"),

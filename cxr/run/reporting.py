@@ -47,6 +47,9 @@ class Reports(Protocol):
     def has_room(self) -> bool:
         """Whether another report would be made soon."""
 
+    def wait_for(self, folder: str) -> None:
+        """Wait for the report of a run that holds the folder of this name: a job may ask for the same run once more."""
+
     def take(self, work: Unreported, held: Unfinished) -> None:
         """Make the report, finish the run, and then let go of its folder."""
 

@@ -8,7 +8,7 @@ from cxr.compare.baseline import baseline_for, baselines_like
 from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult, claimed, finished_twin
+from cxr.run.attempt import RunResult, claimed, finished_twin, folder_name
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reporting import Reports
 from cxr.run.tags import run_tags
@@ -44,6 +44,8 @@ def run_experiment(
             return result
         prepare_tensorflow(config.training, provenance.at_once, provenance.job_number)  # before anything else imports Keras
     ensure_baseline(prepared, progress)
+    if reports is not None:
+        reports.wait_for(folder_name(prepared))
     with claimed(prepared, progress) as unfinished:
         if result := _done_before(prepared):  # by another process, meanwhile
             return result

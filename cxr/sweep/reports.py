@@ -32,6 +32,11 @@ class BackgroundReports:
         self._end(waiting=False)
         return not self._is_gone and len(self._at_work) < _AT_MOST
 
+    def wait_for(self, folder: str) -> None:
+        """Wait for the report of a run that holds the folder of this name: a job may ask for the same run once more."""
+        if any(held.folder.name == folder for _, held, _ in self._at_work):
+            self._end(waiting=True)
+
     def take(self, work: Unreported, held: Unfinished) -> None:
         """Make the report of a run after those that wait, and finish the run."""
         made: Future[str]

@@ -54,6 +54,13 @@ def test_what_only_shows_is_no_part_of_the_config(override: str, same: bool, com
     assert (config_fingerprint(compose_config(override)) == config_fingerprint(compose_config())) == same
 
 
+def test_two_backbones_are_two_experiments(compose_config: Compose) -> None:
+    """Also where all of their settings have equal values, and no weights tell them apart."""
+    same = ("backbone.weights=none", "backbone.image_size=32", "freeze=head")
+    one, other = (compose_config(f"backbone={name}", *same) for name in ("mobilenet_v2", "mobilenet_v3_small"))
+    assert config_fingerprint(one) != config_fingerprint(other)
+
+
 def test_another_version_of_a_library_that_computes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint.library_fingerprint.__wrapped__()
     assert {"tensorflow", "keras", "numpy", "pillow"} <= set(fingerprint.library_versions())

@@ -29,6 +29,7 @@ def test_every_job_is_in_the_table(folder: Path) -> None:
     (table,) = folder.glob("mlruns/sweeps/*/results.csv")
     found = pd.read_csv(table)
     assert set(found["name"]) == NAMES
+    assert found["run_id"].is_unique  # no job is taken for another
     assert found["val/auc_macro_ovr"].between(0, 1).all()
 
 

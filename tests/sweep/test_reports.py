@@ -35,6 +35,9 @@ class Spoiled:
     def has_room(self) -> bool:
         return self.reports.has_room()
 
+    def wait_for(self, folder: str) -> None:
+        self.reports.wait_for(folder)
+
     def take(self, work: Unreported, held: Unfinished) -> None:
         self.reports.take(replace(work, results=replace(work.results, pictures=[partial(broken)])), held)
 
@@ -47,6 +50,14 @@ def job(folder: Path, reports: Reports | None = None) -> RunResult:
 
 def found(run_id: str) -> LoggedRun:
     return runs_by_id([run_id])[run_id]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_another_once_more_waits_for_its_report(fresh_store: Store, tmp_path: Path) -> None:
+    reports = BackgroundReports(fresh_store)
+    once, again = job(tmp_path, reports), job(tmp_path, reports)
+    reports.finish()
+    assert (again.run_id, again.was_finished, once.was_finished) == (once.run_id, True, False)
 
 
 @pytest.mark.slow
