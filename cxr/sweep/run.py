@@ -198,7 +198,8 @@ def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepa
     alone = set(range(len(prepared_jobs))) - done - {number for group in groups for number in group}
     if groups and alone:
         reasons = sorted({why_alone(prepared_jobs[number]) or "no other job shares all else" for number in alone})
-        lines.append(f"  jobs {numbers_in_words(sorted(alone))} train alone: {'; '.join(reasons)}")
+        who = f"job {min(alone) + 1} trains" if len(alone) == 1 else f"jobs {numbers_in_words(sorted(alone))} train"
+        lines.append(f"  {who} alone: {'; '.join(reasons)}")
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
