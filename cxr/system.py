@@ -6,9 +6,7 @@ import io
 import os
 import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from threading import Thread
 
 from threadpoolctl import threadpool_limits
@@ -38,20 +36,6 @@ def prepare_memory() -> None:
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
-
-
-_NICENESS = 5  # of a background process: whoever started it goes first where both want a core
-
-
-def background_process() -> ProcessPoolExecutor:
-    """One process that works beside this one, in the order in which it is asked; it starts with the first task."""
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare_background)
-
-
-def _prepare_background() -> None:
-    prepare_worker()
-    with suppress(OSError):
-        os.nice(_NICENESS)
 
 
 def prepare_worker() -> None:

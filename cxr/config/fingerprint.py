@@ -24,16 +24,8 @@ _NAMES_THAT_COUNT = ("backbone.name", "optimizer.name", "engine.name")
 _ONLY_SHOWS = (
     *("__main__.py", "cli.py", "progress.py", "commands/", "results/", "sweep/", "tracking/", "compare/"),
     *("reevaluate/", "reproduce/", "audit/", "evaluation/figures/", "evaluation/report/", "data/contact_sheet.py"),
-    *(
-        "config/options.py",
-        "run/audited.py",
-        "run/drawing_ahead.py",
-        "run/explain.py",
-        "run/reporting.py",
-        "run/report_context.py",
-        "run/summary.py",
-    ),
-    "training/trained_model.py",
+    *("run/audited.py", "run/drawing_ahead.py", "run/explain.py", "run/reporting.py", "run/report_context.py", "run/summary.py"),
+    *("background.py", "config/options.py", "training/trained_model.py"),
 )
 # Libraries whose arithmetic or decoding is in a result.
 _COMPUTE = (

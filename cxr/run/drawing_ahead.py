@@ -5,9 +5,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from types import TracebackType
 
+from cxr.background import background_process
 from cxr.evaluation.figures.drawing import Picture
 from cxr.run.artifacts import Results, figures_of
-from cxr.system import background_process, cores
+from cxr.system import cores
 
 
 class DrawingAhead:

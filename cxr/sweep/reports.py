@@ -5,8 +5,8 @@ from collections import deque
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 
+from cxr.background import background_process
 from cxr.run.reporting import Unreported, report_and_finish
-from cxr.system import background_process
 from cxr.text import printable
 from cxr.tracking.store import Store, open_store
 from cxr.tracking.unfinished import Unfinished
