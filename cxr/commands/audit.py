@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from cxr.audit.account import account_of
-from cxr.audit.audit import Audit, audit
+from cxr.audit.audit import Audit
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.config.options import CONF_DIR
@@ -16,15 +16,12 @@ from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditTable
 from cxr.model.resolve import resolve
 from cxr.progress import Progress, plain_console, wide_console
-from cxr.reevaluate.audited import keep_audit, read_subject
+from cxr.reevaluate.audited import audit_again, keep_audit
 from cxr.reproduce.verdict import check_finished
 from cxr.run.logged import read_logged, restore
-from cxr.run.prepared import cache_of
-from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import find_run
 from cxr.tracking.store import check_store, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
@@ -40,16 +37,10 @@ def main(arguments: list[str]) -> None:
     check_finished(run)
     logged, progress = read_logged(run), Progress()
     config = resolve(restore(logged, asked.elsewhere).config).config
-    model = run.file("model/model.keras")
     settings = read_settings("full" if asked.full else "standard")
-    subject = read_subject(logged, config, settings.images, progress)
-    prepare_tensorflow(replace(config.training, threads=None))
-    from cxr.training.trained_model import open_model  # imports Keras
-
-    with progress.stage("audit", f"Auditing {len(subject.labels)} images"):
-        found = audit(subject, open_model(model, config, cache_of(config, progress)), settings, kept_gate(run))
-    keep_audit(store, run, found)
-    _print(found, in_short(run))
+    audited, basis = audit_again(run, logged, replace(config, audit=settings), progress)
+    keep_audit(store, run, audited, basis)
+    _print(audited.found, in_short(run))
 
 
 def read_settings(option: str) -> AuditConfig:

@@ -10,6 +10,7 @@ from rich.table import Table
 from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.progress import plain_console, wide_console
+from cxr.run.reasons import reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
 from cxr.sweep.run import look_ahead
@@ -25,14 +26,17 @@ def main(arguments: list[str]) -> None:
         raise UserError("a search chooses each job from the results of earlier jobs, so there is nothing to plan")
     store = locate_store(common.tracking, common.work)
     check_store(store)
-    prepared_jobs = look_ahead(plan, jobs)
+    plan, prepared_jobs = look_ahead(plan, common, jobs)
     has_store = store.folder is None or (store.folder / "mlflow.db").is_file()
     if has_store:
         open_store(store)
     found = forecast(plan.names, prepared_jobs, has_store)
     wide_console().print(_table(found))
     out = plain_console()
-    todo = [job for job in found if job.state != "finished"]
+    for number, (job, prepared) in enumerate(zip(found, prepared_jobs, strict=True), 1):
+        for line in reasons_of(job.left, prepared.dataset.manifest) if job.left.trained or job.left.like else ():
+            out.print(f"  {number}: {line}")
+    todo = [job for job in found if not job.left.is_nothing]
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
     out.print(f"  {in_words(len(found), 'job')}, {len(found) - len(todo)} of them finished; {how}")
     if not todo:
@@ -51,6 +55,12 @@ def main(arguments: list[str]) -> None:
         out.print(f"{common.training.cache_limit_gb:g} GB where it lies")
 
 
+def _state(job: Forecast) -> str:
+    if job.left.is_nothing:
+        return "finished"
+    return stages_of(job.left) if job.left.trained else "resumes" if job.resumes else "new"
+
+
 def _table(found: list[Forecast]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for heading, side in (("", "right"), ("job", "left"), ("state", "left"), ("frozen part", "left"), ("about", "right")):
@@ -58,6 +68,6 @@ def _table(found: list[Forecast]) -> Table:
     for number, job in enumerate(found, 1):
         frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
         about = "-" if job.seconds is None else duration(job.seconds)
-        done = job.state == "finished"
-        table.add_row(str(number), job.name, job.state, "" if done else frozen, "" if done else about)
+        done = job.left.is_nothing
+        table.add_row(str(number), job.name, _state(job), "" if done else frozen, "" if done else about)
     return table

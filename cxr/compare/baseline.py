@@ -9,26 +9,21 @@ from omegaconf import OmegaConf
 
 from cxr.compare.runs import SAME, groups_of, read_evaluated_run, why_not_comparable
 from cxr.config.compose import compose, typed
-from cxr.config.fields import settings
-from cxr.config.fingerprint import bears_on_result
+from cxr.config.fields import flat_params
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.evaluation.estimates import interval_name
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.stages.basis import bears_on_result, settings_in
+from cxr.stages.table import Part
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 
 PRESET = "experiment=frozen_head_baseline"
-_WITHOUT_EFFECT = ("optimizer.backbone_rate",)  # as the backbone is frozen; backbone=phantom sets it
 _USUAL = {"data": "phantom", "split": "three_way"}
-_GROUPS = (
-    "data",
-    "split",
-    "backbone",
-    "input_range",
-    "evaluation",
-)  # what a baseline has in common with the run that it is made for
+# Groups of options that a baseline has in common with the run that it is made for.
+_GROUPS = ("input_range", *sorted({key.partition(".")[0] for key in settings_in(Part.SUBJECT)}))
 
 
 @dataclass(frozen=True)
@@ -105,15 +100,8 @@ def _preset_on(config: Config, overrides: list[str]) -> tuple[Config, Provenance
     """The composed overrides, with data, split, backbone, seed and result-neutral settings of a config."""
     composed, of_preset = compose(overrides)
     preset = typed(composed)
-    training = replace(
-        preset.training,
-        seed=config.training.seed,
-        deterministic=config.training.deterministic,
-        precision=config.training.precision,
-        threads=config.training.threads,
-        cache=config.training.cache,
-        cache_limit_gb=config.training.cache_limit_gb,
-    )
+    recipe = {key.partition(".")[2] for key in settings_in(Part.RECIPE) if key.startswith("training.")}
+    training = replace(config.training, name=preset.training.name, **{name: getattr(preset.training, name) for name in recipe})
     made = replace(
         preset,
         data=config.data,
@@ -135,8 +123,8 @@ def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provena
     if config.tracking.role != "baseline":
         return config, provenance, ""
     preset, _ = _preset_on(config, [PRESET])
-    wanted = {key: value for key, value, _ in settings(preset) if bears_on_result(key) and key not in _WITHOUT_EFFECT}
-    other = [f"{key}={value}" for key, value, _ in settings(config) if key in wanted and wanted[key] != value]
+    wanted, given = flat_params(preset), flat_params(config)
+    other = [f"{key}={value}" for key, value in given.items() if bears_on_result(key, given) and wanted.get(key) != value]
     if not other:
         return config, provenance, ""
     candidate = replace(config, tracking=replace(config.tracking, role="candidate"))

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cxr.compare.runs import EvaluatedRun, in_short, read_evaluated_run
-from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
 from cxr.evaluation.metrics import Evaluation, evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.safe_csv import read_csv
+from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
 
 # By split.method, the setting that names the test part.
@@ -130,7 +130,7 @@ def _common(run: LoggedRun) -> tuple[object, ...]:
     """
     method = run.params["split.method"]
     turn = _TURN[method]
-    config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key) and key != turn))
+    config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key, run.params) and key != turn))
     made_with = run.tags.get("cxr.code_fingerprint"), run.tags.get("cxr.library_fingerprint")
     return config, made_with, run.tags.get("cxr.data_fingerprint") if method == "folds" else None
 

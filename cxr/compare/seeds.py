@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from cxr.compare.runs import Comparison, EvaluatedRun, groups_of
-from cxr.config.fingerprint import bears_on_result
 from cxr.evaluation.estimates import CONFIDENCE, Z
 from cxr.evaluation.metric_table import names_at, scale_of
 from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
+from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
 
 SEED = "training.seed"
@@ -41,7 +41,7 @@ class Repeated:
 
 def identity(run: LoggedRun) -> tuple[object, ...]:
     """What runs of one experiment share, whatever their seed: config, data, split, evaluated part, code and libraries."""
-    config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key) and key != SEED))
+    config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key, run.params) and key != SEED))
     tags = ("data_fingerprint", "split_fingerprint", "judged_on", "role", "code_fingerprint", "library_fingerprint")
     return config, *(run.tags.get(f"cxr.{name}") for name in tags)
 

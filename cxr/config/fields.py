@@ -1,5 +1,6 @@
 """Fields of the schema: how a value is limited to a range or to names, and how all of a config are listed."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import Field, field, fields, is_dataclass
 from typing import Any
@@ -28,3 +29,8 @@ def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]
             yield from settings(value, f"{prefix}{item.name}.")
         else:
             yield f"{prefix}{item.name}", value, item
+
+
+def flat_params(config: Any) -> dict[str, str]:
+    """The config's values by dotted key, as MLflow params; lists and mappings as JSON."""
+    return {key: json.dumps(value) if isinstance(value, list | dict) else str(value) for key, value, _ in settings(config)}

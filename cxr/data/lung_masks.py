@@ -4,6 +4,7 @@ Mask files are those of a column `mask` of the manifest, or `CLASS/masks/NAME` b
 database ships them (Rahman et al. 2021).
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ from cxr.data.images.files import read_file
 from cxr.data.images.limits import UnreadableImage
 from cxr.data.lung_atlas import fit_atlas
 from cxr.data.sources.phantom import lungs_of
+from cxr.errors import UserError
 from cxr.text import in_words
 
 _LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
@@ -69,6 +71,24 @@ def overlap_of(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.f
     return np.asarray(2 * both / np.maximum(one.sum(axis=(1, 2)) + other.sum(axis=(1, 2)), 1))
 
 
+def masks_hash(root: Path, manifest: pd.DataFrame) -> str:
+    """16 hex digits of the content of all mask files of a manifest; those that are not there count as such."""
+    digest = hashlib.sha256()
+    for path, name in sorted(zip(manifest["path"], _named(manifest), strict=True)):
+        try:
+            content = (root / name).read_bytes() if name and _is_inside(name) else b""
+        except (FileNotFoundError, IsADirectoryError):
+            content = b""
+        except OSError as error:
+            raise UserError(f"can't read the lung mask {root / name} ({error.strerror}): correct its permissions") from None
+        digest.update(f"{path}\0{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _is_inside(name: str) -> bool:
+    return not (PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts)
+
+
 def _named(manifest: pd.DataFrame) -> list[str]:
     """The mask file that an image has by its column or its place; "" for none."""
     if "mask" in manifest:
@@ -79,7 +99,7 @@ def _named(manifest: pd.DataFrame) -> list[str]:
 
 def _of_file(root: Path, name: str, size: int) -> tuple[NDArray[np.bool_] | None, str]:
     """The mask, or why there is none; a file that is not there has no reason."""
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if not _is_inside(name):
         return None, "outside of data.root"
     try:
         grey = decode_image(read_file(str(root / name))).image

@@ -1,6 +1,7 @@
 """The manifest: one row for each image, and the fingerprints of data and split."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -33,17 +34,18 @@ def more_columns(manifest: pd.DataFrame) -> list[str]:
     return [str(name) for name in manifest.columns if name not in COLUMNS]
 
 
-def changes(before: pd.DataFrame, now: pd.DataFrame) -> str:
-    """What differs between two manifests of the same images, in words; "" for nothing."""
+_OTHER = {"sha256": "with other pixels", "split": "in another part of the split"}
+
+
+def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("sha256", "label", "split")) -> str:
+    """What differs between two manifests, new and gone images and these columns of others, as a phrase; "" for nothing."""
     both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="there")
     common = both[both["there"] == "both"]
-    counts = {
-        "new": (both["there"] == "right_only").sum(),
-        "gone": (both["there"] == "left_only").sum(),
-        "with other pixels": (common["sha256_before"] != common["sha256"]).sum(),
-        "with another label": (common["label_before"] != common["label"]).sum(),
-        "in another part of the split": (common["split_before"] != common["split"]).sum(),
-    }
+    counts = {"new": (both["there"] == "right_only").sum(), "gone": (both["there"] == "left_only").sum()}
+    for name in columns:
+        if f"{name}_before" in common:
+            differs = common[f"{name}_before"].astype(str) != common[name].astype(str)
+            counts[_OTHER.get(name, f"with another {name}")] = differs.sum()
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 

@@ -45,11 +45,8 @@ def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str
 
 
 def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:
-    """Write predictions/PART.csv of each, evaluation/metrics.json, and the table of the last one's classes."""
-    for name in ("predictions", "evaluation"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for each in results:
-        each.predictions.to_csv(folder / "predictions" / f"{each.part}.csv")
+    """Write evaluation/metrics.json, and the table of the last one's classes."""
+    (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     _write_json(folder / "evaluation/metrics.json", metrics_document(results))
     _write_json(folder / TABLE, class_table(results[-1]))
 

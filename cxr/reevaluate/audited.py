@@ -1,29 +1,54 @@
 """The audit of a logged run: its images read again, and the result added to the run."""
 
-from cxr.audit.audit import Audit
-from cxr.audit.subject import Subject
+from dataclasses import replace
+from pathlib import Path
+
 from cxr.config.schema import Config
 from cxr.data.dataset import read_dataset
 from cxr.data.sources.locate import locate_images
 from cxr.progress import Progress
-from cxr.run.audited import audit_metrics, audit_tags, subject_of, write_audit
+from cxr.run.audited import Audited, audit_run, audit_tags, write_audit
 from cxr.run.logged import Logged
-from cxr.run.prepared import cache_of
-from cxr.tracking.run import add_to
+from cxr.run.origin import MODEL
+from cxr.run.prepared import cache_of, inputs_of
+from cxr.run.remaining import record_stage
+from cxr.run.stored_training import kept_gate
+from cxr.stages.basis import Basis
+from cxr.stages.record import Record, tag_of, written_by
+from cxr.stages.table import Stage
+from cxr.tracking.run import Run, adding_to
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
+from cxr.training.runtime import prepare_tensorflow
 
 
-def read_subject(logged: Logged, config: Config, most: int, progress: Progress) -> Subject:
-    """Up to `most` of the images of a run, read where the config says that they are now."""
+def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progress) -> tuple[Audited, Basis]:
+    """The audit that a config asks for, of the model of a run, and what it rests on. Loads TensorFlow."""
     image_list = locate_images(config.data, progress.stage, logged.manifest)
-    dataset = read_dataset(config, image_list, progress.stage, cache_of(config, progress), logged.manifest)
-    return subject_of(config, dataset, image_list.root, most)
+    cache = cache_of(config, progress)
+    dataset = read_dataset(config, image_list, progress.stage, cache, logged.manifest)
+    prepare_tensorflow(replace(config.training, threads=None))
+    from cxr.training.trained_model import open_model  # imports Keras
+
+    with progress.stage("audit", f"Auditing up to {config.audit.images} images"):
+        model = open_model(run.file(MODEL), config, cache)
+        audited = audit_run(config, dataset, image_list.root, model, kept_gate(run))
+    basis = inputs_of(config, dataset.manifest, image_list.root, None).bases[Stage.AUDIT]
+    return audited, replace(basis, after={Stage.PREDICT.value: run.tags.get(tag_of(Stage.PREDICT), "")})
 
 
-def keep_audit(store: Store, run: LoggedRun, found: Audit) -> None:
-    """Add audit/audit.json, metrics audit/... and the tag cxr.audit to the run."""
-    with scratch() as folder:
-        write_audit(folder, found)
-        add_to(store, run, folder, audit_metrics(found), audit_tags(found))
+def keep_audit(store: Store, run: LoggedRun, audited: Audited, basis: Basis) -> None:
+    """Add audit/audit.json, metrics audit/... and the tag cxr.audit to the run, with the record of the stage."""
+    with scratch() as folder, adding_to(store, run) as opened:
+        log_audit(opened, audited, basis, folder)
+
+
+def log_audit(run: Run, audited: Audited, basis: Basis, folder: Path) -> None:
+    """The same for a run that is open. A run of an earlier version keeps no records, and gets none."""
+    write_audit(folder, audited.found)
+    run.log_folder(folder)
+    run.log_metrics(audited.metrics)
+    run.set_tags(audit_tags(audited.found))
+    if basis.after[Stage.PREDICT]:
+        record_stage(run, Stage.AUDIT, Record(basis, written_by(Stage.AUDIT, run.files)))

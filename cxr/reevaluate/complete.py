@@ -1,4 +1,4 @@
-"""Completion of a run that is trained but has no report: metrics and report are made in the run itself."""
+"""Completion of a run that is trained but has no report: metrics, audit and report are made in the run itself."""
 
 from typing import NoReturn
 
@@ -9,11 +9,15 @@ from cxr.errors import UserError
 from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
 from cxr.evaluation.results import results_of
 from cxr.progress import Progress
+from cxr.reevaluate.audited import audit_again, log_audit
 from cxr.reevaluate.evaluate import Evaluated, rows_of
 from cxr.run.artifacts import Results, record_numbers, record_report
+from cxr.run.audited import read_audit
 from cxr.run.logged import Logged, Restored
-from cxr.run.report_context import beside_baseline
+from cxr.run.remaining import records_of
+from cxr.run.report_context import beside_baseline, with_audit
 from cxr.run.stored_training import kept_context, kept_training
+from cxr.stages.table import Stage
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
 from cxr.tracking.store import FOLDER, Store
@@ -21,7 +25,9 @@ from cxr.tracking.unfinished import TAG, claim, work_of
 
 
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
-    """Make what is missing without the images, so without Grad-CAM and figures of images; the run's own command makes those too.
+    """Make what is missing, without Grad-CAM and figures of images; the run's own command makes those too.
+
+    Images are read only where the run has to be audited.
 
     Raises `UserError` where the run is under way, or what training left can't be read.
     """
@@ -36,6 +42,8 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     def under_way() -> NoReturn:
         raise UserError(f"run {in_short(run)} is under way in another process: wait for it")
 
+    has_audit = Stage.AUDIT in records_of(run, [Stage.AUDIT]) or not config.audit.images
+    audited, basis = (None, None) if has_audit else audit_again(run, logged, config, progress)
     claimed = claim(run.tags[TAG], anew=False, on_wait=under_way, work=work_of(run) if work_of(run).is_dir() else FOLDER)
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
@@ -46,6 +54,11 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
                 found = assess(evidence, config.evaluation)
                 by_part = results_of(evidence, found, config.evaluation.specificity)
                 record_numbers(opened, by_part, found, trained.history, folder / "numbers")
+            if audited and basis:
+                log_audit(opened, audited, basis, folder / "audit")
+                context = with_audit(context, audited.found)
+            elif config.audit.images:
+                context = with_audit(context, read_audit(run))
             with progress.stage("log", "Writing and logging the report"):
                 against = None if config.tracking.role == "baseline" else against_baseline(run.tags, evaluated, restored.provenance)
                 results = Results(trained.history, evaluated, found, [], None, against)

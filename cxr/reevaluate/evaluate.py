@@ -8,6 +8,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from cxr.compare.runs import in_short, predictions_of
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
 from cxr.errors import UserError
@@ -34,7 +35,7 @@ from cxr.run.report_context import code_in_words, data_caveats, day_of
 from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
-from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
@@ -237,6 +238,9 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
             (folder / each).mkdir()
         (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
         write_part_results(folder, results)
+        (folder / "predictions").mkdir()
+        for part in results:
+            part.predictions.to_csv(folder / "predictions" / f"{part.part}.csv")
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
             write_csv(made.shared, folder / "data/overlap.csv")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cxr.config.fingerprint import code_fingerprint
 from cxr.run.logged import Logged
+from cxr.stages.code import code_fingerprint
 from cxr.text import in_words
 from cxr.tracking.environment import code_version, machine, packages, uncommitted_changes
 

@@ -9,17 +9,16 @@ import yaml
 from numpy.typing import NDArray
 
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
-from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
 from cxr.evaluation.estimates import Z
 from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.results.experiments import Experiment
 from cxr.results.table import pooled
+from cxr.stages.basis import is_studied
 from cxr.tracking.search import LoggedRun
 
-_TURNS = ("split.fold", "split", "training.seed")  # what a sweep may vary beside what it studies
-_NO_PART = ("hparams_search", "audit", "evaluation", "objective", "tracking", "engine", "data", "backbone.weights")
+_TURNS = ("split.fold", "split", "training.seed", "hparams_search")  # what a sweep may vary beside what it studies
 METRIC_NAMES = {"auc_macro_ovr": "macro AUC", "log_loss": "log loss (lower is better)"}
 METRICS = ("accuracy", "auc_macro_ovr", "log_loss")
 SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
@@ -155,7 +154,7 @@ def _without(cell: _Cell, key: str) -> _Cell:
 def _overridden(run: LoggedRun) -> list[str]:
     """The groups and settings that a run chose and that bear on its result, without its part in a cross-validation."""
     keys = [str(each).lstrip("+~").partition("=")[0] for each in _read(run, "config/overrides.yaml") or ()]
-    return [key for key in keys if key not in _TURNS and key not in _NO_PART and bears_on_result(key)]
+    return [key for key in keys if key not in _TURNS and is_studied(key)]
 
 
 def _values(run: LoggedRun, settings: Sequence[str]) -> dict[str, str]:

@@ -9,13 +9,14 @@ from typing import Any
 import yaml
 
 from cxr.config.compose import compose, typed
-from cxr.config.fingerprint import bears_on_result
+from cxr.config.fields import flat_params
 from cxr.config.options import CONF_DIR, option_groups, own_folder
 from cxr.config.renamed import renamed_choices
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
-from cxr.tracking.run import flat_params
+from cxr.stages.basis import bears_on_result, settings_in
+from cxr.stages.table import Part
 from cxr.tracking.search import LoggedRun
 
 # In the order in which a reader wants them; presets of the user's own come after them, by name.
@@ -24,9 +25,6 @@ ORDER = (
     *("fine_tuned", "high_sensitivity", "lungs_first", "full"),
 )
 BASELINE = "frozen_head_baseline"
-# What a preset decides; data, split and evaluation are the run's own, and the seed is chance.
-_DECIDES = ("prepare.", "freeze.", "augment.", "loss.", "optimizer.", "training.", "backbone.input_range")
-_CHANCE = ("training.seed", "training.deterministic", "training.precision")
 
 
 def preset_names() -> list[str]:
@@ -81,7 +79,7 @@ def _decided(name: str, backbone: str, params: Mapping[str, str]) -> dict[str, s
         whole = flat_params(resolve(replace(config, backbone=backbone_config)).config)
     except (UserError, ValueError):
         return {}
-    return {key: value for key, value in whole.items() if key.startswith(_DECIDES) and bears_on_result(key) and key not in _CHANCE}
+    return {key: value for key, value in whole.items() if key in settings_in(Part.RECIPE) and bears_on_result(key, whole)}
 
 
 @lru_cache(maxsize=64)

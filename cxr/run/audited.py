@@ -1,4 +1,4 @@
-"""The audit of a run: of which images, by which model, and how it is kept."""
+"""The audit of a run: of which images, and how it is kept."""
 
 import json
 from collections.abc import Callable
@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from cxr.audit.audit import Audit
+from cxr.audit.audit import Audit, audit
 from cxr.audit.changes import CHANGES
-from cxr.audit.subject import Subject, chosen_rows
+from cxr.audit.gate import Gate
+from cxr.audit.other_surroundings import auc_on_other_surroundings
+from cxr.audit.subject import Subject, TrainedModel, chosen_rows
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
 from cxr.data.images.compression import blockiness
@@ -19,9 +22,12 @@ from cxr.data.images.decode import decode_image
 from cxr.data.images.files import read_file
 from cxr.data.images.limits import UnreadableImage
 from cxr.data.lung_masks import lung_masks
+from cxr.errors import UserError
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import pairs_figure
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.model.freeze import HEAD
+from cxr.tracking.search import LoggedRun
 
 DOCUMENT, GATE, ORIENTATION = "audit/audit.json", "model/gate.npz", "model/orientation.npz"
 _SHOWN = 6  # pairs of pictures
@@ -50,6 +56,35 @@ def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) 
     """Up to `most` validation images of a run, for what chooses among runs."""
     rows = chosen_rows(dataset.labels, (dataset.manifest["split"] == "val").to_numpy(), most, seen_too=False)
     return _subject(config, dataset, root, rows)
+
+
+def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> Audited:
+    """The audit that a config asks for; what chooses among runs is measured on validation images alone."""
+    settings = config.audit
+    subject = subject_of(config, dataset, root, settings.images)
+    result = audit(subject, model, settings, gate)
+    without_shortcut = auc_on_other_surroundings(validation_subject(config, dataset, root, settings.seen), model)
+    metrics = audit_metrics(result) | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
+    return Audited(result, flips_figure(result, subject) if config.evaluation.pictures else [], metrics)
+
+
+def read_audit(run: LoggedRun) -> Audit:
+    """The audit that a run has in the store; raises `UserError` if it can't be read."""
+    try:
+        return TypeAdapter(Audit).validate_json(run.file(DOCUMENT).read_bytes())
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{DOCUMENT} of run {run.name} ({run.short_id}) can't be read ({reason}): cxr audit makes another"
+        ) from None
+
+
+def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> Audited:
+    """The same with its figures."""
+    result = read_audit(run)
+    shown = config.evaluation.pictures and bool(result.flips)
+    pictures = flips_figure(result, subject_of(config, dataset, root, result.images)) if shown else []
+    return Audited(result, pictures, {})
 
 
 def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:

@@ -5,14 +5,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cxr.config.fields import settings
-from cxr.config.fingerprint import bears_on_result
 from cxr.config.schema import Config
 from cxr.model.freeze import HEAD
 from cxr.run.prepared import PreparedRun
+from cxr.stages.basis import of_head
+from cxr.stages.table import Stage
 
 _NOTE = "side_by_side.json"
-_MAY_DIFFER = ("loss.", "optimizer.", "evaluation.", "training.epochs", "training.early_stopping_patience")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ def why_alone(prepared: PreparedRun) -> str:
 
 def _shared(prepared: PreparedRun) -> tuple[object, ...]:
     """All that the jobs of a group have in common."""
-    config, known = prepared.config, prepared.fingerprints
-    same = {key: repr(value) for key, value, _ in settings(config) if bears_on_result(key) and not key.startswith(_MAY_DIFFER)}
-    data = known["cxr.data_fingerprint"], known["cxr.split_fingerprint"]
-    return *data, prepared.weights.sha256, config.evaluation.batch_size, *sorted(same.items())
+    basis = prepared.inputs.bases[Stage.TRAIN]
+    same = {key: value for key, value in basis.settings.items() if not of_head(key)}
+    return tuple(tuple(sorted(part.items())) for part in (same, basis.columns, basis.files))

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cxr.compare.runs import in_short
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.model.freeze import HEAD
 from cxr.run.origin import MODEL
-from cxr.tracking.run import flat_params
+from cxr.stages.basis import settings_of
+from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, find_run
 from cxr.tracking.store import check_store, locate_store, open_store
-
-# What the networks of a soup have in common: with any other of these, weights at one place mean different things.
-_NETWORK = ("backbone.name", "backbone.file", "backbone.alpha", "backbone.image_size", "backbone.input_range", "backbone.mean")
-_SHARED = (*_NETWORK, "backbone.std", "prepare.")
 
 
 def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
@@ -43,14 +41,16 @@ def check_ingredients(runs: Sequence[LoggedRun], config: Config, data: str, spli
     A run of another split may have trained on images that test here.
     """
     params = flat_params(config)
+    # With another network weights at one place mean different things.
+    shared = settings_of(params, Stage.NETWORK) | {"backbone.file": params["backbone.file"]}
     for run in runs:
         for tag, ours, what in (("data", data, "images"), ("split", split, "split")):
             if run.tags.get(f"cxr.{tag}_fingerprint") != ours:
                 raise UserError(
                     f"run {in_short(run)} can't be in this soup: it has another {what}, so what it trained on may test here"
                 )
-        for key, value in params.items():
-            if key.startswith(_SHARED) and not key.endswith("prepare.name") and run.params.get(key, value) != value:
+        for key, value in shared.items():
+            if run.params.get(key, value) != value:
                 raise UserError(
                     f"run {in_short(run)} can't be in this soup: it has {key}={run.params[key]}, and others have {value}"
                 )

@@ -12,7 +12,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cxr.config.compose import compose, typed
 from cxr.config.fields import settings
-from cxr.config.fingerprint import bears_on_result
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import renamed, renamed_choices, renamed_settings
@@ -21,6 +20,7 @@ from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
+from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
 
 _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway

@@ -6,29 +6,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from cxr.audit.audit import audit
-from cxr.audit.other_surroundings import auc_on_other_surroundings
 from cxr.cache.rows import RowsLost
 from cxr.errors import RunFailed, UserError
-from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
-from cxr.run.attempt import RunResult, unreported_twin, wants_report
-from cxr.run.audited import Audited, audit_metrics, audit_tags, flips_figure, subject_of, validation_subject, write_audit
+from cxr.run.attempt import RunResult
+from cxr.run.audited import Audited, audit_run, audit_tags, kept_audit, write_audit
 from cxr.run.drawing_ahead import DrawingAhead
 from cxr.run.explain import explain
+from cxr.run.origin import MODEL
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
+from cxr.run.reasons import reasons_of, stages_of
+from cxr.run.remaining import Recorder, Remaining, changed_settings, copy_files, records_of, remaining, wanted_stages
 from cxr.run.report_context import context_of, with_audit
 from cxr.run.reporting import Reports, Unreported, close_account, make_report
-from cxr.run.stored_training import Trained, keep_training, kept_training
+from cxr.run.stored_training import Trained, keep_context, keep_training, kept_course, kept_training
 from cxr.run.summary import print_summary
 from cxr.run.tags import run_name, run_tags
-from cxr.run.train import train
+from cxr.run.train import train, train_from
+from cxr.stages.table import Stage
 from cxr.tracking.run import Run, open_run
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, with_sweep
+from cxr.tracking.stage import TRAINED
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import TAG, Unfinished
 from cxr.training.trained_model import open_model
@@ -39,43 +41,46 @@ Made = TypeVar("Made")
 def run_pipeline(
     prepared: PreparedRun, store: Store, claimed: Unfinished, progress: Progress, reports: Reports | None = None
 ) -> RunResult:
-    """Do a prepared run that this process has claimed, from what an earlier attempt left. The store has to be open.
+    """Make what is left of a prepared run that this process has claimed. The store has to be open.
 
     Its report is handed to `reports`, if there is one, and else made here.
     """
-    earlier = claimed.earlier_run() or unreported_twin(prepared)
-    reported = wants_report(prepared)
-    tags = run_tags(prepared) | {TAG: claimed.folder.name}
-    if earlier and earlier.is_finished and (job := prepared.provenance.job):  # it lacks a report, and stays in its own sweep too
-        tags["cxr.sweep_id"] = with_sweep(earlier, job.sweep_id)
+    left = remaining(prepared, claimed.earlier_run(), claimed.is_first)
+    if left.is_nothing and left.run:  # another process has made it meanwhile
+        return RunResult(left.run.id, left.run.metrics, was_finished=True)
+    config, begun = prepared.config, left.run
     with (
-        open_run(store, prepared.config, run_name(prepared), tags, go_on=earlier.id if earlier else None) as run,
+        open_run(store, config, run_name(prepared), _tags(prepared, left, claimed), go_on=begun.id if begun else None) as run,
         scratch() as folder,
-        DrawingAhead(wanted=_may_draw_ahead(prepared) and reported and reports is None) as ahead,
+        DrawingAhead(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
     ):
         claimed.belongs_to(run.id)
-        trained = _kept(earlier, prepared, progress) or _train_and_keep(prepared, run, claimed, folder, progress)
+        recorder = _begin(prepared, run, left, folder, progress)
+        trained = _training(prepared, run, left, recorder, claimed, folder, progress)
         claimed.training_is_in_store()
         ahead.start()
         with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
             results, assessment = assess_run(prepared, trained.predictions)
-            metrics = record_numbers(run, results, assessment, trained.history, folder / "numbers")
+            metrics = {} if Stage.ASSESS in left.stages or begun is None else dict(begun.metrics)
+            if Stage.ASSESS in left.stages:
+                metrics |= record_numbers(run, results, assessment, trained.history, folder / "numbers")
+                recorder.done(Stage.ASSESS)
         evaluated = results[-1].predictions
-        found, context = Results(trained.history, evaluated, assessment, [], None), context_of(prepared, run)
-        if reported:
+        content, context = Results(trained.history, evaluated, assessment, [], None), context_of(prepared, run)
+        if Stage.REPORT in left.stages:
             with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
                 drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
-                found = replace(found, pictures=drawn, saliency=saliency)
-            ahead.draw(found, prepared.config.evaluation.figure_dpi)
+                content = replace(content, pictures=drawn, saliency=saliency)
+            ahead.draw(content, config.evaluation.figure_dpi)
         with _costs_no_training(run, "its audit"):
-            if audited := _audited(prepared, run, trained, folder / "audit", progress):
-                context, found = with_audit(context, audited.found), replace(found, audit_pictures=audited.pictures)
+            if audited := _audited(prepared, run, left, recorder, trained, folder / "audit", progress):
+                context, content = with_audit(context, audited.found), replace(content, audit_pictures=audited.pictures)
                 metrics |= audited.metrics
         known = progress.seconds, tuple(progress.log)
-        origin = prepared.config, prepared.provenance, tags, context
-        work = Unreported(store, run.id, run.name, *origin, found, trained.frozen, *known)
+        origin = config, prepared.provenance, run_tags(prepared), context
+        work = Unreported(store, run.id, run.name, *origin, content, trained.frozen, *known, recorder.basis(Stage.REPORT))
         against = None
-        if not reported:
+        if Stage.REPORT not in left.stages:
             close_account(work, run, folder, progress)
         elif reports is not None and not run.lost and reports.has_room():
             run.handed_over = claimed.handed_over = True
@@ -89,59 +94,106 @@ def run_pipeline(
     return RunResult(run.id, metrics | (against.metrics() if against else {}))
 
 
-def _may_draw_ahead(prepared: PreparedRun) -> bool:
+def _tags(prepared: PreparedRun, left: Remaining, claimed: Unfinished) -> dict[str, str | None]:
+    tags = run_tags(prepared) | {TAG: claimed.folder.name}
+    if left.source:
+        tags["cxr.training_of"] = left.source.id
+    if left.run and (job := prepared.provenance.job):  # it stays in its own sweeps too
+        tags["cxr.sweep_id"] = with_sweep(left.run, job.sweep_id)
+    return tags
+
+
+def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progress: Progress) -> Recorder:
+    """Log the inputs, and mark that the run lacks what is made now; say what is used of an earlier run, and why not all."""
+    earlier = records_of(left.run, wanted_stages(prepared, with_audit=True)) if left.run else {}
+    recorder = Recorder(run, prepared.inputs, earlier)
+    if left.run:
+        run.set_tags(changed_settings(left.run, prepared.inputs.params))
+        if left.run.is_finished:
+            run.reached(TRAINED)
+        recorder.begin(list(left.stages))
+    if left.trained:
+        of = "" if left.run else f", whose training of run {left.trained.short_id} is copied"
+        progress.line(f"  {run.name} was trained before{of}: making {stages_of(left)} (force=true starts again)")
+        for line in reasons_of(left, prepared.dataset.manifest):
+            progress.line(f"    {line}")
+    record_inputs(run, prepared, folder / "inputs")
+    keep_context(run, prepared, folder / "context")
+    recorder.done(Stage.DECODE)
+    return recorder
+
+
+def _may_draw_ahead(prepared: PreparedRun, left: Remaining) -> bool:
     """Whether there is an audit to draw beside, and no other job that wants the cores."""
-    return prepared.config.audit.images > 0 and prepared.provenance.at_once == 1
+    return {Stage.AUDIT, Stage.REPORT} <= set(left.stages) and prepared.provenance.at_once == 1
 
 
-def _audited(prepared: PreparedRun, run: Run, trained: Trained, folder: Path, progress: Progress) -> Audited | None:
-    """The audit that the config asks for, in the store; what chooses among runs is measured on validation images alone."""
-    settings = prepared.config.audit
-    if not (most := settings.images):
-        return None
+def _audited(
+    prepared: PreparedRun, run: Run, left: Remaining, recorder: Recorder, trained: Trained, folder: Path, progress: Progress
+) -> Audited | None:
+    """The audit that the config asks for, in the store, or the one that the run has."""
+    if Stage.AUDIT not in left.stages:
+        if left.run is None or Stage.AUDIT not in recorder.records or Stage.REPORT not in left.stages:
+            return None
+        begun = left.run
+        return _with_images(prepared, progress, lambda read: kept_audit(begun, read.config, read.dataset, read.root))
     with progress.stage("audit", "Auditing what the model learned besides the disease"):
         model = open_model(trained.model, prepared.config, prepared.cache)
-        subject = _with_images(prepared, progress, lambda read: subject_of(read.config, read.dataset, read.root, most))
-        validation = _with_images(
-            prepared, progress, lambda read: validation_subject(read.config, read.dataset, read.root, settings.seen)
+        audited = _with_images(
+            prepared, progress, lambda read: audit_run(read.config, read.dataset, read.root, model, trained.gate)
         )
-        found = audit(subject, model, settings, trained.gate)
-        without_shortcut = auc_on_other_surroundings(validation, model)
-        pictures = flips_figure(found, subject) if prepared.config.evaluation.pictures else []
-    metrics = audit_metrics(found) | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
-    write_audit(folder, found)
+    write_audit(folder, audited.found)
     run.log_folder(folder)
-    run.log_metrics(metrics)
-    run.set_tags(audit_tags(found))
-    progress.line(f"  {found.verdict.in_words}")
-    return Audited(found, pictures, metrics)
+    run.log_metrics(audited.metrics)
+    run.set_tags(audit_tags(audited.found))
+    recorder.done(Stage.AUDIT)
+    progress.line(f"  {audited.found.verdict.in_words}")
+    return audited
 
 
-def _kept(earlier: LoggedRun | None, prepared: PreparedRun, progress: Progress) -> Trained | None:
-    """What an earlier attempt at this run trained, where the store has it: only its report is missing."""
-    if earlier is None or not earlier.holds_training:
-        return None
-    try:
-        trained = kept_training(earlier, prepared.dataset)
-    except UserError as error:
-        progress.console.print(f"cxr: {error}: training again")
-        return None
-    progress.line(f"  run {earlier.short_id} was trained before: making what is missing (force=true starts again)")
-    return trained
+def _training(
+    prepared: PreparedRun,
+    run: Run,
+    left: Remaining,
+    recorder: Recorder,
+    claimed: Unfinished,
+    folder: Path,
+    progress: Progress,
+) -> Trained:
+    """Model and predictions, in the store: those of an earlier run, predictions alone made again, or all of it trained."""
+    if left.run and not {Stage.TRAIN, Stage.PREDICT} & set(left.stages):
+        return kept_training(left.run, prepared.dataset)
+    place, source = folder / "trained", left.trained
+    if source is None:
 
+        def train_and_predict(prepared: PreparedRun) -> Trained:
+            network, fitted = train(prepared, run, progress, claimed.checkpoint)
+            return predict(prepared, network, fitted, place, progress)
 
-def _train_and_keep(prepared: PreparedRun, run: Run, claimed: Unfinished, folder: Path, progress: Progress) -> Trained:
-    """Train and predict, and put the result into the store."""
-    record_inputs(run, prepared, folder / "inputs")
-
-    def train_and_predict(prepared: PreparedRun) -> Trained:
-        network, fitted = train(prepared, run, progress, claimed.checkpoint)
-        return predict(prepared, network, fitted, folder / "trained", progress)
-
-    trained = _with_images(prepared, progress, train_and_predict)
+        trained = _with_images(prepared, progress, train_and_predict)
+    else:
+        trained = _training_of(source, prepared, run, left, place, progress)
     with progress.stage("log", "Logging model and predictions"):
-        keep_training(run, prepared, trained, folder / "trained")
+        keep_training(run, prepared, trained, place)
+        recorder.done(Stage.TRAIN)
+        recorder.done(Stage.PREDICT)
     return trained
+
+
+def _training_of(source: LoggedRun, prepared: PreparedRun, run: Run, left: Remaining, place: Path, progress: Progress) -> Trained:
+    """The training of an earlier run: its files are copied into another run, and its predictions made again where they differ."""
+    if left.run is None:
+        run.log_epochs([(epoch.number, epoch.metrics) for epoch in kept_course(source).history.epochs])
+        copy_files(source, [Stage.TRAIN, *([] if Stage.PREDICT in left.stages else [Stage.PREDICT])], place)
+    if Stage.PREDICT not in left.stages:
+        return replace(kept_training(source, prepared.dataset), model=place / MODEL)
+    course, saved = kept_course(source), source.file(MODEL)
+
+    def predict_again(prepared: PreparedRun) -> Trained:
+        network, fitted = train_from(prepared, saved, course.history, progress)
+        return replace(predict(prepared, network, fitted, place, progress, saved), frozen=course.frozen)
+
+    return _with_images(prepared, progress, predict_again)
 
 
 def _with_images(prepared: PreparedRun, progress: Progress, work: Callable[[PreparedRun], Made]) -> Made:

@@ -26,16 +26,20 @@ from cxr.training.trained_model import open_model
 from cxr.training.verify import verify
 
 
-def predict(prepared: PreparedRun, network: Network, fitted: Fitted, folder: Path, progress: Progress) -> Trained:
+def predict(
+    prepared: PreparedRun, network: Network, fitted: Fitted, folder: Path, progress: Progress, saved: Path | None = None
+) -> Trained:
     """Save model and features of validation images in `folder`, and predict the parts that did not train.
 
+    A model that was `saved` before stays where it is.
     The last one is evaluated: test, or val without a test part. The saved model has to predict the same for a sample; otherwise
     its own predictions are used. With `evaluation.views` they are the mean over views.
     """
-    dataset, model = prepared.dataset, folder / MODEL
+    dataset, model = prepared.dataset, saved or folder / MODEL
     held_out: dict[Part, NDArray[np.int64]] = {part: dataset.rows(part) for part in dataset.parts if part != "train"}
     with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
-        save_model(network, model)
+        if saved is None:
+            save_model(network, model)
         found = {part: fitted.predict(rows) for part, rows in held_out.items()}
         found, verified = verify(model, dataset.images, held_out, found, prepared.config)
         if not verified.agreed:

@@ -10,12 +10,13 @@ import pandas as pd
 from cxr.cache.store import Cache, default_folder
 from cxr.compare.baseline import earned_role
 from cxr.config.costs import cost_matrix
-from cxr.config.fingerprint import code_fingerprint, config_fingerprint, library_fingerprint
+from cxr.config.fields import flat_params
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.data.augment import changes_nothing, check_augment
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.images.store import forget_images
+from cxr.data.lung_masks import masks_hash
 from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split
@@ -29,6 +30,8 @@ from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
 from cxr.run.ingredients import check_ingredients, with_ingredients
 from cxr.run.origin import MODEL, with_origin
+from cxr.stages.basis import Inputs, result_tags
+from cxr.stages.table import File
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
 
@@ -46,16 +49,23 @@ class PreparedRun:
     ingredients: tuple[Path, ...] = ()  # saved models whose weights are averaged in place of a training
 
     @cached_property
+    def inputs(self) -> Inputs:
+        """What its results rest on."""
+        network, manifest = file_sha256(self.config.backbone), self.dataset.manifest
+        return inputs_of(self.config, manifest, self.root, self.weights.sha256, network)
+
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """What the run is a function of, as tags: two runs that agree in all of them are the same experiment."""
+        """What the run is a function of, as tags: settings, images, split, code and libraries."""
         manifest = self.dataset.manifest
-        return {
-            "cxr.config_fingerprint": config_fingerprint(self.config, self.weights.sha256, file_sha256(self.config.backbone)),
-            "cxr.data_fingerprint": data_fingerprint(manifest),
-            "cxr.split_fingerprint": split_fingerprint(manifest),
-            "cxr.code_fingerprint": code_fingerprint(),
-            "cxr.library_fingerprint": library_fingerprint(),
-        }
+        data = {"cxr.data_fingerprint": data_fingerprint(manifest), "cxr.split_fingerprint": split_fingerprint(manifest)}
+        return data | result_tags(self.inputs)
+
+
+def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str | None, network: str | None = None) -> Inputs:
+    """What the results of a resolved config rest on; `weights` and `network` are hashes of the files that it names."""
+    files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
+    return Inputs(flat_params(config), manifest, files, lambda: masks_hash(root, manifest))
 
 
 def prepare(

@@ -10,7 +10,7 @@ from cxr.audit.account import account_of
 from cxr.audit.audit import Audit
 from cxr.compare.baseline import AgainstBaseline
 from cxr.compare.runs import in_short
-from cxr.config.fingerprint import is_compared
+from cxr.config.fields import flat_params
 from cxr.config.schema import BackboneConfig, Config, SplitConfig
 from cxr.data.dataset import Dataset
 from cxr.data.identity.annotate import Identity
@@ -20,9 +20,10 @@ from cxr.evaluation.report.document import Data, Model, ReportContext
 from cxr.model.backbones.registry import describe
 from cxr.model.weights import RUN
 from cxr.run.prepared import PreparedRun
+from cxr.stages.basis import is_compared
 from cxr.text import in_words
 from cxr.tracking.environment import code_version, packages
-from cxr.tracking.run import Run, flat_params
+from cxr.tracking.run import Run
 
 _SHORTCUT = 0.05  # gain of guessing the class by source over blind guessing, from which the report warns
 _TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")

@@ -15,8 +15,12 @@ from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_log, record_report
+from cxr.run.remaining import record_stage
 from cxr.run.report_context import beside_baseline
 from cxr.run.summary import costs_in_words
+from cxr.stages.basis import Basis
+from cxr.stages.record import Record, written_by
+from cxr.stages.table import Stage
 from cxr.tracking.run import Run, open_run
 from cxr.tracking.scratch import scratch
 from cxr.tracking.store import Store, open_store
@@ -39,6 +43,7 @@ class Unreported:
     frozen: FrozenWork
     seconds: Mapping[str, float]  # by stage, so far
     log: tuple[str, ...]
+    basis: Basis  # of the report
 
 
 class Reports(Protocol):
@@ -67,6 +72,7 @@ def make_report(
         results = replace(work.results, against=against)
         context, dpi = beside_baseline(work.context, against), work.config.evaluation.figure_dpi
         record_report(run, context, results, dpi, folder / "report", figures)
+        record_stage(run, Stage.REPORT, Record(work.basis, written_by(Stage.REPORT, run.files)))
     close_account(work, run, folder, progress)
     return against
 

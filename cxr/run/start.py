@@ -5,14 +5,16 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.compare.baseline import baseline_for, baselines_like
-from cxr.config.provenance import Provenance, SweepJob
+from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult, claimed, finished_twin, folder_name
+from cxr.run.attempt import RunResult, claimed, folder_name
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.remaining import remaining
 from cxr.run.reporting import Reports
+from cxr.run.summary import print_finished
 from cxr.run.tags import run_tags
-from cxr.tracking.search import LoggedRun, join_sweep
+from cxr.tracking.search import join_sweep
 from cxr.tracking.store import check_store, locate_store, open_store, work_folder
 from cxr.tracking.unfinished import close_cut_off_runs, one_at_a_time
 from cxr.training.runtime import prepare_tensorflow
@@ -68,15 +70,12 @@ def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
 
 
 def _done_before(prepared: PreparedRun) -> RunResult | None:
-    """The result of an earlier run that makes this job of a sweep unnecessary."""
-    job = prepared.provenance.job
-    if job is None or prepared.config.force:
+    """The result of an earlier run that has all of this one."""
+    left = remaining(prepared)
+    if not left.is_nothing or left.run is None:
         return None
-    twin = finished_twin(prepared)
-    return _join(twin, job) if twin else None
-
-
-def _join(twin: LoggedRun, job: SweepJob) -> RunResult:
-    """Tag the earlier run as one of this sweep too."""
-    join_sweep(twin, job.sweep_id)
-    return RunResult(twin.id, twin.metrics, was_finished=True)
+    if job := prepared.provenance.job:
+        join_sweep(left.run, job.sweep_id)
+    else:
+        print_finished(left.run)
+    return RunResult(left.run.id, left.run.metrics, was_finished=True)

@@ -40,45 +40,76 @@ class Trained:
 
 
 def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Path) -> None:
-    """Put the model that is in `folder` already, predictions, epochs and context into the store, and mark that they are there."""
+    """Put what is in `folder` already, predictions and epochs into the store, and mark that they are there.
+
+    A model that is not in `folder` is in the store already.
+    """
     for name in ("predictions", "training"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for part, predictions in trained.predictions.items():
         predictions.to_csv(folder / "predictions" / f"{part}.csv")
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "classes": prepared.dataset.classes,
         "best_epoch": trained.history.best_epoch,
         "epochs": [asdict(epoch) for epoch in trained.history.epochs],
         "verified": asdict(trained.verified),
         "frozen": asdict(trained.frozen),
     }
-    (folder / _TRAINING).write_text(json.dumps(said, indent=1) + "\n")
-    context = TypeAdapter(ReportContext).dump_json(context_of(prepared, run), indent=1)
-    (folder / _CONTEXT).write_bytes(context + b"\n")
+    (folder / _TRAINING).write_text(json.dumps(document, indent=1) + "\n")
     run.log_folder(folder)
-    run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
+    if (folder / MODEL).is_file():
+        run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
     last = trained.history.epochs[-1].number
     made = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
     run.log_metrics(made, step=last)
     run.reached(TRAINED)
 
 
+def keep_context(run: Run, prepared: PreparedRun, folder: Path) -> None:
+    """Put the context of the report into the store, for a report that is made without the images."""
+    (folder / "training").mkdir(parents=True, exist_ok=True)
+    (folder / _CONTEXT).write_bytes(TypeAdapter(ReportContext).dump_json(context_of(prepared, run), indent=1) + b"\n")
+    run.log_folder(folder)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a run kept of its training beside its model."""
+
+    classes: tuple[str, ...]
+    history: History
+    verified: Verified
+    frozen: FrozenWork
+
+
+def kept_course(run: LoggedRun) -> Course:
+    """The epochs of a run; raises `UserError` if they can't be read."""
+    try:
+        document = json.loads(run.file(_TRAINING).read_text())
+        history = History([Epoch(**epoch) for epoch in document["epochs"]], int(document["best_epoch"]))
+        verified, frozen = Verified(**document["verified"]), FrozenWork(**document["frozen"])
+        return Course(tuple(map(str, document["classes"])), history, verified, frozen)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(run, error) from None
+
+
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
     """What `keep_training` kept of a run; raises `UserError` if it can't be read, or does not match the `dataset`."""
+    course = kept_course(run)
     try:
-        said = json.loads(run.file(_TRAINING).read_text())
-        classes = tuple(map(str, said["classes"]))
         parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
-        found = {part: Predictions.from_csv(run.file(f"predictions/{part}.csv"), classes) for part in parts}
-        history = History([Epoch(**epoch) for epoch in said["epochs"]], int(said["best_epoch"]))
-        verified, frozen = Verified(**said["verified"]), FrozenWork(**said["frozen"])
+        predictions = {part: Predictions.from_csv(run.file(f"predictions/{part}.csv"), course.classes) for part in parts}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}") from None
+        raise _unreadable(run, error) from None
     if dataset is not None:
-        if classes != dataset.classes:
+        if course.classes != dataset.classes:
             raise UserError(f"run {run.name} ({run.short_id}) has other classes")
-        found = {part: _in_order(found[part], dataset, part) for part in dataset.parts if part != "train"}
-    return Trained(history, found, verified, frozen, run.file(MODEL), kept_gate(run))
+        predictions = {part: _in_order(predictions[part], dataset, part) for part in dataset.parts if part != "train"}
+    return Trained(course.history, predictions, course.verified, course.frozen, run.file(MODEL), kept_gate(run))
+
+
+def _unreadable(run: LoggedRun, error: Exception) -> UserError:
+    return UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}")
 
 
 def kept_gate(run: LoggedRun) -> Gate | None:

@@ -9,10 +9,12 @@ from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.paired import Difference
+from cxr.evaluation.report.document import from_json
+from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import plain_console, wide_console
 from cxr.text import as_called, in_words, slug
 from cxr.tracking.run import Run
-from cxr.tracking.search import runs_by_id
+from cxr.tracking.search import LoggedRun, runs_by_id
 from cxr.training.history import FrozenWork
 
 
@@ -31,6 +33,15 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
         out.print(as_called("  See it beside others with  cxr ui"))
     elif not run.lost:
         out.print(f"  Run {run.id} is logged: see it, its figures and report at  {run.outbox.uri}")
+
+
+def print_finished(run: LoggedRun) -> None:
+    """That an earlier run has all that was wanted, with its numbers."""
+    out = plain_console()
+    out.print(f"  Nothing is left to make: run {run.name} ({run.short_id}) has all of it (force=true makes it again)")
+    if run.has_file(DOCUMENT):
+        print_assessment(run.name, from_json(run.file(DOCUMENT).read_text(encoding="utf-8")).assessment)
+        out.print(f"  Its report: {report_of(run.id)}")
 
 
 def report_of(run_id: str) -> str:

@@ -19,10 +19,10 @@ from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
 from cxr.text import in_words
 from cxr.tracking.run import Run
-from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, fitted_from
 from cxr.training.history import Epoch, History
 from cxr.training.phases import Phase
-from cxr.training.soup import mix
+from cxr.training.soup import mix, soup_from
 
 _PRINTED = ("train/loss", "val/loss", "val/accuracy")
 
@@ -54,6 +54,20 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
             f"  {last} is undone, as no epoch of it had a lower validation loss than epoch {best}: try a lower rate for it"
         )
     return network, fitted
+
+
+def train_from(prepared: PreparedRun, model: Path, history: History, progress: Progress) -> tuple[Network, Fitted]:
+    """The network of a run that was trained, from its saved model, as training left it."""
+    config = prepared.config
+    with progress.stage("evaluate", "Opening the trained network") as update:
+        network = build_network(
+            config.backbone, len(prepared.dataset.classes), prepared.weights, config.training.seed, config.prepare
+        )
+        data, loss = training_set(prepared, progress), loss_of(prepared)
+        if prepared.ingredients:
+            return network, soup_from(network, model, data, loss, config, history)
+        watcher = Watcher(computing=partial(computing, progress, update))
+        return network, fitted_from(network, model, data, loss, config, watcher, history, prepared.cache)
 
 
 def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:

@@ -5,24 +5,22 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from cxr.run.attempt import finished_twin, folder_name, unreported_twin
+from cxr.config.fields import flat_params
+from cxr.run.attempt import folder_name
 from cxr.run.prepared import PreparedRun
-from cxr.tracking.run import flat_params
+from cxr.run.remaining import Remaining, remaining
+from cxr.stages.basis import settings_of
+from cxr.stages.record import Kind, Reason
+from cxr.stages.table import Stage
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
 from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import can_go_on
 
-State = Literal["finished", "only its report", "resumes", "new"]
 Frozen = Literal["cached", "computed once, with job", "computed"]
 
-# Settings that make the time of a run, most alike first: runs that agree in all of a line tell the time of a job.
-_ALIKE = (
-    ("backbone.name", "backbone.image_size", "freeze.trainable_from", "augment.name", "audit.name", "evaluation.name"),
-    ("backbone.name", "backbone.image_size", "freeze.trainable_from"),
-    ("backbone.name",),
-)
-# Settings that activations of the frozen part depend on, beside images and weights.
-_OF_FROZEN = ("backbone.", "prepare.", "augment.", "freeze.trainable_from", "engine.name", "training.precision")
+# Stages whose settings make the time of a run, most alike first: runs that agree in those of a line tell the time of a job.
+_ALIKE = ((Stage.NETWORK, Stage.VIEWS, Stage.AUDIT), (Stage.NETWORK, Stage.VIEWS), (Stage.NETWORK,))
+_DEPTH = "freeze.trainable_from"
 _OF_IMAGES = ("draw", "index", "decode", "frozen")  # stages whose time is in line with the images
 _TRAININGS = ("candidate", "baseline")
 
@@ -32,7 +30,8 @@ class Forecast:
     """One job of a plan."""
 
     name: str
-    state: State
+    left: Remaining
+    resumes: bool  # from a trained epoch
     frozen: Frozen
     with_job: int | None  # the earlier job, from 0, that computes the same frozen part
     seconds: float | None  # None where no earlier run tells
@@ -50,27 +49,26 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
     found = []
     for number, (name, prepared) in enumerate(zip(names, prepared_jobs, strict=True)):
         tags, params = _tags_of(prepared), flat_params(prepared.config)
-        key, state = _frozen_key(tags, params), _state(prepared, has_store)
+        key, left = _frozen_key(tags, params), remaining(prepared) if has_store else Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
         frozen: Frozen = "cached" if key in known else "computed once, with job" if key in first else "computed"
         alike = _alike(params, earlier)
         seconds = median([_seconds(run, prepared, skip_frozen=frozen != "computed") for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
-        done = state == "finished"
+        done, resumes = left.is_nothing, not prepared.config.force and can_resume(prepared)
         found.append(
-            Forecast(name, state, frozen, first.get(key), 0.0 if done else seconds, len(alike), 0.0 if done else _middle(sizes))
+            Forecast(
+                *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),
+                0.0 if done else _middle(sizes),
+            )
         )
         if not done:
             first.setdefault(key, number)
     return found
 
 
-def _state(prepared: PreparedRun, has_store: bool) -> State:
-    if has_store and not prepared.config.force:
-        if finished_twin(prepared):
-            return "finished"
-        if unreported_twin(prepared):
-            return "only its report"
-    return "resumes" if not prepared.config.force and can_go_on(folder_name(prepared), work_folder(prepared.config.work)) else "new"
+def can_resume(prepared: PreparedRun) -> bool:
+    """Whether an attempt that was cut off has left a trained epoch."""
+    return can_go_on(folder_name(prepared), work_folder(prepared.config.work))
 
 
 def _tags_of(prepared: PreparedRun) -> dict[str, str]:
@@ -84,18 +82,17 @@ def _tags_of(prepared: PreparedRun) -> dict[str, str]:
 
 def _frozen_key(tags: Mapping[str, str], params: Mapping[str, str]) -> tuple[object, ...]:
     """Jobs with equal keys need the same activations."""
-    settings = {key: value for key, value in params.items() if key.startswith(_OF_FROZEN) and not key.endswith(".weights")}
-    if params.get("augment.name") != "none":
-        settings["seed"] = params.get("training.seed", "")
+    settings = settings_of(params, Stage.NETWORK, Stage.VIEWS, Stage.FROZEN) | {_DEPTH: params.get(_DEPTH, "")}
     return tags.get("cxr.data_fingerprint"), tags.get("cxr.weights_sha256", ""), *sorted(settings.items())
 
 
 def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[LoggedRun]:
     """The earlier runs that are most alike in what takes time."""
-    for keys in _ALIKE:
-        if found := [run for run in earlier if all(run.params.get(key) == params.get(key) for key in keys)]:
-            return found
-    return []
+    for stages in _ALIKE:
+        own = settings_of(params, *stages) | {_DEPTH: params[_DEPTH]}
+        if alike := [run for run in earlier if all(run.params.get(key, value) == value for key, value in own.items())]:
+            return alike
+    return [run for run in earlier if run.params.get("backbone.name") == params["backbone.name"]]
 
 
 def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from cxr.config.fingerprint import code_fingerprint, library_fingerprint
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
+from cxr.stages.code import code_fingerprint, library_versions
 from cxr.sweep.plan import Plan
 from cxr.tracking.store import Store
 
 _TOKEN = "folder.token"  # noqa: S105 (tells one folder from another of the same name; no secret)
 _ON_ITS_OWN = "slurm"  # its jobs go on after the command that queued them
-_LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
+LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Planned:
     has_lock: bool  # whether jobs end with the command, which holds a lock as long as it waits
     version: str
     code: str
-    libraries: str
+    libraries: dict[str, str]
     data: tuple[str, ...]  # fingerprint of the images of each job; none for a search
 
     @staticmethod
@@ -45,13 +45,13 @@ class Planned:
             plan.launcher != _ON_ITS_OWN,
             version("cxr"),
             code_fingerprint(),
-            library_fingerprint(),
+            library_versions(),
             tuple(prepared.fingerprints["cxr.data_fingerprint"] for prepared in prepared_jobs),
         )
 
     def planning_lock(self) -> FileLock:
         """The lock that the command holds while it waits."""
-        return FileLock(self.folder / _LOCK)
+        return FileLock(self.folder / LOCK)
 
 
 def check_node(planned: Planned) -> None:
@@ -75,8 +75,12 @@ def check_node(planned: Planned) -> None:
             f"{here} has cxr {mine[0]} (code {mine[1][:8]}), and the sweep was planned with cxr {planned.version} (code "
             f"{planned.code[:8]}): install the same version there"
         )
-    if library_fingerprint() != planned.libraries:
-        raise UserError(f"{here} has other versions of TensorFlow, NumPy or their like than the machine that planned the sweep")
+    for name, here_is in library_versions().items():
+        if here_is != planned.libraries.get(name):
+            there_is = planned.libraries.get(name) or "none"
+            raise UserError(
+                f"{here} has {name} {here_is or 'missing'}, and the sweep was planned with {there_is}: install that one"
+            )
 
 
 def check_images(planned: Planned, number: int, prepared: PreparedRun) -> None:

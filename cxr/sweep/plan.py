@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cxr.config.compose import compose, composer, expand, typed
-from cxr.config.fingerprint import config_fingerprint, fingerprint_of
 from cxr.config.provenance import Provenance, SweepJob
 from cxr.config.schema import Config
 from cxr.errors import UserError
+from cxr.stages.code import short_hash
 from cxr.tracking.store import FOLDER, work_folder
 
 PLACE = "sweeps"  # in the work folder
@@ -35,6 +35,7 @@ class Plan:
     waits: bool = True  # whether the command stays until the jobs have ended
     stops: bool = False  # start no further job after one failed
     work: str = str(FOLDER)  # the folder of what is under way
+    search: str = ""  # Hydra's sweeper and its settings, where one chooses the jobs
     by_hydra: bool = True  # whether Hydra's launcher has to run the jobs, also where they run in this process
 
     @property
@@ -77,8 +78,8 @@ class Plan:
 def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Provenance]]]:
     """Compose and check every job; raises `UserError` for the first that can't be run.
 
-    Returns the plan, a config that holds what all jobs have in common, and the configs and recipes of the jobs by number,
-    none of them where a search chooses them one by one.
+    Returns the plan, which has no id before its images are known (see `named`), a config that holds what all jobs have in common,
+    and the configs and recipes of the jobs by number, none of them where a search chooses them one by one.
     """
     expansion = expand(overrides)
     if (extra := _LAUNCHERS.get(expansion.launcher)) and find_spec(extra[0]) is None:
@@ -92,13 +93,9 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
             except UserError as error:
                 raise UserError(f"job {' '.join(job)}: {error}") from None
     common = jobs[0][0] if jobs else typed(expansion.common)
-    if expansion.jobs is None:
-        identity = [config_fingerprint(common), expansion.search, *overrides]
-    else:
-        identity = sorted(config_fingerprint(config) for config, _ in jobs)
     work = work_folder(common.work)
     plan = Plan(
-        id=sweep_id(expansion.swept, fingerprint_of(common.tracking.experiment, *identity), common.force, work / PLACE),
+        id="",
         count=expansion.count,
         swept=tuple(expansion.swept),
         names=tuple(_made_unique([job_name(job, expansion.swept) for job in expansion.jobs or []])),
@@ -109,9 +106,16 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         waits=expansion.waits,
         stops=common.sweep.on_failure == "stop",
         work=str(work),
+        search="\n".join([expansion.search, *overrides]),
         by_hydra=expansion.by_hydra,
     )
     return plan, common, jobs
+
+
+def named(plan: Plan, common: Config, questions: Sequence[str], search: Sequence[str] = ()) -> Plan:
+    """The plan with its id, which the identities of all jobs make, or that of a search: on other images it is another sweep."""
+    identity = short_hash("\n".join([common.tracking.experiment, *sorted(questions), *search]))
+    return replace(plan, id=sweep_id(plan.swept, identity, common.force, Path(plan.work) / PLACE))
 
 
 def sweep_id(swept: Sequence[str], fingerprint: str, force: bool, place: Path) -> str:

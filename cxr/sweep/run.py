@@ -2,26 +2,27 @@
 
 import logging
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from cxr.config.compose import add_override, compose, compose_and_call, typed
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.run.attempt import finished_twin, unreported_twin
 from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.reasons import reasons_of, stages_of
+from cxr.run.remaining import Remaining, remaining
 from cxr.run.start import run_experiment
 from cxr.sweep.job import JobElsewhere, run_job, run_prepared_job
-from cxr.sweep.node import Planned
+from cxr.sweep.node import LOCK, Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
-from cxr.sweep.plan import Plan
+from cxr.sweep.plan import Plan, named
 from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import show_results
 from cxr.text import as_called, in_words, printable
@@ -42,15 +43,39 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     store = locate_store(common.tracking, common.work)
     check_store(store)
     check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
-    prepared_jobs = look_ahead(plan, jobs)
+    plan, prepared_jobs = look_ahead(plan, common, jobs)
     open_store(store)
     close_cut_off_runs(store)
-    done = {number for number, prepared in enumerate(prepared_jobs) if not prepared.config.force and finished_twin(prepared)}
+    left = [remaining(prepared) for prepared in prepared_jobs]
+    done = {number for number, job in enumerate(left) if job.is_nothing}
     plan.save()
-    forget_outcomes(plan.folder)
-    trained = {number for number, prepared in enumerate(prepared_jobs) if number not in done and unreported_twin(prepared)}
+    with _alone_at(plan) as is_alone:
+        if is_alone:
+            forget_outcomes(plan.folder)
+        return _run(plan, common, store, prepared_jobs, left, done)
+
+
+@contextmanager
+def _alone_at(plan: Plan) -> Iterator[bool]:
+    """Whether no other command is at this sweep; others see a lock meanwhile."""
+    try:
+        with FileLock(plan.folder / LOCK).acquire(timeout=0):
+            yield True
+    except Timeout:
+        yield False
+
+
+def _run(
+    plan: Plan,
+    common: Config,
+    store: Store,
+    prepared_jobs: Sequence[PreparedRun],
+    left: Sequence[Remaining],
+    done: set[int],
+) -> int:
+    trained = {number for number, job in enumerate(left) if job.trained}
     groups = groups_of_heads(prepared_jobs, done | trained) if plan.is_here else []
-    _announce(plan, done, groups, prepared_jobs)
+    _announce(plan, left, groups, prepared_jobs)
     add_override(f"hydra.sweep.dir='{plan.folder if plan.is_here else plan.folder.resolve()}'")
     if not plan.names:
         import_module("optuna").logging.set_verbosity(logging.WARNING)
@@ -61,7 +86,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
             _run_here(plan, reports, prepared_jobs, groups)
         else:
             _settle(plan, [prepared_jobs[number] for number in sorted(done)])
-            _run_elsewhere(Planned.here(plan, store, prepared_jobs))
+            compose_and_call(JobElsewhere(Planned.here(plan, store, prepared_jobs)))
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -126,17 +151,6 @@ def _settle(plan: Plan, finished: Sequence[PreparedRun]) -> None:
         replace(found, overrides=prepared.provenance.overrides).save(plan.folder)
 
 
-def _run_elsewhere(planned: Planned) -> None:
-    """All jobs by Hydra's launcher in other processes. While this one waits, others see its lock."""
-    lock = planned.planning_lock()
-    with suppress(Timeout):  # another command that waits for the same sweep holds it
-        lock.acquire(timeout=0)
-    try:
-        compose_and_call(JobElsewhere(planned))
-    finally:
-        lock.release()
-
-
 def _run_here(
     plan: Plan, reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]
 ) -> None:
@@ -173,25 +187,38 @@ def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     run_experiment(typed(composed), replace(provenance, job=plan.job(best.number, best.name)), Progress(job=best.name))
 
 
-def look_ahead(plan: Plan, jobs: Sequence[tuple[Config, Provenance]]) -> list[PreparedRun]:
-    """Check every job's data and weights, and decode images that processes will share."""
+def look_ahead(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]]) -> tuple[Plan, list[PreparedRun]]:
+    """The plan with its id, and every job with data and weights checked, and images decoded that processes will share."""
+    if not plan.names:
+        searched = prepare(common, Provenance({}, (), ""), Progress())
+        return named(plan, common, [searched.inputs.identity()], [plan.search]), []
     prepared_jobs = []
     for number, (config, provenance) in enumerate(jobs):
         job = plan.job(number, plan.names[number])
         progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
         prepared_jobs.append(prepare(config, replace(provenance, job=job), progress))
-    return prepared_jobs
+    plan = named(plan, common, [prepared.inputs.identity() for prepared in prepared_jobs])
+    return plan, [_in_sweep(prepared, plan) for prepared in prepared_jobs]
 
 
-def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
+def _in_sweep(prepared: PreparedRun, plan: Plan) -> PreparedRun:
+    job = prepared.provenance.job
+    assert job is not None
+    return replace(prepared, provenance=replace(prepared.provenance, job=plan.job(job.number, job.name)))
+
+
+def _announce(plan: Plan, left: Sequence[Remaining], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
     how = "one after another" if plan.at_once == 1 else f"{'' if plan.sharing > 1 else 'up to '}{plan.at_once} at once"
     how += "" if plan.sharing > 1 or plan.is_here else f" on {plan.launcher.replace('slurm', 'SLURM').replace('ray', 'Ray')}"
+    done = {number for number, job in enumerate(left) if job.is_nothing}
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
     lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
     if not plan.names:
         lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen from the results of earlier jobs")
     for number, name in enumerate(plan.names[:LISTED]):
-        lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{'  (finished)' if number in done else ''}")
+        lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{_state(left[number])}")
+        if left[number].trained or left[number].like:
+            lines += [f"      {reason}" for reason in reasons_of(left[number], prepared_jobs[number].dataset.manifest)]
     if len(plan.names) > LISTED:
         lines.append(f"  ... and {len(plan.names) - LISTED} more")
     lines += [f"  jobs {numbers_in_words(group)} train their heads side by side" for group in groups]
@@ -201,6 +228,12 @@ def _announce(plan: Plan, done: set[int], groups: Sequence[Sequence[int]], prepa
         who = f"job {min(alone) + 1} trains" if len(alone) == 1 else f"jobs {numbers_in_words(sorted(alone))} train"
         lines.append(f"  {who} alone: {'; '.join(reasons)}")
     print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _state(left: Remaining) -> str:
+    if left.is_nothing:
+        return "  (finished)"
+    return f"  (runs {stages_of(left)})" if left.trained else ""
 
 
 def numbers_in_words(numbers: Sequence[int]) -> str:

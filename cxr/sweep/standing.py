@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from cxr.config.fingerprint import bears_on_result
 from cxr.errors import UserError
+from cxr.stages.basis import bears_on_result
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import PLACE, Plan
 from cxr.tracking.run import FAILURE

@@ -4,10 +4,10 @@ import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr.config.fields import settings
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
@@ -26,7 +26,8 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
-from cxr.tracking.search import LoggedRun, free_name
+from cxr.tracking.scratch import scratch
+from cxr.tracking.search import LoggedRun, free_name, sha256_of
 from cxr.tracking.stage import FINISHED, STARTED, TAG
 from cxr.tracking.store import Store, experiment_id, refusal_in_words
 
@@ -45,6 +46,7 @@ class Run:
     outbox: Outbox | None = None  # None if the store is a file on this machine
     lost: bool = False
     handed_over: bool = False  # to another process, which finishes it
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)  # logged by this process: bytes and SHA-256, by name
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Numbers at a step; for metrics of an epoch the step is the global epoch."""
@@ -66,7 +68,17 @@ class Run:
 
     def log_folder(self, folder: Path) -> None:
         """Everything in a folder, as artifacts under the same names."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.files[path.relative_to(folder).as_posix()] = path.stat().st_size, sha256_of(path)
         self.say(folder_item(folder))
+
+    def log_text(self, text: str, name: str) -> None:
+        """A text as an artifact."""
+        with scratch() as folder:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+            self.say(folder_item(folder))
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, object]) -> None:
         """The run's data/manifest.csv as an MLflow dataset, with counts."""
@@ -162,20 +174,14 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
         run.end("FINISHED")
 
 
-def add_to(store: Store, run: LoggedRun, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str | None]) -> None:
-    """Add artifacts, metrics and tags to a run that has ended; its status does not change. The store has to be open."""
+@contextmanager
+def adding_to(store: Store, run: LoggedRun) -> Iterator[Run]:
+    """A run that has ended, to add to; its status does not change. The store has to be open."""
     ended = Run(run.id, run.name, store.uri, run.started, run.tags.get("mlflow.user", ""), Outbox.of(store, run.id, run.name))
     with ended.outbox.held() if ended.outbox else nullcontext():
-        ended.log_folder(folder)
-        ended.log_metrics(metrics)
-        ended.set_tags(tags)
+        yield ended
         if ended.lost:
             ended.end(run.status)
-
-
-def flat_params(config: Config) -> dict[str, str]:
-    """The config's values by dotted key, as MLflow params; lists and mappings as JSON."""
-    return {key: json.dumps(value) if isinstance(value, list | dict) else str(value) for key, value, _ in settings(config)}
 
 
 def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_on: str | None) -> Run:

@@ -1,7 +1,8 @@
 """Runs in the store: found by id, name, filter or fingerprint, and their files."""
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -17,6 +18,7 @@ from cxr.tracking.store import Store, folder_of
 ORIGIN = "cxr.origin"  # the id that a run had in the store that it was carried from
 _STAGE = "seconds/"  # metrics of a run: what each stage of it took
 FINISHED = "attributes.status = 'FINISHED'"
+CHANGED = "cxr.setting/"  # tags of settings that a run was completed with, in place of those it began with
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -79,6 +81,25 @@ class LoggedRun:
             return False
         return name in {each.path for each in listed}
 
+    def lost_files(self, files: Mapping[str, tuple[int, str]]) -> list[str]:
+        """Those of these artifacts, given with bytes and SHA-256, that are gone or differ; of a server's only the size is compared."""
+        if folder_at(self.artifacts) is None:
+            sizes = self._listed_sizes({name.rpartition("/")[0] for name in files})
+            return [name for name, (size, _) in files.items() if sizes.get(name) != size]
+        there = [name for name in files if self.has_file(name)]
+        return [name for name, file in files.items() if name not in there or _state_of(self.file(name)) != file]
+
+    def _listed_sizes(self, folders: Set[str]) -> dict[str, int | None]:
+        import mlflow
+
+        client = mlflow.MlflowClient(self.store)
+        try:
+            listed = [item for folder in sorted(folders) for item in client.list_artifacts(self.id, folder or None)]
+        except Exception as error:  # MLflow's own, of its clients of object stores, or of the network
+            reason = " ".join(str(error).split())
+            raise UserError(f"can't list the files of run {self.name} ({self.short_id}): {reason}") from None
+        return {item.path: item.file_size for item in listed}
+
     @property
     def bytes_on_disk(self) -> int | None:
         """Bytes that its artifacts take, with the model that MLflow keeps beside them; None for artifacts of a server."""
@@ -102,6 +123,16 @@ class LoggedRun:
     def holds_training(self) -> bool:
         """Whether model and predictions are in its store, finished or not."""
         return self.is_finished or self.tags.get(TAG) in HOLDS_TRAINING
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state_of(path: Path) -> tuple[int, str]:
+    return path.stat().st_size, sha256_of(path)
 
 
 def folder_at(uri: str) -> Path | None:
@@ -230,6 +261,8 @@ def _logged(run: object) -> LoggedRun:
     from mlflow.entities import Run
 
     assert isinstance(run, Run)
+    tags = {name: printable(value) for name, value in run.data.tags.items()}
+    changed = {name.removeprefix(CHANGED): value for name, value in tags.items() if name.startswith(CHANGED)}
     return LoggedRun(
         artifacts=run.info.artifact_uri or "",
         store=mlflow.get_tracking_uri(),
@@ -238,8 +271,8 @@ def _logged(run: object) -> LoggedRun:
         status=run.info.status,
         is_active=run.info.lifecycle_stage == "active",
         started=run.info.start_time or 0,
-        tags={name: printable(value) for name, value in run.data.tags.items()},
-        params={printable(name): printable(value) for name, value in run.data.params.items()},
+        tags=tags,
+        params={printable(name): printable(value) for name, value in run.data.params.items()} | changed,
         metrics={printable(name): value for name, value in run.data.metrics.items()},
     )
 

@@ -33,6 +33,7 @@ class Unfinished:
     folder: Path
     _lock: FileLock = field(repr=False)
     handed_over: bool = False  # to whoever makes the report of the run, and lets go of it then
+    is_first: bool = True  # no other process is at a run of this fingerprint
 
     @property
     def checkpoint(self) -> Path:
@@ -99,7 +100,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
         if anew:
             rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)  # its last holder may have removed it
-        return Unfinished(folder, lock)
+        return Unfinished(folder, lock, is_first=attempt == 1)
     raise RuntimeError(f"a thousand runs of fingerprint {fingerprint} at once")
 
 

@@ -135,7 +135,6 @@ def fit(
     one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite, and `RunFailed` where
     the memory of a GPU does not suffice.
     """
-    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
     found = load(checkpoint) if checkpoint else None
     history = found.history if found else History()
     if found:
@@ -143,16 +142,10 @@ def fit(
     elif checkpoint and checkpoint.exists():
         watcher.on_unreadable()
     phases, work = plan_phases(config), FrozenWork()
-
-    def inputs_of(parts: Partition | None) -> Inputs:
-        if cache is None or parts is None:
-            return Images(viewer)
-        return Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
-
+    inputs_of = _inputs_of(data, config, watcher, cache, work)
     reached = [phase.name for phase in phases].index(history.epochs[-1].phase) if history.epochs else 0
     for phase in phases[reached:]:
-        first = first_layer(phase.trainable_from, network.described)
-        apply_freeze(network.trainee.operations, network.architecture, first, config.freeze)
+        first = _freeze(network, phase, config)
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
         updates = phase.epochs * -(-len(data.train) // config.training.batch_size)
         groups = GroupWeights(data.cells, config.loss.group_robust) if config.loss.group_robust else None
@@ -174,6 +167,46 @@ def fit(
         assign(trained_weights(network), course.best)
     at_once = config.evaluation.batch_size
     return Fitted(history, work, lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))
+
+
+@_memory_named()
+def fitted_from(
+    network: Network,
+    model: Path,
+    data: TrainingSet,
+    loss: Loss,
+    config: Config,
+    watcher: Watcher,
+    history: History,
+    cache: Cache | None = None,
+) -> Fitted:
+    """The end of a training whose weights are in the `.keras` file `model`: predictions are those of its end, to the bit."""
+    network.classifier.load_weights(model)
+    phase, work = plan_phases(config)[-1], FrozenWork()
+    first, inputs_of = _freeze(network, phase, config), _inputs_of(data, config, watcher, cache, work)
+    steps = compiled_for(network, first, config, 1, loss, data.targets, None, inputs_of, split=cache is not None).steps
+    at_once = config.evaluation.batch_size
+    return Fitted(history, work, lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))
+
+
+def _freeze(network: Network, phase: Phase, config: Config) -> str:
+    """Freeze what a phase does not train. Returns the first layer that it trains."""
+    first = first_layer(phase.trainable_from, network.described)
+    apply_freeze(network.trainee.operations, network.architecture, first, config.freeze)
+    return first
+
+
+def _inputs_of(
+    data: TrainingSet, config: Config, watcher: Watcher, cache: Cache | None, work: FrozenWork
+) -> Callable[[Partition | None], Inputs]:
+    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
+
+    def inputs_of(parts: Partition | None) -> Inputs:
+        if cache is None or parts is None:
+            return Images(viewer)
+        return Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work)
+
+    return inputs_of
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

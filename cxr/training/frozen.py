@@ -1,7 +1,6 @@
 """The frozen part of a network as a function of image and view, with its cache key."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -9,16 +8,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.config.fields import flat_params
 from cxr.config.schema import BackboneConfig, Config
-from cxr.data.augment import cache_key_of
 from cxr.data.images.image_file import DECODER
 from cxr.data.views import Viewer
 from cxr.data.warp import warp_version
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
 from cxr.model.partition import Partition, weights_hash
-from cxr.model.preparation import VERSION as PREPARE_VERSION
 from cxr.model.resolve import pixels_of
+from cxr.stages.basis import of_rows
+from cxr.stages.table import Stage
 from cxr.system import cores
 from cxr.training.engine import Engine, Name, choose_engine, engine_version, in_batches, make_engine
 
@@ -41,8 +41,7 @@ class FrozenPart:
 
     @cached_property
     def _same_for_all_views(self) -> dict[str, Any]:
-        key = key_of(self.partition.frozen, self.config, self.engine_name)
-        return {"decoder": DECODER, **key, "boundary": self.partition.boundary, "precision": self.config.training.precision}
+        return {**key_of(self.partition.frozen, self.config, self.engine_name), "boundary": self.partition.boundary}
 
     def use_tensorflow(self) -> None:
         """Compute with TensorFlow from now on; the cache key changes with it."""
@@ -54,7 +53,7 @@ class FrozenPart:
         """The cache key: everything that activations depend on, beside the pixels of the image."""
         augment = None
         if view is not None:
-            drawn = cache_key_of(self.viewer.augment)
+            drawn = of_rows(flat_params(self.config), Stage.VIEWS)
             augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": warp_version()}
             if self.viewer.surroundings is not None:
                 augment["surroundings"] = self.viewer.surroundings.fingerprint
@@ -75,12 +74,13 @@ class FrozenPart:
 
 def key_of(frozen: keras.Model, config: Config, engine: Name) -> dict[str, Any]:
     """What values of a frozen part of a config's network depend on, beside the image, as JSON values."""
-    backbone, prepare = config.backbone, config.prepare
+    backbone = config.backbone
     return {
+        "decoder": DECODER,
         "image_size": backbone.image_size,
         **_pixels(backbone),
-        **({"prepare": [asdict(prepare), PREPARE_VERSION]} if prepare.changes_images else {}),
-        **({} if backbone.file is None else {"file": file_sha256(backbone)}),  # another activation has the same weights
+        "rests_on": of_rows(flat_params(config), Stage.NETWORK, Stage.FROZEN),
+        "file": file_sha256(backbone),  # another activation has the same weights
         "weights": weights_hash(frozen),
         "engine": engine_version(engine),
     }

@@ -29,9 +29,7 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
     The history has an epoch for each that was tried; the best epoch is the last that stayed. Raises `RunFailed` for a file whose
     weights do not fit.
     """
-    viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
-    never = keras.optimizers.SGD()  # makes no update
-    steps = Steps(network.trainee, Images(viewer), data.targets, loss, never, body=pooled_part(network.trainee, None))
+    steps = _steps_of(network, data, loss, config)
     variables, history, soup, count = network.classifier.weights, History(), Arrays(), 0
     for number, path in enumerate(ingredients, 1):
         try:
@@ -48,5 +46,21 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
         history.epochs.append(Epoch(number, PHASE, numbers))
         watcher.on_epoch(history.epochs[-1])
     assign(variables, soup)
+    return _fitted(steps, history, config)
+
+
+def soup_from(network: Network, model: Path, data: TrainingSet, loss: Loss, config: Config, history: History) -> Fitted:
+    """A soup whose weights are in the `.keras` file `model`: predictions are those that it had, to the bit."""
+    network.classifier.load_weights(model)
+    return _fitted(_steps_of(network, data, loss, config), history, config)
+
+
+def _steps_of(network: Network, data: TrainingSet, loss: Loss, config: Config) -> Steps:
+    viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
+    never = keras.optimizers.SGD()  # makes no update
+    return Steps(network.trainee, Images(viewer), data.targets, loss, never, body=pooled_part(network.trainee, None))
+
+
+def _fitted(steps: Steps, history: History, config: Config) -> Fitted:
     at_once = config.evaluation.batch_size
     return Fitted(history, FrozenWork(), lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))

@@ -7,9 +7,9 @@ from zipfile import ZipFile
 import keras
 import numpy as np
 import pytest
+from cxr.config.fingerprint import config_fingerprint
 from keras import layers
 
-from cxr.config.fingerprint import config_fingerprint
 from cxr.config.schema import BackboneConfig, Config
 from cxr.errors import UserError
 from cxr.model.backbones.keras_file import file_sha256

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cxr.config.compose import compose, typed
+from cxr.config.fields import flat_params
 from cxr.model.resolve import resolve
 from cxr.results.presets import about, preset_names, preset_of
-from cxr.tracking.run import flat_params
 from tests.logged_runs import MakeRun
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.ingredients import check_ingredients, with_ingredients
-from cxr.tracking.run import flat_params
 from cxr.tracking.search import LoggedRun
 from tests.logged_runs import MakeRun
 

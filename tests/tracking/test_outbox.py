@@ -23,6 +23,7 @@ from requests import HTTPError, Response
 from cxr.commands import send
 from cxr.compare.baseline import against_baseline
 from cxr.compare.runs import SAME
+from cxr.config.fields import flat_params
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
@@ -41,7 +42,7 @@ from cxr.tracking.outbox import (
     tags_item,
 )
 from cxr.tracking.outbox import send as send_item
-from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.run import open_run
 from cxr.tracking.store import FOLDER, Store, experiment_id, open_store
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,11 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config, DataConfig, TrackingConfig
 from cxr.errors import UserError
 from cxr.tracking.environment import code_version, machine, packages
-from cxr.tracking.run import flat_params, open_run
+from cxr.tracking.run import open_run
 from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store, experiment_id, locate_store, open_store
 

@@ -1,0 +1,62 @@
+"""Sentences on what of a run has to be made, and why."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cxr.data.manifest import changes, read_manifest
+from cxr.errors import UserError
+from cxr.run.remaining import Remaining
+from cxr.stages.record import Kind, Reason
+from cxr.stages.table import Stage
+from cxr.tracking.search import LoggedRun
+
+_MOST = 3  # differences that are named; a run that differs in more is another experiment
+_TEXTS = {
+    Kind.FORCED: "force=true",
+    Kind.NEW: "no earlier run is like it",
+    Kind.OLDER: "an earlier version of cxr made {run}, which kept no record: cxr cannot tell whether it would be the same",
+    Kind.MISSING: "{run} has none",
+    Kind.LOST: "{name} of {run} is gone or was changed",
+    Kind.SETTING: "{name} was {then} in {run}, and is {now}",
+    Kind.FILE: "the {name} of {run} had another content",
+    Kind.CODE: "the code of {name} changed since {run}",
+    Kind.LIBRARY: "{name} was {then} for {run}, and is {now}",
+    Kind.VERSION: "the way it is computed changed since {run}",
+}
+
+
+def reasons_of(left: Remaining, manifest: pd.DataFrame) -> list[str]:
+    """Why these stages run, a line each reason, the earliest stage that has one first; a stage that only follows has none."""
+    run = left.run or left.source or left.like
+    lines = [line for stage, reasons in left.stages.items() for line in _lines(stage, reasons, run, manifest)]
+    return list(dict.fromkeys(lines))
+
+
+def stages_of(left: Remaining) -> str:
+    """The stages that run, as one phrase: "all" where the training is new."""
+    if Stage.TRAIN in left.stages:
+        return "all"
+    return ", ".join(stage.value for stage in left.stages if stage != Stage.DECODE) or "the logged inputs"
+
+
+def _lines(stage: Stage, reasons: Sequence[Reason], run: LoggedRun | None, manifest: pd.DataFrame) -> list[str]:
+    own = [reason for reason in reasons if reason.kind not in (Kind.EARLIER, Kind.COLUMN)]
+    columns = [reason.name for reason in reasons if reason.kind == Kind.COLUMN]
+    named = f"run {run.name} ({run.short_id})" if run else ""
+    if len(own) > _MOST and stage == Stage.TRAIN:
+        return [f"no earlier run is like it; the nearest, {named}, differs in {len(own)} things, {own[0].name} among them"]
+    lines = [
+        _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "not read", now=reason.now or "not read")
+        for reason in own
+    ]
+    if columns and run:
+        lines.append(f"{stage}: images differ from those of {named}: {_in_rows(run, manifest, columns)}")
+    return [line if line.startswith(f"{stage}:") else f"{stage}: {line}" for line in lines]
+
+
+def _in_rows(run: LoggedRun, manifest: pd.DataFrame, columns: Sequence[str]) -> str:
+    try:
+        return changes(read_manifest(run.file("data/manifest.csv")), manifest, columns) or f"another {', '.join(columns)}"
+    except (OSError, ValueError, UserError):
+        return f"another {', '.join(columns)}"

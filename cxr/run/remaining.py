@@ -1,0 +1,179 @@
+"""What is left of a run to make: the earlier run that has some of it, the stages that it lacks, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from shutil import copyfile
+
+from cxr.errors import UserError
+from cxr.run.prepared import PreparedRun
+from cxr.stages.basis import Basis, Inputs, is_audited, read_by_any
+from cxr.stages.record import Files, Kind, Reason, Record, file_of, tag_of, to_make, written_by
+from cxr.stages.table import Stage
+from cxr.tracking.run import Run
+from cxr.tracking.search import CHANGED, LoggedRun, filtered_runs, finished_runs
+
+ALWAYS = (Stage.DECODE, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS)
+_ADDS = {Kind.MISSING, Kind.LOST, Kind.EARLIER}
+_LOOKED_AT = 30  # earlier runs, the latest first, among which the one most like a new run is looked for
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """The stages that have to run, with the reasons.
+
+    `run` is resumed, completed or, with no stage left, the result; the training of `source` is copied into a new run.
+    """
+
+    stages: Mapping[Stage, Sequence[Reason]]
+    run: LoggedRun | None = None
+    source: LoggedRun | None = None
+    like: LoggedRun | None = None  # the earlier run that reasons compare with, where nothing of it is used
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether an earlier run has all of it."""
+        return not self.stages
+
+    @property
+    def trained(self) -> LoggedRun | None:
+        """The run whose training is used."""
+        return None if Stage.TRAIN in self.stages else self.run or self.source
+
+
+def wants_report(prepared: PreparedRun) -> bool:
+    """Whether the run ends with a report: a job of a sweep may not."""
+    return prepared.provenance.job is None or prepared.config.sweep.reports == "all"
+
+
+def wanted_stages(prepared: PreparedRun, with_audit: bool = False) -> list[Stage]:
+    """The stages that the run is to have, in their order; `with_audit` also one that it may have without being asked for it."""
+    extra = {Stage.AUDIT: with_audit or is_audited(prepared.inputs.params), Stage.REPORT: wants_report(prepared)}
+    return [*ALWAYS, *(stage for stage, wanted in extra.items() if wanted)]
+
+
+def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone: bool = True) -> Remaining:
+    """What is left to make of a run. The store has to be open.
+
+    `unfinished` is the run of an attempt that was cut off. A finished run is changed only where it gains what it lacks, or where
+    no other sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
+    """
+    wanted, job = wanted_stages(prepared), prepared.provenance.job
+    if prepared.config.force:
+        return Remaining(dict.fromkeys(wanted, (Reason(Kind.FORCED),)), unfinished)
+    source: Remaining | None = None
+    for run in _alike(prepared):
+        left = lacking(run, wanted, prepared.inputs)
+        if not left:
+            return Remaining({}, run)
+        if Stage.TRAIN in left or unfinished or (source and source.run):
+            continue
+        sweeps = set(run.tags.get("cxr.sweep_id", "").split())
+        kinds = {reason.kind for reasons in left.values() for reason in reasons}
+        mine = sweeps <= ({job.sweep_id} if job else set()) and (job is None or Kind.SETTING not in kinds)
+        if alone and (kinds <= _ADDS or mine):
+            source = Remaining(left, run)
+        elif source is None:
+            source = Remaining(lacking(run, wanted, prepared.inputs, copied=True), source=run)
+    if unfinished:
+        return Remaining(lacking(unfinished, wanted, prepared.inputs), unfinished)
+    return source or _new(prepared, wanted)
+
+
+def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: bool = False) -> dict[Stage, list[Reason]]:
+    """The stages that a run lacks; of one that is `copied` only what training and prediction wrote is used."""
+    records = records_of(run, wanted)
+    audit = records[Stage.AUDIT].basis.fingerprint if Stage.AUDIT in records else run.tags.get(tag_of(Stage.AUDIT), "")
+    left = to_make(records, wanted, inputs.bases_beside(audit), lambda record: run.lost_files(record.files))
+    if copied:
+        left |= {stage: [Reason(Kind.MISSING)] for stage in wanted if stage not in (Stage.TRAIN, Stage.PREDICT, *left)}
+    return left
+
+
+def records_of(run: LoggedRun, stages: Sequence[Stage]) -> dict[Stage, Record]:
+    """The records of a run; one that is gone or damaged counts as none, since what it speaks of can be made again."""
+    records = {}
+    for stage in stages:
+        if run.tags.get(tag_of(stage)) and run.has_file(file_of(stage)):
+            try:
+                records[stage] = Record.from_json(run.file(file_of(stage)).read_text(encoding="utf-8"))
+            except (ValueError, UserError):
+                continue
+    return records
+
+
+@dataclass
+class Recorder:
+    """Writes down that a stage of an open run is done: its record, then its fingerprint as a tag."""
+
+    run: Run
+    inputs: Inputs
+    records: dict[Stage, Record] = field(default_factory=dict)  # of the run so far
+
+    def begin(self, stages: Sequence[Stage]) -> None:
+        """Before stages run again: a run that is cut off then lacks them."""
+        self.run.set_tags({tag_of(stage): "" for stage in stages if stage in self.records})
+
+    def basis(self, stage: Stage) -> Basis:
+        """What a stage of this run rests on, beside the audit that it has."""
+        audit = self.records.get(Stage.AUDIT)
+        return self.inputs.bases_beside(audit.basis.fingerprint if audit else "")[stage]
+
+    def done(self, stage: Stage, basis: Basis | None = None) -> None:
+        """After the last of its files was logged. Files that were not logged again stay as they were recorded."""
+        before, basis = self.records.get(stage), basis or self.basis(stage)
+        kept: Files = before.files if before and before.basis == basis else {}
+        self.records[stage] = Record(basis, {**kept, **written_by(stage, self.run.files)})
+        record_stage(self.run, stage, self.records[stage])
+
+
+def record_stage(run: Run, stage: Stage, record: Record) -> None:
+    """Put the record of a stage into the store."""
+    run.log_text(record.to_json(), file_of(stage))
+    run.set_tags({tag_of(stage): record.basis.fingerprint})
+
+
+def copy_files(run: LoggedRun, stages: Sequence[Stage], folder: Path) -> None:
+    """Copy what stages of a run wrote into a folder, under the same names."""
+    for record in records_of(run, stages).values():
+        for name in record.files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copyfile(run.file(name), folder / name)
+
+
+def changed_settings(run: LoggedRun, params: Mapping[str, str]) -> dict[str, str]:
+    """The tags that name settings which a run has now, and had not when it began: a store takes each param once."""
+    return {f"{CHANGED}{key}": value for key, value in params.items() if read_by_any(key) and run.params.get(key, value) != value}
+
+
+def _alike(prepared: PreparedRun) -> list[LoggedRun]:
+    """Finished runs with this training, the latest first."""
+    tracking, trained = prepared.config.tracking, prepared.inputs.bases[Stage.TRAIN].fingerprint
+    return finished_runs({tag_of(Stage.TRAIN): trained, "cxr.role": tracking.role}, tracking.experiment)
+
+
+def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
+    """A run of its own, and how it differs from the earlier run that is most like it."""
+    tracking = prepared.config.tracking
+    runs = filtered_runs(f"tags.`cxr.role` = '{tracking.role}'", tracking.experiment)
+    compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
+    for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
+        if tag_of(Stage.TRAIN) not in run.tags:
+            reasons = [Reason(Kind.OLDER)] if _same_question(run, prepared) else []
+        else:
+            reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+        if reasons:
+            compared.append((len(reasons), len(compared), reasons, run))
+    if not compared:
+        return Remaining(dict.fromkeys(wanted, (Reason(Kind.NEW),)))
+    _, _, reasons, like = min(compared, key=lambda item: item[:2])
+    return Remaining({stage: reasons if stage == Stage.TRAIN else [Reason(Kind.NEW)] for stage in wanted}, like=like)
+
+
+def _same_question(run: LoggedRun, prepared: PreparedRun) -> bool:
+    """Whether a run that kept no records had this config, these images and this split, as far as it logged them."""
+    known = prepared.fingerprints
+    same = all(run.tags.get(tag) == known[tag] for tag in ("cxr.data_fingerprint", "cxr.split_fingerprint"))
+    read = prepared.inputs.bases[Stage.TRAIN].settings
+    return same and all(run.params.get(key, value) == value for key, value in read.items())

@@ -1,0 +1,120 @@
+"""The record of a stage that a run keeps, and what of a finished run has to be made again, with the reasons."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from cxr.stages.basis import ROW, Basis
+from cxr.stages.table import Stage
+
+# Name of an artifact: its bytes and the SHA-256 of its content.
+Files = Mapping[str, tuple[int, str]]
+
+
+class Kind(StrEnum):
+    """Why a stage has to run."""
+
+    FORCED = "forced"
+    NEW = "new"  # no earlier run is like it
+    OLDER = "older"  # made by a version that kept no record
+    MISSING = "missing"  # it has not run
+    LOST = "lost"  # what it wrote is gone or was changed
+    SETTING = "setting"
+    COLUMN = "column"
+    FILE = "file"
+    CODE = "code"
+    LIBRARY = "library"
+    VERSION = "version"
+    EARLIER = "earlier"  # a stage before it runs
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason, by the name of what differs, with its value then and now where these say anything."""
+
+    kind: Kind
+    name: str = ""
+    then: str = ""
+    now: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a stage of a run rests on, and what it wrote."""
+
+    basis: Basis
+    files: Files
+
+    def to_json(self) -> str:
+        """The content of stages/STAGE.json."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> "Record":
+        """Raises `ValueError` for any other text."""
+        try:
+            content = json.loads(text)
+            files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in content["files"].items()}
+            return Record(Basis(**content["basis"]), files)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"it is not the record of a stage ({error})") from None
+
+
+def file_of(stage: Stage) -> str:
+    """The artifact that holds the record of a stage."""
+    return f"stages/{stage}.json"
+
+
+def tag_of(stage: Stage) -> str:
+    """The tag that holds the fingerprint of a stage."""
+    return f"cxr.{stage}_fingerprint"
+
+
+def written_by(stage: Stage, files: Files) -> Files:
+    """Those of the files that a stage writes."""
+    return {name: file for name, file in files.items() if any(fnmatchcase(name, pattern) for pattern in ROW[stage].writes)}
+
+
+def differences(then: Basis, now: Basis) -> list[Reason]:
+    """What differs between what a stage rested on and what it rests on now; an earlier stage that differs is none of it."""
+    kinds = {
+        Kind.SETTING: (then.settings, now.settings),
+        Kind.COLUMN: (then.columns, now.columns),
+        Kind.FILE: (then.files, now.files),
+        Kind.CODE: (then.code, now.code),
+        Kind.LIBRARY: (then.libraries, now.libraries),
+        Kind.VERSION: ({"": str(then.version)}, {"": str(now.version)}),
+    }
+    return [
+        Reason(kind, name, before.get(name, ""), after.get(name, ""))
+        for kind, (before, after) in kinds.items()
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def to_make(
+    records: Mapping[Stage, Record], wanted: Sequence[Stage], bases: Mapping[Stage, Basis], lost: Callable[[Record], list[str]]
+) -> dict[Stage, list[Reason]]:
+    """The wanted stages that a run lacks, with the reasons; `lost` names the files of a record that changed since."""
+    made: dict[Stage, list[Reason]] = {}
+    for stage in wanted:
+        record = records.get(stage)
+        if record is None:
+            made[stage] = [Reason(Kind.MISSING)]
+            continue
+        reasons = differences(record.basis, bases[stage])
+        reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in made]
+        if not reasons and record.basis.fingerprint != bases[stage].fingerprint:
+            reasons = _of_caches(record.basis, bases[stage])
+        reasons += [Reason(Kind.LOST, name) for name in lost(record)]
+        if reasons:
+            made[stage] = reasons
+    return made
+
+
+def _of_caches(then: Basis, now: Basis) -> list[Reason]:
+    """A stage before it that the run keeps no record of, or an audit that came or went."""
+    return [Reason(Kind.EARLIER, name) for name in sorted({*then.after, *now.after}) if then.after.get(name) != now.after.get(name)]
