@@ -226,7 +226,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         E,
         after=(P,),
-        columns={"group": _always, "source": _not(_set("evaluation.subgroups"))},  # and those that define subgroups
+        columns={"group": _always},  # and those that define subgroups
         libraries=("pandas",),
         writes=(
             *("evaluation/metrics.json", "evaluation/by_class.json", "evaluation/classification_report.txt"),
@@ -266,15 +266,15 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("data/lung_atlas.py", "data/sources/phantom.py"), V),
     **dict.fromkeys(("training/engine.py", "training/frozen.py"), F),
     **dict.fromkeys(("training/trained_model.py", "training/several_views.py", "training/verify.py"), P),
-    **dict.fromkeys(("model/saved.py", "model/keras_archive.py", "model/grad_cam.py", "model/feature_maps.py"), P),
+    **dict.fromkeys(("model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), P),
     **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "audit/changes.py", "evaluation/predictions.py"), P),
     **dict.fromkeys(("evaluation/shift.py", "run/predict.py", "run/features.py", "run/stored_training.py", "safe_csv.py"), P),
     "data/images/properties.py": P,
     **dict.fromkeys(("evaluation/", "run/assess.py", "text.py"), E),
-    **dict.fromkeys(("audit/", "run/audited.py", "data/images/compression.py"), A),
+    **dict.fromkeys(("audit/", "run/audited.py", "data/images/compression.py", "data/source_shortcut.py"), A),
     **dict.fromkeys(("evaluation/figures/", "evaluation/report/", "evaluation/saliency.py", "evaluation/failures.py"), R),
     **dict.fromkeys(
-        ("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py", "data/source_shortcut.py"), R
+        ("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py"), R
     ),
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
     "training/exported.py": None,

@@ -11,6 +11,7 @@ from cxr.config.provenance import Provenance
 from cxr.progress import Progress
 from cxr.run.attempt import folder_name
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.remaining import Remaining
 from cxr.run.tags import run_tags
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.tracking.run import open_run
@@ -42,7 +43,7 @@ def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> 
         *(prepared(f"loss={loss}", "freeze=last_stage") for loss in ("plain", "focal")),
     ]
     same, first, second = forecast(["same", "first", "second"], jobs, has_store=True)
-    assert (same.state, same.frozen, same.with_job) == ("new", "cached", None)
+    assert (same.left.is_nothing, same.resumes, same.frozen, same.with_job) == (False, False, "cached", None)
     assert same.seconds == 2.0 + 24.0 + 1.0  # twice the epochs, and nothing to compute of the frozen part
     assert (first.frozen, second.frozen, second.with_job) == ("computed", "computed once, with job", 1)
     assert first.told_by == 1
@@ -51,14 +52,14 @@ def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> 
 def test_a_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
     job = prepared("loss=plain")
     (FOLDER / PLACE / folder_name(job)).mkdir(parents=True)
-    assert forecast(["plain"], [job], has_store=True)[0].state == "new"
+    assert not forecast(["plain"], [job], has_store=True)[0].resumes
     (FOLDER / PLACE / folder_name(job) / "state.npz").touch()
-    assert forecast(["plain"], [job], has_store=True)[0].state == "resumes"
+    assert forecast(["plain"], [job], has_store=True)[0].resumes
 
 
 def test_jobs_side_by_side_end_with_the_last() -> None:
     def job(seconds: float | None) -> Forecast:
-        return Forecast("a", "new", "cached", None, seconds, 1, None)
+        return Forecast("a", Remaining({}), False, "cached", None, seconds, 1, None)
 
     assert total_seconds([job(30), job(10), job(10)], 2) == 30
     assert total_seconds([job(30), job(None)], 2) is None

@@ -73,7 +73,8 @@ def test_another_version_is_refused_by_name(planned: Planned) -> None:
     assert "has cxr" in said_elsewhere(replace(planned, version="0.0.1"))
     assert "planned with cxr 0.0.1" in said_elsewhere(replace(planned, version="0.0.1"))
     assert "code abcdef01" in said_elsewhere(replace(planned, code="abcdef0123"))
-    assert "other versions of TensorFlow" in said_elsewhere(replace(planned, libraries="abcdef"))
+    others = {**planned.libraries, "keras": "0.1"}
+    assert "and the sweep was planned with 0.1: install that one" in said_elsewhere(replace(planned, libraries=others))
 
 
 def test_other_images_are_refused(planned: Planned) -> None:

@@ -1,0 +1,445 @@
+"""What a finished run lacks after one change: the stages that run again, each with a true reason, and no other."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from cxr.config.compose import compose, typed
+from cxr.errors import UserError
+from cxr.progress import Progress
+from cxr.run.attempt import RunResult
+from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.reasons import reasons_of
+from cxr.run.remaining import Remaining, remaining
+from cxr.run.start import run_experiment
+from cxr.stages.table import Stage
+from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
+from cxr.tracking.store import locate_store, open_store
+
+SMALL = (
+    *("training.epochs=1", "training.threads=1", "augment=none", "training.deterministic=true", "backbone=phantom"),
+    *("evaluation.resamples=100", "evaluation.figure_dpi=50", "evaluation.pictures=false", "baseline.auto=false"),
+    *("audit.seen=40", "audit.changed=4", "audit.mapped=2"),
+)
+AUDITED = "audit.images=40"
+
+
+def quiet() -> Progress:
+    return Progress(Console(quiet=True))
+
+
+class Place:
+    """A folder with forty images, a manifest of them, and a store."""
+
+    def __init__(self, folder: Path, images: Path) -> None:
+        self.folder, self.images = folder, folder / "images"
+        shutil.copytree(images, self.images)
+        for path in sorted(self.images.rglob("*.png")):
+            (path.parents[1] / "masks").mkdir(exist_ok=True)
+            shutil.copy(path, path.parents[1] / "masks" / path.name)  # bright enough to be told from an empty one
+        paths = sorted(path.relative_to(self.images).as_posix() for path in self.images.rglob("images/*.png"))
+        self.write(
+            pd.DataFrame(
+                {
+                    "path": paths,
+                    "label": [path.split("/")[0] for path in paths],
+                    "source": ["one" if number % 2 else "other" for number in range(len(paths))],
+                    "group": [f"patient {number}" for number in range(len(paths))],
+                    "age": [str(20 + number) for number in range(len(paths))],
+                }
+            )
+        )
+
+    @property
+    def table(self) -> Path:
+        return self.folder / "table.csv"
+
+    def write(self, manifest: pd.DataFrame) -> None:
+        manifest.to_csv(self.table, index=False)
+
+    def correct(self, column: str, value: str, rows: int = 3) -> None:
+        manifest = pd.read_csv(self.table, dtype=str)
+        manifest.loc[: rows - 1, column] = value
+        self.write(manifest)
+
+    def overrides(self, *more: str) -> list[str]:
+        return [
+            *("data=manifest", f"data.manifest={self.table}", f"data.root={self.images}", "data.columns.more=[age]", "split=three_way"),
+            *SMALL,
+            *more,
+        ]
+
+    def prepared(self, *more: str) -> PreparedRun:
+        composed, provenance = compose(self.overrides(*more))
+        return prepare(typed(composed), provenance, quiet())
+
+    def left(self, *more: str) -> Remaining:
+        return remaining(self.prepared(*more))
+
+    def why(self, *more: str) -> str:
+        prepared = self.prepared(*more)
+        return "\n".join(reasons_of(remaining(prepared), prepared.dataset.manifest))
+
+    def run(self, *more: str) -> RunResult:
+        composed, provenance = compose(self.overrides(*more))
+        return run_experiment(typed(composed), provenance, quiet())
+
+
+@pytest.fixture(scope="module")
+def finished(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, LoggedRun]]:
+    """A place with one audited run, for tests that change nothing in its store."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield _finished(phantoms, tmp_path_factory.mktemp("finished"), patch)
+
+
+def _finished(phantoms: Path, folder: Path, patch: pytest.MonkeyPatch) -> tuple[Place, LoggedRun]:
+    patch.chdir(folder)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    place = Place(folder, phantoms)
+    end = place.run(AUDITED)
+    return place, runs_by_id([end.run_id])[end.run_id]
+
+
+@pytest.fixture
+def place(finished: tuple[Place, LoggedRun], monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The same, with table and masks as they were after each test."""
+    place, _ = finished
+    monkeypatch.chdir(place.folder)
+    composed, _ = compose(place.overrides())
+    config = typed(composed)
+    open_store(locate_store(config.tracking, config.work))
+    table, masks = place.table.read_bytes(), {path: path.read_bytes() for path in place.images.rglob("masks/*.png")}
+    yield place
+    place.table.write_bytes(table)
+    for path, content in masks.items():
+        path.write_bytes(content)
+
+
+def stages(left: Remaining) -> set[str]:
+    return {stage.value for stage in left.stages} - {"decode"}
+
+
+ALL = {"train", "predict", "assess", "audit", "report"}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("optimizer.momentum=0.5",),
+        ("data.aliases={COVID:[covid19]}",),
+        ("prepare.dilation=1.5",),
+        ("loss.effective_beta=0.5",),
+        ("freeze.warmup_epochs=1",),
+        ("optimizer.backbone_rate=0.5",),
+        ("optimizer.plateau_patience=5",),
+        ("augment.views=3",),
+        ("training.threads=2",),
+        ("freeze.batch_norm_momentum=0.5",),
+        ("tracking.run_name=another",),
+        ("evaluation.saliency_images=3",),
+    ],
+)
+def test_settings_without_an_effect_leave_nothing_to_make(place: Place, overrides: tuple[str, ...]) -> None:
+    assert place.left(AUDITED, *overrides).is_nothing
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted", "reason"),
+    [
+        ("evaluation.sensitivity=0.9", {"assess", "report"}, "assess: evaluation.sensitivity was 0.95 in run "),
+        ("evaluation.missed_cost=3", {"assess", "report"}, "assess: evaluation.missed_cost was 10.0 in run "),
+        ("evaluation.prevalences=[0.5]", {"assess", "report"}, "assess: evaluation.prevalences was "),
+        ("evaluation.subgroups=[age]", {"assess", "report"}, "assess: evaluation.subgroups was None in run "),
+        ("evaluation.primary=accuracy", {"report"}, "report: evaluation.primary was auc_macro_ovr in run "),
+        ("evaluation.figure_dpi=60", {"report"}, "report: evaluation.figure_dpi was 50 in run "),
+        ("data.citation=Someone", {"report"}, "report: data.citation was not read in run "),
+        ("evaluation.views=2", ALL - {"train"}, "predict: evaluation.views was 1 in run "),
+        ("audit.images=30", {"audit", "report"}, "audit: audit.images was 40 in run "),
+        ("audit.seen=30", {"audit", "report"}, "audit: audit.seen was 40 in run "),
+        ("loss.focal_gamma=2", ALL, "train: loss.focal_gamma was 0.0 in run "),
+        ("force=true", ALL, "train: force=true"),
+    ],
+)
+def test_setting_makes_its_stage_run_again(place: Place, override: str, wanted: set[str], reason: str) -> None:
+    assert stages(place.left(AUDITED, override)) == wanted
+    assert reason in place.why(AUDITED, override)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "wanted"),
+    [
+        ("source", "one", {"assess", "audit", "report"}),
+        ("age", "99", {"assess", "report"}),
+        ("group", "one patient", ALL),  # whose images may not be in two parts of the split
+        ("label", "Normal", ALL),
+    ],
+)
+def test_corrected_column_runs_the_stages_that_read_it(place: Place, column: str, value: str, wanted: set[str]) -> None:
+    place.correct(column, value)
+    assert stages(place.left(AUDITED)) == wanted
+    assert f"with another {column}" in place.why(AUDITED)
+    assert "with another" in place.why(AUDITED)
+
+
+def test_corrected_rows_are_counted(place: Place) -> None:
+    manifest = pd.read_csv(place.table, dtype=str)
+    place.correct("source", "a third", rows=12)
+    assert len(manifest) > 12
+    assert "12 with another source" in place.why(AUDITED)
+
+
+def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
+    masks = sorted(place.images.rglob("masks/*.png"))
+    shutil.copy(masks[1], masks[0])
+    assert stages(place.left(AUDITED)) == {"audit", "report"}
+    assert "audit: the masks of run " in place.why(AUDITED)
+
+
+def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    prepared = place.prepared(AUDITED)
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    with pytest.raises(UserError, match="can't read the lung mask .*correct its permissions"):
+        prepared.inputs.bases  # noqa: B018 - it is worked out here
+
+
+def test_audit_that_is_not_asked_for_leaves_nothing_to_make(place: Place) -> None:
+    assert place.left("audit.images=0").is_nothing
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("predictions/test.csv", ALL - {"train"}),
+        ("predictions/val.csv", ALL - {"train"}),
+        ("model/decisions.json", {"assess", "report"}),
+        ("evaluation/metrics.json", {"assess", "report"}),
+        ("audit/audit.json", {"audit", "report"}),
+        ("report.html", {"report"}),
+        ("training/training.json", ALL),
+        ("model/model.keras", ALL),
+        ("data/manifest.csv", set()),
+    ],
+)
+@pytest.mark.parametrize("how", ["removed", "emptied", "changed"])
+def test_file_that_is_lost_is_made_again(
+    place: Place, finished: tuple[Place, LoggedRun], file: str, wanted: set[str], how: str
+) -> None:
+    path = finished[1].file(file)
+    content = path.read_bytes()
+    try:
+        if how == "removed":
+            path.unlink()
+        else:
+            path.write_bytes(b"" if how == "emptied" else content[:-1] + b"?")
+        left = place.left(AUDITED)
+        assert stages(left) == wanted
+        assert not left.is_nothing
+        assert f"{file} of run " in place.why(AUDITED) or wanted == ALL
+    finally:
+        path.write_bytes(content)
+
+
+def test_code_of_a_module_counts_for_its_stage(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cxr.stages import basis
+
+    modules_of = basis.modules_of
+    for name, stage, wanted in (
+        ("training/trained_model.py", Stage.PREDICT, ALL - {"train"}),
+        ("audit/gate.py", Stage.PREDICT, ALL - {"train"}),
+        ("audit/orientation.py", Stage.PREDICT, ALL - {"train"}),
+        ("audit/traits.py", Stage.AUDIT, {"audit", "report"}),
+        ("training/fit.py", Stage.TRAIN, ALL),
+        ("evaluation/report/page.py", Stage.REPORT, {"report"}),
+    ):
+        changed = {**modules_of(stage), name: "changed"}
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                basis, "modules_of", lambda of, stage=stage, changed=changed: changed if of == stage else modules_of(of)
+            )
+            assert stages(place.left(AUDITED)) == wanted, name
+            assert f"the code of {name} changed since run " in place.why(AUDITED)
+
+
+def test_run_of_an_earlier_version_can_not_be_told(place: Place, finished: tuple[Place, LoggedRun]) -> None:
+    client, run = mlflow.MlflowClient(), finished[1]
+    fingerprint = run.tags["cxr.train_fingerprint"]
+    client.delete_tag(run.id, "cxr.train_fingerprint")
+    try:
+        assert stages(place.left(AUDITED)) == ALL
+        assert "an earlier version of cxr made run" in place.why(AUDITED)
+        assert "cannot tell" in place.why(AUDITED)
+    finally:
+        client.set_tag(run.id, "cxr.train_fingerprint", fingerprint)
+
+
+# Runs that change a store, each in one of its own.
+
+
+@pytest.fixture
+def own(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Place(tmp_path, phantoms)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Has an item for each epoch that was trained."""
+    from cxr.training.steps import Steps
+
+    epochs: list[int] = []
+    train: Callable[..., Any] = Steps.train
+
+    def counted(self: Steps, *arguments: Any) -> Any:
+        epochs.append(1)
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Steps, "train", counted)
+    return epochs
+
+
+def files_of(run_id: str, *names: str) -> dict[str, bytes]:
+    run = runs_by_id([run_id])[run_id]
+    return {name: run.file(name).read_bytes() for name in names}
+
+
+def test_audit_is_added_to_the_same_run_and_nothing_is_trained_again(own: Place, trained: list[int]) -> None:
+    first = own.run("audit.images=0")
+    kept = files_of(first.run_id, "model/model.keras", "predictions/test.csv", "evaluation/metrics.json")
+    second = own.run(AUDITED)
+    assert second.run_id == first.run_id
+    assert len(trained) == 1
+    run = runs_by_id([first.run_id])[first.run_id]
+    assert run.is_finished
+    assert run.tags["cxr.audit"]
+    assert (run.params["audit.images"], run.params["audit.seen"]) == ("40", "40")
+    assert "audit/images" in run.metrics
+    assert files_of(first.run_id, *kept) == kept
+    assert own.left(AUDITED).is_nothing
+    assert own.left("audit.images=0").is_nothing
+
+
+def test_assessment_with_other_targets_is_that_of_a_run_of_its_own(own: Place, trained: list[int]) -> None:
+    """Of a single run it is made again in the same run, and every number is that of a fresh store."""
+    first = own.run(AUDITED)
+    second = own.run(AUDITED, "evaluation.sensitivity=0.8", "evaluation.missed_cost=3")
+    assert (second.run_id, len(trained)) == (first.run_id, 1)
+    changed = runs_by_id([first.run_id])[first.run_id]
+    assert changed.params["evaluation.sensitivity"] == "0.8"
+    fresh = own.run(AUDITED, "evaluation.sensitivity=0.8", "evaluation.missed_cost=3", "force=true")
+    assert fresh.run_id != first.run_id
+    numbers = {name: value for name, value in fresh.metrics.items() if not name.startswith(("seconds/", "frozen/"))}
+    assert numbers.keys() <= changed.metrics.keys()
+    assert {name: changed.metrics[name] for name in numbers} == numbers
+    names = ("evaluation/metrics.json", "model/decisions.json", "audit/audit.json", "predictions/test.csv")
+    assert files_of(first.run_id, *names) == files_of(fresh.run_id, *names)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        pytest.param(("freeze=last_block",), marks=pytest.mark.slow),
+        pytest.param(("freeze=last_block", "freeze.batch_norm=train", "training.cache=false"), marks=pytest.mark.slow),
+    ],
+)
+def test_predictions_are_made_again_to_the_bit_from_the_model(own: Place, trained: list[int], more: tuple[str, ...]) -> None:
+    names = ("predictions/test.csv", "predictions/val.csv", "features/validation.csv", "model/gate.npz", "model/model.keras")
+    first = own.run(*more)
+    run = runs_by_id([first.run_id])[first.run_id]
+    names = tuple(name for name in names if run.has_file(name))  # forty images make no gate
+    before = files_of(first.run_id, *names, "evaluation/metrics.json")
+    run.file("predictions/test.csv").unlink()
+    run.file("predictions/val.csv").write_bytes(b"")
+    epochs = len(trained)
+    assert own.run(*more).run_id == first.run_id
+    assert len(trained) == epochs
+    assert files_of(first.run_id, *before) == before
+    assert own.left(*more).is_nothing
+
+
+def test_run_that_another_sweep_shows_is_not_changed(own: Place, trained: list[int]) -> None:
+    first = own.run()
+    mlflow.MlflowClient().set_tag(first.run_id, "cxr.sweep_id", "another-sweep")
+    before = files_of(first.run_id, "evaluation/metrics.json", "report.json")
+    second = own.run("evaluation.sensitivity=0.8")
+    assert second.run_id != first.run_id
+    assert len(trained) == 1
+    assert files_of(first.run_id, *before) == before
+    copied = runs_by_id([second.run_id])[second.run_id]
+    assert copied.tags["cxr.training_of"] == first.run_id
+    names = ("model/model.keras", "predictions/test.csv", "predictions/val.csv")
+    assert files_of(first.run_id, *names) == files_of(second.run_id, *names)
+    assert own.left("evaluation.sensitivity=0.8").is_nothing
+    third = own.run(AUDITED)  # only adds to the first
+    assert third.run_id == first.run_id
+
+
+def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
+    own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = own.run()
+    with monkeypatch.context() as broken:
+        broken.setattr("cxr.run.artifacts.write_report", _full_disk)
+        with pytest.raises(Exception, match="No space left"):
+            own.run("evaluation.sensitivity=0.8")
+    run = runs_by_id([first.run_id])[first.run_id]
+    assert not run.is_finished
+    assert own.run("evaluation.sensitivity=0.8").run_id == first.run_id
+    assert own.left("evaluation.sensitivity=0.8").is_nothing
+    assert own.run().run_id == first.run_id  # and back
+    assert len(trained) == 1
+    fresh = own.run("force=true")
+    names = ("evaluation/metrics.json", "model/decisions.json")
+    assert files_of(first.run_id, *names) == files_of(fresh.run_id, *names)
+
+
+def _full_disk(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    from cxr.commands.evaluate import main
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cxr.run.pipeline.audit_run", _full_disk)
+        with pytest.raises(Exception, match="No space left"):
+            own.run(AUDITED)
+    (run,) = filtered_runs("")
+    main([run.id])
+    (run,) = filtered_runs("")
+    assert run.is_finished
+    assert run.has_file("audit/audit.json")
+    assert run.tags["cxr.audit"]
+    assert stages(own.left(AUDITED)) <= {"report"}
+    assert len(trained) == 1
+
+
+def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> None:
+    from cxr.commands.audit import main
+
+    own.run("audit.images=0")
+    (run,) = filtered_runs("")
+    main([run.id])
+    assert stages(own.left("audit=standard", *("audit.seen=160", "audit.changed=24", "audit.mapped=8"))) == {"report"}
+    assert len(trained) == 1
+
+
+def test_settings_that_a_run_was_completed_with_show_in_its_params(own: Place) -> None:
+    first = own.run("audit.images=0")
+    own.run("audit.images=0", "evaluation.figure_dpi=60")
+    run = runs_by_id([first.run_id])[first.run_id]
+    assert run.params["evaluation.figure_dpi"] == "60"
+    own.run("audit.images=0")
+    run = runs_by_id([first.run_id])[first.run_id]
+    assert run.params["evaluation.figure_dpi"] == "50"
