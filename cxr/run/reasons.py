@@ -29,7 +29,8 @@ _TEXTS = {
 def reasons_of(left: Remaining, manifest: pd.DataFrame) -> list[str]:
     """Why these stages run, a line each reason, the earliest stage that has one first; a stage that only follows has none."""
     run = left.run or left.source or left.like
-    lines = [line for stage, reasons in left.stages.items() for line in _lines(stage, reasons, run, manifest)]
+    shown = {Stage.TRAIN: left.stages[Stage.TRAIN]} if Stage.TRAIN in left.stages else left.stages
+    lines = [line for stage, reasons in shown.items() for line in _lines(stage, reasons, run, manifest)]
     return list(dict.fromkeys(lines))
 
 
@@ -50,6 +51,8 @@ def _lines(stage: Stage, reasons: Sequence[Reason], run: LoggedRun | None, manif
         _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "not read", now=reason.now or "not read")
         for reason in own
     ]
+    if stage == Stage.TRAIN and columns:  # with the columns that made it: a group moves images to another part
+        columns = [name for name in manifest.columns if name not in ("path", "phash", "mode", "width", "height")]
     if columns and run:
         lines.append(f"{stage}: images differ from those of {named}: {_in_rows(run, manifest, columns)}")
     return [line if line.startswith(f"{stage}:") else f"{stage}: {line}" for line in lines]

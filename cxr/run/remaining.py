@@ -56,29 +56,28 @@ def wanted_stages(prepared: PreparedRun, with_audit: bool = False) -> list[Stage
 def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone: bool = True) -> Remaining:
     """What is left to make of a run. The store has to be open.
 
-    `unfinished` is the run of an attempt that was cut off. A finished run is changed only where it gains what it lacks, or where
-    no other sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
+    `unfinished` is the run of an attempt that was cut off. A finished run is changed where it gains what it lacks, or where no other
+    sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
     """
     wanted, job = wanted_stages(prepared), prepared.provenance.job
     if prepared.config.force:
         return Remaining(dict.fromkeys(wanted, (Reason(Kind.FORCED),)), unfinished)
-    source: Remaining | None = None
+    adds, changes, copies = list[Remaining](), list[Remaining](), list[Remaining]()
     for run in _alike(prepared):
         left = lacking(run, wanted, prepared.inputs)
         if not left:
             return Remaining({}, run)
-        if Stage.TRAIN in left or unfinished or (source and source.run):
+        if Stage.TRAIN in left:
             continue
         sweeps = set(run.tags.get("cxr.sweep_id", "").split())
         kinds = {reason.kind for reasons in left.values() for reason in reasons}
         mine = sweeps <= ({job.sweep_id} if job else set()) and (job is None or Kind.SETTING not in kinds)
         if alone and (kinds <= _ADDS or mine):
-            source = Remaining(left, run)
-        elif source is None:
-            source = Remaining(lacking(run, wanted, prepared.inputs, copied=True), source=run)
+            (adds if kinds <= _ADDS else changes).append(Remaining(left, run))
+        copies.append(Remaining(lacking(run, wanted, prepared.inputs, copied=True), source=run))
     if unfinished:
         return Remaining(lacking(unfinished, wanted, prepared.inputs), unfinished)
-    return source or _new(prepared, wanted)
+    return next(iter([*adds, *changes, *copies]), None) or _new(prepared, wanted)
 
 
 def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: bool = False) -> dict[Stage, list[Reason]]:

@@ -273,9 +273,7 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("evaluation/", "run/assess.py", "text.py"), E),
     **dict.fromkeys(("audit/", "run/audited.py", "data/images/compression.py", "data/source_shortcut.py"), A),
     **dict.fromkeys(("evaluation/figures/", "evaluation/report/", "evaluation/saliency.py", "evaluation/failures.py"), R),
-    **dict.fromkeys(
-        ("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py"), R
-    ),
+    **dict.fromkeys(("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py"), R),
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
     "training/exported.py": None,
     **dict.fromkeys(("run/drawing_ahead.py", "run/summary.py"), None),

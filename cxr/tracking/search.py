@@ -82,7 +82,7 @@ class LoggedRun:
         return name in {each.path for each in listed}
 
     def lost_files(self, files: Mapping[str, tuple[int, str]]) -> list[str]:
-        """Those of these artifacts, given with bytes and SHA-256, that are gone or differ; of a server's only the size is compared."""
+        """Those of these artifacts, given with bytes and SHA-256, that are gone or differ; a server's by size alone."""
         if folder_at(self.artifacts) is None:
             sizes = self._listed_sizes({name.rpartition("/")[0] for name in files})
             return [name for name, (size, _) in files.items() if sizes.get(name) != size]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cxr.config.schema import BackboneConfig, Config
+from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe

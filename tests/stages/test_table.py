@@ -1,4 +1,4 @@
-"""The table of stages: each setting, column, file and module, changed alone, moves the stages that a person reviewed, and no other."""
+"""The table of stages: a setting, column, file or module that changes alone moves the stages that a person reviewed, no other."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -192,7 +192,9 @@ def test_report_without_an_audit_does_not_depend_on_it() -> None:
     assert inputs(params()).bases_beside("an audit") == inputs(params()).bases
 
 
-@pytest.mark.parametrize("stage", [Stage.NETWORK, Stage.VIEWS, Stage.FROZEN, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT, Stage.REPORT])
+@pytest.mark.parametrize(
+    "stage", [Stage.NETWORK, Stage.VIEWS, Stage.FROZEN, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT, Stage.REPORT]
+)
 def test_every_module_moves_its_stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     before, modules = inputs(params()).bases, dict(modules_of(stage))
     assert modules
@@ -221,7 +223,16 @@ def test_every_module_has_a_stage_or_computes_nothing() -> None:
 
 # Rooms that what computes a stage imports, and that compute nothing for it: they find, name, check, move and say.
 NO_RESULT = (
-    *("cxr.errors", "cxr.progress", "cxr.system", "cxr.quiet_openvino", "cxr.background", "cxr.config", "cxr.tracking", "cxr.stages"),
+    *(
+        "cxr.errors",
+        "cxr.progress",
+        "cxr.system",
+        "cxr.quiet_openvino",
+        "cxr.background",
+        "cxr.config",
+        "cxr.tracking",
+        "cxr.stages",
+    ),
     *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list", "cxr.data.survey"),
     *("cxr.run.attempt", "cxr.run.tags", "cxr.run.remaining", "cxr.run.reasons", "cxr.compare"),
 )
