@@ -56,8 +56,8 @@ def wanted_stages(prepared: PreparedRun, with_audit: bool = False) -> list[Stage
 def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone: bool = True) -> Remaining:
     """What is left to make of a run. The store has to be open.
 
-    `unfinished` is the run of an attempt that was cut off. A finished run is changed where it gains what it lacks, or where no other
-    sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
+    `unfinished` is the run of an attempt that was cut off. A finished run is changed where it gains what it lacks, or where no
+    other sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
     """
     wanted, job = wanted_stages(prepared), prepared.provenance.job
     if prepared.config.force:

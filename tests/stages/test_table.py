@@ -45,8 +45,8 @@ MOVES = {
     """,
     # Read through the manifest that they make, or only under a condition, or of no result at all.
     "": """
-        data.name data.root data.classes data.aliases data.manifest data.merge data.keep data.on_bad_image data.on_conflict data.source
-        data.dicom_patients data.columns.path data.columns.label data.columns.source data.columns.group data.columns.split
+        data.name data.root data.classes data.aliases data.manifest data.merge data.keep data.on_bad_image data.on_conflict
+        data.source data.dicom_patients data.columns.path data.columns.label data.columns.source data.columns.group data.columns.split
         data.phantom.count data.phantom.image_size data.phantom.seed data.phantom.shortcut data.phantom.strength data.phantom.turned
         split.name split.method split.validation split.test split.folds split.fold split.source split.seed
         backbone.file backbone.weights prepare.name prepare.dilation
@@ -99,7 +99,7 @@ COLUMNS = {
     **dict.fromkeys(("group", "width", "height"), DOWNSTREAM["predict"]),
     "source": {"assess", "audit", "report"},
     "mask": {"audit", "report"},
-    **dict.fromkeys(("phash", "mode", "age"), {"report"}),
+    **dict.fromkeys(("phash", "mode", "age"), DOWNSTREAM["report"]),
 }
 MANIFEST = pd.DataFrame({name: [f"{name} {row}" for row in range(3)] for name in COLUMNS})
 
@@ -124,7 +124,7 @@ def moved(one: Inputs, other: Inputs) -> set[str]:
 def test_every_setting_is_reviewed() -> None:
     """A setting that is new to the schema has to be given to a stage, in the table and here."""
     reviewed = [key for keys in MOVES.values() for key in keys.split()]
-    assert sorted(reviewed + ["data.columns.more"]) == sorted(params())
+    assert sorted([*reviewed, "data.columns.more"]) == sorted(params())
     check_settings(list(params()))
     assert {setting.key for setting in SETTINGS} == {*params(), "data.phantom"}
 
@@ -202,7 +202,7 @@ def test_every_module_moves_its_stage(stage: Stage, monkeypatch: pytest.MonkeyPa
     for name in modules:
         changed = {**modules, name: "changed"}
         with monkeypatch.context() as patch:
-            patch.setattr("cxr.stages.basis.modules_of", lambda of: changed if of == stage else modules_of(of))
+            patch.setattr("cxr.stages.basis.modules_of", lambda of, changed=changed: changed if of == stage else modules_of(of))
             now = inputs(params()).bases
         assert {each.value for each in before if _leaves_something(each) and before[each] != now[each]} == DOWNSTREAM[first], name
 
@@ -217,7 +217,7 @@ def test_every_module_has_a_stage_or_computes_nothing() -> None:
         stage_of_module(path.relative_to(package).as_posix())
     for place in CODE:
         assert (package / place).exists(), f"{place} of cxr/stages/table.py is gone"
-    with pytest.raises(KeyError, match="does not say which stage new_room/new.py computes"):
+    with pytest.raises(KeyError, match=r"does not say which stage new_room/new\.py computes"):
         stage_of_module("new_room/new.py")
 
 
