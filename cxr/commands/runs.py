@@ -1,15 +1,20 @@
-"""`cxr runs`: list the runs of the store, newest first. Loads no TensorFlow."""
+"""`cxr runs`: list the runs of the store, newest first, or say what a command would make again. Loads no TensorFlow."""
 
 from rich import box
 from rich.table import Table
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import positive_class_of
+from cxr.compare.runs import in_short, positive_class_of
+from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
-from cxr.progress import plain_console, wide_console
+from cxr.progress import Progress, plain_console, wide_console
+from cxr.run.prepared import prepare
+from cxr.run.reasons import reasons_of, stages_of
+from cxr.run.remaining import Remaining, lacking, wanted_stages
+from cxr.stages.record import Kind
 from cxr.text import as_called, in_words, part_in_full
-from cxr.tracking.search import LoggedRun, filtered_runs, of_sweep
+from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 
@@ -25,6 +30,9 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--most {asked.most} lists nothing: give 0 for all runs, or how many")
     store = store_with_runs()
     open_store(store)
+    if asked.why:
+        _print_why(find_run(asked.why, store), asked.words)
+        return
     if not asked.names:
         close_cut_off_runs(store)
     wanted = " and ".join(filter(None, [of_sweep(asked.sweep) if asked.sweep else "", asked.filter or ""]))
@@ -39,6 +47,22 @@ def main(arguments: list[str]) -> None:
     console.print(_table(shown, console.width >= _WIDE))
     if len(shown) < len(found):
         plain_console().print(as_called(f"  The newest {len(shown)} of {in_words(len(found), 'run')}: cxr runs --most 0 lists all"))
+
+
+def _print_why(run: LoggedRun, overrides: list[str]) -> None:
+    """Which stages a command would make again of a run, and why."""
+    composed, provenance = compose(overrides)
+    prepared = prepare(typed(composed), provenance, Progress())
+    left = Remaining(lacking(run, wanted_stages(prepared), prepared.inputs), run)
+    out, named = plain_console(), in_short(run)
+    if Kind.OLDER in {reason.kind for reasons in left.stages.values() for reason in reasons}:
+        out.print(f"Run {named} is of a version of cxr that kept no records: cxr cannot tell")
+    elif left.is_nothing:
+        out.print(f"Run {named} has all that this command would make")
+    else:
+        out.print(f"Of run {named} this command would make again: {stages_of(left)}")
+        for line in reasons_of(left, prepared.dataset.manifest):
+            out.print(f"  {line}")
 
 
 def _described(run: LoggedRun) -> str:

@@ -82,6 +82,8 @@ def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone:
 
 def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: bool = False) -> dict[Stage, list[Reason]]:
     """The stages that a run lacks; of one that is `copied` only what training and prediction wrote is used."""
+    if not run.tags.get(tag_of(Stage.TRAIN)) and run.holds_training:
+        return {stage: [Reason(Kind.OLDER)] for stage in wanted}
     records = records_of(run, wanted)
     audit = records[Stage.AUDIT].basis.fingerprint if Stage.AUDIT in records else run.tags.get(tag_of(Stage.AUDIT), "")
     left = to_make(records, wanted, inputs.bases_beside(audit), lambda record: run.lost_files(record.files))
@@ -158,11 +160,8 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     runs = filtered_runs(f"tags.`cxr.role` = '{tracking.role}'", tracking.experiment)
     compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
-        if tag_of(Stage.TRAIN) not in run.tags:
-            reasons = [Reason(Kind.OLDER)] if _same_question(run, prepared) else []
-        else:
-            reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
-        if reasons:
+        reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+        if reasons and (reasons[0].kind != Kind.OLDER or _same_question(run, prepared)):
             compared.append((len(reasons), len(compared), reasons, run))
     if not compared:
         return Remaining(dict.fromkeys(wanted, (Reason(Kind.NEW),)))

@@ -16,8 +16,9 @@ from cxr.progress import Progress
 from cxr.run.attempt import RunResult
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reasons import reasons_of
-from cxr.run.remaining import Remaining, remaining
+from cxr.run.remaining import Remaining, records_of, remaining
 from cxr.run.start import run_experiment
+from cxr.stages.record import Record
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
@@ -444,3 +445,24 @@ def test_settings_that_a_run_was_completed_with_show_in_its_params(own: Place) -
     own.run("audit.images=0")
     run = runs_by_id([first.run_id])[first.run_id]
     assert run.params["evaluation.figure_dpi"] == "50"
+
+
+@pytest.mark.slow
+def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(own: Place) -> None:
+    """What the table says of a change, executed: each change is made from nothing, in deterministic mode."""
+    first = records(own.run(AUDITED))
+    for change in (
+        "optimizer.momentum=0.5",
+        "evaluation.sensitivity=0.7",
+        "evaluation.views=2",
+        "audit.seen=30",
+        "loss.focal_gamma=2",
+    ):
+        fresh = records(own.run(AUDITED, change, "force=true"))
+        for stage in (Stage.TRAIN, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT):
+            same = fresh[stage].basis == first[stage].basis
+            assert (dict(fresh[stage].files) == dict(first[stage].files)) == same, f"{change}: {stage}"
+
+
+def records(end: RunResult) -> dict[Stage, Record]:
+    return records_of(runs_by_id([end.run_id])[end.run_id], list(Stage))

@@ -129,6 +129,7 @@ def _runs() -> argparse.ArgumentParser:
         epilog="The names and ids are those that cxr compare, evaluate, folds and reproduce take.",
     )
     parser.add_argument("words", nargs="*", metavar="WORD", help="only runs whose name, role, state or options have every word")
+    parser.add_argument("--why", metavar="RUN", help="what the command  cxr WORD ...  would make again of this run, and why")
     parser.add_argument("--sweep", metavar="ID", help="only runs of this sweep")
     parser.add_argument("--filter", help="only runs that match this MLflow filter, as typed in the UI")
     parser.add_argument("--most", type=int, default=20, metavar="N", help="how many to list; 0 for all (default: 20)")
