@@ -24,6 +24,7 @@ from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
 
 SMALL = (
+    *("split=three_way", "freeze.warmup_epochs=0"),
     *("training.epochs=1", "training.threads=1", "augment=none", "training.deterministic=true", "backbone=phantom"),
     *("evaluation.resamples=100", "evaluation.figure_dpi=50", "evaluation.pictures=false", "baseline.auto=false"),
     *("audit.seen=40", "audit.changed=4", "audit.mapped=2"),
@@ -137,7 +138,7 @@ ALL = {"train", "predict", "assess", "audit", "report"}
         ("+data.aliases.COVID=[covid19]",),
         ("prepare.dilation=1.5",),
         ("loss.effective_beta=0.5",),
-        ("freeze.warmup_epochs=1",),
+        ("freeze.warmup_epochs=2",),
         ("optimizer.backbone_rate=0.5",),
         ("optimizer.plateau_patience=5",),
         ("augment.views=3",),
