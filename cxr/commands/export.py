@@ -19,7 +19,10 @@ def main(arguments: list[str]) -> None:
     asked = parse("export", arguments)
     made = export_run(asked.run, opened_store(), asked.to)
     for name, difference in made.differences.items():
-        print(f"  {name}: probabilities differ from Keras' by at most {difference:.1e} on 24 phantoms")
+        print(f"  {name}: probabilities differ from Keras' in float32 by at most {difference:.1e} on 24 phantoms")
+    facts = made.model.facts
+    if facts.precision != "float32":
+        print(f"  {facts.precision}, in which cxr answers: probabilities differ from float32 by at most {facts.from_float32:.1e}")
     for name, packages in made.left_out.items():
         print(f"  {name}: left out; it needs  pip install {packages}")
     print(f"  {made.folder} holds {made.model.name}; its README.md says what is what")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cxr.commands.arguments import parse
 from cxr.errors import UserError
+from cxr.model.weights import without_downloads
 from cxr.progress import plain_console, wide_console
 from cxr.run.reasons import reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
@@ -26,7 +27,8 @@ def main(arguments: list[str]) -> None:
         raise UserError("a search chooses each job from the results of earlier jobs, so there is nothing to plan")
     store = locate_store(common.tracking, common.work)
     check_store(store)
-    plan, prepared_jobs = look_ahead(plan, common, jobs)
+    with without_downloads():
+        plan, prepared_jobs = look_ahead(plan, common, jobs)
     has_store = store.folder is None or (store.folder / "mlflow.db").is_file()
     if has_store:
         open_store(store)

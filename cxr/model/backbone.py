@@ -53,10 +53,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Published:
-    """The file of ImageNet weights without top that Keras publishes: folder and name, in which {alpha} and {size} may stand."""
+    """The file of ImageNet weights without top that Keras publishes, one for all image sizes; its name may hold {alpha}."""
 
     folder: str
     file: str
+    digest: str = ""  # MD5 or SHA-256 in hex, as in the source of Keras, which has none for some
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ def construct(
 ) -> keras.Model:
     """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
 
-    `weights` is the path of an HDF5 file, "imagenet" for a download by Keras, or None; `archive` is a `.keras` file whose layers
-    have the same names, instead. Dropout inside a backbone does nothing: what is frozen has to give the same values in training
-    and in use, and the head has its own. Raises `UserError` for weights that do not fit after all.
+    `weights` is the path of an HDF5 file or None; `archive` is a `.keras` file whose layers have the same names, instead.
+    Dropout inside a backbone does nothing: what is frozen has to give the same values in training and in use, and the head has
+    its own. Raises `UserError` for weights that do not fit after all.
     """
     images = keras.Input((size, size, 3), name=IMAGES)
     prepared = Preparation(asdict(prepare))(images) if prepare and prepare.changes_images else images

@@ -120,19 +120,21 @@ def _write_again(members: dict[str, bytes], model: keras.Model, path: Path) -> N
             archive.writestr(name, content)
 
 
-def load_model(path: Path) -> SavedModel:
+def load_model(path: Path, in_float32: bool = False) -> SavedModel:
     """Open a saved classifier for inference. Raises `ValueError` for a file that is no model, or would run its own code.
+
+    It computes in the precision in which it was trained, or `in_float32`; its weights are float32 in both.
 
     A process builds each kind of model once: for a file with the same config only weights are loaded, if the earlier
     model is no longer in use.
     """
     stat = path.stat()
-    file_now = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
+    file_now = (str(path.resolve()), stat.st_mtime_ns, stat.st_size, in_float32)
     if (known := _loaded.get(file_now)) is not None:
         return known
     _recent.clear()
     try:
-        parts = _parts_of(path)
+        parts = _parts_of(path, in_float32)
     except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
         first = " ".join(str(error).split()).partition(". ")[0][:200]  # Keras goes on with how to run the code after all
         raise ValueError(f"{path.name} is no model that can be opened without running its own code: {first}") from error
@@ -142,18 +144,26 @@ def load_model(path: Path) -> SavedModel:
     return found
 
 
-_loaded: "WeakValueDictionary[tuple[str, int, int], SavedModel]" = WeakValueDictionary()  # those in use, by file, time and size
+_loaded: "WeakValueDictionary[tuple[str, int, int, bool], SavedModel]" = (
+    WeakValueDictionary()
+)  # in use, by file, time, size, precision
 _recent: list[SavedModel] = []  # the latest stays open: a run asks for it twice
 _built: dict[str, _Parts] = {}  # one at a time, by config
 
 
-def _parts_of(path: Path) -> _Parts:
+def _parts_of(path: Path, in_float32: bool) -> _Parts:
     with ZipFile(path) as file:
-        config = json.dumps(json.loads(file.read(CONFIG), object_hook=_without_identity))
+        layers = json.loads(file.read(CONFIG), object_hook=_in_float32 if in_float32 else _without_identity)
+    config = json.dumps(layers)
     if config in _built and not any(each.model is _built[config].model for each in _loaded.values()):
         _take_weights(_built[config], path)
         return _built[config]
-    model = keras.saving.load_model(path, {"cxr>Preparation": Preparation}, compile=False, safe_mode=True)
+    own = {"cxr>Preparation": Preparation}
+    if in_float32:
+        model = keras.saving.deserialize_keras_object(layers, own, safe_mode=True)
+        model.load_weights(path)
+    else:
+        model = keras.saving.load_model(path, own, compile=False, safe_mode=True)
     feature_map = next((layer.output for layer in reversed(model.layers) if _is_map(layer)), None)
     _built.clear()
     _built[config] = _compiled(model, feature_map)
@@ -181,6 +191,12 @@ def _take_weights(parts: _Parts, path: Path) -> None:
 def _without_identity(said: dict[str, Any]) -> dict[str, Any]:
     """Without Keras' number for an object in memory, which is another in each file."""
     return {name: value for name, value in said.items() if name != "shared_object_id"}
+
+
+def _in_float32(value: dict[str, Any]) -> dict[str, Any]:
+    """As above, with every layer's precision made float32."""
+    is_policy = value.get("class_name") == "DTypePolicy"
+    return {**value, "config": {"name": "float32"}} if is_policy else _without_identity(value)
 
 
 def _is_map(layer: keras.Layer) -> bool:

@@ -1,12 +1,12 @@
 """The backbone's weights: where they are, and whether they fit, checked before TensorFlow is imported."""
 
 import hashlib
-import os
-import socket
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -17,30 +17,28 @@ import numpy as np
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Shape, in_shapes
-from cxr.model.backbone import Published
 from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
 from cxr.model.keras_archive import read_archive
+from cxr.model.published import cached_file, download, is_whole
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
 RUN = "run:"  # what backbone.weights begins with where it names a run
-_KERAS_HOST = "storage.googleapis.com"
-_KERAS_ADDRESS = (_KERAS_HOST, 443)
-_PRETRAINED_SIZES = (96, 128, 160, 192, 224)  # of MobileNetV2
 
 _MOST_BYTES = 64 * 2**20  # of one array whose values are looked at
+_may_download: ContextVar[bool] = ContextVar("may_download", default=True)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What the backbone starts from: a file that fits (`path`), a download by Keras (`imagenet`), or neither."""
+    """What the backbone starts from: a file that fits, or random weights without one."""
 
     path: Path | None = None
-    imagenet: bool = False
+    to_download: bool = False  # `path` is where a download would put the file: so in a plan, which downloads nothing
 
     @property
     def sha256(self) -> str | None:
-        """The file's content hash, in hex; None without a file."""
-        if self.path is None:
+        """The file's content hash, in hex; None without a file, and for one that is still to be downloaded."""
+        if self.path is None or self.to_download:
             return None
         stat = self.path.stat()
         return _sha256_of(self.path, stat.st_mtime_ns, stat.st_size)
@@ -52,9 +50,7 @@ class Weights:
 
     @property
     def for_keras(self) -> str | None:
-        """What a function of `keras.applications` is given."""
-        if self.imagenet:
-            return "imagenet"
+        """The path that a function of `keras.applications` is given."""
         return str(self.path) if self.path is not None and self.archive is None else None
 
 
@@ -65,8 +61,18 @@ def _sha256_of(path: Path, written: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """In the block `locate_weights` downloads nothing: ImageNet weights that are not here are `to_download`."""
+    token = _may_download.set(False)
+    try:
+        yield
+    finally:
+        _may_download.reset(token)
+
+
 def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weights:
-    """Find the weights that the config names and check that they fit its backbone.
+    """Find the weights that the config names and check that they fit its backbone; ImageNet weights are downloaded once.
 
     `of_run` is the model of the run that `run:ID` names. Raises `UserError` for a file that is missing, unreadable or of another
     architecture, and for ImageNet weights that are neither in Keras' cache nor within reach.
@@ -110,36 +116,18 @@ def _imagenet(backbone: BackboneConfig, described: Described) -> Weights:
             f"no ImageNet weights are published for backbone.alpha={backbone.alpha:g}: use one of "
             f"{', '.join(f'{alpha:g}' for alpha in described.backbone.widths)}, or backbone.weights=none"
         )
-    name = _file_name(source, backbone)
-    cached = _keras_models() / name
-    if cached.is_file():
-        _check_fit(cached, backbone, described)
-        return Weights(path=cached)
-    try:
-        socket.create_connection(_KERAS_ADDRESS, timeout=3).close()
-    except OSError:
-        raise UserError(
-            "backbone.weights=imagenet needs a network once, and there is none: on a machine with a network download "
-            f"https://{_KERAS_HOST}/tensorflow/keras-applications/{source.folder}/{name}, then give backbone.weights=FILE"
-        ) from None
-    return Weights(imagenet=True)
-
-
-def _file_name(source: Published, backbone: BackboneConfig) -> str:
-    size = backbone.image_size if backbone.image_size in _PRETRAINED_SIZES else 224
-    return source.file.format(alpha=float(backbone.alpha), size=size)
-
-
-def _keras_models() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    file, check = cached_file(source, backbone.alpha), partial(_check_fit, backbone=backbone, described=described)
+    if is_whole(file, source, check):
+        return Weights(path=file)
+    if not _may_download.get():
+        return Weights(path=file, to_download=True)
+    return Weights(path=download(source, backbone.alpha, check))
 
 
 def is_cached(name: str) -> bool:
-    """Whether Keras' cache has the ImageNet weights of a backbone, at its usual width and size."""
+    """Whether Keras' cache has the ImageNet weights of a backbone, at its usual width."""
     backbone = backbone_of(name)
-    if backbone is None or backbone.published is None:
-        return False
-    return (_keras_models() / _file_name(backbone.published, BackboneConfig(name=name, image_size=224))).is_file()
+    return backbone is not None and backbone.published is not None and cached_file(backbone.published, 1.0).is_file()
 
 
 def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from cxr.audit.gate import write_gate
@@ -19,7 +21,7 @@ from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.origin import MODEL
 from cxr.tracking.models import write_pyfunc
 from cxr.tracking.scratch import scratch
-from cxr.training.exported import FORMATS, largest_difference
+from cxr.training.exported import FORMATS, difference_of_precision, largest_difference
 
 _MOST = 1e-3  # difference of a probability between one format and another
 _READ_ME = Path(__file__).with_name("exported.md")
@@ -33,17 +35,22 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} can't be written: {error.strerror}") from None
+    settings = PhantomConfig(image_size=model.facts.image_size)
+    images = np.stack([draw(label, number, settings) for number in range(8) for label in CLASS_SHARES])[..., None]
+    apart = difference_of_precision(model.file, images) if model.facts.precision != "float32" else 0.0
+    model = replace(model, facts=replace(model.facts, from_float32=apart))
     with scratch() as place:
         data = place / "model"
         data.mkdir()
         _write_files(model, data)
         whole = place / "whole"
         write_pyfunc(whole, data)
-        differences = _add_formats(model, whole)
+        differences = _add_formats(model, whole, images)
         (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
         (whole / CARD).write_text(card, encoding="utf-8")
         told = "; ".join(f"{name} {found:.1e}" for name, found in differences.items()) or "no other format was written"
         text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{differences}", told)
+        text = text.replace("{precision}", model.facts.precision).replace("{from_float32}", f"{apart:.1e}")
         (whole / "README.md").write_text(text, encoding="utf-8")
         if folder.exists():
             folder.rmdir()
@@ -61,10 +68,9 @@ def _write_files(model: RunModel, data: Path) -> None:
         write_orientation(model.orientation, data / Path(ORIENTATION).name)
 
 
-def _add_formats(model: RunModel, whole: Path) -> dict[str, float]:
-    """Write the model in every format that is installed; each is checked against the `.keras` file."""
-    settings, found = PhantomConfig(image_size=model.facts.image_size), {}
-    images = np.stack([draw(label, number, settings) for number in range(8) for label in CLASS_SHARES])[..., None]
+def _add_formats(model: RunModel, whole: Path, images: NDArray[np.uint8]) -> dict[str, float]:
+    """Write the model in every format that is installed; each is checked against the `.keras` file in float32."""
+    found = {}
     for each in FORMATS:
         if not each.is_installed:
             continue

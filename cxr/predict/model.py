@@ -43,7 +43,10 @@ _UNREADABLE = (ValueError, KeyError, OSError, EOFError, BadZipFile)
 
 @dataclass(frozen=True)
 class Facts:
-    """What answers depend on beside the model's file and what was decided; `run_id` is the run whose thresholds are used."""
+    """What answers depend on beside the model's file and what was decided; `run_id` is the run whose thresholds are used.
+
+    `from_float32` is the largest difference of a probability, on phantoms, between `precision` and float32; None before an export.
+    """
 
     version: int
     run_id: str
@@ -52,6 +55,7 @@ class Facts:
     image_size: int
     precision: str
     views: int
+    from_float32: float | None = None
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,23 @@ class Format:
 
 
 def largest_difference(file: Path, of: Format, folder: Path, images: NDArray[np.uint8]) -> float:
-    """Write a `.keras` file in a format below `folder`; the largest difference of a probability over images (n, size, size, 1)."""
-    saved, path = load_model(file), folder / of.place
+    """Write a `.keras` file in a format below `folder`, in float32, which every library computes alike.
+
+    Returns the largest difference of a probability from Keras' in float32, over images (n, size, size, 1).
+    """
+    saved, path = load_model(file, in_float32=True), folder / of.place
     path.parent.mkdir(parents=True, exist_ok=True)
     of.write(saved.model, path)
     grey = images.astype(np.float32)
     found = of.open(path)(np.repeat(grey, 3, axis=-1))
     return float(np.abs(found - saved.probabilities(grey)).max())
+
+
+def difference_of_precision(file: Path, images: NDArray[np.uint8]) -> float:
+    """The largest difference of a probability between a `.keras` file in its own precision and in float32."""
+    grey = images.astype(np.float32)
+    probabilities = load_model(file).probabilities(grey)
+    return float(np.abs(probabilities - load_model(file, in_float32=True).probabilities(grey)).max())
 
 
 def _function_of(model: keras.Model) -> tuple[tf.types.experimental.PolymorphicFunction, tf.TensorSpec]:

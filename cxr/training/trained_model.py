@@ -80,7 +80,8 @@ class SavedTrainedModel:
             return self._head_by_row(pooled), pooled
 
         def both() -> keras.Model:
-            return keras.Model(self._body.input, keras.layers.Concatenate()([self._body.output, self._mean_of(layer)]))
+            joined = keras.layers.Concatenate(dtype=keras.DTypePolicy("float32"))([self._body.output, self._mean_of(layer)])
+            return keras.Model(self._body.input, joined)
 
         found, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
         return self._head_by_row(found[:, :channels]), found[:, channels:]

@@ -126,8 +126,9 @@ def test_an_interrupted_batch_goes_on_and_ends_the_same(
         (("then", "nowhere"), "there is no file or folder nowhere"),
         (("than", "."), "there is no run than: did you mean then"),
         (("then", ".", "--to", "."), "is the folder of the images"),
-        (("then", ".", "--html", "mlruns/mlflow.db/answers.html"), "answers.html can't be written: "),
-        (("then", ".", "--log", "mlruns"), "mlruns is a folder: name a file"),
+        (("then", ".", "--to", "mlruns/answers"), "mlruns/answers is in mlruns, which keeps runs"),
+        (("then", ".", "--html", "/dev/null/answers.html"), "answers.html can't be written: "),
+        (("then", ".", "--log", "."), ". is a folder: name a file"),
         (("then", ".", "--point", "best"), "invalid choice: 'best'"),
     ],
 )

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from cxr.commands.arguments.outputs import output_path
+
 
 def _backbones() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -20,7 +22,7 @@ def _export() -> argparse.ArgumentParser:
         "model card. MLflow can serve it, and Keras alone can use it.",
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    parser.add_argument("--to", type=output_path, required=True, metavar="FOLDER", help="a new or empty folder")
     return parser
 
 
@@ -35,7 +37,7 @@ def _predict() -> argparse.ArgumentParser:
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included")
     parser.add_argument(
-        "--to", type=Path, default=Path("predictions"), metavar="FOLDER", help="where answers go (default: predictions)"
+        "--to", type=output_path, default=Path("predictions"), metavar="FOLDER", help="where answers go (default: predictions)"
     )
     parser.add_argument(
         "--point",
@@ -45,12 +47,12 @@ def _predict() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-gate", action="store_true", help="give a class to images unlike those that the model knows, too")
     parser.add_argument("--resume", action="store_true", help="go on with a batch that was interrupted")
-    parser.add_argument("--heatmaps", type=Path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails, most urgent first")
+    parser.add_argument("--heatmaps", type=output_path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
+    parser.add_argument("--html", type=output_path, metavar="FILE", help="write a page with thumbnails, most urgent first")
     parser.add_argument(
-        "--dicom-sr", type=Path, metavar="FOLDER", help="write a DICOM structured report for each answered DICOM file here"
+        "--dicom-sr", type=output_path, metavar="FOLDER", help="write a DICOM structured report for each answered DICOM file here"
     )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="add a line for each answer to an audit trail")
+    parser.add_argument("--log", type=output_path, metavar="FILE", help="add a line for each answer to an audit trail")
     parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
     return parser
 

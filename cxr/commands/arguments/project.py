@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from cxr.cache.eviction import KINDS
+from cxr.commands.arguments.outputs import output_path
 from cxr.config.schema import TrackingConfig
 
 
@@ -43,7 +44,7 @@ def _data() -> argparse.ArgumentParser:
     parser.add_argument("action", choices=("index", "check", "show", "fetch"))
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="which images and which split, as for a run")
     parser.add_argument(
-        "--to", type=Path, help="file or folder to write (default: manifest.csv, contact_sheet.png, kagglehub's own)"
+        "--to", type=output_path, help="file or folder to write (default: manifest.csv, contact_sheet.png, kagglehub's own)"
     )
     parser.add_argument("--each", type=int, default=8, help="how many images of each class to show (default: 8)")
     return parser
@@ -54,7 +55,7 @@ def _init() -> argparse.ArgumentParser:
         prog="cxr init",
         description="Make a project of your own: a folder conf with one data option and one preset, a README and a .gitignore.",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder")
+    parser.add_argument("folder", type=output_path, metavar="FOLDER", help="a new or empty folder")
     return parser
 
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from cxr.commands.arguments.outputs import output_path
+
 TOLERANCE = 1e-3  # largest difference in a probability that counts as equal
 
 
@@ -32,9 +34,9 @@ def _compare() -> argparse.ArgumentParser:
     parser.add_argument("--filter", help="every run that matches this MLflow filter, as typed in the UI")
     parser.add_argument("--reference", metavar="RUN", help="compare with this run (default: the baseline, else the first RUN)")
     parser.add_argument("--primary", metavar="METRIC", help="the metric that decides (default: evaluation.primary)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every difference here")
-    parser.add_argument("--disagreements", type=Path, metavar="FILE", help="write images that only one run gets right")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures here")
+    parser.add_argument("--csv", type=output_path, metavar="FILE", help="write every difference here")
+    parser.add_argument("--disagreements", type=output_path, metavar="FILE", help="write images that only one run gets right")
+    parser.add_argument("--html", type=output_path, metavar="FILE", help="write a page with figures here")
     return parser
 
 
@@ -61,8 +63,8 @@ def _folds() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="any of its runs, by id or name (default: the latest)")
     parser.add_argument("--sweep", metavar="ID", help="each cross-validation and repeated training of this sweep")
-    parser.add_argument("--predictions", type=Path, metavar="FILE", help="write the pooled predictions as CSV")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
+    parser.add_argument("--predictions", type=output_path, metavar="FILE", help="write the pooled predictions as CSV")
+    parser.add_argument("--csv", type=output_path, metavar="FILE", help="write every number as CSV")
     return parser
 
 
@@ -116,9 +118,9 @@ def _results() -> argparse.ArgumentParser:
         help="first make the runs that are missing, five folds of each preset: --run data=radiography data.root=FOLDER",
     )
     parser.add_argument("--external", type=Path, metavar="FOLDER", help="evaluate every run on this folder of class folders too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every number as CSV")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a figure, which works offline")
+    parser.add_argument("--markdown", type=output_path, metavar="FILE", help="write the table as Markdown")
+    parser.add_argument("--csv", type=output_path, metavar="FILE", help="write every number as CSV")
+    parser.add_argument("--html", type=output_path, metavar="FILE", help="write a page with a figure, which works offline")
     return parser
 
 

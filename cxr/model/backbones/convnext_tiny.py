@@ -41,6 +41,6 @@ BACKBONE = Backbone(
     ),
     top=("layer_normalization",),
     pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
-    published=Published("convnext", "convnext_tiny_notop.h5"),
+    published=Published("convnext", "convnext_tiny_notop.h5", "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"),
     arguments={"include_preprocessing": False},
 )

@@ -18,5 +18,5 @@ BACKBONE = Backbone(
     stages=((*_stage(2, 6), "pool2"), (*_stage(3, 12), "pool3"), (*_stage(4, 24), "pool4"), _stage(5, 16)),
     top=("bn",),
     pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
-    published=Published("densenet", "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    published=Published("densenet", "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5", "30ee3e1110167f948a6b9946edeeb738"),
 )

@@ -20,6 +20,6 @@ BACKBONE = Backbone(
     stages=(blocks(1, 1), blocks(2, 2), blocks(3, 2), blocks(4, 3) + blocks(5, 5), blocks(6, 8)),
     top=("top",),
     pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
-    published=Published("efficientnet_v2", "efficientnetv2-b0_notop.h5"),
+    published=Published("efficientnet_v2", "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"),
     arguments={"include_preprocessing": False},
 )

@@ -11,7 +11,7 @@ BACKBONE = Backbone(
     stages=(blocks(1, 2), blocks(2, 4), blocks(3, 4), blocks(4, 6) + blocks(5, 9), blocks(6, 15)),
     top=("top",),
     pixels=in_range(-1, 127 / 128),  # level / 128 - 1, as Keras' own layer has it
-    published=Published("efficientnet_v2", "efficientnetv2-s_notop.h5"),
+    published=Published("efficientnet_v2", "efficientnetv2-s_notop.h5", "af0682fb74e8c54910f2d4393339c070"),
     usual=384,
     arguments={"include_preprocessing": False},
 )

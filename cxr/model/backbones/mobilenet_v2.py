@@ -72,7 +72,7 @@ BACKBONE = Backbone(
     stages=(("expanded_conv",), _blocks(1, 2), _blocks(3, 5), _blocks(6, 12), _blocks(13, 16)),
     top=("Conv_1",),
     pixels=in_range(-1, 1),
-    published=Published("mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5"),
+    published=Published("mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"),
     widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),  # what Keras publishes ImageNet weights for
     widened=widened,
 )

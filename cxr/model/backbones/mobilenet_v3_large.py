@@ -11,6 +11,8 @@ BACKBONE = Backbone(
     stages=(blocks(0, 0), blocks(1, 2), blocks(3, 5), blocks(6, 11), blocks(12, 14)),
     top=("conv_1",),
     pixels=in_range(-1, 1),
-    published=Published("mobilenet_v3", "weights_mobilenet_v3_large_224_{alpha}_float_no_top_v2.h5"),
+    published=Published(
+        "mobilenet_v3", "weights_mobilenet_v3_large_224_{alpha}_float_no_top_v2.h5", "07fb09a5933dd0c8eaafa16978110389"
+    ),
     arguments={"include_preprocessing": False},
 )

@@ -18,6 +18,8 @@ BACKBONE = Backbone(
     stages=(blocks(0, 0), blocks(1, 2), blocks(3, 7), blocks(8, 10)),
     top=("conv_1",),
     pixels=in_range(-1, 1),
-    published=Published("mobilenet_v3", "weights_mobilenet_v3_small_224_{alpha}_float_no_top_v2.h5"),
+    published=Published(
+        "mobilenet_v3", "weights_mobilenet_v3_small_224_{alpha}_float_no_top_v2.h5", "d3e8ec802a04aa4fc771ee12a9a9b836"
+    ),
     arguments={"include_preprocessing": False},
 )

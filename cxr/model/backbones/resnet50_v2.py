@@ -17,5 +17,5 @@ BACKBONE = Backbone(
     stages=(_stage(2, 3), _stage(3, 4), _stage(4, 6), _stage(5, 3)),
     top=("post",),
     pixels=in_range(-1, 1),
-    published=Published("resnet", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    published=Published("resnet", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", "fac2f116257151a9d068a22e544a4917"),
 )

@@ -34,7 +34,7 @@ BACKBONE = Backbone(
     stem="block1",
     stages=(_blocks(2, 2), _blocks(3, 3), _blocks(4, 12), _blocks(13, 14)),
     pixels=in_range(-1, 1),
-    published=Published("xception", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    published=Published("xception", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97"),
     smallest=71,
     usual=299,
 )

@@ -1,0 +1,32 @@
+"""Arguments: no command writes its output among the runs."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr.commands.arguments import parse
+from cxr.errors import UserError
+
+OUTPUTS = [
+    ("export", ("then", "--to")),
+    *(("predict", ("then", "film.png", option)) for option in ("--to", "--heatmaps", "--html", "--dicom-sr", "--log")),
+    ("data", ("index", "--to")),
+    *(("compare", ("then", "now", option)) for option in ("--csv", "--disagreements", "--html")),
+    *(("folds", (option,)) for option in ("--predictions", "--csv")),
+    *(("results", (option,)) for option in ("--markdown", "--csv", "--html")),
+    ("init", ()),
+]
+
+
+@pytest.mark.parametrize("where", ["mlruns", "mlruns/artifacts/x", "there/../mlruns/x", "linked/x", "absolute"])
+@pytest.mark.parametrize(("command", "arguments"), OUTPUTS)
+def test_output_among_the_runs_is_refused(
+    command: str, arguments: tuple[str, ...], where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "mlruns")
+    where = str(tmp_path / "mlruns/x") if where == "absolute" else where
+    with pytest.raises(UserError, match="which keeps runs and what is under way: name a place outside it"):
+        parse(command, [*arguments, where])
+    parse(command, [*arguments, "mlruns-of-mine/x"])
+    assert not (tmp_path / "mlruns").exists()
