@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.conformal import conformal_sets
-from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.estimates import Estimate, proportion_among
 from cxr.evaluation.operating_points import OperatingPoint, Rates
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles
@@ -96,15 +96,16 @@ def evaluate_triage(
     points: Sequence[OperatingPoint],
     prevalences: Sequence[float],
     review_routine: bool,
+    groups: Sequence[str] | None = None,
 ) -> Triage:
-    """Count the zones of the evaluated images, and compute their consequences for patients."""
+    """Count the zones of the evaluated images, of which those of a group count as alike, and their consequences for patients."""
     assert roles.positive_class is not None
     positive = predictions.labels == roles.positive_class
     found = [
         Zone(
             name,
-            proportion(int((positive & (zones == index)).sum()), int(positive.sum()), "no image is of the positive class"),
-            proportion(int((~positive & (zones == index)).sum()), int((~positive).sum()), "every image is of the positive class"),
+            proportion_among(zones == index, positive, groups, "no image is of the positive class"),
+            proportion_among(zones == index, ~positive, groups, "every image is of the positive class"),
             {each: int(((predictions.labels == k) & (zones == index)).sum()) for k, each in enumerate(predictions.classes)},
         )
         for index, name in enumerate(ZONES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
-from cxr.evaluation.operating_points import DEMONSTRATED
+from cxr.evaluation.operating_points import Outcome
 from cxr.evaluation.report.document import AuditSection, Data, Document
 from cxr.text import in_words, part_in_full, slug
 
@@ -175,7 +175,7 @@ def _distrust(document: Document) -> list[str]:
     if context.elsewhere:
         told += _shift_in_words(document)
     for point in found.operating_points:
-        if point.rule.target is not None and DEMONSTRATED not in point.verdict.split(":")[0]:
+        if point.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED):
             told.append(f"{RULES[point.rule.name]}: {point.verdict}")
     if found.images < _FEW:
         told.append(f"Only {found.images} images are evaluated: every interval is wide.")
