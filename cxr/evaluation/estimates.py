@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata, t
 
+from cxr.text import percent
+
 CONFIDENCE = 0.95
+PERCENT = percent(CONFIDENCE)  # as texts and figures have it
 Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 
@@ -49,7 +52,7 @@ class Estimate:
         """
         if self.value is None or self.low is None or self.high is None:
             return self.in_words
-        return f"{self.value:.3f}, 95 % interval {self.low:.3f} to {self.high:.3f}"
+        return f"{self.value:.3f}, {PERCENT} interval {self.low:.3f} to {self.high:.3f}"
 
     @property
     def out_of(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import (
     LOG,
+    PERCENT,
     Estimate,
     Z,
     independent_images,
@@ -135,7 +136,7 @@ def _sensitive(
         return threshold, f"the highest threshold that has sensitivity {target:g} on validation"
     for lower in sorted(set(scores[positive & (scores <= threshold)]), reverse=True):
         if (proportion_among(scores >= lower, positive, groups, "").low or 0.0) >= target:
-            return float(lower), f"the highest threshold whose sensitivity on validation has a 95 % lower bound of {target:g}"
+            return float(lower), f"the highest threshold whose sensitivity on validation has a {PERCENT} lower bound of {target:g}"
     unit = "images" if independent_images(members_among(groups, positive)) == positive.sum() else "groups (patients or copies)"
     return float(scores[positive].min()), (
         f"the highest threshold that finds all {positive.sum():,} of validation, as a lower bound of {target:g} needs "

@@ -13,7 +13,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles
 
 ZONES = ("fast_track", "review", "routine")
-_PATIENTS = 1000
+PATIENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Workload:
-    """What 1,000 patients would bring at a prevalence of the positive class, in patients.
+    """What `PATIENTS` patients would bring at a prevalence of the positive class, in patients.
 
     `delayed` are patients of the positive class in the routine zone; `positives_of_fast_track` is the share of the positive class
     in the fast track.
@@ -125,9 +125,9 @@ def evaluate_triage(
 
 
 def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
-    """Expected patients of 1,000; an interval joins the ends of the two shares it comes from, so it is wider than it need be."""
+    """Expected patients of `PATIENTS`; an interval joins the ends of the two shares it comes from: wider than it need be."""
     fast, review, routine = zones
-    sick, well = _PATIENTS * prevalence, _PATIENTS * (1 - prevalence)
+    sick, well = PATIENTS * prevalence, PATIENTS * (1 - prevalence)
     return Workload(
         prevalence=prevalence,
         fast_track=_sum(sick, fast.of_positives, well, fast.of_others),

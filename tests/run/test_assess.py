@@ -1,13 +1,16 @@
 """The numbers of a run: groups of the manifest reach the evaluated part and validation."""
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from cxr.cache.rows import Rows
 from cxr.config.compose import compose, typed
 from cxr.data.dataset import Dataset
 from cxr.data.identity.annotate import Identity
+from cxr.data.split import Part
 from cxr.evaluation.estimates import proportion_among
 from cxr.evaluation.predictions import Predictions
 from cxr.model.weights import Weights
@@ -18,15 +21,16 @@ from tests.evaluation.made import CLASSES, skilled
 
 def test_groups_of_both_parts_are_those_of_the_manifest() -> None:
     composed, provenance = compose(["evaluation.resamples=100", "evaluation.subgroups=[]"])
-    shown, parts = {"val": skilled(1), "test": skilled(2)}, []
+    shown: dict[Part, Predictions] = {"val": skilled(1), "test": skilled(2)}
+    parts = []
     patients = np.arange(300) // 6
     for part, predictions in shown.items():
         labels = [CLASSES[label] for label in predictions.labels]
         groups = [f"{part} {patient}" for patient in patients]
         parts.append(pd.DataFrame({"path": predictions.ids, "label": labels, "group": groups, "split": part, "source": "one"}))
-    dataset = Dataset(CLASSES, np.zeros((600, 1, 1, 1), np.uint8), pd.concat(parts, ignore_index=True), (), Identity(0, 0, 100))
-    prepared = PreparedRun(typed(composed), provenance, dataset, cast(Weights, None), None, cast("object", None))  # type: ignore[arg-type]
-    by_part, found = assess_run(prepared, cast("dict[str, Predictions]", shown))  # type: ignore[arg-type]
+    no_images, weights, root = cast(Rows, None), cast(Weights, None), Path()  # numbers need none of these
+    dataset = Dataset(CLASSES, no_images, pd.concat(parts, ignore_index=True), (), Identity(0, 0, 100))
+    by_part, found = assess_run(PreparedRun(typed(composed), provenance, dataset, weights, None, root), shown)
     assert found.groups == 50
     for result, predictions in zip(by_part, shown.values(), strict=True):
         right, all_images = predictions.predicted == predictions.labels, np.ones(300, bool)
