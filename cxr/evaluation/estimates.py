@@ -127,20 +127,20 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
         why_not: the reason for no value if no image counts.
     """
     counted = right[among]
-    n, found = len(counted), proportion(int(counted.sum()), len(counted), why_not)
+    n, plain = len(counted), proportion(int(counted.sum()), len(counted), why_not)
     members = members_among(groups, among)
     count = len(np.unique(members))
-    if found.value is None or count == n:
-        return found
+    if plain.value is None or count == n:
+        return plain
     if count == 1:
-        return replace(found, low=0.0, high=1.0)
+        return replace(plain, low=0.0, high=1.0)
     effective = alike = independent_images(members)
-    if 0 < found.value < 1:
+    if 0 < plain.value < 1:
         many, few = t.ppf(0.5 + CONFIDENCE / 2, [n - 1, count - 1])
         effective = n / design_effect(counted.astype(np.float64), members) * float(many / few) ** 2
-    low, high = wilson_interval(found.value * effective, effective)
+    low, high = wilson_interval(plain.value * effective, effective)
     edge = wilson_interval(alike, alike)[0]
-    return replace(found, low=min(low, edge), high=max(high, 1 - edge))
+    return replace(plain, low=min(low, edge), high=max(high, 1 - edge))
 
 
 def numbered(groups: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int64]:

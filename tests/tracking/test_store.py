@@ -163,12 +163,12 @@ except RunFailed as error:
 """
 
 
-def test_a_disk_that_fills_up_during_a_run_is_told_in_a_line(store: Store, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_during_a_run_gives_one_line(store: Store, tmp_path: Path) -> None:
     """The database may not be written beyond half its size; MLflow logs the traceback of each such error, and raises it too."""
     done = subprocess.run([sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (told,) = done.stdout.splitlines()
-    assert told.startswith(f"the store in {tmp_path / 'mlruns'} can't be used (MlflowException: (sqlite3.OperationalError) ")
+    (failure,) = done.stdout.splitlines()
+    assert failure.startswith(f"the store in {tmp_path / 'mlruns'} can't be used (MlflowException: (sqlite3.OperationalError) ")
     (line,) = done.stderr.splitlines()
     assert line.startswith("cxr: how run ")
     assert "ended can't be kept: the store in" in line

@@ -56,7 +56,7 @@ def test_a_model_that_is_right_once_and_a_class_that_never_occurs_make_a_page() 
     assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
 
 
-def test_a_target_that_was_demonstrated_is_told_also_where_it_is_optimistic() -> None:
+def test_a_target_that_was_demonstrated_is_shown_also_where_it_is_optimistic() -> None:
     told = document(skilled(1))
     point = next(each for each in told.assessment.operating_points if each.rule.name == "specificity_target")
     verdict = "Optimistic, since these images chose it. Target demonstrated: here."
