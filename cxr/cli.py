@@ -1,5 +1,6 @@
 """The entrypoint: a Hydra app, unless the first argument is a command. A user error ends in one line and exit code 2."""
 
+import errno
 import os
 import signal
 import sys
@@ -68,6 +69,8 @@ def main() -> NoReturn:
         if type(error).__module__.partition(".")[0] in _OF_STORES:
             reason = f"{type(error).__name__}: {str(error)[:300]}"
             error = RunFailed(f"the store failed ({reason}): fix that, and give the command again")
+        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error = RunFailed(f"no room on disk ({error}): free some, and give the command again")
         else:
             traceback.print_exception(error)  # a fault of cxr's: its traceback is what a report of it needs
         _complain(error)

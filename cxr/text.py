@@ -76,6 +76,15 @@ def in_words(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
+def percent(share: float) -> str:
+    """A share that is a constant, as texts have it.
+
+    >>> percent(0.95), percent(0.975)
+    ('95 %', '97.5 %')
+    """
+    return f"{100 * share:g} %"
+
+
 def duration(seconds: float) -> str:
     """A duration in words.
 

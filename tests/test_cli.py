@@ -110,6 +110,16 @@ def check_mistake(arguments: list[str], answer: str, folder: Path, command: Comm
     assert not (folder / "mlruns").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
+def test_a_full_disk_is_one_line(folder: Path, cxr_here: Command) -> None:
+    (folder / "list.part").symlink_to("/dev/full")
+    done = cxr_here("data", "index", "data=folder", "data.root=good", "--to", "list.csv", folder=folder)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("cxr: no room on disk ([Errno 28] No space left on device")
+    assert not (folder / "list.csv").exists()
+
+
 def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, run_cxr: Command) -> None:
     shown = run_cxr("--help", folder=tmp_path)
     assert shown.returncode == 0

@@ -1,10 +1,13 @@
 """An audit in sentences and tables, for the terminal and the report alike."""
 
 from cxr.audit.audit import Audit
+from cxr.audit.gate import SURE
 from cxr.audit.regions import REGIONS
 from cxr.audit.traits import TRAITS
 from cxr.audit.verdict import KEPT
 from cxr.evaluation.report.document import AuditSection, AuditTable
+from cxr.evaluation.shift import GATE_PASSING
+from cxr.text import percent
 
 _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interval
 # What to try against a trait that tells the class.
@@ -113,7 +116,8 @@ def _changes(found: Audit) -> AuditTable:
 
 def _gate(found: Audit) -> AuditTable:
     return AuditTable(
-        "Odd images: how many pass a gate that lets 97 % of known ones pass, and how many the model is sure of (90 %)",
+        f"Odd images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and how many the model is sure of "
+        f"({percent(SURE)})",
         ["Kind", "Pass", "Sure"],
         [[each.kind, each.passed.in_words, each.confident.in_words] for each in found.gate],
     )

@@ -21,9 +21,10 @@ from cxr.audit.seen import score_made
 from cxr.audit.subject import TrainedModel
 from cxr.cache.remembered import remembered
 from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.shift import GATE_PASSING
 from cxr.model.freeze import POOLED
 
-PASSING = 0.97  # share of images that the gate knows nothing of, and lets pass
+SURE = 0.9  # probability of a class from which the model counts as sure
 LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
 _COMPONENTS = 64  # principal ones
 
@@ -57,7 +58,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateTrial:
-    """One kind of odd image: the share that passes, and the share that the model takes for a class with at least 90 %."""
+    """One kind of odd image: the share that passes, and the share that the model takes for a class with `SURE` or more."""
 
     kind: str
     passed: Estimate
@@ -68,7 +69,7 @@ class GateTrial:
 def fit_gate(
     known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating], layer: str = POOLED
 ) -> Gate | None:
-    """Fit on features (n, channels) of known images with their classes; the limit lets 97 % of `others` pass.
+    """Fit on features (n, channels) of known images with their classes; the limit lets `GATE_PASSING` of `others` pass.
 
     None with too few of either, or where all images are alike.
     """
@@ -81,7 +82,9 @@ def fit_gate(
     variances = np.maximum(fitted.explained_variance_, 1e-9)
     rest = float(max(fitted.noise_variance_, 1e-3 * variances.mean()))
     parts = means, fitted.components_.astype(np.float32), np.maximum(variances, rest).astype(np.float32), rest
-    return Gate(*parts, limit=float(np.quantile(Gate(*parts, limit=np.inf, layer=layer).distances(others), PASSING)), layer=layer)
+    return Gate(
+        *parts, limit=float(np.quantile(Gate(*parts, limit=np.inf, layer=layer).distances(others), GATE_PASSING)), layer=layer
+    )
 
 
 def write_gate(gate: Gate, path: Path) -> None:
@@ -108,7 +111,7 @@ def _trial(kind: str, make: Callable[[], Images], content: str, gate: Gate, mode
     else:
         images = make()
         probabilities, features = model.score(images)[0], model.features(images, gate.layer)
-    sure = int((probabilities.max(axis=1) >= 0.9).sum())
+    sure = int((probabilities.max(axis=1) >= SURE).sum())
     passed = int(gate.passes(features).sum())
     return GateTrial(kind, proportion(passed, len(features), ""), proportion(sure, len(features), ""))
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cxr.cache.remembered import remembered
-from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.estimates import CONFIDENCE, Estimate
 from cxr.evaluation.resampling import areas, resampled
 
 _FOLDS = 5
@@ -114,7 +114,7 @@ def share_left(part: Floats, whole: Floats) -> Estimate:
 
 def estimate_of(draws: Floats) -> Estimate:
     """The value of all images, which is the first, with the interval of the draws after it (percentiles: Efron 1979)."""
-    low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
+    low, high = np.nanpercentile(draws[1:], (50 - 50 * CONFIDENCE, 50 + 50 * CONFIDENCE))
     return Estimate(float(draws[0]), float(low), float(high))
 
 

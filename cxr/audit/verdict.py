@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scipy.stats import norm
 
 from cxr.audit.traits import NAMED, TRAITS
-from cxr.evaluation.estimates import Estimate, Z
+from cxr.evaluation.estimates import PERCENT, Estimate, Z
 
 # Share of above-chance performance that is left without the lungs, from which evidence counts, by the lower end of its interval.
 SOME, STRONG = 0.2, 0.5
@@ -62,7 +62,7 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kep
         return Verdict("unknown", [why], places)
     least = min(measured, key=lambda each: each.low or 0)
     value, low, high = (f"{100 * max(each or 0, 0):.0f}" for each in (least.value, least.low, least.high))
-    share = f"{value} % of what a linear probe tells above chance is left without the lungs (95 % interval {low} to {high} %)"
+    share = f"{value} % of what a linear probe tells above chance is left without the lungs ({PERCENT} interval {low} to {high} %)"
     reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].in_words}" for name in places[:2])]
     lowest = least.low or 0
     light = "strong" if lowest > STRONG else "some" if lowest > SOME or places else "none"

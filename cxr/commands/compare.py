@@ -25,6 +25,7 @@ from cxr.compare.runs import (
 )
 from cxr.compare.seeds import seed_differences
 from cxr.errors import UserError
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
 from cxr.safe_csv import write_csv
@@ -113,7 +114,7 @@ def _print(comparison: Comparison, out: Console) -> None:
     out.print(f"Against {in_short(reference.run)}, on {evaluated_in_words(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
         table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
-        for heading in ("", "reference", "this run", "difference", "95 % interval", "p", *many, "method"):
+        for heading in ("", "reference", "this run", "difference", f"{PERCENT} interval", "p", *many, "method"):
             table.add_column(heading, justify="left" if heading in ("", "method") else "right")
         for each in differences:
             shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", each.interval_in_words

@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cxr.compare.seeds import INTERVALS
+from cxr.evaluation.estimates import PERCENT
 
-_INTERVALS = "  95 % intervals of the mean: from seeds (Student's t over trainings), from images (bootstrap), from both."
+_INTERVALS = f"  {PERCENT} intervals of the mean: from seeds (Student's t over trainings), from images (bootstrap), from both."
 _SD = "  One more training with another seed differs from the mean by about sd."
 
 

@@ -1,5 +1,6 @@
 """`cxr soup SWEEP`: average the weights of a sweep's best runs, and log the result as a run that is judged once."""
 
+import math
 from dataclasses import replace
 
 from omegaconf import OmegaConf
@@ -60,4 +61,8 @@ def _named(words: list[str], store: Store) -> list[LoggedRun]:
 
 
 def _best_first(runs: list[LoggedRun]) -> list[LoggedRun]:
-    return sorted(runs, key=lambda run: (run.metrics.get(_ORDER, float("inf")), run.id))
+    def order(run: LoggedRun) -> tuple[float, str]:
+        loss = run.metrics.get(_ORDER, math.inf)
+        return math.inf if math.isnan(loss) else loss, run.id
+
+    return sorted(runs, key=order)

@@ -2,11 +2,13 @@
 
 Each augmentation is a small function with the decorator `augmentation`, in the order in which they apply. To add one, append a
 function. Its strength is the setting of the same name in `augment`, or `augment.more` for one that has no setting. Its version
-is part of the cache key of every view that uses it: raise it when the function changes.
+is part of the cache key of every view that uses it: raise it when the function changes. Those of this file share one stream of
+random numbers, in their order; one of another package has a stream of its own, so that no other package changes its numbers.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import isfinite
 
 import numpy as np
@@ -49,6 +51,12 @@ class Augmentation:
     version: int
     draws: int
     change: Callable[[float, Floats, int], Change]
+
+    @property
+    def stream(self) -> list[int]:
+        """What its numbers depend on beside seed, view and pixels: its name, if it is of another package."""
+        is_own = self.change.__module__ == __name__
+        return [] if is_own else [int.from_bytes(sha256(self.setting.encode()).digest()[:8])]
 
     def strength(self, config: AugmentConfig) -> float:
         """How strong it is in a config; 0 is off."""
@@ -234,10 +242,12 @@ def changes_nothing(config: AugmentConfig) -> bool:
 def cache_key_of(config: AugmentConfig) -> dict[str, list[float]]:
     """Strength and version of each augmentation that is on: what a view depends on, beside seed, number and pixels.
 
+    One of another package has a third number, as its views were drawn from the common stream before.
+
     >>> cache_key_of(AugmentConfig(zoom=0.1))
     {'zoom': [0.1, 1]}
     """
-    return {each.setting: [each.strength(config), each.version] for each in active(config)}
+    return {each.setting: [each.strength(config), each.version, *([1] if each.stream else [])] for each in active(config)}
 
 
 def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:
@@ -257,20 +267,24 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
     """Draw view number `view` of each image, given by its pixel hash (sha256 in hex).
 
     A view depends on seed, number and pixels only: not on the other images of a batch or the number of threads. Each augmentation
-    has its own numbers whether it is on or off, so that one more at the end changes no other.
+    has its own numbers whether it is on or off, so that one more at the end changes no other; see `Augmentation.stream`.
     """
-    count = sum(each.draws for each in AUGMENTATIONS)
-    draws = np.stack(
-        [np.random.Generator(np.random.Philox([seed, view, int(each[:16], 16)])).uniform(-1, 1, count) for each in hashes]
-    )
+
+    def numbers(count: int, stream: list[int]) -> Floats:
+        """Numbers in -1..1, (n, count)."""
+        keys = [[seed, view, int(pixels[:16], 16), *stream] for pixels in hashes]
+        return np.stack([np.random.Generator(np.random.Philox(key)).uniform(-1, 1, count) for key in keys])
+
+    draws = numbers(sum(each.draws for each in AUGMENTATIONS if not each.stream), [])
     n, one = len(draws), np.ones(len(draws))
     linear, shift, gain, offset, pixels = _matrices(one, 0 * one, 0 * one, one), np.zeros((n, 2)), one, 0 * one, []
     onto: Floats | None = None
     start = 0
     for each in AUGMENTATIONS:
-        own, start = draws[:, start : start + each.draws], start + each.draws
+        place, start = start, start + (0 if each.stream else each.draws)
         if not each.strength(config):
             continue
+        own = numbers(each.draws, each.stream) if each.stream else draws[:, place:start]
         change = each.change(each.strength(config), own, size)
         linear = linear if change.linear is None else _times(linear, change.linear)
         shift = shift if change.shift is None else shift + change.shift

@@ -31,7 +31,8 @@ class Evidence:
     """Predictions of the validation part, which chooses thresholds, and of the evaluated part.
 
     `part` is the name of the evaluated part, `groups` the group of each of its images, `columns` (n, any) further columns of the
-    manifest. Without a test part, `evaluated` is `validation`.
+    manifest. Without a test part, `evaluated` is `validation`. `of_validation` is the group of each validation image; where it is
+    not given each image is one.
     """
 
     validation: Predictions
@@ -39,6 +40,12 @@ class Evidence:
     part: str
     groups: Sequence[str]
     columns: pd.DataFrame
+    of_validation: Sequence[str] | None = None
+
+    @property
+    def validation_groups(self) -> Sequence[str] | None:
+        """The group of each validation image, if known."""
+        return self.groups if self.chosen_on_same else self.of_validation
 
     @property
     def chosen_on_same(self) -> bool:
@@ -106,30 +113,41 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
     validation, evaluated = evidence.validation, evidence.evaluated
     roles = roles_of(settings, evaluated.classes)
     costs = costs_of(settings, roles, evaluated.classes)
-    evaluation = with_resampling(evaluate(evaluated), evaluated, evidence.groups, settings.resamples)
-    temperature = fit_temperature(validation)
+    groups, of_validation = evidence.groups, evidence.validation_groups
+    evaluation = with_resampling(evaluate(evaluated, groups), evaluated, groups, settings.resamples)
+    temperature = fit_temperature(validation, of_validation)
     set_thresholds = conformal_thresholds(validation, settings.alpha)
     rules, points, triage, curve, zones = [], [], None, None, None
     of_positive, of_positive_after = None, None
     if roles.positive_class is not None:
         targets = settings.sensitivity, settings.specificity
-        rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value, settings.sensitivity_margin)
-        points = evaluate_rules(rules, validation, evaluated, roles.positive_class, costs, evidence.groups, settings.resamples)
+        margin = settings.sensitivity_margin
+        rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value, margin, of_validation)
+        points = evaluate_rules(
+            rules,
+            validation,
+            evaluated,
+            roles.positive_class,
+            costs,
+            groups,
+            settings.resamples,
+            validation_groups=of_validation,
+        )
         at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
         zones = zones_of(evaluated, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
         usual = [point for point in points if point.rule.shifts is None]
-        triage = evaluate_triage(evaluated, roles, zones, usual, settings.prevalences, settings.review_routine)
+        triage = evaluate_triage(evaluated, roles, zones, usual, settings.prevalences, settings.review_routine, groups)
         positive = evaluated.labels == roles.positive_class
         if 0 < positive.sum() < len(positive):
             calibrated = scaled(evaluated, temperature.value).probabilities[:, roles.positive_class]
-            curve = decision_curve(positive, calibrated, evidence.groups)
+            curve = decision_curve(positive, calibrated, groups)
             of_positive = class_calibration(evaluated.probabilities[:, roles.positive_class], positive, settings.bins)
             of_positive_after = class_calibration(calibrated, positive, settings.bins)
     return Assessment(
         part=evidence.part,
         images=len(evaluated.labels),
-        groups=len(set(evidence.groups)),
+        groups=len(set(groups)),
         validation_images=len(validation.labels),
         chosen_on_same=evidence.chosen_on_same,
         classes=list(evaluated.classes),
@@ -141,7 +159,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         calibration_after=calibration(scaled(evaluated, temperature.value), settings.bins),
         positive_calibration=of_positive,
         positive_calibration_after=of_positive_after,
-        conformal=evaluate_sets(evaluated, set_thresholds, settings.alpha),
+        conformal=evaluate_sets(evaluated, set_thresholds, settings.alpha, groups),
         costs=costs.astype(float).tolist(),
         operating_points=points,
         triage=triage,
@@ -155,6 +173,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
             zones,
             bins=settings.bins,
             small_below=settings.small_group,
+            groups=groups,
         ),
         failures=failures(evaluated, settings.failures),
         notes=_notes(evidence, roles),
@@ -209,8 +228,8 @@ def _notes(evidence: Evidence, roles: Roles) -> list[str]:
     images, groups = len(evidence.evaluated.labels), len(set(evidence.groups))
     if groups < images:
         found.append(
-            f"The {images:,} images form {groups:,} groups (patients or copies). The bootstrap draws whole groups; Wilson's and "
-            "DeLong's intervals take images as independent, so they may be too narrow."
+            f"The {images:,} images form {groups:,} groups (patients or copies), and intervals count images of a group as alike; "
+            "only those of calibration curves, slopes and intercepts take images as independent, so they may be too narrow."
         )
     if roles.positive_class is not None and roles.normal_class is None:
         found.append("No class is called Normal, so no image is of routine priority: evaluation.routine=CLASS names it.")

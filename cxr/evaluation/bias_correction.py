@@ -1,14 +1,15 @@
 """Bias-corrected temperature scaling: a shift of each class and a temperature, fitted on validation, for an unbiased argmax."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.model_selection import KFold
 
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.resampling import cross_fitting_folds
 
 _LARGEST = 5.0  # of a shift, in logits: beyond it these images do not determine one
 _TEMPERATURES = (np.log(0.05), np.log(20.0))
@@ -24,24 +25,25 @@ class BiasCorrection:
     why_not: str = ""
 
 
-def fit_bias_correction(predictions: Predictions) -> BiasCorrection:
+def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None = None) -> BiasCorrection:
     """The temperature and shifts that make these labels most likely.
 
     Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
 
     Training with class weights, costs or a rate that stays high may leave a good ranking with an argmax that prefers a class;
     shifts undo that. They are none where they do not lower the log loss of validation images that they were not fitted on (10-fold
-    cross-fitting), and where every prediction is right.
+    cross-fitting; images of one of the `groups` (n,) are in one fold), and where every prediction is right.
     """
     count, classes = len(predictions.labels), len(predictions.classes)
     logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1))
     none = (0.0,) * classes
     if (predictions.predicted == predictions.labels).all():
         return BiasCorrection(1.0, none, count, "all validation images are right")
-    if np.bincount(predictions.labels, minlength=classes).min() < 2:
-        return BiasCorrection(1.0, none, count, "a class has fewer than two validation images")
+    with_class = set(zip(predictions.labels.tolist(), range(count) if groups is None else groups, strict=True))
+    if np.bincount([label for label, _ in with_class], minlength=classes).min() < 2:
+        return BiasCorrection(1.0, none, count, "a class has fewer than two validation images of different groups")
     before, after = _losses(logits, predictions.labels), np.empty(count)
-    for others, fold in KFold(min(10, count), shuffle=True, random_state=0).split(logits):
+    for others, fold in cross_fitting_folds(count, groups):
         temperature, shifts = _most_likely(logits[others], predictions.labels[others])
         after[fold] = _losses(logits[fold] / temperature + shifts, predictions.labels[fold])
     if after.mean() >= before.mean():

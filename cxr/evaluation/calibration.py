@@ -1,5 +1,6 @@
 """Calibration: the agreement of probabilities with frequencies, and temperature scaling fitted on validation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,11 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import rankdata
-from sklearn.model_selection import KFold
 
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.resampling import losses, squared_errors
+from cxr.evaluation.resampling import cross_fitting_folds, losses, squared_errors
 from cxr.text import slug
 
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -51,21 +51,24 @@ class Calibration:
     bins: list[Bin]
 
 
-def fit_temperature(predictions: Predictions) -> Temperature:
+def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = None) -> Temperature:
     """The temperature that makes these labels most likely (Guo et al., "On Calibration of Modern Neural Networks", 2017).
 
     It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where
     the images do not determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the
-    log loss of validation images that it was not fitted on (10-fold cross-fitting), as it would make probabilities worse.
+    log loss of validation images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one
+    fold), as it would make probabilities worse.
     """
     count = len(predictions.labels)
     if (predictions.predicted == predictions.labels).all():
         return Temperature(1.0, count, "all validation images are right, so the colder the better")
+    if groups is not None and len(set(groups)) == 1 < count:
+        return Temperature(1.0, count, "all validation images are of one group, so it can't be checked on others")
     logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1))
     best = _most_likely(logits, predictions.labels)
     if min(abs(np.log(best) - np.log([_COLDEST, _HOTTEST]))) < 0.01:
         return Temperature(1.0, count, "the best one is at the end of the range, so these images do not determine it")
-    before, after = (float(each.mean()) for each in _cross_fitted(logits, predictions.labels))
+    before, after = (float(each.mean()) for each in _cross_fitted(logits, predictions.labels, groups))
     if after >= before:
         why_not = (
             f"not applied: on validation images that it was not fitted on it makes log loss {after:.4f} instead of {before:.4f}"
@@ -84,10 +87,12 @@ def _most_likely(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> floa
     return float(np.exp(minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6}).x))
 
 
-def _cross_fitted(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cross_fitted(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log loss of each image, (n,), unscaled and with the temperature of the other folds."""
     after = np.empty(len(labels))
-    for others, fold in KFold(min(10, len(labels)), shuffle=True, random_state=0).split(logits):
+    for others, fold in cross_fitting_folds(len(labels), groups):
         after[fold] = _log_losses(logits[fold] / _most_likely(logits[others], labels[others]), labels[fold])
     return _log_losses(logits, labels), after
 

@@ -1,12 +1,13 @@
 """Conformal sets: sets of classes that contain the true class at a chosen rate, with thresholds from validation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.estimates import Estimate, proportion_among
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
 
@@ -48,20 +49,23 @@ def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) ->
     return np.asarray(1 - predictions.probabilities <= 1 - thresholds + 1e-12)
 
 
-def evaluate_sets(predictions: Predictions, thresholds: NDArray[np.float64], alpha: float) -> ConformalSets:
-    """Coverage and size on images that did not set the thresholds."""
+def evaluate_sets(
+    predictions: Predictions, thresholds: NDArray[np.float64], alpha: float, groups: Sequence[str] | None = None
+) -> ConformalSets:
+    """Coverage and size on images that did not set the thresholds; images of one of the `groups` (n,) count as alike."""
     sets = conformal_sets(predictions, thresholds)
     hold = sets[np.arange(len(sets)), predictions.labels]
     sizes, slugs = sets.sum(axis=1), [slug(name) for name in predictions.classes]
+    all_images = np.ones(len(sets), bool)
 
-    def share(true: NDArray[np.bool_]) -> Estimate:
-        return proportion(int(true.sum()), len(true), "no image is of this class")
+    def share(true: NDArray[np.bool_], among: NDArray[np.bool_] = all_images) -> Estimate:
+        return proportion_among(true, among, groups, "no image is of this class")
 
     return ConformalSets(
         alpha=alpha,
         thresholds={name: float(each) for name, each in zip(slugs, thresholds, strict=True)},
         too_few=[name for name, each in zip(slugs, thresholds, strict=True) if each == 0],
-        coverage={name: share(hold[predictions.labels == index]) for index, name in enumerate(slugs)},
+        coverage={name: share(hold, predictions.labels == index) for index, name in enumerate(slugs)},
         overall=share(hold),
         mean_size=float(sizes.mean()),
         of_one=share(sizes == 1),

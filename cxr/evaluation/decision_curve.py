@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.evaluation.estimates import Z
+from cxr.evaluation.estimates import Z, numbered
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def decision_curve(positive: NDArray[np.bool_], probabilities: NDArray[np.float6
     called = probabilities[None] >= thresholds[:, None]
     of_image = np.where(positive, 1.0, -odds[:, None]) * called  # (thresholds, n)
     model = of_image.mean(axis=1)
-    members = np.asarray(np.unique(np.asarray(groups), return_inverse=True)[1]).ravel()
+    members = numbered(groups)
     together = np.stack([np.bincount(members, row) for row in of_image - model[:, None]])
     half = Z * np.sqrt((together**2).sum(axis=1)) / len(positive)
     return DecisionCurve(

@@ -3,22 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.evaluation.estimates import placements
+from cxr.evaluation.estimates import auc_influence
 from cxr.evaluation.predictions import Predictions
-
-
-def auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each image adds to the error of an AUC, (n,); the sum of squares is DeLong's variance (DeLong et al. 1988).
-
-    Sums over groups of images that are alike, squared and added, give the variance for groups (Obuchowski, "Nonparametric
-    analysis of clustered ROC curve data", 1997). Needs two positive images and two others.
-    """
-    m, n = int(positive.sum()), int((~positive).sum())
-    above, below = placements(positive, scores)
-    found = np.empty(len(positive))
-    found[positive] = (above - above.mean()) / np.sqrt(m * (m - 1))
-    found[~positive] = (below - below.mean()) / np.sqrt(n * (n - 1))
-    return found
 
 
 def auc_error(reference: Predictions, other: Predictions, classes: list[int], groups: NDArray[np.int64]) -> float | None:

@@ -12,7 +12,7 @@ from cxr.evaluation.estimates import (
     area_under_roc,
     ends_of,
     lacking,
-    proportion,
+    proportion_among,
     values_of,
     with_interval,
 )
@@ -62,20 +62,22 @@ def metric_names(classes: Sequence[str]) -> list[str]:
     return [*(metric.name for metric in OVERALL), *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
 
 
-def evaluate(predictions: Predictions) -> Evaluation:
+def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> Evaluation:
     """Metrics of the most probable class, and of the ranking by the probability of each class.
 
     Names: those of `OVERALL`, and for each class SLUG/NAME of `BY_CLASS`, one against the rest. Sensitivity, specificity, PPV,
-    NPV and accuracy have Wilson intervals, AUC DeLong's; `with_resampling` adds those of the others.
+    NPV and accuracy have Wilson intervals, AUC DeLong's; `with_resampling` adds those of the others. Images of one of the
+    `groups` (n,) count as alike; without any each image is a group.
     """
     confusion = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(len(predictions.classes)))
     names = statistic_names(predictions.classes)
     values = statistics_of(predictions)(np.ones((1, len(predictions.labels))))[:, 0]
     found = {name: Estimate(float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)}
-    found["accuracy"] = proportion(int(np.trace(confusion)), int(confusion.sum()), "")
+    all_images = np.ones(len(predictions.labels), bool)
+    found["accuracy"] = proportion_among(predictions.predicted == predictions.labels, all_images, groups, "")
     for index, name in enumerate(predictions.classes):
-        of_class = _evaluate_class(confusion, index)
-        of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index])
+        of_class = _evaluate_class(predictions.labels == index, predictions.predicted == index, groups)
+        of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index], groups)
         found |= {f"{slug(name)}/{key}": each for key, each in of_class.items()}
         for metric in BY_CLASS:
             found.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
@@ -118,16 +120,14 @@ def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> 
     return found
 
 
-def _evaluate_class(confusion: NDArray[np.int64], index: int) -> dict[str, Estimate]:
-    hits = int(confusion[index, index])
-    of_class, called, total = int(confusion[index].sum()), int(confusion[:, index].sum()), int(confusion.sum())
-    rest, rejected = total - of_class, total - called
-    right_rejections = rejected - (of_class - hits)
-    either = of_class + called
+def _evaluate_class(of_class: NDArray[np.bool_], called: NDArray[np.bool_], groups: Sequence[str] | None) -> dict[str, Estimate]:
+    """From which images are of the class, (n,), and which are called so, (n,)."""
+    either = int(of_class.sum() + called.sum())
+    f1 = Estimate(2 * int((of_class & called).sum()) / either) if either else lacking("no image is of this class or called so")
     return {
-        "sensitivity": proportion(hits, of_class, "no image is of this class"),
-        "specificity": proportion(right_rejections, rest, "every image is of this class"),
-        "ppv": proportion(hits, called, "no image was called this class"),
-        "npv": proportion(right_rejections, rejected, "every image was called this class"),
-        "f1": Estimate(2 * hits / either) if either else lacking("no image is of this class or called so"),
+        "sensitivity": proportion_among(called, of_class, groups, "no image is of this class"),
+        "specificity": proportion_among(~called, ~of_class, groups, "every image is of this class"),
+        "ppv": proportion_among(of_class, called, groups, "no image was called this class"),
+        "npv": proportion_among(~of_class, ~called, groups, "every image was called this class"),
+        "f1": f1,
     }

@@ -4,17 +4,38 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
-from cxr.evaluation.estimates import LOG, Estimate, Z, proportion, wilson_interval, with_interval
+from cxr.evaluation.estimates import (
+    LOG,
+    PERCENT,
+    Estimate,
+    Z,
+    independent_images,
+    members_among,
+    proportion_among,
+    wilson_interval,
+    with_interval,
+)
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled
+from cxr.text import in_words
 
-# How the verdict on a target begins. Met: the rate is at or above the target. Demonstrated: its whole interval is.
-DEMONSTRATED, NOT_DEMONSTRATED, NOT_MET = "Target demonstrated", "Target met but not demonstrated", "Target not met"
+OPTIMISTIC = "Optimistic, since these images chose it. "
+
+
+class Outcome(StrEnum):
+    """Whether a target was met (the rate is at or above it) and demonstrated (its whole interval is)."""
+
+    DEMONSTRATED = "Target demonstrated"
+    NOT_DEMONSTRATED = "Target met but not demonstrated"
+    NOT_MET = "Target not met"
+    UNKNOWN = "Target can't be evaluated"
+    NO_TARGET = "No target"
 
 
 @dataclass(frozen=True)
@@ -49,13 +70,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A rule, its rates on validation and on the evaluated images, and a verdict."""
+    """A rule, its rates on validation and on the evaluated images, and a verdict in words; `outcome` is what code tests."""
 
     rule: Rule
     on_validation: Rates
     evaluated: Rates
     cost_per_image: Estimate  # on the evaluated images
     verdict: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the target of the rule was met and demonstrated on the evaluated images."""
+        return outcome_of(self.rule, self.evaluated)
 
 
 def choose_rules(
@@ -66,8 +92,9 @@ def choose_rules(
     costs: NDArray[np.float32],
     temperature: float,
     margin: bool = False,
+    groups: Sequence[str] | None = None,
 ) -> list[Rule]:
-    """The five rules, from validation predictions alone.
+    """The five rules, from validation predictions alone; `groups` (n,) has the group of each of those images.
 
     A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With
     `margin` the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
@@ -79,7 +106,7 @@ def choose_rules(
     )
     found = [Rule("argmax", "the most probable class")]
     if positive.any():
-        threshold, said = _sensitive(scores, positive, sensitivity, margin)
+        threshold, said = _sensitive(scores, positive, sensitivity, margin, groups)
         said = f"{name} from {threshold:.4f} on, {said}"
         found.append(Rule("sensitivity_target", said, "sensitivity", sensitivity, threshold))
     if not positive.all():
@@ -88,33 +115,32 @@ def choose_rules(
         found.append(Rule("specificity_target", said, "specificity", specificity, threshold))
     said = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
     found.append(Rule("least_cost", said, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
-    return [*found, _calibrated(validation)]
+    return [*found, _calibrated(validation, groups)]
 
 
-def _calibrated(validation: Predictions) -> Rule:
+def _calibrated(validation: Predictions, groups: Sequence[str] | None) -> Rule:
     """The most probable class after bias correction."""
-    fitted = fit_bias_correction(validation)
+    fitted = fit_bias_correction(validation, groups)
     moved = ", ".join(f"{name} {shift:+.2f}" for name, shift in zip(validation.classes, fitted.shifts, strict=True))
     words = f"not shifted: {fitted.why_not}" if fitted.why_not else f"shifted by {moved}"
     all_alike = (1 - np.eye(len(validation.classes))).tolist()
     return Rule("calibrated", words, costs=all_alike, temperature=fitted.temperature, shifts=list(fitted.shifts))
 
 
-def _sensitive(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, margin: bool) -> tuple[float, str]:
+def _sensitive(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, margin: bool, groups: Sequence[str] | None
+) -> tuple[float, str]:
     """The threshold for sensitivity, and how it was chosen, in words."""
+    threshold = threshold_for_sensitivity(scores, positive, target)
     if not margin:
-        return threshold_for_sensitivity(scores, positive, target), (
-            f"the highest threshold that has sensitivity {target:g} on validation"
-        )
-    images = int(positive.sum())
-    needed = right_needed(target, images)
-    if needed is None:
-        return threshold_for_sensitivity(scores, positive, 1.0), (
-            f"the highest threshold that finds all {images:,} of validation, as a lower bound of {target:g} needs "
-            f"{images_needed(target):,} images"
-        )
-    return threshold_for_sensitivity(scores, positive, needed / images), (
-        f"the highest threshold whose sensitivity on validation has a 95 % lower bound of {target:g}"
+        return threshold, f"the highest threshold that has sensitivity {target:g} on validation"
+    for lower in sorted(set(scores[positive & (scores <= threshold)]), reverse=True):
+        if (proportion_among(scores >= lower, positive, groups, "").low or 0.0) >= target:
+            return float(lower), f"the highest threshold whose sensitivity on validation has a {PERCENT} lower bound of {target:g}"
+    unit = "images" if independent_images(members_among(groups, positive)) == positive.sum() else "groups (patients or copies)"
+    return float(scores[positive].min()), (
+        f"the highest threshold that finds all {positive.sum():,} of validation, as a lower bound of {target:g} needs "
+        f"{images_needed(target):,} {unit}"
     )
 
 
@@ -144,16 +170,15 @@ def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDAr
     return predictions.predicted
 
 
-def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_]) -> Rates:
-    """Count what was called positive, (n,), against what is, (n,)."""
-    hits, rejected = int((called & positive).sum()), int((~called & ~positive).sum())
+def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_], groups: Sequence[str] | None = None) -> Rates:
+    """Count what was called positive, (n,), against what is, (n,); images of one of the `groups` (n,) count as alike."""
     return Rates(
         images=len(called),
         called_positive=int(called.sum()),
-        sensitivity=proportion(hits, int(positive.sum()), "no image is of the positive class"),
-        specificity=proportion(rejected, int((~positive).sum()), "every image is of the positive class"),
-        ppv=proportion(hits, int(called.sum()), "no image was called positive"),
-        npv=proportion(rejected, int((~called).sum()), "every image was called positive"),
+        sensitivity=proportion_among(called, positive, groups, "no image is of the positive class"),
+        specificity=proportion_among(~called, ~positive, groups, "every image is of the positive class"),
+        ppv=proportion_among(positive, called, groups, "no image was called positive"),
+        npv=proportion_among(~positive, ~called, groups, "every image was called positive"),
     )
 
 
@@ -166,22 +191,22 @@ def evaluate_rules(
     groups: Sequence[str],
     resamples: int,
     seed: int = 0,
+    validation_groups: Sequence[str] | None = None,
 ) -> list[OperatingPoint]:
     """The rates of each rule on the evaluated images; `groups` has the group of each of those."""
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
-    found = []
-    for rule, says, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
-        on_evaluated = rates(says == positive_class, evaluated.labels == positive_class)
-        on_validation = rates(decisions(rule, validation, positive_class) == positive_class, validation.labels == positive_class)
+    positive, found = evaluated.labels == positive_class, []
+    for rule, decided, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
+        on_evaluated = rates(decided == positive_class, positive, groups)
+        called = decisions(rule, validation, positive_class) == positive_class
+        on_validation = rates(called, validation.labels == positive_class, validation_groups)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
-        same = "Optimistic, since these images chose it. " if validation is evaluated and rule.target is not None else ""
-        found.append(
-            OperatingPoint(
-                rule, on_validation, on_evaluated, mean, same + _verdict(rule, on_evaluated, evaluated.classes[positive_class])
-            )
-        )
+        same = OPTIMISTIC if validation is evaluated and rule.target is not None else ""
+        members = members_among(groups, positive if rule.aim == "sensitivity" else ~positive)
+        verdict = same + _verdict(rule, on_evaluated, members, evaluated.classes[positive_class])
+        found.append(OperatingPoint(rule, on_validation, on_evaluated, mean, verdict))
     return found
 
 
@@ -204,21 +229,43 @@ def images_needed(target: float) -> int:
     return math.ceil(target * Z**2 / (1 - target) - 1e-9)
 
 
-def _verdict(rule: Rule, evaluated: Rates, positive: str) -> str:
-    """Whether the target was met (the rate is at or above it) and demonstrated (its whole interval is)."""
+def _rate(rule: Rule, evaluated: Rates) -> Estimate:
+    """The rate that is to reach the target of a rule."""
+    return evaluated.sensitivity if rule.aim == "sensitivity" else evaluated.specificity
+
+
+def outcome_of(rule: Rule, evaluated: Rates) -> Outcome:
+    """Whether the target of a rule was met and demonstrated."""
+    rate = _rate(rule, evaluated)
     if rule.target is None:
-        return "No target: this rule follows from the probabilities."
-    rate: Estimate = evaluated.sensitivity if rule.aim == "sensitivity" else evaluated.specificity
-    if rate.value is None or rate.low is None or rate.high is None or rate.of is None:
-        return f"Target can't be evaluated: {rate.why_not}."
-    seen = f"{rule.aim} {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}) for a target of {rule.target:g}"
+        return Outcome.NO_TARGET
+    if rate.value is None or rate.low is None:
+        return Outcome.UNKNOWN
     if rate.low >= rule.target:
-        return f"{DEMONSTRATED}: {seen}; the whole interval is at or above it."
+        return Outcome.DEMONSTRATED
+    return Outcome.NOT_MET if rate.value < rule.target else Outcome.NOT_DEMONSTRATED
+
+
+def _verdict(rule: Rule, evaluated: Rates, members: NDArray[np.int64], positive: str) -> str:
+    """The outcome in words, and what would demonstrate the target; `members` are the groups of the images that count."""
+    outcome, rate = outcome_of(rule, evaluated), _rate(rule, evaluated)
+    if rule.target is None:
+        return f"{outcome}: this rule follows from the probabilities."
+    if rate.value is None or rate.of is None or rate.count is None:
+        return f"{outcome}: {rate.why_not}."
+    seen = f"{outcome}: {rule.aim} {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}) for a target of {rule.target:g}"
+    if outcome is Outcome.DEMONSTRATED:
+        return f"{seen}; the whole interval is at or above it."
     images, done = (f"{positive} images", "found") if rule.aim == "sensitivity" else ("images of other classes", "ruled out")
-    needed = right_needed(rule.target, rate.of)
+    alike, unit, needed = independent_images(members), "", right_needed(rule.target, rate.of)
+    if alike != rate.of:
+        count = len(np.unique(members))
+        images, unit = f"{images} of {in_words(count, 'group')} (patients or copies)", " groups"
+        needed = rate.count + 1 if wilson_interval(alike, alike)[0] >= rule.target else None
     if needed is None:
         could = f"With {rate.of:,} {images} even {rate.of:,} of {rate.of:,} could not demonstrate {rule.target:g}: at least "
-        could += f"{images_needed(rule.target):,} are needed, all {done}."
+        could += f"{images_needed(rule.target):,}{unit} are needed, all {done}."
     else:
-        could = f"To demonstrate it with {rate.of:,} {images}, {needed:,} must be {done}; {rate.count:,} were."
-    return f"{NOT_MET if rate.value < rule.target else NOT_DEMONSTRATED}: {seen}. {could}"
+        could = f"To demonstrate it with {rate.of:,} {images}, {'at least ' if unit else ''}{needed:,} must be {done}; "
+        could += f"{rate.count:,} were."
+    return f"{seen}. {could}"

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from cxr.evaluation.delong import auc_error
-from cxr.evaluation.estimates import CONFIDENCE, Z
+from cxr.evaluation.estimates import CONFIDENCE, Z, design_effect, numbered
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
-from cxr.evaluation.tango import design_effect, paired_proportions
+from cxr.evaluation.tango import paired_proportions
 from cxr.text import slug
 
 RESAMPLES = 2000
@@ -81,7 +81,7 @@ def paired_differences(
     names, compared = statistic_names(reference.classes), set(names_at("compare", reference.classes))
     statistics = statistics_of(reference), statistics_of(other)
     labels = list(groups) if groups is not None else list(reference.ids)
-    members = np.asarray(np.unique(np.asarray(labels), return_inverse=True)[1]).ravel()
+    members = numbered(labels)
     drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), labels, RESAMPLES, seed)
     once = np.ones((1, len(members)))
     values = statistics[0](once)[:, 0], statistics[1](once)[:, 0]
@@ -111,7 +111,7 @@ def paired_rate(
     `groups` has the group of each image, as `paired_differences` takes it.
     """
     labels = list(groups) if groups is not None else [str(row) for row in range(len(reference))]
-    members = np.asarray(np.unique(np.asarray(labels), return_inverse=True)[1]).ravel()
+    members = numbered(labels)
     change = other.astype(float) - reference.astype(float)
     return _by_tango(metric, float(reference.mean()), float(other.mean()), change, np.arange(len(change)), members)
 
@@ -125,7 +125,7 @@ def _by_tango(
     all_members: NDArray[np.int64],
 ) -> Difference:
     """From -1, 0 or 1 for each image that counts, (n,), and their places among all images, (n,)."""
-    effect = design_effect(change, np.asarray(np.unique(all_members[members], return_inverse=True)[1]).ravel())
+    effect = design_effect(change, numbered(all_members[members]))
     gained, lost = float((change > 0).sum()), float((change < 0).sum())
     low, high, p_value = paired_proportions(gained / effect, lost / effect, len(change) / effect)
     return Difference(name, first, second, second - first, low, high, p_value, TANGO)

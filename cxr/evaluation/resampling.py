@@ -1,10 +1,12 @@
-"""The bootstrap: statistics of resampled predictions. Whole groups are drawn, many resamples at once."""
+"""The bootstrap, statistics of resampled predictions, and cross-fitting: whole groups are drawn, or left out, together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import KFold
 
+from cxr.evaluation.estimates import numbered
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, Counts
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
@@ -20,7 +22,7 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
     `groups` has the group of each of n images. How often an image was drawn is its weight. The same seed gives the same draws
     for any statistics, so two models can be compared draw by draw.
     """
-    members = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    members = numbered(groups)
     count = int(members.max()) + 1
     rng = np.random.default_rng(seed)
     at_once = max(1, _CELLS // len(members))
@@ -29,6 +31,18 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
         times = rng.multinomial(count, np.full(count, 1 / count), size=min(at_once, resamples - start))
         found.append(statistics(times[:, members].astype(np.float64)))
     return np.concatenate(found, axis=1)
+
+
+def cross_fitting_folds(count: int, groups: Sequence[str] | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The rows to fit on and the rows left out, ten times (fewer with fewer groups); all images of a group are on one side.
+
+    `groups` has the group of each of `count` images; without any each image is one. There have to be two groups or more.
+    """
+    places: dict[str | int, int] = {}
+    members = np.array([places.setdefault(group, len(places)) for group in (range(count) if groups is None else groups)])
+    for _, left_out in KFold(min(10, len(places)), shuffle=True, random_state=0).split(np.arange(len(places))):
+        fold = np.isin(members, left_out)
+        yield np.flatnonzero(~fold), np.flatnonzero(fold)
 
 
 def statistic_names(classes: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ class PartResults:
 
 def results_of(evidence: Evidence, found: Assessment, specificity: float) -> list[PartResults]:
     """Results of each part, the evaluated one last. Validation also has the sensitivity at this specificity."""
-    on_validation = evaluate(evidence.validation)
+    on_validation = evaluate(evidence.validation, evidence.validation_groups)
     on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
     if evidence.chosen_on_same:
         whole = Evaluation(on_validation.estimates | found.estimates, on_validation.confusion)

@@ -1,6 +1,6 @@
 """Numbers of subgroups: images with one value of source or of another column of the manifest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,17 +52,18 @@ def subgroups(
     zones: NDArray[np.int64] | None,
     bins: int,
     small_below: int,
+    groups: Sequence[str] | None = None,
 ) -> list[Subgroup]:
     """Each value of each column, (n, columns) in the order of the predictions, lowest balanced accuracy first within a column.
 
-    Columns with one value are left out.
+    Columns with one value are left out. Images of one of the `groups` (n,) count as alike.
     """
     found = []
     for column in columns.columns:
         of_column = []
         for value, members in _members(columns[column]):
             some = predictions.only(members)
-            labels = some.labels
+            labels, alike = some.labels, None if groups is None else [groups[row] for row in members]
             of_column.append(
                 Subgroup(
                     column=str(column),
@@ -70,12 +71,12 @@ def subgroups(
                     images=len(members),
                     by_class={name: int((labels == index).sum()) for index, name in enumerate(some.classes)},
                     small=len(members) < small_below,
-                    estimates=evaluate(some).estimates,
+                    estimates=evaluate(some, alike).estimates,
                     calibration=calibration(some, bins),
                     rates={}
                     if positive_class is None
                     else {
-                        rule.name: rates(decisions(rule, some, positive_class) == positive_class, labels == positive_class)
+                        rule.name: rates(decisions(rule, some, positive_class) == positive_class, labels == positive_class, alike)
                         for rule in rules
                     },
                     zones={} if zones is None or positive_class is None else _zones(zones[members], labels == positive_class),

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -38,17 +36,3 @@ def paired_proportions(gained: float, lost: float, of: float) -> tuple[float, fl
 
     statistic = (gained - lost) / math.sqrt(gained + lost) if gained + lost else 0.0
     return end(-1.0, Z), end(1.0, -Z), float(2 * norm.sf(abs(statistic)))
-
-
-def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """How many times larger the variance of the mean of `values` (n,) is because images of one group (n,) are alike; at least 1.
-
-    Counts divided by it can be used as if images were independent (Rao and Scott, "A simple method for the analysis of clustered
-    binary data", 1992). Where all values are equal, so that it can't be estimated, every group counts as one image.
-    """
-    deviations = values - values.mean()
-    alone = float((deviations**2).sum())
-    if alone < 1e-12:
-        return len(values) / len(np.unique(groups))
-    together = float((np.bincount(groups, deviations) ** 2).sum())
-    return max(1.0, together / alone)

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.conformal import conformal_sets
-from cxr.evaluation.estimates import Estimate, proportion
+from cxr.evaluation.estimates import Estimate, proportion_among
 from cxr.evaluation.operating_points import OperatingPoint, Rates
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles
 
 ZONES = ("fast_track", "review", "routine")
-_PATIENTS = 1000
+PATIENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Workload:
-    """What 1,000 patients would bring at a prevalence of the positive class, in patients.
+    """What `PATIENTS` patients would bring at a prevalence of the positive class, in patients.
 
     `delayed` are patients of the positive class in the routine zone; `positives_of_fast_track` is the share of the positive class
     in the fast track.
@@ -96,15 +96,16 @@ def evaluate_triage(
     points: Sequence[OperatingPoint],
     prevalences: Sequence[float],
     review_routine: bool,
+    groups: Sequence[str] | None = None,
 ) -> Triage:
-    """Count the zones of the evaluated images, and compute their consequences for patients."""
+    """Count the zones of the evaluated images, of which those of a group count as alike, and their consequences for patients."""
     assert roles.positive_class is not None
     positive = predictions.labels == roles.positive_class
     found = [
         Zone(
             name,
-            proportion(int((positive & (zones == index)).sum()), int(positive.sum()), "no image is of the positive class"),
-            proportion(int((~positive & (zones == index)).sum()), int((~positive).sum()), "every image is of the positive class"),
+            proportion_among(zones == index, positive, groups, "no image is of the positive class"),
+            proportion_among(zones == index, ~positive, groups, "every image is of the positive class"),
             {each: int(((predictions.labels == k) & (zones == index)).sum()) for k, each in enumerate(predictions.classes)},
         )
         for index, name in enumerate(ZONES)
@@ -124,9 +125,9 @@ def evaluate_triage(
 
 
 def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
-    """Expected patients of 1,000; an interval joins the ends of the two shares it comes from, so it is wider than it need be."""
+    """Expected patients of `PATIENTS`; an interval joins the ends of the two shares it comes from: wider than it need be."""
     fast, review, routine = zones
-    sick, well = _PATIENTS * prevalence, _PATIENTS * (1 - prevalence)
+    sick, well = PATIENTS * prevalence, PATIENTS * (1 - prevalence)
     return Workload(
         prevalence=prevalence,
         fast_track=_sum(sick, fast.of_positives, well, fast.of_others),

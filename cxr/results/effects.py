@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.errors import UserError
-from cxr.evaluation.estimates import Z
+from cxr.evaluation.estimates import CONFIDENCE, PERCENT
 from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.results.experiments import Experiment
@@ -26,7 +27,10 @@ SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
 
 @dataclass(frozen=True)
 class Change:
-    """The mean change of a metric, with the ends of its 95 % interval; the interval is of images, not of trainings."""
+    """The mean change of a metric, with the ends of its interval; the interval is of images, not of trainings.
+
+    The intervals of all effects on one metric hold together with 95 % confidence (Bonferroni), so it is wider the more there are.
+    """
 
     value: float
     low: float
@@ -68,10 +72,11 @@ def effects_of(experiments: Sequence[Experiment]) -> list[Effect]:
     cells = {tuple(_values(run, settings).items()): each for run, each in zip(runs, ordered, strict=True)}
     varied = [key for key in settings if len({dict(cell).get(key) for cell in cells}) > 1]
     measured = {cell: _Measured.of(each, ordered[0]) for cell, each in cells.items()}
-    found = [effect for key in varied for effect in _effects_of(key, cells, measured)]
-    if not found:
+    compared = [pairs for key in varied for pairs in _pairs_of(key, cells, measured)]
+    if not compared:
         raise UserError("no two of these experiments differ in one setting alone: there is no effect to tell")
-    return sorted(found, key=lambda effect: -effect.changes["accuracy"].value)
+    errors = float(norm.isf((1 - CONFIDENCE) / 2 / len(compared)))
+    return sorted((_effect(*pairs, errors) for pairs in compared), key=lambda effect: -effect.changes["accuracy"].value)
 
 
 @dataclass(frozen=True)
@@ -117,11 +122,14 @@ class _Measured:
 _Cell = tuple[tuple[str, str], ...]
 
 
-def _effects_of(key: str, cells: Mapping[_Cell, Experiment], measured: Mapping[_Cell, _Measured]) -> list[Effect]:
-    """The effects of one setting, each value against that of the first experiment."""
+_Pairs = tuple[str, str, str, Sequence[tuple[_Measured, _Measured]]]  # setting, value, reference, pairs that differ in it alone
+
+
+def _pairs_of(key: str, cells: Mapping[_Cell, Experiment], measured: Mapping[_Cell, _Measured]) -> list[_Pairs]:
+    """The pairs for each value of one setting, against that of the first experiment."""
     reference = dict(next(iter(cells))).get(key, "")
     values = dict.fromkeys(dict(cell).get(key, "") for cell in cells)
-    found = []
+    found: list[_Pairs] = []
     for value in values:
         if value == reference:
             continue
@@ -132,16 +140,17 @@ def _effects_of(key: str, cells: Mapping[_Cell, Experiment], measured: Mapping[_
             if dict(cell).get(key, "") == value and _without(cell, key) in others
         ]
         if pairs:
-            found.append(_effect(key, value, reference, pairs))
+            found.append((key, value, reference, pairs))
     return found
 
 
-def _effect(key: str, value: str, reference: str, pairs: Sequence[tuple[_Measured, _Measured]]) -> Effect:
+def _effect(key: str, value: str, reference: str, pairs: Sequence[tuple[_Measured, _Measured]], errors: float) -> Effect:
+    """An effect, with intervals that reach `errors` standard errors to either side."""
     changes = {}
     for metric in pairs[0][0].values:
         change = float(np.mean([b.values[metric] - a.values[metric] for a, b in pairs]))
         error = float(np.mean([b.drawn[metric] - a.drawn[metric] for a, b in pairs], axis=0).std())
-        changes[metric] = Change(change, change - Z * error, change + Z * error)
+        changes[metric] = Change(change, change - errors * error, change + errors * error)
     times = [(a.seconds, b.seconds) for a, b in pairs]
     spent = [b - a for a, b in times if a is not None and b is not None]
     return Effect(key, value, reference, len(pairs), changes, float(np.mean(spent)) if len(spent) == len(pairs) else None)
@@ -189,7 +198,9 @@ def paragraph(effects: Sequence[Effect]) -> str:
         said.append(
             f"{most.name} costs most time ({most.seconds:+.0f} s of training), {least.name} least ({least.seconds:+.0f} s)."
         )
-    return " ".join([*said, "Intervals are of images; how much another training would differ, several seeds tell."])
+    together = f"hold for all {len(effects)} changes together with {PERCENT} confidence (Bonferroni)"
+    last = f"Intervals {together} and are of images; how much another training would differ, several seeds tell."
+    return " ".join([*said, last])
 
 
 def _listed(effects: Sequence[Effect]) -> str:

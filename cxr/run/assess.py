@@ -13,6 +13,7 @@ def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> t
     part = dataset.parts[-1]
     rows = dataset.manifest.iloc[dataset.rows(part)]
     columns = rows[subgroup_columns(prepared.config)].reset_index(drop=True)
-    evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns)
+    of_validation = list(dataset.manifest.iloc[dataset.rows("val")]["group"])
+    evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns, of_validation)
     found = assess(evidence, settings)
     return results_of(evidence, found, settings.specificity), found

@@ -8,6 +8,7 @@ from rich.table import Table
 from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.operating_points import OPTIMISTIC
 from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.document import from_json
 from cxr.evaluation.report.files import DOCUMENT
@@ -70,7 +71,7 @@ def points_in_words(found: Assessment) -> list[str]:
     lines = [
         f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.positive_class}: sensitivity "
         f"{point.evaluated.sensitivity.in_words} at specificity {point.evaluated.specificity.in_words}. "
-        f"{point.verdict.partition(':')[0]}"
+        f"{OPTIMISTIC if found.chosen_on_same else ''}{point.outcome}"
         for point in found.operating_points
         if point.rule.target is not None and found.triage
     ]

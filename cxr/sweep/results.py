@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cxr.compare.baseline import baselines_like
 from cxr.compare.runs import positive_class_of
-from cxr.evaluation.estimates import without_apart
+from cxr.evaluation.estimates import PERCENT, without_apart
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
 from cxr.evaluation.metric_table import OVERALL, by_class, overall
@@ -101,7 +101,7 @@ def _table(plan: Plan, frame: pd.DataFrame, one_line: bool) -> Table:
     """Places, names, the plan's metric, and metrics of the evaluated part with their intervals, in one line or below them."""
     part, positive = "test" if "test/accuracy" in frame else "val", next(iter(frame["positive_class"].dropna()), "")
     images = next(iter(frame["evaluated_images"].dropna()), "")
-    of = f"; n = {int(images):,} {part_in_full(part)} images, 95 % intervals" if images else ""
+    of = f"; n = {int(images):,} {part_in_full(part)} images, {PERCENT} intervals" if images else ""
     table = Table(
         title=f"Sweep {plan.id}, best first by {plan.metric}{of}", box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1)
     )

@@ -217,8 +217,8 @@ def _params_of(run_id: str) -> dict[str, str]:
 def _end_badly(run: Run, status: str, reason: str | None) -> None:
     """Record the status, then the reason. If the store fails here, print a line; the next command closes the run."""
     items = [end_item(status), *([tags_item({FAILURE: reason[:MOST_IN_TAG]})] if reason else [])]
-    for item in reversed(items) if run.lost else items:  # what is kept for a lost server is sent with the end
-        try:
+    try:
+        for item in reversed(items) if run.lost else items:  # what is kept for a lost server is sent with the end
             run.say(item) if item["kind"] != "end" else run.end(status)
-        except Exception as error:
-            print(f"cxr: how run {run.id[:8]} ended can't be kept: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+    except Exception as error:
+        print(f"cxr: how run {run.id[:8]} ended can't be kept: {' '.join(str(error).split())[:300]}", file=sys.stderr)

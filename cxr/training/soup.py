@@ -1,5 +1,6 @@
 """A soup: the average of the weights of several trained networks, chosen greedily on validation loss."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -27,10 +28,11 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
     Each is added in turn, and stays if the validation loss falls (Wortsman et al., "Model soups: averaging weights of multiple
     fine-tuned models improves accuracy without increasing inference time", ICML 2022, recipe 1, with loss in place of accuracy).
     The history has an epoch for each that was tried; the best epoch is the last that stayed. Raises `RunFailed` for a file whose
-    weights do not fit.
+    weights do not fit, and where no loss is a finite number.
     """
     steps = _steps_of(network, data, loss, config)
     variables, history, soup, count = network.classifier.weights, History(), Arrays(), 0
+    lowest = math.inf
     for number, path in enumerate(ingredients, 1):
         try:
             network.classifier.load_weights(path)
@@ -40,11 +42,14 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
         tried = [(mean * count + value) / (count + 1) for mean, value in zip(soup, own, strict=True)] if count else own
         assign(variables, tried)
         score = steps.evaluate(data.val, config.evaluation.batch_size)
-        if not history.losses or score.loss < min(history.losses):
-            soup, count, history.best_epoch = tried, count + 1, number
+        if score.loss < lowest:  # never, if it is not a number
+            lowest, soup, count, history.best_epoch = score.loss, tried, count + 1, number
         numbers = {"val/loss": score.loss, "val/accuracy": score.accuracy, "soup/ingredients": float(count)}
         history.epochs.append(Epoch(number, PHASE, numbers))
         watcher.on_epoch(history.epochs[-1])
+    if not count:
+        diverged = "the validation loss of each network of this soup is not a finite number"
+        raise RunFailed(f"{diverged}: name runs whose training did not diverge")
     assign(variables, soup)
     return _fitted(steps, history, config)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from cxr.audit.gate import ODD, PASSING, Gate, fit_gate, gate_trials, read_gate, write_gate
+from cxr.audit.gate import ODD, Gate, fit_gate, gate_trials, read_gate, write_gate
 from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, draw
+from cxr.evaluation.shift import GATE_PASSING
 from tests.audit.made import MeanModel, noise
 
 RNG = np.random.default_rng(0)
@@ -33,7 +34,7 @@ def test_distances_are_mahalanobis_to_the_nearest_class() -> None:
 
 def test_most_known_images_pass_and_far_ones_do_not() -> None:
     gate = fitted()
-    assert gate.passes(POOLED[~OWN]).mean() == pytest.approx(PASSING, abs=0.011)
+    assert gate.passes(POOLED[~OWN]).mean() == pytest.approx(GATE_PASSING, abs=0.011)
     assert not gate.passes(POOLED + 50).any()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.config.schema import AugmentConfig
-from cxr.data.augment import changes_nothing, draw_views
+from cxr.data.augment import AUGMENTATIONS, Augmentation, Change, Floats, cache_key_of, changes_nothing, draw_views
 from tests.conftest import Compose
 
 HASHES = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(50)]
@@ -43,3 +43,32 @@ def test_the_centre_moves_by_the_translation_at_most(name: str, compose_config: 
     a0, a1, a2, b0, b1, b2, *_ = draw_views(augment, 96, 0, 0, HASHES).transforms.T
     moved = np.stack([a0 * centre + a1 * centre + a2, b0 * centre + b1 * centre + b2]) - centre
     assert np.abs(moved).max() <= augment.translation * 96 + 1e-3
+
+
+def darker(share: float, draws: Floats, size: int) -> Change:
+    return Change(offset=-255 * share * np.abs(draws[:, 0]))
+
+
+def closer(share: float, draws: Floats, size: int) -> Change:
+    return Change(gain=1 + share * draws[:, 0])
+
+
+def test_augmentations_of_other_packages_change_no_number_of_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether one more is installed, and in which order they are imported, changes no view."""
+    config = AugmentConfig(rotation_degrees=10, noise=5, surroundings=0.5, more={"darker": 0.2})
+    built_in = list(AUGMENTATIONS)
+    dark, close = Augmentation("darker", 1, 1, darker), Augmentation("closer", 1, 3, closer)
+    views = []
+    for plugins in ([], [dark], [close, dark], [dark, close]):
+        monkeypatch.setattr("cxr.data.augment.AUGMENTATIONS", [*built_in, *plugins])
+        views.append(draw_views(config, 96, 3, 1, HASHES))
+    none, *others = views
+    for view in others:
+        np.testing.assert_array_equal(view.transforms, none.transforms)
+        np.testing.assert_array_equal(np.asarray(view.onto), np.asarray(none.onto))
+        np.testing.assert_array_equal(view.offset, others[0].offset)
+    assert len(np.unique(others[0].offset)) == len(HASHES)
+    monkeypatch.setattr("cxr.data.augment.AUGMENTATIONS", [*built_in[:3], Augmentation("new", 1, 2, darker), *built_in[3:], dark])
+    np.testing.assert_array_equal(draw_views(config, 96, 3, 1, HASHES).transforms, none.transforms)
+    assert cache_key_of(config)["darker"] == [0.2, 1, 1]  # not the key of views that were drawn from the common stream
+    assert cache_key_of(config)["noise"] == [5, 1]

@@ -97,6 +97,39 @@ def test_where_nothing_is_left_to_judge_that_is_said() -> None:
     assert any("form 150 groups" in note for note in pairs.notes)
 
 
+def test_groups_reach_every_interval_and_the_fit_on_validation() -> None:
+    """Each image twice: intervals are those without the copies, but for the factor for few groups."""
+    validation, evaluated = skilled(1), skilled(2)
+    twice = np.repeat(np.arange(300), 2)
+    columns = pd.DataFrame({"source": [f"site {row % 3}" for row in range(300)]})
+    alone = assess(Evidence(validation, evaluated, "test", evaluated.ids, columns, validation.ids), QUICK)
+    twins = validation.only(twice), evaluated.only(twice)
+    found = assess(Evidence(*twins, "test", twins[1].ids, columns.iloc[twice].reset_index(drop=True), twins[0].ids), QUICK)
+    rates_of = [[point.evaluated for point in each.operating_points] for each in (alone, found)]
+    for one, two in zip(*rates_of, strict=True):
+        for name in ("sensitivity", "specificity", "ppv", "npv"):
+            a, b = getattr(one, name), getattr(two, name)
+            assert (b.value, b.of) == (a.value, 2 * a.of)
+            assert (b.low, b.high) == pytest.approx((a.low, a.high), abs=0.01)
+    assert alone.triage is not None
+    assert found.triage is not None
+    pairs = [
+        *((a.of_others, b.of_others) for a, b in zip(alone.triage.zones, found.triage.zones, strict=True)),
+        (alone.conformal.overall, found.conformal.overall),
+        (alone.subgroups[0].estimates["accuracy"], found.subgroups[0].estimates["accuracy"]),
+        (alone.subgroups[0].rates["argmax"].specificity, found.subgroups[0].rates["argmax"].specificity),
+        *((alone.estimates[name], found.estimates[name]) for name in ("accuracy", "covid/auc")),
+    ]
+    for a, b in pairs:
+        assert (b.low, b.high) == pytest.approx((a.low, a.high), abs=0.01)
+    assert found.operating_points[1].on_validation.sensitivity.low == pytest.approx(
+        alone.operating_points[1].on_validation.sensitivity.low, abs=0.01
+    )
+    few = skilled(6, 24).only(np.repeat(np.arange(24), 6))
+    fits = [assess(Evidence(few, evaluated, "test", evaluated.ids, columns, ids), QUICK).temperature for ids in (None, few.ids)]
+    assert [fit.value == 1 for fit in fits] == [False, True]
+
+
 def test_without_a_positive_class_the_rest_is_there_and_the_way_is_told() -> None:
     classes = ("ankle", "knee")
     found = assessed(skilled(1, classes=classes), skilled(2, classes=classes))

@@ -67,4 +67,16 @@ def test_what_can_not_be_fitted_says_why() -> None:
     perfect = Predictions(tuple("abcdef"), CLASSES, labels, np.eye(3)[labels])
     assert fit_bias_correction(perfect).why_not == "all validation images are right"
     lacking = Predictions(tuple("abcde"), CLASSES, np.array([0, 0, 1, 1, 2]), np.full((5, 3), 1 / 3))
-    assert fit_bias_correction(lacking).why_not == "a class has fewer than two validation images"
+    assert fit_bias_correction(lacking).why_not == "a class has fewer than two validation images of different groups"
+
+
+def test_copies_of_validation_images_are_not_left_out_one_by_one() -> None:
+    """Six copies of each of 30 images: a correction that fits their noise seems to help the copies that it was not fitted on."""
+    few = drawn(30, (0.0, 0.0, 0.0), 1.0, seed=6)
+    copies = few.only(np.repeat(np.arange(30), 6))
+    assert fit_bias_correction(copies).why_not == ""
+    by_group = fit_bias_correction(copies, copies.ids)
+    assert by_group.shifts == (0.0, 0.0, 0.0)
+    assert "that it was not fitted on" in by_group.why_not
+    one = fit_bias_correction(copies, ["patient"] * 180)
+    assert one.why_not == "a class has fewer than two validation images of different groups"

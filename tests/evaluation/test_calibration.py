@@ -79,3 +79,13 @@ def test_perfect_predictions_leave_the_temperature_at_1_with_a_reason(count: int
     assert "all validation images are right" in found.why_not
     wrong = fit_temperature(made((labels + 1) % 3, np.eye(3)[labels] * 0.97 + 0.01))
     assert (wrong.value, "end of the range" in wrong.why_not) == (1, True)
+
+
+def test_copies_of_validation_images_do_not_make_a_temperature_look_helpful() -> None:
+    """Of 24 images, six copies each: left out one by one, their copies have been fitted on."""
+    few = skilled(8, 24)
+    copies = few.only(np.repeat(np.arange(24), 6))
+    assert fit_temperature(copies).value != 1
+    assert fit_temperature(copies, copies.ids).why_not.startswith("not applied: on validation images that it was not fitted on")
+    assert fit_temperature(copies, ["patient"] * 144).why_not.startswith("all validation images are of one group")
+    assert fit_temperature(few, few.ids) == fit_temperature(few)

@@ -5,12 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from MLstatkit.delong import Delong_test
+from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_auc_score
+from statsmodels.api import OLS
 from statsmodels.stats.proportion import proportion_confint
 
-from cxr.evaluation.estimates import FISHER, LOG, LOGIT, Estimate, area_under_roc, proportion, wilson_interval, with_interval
+from cxr.evaluation.estimates import (
+    FISHER,
+    LOG,
+    LOGIT,
+    Estimate,
+    area_under_roc,
+    design_effect,
+    proportion,
+    proportion_among,
+    wilson_interval,
+    with_interval,
+)
 
 
 @given(trials=st.integers(1, 3000), share=st.floats(0, 1))
@@ -25,6 +38,75 @@ def test_a_wilson_interval_from_the_literature() -> None:
     # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662.
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 0) == (0, 1)
+
+
+def of_groups(right: NDArray[np.bool_], members: NDArray[np.int64]) -> Estimate:
+    return proportion_among(right, np.ones(len(right), bool), [f"patient {number}" for number in members], "")
+
+
+@given(successes=st.integers(0, 200), others=st.integers(0, 200))
+def test_with_one_image_a_group_the_interval_is_wilsons_to_the_bit(successes: int, others: int) -> None:
+    right = np.arange(successes + others) < successes
+    found = of_groups(right, np.arange(len(right))[::-1])
+    assert found == proportion(successes, len(right), "")
+    if len(right):
+        expected = binomtest(successes, len(right)).proportion_ci(0.95, method="wilson")
+        assert (found.low, found.high) == (expected.low, expected.high)
+
+
+def test_the_design_effect_is_the_ratio_of_cluster_robust_to_plain_variance() -> None:
+    rng = np.random.default_rng(0)
+    members = rng.integers(0, 30, 200)
+    right = (rng.random(200) < rng.beta(2, 1, 30)[members]).astype(float)
+    robust = OLS(right, np.ones(200)).fit(cov_type="cluster", cov_kwds={"groups": members, "use_correction": False})
+    assert design_effect(right, members) == pytest.approx(float(robust.bse[0]) ** 2 / (right.var() / 200))
+    assert design_effect(right, members) > 1.2
+
+
+@pytest.mark.parametrize(("share", "alike"), [(0.8, 0.3), (0.95, 0.3), (0.95, 1.0)])
+@pytest.mark.parametrize(("groups", "sizes"), [(20, [4]), (60, [1, 2, 5]), (40, [1, 1, 1, 20])])
+def test_intervals_cover_where_images_of_a_patient_are_alike(share: float, alike: float, groups: int, sizes: list[int]) -> None:
+    """Beta-binomial images of patients whose own rates correlate by `alike`; Wilson's interval for independent images fails."""
+    rng, held, plain = np.random.default_rng(1), 0, 0
+    for _ in range(400):
+        of_patient = rng.choice(sizes, groups)
+        scale = (1 - alike) / alike
+        own = rng.beta(share * scale, (1 - share) * scale, groups) if alike < 1 else rng.random(groups) < share
+        members = np.repeat(np.arange(groups), of_patient)
+        right = rng.random(len(members)) < own[members]
+        found = of_groups(right, members)
+        low, high = wilson_interval(int(right.sum()), len(right))
+        assert found.low is not None
+        assert found.high is not None
+        held, plain = held + (found.low <= share <= found.high), plain + (low <= share <= high)
+    assert held / 400 >= 0.925
+    assert plain / 400 < 0.9
+
+
+def test_one_patient_shows_nothing_of_others_and_all_right_counts_patients() -> None:
+    right = np.ones(80, bool)
+    one = of_groups(right, np.zeros(80, int))
+    assert (one.value, one.count, one.of, one.low, one.high) == (1.0, 80, 80, 0.0, 1.0)
+    assert of_groups(np.arange(80) > 0, np.zeros(80, int)).low == 0
+    twenty = np.arange(80) // 4
+    assert of_groups(right, twenty).low == pytest.approx(proportion_confint(20, 20, method="wilson")[0])
+    assert of_groups(~right, twenty).high == pytest.approx(proportion_confint(0, 20, method="wilson")[1])
+    worse = of_groups(np.arange(80) > 0, twenty).low  # one error says nothing of how alike images are
+    assert worse is not None
+    assert worse <= (of_groups(right, twenty).low or 0)
+
+
+def test_an_auc_of_copies_is_no_surer_than_without_them() -> None:
+    rng = np.random.default_rng(3)
+    positive = np.arange(120) < 50
+    scores = rng.normal(size=120) + positive
+    alone, twice = area_under_roc(positive, scores), np.repeat(np.arange(120), 3)
+    copies = area_under_roc(positive[twice], scores[twice], [str(place) for place in twice])
+    assert (copies.value, copies.low, copies.high) == pytest.approx((alone.value, alone.low, alone.high), abs=2e-3)
+    assert area_under_roc(positive, scores, [str(place) for place in range(120)]) == alone
+    one = area_under_roc(positive, scores, ["patient"] * 120)
+    assert (one.low, "of different groups" in one.why_not) == (None, True)
+    assert area_under_roc(positive, positive.astype(float), ["patient"] * 120).low == 0
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(20, 200), steps=st.sampled_from([8, 10**6]))

@@ -8,6 +8,7 @@ from sklearn.metrics import precision_score, recall_score
 from statsmodels.stats.proportion import proportion_confint
 
 from cxr.evaluation.operating_points import (
+    Outcome,
     choose_rules,
     decisions,
     evaluate_rules,
@@ -82,7 +83,7 @@ def test_the_verdict_says_plainly_whether_a_target_is_shown() -> None:
     eager, strict = choose_rules(chose, 0, 0.999, 0.8, COSTS, 1), choose_rules(chose, 0, 0.95, 0.99, COSTS, 1)
     shown = evaluate_rules(eager, chose, judges, 0, COSTS, judges.ids, 100)[2]
     assert shown.verdict.startswith(("Target not met: specificity", "Target demonstrated: specificity"))
-    assert shown.verdict.startswith("Target demonstrated") == ((shown.evaluated.specificity.low or 0) >= 0.8)
+    assert (shown.outcome is Outcome.DEMONSTRATED) == ((shown.evaluated.specificity.low or 0) >= 0.8)
     missed = evaluate_rules(strict, chose, poor, 0, COSTS, poor.ids, 100)[1]
     rate = missed.evaluated.sensitivity
     assert missed.verdict.startswith(f"Target not met: sensitivity {rate.value:.3f} ")
@@ -93,7 +94,39 @@ def test_the_verdict_says_plainly_whether_a_target_is_shown() -> None:
     assert f"even {count} of {count} could not demonstrate 0.95: at least 73 are needed, all found." in few.verdict
     others = poor.only(np.flatnonzero(poor.labels))
     none = evaluate_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
+    assert none.outcome is Outcome.UNKNOWN
     assert none.verdict == "Target can't be evaluated: no image is of the positive class."
+
+
+def test_eighty_images_of_one_patient_demonstrate_nothing() -> None:
+    labels = np.repeat([0, 1], 80)
+    perfect = made(labels, np.eye(3)[labels] * 0.97 + 0.01)
+    rules = choose_rules(perfect, 0, 0.95, 0.9, COSTS, 1)[1:3]
+    images = evaluate_rules(rules, skilled(1), perfect, 0, COSTS, perfect.ids, 50)
+    assert [point.outcome for point in images] == [Outcome.DEMONSTRATED] * 2
+    of_two = evaluate_rules(rules, skilled(1), perfect, 0, COSTS, ["one", "other"] * 80, 50)
+    of_one = evaluate_rules(rules, skilled(1), perfect, 0, COSTS, ["sick"] * 80 + ["well"] * 80, 50)
+    assert [point.outcome for point in [*of_two, *of_one]] == [Outcome.NOT_DEMONSTRATED] * 4
+    assert of_one[0].verdict == (
+        "Target met but not demonstrated: sensitivity 1.000 (0.000 to 1.000) for a target of 0.95. With 80 COVID images of 1 group "
+        "(patients or copies) even 80 of 80 could not demonstrate 0.95: at least 73 groups are needed, all found."
+    )
+    pairs = made(labels, np.where(np.arange(160)[:, None] % 40 < 8, np.eye(3)[1 - labels], np.eye(3)[labels]))
+    (point,) = evaluate_rules(rules[1:], skilled(1), pairs, 0, COSTS, [str(row // 2) for row in range(160)], 50)
+    assert point.outcome is Outcome.NOT_MET
+    assert "To demonstrate it with 80 images of other classes of 40 groups (patients or copies), at least 65" in point.verdict
+
+
+def test_a_margin_counts_images_of_a_group_as_alike() -> None:
+    chose = skilled(1, 2000, skill=2)
+    copies = chose.only(np.repeat(np.arange(2000), 4))
+    by_image, by_group = (choose_rules(copies, 0, 0.9, 0.9, COSTS, 1, True, groups)[1] for groups in (None, copies.ids))
+    assert by_group.threshold == choose_rules(chose, 0, 0.9, 0.9, COSTS, 1, True)[1].threshold
+    assert by_group.threshold is not None
+    assert by_image.threshold is not None
+    assert by_group.threshold < by_image.threshold
+    one = choose_rules(chose, 0, 0.9, 0.9, COSTS, 1, True, ["patient"] * 2000)[1]
+    assert "needs 35 groups (patients or copies)" in one.in_words
 
 
 @given(target=st.floats(0.5, 0.99), images=st.integers(1, 400))

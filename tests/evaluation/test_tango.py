@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 from statsmodels.stats.contingency_tables import mcnemar
 
-from cxr.evaluation.tango import design_effect, paired_proportions
+from cxr.evaluation.estimates import design_effect
+from cxr.evaluation.tango import paired_proportions
 
 
 def score_by_likelihood(gained: int, lost: int, of: int, difference: float) -> float:

@@ -4,7 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss
+from statsmodels.stats.multitest import multipletests
 
 from cxr.compare.runs import read_evaluated_run
 from cxr.config.schema import SplitConfig
@@ -39,6 +41,24 @@ def test_a_change_alone_is_the_difference_of_the_two(make_run: MakeRun) -> None:
         log_loss(b.labels, b.probabilities) - log_loss(a.labels, a.probabilities)
     )
     assert SENSITIVITY in effect.changes
+
+
+def test_intervals_hold_for_all_effects_together(make_run: MakeRun) -> None:
+    first = make_run("first", 1.0, tags=TAGS, overrides=("loss=plain",))
+    others = [make_run(name, 1.3, seed=2 + place, tags=TAGS, overrides=(f"loss={name}",)) for place, name in enumerate("abcdefgh")]
+    (alone,) = effects_of(of_runs([first, others[0]]).experiments)
+    effects = effects_of(of_runs([first, *others]).experiments)
+    of_first = next(effect for effect in effects if effect.value == "a")
+    for metric, change in alone.changes.items():
+        p_value = 2 * norm.sf(1.959964 * abs(change.value) / (change.high - change.value))
+        wider = of_first.changes[metric]
+        assert wider.value == change.value
+        assert (wider.high - wider.low) / (change.high - change.low) == pytest.approx(norm.isf(0.025 / 8) / norm.isf(0.025))
+        adjusted = multipletests([p_value, *[1.0] * 7], method="bonferroni")[1][0]
+        assert (change.is_clear, wider.is_clear) == (p_value < 0.05, adjusted < 0.05)
+    lost = [metric for metric, change in alone.changes.items() if change.is_clear and not of_first.changes[metric].is_clear]
+    assert lost  # what looked clear alone is within the chance of eight looks
+    assert "hold for all 8 changes together with 95 % confidence (Bonferroni)" in paragraph(effects)
 
 
 def test_in_a_grid_it_is_the_mean_over_the_other_settings(make_run: MakeRun) -> None:

@@ -142,3 +142,34 @@ def test_a_store_lies_in_the_folder_that_it_was_made_in(odd: str, tmp_path: Path
     assert runs_by_id([run.id])[run.id].file("a.txt").is_relative_to(tmp_path / odd)
     assert {path.name for path in tmp_path.iterdir()} == {odd, "files"}
     assert (tmp_path / odd / "mlruns").stat().st_mode & 0o077 == 0
+
+
+FULL_DISK = """
+import resource
+from pathlib import Path
+from cxr.config.schema import Config, TrackingConfig
+from cxr.errors import RunFailed
+from cxr.tracking.run import open_run
+from cxr.tracking.store import locate_store, open_store
+store = locate_store(TrackingConfig())
+open_store(store)
+try:
+    with open_run(store, Config(), "a run", {}) as run:
+        size = Path("mlruns/mlflow.db").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, resource.RLIM_INFINITY))
+        for step in range(1000):
+            run.log_metrics({f"m{number}": 1.0 for number in range(100)}, step)
+except RunFailed as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_fills_up_during_a_run_gives_one_line(store: Store, tmp_path: Path) -> None:
+    """The database may not be written beyond half its size; MLflow logs the traceback of each such error, and raises it too."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (failure,) = done.stdout.splitlines()
+    assert failure.startswith(f"the store in {tmp_path / 'mlruns'} can't be used (MlflowException: (sqlite3.OperationalError) ")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cxr: how run ")
+    assert "ended can't be kept: the store in" in line

@@ -87,6 +87,22 @@ def test_three_that_stay_count_alike(trained: tuple[Network, list[Path]], compos
     np.testing.assert_allclose(values_of(network.classifier.weights)[-2], best[-2], atol=1e-5)
 
 
+def test_a_network_that_diverged_does_not_stay_and_nothing_else_is_no_soup(
+    trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path
+) -> None:
+    network, (good, alike, _) = trained
+    network.classifier.load_weights(good)
+    first = values_of(network.classifier.weights)
+    assign(network.classifier.weights, [*first[:-1], np.full_like(first[-1], np.nan)])
+    network.classifier.save(tmp_path / "diverged.keras")
+    stayed, losses, _ = stirred(network, [tmp_path / "diverged.keras", good, alike], compose_config)
+    assert np.isnan(losses[0])
+    assert stayed[:2] == [0, 1]
+    assert all(np.isfinite(value).all() for value in values_of(network.classifier.weights))
+    with pytest.raises(RunFailed, match="the validation loss of each network of this soup is not a finite number"):
+        stirred(network, [tmp_path / "diverged.keras"] * 2, compose_config)
+
+
 def test_a_file_that_does_not_fit_is_named(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
     network, (good, *_) = trained
     (tmp_path / "broken.keras").write_bytes(b"no model")

@@ -18,7 +18,7 @@ def _audit() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
     parser.add_argument("elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER")
-    parser.add_argument("--full", action="store_true", help="of up to 5,000 images (default: 600)")
+    parser.add_argument("--full", action="store_true", help="as audit=full has it (default: as audit=standard)")
     return parser
 
 

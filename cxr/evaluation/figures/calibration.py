@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.calibration import Bin
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.drawing import COLOURS, WIDE, Drawn, headline
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
@@ -20,7 +21,7 @@ def calibration_figures(evaluated: Predictions, found: Assessment) -> list[Drawn
             "reliability",
             "calibration",
             reliability_figure(found),
-            "Share of images by their probability, in bins of about equally many images, with 95 % Wilson intervals; before "
+            f"Share of images by their probability, in bins of about equally many images, with {PERCENT} Wilson intervals; before "
             "(circles) and after (squares) temperature scaling",
             f"Reliability diagram of {found.images:,} images. Expected calibration error {before.ece:.3f} before and "
             f"{after.ece:.3f} after temperature {found.temperature.value:.2f}.",

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, beside, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full, slug
@@ -30,21 +31,21 @@ def class_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
             "sensitivity_specificity",
             "classes",
             class_figure(found),
-            "Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals",
+            f"Sensitivity and specificity of each class at the most probable class, with {PERCENT} Wilson intervals",
             f"Points with intervals for each class. Sensitivity: {sensitivities}.",
         ),
         Drawn(
             "roc_curves",
             "classes",
             roc_figure(evaluated, found),
-            "ROC curve of each class against the rest, AUC with DeLong's 95 % interval; crosses: operating points",
+            f"ROC curve of each class against the rest, AUC with DeLong's {PERCENT} interval; crosses: operating points",
             f"ROC curves of {n:,} {part} images. AUC: {areas}.",
         ),
         Drawn(
             "pr_curves",
             "classes",
             pr_figure(evaluated, found),
-            "Precision-recall curve of each class against the rest, with average precision and its 95 % interval",
+            f"Precision-recall curve of each class against the rest, with average precision and its {PERCENT} interval",
             f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",
         ),
     ]
@@ -74,7 +75,7 @@ def confusion_figure(found: Assessment) -> Figure:
 
 
 def class_figure(found: Assessment) -> Figure:
-    """Sensitivity and specificity of each class at the most probable class, with 95 % Wilson intervals."""
+    """Sensitivity and specificity of each class at the most probable class, with Wilson intervals."""
     classes = found.classes
     title = f"Sensitivity and specificity by class, {part_in_full(found.part)} (n = {found.images:,})"
     figure, axes = one_axes(title, (WIDE, 1.7 + 0.62 * len(classes)))
@@ -92,7 +93,7 @@ def class_figure(found: Assessment) -> Figure:
     axes.set_yticks(range(len(classes)), classes)
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.set_xlim(left_of(axes), 1.003)
-    axes.set_xlabel("Proportion of images, with 95 % Wilson interval")
+    axes.set_xlabel(f"Proportion of images, with {PERCENT} Wilson interval")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

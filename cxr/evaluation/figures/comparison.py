@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.drawing import COLOURS, WIDE, Drawn, headline
 from cxr.evaluation.paired import Difference
 
@@ -22,7 +23,7 @@ def vs_baseline(differences: Sequence[Difference], title: str) -> Drawn:
         "vs_baseline",
         "baseline",
         differences_figure(differences, title),
-        "Difference from the frozen-head baseline on the same images, with 95 % intervals",
+        f"Difference from the frozen-head baseline on the same images, with {PERCENT} intervals",
         f"Differences from the baseline: {told}.",
     )
 
@@ -46,7 +47,7 @@ def runs_figure(by_run: dict[str, Sequence[Difference]], title: str) -> Figure:
         axes.plot([each.difference for each in values], rows, "o", color=COLOURS[index], markersize=5, label=name or None)
     axes.set_yticks(range(len(metrics)), [metric.replace("_", " ").replace("/", ", ") for metric in metrics], fontsize=9)
     axes.set_ylim(len(metrics) - 0.5, -0.5)
-    axes.set_xlabel("Difference, with 95 % interval; right of 0 is better")
+    axes.set_xlabel(f"Difference, with {PERCENT} interval; right of 0 is better")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if any(shown):

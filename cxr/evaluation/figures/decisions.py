@@ -5,10 +5,10 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decision_curve import DecisionCurve
-from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.estimates import PERCENT, Estimate
 from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, beside, headline, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.triage import Triage
+from cxr.evaluation.triage import PATIENTS, Triage
 from cxr.text import part_in_full
 
 RULES = {
@@ -40,7 +40,7 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
         "operating_points",
         "points",
         points_figure(found),
-        f"Operating points for {positive}, chosen on {chosen}, with 95 % Wilson intervals; dashed: targets",
+        f"Operating points for {positive}, chosen on {chosen}, with {PERCENT} Wilson intervals; dashed: targets",
         f"Sensitivity and specificity for {positive} on {found.images:,} {part} images. {told}.",
     )
     if found.decision_curve is None:
@@ -51,9 +51,9 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
             "triage_workload",
             "triage",
             workload_figure(found.triage, found.images),
-            f"Expected patients of 1,000 in each zone by prevalence of {positive}; above the bars {positive} delayed in ROUTINE, "
-            "with 95 % interval",
-            f"Stacked bars. Patients with {positive} in the routine zone, of 1,000: {delayed}.",
+            f"Expected patients of {PATIENTS:,} in each zone by prevalence of {positive}; above the bars {positive} delayed in "
+            f"ROUTINE, with {PERCENT} interval",
+            f"Stacked bars. Patients with {positive} in the routine zone, of {PATIENTS:,}: {delayed}.",
         ),
         Drawn(
             "predictive_values",
@@ -66,8 +66,8 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
             "decision_curve",
             "calibration",
             curve_figure(found.decision_curve, positive, f"{part} (n = {found.images:,})"),
-            f"Net benefit of acting on calibrated probabilities of {positive}, with 95 % band, at the prevalence of these images "
-            f"({found.decision_curve.prevalence:.1%}), against treating all and treating none",
+            f"Net benefit of acting on calibrated probabilities of {positive}, with {PERCENT} band, at the prevalence of these "
+            f"images ({found.decision_curve.prevalence:.1%}), against treating all and treating none",
             f"Decision curve. {_helps(found.decision_curve)}",
         ),
     ]
@@ -94,15 +94,17 @@ def points_figure(found: Assessment) -> Figure:
     axes.set_yticks(range(len(points)), [_rule_in_short(point.rule.name, point.rule.target) for point in points])
     axes.set_ylim(len(points) - 0.5, -0.5)
     axes.set_xlim(left_of(axes), 1.003)
-    axes.set_xlabel("Proportion of images, with 95 % Wilson interval")
+    axes.set_xlabel(f"Proportion of images, with {PERCENT} Wilson interval")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
 def workload_figure(triage: Triage, images: int) -> Figure:
-    """Patients of 1,000 by zone and prevalence."""
-    title = f"Triage of 1,000 patients by prevalence of {triage.positive_class} (from n = {images:,}); above: delayed in ROUTINE"
+    """Patients by zone and prevalence."""
+    title = (
+        f"Triage of {PATIENTS:,} patients by prevalence of {triage.positive_class} (from n = {images:,}); above: delayed in ROUTINE"
+    )
     figure, axes = one_axes(title, (WIDE, 4.0))
     bottoms, places = np.zeros(len(triage.workload)), range(len(triage.workload))
     for zone, colour in (("fast_track", COLOURS[1]), ("review", COLOURS[4]), ("routine", COLOURS[5])):
@@ -117,7 +119,7 @@ def workload_figure(triage: Triage, images: int) -> Figure:
     axes.set_xticks(places, [f"{each.prevalence:.0%}" for each in triage.workload])
     axes.set_ylim(0, 1130)
     axes.set_xlabel(f"Prevalence of {triage.positive_class} (share of patients)")
-    axes.set_ylabel("Expected patients of 1,000")
+    axes.set_ylabel(f"Expected patients of {PATIENTS:,}")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 

@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.drawing import COLOURS, WIDE, Drawn, beside, left_of, one_axes
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full
@@ -20,7 +21,7 @@ def subgroup_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
             "subgroups",
             "subgroups",
             subgroup_figure(found),
-            "Accuracy in each subgroup with its 95 % Wilson interval, worst balanced accuracy first; hollow: small groups",
+            f"Accuracy in each subgroup with its {PERCENT} Wilson interval, worst balanced accuracy first; hollow: small groups",
             f"Accuracy by subgroup: {worst}.",
         )
     ]
@@ -46,7 +47,7 @@ def subgroup_figure(found: Assessment) -> Figure:
     axes.set_yticks(range(len(shown)), [_in_short(each.name) for each in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(left_of(axes), 1.003)
-    axes.set_xlabel("Accuracy (proportion of images), with 95 % Wilson interval")
+    axes.set_xlabel(f"Accuracy (proportion of images), with {PERCENT} Wilson interval")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False)
     return figure

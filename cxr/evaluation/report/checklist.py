@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
@@ -100,7 +101,8 @@ def answers(document: Document) -> dict[str, str]:
         "computed": "By the saved model." if context.overlap else "By the network as trained; the saved model agreed.",
         "metrics": f"Of each class: {', '.join(metric.label for metric in BY_CLASS)}; of all classes: "
         f"{', '.join(metric.label for metric in OVERALL)}; calibration errors{decided}.",
-        "uncertainty": f"95 % intervals: Wilson for proportions, DeLong for AUC, bootstrap over groups for the rest{paired}.",
+        "uncertainty": f"{PERCENT} intervals, which count images of a group as alike: Wilson for proportions, DeLong for AUC, "
+        f"bootstrap for the rest{paired}.",
         "headline": f"{headline}, on {_where(document)}.",
         "diagnostic": "; ".join(
             f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].in_words}, specificity "

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.estimates import PERCENT, Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
-from cxr.evaluation.operating_points import DEMONSTRATED
+from cxr.evaluation.operating_points import Outcome
 from cxr.evaluation.report.document import AuditSection, Data, Document
-from cxr.text import in_words, part_in_full, slug
+from cxr.evaluation.shift import GATE_PASSING
+from cxr.text import in_words, part_in_full, percent, slug
 
 _FEW = 100  # images, below which the page says that every interval is wide
 # AUC of a classifier that tells other data from the run's own, from which nearly every image, or many, count as different.
@@ -46,7 +47,7 @@ def first_screen(document: Document) -> FirstScreen:
         tiles=_tiles(document),
         triage=triage_in_words(document),
         against=_against(document),
-        sure="Intervals (95 %) cover the choice of evaluated images, not the training: one network was trained, with seed "
+        sure=f"Intervals ({PERCENT}) cover the choice of evaluated images, not the training: one network was trained, with seed "
         f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
         distrust=_distrust(document),
         audit=document.context.audit,
@@ -175,7 +176,7 @@ def _distrust(document: Document) -> list[str]:
     if context.elsewhere:
         told += _shift_in_words(document)
     for point in found.operating_points:
-        if point.rule.target is not None and DEMONSTRATED not in point.verdict.split(":")[0]:
+        if point.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED):
             told.append(f"{RULES[point.rule.name]}: {point.verdict}")
     if found.images < _FEW:
         told.append(f"Only {found.images} images are evaluated: every interval is wide.")
@@ -189,7 +190,9 @@ def _shift_in_words(document: Document) -> list[str]:
     assert document.context.elsewhere is not None
     shift, gate = document.context.elsewhere.shift, document.context.elsewhere.gate
     passing = (
-        f" The model's gate, which lets 95 % of its validation images pass, lets {gate.in_words} of these pass." if gate else ""
+        f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets {gate.in_words} of these pass."
+        if gate
+        else ""
     )
     if shift is None:
         return [f"How far this data lies from the training data is not known: {document.context.elsewhere.why_no_shift}."]

@@ -11,6 +11,7 @@ from sklearn.metrics import classification_report
 
 from cxr.data.images.properties import PROPERTIES
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.decisions import RULES, ZONE_NAMES
 from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL
@@ -19,6 +20,8 @@ from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import STATES, checklists
 from cxr.evaluation.report.document import Document
 from cxr.evaluation.report.first_screen import first_screen, signed
+from cxr.evaluation.saliency import REGIONS_IN_WORDS
+from cxr.evaluation.triage import PATIENTS
 from cxr.text import part_in_full, slug
 
 
@@ -62,6 +65,9 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         checklists=checklists(document),
         states=STATES,
         intended=INTENDED,
+        percent=PERCENT,
+        patients=PATIENTS,
+        saliency_regions=REGIONS_IN_WORDS,
     )
 
 

@@ -56,6 +56,18 @@ def test_a_model_that_is_right_once_and_a_class_that_never_occurs_make_a_page() 
     assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
 
 
+def test_a_target_that_was_demonstrated_is_shown_also_where_it_is_optimistic() -> None:
+    told = document(skilled(1))
+    point = next(each for each in told.assessment.operating_points if each.rule.name == "specificity_target")
+    verdict = "Optimistic, since these images chose it. Target demonstrated: here."
+    shown = replace(point, rule=replace(point.rule, target=0.5), verdict=verdict)
+    missed = replace(point, rule=replace(point.rule, target=1.0), verdict=verdict)
+    for each, count in ((shown, 1), (missed, 0)):
+        assessment = replace(told.assessment, operating_points=[each])
+        section = page(replace(told, assessment=assessment), []).partition('id="points"')[2].partition('id="triage"')[0]
+        assert section.count(verdict) == count
+
+
 def test_other_data_is_told_with_its_overlap() -> None:
     told = document(skilled(1), overlap=Overlap(100, 7, 3), other_data=replace(DATA, summary="90 images of data=folder"))
     text = page(told, [])
