@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr.data.images.dicom import is_dicom
-from cxr.errors import UserError
+from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
 from cxr.text import slug
 
@@ -48,10 +48,9 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
             setattr(source, name, None)
     try:
         report = _report(source, answer, classes, about)
-        folder.mkdir(parents=True, exist_ok=True)
-        report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror}") from None
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
     except (AttributeError, KeyError, ValueError, TypeError) as error:  # a header may be wrong in any way; its values stay untold
         return f"its DICOM header does not suffice for a report ({type(error).__name__})"
     return ""
