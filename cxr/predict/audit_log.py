@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
-from cxr.predict.whole_lines import append_whole, cut_end, last_lines
+from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
 
 _FIRST = "0" * 64  # is before the first line
 _BEGINNINGS = b'{"batch": "', b'{"before": "'  # of a line, and of one of version 0.2 and before
@@ -43,7 +43,7 @@ class AuditLog:
             UserError: if the file can't be written, and then no line was added, or is no audit log.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with writing(self.path), FileLock(f"{self.path}.lock"):
+        with writing(self.path, RESUME), FileLock(f"{self.path}.lock"):
             before, lines = self._last_hash(), []
             for answer in answers:
                 record = {

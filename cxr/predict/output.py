@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer, row_of
-from cxr.predict.whole_lines import append_whole, cut_end, last_lines
+from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
 from cxr.safe_csv import marked
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
@@ -24,7 +24,6 @@ LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
 _GROWING, _ABOUT_GROWING = "predictions.part.jsonl", "predictions.part.json"
 _LOCK = ".predictions.lock"  # held while a batch is under way
 _ROWS_AT_ONCE = 5000  # of the table
-_RESUME = ": correct that, then resume with --resume"
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,13 @@ class Output:
     def add(self, answers: Sequence[Answer]) -> None:
         """Append answers; they are on disk when this returns."""
         path = self.folder / _GROWING
-        with writing(path, _RESUME):
+        with writing(path, RESUME):
             append_whole(path, _as_lines(answers).encode())
 
     def end(self, classes: Sequence[str]) -> None:
         """Write table and lines under their final names: then the batch is whole."""
         ended = {**self.about, "batch": self.batch, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
-        with writing(self.folder, _RESUME):
+        with writing(self.folder, RESUME):
             files = [self.folder / name for name in (TABLE, LINES, ABOUT)]
             with _unfinished(files[0]) as table, _unfinished(files[1]) as lines, _unfinished(files[2]) as about:
                 coming = self.answers()

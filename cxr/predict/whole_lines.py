@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+RESUME = ": correct that, then resume with --resume"  # the end of an error
 _MOST = 2**20  # bytes of a line
 
 

@@ -138,7 +138,7 @@ def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_repla
     with made.full_disk(log.stat().st_size + 800):
         full = cxr_here(*asked, folder=asked_run)
     assert full.returncode == 2
-    assert full.stderr.splitlines()[-1].endswith("log can't be written: File too large")
+    assert full.stderr.splitlines()[-1].endswith("log can't be written: File too large: correct that, then resume with --resume")
     assert "Traceback" not in full.stderr
     assert verify(log)[0] == 12_000
     before = [hashlib.sha256(film.read_bytes()).hexdigest() for film in films]
