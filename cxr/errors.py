@@ -1,5 +1,9 @@
 """Errors that a user sees: one line, what is wrong, then what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class UserError(Exception):
     """Something that the user can put right; the text is one line: what is wrong, then what to do.
@@ -20,3 +24,12 @@ class RunFailed(Exception):
 
 class TrainingDiverged(RunFailed):
     """The loss is no longer a number."""
+
+
+@contextmanager
+def writing(path: Path, advice: str = "") -> Iterator[None]:
+    """Turn an `OSError` of the block, as on a full disk, into a `UserError` that names `path`, and ends in what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}{advice}") from None

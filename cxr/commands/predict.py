@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,19 @@ from rich.table import Table
 
 from cxr.commands.arguments import parse
 from cxr.config.schema import TrainingConfig
-from cxr.errors import UserError
+from cxr.errors import UserError, writing
 from cxr.evaluation.operating_points import Rule
-from cxr.predict.answer import ZONE_IN_WORDS, Answer
-from cxr.predict.chain import append, verify
+from cxr.predict.answer import ZONE_IN_WORDS, Answer, as_text
+from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.files import Asked, find_files
 from cxr.predict.model import RunModel
-from cxr.predict.output import TABLE, Output, check_whole
+from cxr.predict.output import TABLE, Output, check_output, open_output
 from cxr.predict.page import write_page
+from cxr.predict.read import content_hash
 from cxr.predict.source import model_of
 from cxr.predict.structured_report import check_highdicom, write_structured_report
 from cxr.progress import Progress, plain_console, wide_console
+from cxr.system import cores
 from cxr.text import in_words, printable, slug
 from cxr.training.runtime import prepare_tensorflow
 
@@ -67,7 +70,7 @@ def main(arguments: list[str]) -> int:
         check_highdicom()
     folders = [folder for folder in (asked.to, asked.heatmaps, asked.dicom_sr) if folder]
     _check_apart(asked.paths, folders)
-    check_whole(asked.to, asked.resume)
+    check_output(asked.to, asked.resume)
     _make_folders_of([file for file in (asked.html, asked.log) if file])
     files = find_files(asked.paths, folders, sys.stdin)
     with model_of(asked.run) as model:
@@ -82,36 +85,41 @@ def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
 
     answerer = Answerer(model)
     about = {"model": model.described(), "point": point, "gate": not asked.no_gate, "engine": answerer.engine}
-    output = Output.begin(asked.to, about, asked.resume)
-    tally = _answer(files, answerer, rule, output, asked)
-    output.end(model.decisions.classes)
-    if asked.html:
-        write_page(asked.html, output.read(), tally.count, about, model.decisions.positive_class)
+    with open_output(asked.to, about, asked.resume) as output:
+        tally = _answer(files, answerer, rule, output, asked)
+        if asked.html:
+            write_page(asked.html, output.answers(), tally.count, about, model.decisions.positive_class)
+        output.end(model.decisions.classes)
     _print(tally, model, asked, output)
     return 1 if tally.unreadable else 0
 
 
 def _answer(files: Asked, answerer: Any, rule: Rule, output: Output, asked: Namespace) -> _Tally:
-    """Answer what is not answered yet, chunk by chunk."""
-    tally, done = _Tally(), output.answered()
-    for answer in output.answers() if done else ():
-        tally.add(answer)
-    left = [file for file in files.files if Answer(file, "").to_json()["path"] not in done]
-    by = {"run": answerer.model.facts.run_id, "model_sha256": answerer.model.sha256, "point": asked.point}
+    """Answer what is not answered yet, or has changed since, chunk by chunk."""
+    tally, progress = _Tally(), Progress()
+    source = {"run": answerer.model.facts.run_id, "model_sha256": answerer.model.sha256, "point": asked.point}
+    log = AuditLog(asked.log, output.batch, source, progress.line) if asked.log else None
+    if log and asked.resume:
+        log.complete(output.given())
+    done = _answered_already(files.files, output, progress)
+    for answer in output.answers():
+        if answer.path in done:
+            tally.add(answer)
+    left = [file for file in files.files if as_text(file) not in done]
 
     def keep(found: list[Answer]) -> None:
         for answer in found if asked.dicom_sr else ():
             made = write_structured_report(answer, answerer.model.decisions.classes, output.about, asked.dicom_sr)
             tally.reports.update([] if made is None else [made])
         output.add(found)
-        if asked.log:
-            append(asked.log, found, by)
+        if log:
+            log.append(found)
         for answer in found:
             tally.add(answer)
 
     folders = [Answer(each.path, "", reason=each.reason) for each in files.unreadable]
-    keep([answer for answer in folders if answer.to_json()["path"] not in done])
-    with Progress().stage("predict", f"Answering {in_words(len(left), 'file')}") as update:
+    keep([answer for answer in folders if as_text(answer.path) not in done])
+    with progress.stage("predict", f"Answering {in_words(len(left), 'file')}") as update:
         count = 0
         for chunk in answerer.of_files(left, rule, gated=not asked.no_gate):
             if asked.heatmaps:
@@ -124,6 +132,18 @@ def _answer(files: Asked, answerer: Any, rule: Rule, output: Output, asked: Name
     return tally
 
 
+def _answered_already(files: list[str], output: Output, progress: Progress) -> set[str]:
+    """The paths, as answers hold them, whose answer is of their content of today."""
+    hashes = {answer.path: answer.sha256 for answer in output.answers()}
+    again = [file for file in files if as_text(file) in hashes]
+    with ThreadPoolExecutor(cores()) as pool:
+        now = zip(map(as_text, again), pool.map(content_hash, again), strict=True)
+        changed = {path for path, sha256 in now if sha256 != hashes[path]}
+    if changed:
+        progress.line(f"{in_words(len(changed), 'file')} changed since the batch was interrupted: answered again")
+    return hashes.keys() - changed
+
+
 def _check_apart(paths: list[str], folders: list[Path]) -> None:
     """Raise `UserError` where output would be written among the images themselves."""
     for folder in folders:
@@ -134,10 +154,8 @@ def _check_apart(paths: list[str], folders: list[Path]) -> None:
 def _make_folders_of(files: list[Path]) -> None:
     """Raise `UserError` for a file that could not be written at the end."""
     for file in files:
-        try:
+        with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{file} can't be written: {error.strerror}") from None
         if file.is_dir():
             raise UserError(f"{file} is a folder: name a file")
 

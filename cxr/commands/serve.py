@@ -1,48 +1,39 @@
 """`cxr serve RUN`: answer over HTTP, on this machine only, as `cxr predict` does."""
 
-import os
-import subprocess
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cxr.commands.arguments import parse
 from cxr.commands.export import export_run
-from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
+from cxr.commands.local_server import HOST, free_port
 from cxr.predict.model import FACTS
 from cxr.predict.source import DATA, opened_store
+from cxr.tracking.http import serve
 from cxr.tracking.models import REGISTERED, fetch_registered
 from cxr.tracking.scratch import scratch
 
 
 def main(arguments: list[str]) -> None:
-    """Start the server, say how to ask it, and stay until it is interrupted."""
-    asked = parse("serve", arguments)
-    port = free_port(asked.port)
-    with _exported(asked.run) as folder:
-        command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
-        command += ["--host", HOST, "--port", str(port), "--timeout", str(asked.timeout)]
+    """Start the server, print how to send it a request, and stay until it is interrupted."""
+    args = parse("serve", arguments)
+    port = free_port(args.port)
+    with _exported(args.run) as folder, socket.create_server((HOST, port)) as listening, suppress(KeyboardInterrupt):
         print("Starting the server, which takes some seconds", file=sys.stderr, flush=True)
-        # MLflow calls uvicorn by its name, which scripts/cxr does not put on the PATH
-        programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-        environment = {**os.environ, "PATH": programs, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
-        with subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno()) as server:
-            try:
-                wait_until_it_answers(server, port, "the server")
-                print(f"Answers at http://{HOST}:{port}/invocations. Ask it with", flush=True)
-                print(
-                    '  curl -s -H "Content-Type: application/json" --data-binary '
-                    '"{\\"dataframe_split\\": {\\"columns\\": [\\"image\\"], \\"data\\": [[\\"$(base64 -w0 FILM.png)\\"]]}}" '
-                    f"http://{HOST}:{port}/invocations",
-                    flush=True,
-                )
-                print("Stop with Ctrl-C. Research use only, no diagnosis.", flush=True)
-                server.wait()
-            except KeyboardInterrupt:
-                pass
-            finally:
-                server.terminate()
+        serve(folder, listening, args.timeout, args.max_body * 10**6, lambda: _print_use(port))
+
+
+def _print_use(port: int) -> None:
+    address = f"http://{HOST}:{port}/invocations"
+    print(f"Answers at {address}. Ask it with")
+    print(
+        '  curl -s -H "Content-Type: application/json" --data-binary '
+        '"{\\"dataframe_split\\": {\\"columns\\": [\\"image\\"], \\"data\\": [[\\"$(base64 -w0 FILM.png)\\"]]}}" '
+        f"{address}"
+    )
+    print("Stop with Ctrl-C. Research use only, no diagnosis.", flush=True)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Answer:
     def to_json(self) -> dict[str, Any]:
         """As an object of JSON; paths that are no text keep their bytes as backslash escapes."""
         return {
-            "path": self.path.encode("utf-8", "backslashreplace").decode(),
+            "path": as_text(self.path),
             "sha256": self.sha256,
             "width": self.width,
             "height": self.height,
@@ -68,6 +68,11 @@ class Answer:
         """From what `to_json` gave. Raises `TypeError` or `KeyError` for anything else."""
         given = {key: value for key, value in said.items() if key not in ("class", "zone_in_words")}
         return Answer(**given, called=said["class"])
+
+
+def as_text(path: str) -> str:
+    """A path as answers hold it."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def row_of(answer: Answer, classes: Sequence[str]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from cxr.audit.gate import write_gate
 from cxr.audit.orientation import write_orientation
 from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, draw
-from cxr.errors import RunFailed, UserError
+from cxr.errors import RunFailed, UserError, writing
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, write_decisions
 from cxr.predict.model import CARD, FACTS, Exported, RunModel, facts_as_json
@@ -31,10 +31,8 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
     """Write the folder, whole or not at all. Raises `UserError` if it exists, `RunFailed` if a format gives other probabilities."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not empty: name another folder")
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror}") from None
     settings = PhantomConfig(image_size=model.facts.image_size)
     images = np.stack([draw(label, number, settings) for number in range(8) for label in CLASS_SHARES])[..., None]
     apart = difference_of_precision(model.file, images) if model.facts.precision != "float32" else 0.0

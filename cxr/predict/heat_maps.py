@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cxr.errors import UserError
+from cxr.errors import writing
 from cxr.evaluation.figures.pictures import heat_map
 from cxr.predict.answer import Answer
 from cxr.predict.answerer import Answered, Answerer
@@ -19,12 +19,10 @@ def write_heat_maps(folder: Path, answerer: Answerer, chunk: Answered) -> None:
         return
     classes = [answerer.model.decisions.classes.index(chunk.answers[row].called) for row in rows]
     maps = answerer.saliency(chunk.images[rows], np.array(classes, np.int64))
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for row, one in zip(rows, maps, strict=True):
             Image.fromarray(heat_map(chunk.images[row], one)).save(folder / file_name(chunk.answers[row]))
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror}") from None
 
 
 def file_name(answer: Answer) -> str:

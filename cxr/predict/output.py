@@ -3,90 +3,40 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from uuid import uuid4
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
-from cxr.errors import UserError
+from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer, row_of
+from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
 from cxr.safe_csv import marked
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
-# Become LINES and ABOUT when the batch has ended; the files of an earlier batch stay until then.
+# Are there until the batch has ended; the files of an earlier batch stay until then.
 _GROWING, _ABOUT_GROWING = "predictions.part.jsonl", "predictions.part.json"
+_LOCK = ".predictions.lock"  # held while a batch is under way
 _ROWS_AT_ONCE = 5000  # of the table
 
 
-@dataclass
+@dataclass(frozen=True)
 class Output:
-    """The folder of one batch. `about` says which model, operating point and versions answered."""
+    """The folder of one batch. `about` says which model, operating point and versions answered; `batch` names it in audit logs."""
 
     folder: Path
     about: dict[str, Any]
+    batch: str
 
-    @classmethod
-    def begin(cls, folder: Path, about: dict[str, Any], resume: bool) -> "Output":
-        """Make the folder, or go on in it.
-
-        Raises `UserError` for a batch that was interrupted, unless it is to be resumed, and then for one of another model or other
-        settings.
-        """
-        check_whole(folder, resume)
-        growing, said = folder / _GROWING, folder / _ABOUT_GROWING
-        if growing.exists():
-            if (before := _read_about(said)) != about:
-                differs = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
-                raise UserError(f"the batch in {folder} was begun with another {', '.join(differs)}: name another folder with --to")
-            _cut_half_line(growing)
-            return cls(folder, about)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            said.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-            growing.touch()
-        except OSError as error:
-            raise UserError(f"{folder} can't be written: {error.strerror}") from None
-        return cls(folder, about)
-
-    def answers(self) -> Iterator[Answer]:
-        """The answers so far, one by one."""
-        return self._read(self.folder / _GROWING)
-
-    def answered(self) -> set[str]:
-        """Paths that are answered already, as they stand in the file."""
-        return {answer.to_json()["path"] for answer in self.answers()}
-
-    def add(self, answers: Sequence[Answer]) -> None:
-        """Append answers; they are on disk when this returns."""
-        lines = "".join(json.dumps(answer.to_json(), ensure_ascii=False) + "\n" for answer in answers)
-        with (self.folder / _GROWING).open("a", encoding="utf-8") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def end(self, classes: Sequence[str]) -> None:
-        """Write the table, and give the lines their final name: then the batch is whole."""
-        growing, unfinished = self.folder / _GROWING, self.folder / f"{TABLE}.part"
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            coming = self._read(growing)
-            for number, some in enumerate(iter(lambda: list(islice(coming, _ROWS_AT_ONCE)), [])):
-                frame = pd.DataFrame([row_of(answer, classes) for answer in some])
-                marked(frame).to_csv(file, index=False, header=number == 0, lineterminator="\n")
-        unfinished.replace(self.folder / TABLE)
-        ended = {**self.about, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
-        said = self.folder / _ABOUT_GROWING
-        said.write_text(json.dumps(ended, indent=2) + "\n", encoding="utf-8")
-        said.replace(self.folder / ABOUT)
-        growing.replace(self.folder / LINES)
-
-    def read(self) -> Iterator[Answer]:
-        """The answers of a batch that has ended, one by one."""
-        return self._read(self.folder / LINES)
-
-    def _read(self, path: Path) -> Iterator[Answer]:
+    def given(self) -> Iterator[Answer]:
+        """All answers so far, in the order in which they were given: of a file that has changed since, several."""
+        path = self.folder / _GROWING
         with path.open(encoding="utf-8") as file:
             for line in file:
                 try:
@@ -94,24 +44,110 @@ class Output:
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path} holds a line that is no answer: name another folder with --to") from None
 
+    def answers(self) -> Iterator[Answer]:
+        """The answers so far, one for each file: the latest."""
+        latest = {answer.path: row for row, answer in enumerate(self.given())}
+        return (answer for row, answer in enumerate(self.given()) if latest[answer.path] == row)
 
-def check_whole(folder: Path, resume: bool) -> None:
-    """Raise `UserError` for a folder with a batch that was interrupted, unless it is to be resumed."""
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Append answers; they are on disk when this returns."""
+        path = self.folder / _GROWING
+        with writing(path, RESUME):
+            append_whole(path, _as_lines(answers).encode())
+
+    def end(self, classes: Sequence[str]) -> None:
+        """Write table and lines under their final names: then the batch is whole."""
+        ended = {**self.about, "batch": self.batch, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+        with writing(self.folder, RESUME):
+            files = [self.folder / name for name in (TABLE, LINES, ABOUT)]
+            with _unfinished(files[0]) as table, _unfinished(files[1]) as lines, _unfinished(files[2]) as about:
+                coming = self.answers()
+                for number, some in enumerate(iter(lambda: list(islice(coming, _ROWS_AT_ONCE)), [])):
+                    frame = pd.DataFrame([row_of(answer, classes) for answer in some])
+                    marked(frame).to_csv(table, index=False, header=number == 0, lineterminator="\n")
+                    lines.write(_as_lines(some))
+                about.write(json.dumps(ended, indent=2) + "\n")
+            for file in files:
+                _finish(file)
+            (self.folder / _GROWING).unlink()  # until here --resume ends the batch
+            (self.folder / _ABOUT_GROWING).unlink()
+
+
+@contextmanager
+def open_output(folder: Path, about: dict[str, Any], resume: bool) -> Iterator[Output]:
+    """Make the folder of a batch, or resume in it; no other process can until the end of the block.
+
+    Raises:
+        UserError: for a batch that is under way; for one that was interrupted, unless it is to be resumed, and then for one of
+            another model or other settings.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        growing, about_growing = folder / _GROWING, folder / _ABOUT_GROWING
+        batch = uuid4().hex
+        _refuse_interrupted(folder, resume)
+        if growing.exists():
+            before = _read_about(about_growing)
+            batch = before.pop("batch", batch)
+            if before != about:
+                differs = [key for key in about if before.get(key) != about[key]]
+                raise UserError(f"the batch in {folder} was begun with another {', '.join(differs)}: name another folder with --to")
+        with writing(folder):
+            with _unfinished(about_growing) as file:
+                file.write(json.dumps({"batch": batch, **about}, indent=2) + "\n")
+            _finish(about_growing)
+            growing.touch()
+            cut_end(growing, len(last_lines(growing)[1]))
+        yield Output(folder, about, batch)
+
+
+def check_output(folder: Path, resume: bool) -> None:
+    """Raise `UserError` for a folder with a batch that is under way, or was interrupted and is not to be resumed."""
+    if (folder / _GROWING).exists():
+        with _locked(folder):
+            _refuse_interrupted(folder, resume)
+
+
+def _refuse_interrupted(folder: Path, resume: bool) -> None:
     if not resume and (folder / _GROWING).exists():
-        raise UserError(f"{folder} holds an interrupted batch: go on with --resume, or name another folder with --to")
+        raise UserError(f"{folder} holds an interrupted batch: resume it with --resume, or name another folder with --to")
 
 
-def _read_about(path: Path) -> Any:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / _LOCK, timeout=0)
+    with writing(folder):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"a batch is under way in {folder}: wait for its end, or name another folder with --to") from None
     try:
-        return json.loads(path.read_bytes())
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[TextIO]:
+    """The content of `path` to be, which is on disk at the end of the block; `_finish` gives it its name."""
+    with path.with_name(f"{path.name}.part").open("w", encoding="utf-8", newline="") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _finish(path: Path) -> None:
+    path.with_name(f"{path.name}.part").replace(path)
+
+
+def _as_lines(answers: Sequence[Answer]) -> str:
+    return "".join(json.dumps(answer.to_json(), ensure_ascii=False) + "\n" for answer in answers)
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
-
-
-def _cut_half_line(path: Path) -> None:
-    """Cut off what an interruption left of the last line."""
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+        return {}
+    return content if isinstance(content, dict) else {}

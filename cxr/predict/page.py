@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
+from cxr.errors import writing
 from cxr.predict.answer import Answer
 from cxr.predict.read import read_images
 from cxr.text import slug
@@ -37,7 +38,8 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
         slugs=[slug(name) for name in about["model"]["classes"]],
         positive_class=positive_class,
     )
-    path.write_text(page, encoding="utf-8")
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
 
 
 def _row(answer: Answer) -> dict[str, Any]:

@@ -49,6 +49,14 @@ def read_images(files: Sequence[str], size: int) -> tuple[NDArray[np.uint8], lis
     return pixels, found
 
 
+def content_hash(file: str) -> str:
+    """The sha256 of a file's content, as `read_images` gives it: "" for a file that can't be read."""
+    try:
+        return hashlib.sha256(read_file(file)).hexdigest()
+    except (OSError, ValueError):  # a name may hold a zero byte
+        return ""
+
+
 def _read(file: str, size: int) -> tuple[NDArray[np.uint8] | None, Seen]:
     try:
         return read_content(file, read_file(file), size)
@@ -62,7 +70,7 @@ def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8
     try:
         decoded = decode_image(content)
     except MemoryError:
-        raise UserError("memory ran out while an image was read: free some, and go on with --resume") from None
+        raise UserError("memory ran out while an image was read: free some, and resume with --resume") from None
     except UnreadableImage as refused:
         return None, Seen(name, digest, reason=str(refused))
     image = decoded.image

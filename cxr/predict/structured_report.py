@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr.data.images.dicom import is_dicom
-from cxr.errors import UserError
+from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
 from cxr.text import slug
 
@@ -23,6 +23,7 @@ _MAY_BE_EMPTY = (
     *("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"),
 )
 _ZONES = {"fast_track": "Fast track", "review": "Review", "routine": "Routine"}
+_CLASS, _ZONE = "class", "zone"  # codes of what is evaluated
 
 
 def check_highdicom() -> None:
@@ -48,10 +49,9 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
             setattr(source, name, None)
     try:
         report = _report(source, answer, classes, about)
-        folder.mkdir(parents=True, exist_ok=True)
-        report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror}") from None
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
     except (AttributeError, KeyError, ValueError, TypeError) as error:  # a header may be wrong in any way; its values stay untold
         return f"its DICOM header does not suffice for a report ({type(error).__name__})"
     return ""
@@ -74,9 +74,9 @@ def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, An
             uid=_uid("device", model["model_sha256"]), name="cxr", model_name=model["run"]["name"][:64]
         ),
     )
-    said = [sr.QualitativeEvaluation(_own("class", "Class by the model"), _own(slug(answer.called), answer.called))]
+    said = [sr.QualitativeEvaluation(_own(_CLASS, "Class by the model"), _own(class_code(answer.called), answer.called))]
     if answer.zone:
-        said.append(sr.QualitativeEvaluation(_own("zone", "Triage zone"), _own(answer.zone, _ZONES[answer.zone])))
+        said.append(sr.QualitativeEvaluation(_own(_ZONE, "Triage zone"), _own(answer.zone, _ZONES[answer.zone])))
     evaluation = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=_uid("tracking", identity), identifier="whole image"),
         source_images=[sr.SourceImageForMeasurementGroup.from_source_image(source)],
@@ -87,8 +87,8 @@ def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, An
         ),
         qualitative_evaluations=said,
         measurements=[
-            sr.Measurement(_own(f"p_{slug(name)}", f"Probability of {name}"), answer.calibrated[slug(name)], codes.UCUM.NoUnits)
-            for name in classes
+            sr.Measurement(_own(f"p_{code}", f"Probability of {name}"), answer.calibrated[code], codes.UCUM.NoUnits)
+            for name, code in zip(classes, map(slug, classes), strict=True)
         ],
     )
     content = sr.MeasurementReport(
@@ -112,10 +112,17 @@ def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, An
     )
 
 
-def _own(value: str, meaning: str) -> Any:
+def class_code(name: str) -> str:
+    """The code of a class: its slug, marked where that is the code of something else, or of the probability of another class."""
+    code = slug(name)
+    return f"class_{code}" if code in (_CLASS, _ZONE, *_ZONES) or code.startswith(("p_", "class_")) else code
+
+
+def _own(code: str, meaning: str) -> Any:
+    """A concept of this scheme. A code of more than 16 characters is a Long Code Value (DICOM PS3.3, section 8.1)."""
     from highdicom.sr import CodedConcept
 
-    return CodedConcept(value[:16], _OWN, meaning[:64])
+    return CodedConcept(code, _OWN, meaning[:64])
 
 
 def _uid(*parts: str) -> str:

@@ -275,6 +275,6 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("evaluation/figures/", "evaluation/report/", "evaluation/saliency.py", "evaluation/failures.py"), R),
     **dict.fromkeys(("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py"), R),
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
-    **dict.fromkeys(("training/exported.py", "model/published.py"), None),
+    "training/exported.py": None,
     **dict.fromkeys(("run/drawing_ahead.py", "run/summary.py"), None),
 }

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from cxr.errors import UserError
 from cxr.text import nearest, printable
 from cxr.tracking.outbox import is_lost_connection
+from cxr.tracking.scratch import download_folder
 from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
 from cxr.tracking.store import Store, folder_of
 
@@ -48,7 +49,7 @@ class LoggedRun:
         return datetime.fromtimestamp(self.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
     def file(self, name: str) -> Path:
-        """A local copy of an artifact, or the artifact itself if it is on this disk; raises `UserError` if it does not exist.
+        """The artifact if it is on this disk, else a copy that goes with this process; raises `UserError` if it does not exist.
 
         A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
         are meant.
@@ -62,7 +63,8 @@ class LoggedRun:
         import mlflow
 
         try:
-            return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, tracking_uri=self.store))
+            place = {"dst_path": str(download_folder()), "tracking_uri": self.store}
+            return Path(mlflow.artifacts.download_artifacts(run_id=self.id, artifact_path=name, **place))
         except Exception as error:  # MLflow's own, of its clients of object stores, or of the network
             raise UserError(f"can't fetch {name} of run {self.name} ({self.short_id}): {' '.join(str(error).split())}") from None
 

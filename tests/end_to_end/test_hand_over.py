@@ -1,6 +1,7 @@
 """`cxr export`, `register` and `serve`: the same answers as `cxr predict`, wherever the model went."""
 
 import base64
+import http.client
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow
 import numpy as np
@@ -186,14 +188,15 @@ def test_keras_alone_can_use_it(exported: Path, films: list[str], expected: list
     np.testing.assert_allclose(said, list(expected[0]["probabilities"].values()), atol=1e-5)
 
 
-@pytest.fixture
-def address(exported: Path, tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "cxr", "serve", str(exported), "--port", str(10_000 + os.getpid() % 20_000)]
+@pytest.fixture(scope="module")
+def address(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    command = [sys.executable, "-m", "cxr", "serve", str(exported), "--port", "0"]
     away = {**os.environ, "PATH": os.defpath}  # as from scripts/cxr, where no environment is activated
-    said = tmp_path / "said.txt"
+    folder = tmp_path_factory.mktemp("serve")
+    said = folder / "said.txt"
     with (
         said.open("w") as errors,
-        subprocess.Popen(command, cwd=tmp_path, env=away, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
+        subprocess.Popen(command, cwd=folder, env=away, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
     ):
         assert server.stdout is not None
         line = server.stdout.readline()
@@ -202,7 +205,7 @@ def address(exported: Path, tmp_path: Path) -> Iterator[str]:
             yield line.split()[2].removesuffix(".")
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(30)
+            assert server.wait(60) == 0, said.read_text()
 
 
 def ask(address: str, body: bytes) -> Any:
@@ -226,6 +229,58 @@ def test_over_http_it_says_the_same_and_outlives_hostile_bodies(
     (unknown,) = ask(address, json.dumps(body_of(films[:1], point="best")).encode())
     assert "has no operating point best" in unknown["reason"]
     assert ask(address, json.dumps(body_of(films)).encode()) == expected
+
+
+@pytest.fixture
+def connection(address: str) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    yield connection
+    connection.close()
+
+
+def refusal(connection: http.client.HTTPConnection) -> tuple[int, str]:
+    response = connection.getresponse()
+    text = response.read().decode()
+    assert len(text.splitlines()) == 1
+    return response.status, text
+
+
+@pytest.mark.slow
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(connection: http.client.HTTPConnection) -> None:
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(500 * 10**6))
+    connection.endheaders()
+    status, text = refusal(connection)
+    assert status == 413
+    assert "larger than 64 MB" in text
+
+
+@pytest.mark.slow
+def test_a_body_that_does_not_say_how_large_it_is_is_counted(connection: http.client.HTTPConnection) -> None:
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    for _ in range(64):
+        connection.send(b"%x\r\n%b\r\n" % (10**6, bytes(10**6)))
+    connection.send(b"1\r\n0\r\n")
+    status, text = refusal(connection)
+    assert status == 413
+    assert "larger than 64 MB" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["/invocations", "/health"])
+def test_a_request_for_another_host_is_refused(connection: http.client.HTTPConnection, page: str) -> None:
+    """As a page of a stranger sends it whose name resolves to this machine."""
+    connection.request("GET", page, headers={"Host": "films.example"})
+    status, text = refusal(connection)
+    assert status == 400
+    assert text == "Invalid host header"
+    connection.request("GET", "/health", headers={"Host": f"localhost:{connection.port}"})
+    answer = connection.getresponse()
+    assert answer.status == 200
 
 
 def _bomb() -> str:

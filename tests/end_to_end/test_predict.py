@@ -1,5 +1,6 @@
 """`cxr predict`: the same answers as the run's own evaluation, a reason for everything else, and nothing half-written."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.output import Output
 from cxr.safe_csv import read_csv
 from tests.conftest import Command
 from tests.data.images.test_dicom import dicom
+from tests.predict import made
 
 POINTS = {"argmax": "argmax", "sensitivity": "sensitivity_target"}
 
@@ -93,7 +96,7 @@ def test_without_the_gate_an_odd_image_gets_a_class_and_keeps_its_flags(odd: Pat
 
 
 @pytest.mark.slow
-def test_an_interrupted_batch_goes_on_and_ends_the_same(
+def test_an_interrupted_batch_is_resumed_and_ends_the_same(
     asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ("predict", "then", str(many_phantoms / "COVID"), "--to")
@@ -112,11 +115,65 @@ def test_an_interrupted_batch_goes_on_and_ends_the_same(
     assert not (tmp_path / "cut/predictions.csv").exists()
     again = cxr_here(*asked, str(tmp_path / "cut"), folder=asked_run)
     assert again.returncode == 2
-    assert "go on with --resume" in again.stderr
+    assert "resume it with --resume" in again.stderr
     assert cxr_here(*asked, str(tmp_path / "cut"), "--resume", folder=asked_run).returncode == 0
     whole, cut = (read_csv(tmp_path / name / "predictions.csv") for name in ("whole", "cut"))
     assert whole["path"].tolist() == cut["path"].tolist()
     np.testing.assert_allclose(whole["p_covid"].astype(float), cut["p_covid"].astype(float), atol=1e-6)
+
+
+def logged_hashes(log: Path) -> list[str]:
+    return [json.loads(line)["sha256"] for line in log.read_text().splitlines()]
+
+
+def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_replaced_is_answered_again(
+    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command
+) -> None:
+    films = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, film in enumerate(films, 1):
+        shutil.copy(many_phantoms / f"COVID/images/COVID-{number}.png", film)
+    out, log = tmp_path / "out", tmp_path / "log"
+    asked = ("predict", "then", *map(str, films), "--to", str(out), "--log", str(log))
+    AuditLog(log, "a" * 32, {}, print).append([made.answered("of another batch.png")] * 12_000)  # larger than any other file
+    with made.full_disk(log.stat().st_size + 800):
+        full = cxr_here(*asked, folder=asked_run)
+    assert full.returncode == 2
+    assert full.stderr.splitlines()[-1].endswith("log can't be written: File too large: correct that, then resume with --resume")
+    assert "Traceback" not in full.stderr
+    assert verify(log)[0] == 12_000
+    before = [hashlib.sha256(film.read_bytes()).hexdigest() for film in films]
+    shutil.copy(many_phantoms / "Normal/images/Normal-1.png", films[1])
+    now = hashlib.sha256(films[1].read_bytes()).hexdigest()
+    again = cxr_here(*asked, "--resume", folder=asked_run)
+    assert again.returncode == 0, again.stderr
+    assert "1 file changed since the batch was interrupted: answered again" in again.stderr
+    found = read_csv(out / "predictions.csv").set_index("path")["sha256"].to_dict()
+    assert found == dict(zip(map(str, films), (before[0], now, before[2]), strict=True))
+    stored = [json.loads(line)["sha256"] for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert sorted(stored) == sorted(found.values())
+    assert sorted(logged_hashes(log)[12_000:]) == sorted([*before, now])  # whatever was answered, each once
+    assert cxr_here("predict", "--verify-log", str(log), folder=asked_run).returncode == 0
+
+
+def test_a_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
+    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("predict", "then", str(many_phantoms / "COVID/images/COVID-1.png"), "--to", str(tmp_path / "out"))
+    add = Output.add
+    others: list[tuple[int, str]] = []
+
+    def add_while_others_try(self: Output, answers: list[object]) -> None:
+        add(self, answers)  # type: ignore[arg-type]
+        if not others:
+            for more in ((), ("--resume",)):
+                other = run_cxr(*asked, *more, folder=asked_run)
+                others.append((other.returncode, other.stderr))
+
+    monkeypatch.setattr(Output, "add", add_while_others_try)
+    assert cxr_here(*asked, folder=asked_run).returncode == 0
+    assert [code for code, _ in others] == [2, 2]
+    assert all("a batch is under way in" in text and "--resume" not in text for _, text in others)
+    assert len(read_csv(tmp_path / "out/predictions.csv")) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""Answers that tests make up."""
+"""Answers that tests make up, and a disk that is full."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cxr.predict.answer import Answer
 
@@ -20,3 +24,14 @@ def refused(path: str) -> Answer:
 
 def unread(path: str) -> Answer:
     return Answer(path, "", reason="not an image that can be recognised")
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """As on a full disk, what is written beyond so many bytes of a file fails, and what comes before has been written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

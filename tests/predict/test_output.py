@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cxr.errors import UserError
 from cxr.predict.answer import Answer, row_of
-from cxr.predict.output import Output
+from cxr.predict.output import check_output, open_output
 from cxr.safe_csv import read_csv
-from tests.predict.made import CLASSES, answered, refused, unread
+from tests.predict.made import CLASSES, answered, full_disk, refused, unread
 
 ABOUT = {"model": "a", "point": "argmax"}
 SOME = [answered("1.png"), refused("=cmd.png"), unread("new\nline.png"), answered("lone \udcff.png", 0.2, "review")]
@@ -30,64 +30,162 @@ def test_every_answer_has_the_same_columns() -> None:
 
 
 def test_a_batch_ends_with_lines_a_table_and_what_they_are_about(tmp_path: Path) -> None:
-    output = Output.begin(tmp_path / "out", ABOUT, resume=False)
-    output.add(SOME[:2])
-    output.add(SOME[2:])
-    output.end(CLASSES)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "predictions.csv",
-        "predictions.json",
-        "predictions.jsonl",
-    ]
+    with open_output(tmp_path / "out", ABOUT, resume=False) as output:
+        output.add(SOME[:2])
+        output.add(SOME[2:])
+        output.end(CLASSES)
+    assert visible(tmp_path / "out") == ["predictions.csv", "predictions.json", "predictions.jsonl"]
     table = read_csv(tmp_path / "out/predictions.csv")
     assert table["path"].tolist() == ["1.png", "=cmd.png", "new\nline.png", "lone \\udcff.png"]
     assert "\n'=cmd.png" in (tmp_path / "out/predictions.csv").read_text()  # a spreadsheet runs nothing
     assert table["class"].tolist() == ["COVID", "", "", "Normal"]
     assert float(table["p_covid"][3]) == 0.2
     assert pd.read_csv(tmp_path / "out/predictions.csv")["p_covid"].isna().tolist() == [False, False, True, False]
-    assert [answer.to_json() for answer in output.read()] == [answer.to_json() for answer in SOME]
-    assert ABOUT.items() <= json.loads((tmp_path / "out/predictions.json").read_text()).items()
+    assert lines_in(tmp_path / "out") == [answer.to_json() for answer in SOME]
+    about = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert {**ABOUT, "batch": output.batch}.items() <= about.items()
 
 
-def test_an_interrupted_batch_goes_on_after_its_last_whole_line(tmp_path: Path) -> None:
-    Output.begin(tmp_path, ABOUT, resume=False).add(SOME[:3])
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def lines_in(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def interrupted(folder: Path, answers: list[Answer]) -> str:
+    """Leave a batch as a killed process does; returns its name."""
+    with open_output(folder, ABOUT, resume=False) as output:
+        output.add(answers)
+    return output.batch
+
+
+def test_an_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) -> None:
+    batch = interrupted(tmp_path, SOME[:3])
     growing = tmp_path / "predictions.part.jsonl"
     growing.write_bytes(growing.read_bytes()[:-9])
-    with pytest.raises(UserError, match="holds an interrupted batch: go on with --resume"):
-        Output.begin(tmp_path, ABOUT, resume=False)
-    again = Output.begin(tmp_path, ABOUT, resume=True)
-    assert again.answered() == {"1.png", "=cmd.png"}
-    again.add(SOME[2:])
-    again.end(CLASSES)
+    with pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"):
+        check_output(tmp_path, resume=False)
+    with (
+        pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"),
+        open_output(tmp_path, ABOUT, resume=False),
+    ):
+        pass
+    check_output(tmp_path, resume=True)
+    with open_output(tmp_path, ABOUT, resume=True) as again:
+        assert again.batch == batch
+        assert [answer.path for answer in again.given()] == ["1.png", "=cmd.png"]
+        again.add(SOME[2:])
+        again.end(CLASSES)
     assert len(read_csv(tmp_path / "predictions.csv")) == 4
 
 
-def test_a_batch_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
-    Output.begin(tmp_path, ABOUT, resume=False).add(SOME)
-    with pytest.raises(UserError, match="was begun with another point"):
-        Output.begin(tmp_path, {**ABOUT, "point": "sensitivity"}, resume=True)
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_batch_that_is_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool) -> None:
+    expected = "a batch is under way in .*: wait for its end, or name another folder with --to"
+    with open_output(tmp_path, ABOUT, resume=False) as output:
+        output.add(SOME[:1])
+        with pytest.raises(UserError, match=expected):
+            check_output(tmp_path, resume)
+        with pytest.raises(UserError, match=expected), open_output(tmp_path, ABOUT, resume):
+            pass
+        output.add(SOME[1:])
+        output.end(CLASSES)
+    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+
+
+def test_of_a_file_that_was_answered_twice_the_later_answer_counts(tmp_path: Path) -> None:
+    interrupted(tmp_path, SOME)
+    now = answered("1.png", 0.1, "routine", sha256="12" * 32)
+    with open_output(tmp_path, ABOUT, resume=True) as output:
+        output.add([now])
+        assert len(list(output.given())) == len(SOME) + 1
+        output.end(CLASSES)
+    assert lines_in(tmp_path) == [answer.to_json() for answer in [*SOME[1:], now]]
+    assert read_csv(tmp_path / "predictions.csv")["sha256"].tolist() == [answer.sha256 for answer in [*SOME[1:], now]]
+
+
+def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) -> None:
+    interrupted(tmp_path, SOME[:2])
+    size = (tmp_path / "predictions.part.jsonl").stat().st_size
+    with (
+        full_disk(size + 100),
+        pytest.raises(UserError, match=r"predictions.part.jsonl can't be written: File too large: .* resume with --resume$"),
+        open_output(tmp_path, ABOUT, resume=True) as output,
+    ):
+        output.add(SOME[2:])
+    with (
+        full_disk(10),
+        pytest.raises(UserError, match="can't be written: File too large"),
+        open_output(tmp_path, ABOUT, resume=True),
+    ):
+        pass
+    with open_output(tmp_path, ABOUT, resume=True) as output:
+        assert [answer.path for answer in output.given()] == ["1.png", "=cmd.png"]
+        output.add(SOME[2:])
+        with full_disk(size), pytest.raises(UserError, match=r"can't be written: File too large: .* resume with --resume$"):
+            output.end(CLASSES)
+    with open_output(tmp_path, ABOUT, resume=True) as output:
+        output.end(CLASSES)
+    assert visible(tmp_path) == ["predictions.csv", "predictions.json", "predictions.jsonl"]
+    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+
+
+@pytest.mark.parametrize("renames", range(3))
+def test_a_batch_that_was_cut_off_while_it_ended_can_be_ended(
+    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(tmp_path, SOME)
+    replace, left = Path.replace, iter(range(renames + 1))  # one more is that of `open_output`
+
+    def cut_off(self: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", cut_off)
+    with pytest.raises(KeyboardInterrupt), open_output(tmp_path, ABOUT, resume=True) as output:
+        output.end(CLASSES)
+    monkeypatch.undo()
+    with open_output(tmp_path, ABOUT, resume=True) as output:
+        output.end(CLASSES)
+    assert visible(tmp_path) == ["predictions.csv", "predictions.json", "predictions.jsonl"]
+    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+
+
+def test_a_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
+    interrupted(tmp_path, SOME)
+    with (
+        pytest.raises(UserError, match="was begun with another point"),
+        open_output(tmp_path, {**ABOUT, "point": "sensitivity"}, resume=True),
+    ):
+        pass
 
 
 def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_path: Path) -> None:
     for point, some, before in (("argmax", SOME, None), ("cost", SOME[:1], len(SOME))):
-        output = Output.begin(tmp_path, {**ABOUT, "point": point}, resume=False)
-        output.add(some)
-        assert before is None or len(read_csv(tmp_path / "predictions.csv")) == before
-        output.end(CLASSES)
+        with open_output(tmp_path, {**ABOUT, "point": point}, resume=False) as output:
+            output.add(some)
+            assert before is None or len(read_csv(tmp_path / "predictions.csv")) == before
+            output.end(CLASSES)
         assert len(read_csv(tmp_path / "predictions.csv")) == len(some)
         assert json.loads((tmp_path / "predictions.json").read_text())["point"] == point
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(visible(tmp_path)) == 3
 
 
 def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxr.predict.output._ROWS_AT_ONCE", 3)
-    output = Output.begin(tmp_path, ABOUT, resume=False)
-    output.add([answered(f"{row}.png") for row in range(7)])
-    output.end(CLASSES)
+    with open_output(tmp_path, ABOUT, resume=False) as output:
+        output.add([answered(f"{row}.png") for row in range(7)])
+        output.end(CLASSES)
     assert read_csv(tmp_path / "predictions.csv")["path"].tolist() == [f"{row}.png" for row in range(7)]
 
 
 def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/out can't be written: Not a directory"):
-        Output.begin(tmp_path / "file/out", ABOUT, resume=False)
+    with (
+        pytest.raises(UserError, match=r"file/out can't be written: Not a directory"),
+        open_output(tmp_path / "file/out", ABOUT, resume=False),
+    ):
+        pass

@@ -11,10 +11,13 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra that writes DICOM is not installed")
 import pydicom
 from highdicom.sr import srread
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cxr.errors import UserError
 from cxr.predict import structured_report
-from cxr.predict.structured_report import check_highdicom, write_structured_report
+from cxr.predict.structured_report import check_highdicom, class_code, write_structured_report
+from cxr.text import slug
 from tests.data.images.test_dicom import dicom
 from tests.predict.made import CLASSES, answered, refused
 
@@ -51,6 +54,48 @@ def test_it_is_unverified_and_of_the_patient_and_study_of_the_film(tmp_path: Pat
     assert "Research use only" in report.SeriesDescription
     assert (report.PatientID, report.StudyInstanceUID, report.AccessionNumber) == ("4711", "1.2.3.4", "A7")
     assert report.SeriesInstanceUID != "1.2.3.5"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["COVID", "p COVID", "class p COVID", "class", "zone", "Review", "class review", "p class"]), unique=True
+    )
+)
+def test_codes_of_classes_are_those_of_nothing_else(classes: list[str]) -> None:
+    codes = [
+        "class",
+        "zone",
+        "fast_track",
+        "review",
+        "routine",
+        *(f"p_{slug(name)}" for name in classes),
+        *map(class_code, classes),
+    ]
+    assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["Lung opacity, left upper", "Lung opacity, left lower"],
+        ["Review", "Zone"],
+        ["COVID", "p COVID"],
+        ["Atelectasis of the whole right lung", "Atelectasis of the whole right lung, and of the left one to the same degree"],
+    ],
+)
+def test_a_reader_sees_a_code_for_each_class(tmp_path: Path, classes: list[str]) -> None:
+    probabilities = dict(zip(map(slug, classes), (0.75, 0.25), strict=True))
+    answer = replace(
+        answered(film(tmp_path, **STUDY)), called=classes[0], probabilities=probabilities, calibrated=probabilities, zone="review"
+    )
+    assert write_structured_report(answer, classes, ABOUT, tmp_path / "sr") == ""
+    report: Any = srread(next((tmp_path / "sr").iterdir()))
+    (group,) = report.content.get_image_measurement_groups()
+    assert [each.value for each in group.get_measurements()] == [0.75, 0.25]
+    evaluated = group.get_qualitative_evaluations()
+    codes = [*(each.name.value for each in group.get_measurements()), *(each.name.value for each in evaluated)]
+    codes += [each.value.value for each in evaluated]
+    assert len(set(codes)) == len(codes) == 6
 
 
 def test_the_same_answer_has_the_same_uids_and_another_model_others(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
-"""Temporary files for the store, and those of killed processes."""
+"""Temporary files for the store, those of killed processes, and copies from a server."""
 
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
 from cxr.tracking.scratch import PLACE, scratch
 
 KILLED = """
@@ -32,3 +35,54 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path
         assert tempfile.gettempdir() == str(inner)
     assert list(PLACE.iterdir()) == []
     assert Path("mlruns").stat().st_mode & 0o077 == 0
+
+
+COPIES = """
+import sys
+from pathlib import Path
+import mlflow
+from cxr.tracking.scratch import scratch
+from cxr.tracking.search import runs_by_id
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+run_id = client.create_run("0").info.run_id
+for name in ("one", "two"):
+    client.log_text(run_id, name, f"{name}/facts.json")
+run = runs_by_id([run_id])[run_id]
+with scratch():
+    within = run.file("one/facts.json")
+    assert within.read_text() == "one"
+assert not within.exists()
+copies = [run.file(f"{name}/facts.json") for name in ("one", "two")]
+assert [copy.read_text() for copy in copies] == ["one", "two"]
+print(*copies, sep="\\n")
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A tracking server that keeps artifacts too."""
+    port = free_port(0)
+    places = ["--backend-store-uri", f"sqlite:///{tmp_path}/runs.db", "--artifacts-destination", str(tmp_path / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", *places, "--host", HOST, "--port", str(port), "--workers", "1"]
+    lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(command, env={**os.environ, **lean}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until_it_answers(process, port, "the server")
+            yield f"http://{HOST}:{port}"
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+def test_copies_of_a_server_s_artifacts_go_with_the_process(server: str, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+    command = [sys.executable, "-c", COPIES, server]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    copies = [Path(line) for line in done.stdout.splitlines()]
+    assert len(copies) == 2
+    assert all(copy.is_relative_to(tmp_path / PLACE) for copy in copies)
+    assert list((tmp_path / PLACE).iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -46,14 +46,14 @@ def _predict() -> argparse.ArgumentParser:
         help="the operating point that chooses the class, as evaluated in the run's report (default: argmax)",
     )
     parser.add_argument("--no-gate", action="store_true", help="give a class to images unlike those that the model knows, too")
-    parser.add_argument("--resume", action="store_true", help="go on with a batch that was interrupted")
+    parser.add_argument("--resume", action="store_true", help="resume a batch that was interrupted")
     parser.add_argument("--heatmaps", type=output_path, metavar="FOLDER", help="write Grad-CAM of each answered image here")
     parser.add_argument("--html", type=output_path, metavar="FILE", help="write a page with thumbnails, most urgent first")
     parser.add_argument(
         "--dicom-sr", type=output_path, metavar="FOLDER", help="write a DICOM structured report for each answered DICOM file here"
     )
-    parser.add_argument("--log", type=output_path, metavar="FILE", help="add a line for each answer to an audit trail")
-    parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit trail was changed")
+    parser.add_argument("--log", type=output_path, metavar="FILE", help="add a line for each answer to an audit log")
+    parser.add_argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit log was changed")
     return parser
 
 
@@ -78,6 +78,7 @@ def _serve() -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS")
     parser.add_argument("--port", type=int, default=5001, help="or the next free one (default: 5001)")
     parser.add_argument("--timeout", type=int, default=60, metavar="S", help="of a request, in seconds (default: 60)")
+    parser.add_argument("--max-body", type=int, default=64, metavar="MB", help="largest body of a request (default: 64)")
     return parser
 
 
