@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.compare.runs import EvaluatedRun, positive_class_of, predictions_of
+from cxr.compare.runs import EvaluatedRun, groups_of, positive_class_of, predictions_of
 from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
@@ -45,4 +45,5 @@ def called_positive(
 def rates_at(runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float) -> Rates:
     """Sensitivity and specificity at those thresholds, of all evaluated images together."""
     is_positive = np.concatenate([evaluated.predictions.labels == index for evaluated in runs])
-    return rates(called_positive(runs, validation, index, specificity), is_positive)
+    groups = [group for evaluated in runs for group in groups_of(evaluated)]
+    return rates(called_positive(runs, validation, index, specificity), is_positive, groups)

@@ -48,9 +48,9 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):
-                evidence = Evidence(
-                    trained.predictions["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)]
-                )
+                validation, columns = trained.predictions["val"], rows[subgroup_columns(config)]
+                of_validation = list(rows_of(logged, validation)["group"])
+                evidence = Evidence(validation, evaluated, part, list(rows["group"]), columns, of_validation)
                 found = assess(evidence, config.evaluation)
                 by_part = results_of(evidence, found, config.evaluation.specificity)
                 record_numbers(opened, by_part, found, trained.history, folder / "numbers")

@@ -97,7 +97,8 @@ def evaluate_again(
     check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
     rows = rows_of(logged, evaluated)
     with progress.stage("report", "Assessing the logged predictions"):
-        evidence = Evidence(results["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)])
+        of_validation = list(rows_of(logged, results["val"])["group"])
+        evidence = Evidence(results["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)], of_validation)
         found = assess(evidence, config.evaluation)
     with_films = config.evaluation.pictures
     kept = [
@@ -123,9 +124,9 @@ def evaluate_elsewhere(
     run, document = logged.run, read_document(logged.run)
     data, rows = scored.data, scored.data.manifest
     with progress.stage("report", "Assessing predictions"):
-        evidence = Evidence(
-            predictions_of(run)["val"], scored.predictions, OTHER, list(rows["group"]), rows[subgroup_columns(config)]
-        )
+        validation, columns = predictions_of(run)["val"], rows[subgroup_columns(config)]
+        of_validation = list(rows_of(logged, validation)["group"])
+        evidence = Evidence(validation, scored.predictions, OTHER, list(rows["group"]), columns, of_validation)
         found = assess(evidence, config.evaluation)
         elsewhere = _elsewhere(run, document, found, scored.sample, scored.passed)
         drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cxr.compare.folds import CrossValidation
 from cxr.compare.runs import EvaluatedRun, positive_class_of
@@ -12,7 +13,7 @@ from cxr.compare.seeds import in_one_order
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
-from cxr.evaluation.estimates import Estimate, ends_of, proportion
+from cxr.evaluation.estimates import Estimate, ends_of, proportion_among
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
 from cxr.evaluation.operating_points import Rates, rates
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
@@ -101,7 +102,7 @@ def pooled(experiment: Experiment) -> Predictions:
 
 def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | None) -> Row:
     whole, groups = pooled(experiment), experiment.groups
-    estimates = with_resampling(evaluate(whole), whole, groups, EvaluationConfig().resamples).estimates
+    estimates = with_resampling(evaluate(whole, groups), whole, groups, EvaluationConfig().resamples).estimates
     each = [evaluate(evaluated.predictions).numbers for evaluated in experiment.runs]
     ends = {name: (min(n[name] for n in each), max(n[name] for n in each)) for name in COMPARED if all(name in n for n in each)}
     differences = {}
@@ -126,12 +127,13 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | N
 
 
 def _calibrated(experiment: Experiment) -> Estimate:
-    right = count = 0
+    right = list[NDArray[np.bool_]]()
     for evaluated, validation in zip(experiment.runs, experiment.validation, strict=True):
         fitted = fit_bias_correction(validation)
         found = corrected(evaluated.predictions.probabilities, fitted.temperature, fitted.shifts).argmax(axis=1)
-        right, count = right + int((found == evaluated.predictions.labels).sum()), count + len(found)
-    return proportion(right, count, "")
+        right.append(found == evaluated.predictions.labels)
+    whole = np.concatenate(right)
+    return proportion_among(whole, np.ones(len(whole), bool), experiment.groups, "")
 
 
 def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
@@ -151,7 +153,7 @@ def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
             of_base = base[[place[name] for name in whole.ids]]
             groups = [group for group, chosen in zip(experiment.groups, is_positive, strict=True) if chosen]
             difference = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups)
-        found.append(Point(specificity, rates(called, is_positive), difference))
+        found.append(Point(specificity, rates(called, is_positive, experiment.groups), difference))
     return found
 
 
