@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
+from cxr.text import parse_json
 
 _FIRST = "0" * 64  # stands before the first line
 
@@ -67,7 +68,7 @@ def _last_hash(file: Any) -> str:
 
 def _read(line: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        said = parse_json(line)
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -14,6 +14,7 @@ import pandas as pd
 from cxr.errors import UserError
 from cxr.predict.answer import Answer, row_of
 from cxr.safe_csv import marked
+from cxr.text import parse_json
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
 # Become LINES and ABOUT when the batch has ended; the files of an earlier batch stay until then.
@@ -90,7 +91,7 @@ class Output:
         with path.open(encoding="utf-8") as file:
             for line in file:
                 try:
-                    yield Answer.from_json(json.loads(line))
+                    yield Answer.from_json(parse_json(line))
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path} holds a line that is no answer: name another folder with --to") from None
 
@@ -103,7 +104,7 @@ def check_whole(folder: Path, resume: bool) -> None:
 
 def _read_about(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -45,6 +45,13 @@ def test_a_change_of_any_line_shows(change: object, line: int, tmp_path: Path) -
         verify(tmp_path / "log")
 
 
+def test_a_line_that_is_nested_too_deep_breaks_the_chain(tmp_path: Path) -> None:
+    lines = trail(tmp_path / "log")
+    (tmp_path / "log").write_text("".join([*lines, "[" * 100_000 + "\n"]))
+    with pytest.raises(UserError, match="line 4 does not follow"):
+        verify(tmp_path / "log")
+
+
 def test_nothing_is_added_to_a_file_that_is_no_chain(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("notes\n")
     with pytest.raises(UserError, match=r"log ends in a line that is no answer: check it with --verify-log"):

@@ -62,6 +62,13 @@ def test_an_interrupted_batch_goes_on_after_its_last_whole_line(tmp_path: Path) 
     assert len(read_csv(tmp_path / "predictions.csv")) == 4
 
 
+def test_a_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
+    output = Output.begin(tmp_path, ABOUT, resume=False)
+    (tmp_path / "predictions.part.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(UserError, match="holds a line that is no answer"):
+        list(output.answers())
+
+
 def test_a_batch_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
     Output.begin(tmp_path, ABOUT, resume=False).add(SOME)
     with pytest.raises(UserError, match="was begun with another point"):
