@@ -1,11 +1,13 @@
 """Text for people, and names for metrics."""
 
+import json
 import os
 import re
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NoReturn
 from unicodedata import category
 
 
@@ -34,6 +36,22 @@ def printable(text: str) -> str:
     ('a run\ufffd[2J', 'line line')
     """
     return "".join(" " if char in "\n\t" else "\ufffd" if category(char) in ("Cc", "Cf", "Cs") else char for char in text)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text of a stranger; raises `ValueError` for anything else, for NaN and infinity, and if nested too deep.
+
+    >>> parse_json('{"a": [1, null]}')
+    {'a': [1, None]}
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which is no number")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from cxr.audit.gate import SURE
 from cxr.audit.regions import REGIONS
 from cxr.audit.traits import TRAITS
 from cxr.audit.verdict import KEPT
+from cxr.evaluation.light import Light
 from cxr.evaluation.report.document import AuditSection, AuditTable
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.text import percent
@@ -36,10 +37,10 @@ def account_of(found: Audit) -> AuditSection:
 
 
 def _advice(found: Audit) -> str:
-    if found.verdict.light == "none" or (found.kept.low or 0) >= KEPT:
+    if found.verdict.light is Light.UNKNOWN:
+        return "Next: give it more images of each class (audit=full looks at up to 5,000); nothing is known about shortcuts."
+    if found.verdict.light is Light.NONE or (found.kept.low or 0) >= KEPT:
         return "Next: evaluate the model on images of another hospital with cxr evaluate RUN data=..."
-    if found.verdict.light == "unknown":
-        return "Next: give it more images of each class; nothing is known about shortcuts."
     first = next((_REMEDIES[each] for each in found.verdict.places if each in _REMEDIES), "")
     narrow = f", or {first} against what stands first" if first else ""
     return f"Next: train again with experiment=lungs_first{narrow}, and compare the two audits."

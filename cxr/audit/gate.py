@@ -96,7 +96,14 @@ def read_gate(path: Path) -> Gate:
     """Read a gate; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for a file that holds none."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("means", "components", "variances")}
-        return Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]))
+        gate = Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]))
+    shapes = gate.means.shape[1:], gate.variances.shape + gate.means.shape[1:]
+    if gate.means.ndim != 2 or shapes != (gate.components.shape[1:], gate.components.shape):
+        raise ValueError("its arrays do not fit each other")
+    numbers = np.concatenate([*(array.ravel() for array in arrays.values()), [gate.rest, gate.limit]])
+    if not np.isfinite(numbers).all() or gate.rest <= 0 or not (gate.variances > 0).all():
+        raise ValueError("it holds a number that is not finite, or no variance")  # nothing would be beyond such a limit
+    return gate
 
 
 def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTrial]:

@@ -65,8 +65,8 @@ def read_orientation(path: Path) -> Orientation:
     """Read what was written; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for any other file."""
     with np.load(path, allow_pickle=False) as file:
         weights = np.asarray(file["weights"], np.float32)
-    if weights.shape != (len(KINDS), _SIDE**2 + 1):
-        raise ValueError(f"weights of shape {weights.shape}")
+    if weights.shape != (len(KINDS), _SIDE**2 + 1) or not np.isfinite(weights).all():
+        raise ValueError(f"weights of shape {weights.shape}, or not finite")
     return Orientation(weights)
 
 

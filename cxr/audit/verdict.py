@@ -7,21 +7,19 @@ from scipy.stats import norm
 
 from cxr.audit.traits import NAMED, TRAITS
 from cxr.evaluation.estimates import PERCENT, Estimate, Z
+from cxr.evaluation.light import Light
 
 # Share of above-chance performance that is left without the lungs, from which evidence counts, by the lower end of its interval.
 SOME, STRONG = 0.2, 0.5
+# "none" needs intervals that rule strong evidence out: they end by STRONG, and are no wider than 1, the whole range of a share
+# (0: chance, 1: all). A wider one is of a ratio of two uncertain numbers, whose ends mean nothing.
+WIDEST = 1.0
 # Share that the trained model keeps of its own with the surroundings of another class, from which evidence is "some" at most.
 KEPT = 0.8
 # A trait tells the class from this AUC, and this many standard errors above chance: one-sided p 0.01 over all of them.
 TRAIT_AUC, TRAIT_ERRORS = 0.55, norm.isf(0.01 / len(NAMED))
 # Exposure and resolution are measured inside, so where they differ the edge differs too: they come first unless it tells more.
 _GLOBAL, _AHEAD = ("exposure", "resolution"), 0.05
-LIGHTS = {
-    "none": "no evidence of a shortcut",
-    "some": "some evidence of a shortcut",
-    "strong": "strong evidence of a shortcut",
-    "unknown": "not known",
-}
 LIMITS = (
     "It looks at a sample of these images and at linear probes. It does not show that a model without evidence is right for the "
     "right reason, nor how it does on images of another hospital: cxr evaluate RUN data=... does."
@@ -30,9 +28,9 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """`light` is a name of `LIGHTS`; `places` are traits that tell the class by themselves, the strongest first."""
+    """`places` are traits that predict the class by themselves, the strongest first."""
 
-    light: str
+    light: Light
     reasons: list[str]
     places: list[str]
     limits: str = LIMITS
@@ -41,36 +39,48 @@ class Verdict:
     def in_words(self) -> str:
         """In a line.
 
-        >>> Verdict("some", ["31 % is left without lungs"], ["corners"]).in_words
+        >>> Verdict(Light.SOME, ["31 % is left without lungs"], ["corners"]).in_words
         'Some evidence of a shortcut: 31 % is left without lungs'
         """
-        return f"{LIGHTS[self.light].capitalize()}: {'; '.join(self.reasons)}"
+        return f"{self.light.label.capitalize()}: {'; '.join(self.reasons)}"
 
 
 def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kept: Estimate | None = None) -> Verdict:
-    """From the share that is left without the lungs, by fill, and the AUC of each trait that names a shortcut.
+    """The verdict from the share that is left without the lungs, by fill, and the AUC of each trait that names a shortcut.
 
-    `kept` is the share that the trained model keeps where lungs lie on the surroundings of another class.
-
-    Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself.
+    Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself. `kept` is the share
+    that the trained model keeps where lungs lie on the surroundings of another class; None: it was not measured on purpose.
     """
-    measured = [each for each in left.values() if each.value is not None and each.low is not None]
-    telling = {name: each for name, each in traits.items() if _tells(each)}
+    measured = [share for share in left.values() if share.value is not None and share.low is not None]
+    telling = {name: auc for name, auc in traits.items() if _tells(auc)}
     places = sorted(telling, key=lambda name: -((telling[name].value or 0) + _AHEAD * (name in _GLOBAL)))
     if not measured:
-        why = next((each.why_not for each in left.values()), "nothing was measured")
-        return Verdict("unknown", [why], places)
-    least = min(measured, key=lambda each: each.low or 0)
-    value, low, high = (f"{100 * max(each or 0, 0):.0f}" for each in (least.value, least.low, least.high))
+        why = next((share.why_not for share in left.values()), "nothing was measured")
+        return Verdict(Light.UNKNOWN, [why], places)
+    least = min(measured, key=lambda share: share.low or 0)
+    value, low, high = (f"{100 * max(end or 0, 0):.0f}" for end in (least.value, least.low, least.high))
     share = f"{value} % of what a linear probe tells above chance is left without the lungs ({PERCENT} interval {low} to {high} %)"
     reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].in_words}" for name in places[:2])]
-    lowest = least.low or 0
-    light = "strong" if lowest > STRONG else "some" if lowest > SOME or places else "none"
     if kept is not None and kept.value is not None and kept.low is not None and kept.high is not None:
-        value, low, high = (f"{100 * max(each, 0):.0f}" for each in (kept.value, kept.low, kept.high))
+        value, low, high = (f"{100 * max(end, 0):.0f}" for end in (kept.value, kept.low, kept.high))
         own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the surroundings of another class"
-        reasons, light = [own, *reasons], "some" if light == "strong" and kept.low >= KEPT else light
-    return Verdict(light, reasons, places)
+        reasons = [own, *reasons]
+    if (least.low or 0) > STRONG:
+        excused = kept is not None and _is_narrow(kept) and (kept.low or 0) >= KEPT
+        return Verdict(Light.SOME if excused else Light.STRONG, reasons, places)
+    if (least.low or 0) > SOME or places:
+        return Verdict(Light.SOME, reasons, places)
+    doubts = [] if _is_narrow(least) and (least.high or 0) <= STRONG else ["the interval without the lungs is too wide"]
+    for name, auc in traits.items():  # an AUC goes from 0.5 to 1 where a share goes from 0 to 1
+        if not (_is_narrow(auc, WIDEST / 2) and (auc.high or 0) <= 0.5 + STRONG / 2):
+            doubts.append(f"the interval of {TRAITS[name]} is too wide")
+    if kept is not None and not (_is_narrow(kept) and (kept.high or 0) >= KEPT):
+        doubts.append("on the surroundings of another class the model may lose more than that")
+    return Verdict(Light.UNKNOWN if doubts else Light.NONE, [*doubts, *reasons], places)
+
+
+def _is_narrow(estimate: Estimate, widest: float = WIDEST) -> bool:
+    return estimate.low is not None and estimate.high is not None and estimate.high - estimate.low <= widest
 
 
 def _tells(auc: Estimate) -> bool:

@@ -1,18 +1,16 @@
 """`cxr register RUN --name NAME`: put a run's model into MLflow's registry, unless its audit speaks against it."""
 
-from cxr.audit.verdict import LIGHTS
 from cxr.commands.arguments import parse
 from cxr.commands.export import export_run
 from cxr.compare.runs import in_short
 from cxr.errors import UserError
+from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
 from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run
-
-_NOT_AUDITED = "not audited"
 
 
 def main(arguments: list[str]) -> None:
@@ -22,22 +20,25 @@ def main(arguments: list[str]) -> None:
     run = find_run(asked.run, store)
     if run.tags.get("cxr.role") == "evaluation":
         raise UserError(f"{in_short(run)} is an evaluation: register the run behind it, {run.tags['cxr.evaluates'][:8]}")
-    verdict = _verdict(run, asked.despite)
+    light = light_of(run.tags)
+    if not asked.despite:
+        _check(run, light)
     with scratch() as place:
         made = export_run(asked.run, store, place / "exported")
-        tags = {"cxr.run": run.id, "cxr.audit": verdict, "cxr.model_sha256": made.model.sha256}
+        tags = {"cxr.run": run.id, TAG: light.value if light else "not audited", "cxr.model_sha256": made.model.sha256}
         card = (made.folder / CARD).read_text(encoding="utf-8")
         version = register(made.folder, asked.name, asked.alias, run.id, card, tags)
     called = f"{REGISTERED}{asked.name}@{asked.alias}" if asked.alias else f"{REGISTERED}{asked.name}/{version}"
-    print(f"  {in_short(run)} is version {version} of {asked.name}; its audit: {verdict}")
+    print(f"  {in_short(run)} is version {version} of {asked.name}; its audit: {light.label if light else 'there is none'}")
     print(as_called(f"  Ask it with  cxr predict {called} FILE_OR_FOLDER"))
 
 
-def _verdict(run: LoggedRun, despite: bool) -> str:
-    """The audit's verdict; raises `UserError` for strong evidence of a shortcut, unless it is to be registered despite that."""
-    verdict = run.tags.get("cxr.audit", _NOT_AUDITED)
-    if verdict == LIGHTS["strong"] and not despite:
-        raise UserError(
-            f"the audit of {in_short(run)} found {verdict}: read its report, and give --despite to register it all the same"
-        )
-    return verdict
+def _check(run: LoggedRun, light: Light | None) -> None:
+    """Raise `UserError` unless the audit rules strong evidence of a shortcut out: one that failed, or saw too little, does not."""
+    despite = "give --despite to register it all the same"
+    if light is None:
+        raise UserError(f"{in_short(run)} was not audited: audit it with  cxr audit {run.short_id}, or {despite}")
+    if light is Light.UNKNOWN:
+        raise UserError(f"the audit of {in_short(run)} does not say whether it has a shortcut: read its report, and {despite}")
+    if light is Light.STRONG:
+        raise UserError(f"the audit of {in_short(run)} found {light.label}: read its report, and {despite}")

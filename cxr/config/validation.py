@@ -1,7 +1,6 @@
 """Validation of a config: the range of each value, and conflicts between values."""
 
 from dataclasses import Field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,11 +11,13 @@ from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, Evaluat
 from cxr.errors import UserError
 from cxr.text import nearest
 
+# Grey levels that float32 holds with room to spare: 16 bits reach 65,535, and pretrained weights expect no more.
+_LARGEST, _FINEST = 100_000, 1e-3
+
 
 def check(config: Config) -> None:
     """Raise `UserError` for the first value that is out of its range, or in conflict with another."""
-    for key, value, item in settings(config):
-        check_value(key, value, item)
+    check_values(config)
     _check_data(config.data)
     _check_split(config.split)
     _check_backbone(config.backbone)
@@ -43,6 +44,12 @@ def check(config: Config) -> None:
         raise UserError(f"work.dir={config.work.dir} has to be a full path, since jobs may run in other folders")
     check_costs(config.loss.costs, "loss.costs")
     _check_evaluation(config.evaluation)
+
+
+def check_values(config: Config) -> None:
+    """Raise `UserError` for the first value that is out of the range of its field."""
+    for key, value, item in settings(config):
+        check_value(key, value, item)
 
 
 def check_value(key: str, value: Any, item: Field[Any]) -> None:
@@ -124,13 +131,23 @@ def _check_speed(config: Config) -> None:
 
 def _check_backbone(backbone: BackboneConfig) -> None:
     bounds, mean, std = backbone.input_range, backbone.mean, backbone.std
-    if bounds is not None and (len(bounds) != 2 or not all(map(isfinite, bounds)) or bounds[0] >= bounds[1]):
-        raise UserError(f"backbone.input_range={bounds} is not a range: give [low,high], for example [-1,1]")
+    if bounds is not None and not (len(bounds) == 2 and _are_levels(bounds) and bounds[1] - bounds[0] >= _FINEST):
+        raise UserError(
+            f"backbone.input_range={bounds} is not a range of grey levels: give [low,high], for example [-1,1], at least "
+            f"{_FINEST:g} apart, and none beyond {_LARGEST:,}"
+        )
     if (mean is None) != (std is None) or (mean is not None and bounds is not None):
         raise UserError("grey levels need backbone.input_range, or backbone.mean and backbone.std together, or none of them")
     for name, values in (("mean", mean), ("std", std)):
-        if values is not None and (len(values) != 3 or not all(map(isfinite, values)) or (name == "std" and min(values) <= 0)):
-            raise UserError(f"backbone.{name}={values} does not fit: give one number for each of three channels, std above 0")
+        if values is not None and not (len(values) == 3 and _are_levels(values) and (name == "mean" or min(values) >= _FINEST)):
+            raise UserError(
+                f"backbone.{name}={values} does not fit: give one number for each of three channels, none beyond {_LARGEST:,}, and "
+                f"std of at least {_FINEST:g}"
+            )
+
+
+def _are_levels(values: list[float]) -> bool:
+    return all(abs(value) <= _LARGEST for value in values)  # False for nan
 
 
 def _check_evaluation(evaluation: EvaluationConfig) -> None:

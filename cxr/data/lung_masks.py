@@ -103,10 +103,10 @@ def _of_file(root: Path, name: str, size: int) -> tuple[NDArray[np.bool_] | None
         return None, "outside of data.root"
     try:
         grey = decode_image(read_file(str(root / name))).image
-    except OSError:
+    except FileNotFoundError:
         return None, ""
-    except UnreadableImage as refused:
-        return None, str(refused)
+    except (OSError, UnreadableImage) as refused:
+        return None, getattr(refused, "strerror", None) or str(refused)
     mask = np.asarray(grey.resize((size, size), Image.Resampling.BILINEAR)) > 127
     share = mask.mean()
     if not _LEAST <= share <= _MOST:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +94,19 @@ def write_decisions(said: Decisions, path: Path) -> None:
 
 def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
     """Read a file; roles that one of version 1 lacks follow from the run's settings. Raises `ValueError` for any other file."""
-    found = TypeAdapter(Decisions).validate_json(path.read_bytes())
+    found = TypeAdapter(Decisions).validate_json(path.read_bytes(), strict=True)
     slugs = [slug(name) for name in found.classes]
     if len(slugs) < 2 or sorted(found.conformal.least_probability) != sorted(slugs):
         raise ValueError("its conformal thresholds are not of its classes")
+    if not {found.positive_class, found.normal_class} <= {None, *found.classes}:
+        raise ValueError("a class with a role is none of its classes")
+    numbers = [found.temperature, found.conformal.alpha, *found.conformal.least_probability.values()]
+    for rule in found.rules:
+        numbers += [rule.temperature, rule.threshold or 0.0, *(rule.shifts or []), *chain(*rule.costs or [])]
+        if {len(part) for part in (rule.shifts, rule.costs, *(rule.costs or [])) if part is not None} - {len(slugs)}:
+            raise ValueError(f"its rule {rule.name} is not of its classes")
+    if not all(map(isfinite, numbers)) or min(found.temperature, *(rule.temperature for rule in found.rules), 1) <= 0:
+        raise ValueError("it holds a number that is not finite, or a temperature that is not above 0")
     return found if found.version > 1 else _with_roles(found, settings)
 
 

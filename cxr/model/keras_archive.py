@@ -1,6 +1,5 @@
 """A `.keras` file read as data: the layers of its network and the shapes of their weights. Nothing in it is run."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,6 +10,7 @@ from zipfile import BadZipFile, ZipFile
 import h5py
 
 from cxr.model.architecture import Architecture, Layer, Shape, canonical_names
+from cxr.text import parse_json
 
 _NETWORKS = ("Functional", "Sequential", "Model")
 _WITH_CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")  # layers of Keras that run other code
@@ -35,12 +35,13 @@ def read_archive(path: Path) -> Archive:
     """Read a `.keras` file. Raises `ValueError`, with a reason in words, for one that `cxr` can't use."""
     try:
         with ZipFile(path) as file:
-            config = json.loads(file.read("config.json"))
-            if file.getinfo("model.weights.h5").file_size > _MOST_BYTES:
-                raise ValueError("its weights are larger than 4 GB")
-            weights = BytesIO(file.read("model.weights.h5"))
-    except (BadZipFile, KeyError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            config = parse_json(file.read("config.json"))
+            too_large = file.getinfo("model.weights.h5").file_size > _MOST_BYTES
+            weights = BytesIO(b"" if too_large else file.read("model.weights.h5"))
+    except (BadZipFile, KeyError, OSError, ValueError) as error:
         raise ValueError(f"it is no .keras file ({error})") from None
+    if too_large:
+        raise ValueError("its weights are larger than 4 GB")
     try:
         return _archive(config, _shapes_by_layer(weights))
     except (KeyError, IndexError, TypeError, AttributeError) as error:

@@ -18,6 +18,7 @@ from filelock import FileLock
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
 from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
+from cxr.text import parse_json
 
 _FIRST = "0" * 64  # is before the first line
 _BEGINNINGS = b'{"batch": "', b'{"before": "'  # of a line, and of one of version 0.2 and before
@@ -125,7 +126,7 @@ def _hash_of(line: bytes) -> str:
 
 def _read(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from cxr.audit.gate import Gate, read_gate
 from cxr.audit.orientation import Orientation, read_orientation
 from cxr.compare.runs import in_short
 from cxr.config.schema import Config
+from cxr.config.validation import check_values
 from cxr.data.images.image_file import DECODER
 from cxr.errors import UserError
 from cxr.evaluation.decisions import FILE as DECISIONS
@@ -151,7 +152,7 @@ def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
         decisions = read_decisions(run.file(DECISIONS), config.evaluation)
         orientation = read_orientation(behind.file(ORIENTATION)) if behind.has_file(ORIENTATION) else None
     except _UNREADABLE as error:
-        raise UserError(f"what {in_short(run)} decided can't be read: {str(error).splitlines()[0][:200]}") from None
+        raise UserError(f"what {in_short(run)} decided can't be read: {_reason(error)}") from None
     shown = config.backbone.image_size, config.training.precision, config.evaluation.views
     facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
     file = behind.file(MODEL)
@@ -161,20 +162,34 @@ def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
 def read_exported(folder: Path) -> RunModel:
     """The model in the folder `data/model` of `cxr export`; nothing in it is run. Raises `UserError` for any other folder."""
     try:
-        facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes())
+        facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes(), strict=True)
         if facts.version > _VERSION:
             raise UserError(f"{folder} was written by a later version of cxr: this one is {version('cxr')}")
         paths = {name: folder / Path(name).name for name in (MODEL, DECISIONS, GATE, ORIENTATION)}
-        return RunModel(
+        there = set(folder.iterdir())  # with links to nothing, which are checks that can't be read
+        model = RunModel(
             facts,
             paths[MODEL],
             read_decisions(paths[DECISIONS], Config().evaluation),
-            read_gate(paths[GATE]) if paths[GATE].exists() else None,
-            read_orientation(paths[ORIENTATION]) if paths[ORIENTATION].exists() else None,
+            read_gate(paths[GATE]) if paths[GATE] in there else None,
+            read_orientation(paths[ORIENTATION]) if paths[ORIENTATION] in there else None,
             _sha256(paths[MODEL]),
         )
     except _UNREADABLE as error:
-        raise UserError(f"{folder} holds no exported model: {str(error).splitlines()[0][:200]}") from None
+        raise UserError(f"{folder} holds no exported model: {_reason(error)}") from None
+    try:
+        check_values(model.config)
+    except UserError as error:
+        raise UserError(f"{folder / FACTS} does not fit: {error}") from None
+    return model
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in a line."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())[:200]
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"[:200]
 
 
 def facts_as_json(model: RunModel) -> str:

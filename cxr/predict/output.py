@@ -18,6 +18,7 @@ from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer, row_of
 from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
 from cxr.safe_csv import marked
+from cxr.text import parse_json
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
 # Are there until the batch has ended; the files of an earlier batch stay until then.
@@ -40,7 +41,7 @@ class Output:
         with path.open(encoding="utf-8") as file:
             for line in file:
                 try:
-                    yield Answer.from_json(json.loads(line))
+                    yield Answer.from_json(parse_json(line))
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path} holds a line that is no answer: name another folder with --to") from None
 
@@ -147,7 +148,7 @@ def _as_lines(answers: Sequence[Answer]) -> str:
 
 def _read_about(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,18 +1,17 @@
 """A results table in words: the same headings and cells for terminal, Markdown and HTML."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.light import Light
 from cxr.evaluation.paired import Difference
 from cxr.results.effects import METRIC_NAMES, Effect, paragraph
 from cxr.results.table import Row, Table
 from cxr.text import duration, slug
 
 NONE = "-"
-_LIGHTS = {"none": "no evidence", "some": "some evidence", "strong": "strong evidence"}
 
 
 @dataclass(frozen=True)
@@ -108,17 +107,20 @@ def missing_in_words(table: Table) -> list[str]:
     return found
 
 
-def lights_in_words(lights: Sequence[str]) -> str:
-    """The verdicts of an experiment's audits.
+def lights_in_words(lights: Sequence[Light | None]) -> str:
+    """The lights of an experiment's audits, worst first; "-" where no run was audited.
 
-    >>> lights_in_words(["strong", "some", "strong"]), lights_in_words(["none"]), lights_in_words([])
-    ('strong evidence (2 of 3), some evidence (1 of 3)', 'no evidence', '-')
+    >>> lights_in_words([Light.STRONG, Light.SOME, Light.STRONG]), lights_in_words([Light.NONE])
+    ('strong evidence (2 of 3), some evidence (1 of 3)', 'no evidence')
+    >>> lights_in_words([Light.NONE, Light.UNKNOWN, None]), lights_in_words([None])
+    ('not known (1 of 3), not audited (1 of 3), no evidence (1 of 3)', '-')
     """
-    counts = Counter(lights)
-    told = [(_LIGHTS.get(light, light), counts[light]) for light in ("strong", "some", "none") if counts[light]]
-    if len(told) == 1:
-        return told[0][0]
-    return ", ".join(f"{words} ({count} of {len(lights)})" for words, count in told) or NONE
+    order = (Light.STRONG, Light.SOME, Light.UNKNOWN, None, Light.NONE)
+    counts = [(light.label.removesuffix(" of a shortcut") if light else "not audited", lights.count(light)) for light in order]
+    shown = [(label, count) for label, count in counts if count]
+    if not any(lights):
+        return NONE
+    return shown[0][0] if len(shown) == 1 else ", ".join(f"{label} ({count} of {len(lights)})" for label, count in shown)
 
 
 def markdown_of(table: Table) -> str:

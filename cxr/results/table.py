@@ -14,6 +14,7 @@ from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_inde
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import Estimate, ends_of, proportion_among
+from cxr.evaluation.light import Light, light_of
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
 from cxr.evaluation.operating_points import Rates, rates
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
@@ -47,7 +48,8 @@ class Row:
 
     `calibrated` is the accuracy of the most probable class after the bias correction that each run's validation images ask for.
     `seconds` is the mean time of a run as it was logged, with what it found in the cache and its audit. `audit` has the light of
-    each run, `without_shortcut` the mean macro AUC on validation images whose lungs lie on the surroundings of another class.
+    each run, None for one that was not audited, and `without_shortcut` the mean macro AUC on validation images whose lungs lie on
+    the surroundings of another class.
     """
 
     experiment: Experiment
@@ -57,7 +59,7 @@ class Row:
     points: list[Point]
     differences: dict[str, Difference]
     seconds: float | None
-    audit: list[str]
+    audit: list[Light | None]
     without_shortcut: float | None
     elsewhere: Elsewhere | None = None
 
@@ -120,7 +122,7 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | N
         points=_points(experiment, reference),
         differences=differences,
         seconds=float(np.mean(spent)) if all(spent) else None,
-        audit=[run.tags["cxr.audit"] for run in runs if "cxr.audit" in run.tags],
+        audit=[light_of(run.tags) for run in runs],
         without_shortcut=float(np.mean(without)) if len(without) == len(runs) else None,
         elsewhere=elsewhere,
     )
@@ -196,7 +198,7 @@ def _flat(row: Row) -> dict[str, float | str]:
         found["seconds"] = row.seconds
     if row.without_shortcut is not None:
         found[WITHOUT_SHORTCUT] = row.without_shortcut
-    found["audit"] = " ".join(row.audit)
+    found["audit"] = " ".join(light or "unaudited" for light in row.audit) if any(row.audit) else ""
     if row.elsewhere:
         found["external/images"] = row.elsewhere.images
         for name, (mean, low, high) in row.elsewhere.values.items():

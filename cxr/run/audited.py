@@ -25,6 +25,7 @@ from cxr.data.lung_masks import lung_masks
 from cxr.errors import UserError
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import pairs_figure
+from cxr.evaluation.light import TAG
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.model.freeze import HEAD
 from cxr.tracking.search import LoggedRun
@@ -90,28 +91,24 @@ def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> 
 def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
     images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
     masks = lung_masks(config.data, root, manifest, images)
-    blocks = [_blocks_of(root / path, *_written(root / path)) for path in manifest["path"]]
+    blocks = [_blocks_of(root / path) for path in manifest["path"]]
     manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
     held_out = (manifest["split"] != "train").to_numpy()
     return Subject(dataset.classes, images, masks.masks, masks.in_words, dataset.labels[rows], manifest, held_out)
 
 
-def _written(path: Path) -> tuple[int, int]:
-    """When a file was written, and its size; 0 and 0 where it is gone."""
+def _blocks_of(path: Path) -> tuple[float, float]:
+    """Traces of JPEG in a file as it is, before it was resized; raises `UserError` where it can't be read any more."""
     try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
+        written = path.stat()
+        return _blocks_in(path, written.st_mtime_ns, written.st_size)
+    except (OSError, UnreadableImage) as error:
+        raise UserError(f"{path} can't be read any more, and an audit looks at it: {error}") from None
 
 
 @lru_cache(maxsize=20_000)
-def _blocks_of(path: Path, written: int, size: int) -> tuple[float, float]:
-    """Traces of JPEG in a file as it is, before it was resized; none where it can't be read any more."""
-    try:
-        return blockiness(np.asarray(decode_image(read_file(str(path))).image))
-    except (OSError, UnreadableImage):
-        return 0.0, 0.0
+def _blocks_in(path: Path, written: int, size: int) -> tuple[float, float]:
+    return blockiness(np.asarray(decode_image(read_file(str(path))).image))
 
 
 def flips_figure(found: Audit, subject: Subject) -> list[Callable[[], Drawn]]:
@@ -145,7 +142,7 @@ def audit_metrics(found: Audit) -> dict[str, float]:
 
 def audit_tags(found: Audit) -> dict[str, str | None]:
     """The light of the verdict."""
-    return {"cxr.audit": found.verdict.light}
+    return {TAG: found.verdict.light.value}
 
 
 def write_audit(folder: Path, found: Audit) -> None:

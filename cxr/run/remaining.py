@@ -160,7 +160,10 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     runs = filtered_runs(f"tags.`cxr.role` = '{tracking.role}'", tracking.experiment)
     compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
-        reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+        try:
+            reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+        except UserError:  # its files can't be read: nothing of it is used
+            continue
         if reasons and (reasons[0].kind != Kind.OLDER or _same_question(run, prepared)):
             compared.append((len(reasons), len(compared), reasons, run))
     if not compared:

@@ -19,6 +19,7 @@ from cxr.run.audited import GATE
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.run.report_context import context_of
+from cxr.text import parse_json
 from cxr.tracking.run import Run
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.stage import TRAINED
@@ -85,7 +86,7 @@ class Course:
 def kept_course(run: LoggedRun) -> Course:
     """The epochs of a run; raises `UserError` if they can't be read."""
     try:
-        document = json.loads(run.file(_TRAINING).read_text())
+        document = parse_json(run.file(_TRAINING).read_bytes())
         history = History([Epoch(**epoch) for epoch in document["epochs"]], int(document["best_epoch"]))
         verified, frozen = Verified(**document["verified"]), FrozenWork(**document["frozen"])
         return Course(tuple(map(str, document["classes"])), history, verified, frozen)

@@ -87,7 +87,7 @@ class Inputs:
             wanted = [*(wanted or ()), *_subgroups(self.params)]
         files = [file for file, when in (row.files or {}).items() if when(self.params)]
         return Basis(
-            settings={key: value for key, value in self.params.items() if reads(row.stage, key, self.params)},
+            settings={} if row.stage == Stage.DECODE else settings_of(self.params, row.stage),  # which show in its columns
             columns={name: hashed for name, hashed in self.columns.items() if wanted is None or name in wanted},
             files={file.value: self._masks if file == File.MASKS else self.files.get(file, "") for file in files},
             code={**modules_of(row.stage), **plugged_in(row.stage, self.params)},

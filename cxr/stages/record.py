@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from cxr.stages.basis import ROW, Basis
 from cxr.stages.table import Stage
+from cxr.text import parse_json
 
 # Name of an artifact: its bytes and the SHA-256 of its content.
 Files = Mapping[str, tuple[int, str]]
@@ -55,10 +56,10 @@ class Record:
     def from_json(text: str) -> "Record":
         """Raises `ValueError` for any other text."""
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in content["files"].items()}
             return Record(Basis(**content["basis"]), files)
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is not the record of a stage ({error})") from None
 
 

@@ -276,5 +276,6 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("run/explain.py", "run/artifacts.py", "run/report_context.py", "run/reporting.py"), R),
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
     "training/exported.py": None,
+    "evaluation/light.py": A,
     **dict.fromkeys(("run/drawing_ahead.py", "run/summary.py"), None),
 }

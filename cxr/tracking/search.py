@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from urllib.parse import unquote, urlsplit
 
 from cxr.errors import UserError
@@ -49,17 +50,12 @@ class LoggedRun:
         return datetime.fromtimestamp(self.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
     def file(self, name: str) -> Path:
-        """The artifact if it is on this disk, else a copy that goes with this process; raises `UserError` if it does not exist.
-
-        A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
-        are meant.
-        """
-        if (logged := folder_at(self.artifacts)) is not None:
-            beside = folder_of(self.store)
-            for folder in (logged, *([beside / "artifacts" / self.id / "artifacts"] if beside else [])):
-                if (folder / name).is_file():
+        """The artifact if it is on this disk, else a copy that goes with this process; raises `UserError` if it can't be had."""
+        if folder_at(self.artifacts) is not None:
+            for folder in (folders := self._folders()):
+                if S_ISREG(self._mode(folder / name)):
                     return folder / name
-            raise UserError(f"run {self.name} ({self.short_id}) has no {name}: it should be in {logged}")
+            raise UserError(f"run {self.name} ({self.short_id}) has no {name}: it should be in {folders[0]}")
         import mlflow
 
         try:
@@ -69,19 +65,45 @@ class LoggedRun:
             raise UserError(f"can't fetch {name} of run {self.name} ({self.short_id}): {' '.join(str(error).split())}") from None
 
     def has_file(self, name: str) -> bool:
-        """Whether the run's store has this artifact; of a server's only the list is fetched."""
+        """Whether the run's store has this artifact; of a server's only the list is fetched.
+
+        Raises `UserError` where the store does not say so: a folder that is missing, a permission, a server that refuses.
+        """
         if folder_at(self.artifacts) is not None:
-            try:
-                return self.file(name).is_file()
-            except UserError:
-                return False
+            modes = [self._mode(folder / name, follow_symlinks=False) for folder in self._folders()]
+            return any(mode and not S_ISDIR(mode) for mode in modes)
         import mlflow
 
         try:
             listed = mlflow.MlflowClient(self.store).list_artifacts(self.id, str(Path(name).parent) if "/" in name else None)
-        except Exception:
-            return False
-        return name in {each.path for each in listed}
+        except Exception as error:  # as above
+            what = f"whether run {self.name} ({self.short_id}) has {name}"
+            raise UserError(f"the store does not say {what}: {' '.join(str(error).split())}") from None
+        return name in {artifact.path for artifact in listed}
+
+    def _folders(self) -> list[Path]:
+        """The folders on this disk that hold the artifacts; raises `UserError` if there is none.
+
+        A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
+        are meant.
+        """
+        logged, beside = folder_at(self.artifacts), folder_of(self.store)
+        assert logged is not None
+        named = [logged, *([beside / "artifacts" / self.id / "artifacts"] if beside else [])]
+        if folders := [folder for folder in dict.fromkeys(named) if S_ISDIR(self._mode(folder))]:
+            return folders
+        raise UserError(
+            f"run {self.name} ({self.short_id}) has no artifacts: {logged} is not there; bring it back, or delete the run"
+        )
+
+    def _mode(self, path: Path, follow_symlinks: bool = True) -> int:
+        """The kind of a file and its permissions, 0 where nothing has this name; raises `UserError` where that can't be read."""
+        try:
+            return path.stat(follow_symlinks=follow_symlinks).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except OSError as error:
+            raise UserError(f"{path} of run {self.name} ({self.short_id}) can't be read: {error.strerror}") from None
 
     def lost_files(self, files: Mapping[str, tuple[int, str]]) -> list[str]:
         """Those of these artifacts, given with bytes and SHA-256, that are gone or differ; a server's by size alone."""

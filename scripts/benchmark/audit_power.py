@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxr.config.schema import AuditConfig, BackboneConfig, Config, DataConfig, PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, class_counts, draw
+from cxr.evaluation.light import Light
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
@@ -38,9 +39,9 @@ def audit_power(seeds: int, images: int, strengths: tuple[float, ...]) -> Iterat
             found = list(
                 pool.map(_light, [PhantomConfig(images, seed=s, shortcut=shortcut, strength=strength) for s in range(seeds)])
             )
-            seen = [places for light, places in found if light != "none"]
+            seen = [places for light, places in found if light in (Light.SOME, Light.STRONG)]
             placed = [places[:1] != [] and places[0] in _PLACES.get(shortcut, ()) for places in seen]
-            strong = np.mean([light == "strong" for light, _ in found])
+            strong = np.mean([light is Light.STRONG for light, _ in found])
             yield Power(shortcut, strength, len(seen) / seeds, float(strong), float(np.mean(placed)) if placed else float("nan"))
 
 
@@ -51,7 +52,7 @@ def _prepare() -> None:
     prepare_tensorflow(config.training)
 
 
-def _light(phantoms: PhantomConfig) -> tuple[str, list[str]]:
+def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     """The light and the places of the verdict."""
     from cxr.audit.audit import evidence
     from cxr.audit.subject import Subject

@@ -1,6 +1,8 @@
 """The gate: distances of SciPy, a limit that lets most known images pass, and odd images that do not."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,3 +71,13 @@ def test_a_gate_is_the_same_after_it_was_stored(tmp_path: Path) -> None:
     gate = fitted()
     write_gate(gate, tmp_path / "gate.npz")
     np.testing.assert_array_equal(read_gate(tmp_path / "gate.npz").passes(POOLED), gate.passes(POOLED))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"limit": np.inf}, {"limit": np.nan}, {"rest": 0.0}, {"means": np.zeros((3, 7), np.float32)}, {"variances": np.ones(3)}],
+)
+def test_a_gate_that_could_not_stop_anything_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    write_gate(replace(fitted(), **change), tmp_path / "gate.npz")
+    with pytest.raises(ValueError, match=r"its arrays do not fit|not finite"):
+        read_gate(tmp_path / "gate.npz")

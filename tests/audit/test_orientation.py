@@ -41,6 +41,9 @@ def test_it_is_read_as_it_was_written_and_nothing_else_is_taken_for_one(tmp_path
     np.savez(tmp_path / "other.npz", weights=np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"weights of shape \(2, 3\)"):
         read_orientation(tmp_path / "other.npz")
+    np.savez(tmp_path / "nan.npz", weights=np.full_like(fitted.weights, np.nan))
+    with pytest.raises(ValueError, match="not finite"):
+        read_orientation(tmp_path / "nan.npz")
     np.savez(tmp_path / "code.npz", weights=np.array([print], object))
     with pytest.raises(ValueError, match="pickle"):
         read_orientation(tmp_path / "code.npz")

@@ -4,6 +4,7 @@ import pytest
 
 from cxr.audit.verdict import verdict_of
 from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.light import Light
 
 
 def left(low: float) -> dict[str, Estimate]:
@@ -40,3 +41,46 @@ def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: floa
     assert found.light == light
     assert "on the surroundings of another class" in found.in_words
     assert verdict_of(left(0), {}, Estimate(low + 0.05, low, low + 0.1)).light == "none"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "light"),
+    [
+        (-5.0, 7.0, Light.UNKNOWN),  # a ratio of two numbers near chance
+        (-0.5, 0.5, Light.NONE),
+        (-0.5, 0.501, Light.UNKNOWN),  # strong evidence is not ruled out
+        (-0.501, 0.5, Light.UNKNOWN),  # wider than a share can be
+        (0.2, 0.5, Light.NONE),
+        (0.201, 7.0, Light.SOME),  # evidence, however much
+        (0.501, 7.0, Light.STRONG),
+    ],
+)
+def test_a_light_is_none_only_where_the_interval_rules_strong_evidence_out(low: float, high: float, light: Light) -> None:
+    assert verdict_of({"mean": Estimate(0.3, low, high)}, {}).light is light
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "light"), [(0.25, 0.75, Light.NONE), (0.25, 0.76, Light.UNKNOWN), (0.2, 0.71, Light.UNKNOWN)]
+)
+def test_a_trait_of_which_too_little_is_known_is_no_trait_without_evidence(low: float, high: float, light: Light) -> None:
+    assert verdict_of(left(0), {"corners": Estimate(0.5, low, high)}).light is light
+    assert verdict_of(left(0), {"corners": Estimate(None, why_not="no file")}).light is Light.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "light"),
+    [
+        (0.7, 0.8, Light.NONE),
+        (0.7, 0.799, Light.UNKNOWN),
+        (0.0, 1.0, Light.NONE),
+        (-0.1, 1.0, Light.UNKNOWN),
+        (-5.0, 7.0, Light.UNKNOWN),
+    ],
+)
+def test_a_model_that_loses_much_on_other_surroundings_has_no_light_of_none(low: float, high: float, light: Light) -> None:
+    assert verdict_of(left(0), {}, Estimate(0.75, low, high)).light is light
+    assert verdict_of(left(0), {}, Estimate(None, why_not="a class has no held-out image")).light is Light.UNKNOWN
+
+
+def test_what_a_model_keeps_within_a_wide_interval_excuses_nothing() -> None:
+    assert verdict_of(left(0.6), {}, Estimate(2.0, 0.85, 7.0)).light is Light.STRONG

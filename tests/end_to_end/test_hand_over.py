@@ -26,6 +26,8 @@ import pytest
 from cxr.predict.served import _load_pyfunc
 from tests.conftest import Command
 
+FACTS = '{"version": 1, "run_id": "r", "run_name": "then", "config": "c", "image_size": 96, "precision": "float32", "views": 1}'
+
 
 @pytest.fixture(scope="module")
 def exported(asked_run: Path, tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
@@ -103,9 +105,15 @@ def test_what_is_no_image_has_a_reason(exported: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("facts.json", "{}", "holds no exported model"),
+        ("facts.json", "{}", "holds no exported model: version: Field required"),
+        ("facts.json", "facts", "holds no exported model: it: Invalid JSON"),
+        ("facts.json", "[" * 100_000, "holds no exported model: it: Invalid JSON: recursion limit exceeded"),
+        ("facts.json", FACTS.replace("96", '"96"'), "holds no exported model: image_size: Input should be a valid integer"),
+        ("facts.json", FACTS.replace("96", "-96"), "facts.json does not fit: backbone.image_size=-96 is out of range"),
+        ("facts.json", FACTS.replace("float32", "float0"), "facts.json does not fit: training.precision=float0 is not known"),
         ("facts.json", None, "holds no exported model"),
         ("decisions.json", "[]", "holds no exported model"),
+        ("decisions.json", '{"classes": ' + "[" * 100_000, "holds no exported model: it: Invalid JSON: recursion limit exceeded"),
         ("gate.npz", "junk", "holds no exported model"),
         ("model.keras", "junk", "model.keras can't be opened"),
     ],
@@ -135,6 +143,22 @@ def test_a_model_without_checks_answers_and_says_what_it_does_not_notice(
     assert len(json.loads((tmp_path / "out/predictions.json").read_text())["model"]["unchecked"]) == 2
 
 
+def test_a_check_of_a_folder_that_can_not_be_read_is_not_left_out(
+    exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+) -> None:
+    shutil.copytree(exported, tmp_path / "model")
+    for name in ("gate.npz", "orientation.npz"):
+        file = tmp_path / "model/data/model" / name
+        content = file.read_bytes()
+        file.unlink()
+        file.symlink_to("on another disk")
+        done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert name in done.stderr
+        file.unlink()
+        file.write_bytes(content)
+
+
 def test_a_later_version_is_named(exported: Path, films: list[str], tmp_path: Path, cxr_here: Command) -> None:
     shutil.copytree(exported, tmp_path / "model")
     facts = tmp_path / "model/data/model/facts.json"
@@ -150,13 +174,13 @@ def test_a_folder_that_is_there_is_not_written_into(exported: Path, asked_run: P
     assert "exists and is not empty" in done.stderr
 
 
-def test_the_registry_has_it_with_its_card_and_refuses_strong_evidence(
+def test_the_registry_has_it_with_its_card(
     asked_run: Path, films: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
 ) -> None:
-    done = cxr_here("register", "then", "--name", "chest", "--alias", "champion", folder=asked_run)
+    done = cxr_here("register", "then", "--name", "chest", "--alias", "champion", "--despite", folder=asked_run)
     assert done.returncode == 0, done.stderr
     assert "then" in done.stdout
-    assert "its audit: not audited" in done.stdout
+    assert "its audit: there is none" in done.stdout
     asked = cxr_here("predict", "models:/chest@champion", *films, "--to", str(tmp_path), folder=asked_run)
     assert asked.returncode == 0, asked.stderr
     assert answers_in(tmp_path) == expected
@@ -165,17 +189,34 @@ def test_the_registry_has_it_with_its_card_and_refuses_strong_evidence(
     version = client.get_model_version_by_alias("chest", "champion")
     assert version.run_id is not None
     assert version.description == Path(artifacts_of(client, version.run_id) / "model_card.md").read_text()
-    client.set_tag(version.run_id, "cxr.audit", "strong evidence of a shortcut")
-    try:
-        again = cxr_here("register", "then", "--name", "chest", folder=asked_run)
-        assert again.returncode == 2
-        assert "give --despite" in again.stderr
-        assert cxr_here("register", "then", "--name", "chest", "--despite", folder=asked_run).returncode == 0
-    finally:
-        client.delete_tag(version.run_id, "cxr.audit")
+    assert version.tags["cxr.audit"] == "not audited"
     missing = cxr_here("predict", "models:/chest@nobody", films[0], folder=asked_run)
     assert missing.returncode == 2
     assert "there is no models:/chest@nobody in the registry" in missing.stderr
+
+
+def test_a_model_that_was_not_audited_is_not_registered(asked_run: Path, cxr_here: Command) -> None:
+    done = cxr_here("register", "then", "--name", "unaudited", folder=asked_run)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "was not audited: audit it with" in done.stderr
+    mlflow.set_tracking_uri(f"sqlite:///{asked_run}/mlruns/mlflow.db")
+    assert not mlflow.MlflowClient().search_registered_models("name = 'unaudited'")
+
+
+def test_a_model_whose_audit_is_strong_is_not_registered(tmp_path: Path, cxr_here: Command) -> None:
+    small = ("data.phantom.count=150", "training.epochs=2", "freeze=head", "evaluation.resamples=100", "evaluation.pictures=false")
+    planted = ("data.phantom.shortcut=border", "data.phantom.strength=1", "audit=standard", "audit.images=120")
+    assert cxr_here(*small, *planted, "tracking.run_name=border", folder=tmp_path).returncode == 0
+    done = cxr_here("register", "border", "--name", "chest", folder=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "found strong evidence of a shortcut" in done.stderr
+    assert "give --despite" in done.stderr
+    despite = cxr_here("register", "border", "--name", "chest", "--despite", folder=tmp_path)
+    assert despite.returncode == 0, despite.stderr
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    (version,) = mlflow.MlflowClient().search_model_versions("name = 'chest'")
+    assert version.tags["cxr.audit"] == "strong"
+    assert "Strong evidence of a shortcut" in str(version.description)
 
 
 @pytest.mark.slow

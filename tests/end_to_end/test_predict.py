@@ -200,6 +200,21 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     assert sorted(asked_run.iterdir()) == before
 
 
+@pytest.mark.parametrize("check", ["gate", "orientation"])
+def test_a_check_that_can_not_be_read_is_not_left_out(check: str, odd: Path, asked_run: Path, cxr_here: Command) -> None:
+    (file,) = asked_run.glob(f"mlruns/artifacts/*/artifacts/model/{check}.npz")
+    kept = file.rename(odd / "kept.npz")
+    file.symlink_to(file.name)  # a loop, which the system refuses to read, as it does without permission
+    try:
+        done = cxr_here("predict", "then", str(odd / "noise.png"), "--to", str(odd / "out"), folder=asked_run)
+    finally:
+        file.unlink()
+        kept.rename(file)
+    assert done.returncode == 2, done.stdout
+    assert f"model/{check}.npz of run then" in done.stderr
+    assert not (odd / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_manifest_by_the_real_command(asked_run: Path, many_phantoms: Path, tmp_path: Path, run_cxr: Command) -> None:
     (tmp_path / "one.csv").write_text(f"path\n{many_phantoms}/Normal/images/Normal-1.png\n")

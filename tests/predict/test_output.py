@@ -163,6 +163,13 @@ def test_a_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
         pass
 
 
+def test_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
+    interrupted(tmp_path, SOME[:1])
+    (tmp_path / "predictions.part.jsonl").write_text("[" * 100_000 + "\n")
+    with open_output(tmp_path, ABOUT, resume=True) as output, pytest.raises(UserError, match="holds a line that is no answer"):
+        list(output.answers())
+
+
 def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_path: Path) -> None:
     for point, some, before in (("argmax", SOME, None), ("cost", SOME[:1], len(SOME))):
         with open_output(tmp_path, {**ABOUT, "point": point}, resume=False) as output:

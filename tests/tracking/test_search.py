@@ -1,5 +1,7 @@
 """Search for runs by id, name and filter, with hints for unknown ones."""
 
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +140,50 @@ def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store:
     assert not run.has_file("evaluation")
     moved = replace(run, artifacts="file:///where/the/store/was")
     assert moved.file("evaluation/metrics.json").read_text() == "{}"
+
+
+def test_artifacts_that_can_not_be_read_are_not_absent(shared_store: Store, tmp_path: Path) -> None:
+    run = make_run(shared_store, "unreadable", 10)
+    (tmp_path / "gate.npz").write_text("a gate")
+    mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "gate.npz"), "model")
+    folder = Path(run.file("model/gate.npz")).parents[1]
+    assert not run.has_file("model/orientation.npz")
+    (folder / "model/orientation.npz").symlink_to("nowhere")
+    assert run.has_file("model/orientation.npz")  # so that reading it fails
+    (folder / "model").rename(folder / "away")
+    assert not run.has_file("model/gate.npz")
+    (folder / "model").symlink_to("model")  # a loop: no permission looks the same, except to root
+    for read in (run.has_file, run.file):
+        with pytest.raises(UserError, match=r"model/gate.npz of run unreadable .* can't be read: Too many levels"):
+            read("model/gate.npz")
+    folder.rename(folder.parent / "elsewhere")
+    for read in (run.has_file, run.file):
+        with pytest.raises(UserError, match=r"has no artifacts: .* is not there; bring it back, or delete the run"):
+            read("model/gate.npz")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_not_an_absent_file(shared_store: Store, tmp_path: Path) -> None:
+    run = make_run(shared_store, "forbidden", 11)
+    (tmp_path / "gate.npz").write_text("a gate")
+    mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "gate.npz"), "model")
+    folder = Path(run.file("model/gate.npz")).parent
+    folder.chmod(0)
+    try:
+        with pytest.raises(UserError, match="can't be read: Permission denied"):
+            run.has_file("model/gate.npz")
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_server_that_does_not_list_artifacts_is_an_error(shared_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:  # nothing listens there
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = replace(logged("1" * 32, "away"), artifacts="mlflow-artifacts:/1/a", store=address)
+    with pytest.raises(UserError, match=r"the store does not say whether run away \(11111111\) has model/gate.npz: "):
+        run.has_file("model/gate.npz")
 
 
 @pytest.mark.parametrize("headline", [True, False])

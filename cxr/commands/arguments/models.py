@@ -61,7 +61,7 @@ def _register() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cxr register",
         description="Put a run's model into MLflow's registry, with its model card. A model whose audit found strong evidence of a "
-        "shortcut is rejected.",
+        "shortcut, does not know, or was never made is rejected.",
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
     parser.add_argument("--name", required=True, help="of the registered model; one that is known gets a new version")

@@ -44,6 +44,7 @@ def model_card(document: Document) -> list[Section]:
         Section("Evaluation data", [each for each in (said["internal"], said["external"]) if each]),
         Section("Performance", [each for each in (said["headline"], said["diagnostic"], said["subgroups"]) if each]),
         Section("Operating points", points or [f"None: {found.no_positive_class}."]),
+        Section("Shortcut audit", [context.audit.verdict if context.audit else "None was made."]),
         Section("What to distrust", [*context.caveats, *found.notes] or [said["caveats"]]),
         Section("Ethics, licence, contact", [OPEN]),
     ]

@@ -11,10 +11,12 @@ from cxr.data.identity.annotate import Identity
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import Section
+from cxr.evaluation.light import Light
 from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.versions import upgraded
 from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import Shift
+from cxr.text import parse_json
 
 VERSION = 3
 
@@ -100,9 +102,9 @@ class AuditTable:
 
 @dataclass(frozen=True)
 class AuditSection:
-    """What an audit found: a light (none, some, strong, unknown), sentences and tables; `alarms` say that it can't be trusted."""
+    """What an audit found: a light, sentences and tables; `alarms` say that it can't be trusted."""
 
-    light: str
+    light: Light
     verdict: str
     limits: str
     advice: str
@@ -183,7 +185,7 @@ def to_json(document: Document) -> str:
 
 def from_json(text: str) -> Document:
     """A document that was written before, in this version or an earlier one; raises `ValueError` for anything else."""
-    said = json.loads(text, parse_constant=_refuse)
+    said = parse_json(text)
     try:
         return _adapter().validate_python(upgraded(said))
     except (KeyError, TypeError, AttributeError) as error:
@@ -194,10 +196,6 @@ def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the document."""
     said = _adapter().json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a cxr run", **said}
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"it holds {constant}, which is no number")
 
 
 @cache

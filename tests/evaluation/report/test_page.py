@@ -11,11 +11,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from cxr.evaluation.figures.drawing import Drawn, Film, Picture, pictures_of
+from cxr.evaluation.light import Light
 from cxr.evaluation.paired import corrected, paired_differences
 from cxr.evaluation.report.card import as_markdown, model_card
 from cxr.evaluation.report.checklist import as_markdown as lists_as_markdown
 from cxr.evaluation.report.checklist import checklists
-from cxr.evaluation.report.document import Overlap
+from cxr.evaluation.report.document import AuditSection, Overlap
 from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text, page
 from cxr.progress import wide_console
@@ -79,6 +80,16 @@ def test_other_data_is_told_with_its_overlap() -> None:
     assert card["Evaluation data"].startswith("90 images of data=folder.")
     (claim, _) = checklists(told)
     assert "32" in claim.numbers("open")  # its own images do not judge here
+
+
+@pytest.mark.parametrize("light", list(Light))
+def test_the_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light) -> None:
+    section = AuditSection(light, f"{light.label.capitalize()}: why.", "", "", [], [], [])
+    told = document(skilled(1), audit=section)
+    assert re.findall(r'class="audit (\w+)"', page(told, [])) == [light.value]
+    card = {part.heading: part.lines for part in model_card(told)}
+    assert card["Shortcut audit"] == [section.verdict]
+    assert {part.heading: part.lines for part in model_card(document(skilled(1)))}["Shortcut audit"] == ["None was made."]
 
 
 def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice(whole: str) -> None:
