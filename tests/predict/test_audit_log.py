@@ -57,7 +57,17 @@ def test_a_log_is_whole_and_names_no_file(tmp_path: Path) -> None:
         (lambda lines: [*lines, "a note"], 4),
         (lambda lines: [*lines, "[" * 100_000 + "\n"], 4),
     ],
-    ids=["changed", "left out", "moved", "repeated", "changed without end", "cut off", "added", "added without end", "nested too deep"],
+    ids=[
+        "changed",
+        "left out",
+        "moved",
+        "repeated",
+        "changed without end",
+        "cut off",
+        "added",
+        "added without end",
+        "nested too deep",
+    ],
 )
 def test_a_change_of_any_line_shows(change: object, line: int, tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "log")
