@@ -26,6 +26,8 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
+from cxr.tracking.process import TAG as PROCESS
+from cxr.tracking.process import this_process
 from cxr.tracking.search import LoggedRun, free_name
 from cxr.tracking.stage import FINISHED, STARTED, TAG
 from cxr.tracking.store import Store, experiment_id, refusal_in_words
@@ -182,7 +184,7 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
     from mlflow import MlflowClient
     from mlflow.tracking.context.registry import resolve_tags
 
-    client = MlflowClient()
+    client, tags = MlflowClient(), {**tags, PROCESS: this_process()}
     if go_on is None:
         number = experiment_id(store, config.tracking.experiment)
         name = free_name(name, config.tracking.experiment)
@@ -195,8 +197,8 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
     run = Run(go_on, name, store.uri, *said, Outbox.of(store, go_on, name))
     if run.outbox and run.outbox.folder.exists():
         run.outbox.deliver()
-    client.update_run(go_on, status="RUNNING")
     send(go_on, tags_item(tags))
+    client.update_run(go_on, status="RUNNING")
     if FAILURE in earlier.data.tags:
         client.delete_tag(go_on, FAILURE)
     return run
