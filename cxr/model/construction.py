@@ -55,7 +55,7 @@ def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, p
     if include_top or weights is not None:
         raise ValueError("a network of a file has no top and its own weights")
     made = keras.saving.load_model(path, compile=False, safe_mode=True)
-    images = input_tensor._keras_history.operation.input
+    (images,) = keras.utils.get_source_inputs(input_tensor)
     whole = keras.Model(images, _rebuilt(made, input_tensor))
     steps = dict(zip((layer.name for layer in architecture_of(whole).layers), whole.operations, strict=True))
     flat = keras.Model(images, steps[last].output)

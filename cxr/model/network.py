@@ -1,6 +1,6 @@
 """The network: preprocessing, backbone and head in one flat graph, from raw grey levels to class probabilities."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Network:
     @property
     def freedom(self) -> tuple[object, ...]:
         """Which layers train, and the momentum of those that normalise."""
-        return tuple((layer.trainable, getattr(layer, "momentum", None)) for layer in self.classifier.layers)
+        return tuple(tuple(_settings_of(layer).values()) for layer in self.classifier.layers)
 
 
 def build_network(
@@ -86,13 +86,26 @@ def _begin_head(trainee: keras.Model, seed: int) -> None:
         dropout.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
 
 
-@dataclass(frozen=True)
 class _Backbone:
-    """A backbone with pooling, the values that its weights began with, and the models made of it, by classes and dropout."""
+    """A backbone with pooling, how it was built, and the models made of it, by classes and dropout."""
 
-    model: keras.Model
-    values: list[NDArray[Any]]
-    under_heads: dict[tuple[int, float], tuple[keras.Model, keras.Model]] = field(default_factory=dict)
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self._values: list[NDArray[Any]] = [weight.value.numpy() for weight in model.weights]
+        self._settings = [_settings_of(layer) for layer in model.layers]
+        self.under_heads: dict[tuple[int, float], tuple[keras.Model, keras.Model]] = {}
+
+    def reset(self) -> None:
+        """Undo all that a job writes into layers: values of weights, what trains, and momentum."""
+        self.model.set_weights(self._values)
+        for layer, settings in zip(self.model.layers, self._settings, strict=True):
+            for name, value in settings.items():
+                setattr(layer, name, value)
+
+
+def _settings_of(layer: keras.Layer) -> dict[str, Any]:
+    """The attributes of a layer that `apply_freeze` writes."""
+    return {name: getattr(layer, name) for name in ("trainable", "momentum") if hasattr(layer, name)}
 
 
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
@@ -118,12 +131,11 @@ def _backbone(
             prepare,
         )
         check_constructed(made, described.architecture)
-        model = keras.Model(made.input, keras.layers.GlobalAveragePooling2D(name="pooled")(made.output))
-        known = _Backbone(model, [weight.value.numpy() for weight in model.weights])
+        known = _Backbone(keras.Model(made.input, keras.layers.GlobalAveragePooling2D(name="pooled")(made.output)))
         _latest.clear()
         _latest[key] = known
     else:
-        known.model.set_weights(known.values)
+        known.reset()
     return known, key
 
 

@@ -1,5 +1,6 @@
 """What a machine must have in common with the one that planned a sweep: shared folders and their locks, images, versions."""
 
+import fcntl
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,16 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
 from cxr.stages.code import code_fingerprint, library_versions
 from cxr.sweep.plan import Plan
+from cxr.tracking.process import lock_reach, reaches_this_machine_alone
 from cxr.tracking.store import Store
 
 _TOKEN = "folder.token"  # noqa: S105 (tells one folder from another of the same name; no secret)
 _ON_ITS_OWN = "slurm"  # its jobs go on after the command that queued them
+_WITH_LOCKS = "mount that disk with locks (NFS 4, flock on Lustre, or Ceph)"
+_OR_WAIT = ", or let the command wait (cxr -m hydra/launcher=slurm)"
 LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
 
 
@@ -28,6 +32,7 @@ class Planned:
     folder: Path  # of the sweep
     tokens: tuple[tuple[str, str], ...]  # of the shared folders
     has_lock: bool  # whether jobs end with the command, which holds a lock as long as it waits
+    lock_reach: str  # which machines are certain to see locks in the folder, also when the command has ended
     version: str
     code: str
     libraries: dict[str, str]
@@ -35,14 +40,24 @@ class Planned:
 
     @staticmethod
     def here(plan: Plan, store: Store, prepared_jobs: Sequence[PreparedRun]) -> "Planned":
-        """As it is on this machine. Writes a token into each folder that other machines have to see."""
+        """As it is on this machine. Writes a token into each folder that other machines have to see.
+
+        Raises `UserError` where jobs go on without the command, on a disk that may have no locks between machines.
+        """
+        has_lock, reach = plan.launcher != _ON_ITS_OWN, lock_reach(plan.folder)
+        if not has_lock and not plan.waits and reaches_this_machine_alone(reach):
+            raise UserError(
+                f"nothing shows that machines see each other's locks in {plan.folder.resolve()}, so two jobs could take the same "
+                f"run: {_WITH_LOCKS}{_OR_WAIT}"
+            )
         folders = [store.work]
         if store.folder and store.folder != store.work.resolve() and not store.is_of_this_machine:
             folders.append(store.folder)
         return Planned(
             plan.folder.resolve(),
             tuple((str(folder.resolve()), _token_of(folder)) for folder in folders),
-            plan.launcher != _ON_ITS_OWN,
+            has_lock,
+            reach,
             version("cxr"),
             code_fingerprint(),
             library_versions(),
@@ -64,10 +79,11 @@ def check_node(planned: Planned) -> None:
         if found != token:
             what = "another folder" if Path(folder).is_dir() else "no folder"
             raise UserError(f"{here} has {what} at {folder}, which all machines of a sweep have to share: name one as work.dir")
-    if planned.has_lock and not _is_held(planned.planning_lock()):
+    certain = not planned.has_lock and lock_reach(planned.folder) == planned.lock_reach
+    if not certain and not _is_held(planned.planning_lock()):
         raise UserError(
-            f"{here} does not see locks of other machines in {planned.folder}, so two jobs could take the same run: mount "
-            "that disk with locks (NFS 4, or flock on Lustre)"
+            f"{here} does not see locks of other machines in {planned.folder}, so two jobs could take the same run: "
+            f"{_WITH_LOCKS}{'' if planned.has_lock else _OR_WAIT}"
         )
     mine = version("cxr"), code_fingerprint()
     if mine != (planned.version, planned.code):
@@ -101,8 +117,10 @@ def _token_of(folder: Path) -> str:
 
 
 def _is_held(lock: FileLock) -> bool:
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
+    """Whether another process holds a lock. A shared one is tried, so that two processes which try at once are no holders."""
+    with suppress(OSError), Path(lock.lock_file).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

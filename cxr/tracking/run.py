@@ -26,6 +26,8 @@ from cxr.tracking.outbox import (
     send,
     tags_item,
 )
+from cxr.tracking.process import TAG as PROCESS
+from cxr.tracking.process import this_process
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, free_name, sha256_of
 from cxr.tracking.stage import FINISHED, STARTED, TAG
@@ -188,7 +190,7 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
     from mlflow import MlflowClient
     from mlflow.tracking.context.registry import resolve_tags
 
-    client = MlflowClient()
+    client, tags = MlflowClient(), {**tags, PROCESS: this_process()}
     if go_on is None:
         number = experiment_id(store, config.tracking.experiment)
         name = free_name(name, config.tracking.experiment)
@@ -201,8 +203,8 @@ def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_
     run = Run(go_on, name, store.uri, *said, Outbox.of(store, go_on, name))
     if run.outbox and run.outbox.folder.exists():
         run.outbox.deliver()
-    client.update_run(go_on, status="RUNNING")
     send(go_on, tags_item(tags))
+    client.update_run(go_on, status="RUNNING")
     if FAILURE in earlier.data.tags:
         client.delete_tag(go_on, FAILURE)
     return run

@@ -1,7 +1,7 @@
 """Unfinished runs: a locked folder for each, which shows whether its process lives, and keeps the checkpoint.
 
 A process holds a run's lock as long as it lives, and the system lets go of it however the process ends. So a run that is
-RUNNING in the store, and whose lock is free, was killed.
+RUNNING in the store, and whose lock is free, was killed, where this machine is certain to see the lock.
 """
 
 import json
@@ -13,13 +13,15 @@ from shutil import rmtree
 
 from filelock import FileLock, Timeout
 
+from cxr.tracking.process import TAG as PROCESS
+from cxr.tracking.process import is_alive, lock_reach
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.stage import FINISHED
 from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store
 
 PLACE = "unfinished"  # in the work folder
-_CHECKPOINT, _TRAINED = "state.npz", "trained"
+_CHECKPOINT, _TRAINED, _RUN = "state.npz", "trained", "run.json"
 _WORK = "work.dir"  # the param of a run that names its work folder
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
 _ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
@@ -41,15 +43,15 @@ class Unfinished:
         return self.folder / _CHECKPOINT
 
     def belongs_to(self, run_id: str) -> None:
-        """Record the id of the run in the store."""
-        (self.folder / "run.json").write_text(json.dumps({"run_id": run_id}))
+        """Record the id of the run in the store, and which machines see the lock."""
+        (self.folder / _RUN).write_text(json.dumps({"run_id": run_id, "lock_reach": lock_reach(self.folder)}))
 
     def earlier_run(self) -> LoggedRun | None:
         """The run of an earlier attempt, if it is in the open store, not deleted, and not finished."""
         from mlflow.exceptions import MlflowException
 
         try:
-            run_id = json.loads((self.folder / "run.json").read_text())["run_id"]
+            run_id = json.loads((self.folder / _RUN).read_text())["run_id"]
             run = runs_by_id([run_id])[run_id]
         except (OSError, ValueError, KeyError, TypeError, MlflowException):
             return None
@@ -117,11 +119,10 @@ def can_go_on(fingerprint: str, work: Path = FOLDER) -> bool:
 
 
 def close_cut_off_runs(store: Store) -> list[str]:
-    """Set the status of every run whose process is gone. Return the ids of interrupted runs.
+    """Set the status of every run whose process is certain to be gone. Return the ids of interrupted runs.
 
-    Those are RUNNING for ever, or FINISHED by MLflow's own hook, and not marked as finished. In a store of this folder they are
-    all runs with no living process; in a server's, and of runs with a work folder of their own, those whose folder is on this
-    machine. The store has to be open.
+    Those are RUNNING for ever, or FINISHED by MLflow's own hook, and not marked as finished. In a server's store, and of runs with
+    a work folder of their own, only those whose folder is on this machine. The store has to be open.
     """
     import mlflow
 
@@ -134,7 +135,7 @@ def close_cut_off_runs(store: Store) -> list[str]:
         folder = work_of(run) / PLACE / name
         if not folder.exists() and (store.folder is None or (work_of(run) != FOLDER and not folder.parent.is_dir())):
             continue  # started from another folder, or on a machine with other disks
-        if _is_held(folder):
+        if not _is_gone(run, folder):
             continue
         if run.tags.get(STAGE) == FINISHED:  # its last word came, and its status did not
             client.set_terminated(run.id, "FINISHED")
@@ -151,6 +152,23 @@ def one_at_a_time(name: str, work: Path = FOLDER) -> Iterator[None]:
     (work / PLACE).mkdir(parents=True, exist_ok=True)
     with FileLock(work / PLACE / f"{name}.lock"):
         yield
+
+
+def _is_gone(run: LoggedRun, folder: Path) -> bool:
+    """Whether it is certain that no process does a run: one of another machine has to have a lock that this one sees."""
+    if _is_held(folder):
+        return False
+    process = run.tags.get(PROCESS)
+    if process is None:  # of an earlier version
+        return True
+    if (alive := is_alive(process)) is not None:
+        return not alive
+    try:
+        known = json.loads((folder / _RUN).read_text())
+    except (OSError, ValueError):
+        return False
+    seen = folder.with_suffix(".lock").exists() and known.get("lock_reach") == lock_reach(folder)
+    return seen and known.get("run_id") == run.id
 
 
 def _is_held(folder: Path) -> bool:

@@ -90,6 +90,7 @@ def _form_of(loss: Loss) -> object:
 
 
 def _more(config: Config, updates: int) -> tuple[Any, ...]:
-    """What an update does beside its optimizer's step, and how it is compiled; mixup draws from the seed."""
+    """What an update does beside its optimizer's step, and how it is traced and compiled; mixup draws from the seed."""
     more = update_of(config)
-    return replace(more, seed=more.seed if more.mixup else 0), config.loss.group_robust, xla_pays(config, updates)
+    seed = more.seed if more.mixup else 0
+    return replace(more, seed=seed), config.loss.group_robust, config.training.deterministic, xla_pays(config, updates)

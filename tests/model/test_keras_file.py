@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cxr.config.schema import BackboneConfig
+from cxr.config.schema import BackboneConfig, PrepareConfig
 from cxr.errors import UserError
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
@@ -40,6 +40,14 @@ def nested() -> keras.Model:
 
 def config_of(path: Path, **more: object) -> BackboneConfig:
     return BackboneConfig(name="keras_file", file=str(path), image_size=SIZE, weights="own", **more)  # type: ignore[arg-type]
+
+
+def test_its_images_may_be_prepared(tmp_path: Path) -> None:
+    network().save(tmp_path / "own.keras")
+    config, prepare = config_of(tmp_path / "own.keras"), PrepareConfig(borders=0.1)
+    plain, prepared = (build_network(config, 3, locate_weights(config), prepare=each) for each in (None, prepare))
+    assert [step.name for step in prepared.trainee.operations][:2] == [plain.trainee.operations[0].name, "prepared"]
+    assert prepared.described.architecture == plain.described.architecture
 
 
 @pytest.mark.parametrize(("make", "last"), [(network, "add_1"), (nested, "conv2d_1")])

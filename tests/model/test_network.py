@@ -49,6 +49,18 @@ def test_the_next_network_of_a_process_begins_as_the_first_did() -> None:
     assert not np.array_equal(head, before[-2])
 
 
+@pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all", "gradual", "from_scratch"])
+def test_what_a_job_wrote_into_layers_does_not_reach_the_next(option: str, compose_config: Compose) -> None:
+    first = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
+    before = [layer.get_config() for layer in first.classifier.layers]
+    freeze = compose_config(f"freeze={option}", "training.epochs=5").freeze
+    apply_freeze(first.trainee.operations, first.architecture, first_layer(freeze.trainable_from, first.described), freeze)
+    assert [layer.get_config() for layer in first.classifier.layers] != before
+    again = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
+    assert again.classifier is first.classifier
+    assert [layer.get_config() for layer in again.classifier.layers] == before
+
+
 def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path) -> None:
     network.classifier.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

@@ -1,9 +1,10 @@
 """What a machine must share with the one that planned a sweep: each thing that it lacks is a line that names it."""
 
+import fcntl
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from cxr.errors import UserError
 from cxr.sweep.node import Planned, check_images, check_node
 from cxr.sweep.plan import Plan
 from cxr.tracking.store import Store
+from tests.other_machine import on_machine
 
 # The other machine is another process, which sees what this one has locked.
 ELSEWHERE = """
@@ -40,8 +42,8 @@ def planned(tmp_path: Path) -> Iterator[Planned]:
         yield found
 
 
-def said_elsewhere(planned: Planned) -> str:
-    command = [sys.executable, "-c", ELSEWHERE]
+def said_elsewhere(planned: Planned, machine: Sequence[str] = ()) -> str:
+    command = [*machine, sys.executable, "-c", ELSEWHERE]
     done = subprocess.run(command, input=pickle.dumps(planned), capture_output=True, check=True, timeout=60)
     return done.stdout.decode().strip()
 
@@ -66,7 +68,39 @@ def test_no_folder_or_another_one_of_the_same_name_is_refused(planned: Planned, 
 def test_a_disk_without_locks_is_refused(planned: Planned) -> None:
     unheld = replace(planned, folder=planned.folder.parent)  # nobody holds the lock there: as where it is not seen
     assert "does not see locks of other machines" in said_elsewhere(unheld)
-    assert said_elsewhere(replace(unheld, has_lock=False)) == "fits"  # jobs of SLURM go on where the command has left
+
+
+def test_jobs_of_slurm_need_locks_between_machines_too(planned: Planned, tmp_path: Path) -> None:
+    """The command has left, so its disk has to show them; a job that finds it waiting sees its lock."""
+    on_slurm = replace(planned, has_lock=False)
+    left = replace(on_slurm, folder=planned.folder.parent)
+    assert said_elsewhere(left) == "fits"  # the same machine
+    other, lacks = on_machine("other", tmp_path), "other does not see locks of other machines"
+    assert said_elsewhere(on_slurm, other) == "fits"
+    assert lacks in said_elsewhere(left, other)
+    assert lacks in said_elsewhere(on_slurm, on_machine("other", tmp_path, [planned.folder / "planning.lock"]))
+
+
+def test_two_jobs_that_look_at_once_are_no_command_that_waits(planned: Planned) -> None:
+    unheld = replace(planned, folder=planned.folder.parent)
+    unheld.planning_lock().acquire()
+    unheld.planning_lock().release()
+    with Path(unheld.planning_lock().lock_file).open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert "does not see locks of other machines" in said_elsewhere(unheld)
+
+
+def test_a_queue_on_a_disk_that_shows_no_locks_is_refused_before_it_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # so that the disk is not known
+    plan = Plan(
+        "loss-1234", 2, ("loss",), ("plain", "focal"), 2, "val/accuracy", "maximize", "slurm", waits=False, work=str(tmp_path)
+    )
+    with pytest.raises(UserError, match="nothing shows that machines see each other's locks"):
+        Planned.here(plan, Store("http://127.0.0.1:1", None, tmp_path), [])
+    assert not list(tmp_path.iterdir())
+    Planned.here(replace(plan, waits=True), Store("http://127.0.0.1:1", None, tmp_path), [])
 
 
 def test_another_version_is_refused_by_name(planned: Planned) -> None:

@@ -1,12 +1,14 @@
 """Unfinished runs: the owner of each folder, and which processes are gone."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store, experiment_id
 from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
+from tests.other_machine import on_machine
 
 # A run as the experiment opens it; it goes on until it is killed.
 RUN = """
@@ -29,6 +32,16 @@ with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
     claimed.belongs_to(run.id)
     print(run.id, flush=True)
     sys.stdin.read()
+"""
+
+CLOSE = """
+import sys
+from cxr.config.schema import TrackingConfig
+from cxr.tracking.store import locate_store, open_store
+from cxr.tracking.unfinished import close_cut_off_runs
+store = locate_store(TrackingConfig())
+open_store(store)
+print(*close_cut_off_runs(store), flush=True)
 """
 
 CLAIM = """
@@ -47,9 +60,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def python(code: str, argument: str) -> Iterator[subprocess.Popen[str]]:
+def python(code: str, argument: str, machine: Sequence[str] = (), **more: Any) -> Iterator[subprocess.Popen[str]]:
     """Code in a process of its own, killed at the end, or when a minute and a half has passed."""
-    process = subprocess.Popen([sys.executable, "-c", code, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [*machine, sys.executable, "-c", code, argument]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more)
     limit = threading.Timer(90, process.kill)
     limit.start()
     try:
@@ -140,6 +154,49 @@ def test_a_clock_that_differs_by_an_hour_changes_nothing(seconds: int, fresh_sto
         alive.kill()
         alive.wait(30)
         assert close_cut_off_runs(fresh_store) == [run_id]
+
+
+def test_a_live_run_whose_lock_file_was_deleted_is_not_closed(fresh_store: Store) -> None:
+    with python(RUN, "abc") as alive:
+        run_id = line_of(alive)
+        (FOLDER / PLACE / "abc.lock").unlink()
+        assert close_cut_off_runs(fresh_store) == []
+        alive.kill()
+        alive.wait(30)
+        assert close_cut_off_runs(fresh_store) == [run_id]
+
+
+def test_a_live_run_of_another_folder_is_not_closed_by_a_folder_of_the_same_name_here(fresh_store: Store, tmp_path: Path) -> None:
+    """As in a server's store: the same config in two folders."""
+    server, elsewhere = Store(fresh_store.uri, None), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    claim("abc", anew=False).let_go()
+    with python(RUN, "abc", cwd=elsewhere, env={**os.environ, "MLFLOW_TRACKING_URI": fresh_store.uri}) as alive:
+        run_id = line_of(alive)
+        assert close_cut_off_runs(server) == []
+        alive.kill()
+        alive.wait(30)
+        assert close_cut_off_runs(server) == [run_id]
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_a_live_run_of_another_machine_is_not_closed(has_locks: bool, fresh_store: Store, tmp_path: Path) -> None:
+    """Also where that machine's locks are not seen here, or its lock file is gone; that machine knows when it has ended."""
+    lock = (FOLDER / PLACE / "abc.lock").resolve()
+    with python(RUN, "abc", on_machine("other", tmp_path, [] if has_locks else [lock])) as alive:
+        run_id = line_of(alive)
+        assert close_cut_off_runs(fresh_store) == []
+        if has_locks:
+            lock.unlink()
+            assert close_cut_off_runs(fresh_store) == []
+            lock.touch()
+        alive.kill()
+        alive.wait(30)
+        assert close_cut_off_runs(fresh_store) == []
+    with python(CLOSE, "", on_machine("third", tmp_path)) as third:
+        assert line_of(third) == ""
+    with python(CLOSE, "", on_machine("other", tmp_path)) as rebooted:
+        assert line_of(rebooted) == run_id
 
 
 def test_runs_with_a_work_folder_of_their_own_are_judged_where_it_is(fresh_store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""Jobs of one process, one after another: each ends to the bit as in a process of its own, whatever came before it."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import keras
+import pytest
+from keras import layers
+
+from cxr.config.options import CONF_DIR
+from cxr.system import cores
+
+pytestmark = pytest.mark.slow
+
+# Arguments are jobs. For each a line: a hash of its predictions and of the saved network, its settings included.
+PROCESS = """
+import hashlib, sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+from rich.console import Console
+from cxr.config.compose import compose, typed
+from cxr.progress import Progress
+from cxr.run.prepared import prepare
+from cxr.training.runtime import prepare_tensorflow
+
+progress = Progress(Console(quiet=True))
+for job in sys.argv[1:]:
+    composed, provenance = compose(job.split())
+    prepared = prepare(typed(composed), provenance, progress)
+    config, dataset = prepared.config, prepared.dataset
+    prepare_tensorflow(config.training)
+    from cxr.model.network import build_network
+    from cxr.run.predict import predict
+    from cxr.run.train import loss_of, training_set
+    from cxr.training.fit import Watcher, fit
+
+    network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
+    fitted = fit(network, training_set(prepared, progress), loss_of(prepared), config, Watcher(), cache=prepared.cache)
+    with TemporaryDirectory() as folder:
+        trained = predict(prepared, network, fitted, Path(folder), progress)
+        digest = hashlib.sha256(b"".join(part.probabilities.tobytes() for part in trained.predictions.values()))
+        with ZipFile(trained.model) as saved:
+            digest.update(saved.read("config.json"))
+    print(digest.hexdigest(), flush=True)
+"""
+SMALL = (
+    *("data.phantom.count=30", "backbone.image_size=32", "training.deterministic=true", "audit=off", "evaluation=numbers"),
+    *("backbone=keras_file", "training.batch_size=16"),
+)
+
+
+def options(group: str) -> list[str]:
+    """Every option of a group of conf/ as an override."""
+    return [f"{group}={path.stem}" for path in sorted((CONF_DIR / group).glob("*.yaml"))]
+
+
+# Where statistics of batches count, so does the momentum that from_scratch sets.
+FREEZE = ["freeze=from_scratch", "freeze=all freeze.batch_norm=train", "freeze=last_block freeze.batch_norm=train"]
+FREEZE = [f"{job} training.epochs=5" for job in (*FREEZE, *(job for job in options("freeze") if job not in FREEZE))]
+PRECISION = [f"training.precision={name}" for name in ("float32", "mixed_bfloat16", "mixed_float16")]
+OTHER = [f"{job} freeze=last_block freeze.warmup_epochs=0 training.epochs=1" for job in (*PRECISION, *options("prepare"))]
+
+
+@pytest.mark.parametrize(("jobs", "distances"), [(FREEZE, [1, 0, 3]), (OTHER, [1])], ids=["freeze", "precision-prepare"])
+def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
+    """One process for each job, which is its first; each later job is one of `distances` further on in the ring of jobs.
+
+    So each is alone once, and comes before and after others. Not all pairs: the square takes ten minutes on two cores.
+    """
+    file, count = tmp_path / "own.keras", len(jobs)
+    network().save(file)
+    walks = [[(start + gone) % count for gone in accumulate([0, *distances])] for start in range(count)]
+
+    def run(walk: list[int]) -> list[str]:
+        work = [" ".join((*SMALL, f"backbone.file={file}", jobs[place])) for place in walk]
+        environment = {**os.environ, "CXR_CACHE": str(tmp_path / f"cache-{walk[0]}")}  # nothing comes from another process
+        command = [sys.executable, "-c", PROCESS, *work]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.split()
+
+    with ThreadPoolExecutor(cores()) as pool:
+        results = list(pool.map(run, walks))
+    alone = [found[0] for found in results]
+    wrong = [
+        f"{jobs[place]} after {jobs[before]}"
+        for walk, found in zip(walks, results, strict=True)
+        for (before, place), digest in zip(pairwise(walk), found[1:], strict=True)
+        if digest != alone[place]
+    ]
+    assert not wrong
+    assert len(set(alone)) > 1
+
+
+def network() -> keras.Model:
+    """Four blocks of two stages: a convolution and a normalisation each."""
+    keras.utils.set_random_seed(3)
+    images = keras.Input((32, 32, 3))
+    found = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    for filters, strides in ((4, 2), (6, 2), (8, 2), (8, 1)):
+        found = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(found)
+        found = layers.ReLU()(layers.BatchNormalization()(found))
+    return keras.Model(images, found)
