@@ -1,9 +1,9 @@
 """Augmentations: a view of a training image is drawn from the seed and the pixels alone.
 
 Each augmentation is a small function with the decorator `augmentation`, in the order in which they apply. To add one, append a
-function. Its strength is the setting of the same name in `augment`, or `augment.more` for one that has no setting. Its version
-is part of the cache key of every view that uses it: raise it when the function changes. Those of this file share one stream of
-random numbers, in their order; one of another package has a stream of its own, so that no other package changes its numbers.
+function. Its strength is the setting of the same name in `augment`, or `augment.more` for one that has no setting. Those of
+this file share one stream of random numbers, in their order; one of another package has a stream of its own, so that no other
+package changes its numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,6 @@ class Augmentation:
     """One way to change an image: `change` takes its strength, random numbers in -1..1, (n, draws), and the image size."""
 
     setting: str
-    version: int
     draws: int
     change: Callable[[float, Floats, int], Change]
 
@@ -66,65 +65,65 @@ class Augmentation:
 AUGMENTATIONS: list[Augmentation] = []
 
 
-def augmentation(setting: str, *, version: int, draws: int = 1) -> Callable[[Callable[[float, Floats, int], Change]], None]:
-    """Register a function as the augmentation of a setting."""
+def augmentation(setting: str, *, draws: int = 1, version: int = 1) -> Callable[[Callable[[float, Floats, int], Change]], None]:
+    """Register a function as the augmentation of a setting; packages may still give a `version`, but their content counts."""
 
     def register(change: Callable[[float, Floats, int], Change]) -> None:
-        AUGMENTATIONS.append(Augmentation(setting, version, draws, change))
+        AUGMENTATIONS.append(Augmentation(setting, draws, change))
 
     return register
 
 
-@augmentation("rotation_degrees", version=1)
+@augmentation("rotation_degrees")
 def _rotate(degrees: float, draws: Floats, size: int) -> Change:
     angle = np.deg2rad(degrees) * draws[:, 0]
     cos, sin = np.cos(angle), np.sin(angle)
     return Change(linear=_matrices(cos, -sin, sin, cos))
 
 
-@augmentation("translation", version=1, draws=2)
+@augmentation("translation", draws=2)
 def _translate(share: float, draws: Floats, size: int) -> Change:
     return Change(shift=share * size * draws)
 
 
-@augmentation("zoom", version=1)
+@augmentation("zoom")
 def _zoom(share: float, draws: Floats, size: int) -> Change:
     scale = 1 + share * draws[:, 0]
     zero = np.zeros_like(scale)
     return Change(linear=_matrices(scale, zero, zero, scale))
 
 
-@augmentation("shear_degrees", version=1)
+@augmentation("shear_degrees")
 def _shear(degrees: float, draws: Floats, size: int) -> Change:
     slant = np.tan(np.deg2rad(degrees) * draws[:, 0])
     one, zero = np.ones_like(slant), np.zeros_like(slant)
     return Change(linear=_matrices(one, slant, zero, one))
 
 
-@augmentation("brightness", version=1)
+@augmentation("brightness")
 def _brighten(share: float, draws: Floats, size: int) -> Change:
     return Change(offset=255 * share * draws[:, 0])
 
 
-@augmentation("contrast", version=1)
+@augmentation("contrast")
 def _change_contrast(share: float, draws: Floats, size: int) -> Change:
     return Change(gain=1 + share * draws[:, 0])
 
 
-@augmentation("aspect", version=1)
+@augmentation("aspect")
 def _stretch(share: float, draws: Floats, size: int) -> Change:
     wider = np.exp(share * draws[:, 0] / 2)
     zero = np.zeros_like(wider)
     return Change(linear=_matrices(wider, zero, zero, 1 / wider))
 
 
-@augmentation("gamma", version=1)
+@augmentation("gamma")
 def _expose(largest: float, draws: Floats, size: int) -> Change:
     exponents = np.exp(largest * draws)[:, :, None, None]
     return Change(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
 
 
-@augmentation("resolution", version=1)
+@augmentation("resolution")
 def _lose_pixels(share: float, draws: Floats, size: int) -> Change:
     sides = [max(4, round(size * (1 - share * max(draw, 0.0)))) for draw in draws[:, 0]]
 
@@ -134,7 +133,7 @@ def _lose_pixels(share: float, draws: Floats, size: int) -> Change:
     return Change(pixels=change)
 
 
-@augmentation("noise", version=1, draws=2)
+@augmentation("noise", draws=2)
 def _add_noise(largest: float, draws: Floats, size: int) -> Change:
     levels, seeds = largest * np.abs(draws[:, 0]), ((draws[:, 1] + 1) * 2**40).astype(np.int64)
 
@@ -148,7 +147,7 @@ def _add_noise(largest: float, draws: Floats, size: int) -> Change:
 _CORNER, _EDGE = (0.08, 0.3), (0.02, 0.12)  # smallest and largest part of the side that is covered
 
 
-@augmentation("erase_corners", version=1, draws=24)
+@augmentation("erase_corners", draws=24)
 def _cover(share: float, draws: Floats, size: int) -> Change:
     chances = (draws + 1) / 2
 
@@ -163,7 +162,7 @@ def _cover(share: float, draws: Floats, size: int) -> Change:
     return Change(pixels=change)
 
 
-@augmentation("surroundings", version=1, draws=4)
+@augmentation("surroundings", draws=4)
 def _put_onto(share: float, draws: Floats, size: int) -> Change:
     chances = (draws + 1) / 2
     onto = chances[:, 1:].copy()
@@ -237,17 +236,6 @@ def _register_installed(config: AugmentConfig) -> None:
 def changes_nothing(config: AugmentConfig) -> bool:
     """Whether every augmentation is off."""
     return not active(config)
-
-
-def cache_key_of(config: AugmentConfig) -> dict[str, list[float]]:
-    """Strength and version of each augmentation that is on: what a view depends on, beside seed, number and pixels.
-
-    One of another package has a third number, as its views were drawn from the common stream before.
-
-    >>> cache_key_of(AugmentConfig(zoom=0.1))
-    {'zoom': [0.1, 1]}
-    """
-    return {each.setting: [each.strength(config), each.version, *([1] if each.stream else [])] for each in active(config)}
 
 
 def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:

@@ -15,7 +15,6 @@ from scipy.ndimage import gaussian_filter
 
 from cxr.cache.rows import Rows
 
-VERSION = 1  # of what is drawn: part of the cache key of every view
 _SIDE = 64  # pixels, at which masks are kept
 _AT_ONCE = 256  # images whose masks are found at once
 _SHARP = 14.0  # of the seam
@@ -41,7 +40,7 @@ class Surroundings:
         """Hash of what a view may draw from, 16 hex digits."""
         digest = hashlib.sha256("\n".join(self.donor_hashes).encode())
         digest.update(self.lungs[[self.place[int(row)] for row in self.donors]].tobytes())
-        return f"{VERSION}-{digest.hexdigest()[:16]}"
+        return digest.hexdigest()[:16]
 
     def put(self, images: NDArray[np.float32], rows: NDArray[np.int64], drawn: NDArray[np.float64]) -> NDArray[np.float32]:
         """Images (n, size, size, 1) of rows on other surroundings, where asked for.

@@ -17,7 +17,6 @@ from cxr.config.schema import PrepareConfig
 from cxr.data.lung_atlas import FITTED_AT, MIDDLE, contrasts, placings, shrinking
 
 PREPARED = "prepared"  # the name of the layer
-VERSION = 1  # of what it computes: part of the cache key of activations
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
 _MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side

@@ -109,102 +109,72 @@ _deep = _any(_not(_is("freeze.trainable_from", "head")), _set("freeze.gradual"))
 _foreign_loss = _not(_is("loss.formula", "weighted_cross_entropy", None))  # an installed one may read any setting
 _by_source = _any(_is("training.sampling", "source_balanced"), _on("loss.group_robust"))
 _audits = _on("audit.images")
-_pictures = _is("evaluation.pictures", "True")
-
-
-def _settings(
-    stage: Stage | None, *keys: str, when: Condition = _always, part: Part = Part.NONE, of_head: bool = False
-) -> list[Setting]:
-    return [Setting(key, stage, when, part, of_head) for key in keys]
 
 
 N, V, F, D, T, P, E, A, R = Stage
-SETTINGS: tuple[Setting, ...] = (
-    # The images, their labels and their parts: read through the manifest.
-    *_settings(None, "data.name", "data.root", "data.manifest", part=Part.SUBJECT),  # places
-    *_settings(D, "data.classes", "data.aliases", part=Part.SUBJECT),
-    *_settings(D, "data.columns.path", "data.columns.label", "data.columns.source", "data.columns.group", part=Part.SUBJECT),
-    *_settings(D, "data.columns.split", "data.columns.more", "data.merge", "data.keep", part=Part.SUBJECT),
-    *_settings(D, "data.on_bad_image", "data.on_conflict", "data.source", "data.dicom_patients", part=Part.SUBJECT),
-    *_settings(D, "data.phantom", "data.phantom.count", "data.phantom.image_size", "data.phantom.seed", part=Part.SUBJECT),
-    *_settings(D, "data.phantom.shortcut", "data.phantom.strength", "data.phantom.turned", part=Part.SUBJECT),
-    *_settings(R, "data.citation", "data.licence", part=Part.SUBJECT),
-    *_settings(None, "split.name", part=Part.SUBJECT),
-    *_settings(D, "split.method", "split.validation", "split.test", "split.folds", part=Part.SUBJECT),
-    *_settings(D, "split.fold", "split.source", "split.seed", part=Part.SUBJECT),
-    # The network.
-    *_settings(N, "backbone.name", "backbone.alpha", "backbone.image_size", part=Part.SUBJECT),
-    *_settings(N, "backbone.input_range", "backbone.mean", "backbone.std", part=Part.RECIPE),
-    *_settings(None, "backbone.file", "backbone.weights", part=Part.SUBJECT),  # their content is read
-    *_settings(T, "backbone.dropout", part=Part.RECIPE),
-    *_settings(None, "prepare.name"),
-    *_settings(N, "prepare.markers", "prepare.borders", "prepare.corners", "prepare.histogram", part=Part.RECIPE),
-    *_settings(N, "prepare.mask", "prepare.crop", part=Part.RECIPE),
-    *_settings(N, "prepare.dilation", when=_is("prepare.mask", "lungs"), part=Part.RECIPE),
-    # Views and activations.
-    *_settings(None, "augment.name"),
-    *_settings(V, *_STRENGTHS, "augment.more", part=Part.RECIPE),
-    *_settings(V, "training.seed", when=augments, part=Part.CHANCE),
-    *_settings(F, "engine.name", part=Part.SUBJECT),
-    *_settings(F, "training.precision", part=Part.CHANCE),
-    # Training.
-    *_settings(None, "freeze.name"),
-    *_settings(T, "freeze.trainable_from", "freeze.gradual", part=Part.RECIPE),
-    *_settings(
-        T,
-        "freeze.warmup_epochs",
-        when=_both(_not(_is("freeze.trainable_from", "head")), _not(_set("freeze.gradual"))),
-        part=Part.RECIPE,
-    ),
-    *_settings(T, "freeze.batch_norm", when=_deep, part=Part.RECIPE),
-    *_settings(T, "freeze.batch_norm_momentum", when=_both(_deep, _is("freeze.batch_norm", "train")), part=Part.RECIPE),
-    *_settings(T, "augment.mixup", part=Part.RECIPE),
-    *_settings(T, "augment.views", when=augments, part=Part.RECIPE),
-    *_settings(None, "loss.name"),
-    *_settings(
-        T, "loss.weighting", "loss.focal_gamma", "loss.label_smoothing", "loss.cost_strength", part=Part.RECIPE, of_head=True
-    ),
-    *_settings(T, "loss.formula", "loss.group_robust", part=Part.RECIPE, of_head=True),
-    *_settings(
-        T, "loss.effective_beta", when=_any(_is("loss.weighting", "effective"), _foreign_loss), part=Part.RECIPE, of_head=True
-    ),
-    *_settings(T, "loss.costs", when=_any(_on("loss.cost_strength"), _foreign_loss), part=Part.RECIPE, of_head=True),
-    *_settings(T, "loss.more", when=_foreign_loss, part=Part.RECIPE, of_head=True),
-    *_settings(T, "optimizer.name", "optimizer.learning_rate", "optimizer.warmup_steps", part=Part.RECIPE, of_head=True),
-    *_settings(T, "optimizer.clip_norm", "optimizer.schedule", "optimizer.weight_decay", part=Part.RECIPE, of_head=True),
-    *_settings(T, "optimizer.momentum", when=_is("optimizer.name", "sgd", "rmsprop"), part=Part.RECIPE, of_head=True),
-    *_settings(T, "optimizer.backbone_rate", "optimizer.stage_decay", when=_deep, part=Part.RECIPE, of_head=True),
-    *_settings(
-        *(T, "optimizer.plateau_factor", "optimizer.plateau_patience"),
-        when=_is("optimizer.schedule", "plateau"),
-        part=Part.RECIPE,
-        of_head=True,
-    ),
-    *_settings(None, "training.name"),
-    *_settings(T, "training.epochs", "training.early_stopping_patience", part=Part.RECIPE, of_head=True),
-    *_settings(T, "training.batch_size", "training.sampling", "training.soup", "training.weight_average", part=Part.RECIPE),
-    *_settings(T, "training.cache", part=Part.NONE),
-    *_settings(T, "training.seed", "training.deterministic", part=Part.CHANCE),
-    *_settings(None, "training.threads", "training.cache_limit_gb"),
-    # Predictions, numbers, audit, report.
-    *_settings(None, "evaluation.name"),
-    *_settings(T, "evaluation.batch_size", part=Part.SUBJECT),  # of the validation that stops a training, too
-    *_settings(P, "evaluation.views", "evaluation.verified_images", part=Part.SUBJECT),
-    *_settings(E, "evaluation.urgent", "evaluation.routine", "evaluation.sensitivity", "evaluation.specificity", part=Part.SUBJECT),
-    *_settings(E, "evaluation.sensitivity_margin", "evaluation.costs", "evaluation.alpha", part=Part.SUBJECT),
-    *_settings(E, "evaluation.missed_cost", when=_not(_set("evaluation.costs")), part=Part.SUBJECT),
-    *_settings(E, "evaluation.review_routine", "evaluation.prevalences", "evaluation.subgroups", part=Part.SUBJECT),
-    *_settings(E, "evaluation.small_group", "evaluation.bins", "evaluation.resamples", part=Part.SUBJECT),
-    *_settings(R, "evaluation.primary", "evaluation.failures", "evaluation.figure_dpi", part=Part.SUBJECT),
-    *_settings(R, "evaluation.pictures", part=Part.SUBJECT),
-    *_settings(R, "evaluation.saliency_images", when=_pictures, part=Part.SUBJECT),
-    *_settings(None, "audit.name"),
-    *_settings(A, "audit.images"),
-    *_settings(A, "audit.seen", "audit.changed", "audit.mapped", when=_audits),
-    # Order, places and names: no result depends on them.
-    *_settings(None, "objective.name", "objective.metric", "objective.direction", "baseline.auto", "sweep.reports"),
-    *_settings(None, "sweep.on_failure", "work.dir", "tracking.name", "tracking.uri", "tracking.offline"),
-    *_settings(None, "tracking.needs_server", "tracking.experiment", "tracking.run_name", "tracking.role", "force"),
+# Which stage reads which settings, and which part of an experiment they belong to. No stage: places, names and order.
+_READ: tuple[tuple[Stage | None, Part, str], ...] = (
+    (D, Part.SUBJECT, "data.classes data.aliases data.merge data.keep data.on_bad_image data.on_conflict data.source"),
+    (D, Part.SUBJECT, "data.dicom_patients data.columns.path data.columns.label data.columns.source data.columns.group"),
+    (D, Part.SUBJECT, "data.columns.split data.columns.more data.phantom data.phantom.count data.phantom.image_size"),
+    (D, Part.SUBJECT, "data.phantom.seed data.phantom.shortcut data.phantom.strength data.phantom.turned"),
+    (D, Part.SUBJECT, "split.method split.validation split.test split.folds split.fold split.source split.seed"),
+    (N, Part.SUBJECT, "backbone.name backbone.alpha backbone.image_size"),
+    (N, Part.RECIPE, "backbone.input_range backbone.mean backbone.std prepare.markers prepare.borders prepare.corners"),
+    (N, Part.RECIPE, "prepare.histogram prepare.mask prepare.crop prepare.dilation"),
+    (V, Part.RECIPE, f"{' '.join(_STRENGTHS)} augment.more"),
+    (V, Part.CHANCE, "training.seed"),
+    (F, Part.SUBJECT, "engine.name"),
+    (F, Part.CHANCE, "training.precision"),
+    (T, Part.RECIPE, "freeze.trainable_from freeze.gradual freeze.warmup_epochs freeze.batch_norm freeze.batch_norm_momentum"),
+    (T, Part.RECIPE, "backbone.dropout augment.mixup augment.views"),
+    (T, Part.RECIPE, "training.batch_size training.sampling training.soup training.weight_average"),
+    (T, Part.CHANCE, "training.seed training.deterministic"),
+    (T, Part.SUBJECT, "evaluation.batch_size"),  # of the validation that stops a training, too
+    (T, Part.NONE, "training.cache"),
+    (P, Part.SUBJECT, "evaluation.views evaluation.verified_images"),
+    (E, Part.SUBJECT, "evaluation.urgent evaluation.routine evaluation.sensitivity evaluation.specificity evaluation.alpha"),
+    (E, Part.SUBJECT, "evaluation.sensitivity_margin evaluation.costs evaluation.missed_cost evaluation.review_routine"),
+    (E, Part.SUBJECT, "evaluation.prevalences evaluation.subgroups evaluation.small_group evaluation.bins evaluation.resamples"),
+    (A, Part.NONE, "audit.images audit.seen audit.changed audit.mapped"),
+    (R, Part.SUBJECT, "evaluation.primary evaluation.failures evaluation.figure_dpi evaluation.pictures"),
+    (R, Part.SUBJECT, "evaluation.saliency_images data.citation data.licence"),
+    (None, Part.SUBJECT, "data.name data.root data.manifest split.name backbone.file backbone.weights evaluation.name"),
+    (None, Part.NONE, "prepare.name augment.name freeze.name loss.name training.name audit.name training.threads"),
+    (None, Part.NONE, "training.cache_limit_gb objective.name objective.metric objective.direction baseline.auto"),
+    (None, Part.NONE, "sweep.reports sweep.on_failure work.dir tracking.name tracking.uri tracking.offline force"),
+    (None, Part.NONE, "tracking.needs_server tracking.experiment tracking.run_name tracking.role"),
+)
+# Of the recipe, what each of several heads that train side by side may have for itself.
+_OF_HEAD = (
+    *("loss.weighting", "loss.focal_gamma", "loss.label_smoothing", "loss.cost_strength", "loss.formula", "loss.group_robust"),
+    *("loss.effective_beta", "loss.costs", "loss.more", "optimizer.name", "optimizer.learning_rate", "optimizer.warmup_steps"),
+    *("optimizer.clip_norm", "optimizer.schedule", "optimizer.weight_decay", "optimizer.momentum", "optimizer.backbone_rate"),
+    *("optimizer.stage_decay", "optimizer.plateau_factor", "optimizer.plateau_patience"),
+    *("training.epochs", "training.early_stopping_patience"),
+)
+# Settings that are read under a condition alone.
+_WHEN: Mapping[tuple[Stage, str], Condition] = {
+    (N, "prepare.dilation"): _is("prepare.mask", "lungs"),
+    (V, "training.seed"): augments,
+    (T, "augment.views"): augments,
+    (T, "freeze.warmup_epochs"): _both(_not(_is("freeze.trainable_from", "head")), _not(_set("freeze.gradual"))),
+    (T, "freeze.batch_norm"): _deep,
+    (T, "freeze.batch_norm_momentum"): _both(_deep, _is("freeze.batch_norm", "train")),
+    (T, "loss.effective_beta"): _any(_is("loss.weighting", "effective"), _foreign_loss),
+    (T, "loss.costs"): _any(_on("loss.cost_strength"), _foreign_loss),
+    (T, "loss.more"): _foreign_loss,
+    (T, "optimizer.momentum"): _is("optimizer.name", "sgd", "rmsprop"),
+    **dict.fromkeys(((T, "optimizer.backbone_rate"), (T, "optimizer.stage_decay")), _deep),
+    **dict.fromkeys(((T, "optimizer.plateau_factor"), (T, "optimizer.plateau_patience")), _is("optimizer.schedule", "plateau")),
+    (E, "evaluation.missed_cost"): _not(_set("evaluation.costs")),
+    **dict.fromkeys(((A, "audit.seen"), (A, "audit.changed"), (A, "audit.mapped")), _audits),
+    (R, "evaluation.saliency_images"): _is("evaluation.pictures", "True"),
+}
+_ROWS = [(stage, part, key, False) for stage, part, keys in _READ for key in keys.split()]
+SETTINGS: tuple[Setting, ...] = tuple(
+    Setting(key, stage, _WHEN.get((stage, key), _always) if stage else _always, part, of_head)
+    for stage, part, key, of_head in (*_ROWS, *((T, Part.RECIPE, key, True) for key in _OF_HEAD))
 )
 
 _IMAGES = dict.fromkeys(("path", "label", "sha256", "split"), _always)
