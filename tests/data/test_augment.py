@@ -57,7 +57,7 @@ def test_augmentations_of_other_packages_change_no_number_of_any_other(monkeypat
     """Whether one more is installed, and in which order they are imported, changes no view."""
     config = AugmentConfig(rotation_degrees=10, noise=5, surroundings=0.5, more={"darker": 0.2})
     built_in = list(AUGMENTATIONS)
-    dark, close = Augmentation("darker", 1, 1, darker), Augmentation("closer", 1, 3, closer)
+    dark, close = Augmentation("darker", 1, darker), Augmentation("closer", 3, closer)
     views = []
     for plugins in ([], [dark], [close, dark], [dark, close]):
         monkeypatch.setattr("cxr.data.augment.AUGMENTATIONS", [*built_in, *plugins])
@@ -68,5 +68,5 @@ def test_augmentations_of_other_packages_change_no_number_of_any_other(monkeypat
         np.testing.assert_array_equal(np.asarray(view.onto), np.asarray(none.onto))
         np.testing.assert_array_equal(view.offset, others[0].offset)
     assert len(np.unique(others[0].offset)) == len(HASHES)
-    monkeypatch.setattr("cxr.data.augment.AUGMENTATIONS", [*built_in[:3], Augmentation("new", 1, 2, darker), *built_in[3:], dark])
+    monkeypatch.setattr("cxr.data.augment.AUGMENTATIONS", [*built_in[:3], Augmentation("new", 2, darker), *built_in[3:], dark])
     np.testing.assert_array_equal(draw_views(config, 96, 3, 1, HASHES).transforms, none.transforms)
