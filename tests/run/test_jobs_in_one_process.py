@@ -70,7 +70,7 @@ OTHER = [f"{job} freeze=last_block freeze.warmup_epochs=0 training.epochs=1" for
 def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
     """One process for each job, which is its first; each later job is one of `distances` further on in the ring of jobs.
 
-    So each is alone once, and comes before and after others. Not all pairs: the square of the freeze options alone takes three times as long.
+    So each is alone once, and comes before and after others. Not all pairs: the square of freeze options takes three times as long.
     """
     file, count = tmp_path / "own.keras", len(jobs)
     network().save(file)
