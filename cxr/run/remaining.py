@@ -48,7 +48,7 @@ def wants_report(prepared: PreparedRun) -> bool:
 
 
 def wanted_stages(prepared: PreparedRun, with_audit: bool = False) -> list[Stage]:
-    """The stages that the run is to have, in their order; `with_audit` also one that it may have without being asked for it."""
+    """The stages that the run is to have, in their order; `with_audit` also one that it may have anyway."""
     extra = {Stage.AUDIT: with_audit or is_audited(prepared.inputs.params), Stage.REPORT: wants_report(prepared)}
     return [*ALWAYS, *(stage for stage, wanted in extra.items() if wanted)]
 

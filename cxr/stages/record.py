@@ -79,7 +79,7 @@ def written_by(stage: Stage, files: Files) -> Files:
 
 
 def differences(then: Basis, now: Basis) -> list[Reason]:
-    """What differs between what a stage rested on and what it rests on now; an earlier stage that differs is none of it."""
+    """What differs between what a stage rested on and what it rests on now, beside the stages before it."""
     kinds = {
         Kind.SETTING: (then.settings, now.settings),
         Kind.COLUMN: (then.columns, now.columns),
