@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cxr.cache.rows import RowsLost
 from cxr.errors import RunFailed, UserError
+from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
@@ -66,7 +67,7 @@ def run_pipeline(
                 metrics |= record_numbers(run, results, assessment, trained.history, folder / "numbers")
                 recorder.done(Stage.ASSESS)
         evaluated = results[-1].predictions
-        content, context = Results(trained.history, evaluated, assessment, [], None), context_of(prepared, run)
+        content, context = Results(trained.history, evaluated, assessment, [], None), _context(prepared, run, left)
         if Stage.REPORT in left.stages:
             with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
                 drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
@@ -103,6 +104,10 @@ def _tags(prepared: PreparedRun, left: Remaining, claimed: Unfinished) -> dict[s
     return tags
 
 
+def _context(prepared: PreparedRun, run: Run, left: Remaining) -> ReportContext:
+    return context_of(prepared, run, left.source.id if left.source else "")
+
+
 def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progress: Progress) -> Recorder:
     """Log the inputs, and mark that the run lacks what is made now; say what is used of an earlier run, and why not all."""
     earlier = records_of(left.run, wanted_stages(prepared, with_audit=True)) if left.run else {}
@@ -118,7 +123,7 @@ def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progr
         for line in reasons_of(left, prepared.dataset.manifest):
             progress.line(f"    {line}")
     record_inputs(run, prepared, folder / "inputs")
-    keep_context(run, prepared, folder / "context")
+    keep_context(run, _context(prepared, run, left), folder / "context")
     recorder.done(Stage.DECODE)
     return recorder
 

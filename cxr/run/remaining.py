@@ -1,6 +1,7 @@
 """What is left of a run to make: the earlier run that has some of it, the stages that it lacks, and why."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from shutil import copyfile
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import Basis, Inputs, is_audited, read_by_any
-from cxr.stages.record import Files, Kind, Reason, Record, file_of, tag_of, to_make, written_by
+from cxr.stages.record import Files, Kind, Reason, Record, differences, file_of, tag_of, to_make, written_by
 from cxr.stages.table import Stage
 from cxr.tracking.run import Run
 from cxr.tracking.search import CHANGED, LoggedRun, filtered_runs, finished_runs
@@ -160,16 +161,28 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     runs = filtered_runs(f"tags.`cxr.role` = '{tracking.role}'", tracking.experiment)
     compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
-        try:
-            reasons = lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
-        except UserError:  # its files can't be read: nothing of it is used
-            continue
-        if reasons and (reasons[0].kind != Kind.OLDER or _same_question(run, prepared)):
+        if basis := _basis_of(run):
+            reasons = differences(basis, prepared.inputs.bases[Stage.TRAIN]) or [Reason(Kind.LOST, "model/model.keras")]
             compared.append((len(reasons), len(compared), reasons, run))
+        elif _same_question(run, prepared):
+            compared.append((1, len(compared), [Reason(Kind.OLDER)], run))
     if not compared:
         return Remaining(dict.fromkeys(wanted, (Reason(Kind.NEW),)))
     _, _, reasons, like = min(compared, key=lambda item: item[:2])
     return Remaining({stage: reasons if stage == Stage.TRAIN else [Reason(Kind.NEW)] for stage in wanted}, like=like)
+
+
+_known: dict[tuple[str, str], Basis] = {}  # by run and fingerprint: a sweep asks the same of the same runs for each of its jobs
+
+
+def _basis_of(run: LoggedRun) -> Basis | None:
+    """What the training of a run rests on; None where it kept no record, or one that can't be read: nothing of it is used."""
+    key = run.id, run.tags.get(tag_of(Stage.TRAIN), "")
+    if key not in _known:
+        with suppress(UserError):
+            if record := records_of(run, [Stage.TRAIN]).get(Stage.TRAIN):
+                _known[key] = record.basis
+    return _known.get(key)
 
 
 def _same_question(run: LoggedRun, prepared: PreparedRun) -> bool:

@@ -29,9 +29,10 @@ _SHORTCUT = 0.05  # gain of guessing the class by source over blind guessing, fr
 _TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
 
 
-def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
-    """The context of a run's report, from its data and config."""
+def context_of(prepared: PreparedRun, run: Run, training_of: str = "") -> ReportContext:
+    """The context of a run's report, from its data and config; `training_of` is the id of a run whose training it has."""
     config, dataset = prepared.config, prepared.dataset
+    model = model_context(config, prepared.weights.sha256)
     return ReportContext(
         title=f"cxr run {run.name}",
         run_id=run.id,
@@ -42,7 +43,7 @@ def context_of(prepared: PreparedRun, run: Run) -> ReportContext:
         evaluated=None,
         asked=[],
         evaluated_by="",
-        model=model_context(config, prepared.weights.sha256),
+        model=replace(model, training=f"{model.training}; the training of run {training_of[:8]}") if training_of else model,
         data=data_context(config, dataset.manifest, left_out_of(dataset), dataset.identity),
         other_data=None,
         overlap=None,

@@ -18,7 +18,6 @@ from cxr.evaluation.report.document import ReportContext
 from cxr.run.audited import GATE
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
-from cxr.run.report_context import context_of
 from cxr.text import parse_json
 from cxr.tracking.run import Run
 from cxr.tracking.search import LoggedRun
@@ -66,10 +65,10 @@ def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Pat
     run.reached(TRAINED)
 
 
-def keep_context(run: Run, prepared: PreparedRun, folder: Path) -> None:
+def keep_context(run: Run, context: ReportContext, folder: Path) -> None:
     """Put the context of the report into the store, for a report that is made without the images."""
     (folder / "training").mkdir(parents=True, exist_ok=True)
-    (folder / _CONTEXT).write_bytes(TypeAdapter(ReportContext).dump_json(context_of(prepared, run), indent=1) + b"\n")
+    (folder / _CONTEXT).write_bytes(TypeAdapter(ReportContext).dump_json(context, indent=1) + b"\n")
     run.log_folder(folder)
 
 
