@@ -38,12 +38,15 @@ def content_of(group: str, name: str) -> str:
     entry = installed(group)[name]
     package = entry.module.partition(".")[0]
     try:
-        spec = find_spec(package)
-        folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-        files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec and spec.origin))]
+        if (spec := find_spec(package)) is None:
+            raise ImportError(f"no module {package}")
+        folders = [Path(place) for place in (spec.submodule_search_locations or ())]
+        files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec.origin))]
         digest = hashlib.sha256()
         for file in files:
             digest.update(f"{file.name}\0".encode() + file.read_bytes())
     except (OSError, ValueError, ImportError) as error:
-        raise UserError(f"the package {package} of {name} ({group}) can't be read ({error}): mend or uninstall it") from None
+        raise UserError(
+            f"{name}, which the entry point {group} of an installed package adds, can't be imported ({error}): mend or uninstall it"
+        ) from None
     return f"{entry.dist.version if entry.dist else '?'} {digest.hexdigest()[:16]}"

@@ -2,6 +2,14 @@
 
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from cxr import extensions
+from cxr.config.fields import flat_params
+from cxr.config.schema import Config
+from cxr.stages.basis import Inputs, of_rows
+from cxr.stages.table import Stage
 from tests.conftest import Command
 
 PACKAGE = """
@@ -65,3 +73,31 @@ def test_what_is_not_there_or_can_not_be_imported_is_one_line(tmp_path: Path, ru
     assert broken.returncode != 0
     assert "broken, which the entry point cxr.losses of an installed package adds, can't be imported" in broken.stderr
     assert "Traceback" not in broken.stderr
+
+
+def test_content_of_an_installed_package_counts_where_the_config_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same version: changed code, and another augmentation, which any augmented view might have met."""
+    site = install(tmp_path)
+    monkeypatch.syspath_prepend(str(site))
+
+    def rests_on(**params: str) -> dict[Stage, str]:
+        for known in (extensions.installed, extensions.content_of):
+            known.cache_clear()
+        config = {**flat_params(Config()), **params}
+        return {stage: basis.fingerprint for stage, basis in Inputs(config, pd.DataFrame({"path": []}), {}).bases.items()}
+
+    uses = [{"loss.formula": "doubled"}, {"augment.zoom": "0.1"}, {"augment.more": '{"darker": 0.2}'}, {}]
+    before = [rests_on(**params) for params in uses]
+    (site / "films_extra.py").write_text(PACKAGE.replace("255", "250"))
+    after = [rests_on(**params) for params in uses]
+    assert [one[Stage.TRAIN] != other[Stage.TRAIN] for one, other in zip(before, after, strict=True)] == [True, True, True, False]
+    assert before[3][Stage.ASSESS] != after[3][Stage.ASSESS]  # the package adds a metric too
+    keys = [of_rows({**flat_params(Config()), **params}, Stage.VIEWS) for params in uses]
+    (site / "films_extra-1.2.dist-info/entry_points.txt").write_text(
+        ENTRY_POINTS.replace("darker = ", "dimmer = films_extra:darker\ndarker = ")
+    )
+    rests_on()
+    keys_now = [of_rows({**flat_params(Config()), **params}, Stage.VIEWS) for params in uses]
+    assert [one != other for one, other in zip(keys, keys_now, strict=True)] == [False, True, True, False]
+    for known in (extensions.installed, extensions.content_of):
+        known.cache_clear()

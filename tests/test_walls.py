@@ -23,6 +23,7 @@ LAZY = {
     },
     "results/external.py": {"cxr.reevaluate.score"},
     "run/start.py": {"cxr.run.pipeline"},
+    "reevaluate/audited.py": {"cxr.training.trained_model"},
     "sweep/run.py": {"cxr.run.heads"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},

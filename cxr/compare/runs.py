@@ -1,5 +1,6 @@
 """Comparison of logged runs. Runs that were evaluated on different images are rejected."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.safe_csv import read_csv
 from cxr.stages.basis import is_compared
-from cxr.text import nearest, parse_json, part_in_full
+from cxr.text import nearest, part_in_full
 from cxr.tracking.search import LoggedRun
 
 # Tags that are equal for comparable runs, and the meaning of a difference.
@@ -66,7 +67,7 @@ class LoggedResults:
 def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
     """The results of a finished run by part; raises `UserError` if they can't be read, or lack the evaluated part."""
     try:
-        document = parse_json(run.file("evaluation/metrics.json").read_bytes())
+        document = json.loads(run.file("evaluation/metrics.json").read_bytes())
         if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
             raise ValueError("evaluation/metrics.json holds other parts of the split")
         return {
@@ -76,7 +77,7 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
             )
             for part, said in document.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the results of run {in_short(run)} can't be read: {error}") from None
 
 

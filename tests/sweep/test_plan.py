@@ -6,6 +6,7 @@ import pytest
 
 from cxr.errors import UserError
 from cxr.sweep.plan import Plan, make_plan
+from cxr.sweep.run import look_ahead
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +16,11 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def planned(*overrides: str) -> Plan:
     return make_plan(overrides)[0]
+
+
+def with_id(*overrides: str) -> Plan:
+    """The plan once the images of its jobs were read."""
+    return look_ahead(*make_plan(["data.phantom.count=30", *overrides]))[0]
 
 
 def test_names_are_made_of_what_differs() -> None:
@@ -31,19 +37,27 @@ def test_names_are_made_of_what_differs() -> None:
 
 
 def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for() -> None:
-    plan = planned("freeze=head,last_stage", "loss=plain,focal")
-    assert planned("loss=focal,plain", "freeze=last_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
-    assert planned("freeze=head,last_stage", "loss=plain,focal", "tracking.role=candidate").id == plan.id
-    assert planned("freeze=head,last_stage", "loss=plain,balanced").id != plan.id
+    plan = with_id("freeze=head,last_stage", "loss=plain,focal")
+    assert with_id("loss=focal,plain", "freeze=last_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
+    assert with_id("freeze=head,last_stage", "loss=plain,focal", "optimizer.momentum=0.5").id == plan.id
+    assert with_id("freeze=head,last_stage", "loss=plain,balanced").id != plan.id
     assert plan.id.startswith("freeze-loss-")
 
 
+def test_same_jobs_on_other_images_are_another_sweep() -> None:
+    """Also a search, whose jobs are not known before."""
+    for jobs in ("loss=plain,focal", "hparams_search=covid_sensitivity"):
+        one, again, other = (with_id(jobs, f"data.phantom.seed={seed}") for seed in (0, 0, 1))
+        assert one.folder != other.folder
+        assert one.id == again.id
+
+
 def test_a_sweep_that_is_forced_is_another_sweep() -> None:
-    plain, forced = planned("loss=plain,focal"), planned("loss=plain,focal", "force=true")
+    plain, forced = with_id("loss=plain,focal"), with_id("loss=plain,focal", "force=true")
     assert forced.id == plain.id.replace("loss-", "loss-again1-")
     (forced.folder / "x").mkdir(parents=True)
     (forced.folder / "results.csv").touch()
-    assert planned("loss=plain,focal", "force=true").id == plain.id.replace("loss-", "loss-again2-")
+    assert with_id("loss=plain,focal", "force=true").id == plain.id.replace("loss-", "loss-again2-")
 
 
 @pytest.mark.parametrize(
