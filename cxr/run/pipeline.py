@@ -47,7 +47,7 @@ def run_pipeline(
     Its report is handed to `reports`, if there is one, and else made here.
     """
     left = remaining(prepared, claimed.earlier_run(), claimed.is_first)
-    if left.is_nothing and left.run:  # another process has made it meanwhile
+    if left.is_nothing and left.run and left.run.is_finished:  # another process has made it meanwhile
         return RunResult(left.run.id, left.run.metrics, was_finished=True)
     config, begun = prepared.config, left.run
     with (
