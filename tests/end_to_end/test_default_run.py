@@ -18,6 +18,8 @@ from statsmodels.stats.proportion import proportion_confint
 from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
+from cxr.stages.record import written_by
+from cxr.stages.table import ROWS
 from tests.conftest import Command
 from tests.logged_runs import dataset_profile
 
@@ -57,6 +59,7 @@ ARTIFACTS = {
     "report.html",
     "report.json",
     "report.schema.json",
+    *(f"stages/{row.stage}.json" for row in ROWS if row.writes),
     "training/facts.json",
     "training/training.json",
 }
@@ -86,6 +89,9 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
     films = {name for name in there if name.startswith("evaluation/films/")}
     assert {name.partition("-")[0] for name in films} == {f"evaluation/films/{name}" for name in OF_FILMS}
     assert there - films - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
+    for name in there - {"log.txt"} - {name for name in there if name.startswith("stages/")}:
+        owners = [row.stage for row in ROWS if written_by(row.stage, {name: (0, "")})]
+        assert len(owners) == 1, f"{name} is written by {owners} in cxr/stages/table.py"
     for part in ("val", "test"):
         expected = {f"{part}/{metric.name}" for metric in OVERALL}
         expected |= {f"{part}/{slug}/{metric.name}" for slug in SLUGS for metric in BY_CLASS}
