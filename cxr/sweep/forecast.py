@@ -114,7 +114,7 @@ def _middle(values: Sequence[float]) -> float | None:
 def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:
     """Seconds of all jobs, of which `at_once` run side by side; None where no earlier run tells of one of them.
 
-    >>> job = Forecast("a", "new", "cached", None, 30.0, 2, None)
+    >>> job = Forecast("a", Remaining({}), False, "cached", None, 30.0, 2, None)
     >>> total_seconds([job, job, job], 2)
     60.0
     """
