@@ -56,6 +56,8 @@ def run_pipeline(
         DrawingAhead(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
     ):
         claimed.belongs_to(run.id)
+        if left.run and left.trained:  # whatever fails from here on, the same command resumes
+            claimed.training_is_in_store()
         recorder = _begin(prepared, run, left, folder, progress)
         trained = _training(prepared, run, left, recorder, claimed, folder, progress)
         claimed.training_is_in_store()

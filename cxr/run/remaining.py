@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from shutil import copyfile
 
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
-from cxr.stages.basis import Basis, Inputs, is_audited, read_by_any
+from cxr.stages.basis import Basis, Inputs, is_audited, is_shown
 from cxr.stages.record import Files, Kind, Reason, Record, differences, file_of, tag_of, to_make, written_by
 from cxr.stages.table import Stage
 from cxr.tracking.run import Run
@@ -73,12 +73,23 @@ def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone:
         sweeps = set(run.tags.get("cxr.sweep_id", "").split())
         kinds = {reason.kind for reasons in left.values() for reason in reasons}
         mine = sweeps <= ({job.sweep_id} if job else set()) and (job is None or Kind.SETTING not in kinds)
-        if alone and (kinds <= _ADDS or mine):
+        if alone and (kinds <= _ADDS or mine) and not _has_stale_audit(run, prepared.inputs):
+            if run.tags.get(tag_of(Stage.REPORT)):  # whether this job is to have one or not: it would show what was before
+                left.setdefault(Stage.REPORT, [Reason(Kind.EARLIER)])
             (adds if kinds <= _ADDS else changes).append(Remaining(left, run))
         copies.append(Remaining(lacking(run, wanted, prepared.inputs, copied=True), source=run))
     if unfinished:
         return Remaining(lacking(unfinished, wanted, prepared.inputs), unfinished)
     return next(iter([*adds, *changes, *copies]), None) or _new(prepared, wanted)
+
+
+def _has_stale_audit(run: LoggedRun, inputs: Inputs) -> bool:
+    """Whether a run has an audit that this config does not ask for, and that would come out otherwise now."""
+    record = records_of(run, [Stage.AUDIT]).get(Stage.AUDIT)
+    if record is None or is_audited(inputs.params):
+        return False
+    as_audited = replace(inputs, params={**inputs.params, **record.basis.settings})
+    return as_audited.bases[Stage.AUDIT].fingerprint != record.basis.fingerprint
 
 
 def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: bool = False) -> dict[Stage, list[Reason]]:
@@ -146,7 +157,7 @@ def copy_files(run: LoggedRun, stages: Sequence[Stage], folder: Path) -> None:
 
 def changed_settings(run: LoggedRun, params: Mapping[str, str]) -> dict[str, str]:
     """The tags that name settings which a run has now, and had not when it began: a store takes each param once."""
-    return {f"{CHANGED}{key}": value for key, value in params.items() if read_by_any(key) and run.params.get(key, value) != value}
+    return {f"{CHANGED}{key}": value for key, value in params.items() if is_shown(key) and run.params.get(key, value) != value}
 
 
 def _alike(prepared: PreparedRun) -> list[LoggedRun]:
