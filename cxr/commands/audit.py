@@ -1,8 +1,8 @@
 """`cxr audit RUN`: what the model of a logged run may have learned besides the disease."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from omegaconf import OmegaConf
 from rich import box
 from rich.table import Table
 
@@ -10,7 +10,7 @@ from cxr.audit.account import account_of
 from cxr.audit.audit import Audit
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
-from cxr.config.options import CONF_DIR
+from cxr.config.compose import compose, typed
 from cxr.config.schema import AuditConfig
 from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditTable
@@ -36,18 +36,17 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{in_short(run)} is an evaluation: audit the run behind it, {run.tags['cxr.evaluates'][:8]}")
     check_finished(run)
     logged, progress = read_logged(run), Progress()
-    config = resolve(restore(logged, asked.elsewhere).config).config
-    settings = read_settings("full" if asked.full else "standard")
+    own = [override for override in asked.elsewhere if override.startswith("audit.")]
+    config = resolve(restore(logged, [override for override in asked.elsewhere if override not in own]).config).config
+    settings = read_settings("full" if asked.full else "standard", own)
     audited, basis = audit_again(run, logged, replace(config, audit=settings), progress)
     keep_audit(store, run, audited, basis)
     _print(audited.found, in_short(run))
 
 
-def read_settings(option: str) -> AuditConfig:
-    """The settings of an option of the group `audit`."""
-    found = OmegaConf.to_object(OmegaConf.merge(AuditConfig, OmegaConf.load(CONF_DIR / "audit" / f"{option}.yaml")))
-    assert isinstance(found, AuditConfig)
-    return found
+def read_settings(option: str, overrides: Sequence[str] = ()) -> AuditConfig:
+    """The settings of an option of the group `audit`, with overrides; raises `UserError` for values that make no sense."""
+    return typed(compose([f"audit={option}", *overrides])[0]).audit
 
 
 def _print(found: Audit, run: str) -> None:

@@ -1,6 +1,7 @@
 """`cxr plan [-m] OVERRIDES`: what would run, how long it would take, and what is done already. Nothing is started."""
 
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rich import box
@@ -11,7 +12,7 @@ from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.model.weights import without_downloads
 from cxr.progress import plain_console, wide_console
-from cxr.run.reasons import reasons_of, stages_of
+from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
 from cxr.sweep.run import look_ahead
@@ -29,6 +30,8 @@ def main(arguments: list[str]) -> None:
     check_store(store)
     with without_downloads():
         plan, prepared_jobs = look_ahead(plan, common, jobs)
+    if plan.count == 1 and not asked.multirun:  # a single run, which may change what no sweep shows
+        prepared_jobs = [replace(each, provenance=replace(each.provenance, job=None)) for each in prepared_jobs]
     has_store = store.folder is None or (store.folder / "mlflow.db").is_file()
     if has_store:
         open_store(store)
@@ -36,7 +39,7 @@ def main(arguments: list[str]) -> None:
     wide_console().print(_table(found))
     out = plain_console()
     for number, (job, prepared) in enumerate(zip(found, prepared_jobs, strict=True), 1):
-        for line in reasons_of(job.left, prepared.dataset.manifest) if job.left.trained or job.left.like else ():
+        for line in reasons_of(job.left, prepared.dataset.manifest) if is_worth_saying(job.left) or plan.count == 1 else ():
             out.print(f"  {number}: {line}")
     todo = [job for job in found if not job.left.is_nothing]
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
@@ -71,5 +74,5 @@ def _table(found: list[Forecast]) -> Table:
         frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
         about = "-" if job.seconds is None else duration(job.seconds)
         done = job.left.is_nothing
-        table.add_row(str(number), job.name, _state(job), "" if done else frozen, "" if done else about)
+        table.add_row(str(number), job.name, _state(job), "" if done or job.left.trained else frozen, "" if done else about)
     return table

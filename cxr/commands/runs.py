@@ -11,7 +11,7 @@ from cxr.evaluation.metric_table import by_class, overall
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.run.prepared import prepare
 from cxr.run.reasons import reasons_of, stages_of
-from cxr.run.remaining import Remaining, lacking, wanted_stages
+from cxr.run.remaining import Remaining, inputs_in_store, lacking, wanted_stages
 from cxr.stages.record import Kind
 from cxr.text import as_called, in_words, part_in_full
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep
@@ -53,7 +53,7 @@ def _print_why(run: LoggedRun, overrides: list[str]) -> None:
     """Which stages a command would make again of a run, and why."""
     composed, provenance = compose(overrides)
     prepared = prepare(typed(composed), provenance, Progress())
-    left = Remaining(lacking(run, wanted_stages(prepared), prepared.inputs), run)
+    left = Remaining(lacking(run, wanted_stages(prepared), inputs_in_store(prepared)), run)
     out, named = plain_console(), in_short(run)
     if Kind.OLDER in {reason.kind for reasons in left.stages.values() for reason in reasons}:
         out.print(f"Run {named} is of a version of cxr that kept no records: cxr cannot tell")

@@ -20,7 +20,16 @@ from cxr.run.origin import MODEL
 from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
 from cxr.run.reasons import reasons_of, stages_of
-from cxr.run.remaining import Recorder, Remaining, changed_settings, copy_files, records_of, remaining, wanted_stages
+from cxr.run.remaining import (
+    Recorder,
+    Remaining,
+    changed_settings,
+    copy_files,
+    inputs_in_store,
+    records_of,
+    remaining,
+    wanted_stages,
+)
 from cxr.run.report_context import context_of, with_audit
 from cxr.run.reporting import Reports, Unreported, close_account, make_report
 from cxr.run.stored_training import Trained, keep_context, keep_training, kept_course, kept_training
@@ -113,7 +122,7 @@ def _context(prepared: PreparedRun, run: Run, left: Remaining) -> ReportContext:
 def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progress: Progress) -> Recorder:
     """Log the inputs, and mark that the run lacks what is made now; say what is used of an earlier run, and why not all."""
     earlier = records_of(left.run, wanted_stages(prepared, with_audit=True)) if left.run else {}
-    recorder = Recorder(run, prepared.inputs, earlier)
+    recorder = Recorder(run, inputs_in_store(prepared), earlier)
     if left.run:
         run.set_tags(changed_settings(left.run, prepared.inputs.params))
         if left.run.is_finished:

@@ -48,6 +48,7 @@ def predict(
             read = dataset.images, dataset.hashes
             found = {part: mean_over_views(model, *read, rows, prepared.config) for part, rows in held_out.items()}
         write_sample(folder, _validation_sample(prepared, fitted))
+        (folder / GATE).parent.mkdir(parents=True, exist_ok=True)
         if gate := _gate(prepared, fitted, model):
             write_gate(gate, folder / GATE)
         if orientation := fit_orientation(np.asarray(dataset.images[_some(prepared, "train")])):

@@ -16,12 +16,14 @@ _TEXTS = {
     Kind.FORCED: "force=true",
     Kind.NEW: "no earlier run is like it",
     Kind.OLDER: "an earlier version of cxr made {run}, which kept no record: cxr cannot tell whether it would be the same",
-    Kind.MISSING: "{run} has none",
+    Kind.MISSING: "not made in {run} yet",
     Kind.LOST: "{name} of {run} is gone or was changed",
     Kind.SETTING: "{name} was {then} in {run}, and is {now}",
     Kind.FILE: "the {name} of {run} had another content",
     Kind.CODE: "the code of {name} changed since {run}",
     Kind.LIBRARY: "{name} was {then} for {run}, and is {now}",
+    Kind.EARLIER: "the {name} of {run} changed since",
+    Kind.COPIED: "the training of {run} is copied into a new run, as that one stays what it is",
     Kind.VERSION: "the way it is computed changed since {run}",
 }
 
@@ -29,33 +31,42 @@ _TEXTS = {
 def reasons_of(left: Remaining, manifest: pd.DataFrame) -> list[str]:
     """Why these stages run, a line each reason, the earliest stage that has one first; a stage that only follows has none."""
     run = left.run or left.source or left.like
-    shown = {Stage.TRAIN: left.stages[Stage.TRAIN]} if Stage.TRAIN in left.stages else left.stages
-    lines = [line for stage, reasons in shown.items() for line in _lines(stage, reasons, run, manifest)]
-    return list(dict.fromkeys(lines))
+    shown = [Stage.TRAIN] if Stage.TRAIN in left.stages else [stage for stage in Stage if stage in left.stages]
+    shown = [stage for stage in shown if stage != Stage.DECODE or len(shown) == 1]
+    made = {stage.value for stage in left.stages}
+    reasons = {
+        stage: [each for each in left.stages[stage] if each.kind != Kind.EARLIER or each.name not in made] for stage in shown
+    }
+    return list(dict.fromkeys(line for stage in shown for line in _lines(stage, reasons[stage], run, manifest)))
+
+
+def is_worth_saying(left: Remaining) -> bool:
+    """Whether the reasons say more than that a job is new."""
+    return bool(left.stages) and {reason.kind for reasons in left.stages.values() for reason in reasons} != {Kind.NEW}
 
 
 def stages_of(left: Remaining) -> str:
     """The stages that run, as one phrase: "all" where the training is new."""
     if Stage.TRAIN in left.stages:
         return "all"
-    return ", ".join(stage.value for stage in left.stages if stage != Stage.DECODE) or "the logged inputs"
+    return ", ".join(stage.value for stage in Stage if stage in left.stages and stage != Stage.DECODE) or "the logged inputs"
 
 
 def _lines(stage: Stage, reasons: Sequence[Reason], run: LoggedRun | None, manifest: pd.DataFrame) -> list[str]:
-    own = [reason for reason in reasons if reason.kind not in (Kind.EARLIER, Kind.COLUMN)]
+    own = [reason for reason in reasons if reason.kind != Kind.COLUMN]
     columns = [reason.name for reason in reasons if reason.kind == Kind.COLUMN]
     named = f"run {run.name} ({run.short_id})" if run else ""
     if len(own) > _MOST and stage == Stage.TRAIN:
         return [f"no earlier run is like it; the nearest, {named}, differs in {len(own)} things, {own[0].name} among them"]
     lines = [
-        _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "not read", now=reason.now or "not read")
+        _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "empty", now=reason.now or "empty")
         for reason in own
     ]
     if stage == Stage.TRAIN and columns:  # with the columns that made it: a group moves images to another part
         columns = [name for name in manifest.columns if name not in ("path", "phash", "mode", "width", "height")]
     if columns and run:
         lines.append(f"{stage}: images differ from those of {named}: {_in_rows(run, manifest, columns)}")
-    return [line if line.startswith(f"{stage}:") else f"{stage}: {line}" for line in lines]
+    return [line if line.startswith((f"{stage}:", "the training of")) else f"{stage}: {line}" for line in lines]
 
 
 def _in_rows(run: LoggedRun, manifest: pd.DataFrame, columns: Sequence[str]) -> str:

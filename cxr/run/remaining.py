@@ -7,16 +7,18 @@ from itertools import islice
 from pathlib import Path
 from shutil import copyfile
 
+from cxr.compare.baseline import baselines_like
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
-from cxr.stages.basis import Basis, Inputs, is_audited, is_shown
+from cxr.stages.basis import Basis, Inputs, is_audited
 from cxr.stages.record import Files, Kind, Reason, Record, differences, file_of, tag_of, to_make, written_by
-from cxr.stages.table import Stage
+from cxr.stages.table import File, Stage
 from cxr.tracking.run import Run
 from cxr.tracking.search import CHANGED, LoggedRun, filtered_runs, finished_runs
 
 ALWAYS = (Stage.DECODE, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS)
 _ADDS = {Kind.MISSING, Kind.LOST, Kind.EARLIER}
+_OF_COMMAND = ("tracking.", "work.", "force")  # settings that are a command's, and not its run's
 _LOOKED_AT = 30  # earlier runs, the latest first, among which the one most like a new run is looked for
 
 
@@ -60,12 +62,14 @@ def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone:
     `unfinished` is the run of an attempt that was cut off. A finished run is changed where it gains what it lacks, or where no
     other sweep shows it; else its training is copied. With `alone=False` another process may be changing it, so nobody does.
     """
-    wanted, job = wanted_stages(prepared), prepared.provenance.job
+    wanted, job, inputs = wanted_stages(prepared), prepared.provenance.job, inputs_in_store(prepared)
     if prepared.config.force:
         return Remaining(dict.fromkeys(wanted, (Reason(Kind.FORCED),)), unfinished)
     adds, changes, copies = list[Remaining](), list[Remaining](), list[Remaining]()
     for run in _alike(prepared):
-        left = lacking(run, wanted, prepared.inputs)
+        if run.lacks_artifacts:
+            continue
+        left = lacking(run, wanted, inputs)
         if not left:
             return Remaining({}, run)
         if Stage.TRAIN in left:
@@ -73,14 +77,22 @@ def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone:
         sweeps = set(run.tags.get("cxr.sweep_id", "").split())
         kinds = {reason.kind for reasons in left.values() for reason in reasons}
         mine = sweeps <= ({job.sweep_id} if job else set()) and (job is None or Kind.SETTING not in kinds)
-        if alone and (kinds <= _ADDS or mine) and not _has_stale_audit(run, prepared.inputs):
+        if alone and (kinds <= _ADDS or mine) and not _has_stale_audit(run, inputs):
             if run.tags.get(tag_of(Stage.REPORT)):  # whether this job is to have one or not: it would show what was before
                 left.setdefault(Stage.REPORT, [Reason(Kind.EARLIER)])
             (adds if kinds <= _ADDS else changes).append(Remaining(left, run))
-        copies.append(Remaining(lacking(run, wanted, prepared.inputs, copied=True), source=run))
+        copies.append(Remaining(lacking(run, wanted, inputs, copied=True), source=run))
     if unfinished:
-        return Remaining(lacking(unfinished, wanted, prepared.inputs), unfinished)
+        return Remaining(lacking(unfinished, wanted, inputs), unfinished)
     return next(iter([*adds, *changes, *copies]), None) or _new(prepared, wanted)
+
+
+def inputs_in_store(prepared: PreparedRun) -> Inputs:
+    """What the results of a run rest on, with the baseline that its report compares with. The store has to be open."""
+    is_baseline = prepared.config.tracking.role == "baseline"
+    tags = prepared.fingerprints | {"cxr.judged_on": prepared.dataset.parts[-1]}
+    baselines = [] if is_baseline else baselines_like(tags)
+    return replace(prepared.inputs, files={**prepared.inputs.files, File.BASELINE: baselines[0].id if baselines else ""})
 
 
 def _has_stale_audit(run: LoggedRun, inputs: Inputs) -> bool:
@@ -100,7 +112,7 @@ def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: boo
     audit = records[Stage.AUDIT].basis.fingerprint if Stage.AUDIT in records else run.tags.get(tag_of(Stage.AUDIT), "")
     left = to_make(records, wanted, inputs.bases_beside(audit), lambda record: run.lost_files(record.files))
     if copied:
-        left |= {stage: [Reason(Kind.MISSING)] for stage in wanted if stage not in (Stage.TRAIN, Stage.PREDICT, *left)}
+        left |= {stage: [Reason(Kind.COPIED)] for stage in wanted if stage not in (Stage.TRAIN, Stage.PREDICT, *left)}
     return left
 
 
@@ -157,7 +169,11 @@ def copy_files(run: LoggedRun, stages: Sequence[Stage], folder: Path) -> None:
 
 def changed_settings(run: LoggedRun, params: Mapping[str, str]) -> dict[str, str]:
     """The tags that name settings which a run has now, and had not when it began: a store takes each param once."""
-    return {f"{CHANGED}{key}": value for key, value in params.items() if is_shown(key) and run.params.get(key, value) != value}
+    return {
+        f"{CHANGED}{key}": value
+        for key, value in params.items()
+        if key in run.params and run.params[key] != value and not key.startswith(_OF_COMMAND)
+    }
 
 
 def _alike(prepared: PreparedRun) -> list[LoggedRun]:
@@ -173,7 +189,7 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
         if basis := _basis_of(run):
-            reasons = differences(basis, prepared.inputs.bases[Stage.TRAIN]) or [Reason(Kind.LOST, "model/model.keras")]
+            reasons = differences(basis, prepared.inputs.bases[Stage.TRAIN]) or _lost(run, prepared)
             compared.append((len(reasons), len(compared), reasons, run))
         elif _same_question(run, prepared):
             compared.append((1, len(compared), [Reason(Kind.OLDER)], run))
@@ -183,6 +199,12 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     return Remaining({stage: reasons if stage == Stage.TRAIN else [Reason(Kind.NEW)] for stage in wanted}, like=like)
 
 
+def _lost(run: LoggedRun, prepared: PreparedRun) -> list[Reason]:
+    if run.lacks_artifacts:
+        return [Reason(Kind.LOST, "the folder of artifacts")]
+    return lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+
+
 _known: dict[tuple[str, str], Basis] = {}  # by run and fingerprint: a sweep asks the same of the same runs for each of its jobs
 
 
@@ -190,7 +212,7 @@ def _basis_of(run: LoggedRun) -> Basis | None:
     """What the training of a run rests on; None where it kept no record, or one that can't be read: nothing of it is used."""
     key = run.id, run.tags.get(tag_of(Stage.TRAIN), "")
     if key not in _known:
-        with suppress(UserError):
+        with suppress(UserError):  # the folder is gone, or can't be read
             if record := records_of(run, [Stage.TRAIN]).get(Stage.TRAIN):
                 _known[key] = record.basis
     return _known.get(key)

@@ -39,11 +39,12 @@ def run_experiment(
     store = locate_store(config.tracking, config.work)
     check_store(store)
     prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder)
-    with progress.stage("start", "Starting TensorFlow and MLflow"):
+    with progress.timed("start"):
         open_store(store)
         close_cut_off_runs(store)
-        if result := _done_before(prepared):
+        if not _wants_baseline(prepared) and (result := _done_before(prepared)):
             return result
+    with progress.stage("start", "Starting TensorFlow"):
         prepare_tensorflow(config.training, provenance.at_once, provenance.job_number)  # before anything else imports Keras
     ensure_baseline(prepared, progress)
     if reports is not None:
@@ -58,15 +59,20 @@ def run_experiment(
 
 def ensure_baseline(prepared: PreparedRun, progress: Progress) -> None:
     """With `baseline.auto=true`, make the missing baseline of this run, once for all jobs. The store has to be open."""
-    if not prepared.config.baseline.auto or prepared.config.tracking.role == "baseline":
+    if not _wants_baseline(prepared):
         return
     tags = run_tags(prepared)
     with one_at_a_time(f"baseline-{tags['cxr.split_fingerprint']}", work_folder(prepared.config.work)):
-        if not baselines_like(tags):
+        if not baselines_like(tags):  # nor has another process made it meanwhile
             config, provenance = baseline_for(prepared.config, prepared.provenance)
             progress.line("There is no frozen-head baseline on this data and split: making it first")
             run_experiment(config, provenance, Progress(progress.console, job=progress.job and "baseline", bars=progress.bars))
             prepare_tensorflow(prepared.config.training, prepared.provenance.at_once, prepared.provenance.job_number)
+
+
+def _wants_baseline(prepared: PreparedRun) -> bool:
+    config = prepared.config
+    return config.baseline.auto and config.tracking.role != "baseline" and not baselines_like(run_tags(prepared))
 
 
 def _done_before(prepared: PreparedRun) -> RunResult | None:

@@ -146,16 +146,6 @@ def bears_on_result(key: str, params: Params | None = None) -> bool:
     return any(params is None or setting.when(params) for setting in counted) or key in ("backbone.weights", "backbone.file")
 
 
-def is_shown(key: str) -> bool:
-    """Whether any stage reads a setting, or a setting of the option that it names.
-
-    >>> is_shown("audit.images"), is_shown("audit.name"), is_shown("tracking.name")
-    (True, True, False)
-    """
-    group = key.removesuffix("name") if key.endswith(".name") else key
-    return any(setting.stage is not None for setting in SETTINGS if setting.key == key or setting.key.startswith(group))
-
-
 def is_compared(key: str) -> bool:
     """Whether a comparison lists a setting: those that bear on the result, and names of their options.
 

@@ -14,6 +14,9 @@ from cxr.text import parse_json
 Files = Mapping[str, tuple[int, str]]
 
 
+_ABSENT = "without effect"
+
+
 class Kind(StrEnum):
     """Why a stage has to run."""
 
@@ -28,7 +31,8 @@ class Kind(StrEnum):
     CODE = "code"
     LIBRARY = "library"
     VERSION = "version"
-    EARLIER = "earlier"  # a stage before it runs
+    EARLIER = "earlier"  # a stage before it runs, or has run since
+    COPIED = "copied"  # it is of another run, whose training is copied
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def differences(then: Basis, now: Basis) -> list[Reason]:
         Kind.VERSION: ({"": str(then.version)}, {"": str(now.version)}),
     }
     return [
-        Reason(kind, name, before.get(name, ""), after.get(name, ""))
+        Reason(kind, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
         for kind, (before, after) in kinds.items()
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)

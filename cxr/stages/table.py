@@ -32,6 +32,7 @@ class File(StrEnum):
     WEIGHTS = "weights"
     NETWORK = "network"  # `backbone.file`
     MASKS = "masks"
+    BASELINE = "baseline"  # the run that a report compares with, by its id
 
 
 class Part(StrEnum):
@@ -214,6 +215,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         R,
         after=(E, A),
+        files={File.BASELINE: _always},
         writes=(
             *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md"),
             *("evaluation/*.png", "evaluation/*.svg", "evaluation/films/*", "evaluation/vs_baseline.json"),

@@ -1,6 +1,6 @@
 """What a sweep would do, and how long it would take, told from earlier runs; nothing is started."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -14,13 +14,14 @@ from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
 from cxr.tracking.store import work_folder
-from cxr.tracking.unfinished import can_go_on
+from cxr.tracking.unfinished import can_go_on, earlier_run
 
 Frozen = Literal["cached", "computed once, with job", "computed"]
 
 # Stages whose settings make the time of a run, most alike first: runs that agree in those of a line tell the time of a job.
 _ALIKE = ((Stage.NETWORK, Stage.VIEWS, Stage.AUDIT), (Stage.NETWORK, Stage.VIEWS), (Stage.NETWORK,))
 _DEPTH = "freeze.trainable_from"
+_TIMES = {Stage.TRAIN: "train", Stage.PREDICT: "evaluate", Stage.AUDIT: "audit"}  # what the time of a stage is called in a run
 _OF_IMAGES = ("draw", "index", "decode", "frozen")  # stages whose time is in line with the images
 _TRAININGS = ("candidate", "baseline")
 
@@ -49,10 +50,11 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
     found = []
     for number, (name, prepared) in enumerate(zip(names, prepared_jobs, strict=True)):
         tags, params = _tags_of(prepared), flat_params(prepared.config)
-        key, left = _frozen_key(tags, params), remaining(prepared) if has_store else Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
+        key, left = _frozen_key(tags, params), _left(prepared) if has_store else Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
         frozen: Frozen = "cached" if key in known else "computed once, with job" if key in first else "computed"
         alike = _alike(params, earlier)
-        seconds = median([_seconds(run, prepared, skip_frozen=frozen != "computed") for run in alike]) if alike else None
+        skipped = {_TIMES[stage] for stage in _TIMES if stage not in left.stages} | ({"frozen"} if frozen != "computed" else set())
+        seconds = median([_seconds(run, prepared, skipped) for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
         done, resumes = left.is_nothing, not prepared.config.force and can_resume(prepared)
         found.append(
@@ -64,6 +66,12 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
         if not done:
             first.setdefault(key, number)
     return found
+
+
+def _left(prepared: PreparedRun) -> Remaining:
+    return remaining(
+        prepared, None if prepared.config.force else earlier_run(folder_name(prepared), work_folder(prepared.config.work))
+    )
 
 
 def can_resume(prepared: PreparedRun) -> bool:
@@ -95,8 +103,10 @@ def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[Logg
     return [run for run in earlier if run.params.get("backbone.name") == params["backbone.name"]]
 
 
-def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
-    """What a run like this would take: its training grows with images and epochs, its pass over the images with images.
+def _seconds(run: LoggedRun, prepared: PreparedRun, skipped: Collection[str]) -> float:
+    """What a run like this would take, without times of some names.
+
+    Its training grows with images and epochs, its pass over the images with images.
 
     What a training takes before its first update is taken to grow too, so times told by much smaller runs are too long.
     """
@@ -104,7 +114,7 @@ def _seconds(run: LoggedRun, prepared: PreparedRun, skip_frozen: bool) -> float:
     images = float(_tags_of(prepared)["cxr.evaluated_images"]) / evaluated if evaluated else 1.0
     epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
     factors = {"train": images * epochs} | dict.fromkeys(_OF_IMAGES, images)
-    return sum(value * factors.get(name, 1.0) for name, value in run.seconds.items() if not (skip_frozen and name == "frozen"))
+    return sum(value * factors.get(name, 1.0) for name, value in run.seconds.items() if name not in skipped)
 
 
 def _middle(values: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ from cxr.config.schema import Config
 from cxr.progress import Progress
 from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.reasons import reasons_of, stages_of
+from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.run.remaining import Remaining, remaining
 from cxr.run.start import run_experiment
 from cxr.sweep.job import JobElsewhere, run_job, run_prepared_job
@@ -217,7 +217,7 @@ def _announce(plan: Plan, left: Sequence[Remaining], groups: Sequence[Sequence[i
         lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen from the results of earlier jobs")
     for number, name in enumerate(plan.names[:LISTED]):
         lines.append(f"  {number + 1:>{len(str(plan.count))}} {name}{_state(left[number])}")
-        if left[number].trained or left[number].like:
+        if is_worth_saying(left[number]):
             lines += [f"      {reason}" for reason in reasons_of(left[number], prepared_jobs[number].dataset.manifest)]
     if len(plan.names) > LISTED:
         lines.append(f"  ... and {len(plan.names) - LISTED} more")

@@ -105,6 +105,12 @@ class LoggedRun:
         except OSError as error:
             raise UserError(f"{path} of run {self.name} ({self.short_id}) can't be read: {error.strerror}") from None
 
+    @property
+    def lacks_artifacts(self) -> bool:
+        """Whether its folder of artifacts was removed from this disk; not where the folder of all runs is not there."""
+        folder = folder_at(self.artifacts)
+        return folder is not None and not folder.exists() and folder.parents[1].is_dir()
+
     def lost_files(self, files: Mapping[str, tuple[int, str]]) -> list[str]:
         """Those of these artifacts, given with bytes and SHA-256, that are gone or differ; a server's by size alone."""
         if folder_at(self.artifacts) is None:

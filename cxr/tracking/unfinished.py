@@ -48,14 +48,7 @@ class Unfinished:
 
     def earlier_run(self) -> LoggedRun | None:
         """The run of an earlier attempt, if it is in the open store, not deleted, and not finished."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run_id = json.loads((self.folder / _RUN).read_text())["run_id"]
-            run = runs_by_id([run_id])[run_id]
-        except (OSError, ValueError, KeyError, TypeError, MlflowException):
-            return None
-        return run if run.is_active and not run.is_finished else None
+        return _run_in(self.folder)
 
     @property
     def can_go_on(self) -> bool:
@@ -144,6 +137,22 @@ def close_cut_off_runs(store: Store) -> list[str]:
         client.set_tag(run.id, "cxr.failure", _CUT_OFF)
         closed.append(run.id)
     return closed
+
+
+def earlier_run(fingerprint: str, work: Path = FOLDER) -> LoggedRun | None:
+    """The run of an attempt that was cut off, or is under way: as `Unfinished.earlier_run`, without a claim."""
+    return _run_in(work / PLACE / fingerprint)
+
+
+def _run_in(folder: Path) -> LoggedRun | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run_id = json.loads((folder / _RUN).read_text())["run_id"]
+        run = runs_by_id([run_id])[run_id]
+    except (OSError, ValueError, KeyError, TypeError, MlflowException):
+        return None
+    return run if run.is_active and not run.is_finished else None
 
 
 @contextmanager

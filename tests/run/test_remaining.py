@@ -162,7 +162,7 @@ def test_settings_without_an_effect_leave_nothing_to_make(place: Place, override
         ("evaluation.subgroups=[age]", {"assess", "report"}, "assess: evaluation.subgroups was None in run "),
         ("evaluation.primary=accuracy", {"report"}, "report: evaluation.primary was auc_macro_ovr in run "),
         ("evaluation.figure_dpi=60", {"report"}, "report: evaluation.figure_dpi was 50 in run "),
-        ("data.citation=Someone", {"report"}, "report: data.citation was not read in run "),
+        ("data.citation=Someone", {"report"}, "report: data.citation was empty in run "),
         ("evaluation.views=2", ALL - {"train"}, "predict: evaluation.views was 1 in run "),
         ("audit.images=30", {"audit", "report"}, "audit: audit.images was 40 in run "),
         ("audit.seen=30", {"audit", "report"}, "audit: audit.seen was 40 in run "),
@@ -227,7 +227,7 @@ def test_audit_that_is_not_asked_for_leaves_nothing_to_make(place: Place) -> Non
         ("evaluation/metrics.json", {"assess", "report"}),
         ("audit/audit.json", {"audit", "report"}),
         ("report.html", {"report"}),
-        ("training/training.json", ALL),
+        ("training/training.json", ALL),  # the epochs, which no other file has
         ("model/model.keras", ALL),
         ("data/manifest.csv", set()),
     ],
@@ -246,7 +246,7 @@ def test_file_that_is_lost_is_made_again(
         left = place.left(AUDITED)
         assert stages(left) == wanted
         assert not left.is_nothing
-        assert f"{file} of run " in place.why(AUDITED) or wanted == ALL
+        assert f"{file} of run " in place.why(AUDITED)
     finally:
         path.write_bytes(content)
 
@@ -355,7 +355,8 @@ def test_assessment_with_other_targets_is_that_of_a_run_of_its_own(own: Place, t
     ],
 )
 def test_predictions_are_made_again_to_the_bit_from_the_model(own: Place, trained: list[int], more: tuple[str, ...]) -> None:
-    names = ("predictions/test.csv", "predictions/val.csv", "features/validation.csv", "model/model.keras")
+    more = (*more, "data=phantom", "data.manifest=null", "data.root=null", "data.columns.more=[]", "data.phantom.count=150")
+    names = ("predictions/test.csv", "predictions/val.csv", "features/validation.csv", "model/model.keras", "model/orientation.npz")
     first = own.run(*more)
     run = runs_by_id([first.run_id])[first.run_id]
     before = files_of(first.run_id, *names, "evaluation/metrics.json")
@@ -428,6 +429,41 @@ def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], m
 
 
 @pytest.mark.slow
+def test_report_is_made_again_when_its_baseline_is_another(own: Place, trained: list[int]) -> None:
+    first = own.run("audit.images=0")
+    assert not [name for name in runs_by_id([first.run_id])[first.run_id].metrics if name.startswith("vs_baseline/")]
+    second = own.run("audit.images=0", "baseline.auto=true")
+    run, baseline = runs_by_id([first.run_id])[first.run_id], filtered_runs("tags.`cxr.role` = 'baseline'")[0]
+    assert (second.run_id, run.tags["cxr.baseline"]) == (first.run_id, baseline.id)
+    assert [name for name in run.metrics if name.startswith("vs_baseline/")]
+    assert own.left("audit.images=0").is_nothing
+    epochs = len(trained)
+    mlflow.MlflowClient().delete_run(baseline.id)
+    assert stages(own.left("audit.images=0")) == {"report"}
+    assert "report: the baseline of run" in own.why("audit.images=0")
+    own.run("audit.images=0")
+    assert len(trained) == epochs
+
+
+@pytest.mark.slow
+def test_changed_run_shows_neither_an_old_audit_nor_an_old_report(own: Place, trained: list[int]) -> None:
+    first = own.run(AUDITED)
+    own.correct("source", "a third", rows=9)
+    second = own.run("audit.images=0")  # would keep the audit of the old sources
+    assert second.run_id != first.run_id
+    assert len(trained) == 1
+    assert not runs_by_id([second.run_id])[second.run_id].has_file("audit/audit.json")
+
+
+@pytest.mark.slow
+def test_run_whose_artifacts_were_removed_is_made_again(own: Place, trained: list[int]) -> None:
+    first = own.run("audit.images=0")
+    shutil.rmtree(runs_by_id([first.run_id])[first.run_id].file("report.html").parent)
+    assert "the folder of artifacts of run" in own.why("audit.images=0")
+    assert own.run("audit.images=0").run_id != first.run_id
+
+
+@pytest.mark.slow
 def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> None:
     from cxr.commands.audit import main
 
@@ -435,6 +471,9 @@ def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> No
     (run,) = filtered_runs("")
     main([run.id])
     assert stages(own.left("audit=standard", *("audit.seen=160", "audit.changed=24", "audit.mapped=8"))) == {"report"}
+    main([run.id, "audit.images=40", "audit.seen=40", "audit.changed=4", "audit.mapped=2"])
+    assert stages(own.left(AUDITED)) == {"report"}
+    assert "report: the audit of run" in own.why(AUDITED)
     assert len(trained) == 1
 
 

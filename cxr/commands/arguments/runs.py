@@ -17,7 +17,9 @@ def _audit() -> argparse.ArgumentParser:
         "verdict. Lung masks are read from CLASS/masks beside CLASS/images, or from a column mask; else an atlas is fitted.",
     )
     parser.add_argument("run", metavar="RUN", help="id, beginning of an id, or name")
-    parser.add_argument("elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER")
+    parser.add_argument(
+        "elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER; audit.seen=60"
+    )
     parser.add_argument("--full", action="store_true", help="as audit=full has it (default: as audit=standard)")
     return parser
 
