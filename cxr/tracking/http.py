@@ -61,6 +61,7 @@ def serve(folder: Path, listening: socket.socket, timeout: int, most: int, ready
 
     app = scoring_server.init(load_model(str(folder)))
     app.user_middleware.append(Middleware(BodyLimit, most=most))  # innermost, where Starlette makes a response of its exception
+    app.add_exception_handler(RecursionError, lambda request, error: JSONResponse({"detail": "the body is nested too deep"}, 400))
     # A page of another site that has its own name resolve to this machine (DNS rebinding) sends that name as Host.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     ready()

@@ -265,6 +265,9 @@ def test_over_http_it_says_the_same_and_outlives_hostile_bodies(
         with pytest.raises(urllib.error.HTTPError) as refused:
             ask(address, body)
         assert refused.value.code == 400
+    with pytest.raises(urllib.error.HTTPError) as deep:
+        ask(address, b'{"instances": ' + b"[" * 100_000)
+    assert (deep.value.code, deep.value.read()) == (400, b'{"detail":"the body is nested too deep"}')
     (bomb,) = ask(address, json.dumps({"dataframe_split": {"columns": ["image"], "data": [[_bomb()]]}}).encode())
     assert bomb["reason"] == "more pixels than any chest radiograph has"
     (unknown,) = ask(address, json.dumps(body_of(films[:1], point="best")).encode())
