@@ -35,7 +35,7 @@ def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progre
         model = open_model(run.file(MODEL), config, cache)
         audited = audit_run(config, dataset, image_list.root, model, kept_gate(run))
     basis = inputs_of(config, dataset.manifest, image_list.root, None).bases[Stage.AUDIT]
-    return audited, replace(basis, after={Stage.PREDICT.value: run.tags.get(tag_of(Stage.PREDICT), "")})
+    return audited, replace(basis, after={Stage.GATE.value: run.tags.get(tag_of(Stage.GATE), "")})
 
 
 def keep_audit(store: Store, run: LoggedRun, audited: Audited, basis: Basis) -> None:
@@ -50,5 +50,5 @@ def log_audit(run: Run, audited: Audited, basis: Basis, folder: Path) -> None:
     run.log_folder(folder)
     run.log_metrics(audited.metrics)
     run.set_tags(audit_tags(audited.found))
-    if basis.after[Stage.PREDICT]:
+    if basis.after[Stage.GATE]:
         record_stage(run, Stage.AUDIT, Record(basis, written_by(Stage.AUDIT, run.files)))

@@ -21,6 +21,7 @@ from cxr.run.predict import predict
 from cxr.run.prepared import PreparedRun, read_again
 from cxr.run.reasons import reasons_of, stages_of
 from cxr.run.remaining import (
+    BY_NETWORK,
     Recorder,
     Remaining,
     changed_settings,
@@ -177,7 +178,7 @@ def _training(
     progress: Progress,
 ) -> Trained:
     """Model and predictions, in the store: those of an earlier run, predictions alone made again, or all of it trained."""
-    if left.run and not {Stage.TRAIN, Stage.PREDICT} & set(left.stages):
+    if left.run and not {Stage.TRAIN, *BY_NETWORK} & set(left.stages):
         return kept_training(left.run, prepared.dataset)
     place, source = folder / "trained", left.trained
     if source is None:
@@ -191,8 +192,8 @@ def _training(
         trained = _training_of(source, prepared, run, left, place, progress)
     with progress.stage("log", "Logging model and predictions"):
         keep_training(run, prepared, trained, place)
-        recorder.done(Stage.TRAIN)
-        recorder.done(Stage.PREDICT)
+        for stage in (Stage.TRAIN, *BY_NETWORK):
+            recorder.done(stage)
     return trained
 
 
@@ -200,8 +201,8 @@ def _training_of(source: LoggedRun, prepared: PreparedRun, run: Run, left: Remai
     """The training of an earlier run: its files are copied into another run, and its predictions made again where they differ."""
     if left.run is None:
         run.log_epochs([(epoch.number, epoch.metrics) for epoch in kept_course(source).history.epochs])
-        copy_files(source, [Stage.TRAIN, *([] if Stage.PREDICT in left.stages else [Stage.PREDICT])], place)
-    if Stage.PREDICT not in left.stages:
+        copy_files(source, [Stage.TRAIN, *(stage for stage in BY_NETWORK if stage not in left.stages)], place)
+    if not {*BY_NETWORK} & set(left.stages):
         return replace(kept_training(source, prepared.dataset), model=place / MODEL)
     course, saved = kept_course(source), source.file(MODEL)
 

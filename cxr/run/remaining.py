@@ -16,7 +16,8 @@ from cxr.stages.table import File, Stage
 from cxr.tracking.run import Run
 from cxr.tracking.search import CHANGED, LoggedRun, filtered_runs, finished_runs
 
-ALWAYS = (Stage.DECODE, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS)
+ALWAYS = (Stage.DECODE, Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)
+BY_NETWORK = (Stage.GATE, Stage.PREDICT)  # made together, by the network that training left
 _ADDS = {Kind.MISSING, Kind.LOST, Kind.EARLIER}
 _OF_COMMAND = ("tracking.", "work.", "force")  # settings that are a command's, and not its run's
 _LOOKED_AT = 30  # earlier runs, the latest first, among which the one most like a new run is looked for
@@ -78,7 +79,8 @@ def remaining(prepared: PreparedRun, unfinished: LoggedRun | None = None, alone:
         kinds = {reason.kind for reasons in left.values() for reason in reasons}
         mine = sweeps <= ({job.sweep_id} if job else set()) and (job is None or Kind.SETTING not in kinds)
         if alone and (kinds <= _ADDS or mine) and not _has_stale_audit(run, inputs):
-            if run.tags.get(tag_of(Stage.REPORT)):  # whether this job is to have one or not: it would show what was before
+            if run.tags.get(tag_of(Stage.REPORT)) and Stage.REPORT not in wanted and set(left) - {Stage.DECODE}:
+                # It would show what was before.
                 left.setdefault(Stage.REPORT, [Reason(Kind.EARLIER)])
             (adds if kinds <= _ADDS else changes).append(Remaining(left, run))
         copies.append(Remaining(lacking(run, wanted, inputs, copied=True), source=run))
@@ -112,7 +114,7 @@ def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: boo
     audit = records[Stage.AUDIT].basis.fingerprint if Stage.AUDIT in records else run.tags.get(tag_of(Stage.AUDIT), "")
     left = to_make(records, wanted, inputs.bases_beside(audit), lambda record: run.lost_files(record.files))
     if copied:
-        left |= {stage: [Reason(Kind.COPIED)] for stage in wanted if stage not in (Stage.TRAIN, Stage.PREDICT, *left)}
+        left |= {stage: [Reason(Kind.COPIED)] for stage in wanted if stage not in (Stage.TRAIN, *BY_NETWORK, *left)}
     return left
 
 

@@ -16,7 +16,7 @@ ROW: Mapping[Stage, Row] = {row.stage: row for row in ROWS}
 _READERS: dict[str, list[Setting]] = {}
 for _setting in SETTINGS:
     _READERS.setdefault(_setting.key, []).append(_setting)
-RESULTS = (Stage.TRAIN, Stage.PREDICT, Stage.ASSESS)  # of every experiment; an audit and a report come on top
+RESULTS = (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)  # of every experiment; an audit and a report come on top
 SUBGROUPS = "evaluation.subgroups"
 
 

@@ -20,6 +20,7 @@ class Stage(StrEnum):
     FROZEN = "frozen"  # activations of the layers that do not train
     DECODE = "decode"  # images, labels and parts: their outcome is the manifest, so later stages read its columns
     TRAIN = "train"
+    GATE = "gate"  # for images unlike those that the network knows, and for turned ones
     PREDICT = "predict"
     ASSESS = "assess"
     AUDIT = "audit"
@@ -112,7 +113,7 @@ _by_source = _any(_is("training.sampling", "source_balanced"), _on("loss.group_r
 _audits = _on("audit.images")
 
 
-N, V, F, D, T, P, E, A, R = Stage
+N, V, F, D, T, G, P, E, A, R = Stage
 # Which stage reads which settings, and which part of an experiment they belong to. No stage: places, names and order.
 _READ: tuple[tuple[Stage | None, Part, str], ...] = (
     (D, Part.SUBJECT, "data.classes data.aliases data.merge data.keep data.on_bad_image data.on_conflict data.source"),
@@ -187,12 +188,12 @@ ROWS: tuple[Row, ...] = (
     Row(F, after=(N, V), columns={}, libraries=("pillow",)),
     Row(D, writes=("config/*", "data/*", "environment/*", "training/facts.json")),
     Row(T, after=(N, V, F), columns=_IMAGES | {"source": _by_source}, writes=("model/model.keras", "training/training.json")),
+    Row(G, after=(T,), columns={}, libraries=("scikit-learn", "scipy"), writes=("model/gate.npz", "model/orientation.npz")),
     Row(
         P,
-        after=(T,),
+        after=(T, G),
         columns=dict.fromkeys(("group", "width", "height"), _always),
-        libraries=("scikit-learn", "scipy"),
-        writes=("predictions/*", "features/*", "model/gate.npz", "model/orientation.npz"),
+        writes=("predictions/*", "features/*"),
     ),
     Row(
         E,
@@ -206,7 +207,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         A,
-        after=(P,),
+        after=(G,),
         columns=dict.fromkeys(("source", "group", "width", "height", "mask"), _always),
         files={File.MASKS: _audits},
         libraries=("pandas", "pillow"),
@@ -237,10 +238,10 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("data/augment.py", "data/views.py", "data/warp.py", "data/surroundings.py", "data/lung_masks.py"), V),
     **dict.fromkeys(("data/lung_atlas.py", "data/sources/phantom.py"), V),
     **dict.fromkeys(("training/engine.py", "training/frozen.py"), F),
-    **dict.fromkeys(("training/trained_model.py", "training/several_views.py", "training/verify.py"), P),
-    **dict.fromkeys(("model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), P),
-    **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "audit/changes.py", "evaluation/predictions.py"), P),
-    **dict.fromkeys(("evaluation/shift.py", "run/predict.py", "run/features.py", "run/stored_training.py", "safe_csv.py"), P),
+    **dict.fromkeys(("training/trained_model.py", "model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), G),
+    **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "audit/changes.py", "run/predict.py"), G),
+    **dict.fromkeys(("training/several_views.py", "training/verify.py", "evaluation/predictions.py"), P),
+    **dict.fromkeys(("evaluation/shift.py", "run/features.py", "run/stored_training.py", "safe_csv.py"), P),
     "data/images/properties.py": P,
     **dict.fromkeys(("evaluation/", "run/assess.py", "text.py"), E),
     **dict.fromkeys(("audit/", "run/audited.py", "data/images/compression.py", "data/source_shortcut.py"), A),

@@ -185,7 +185,7 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 
     runs = {run.info.run_id: run for run in runs_of(server, monkeypatch)}
     ended = [run.info.status for run in runs.values()]
-    assert ended.count("FINISHED") == JOBS, ended
+    assert ended.count("FINISHED") == JOBS, f"{ended}\n{said}\n{again.stderr}"
     assert "RUNNING" not in ended
 
     saved = server.do("backup", str(tmp_path / "saved"))

@@ -128,7 +128,7 @@ def stages(left: Remaining) -> set[str]:
     return {stage.value for stage in left.stages} - {"decode"}
 
 
-ALL = {"train", "predict", "assess", "audit", "report"}
+ALL = {"train", "gate", "predict", "assess", "audit", "report"}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_settings_without_an_effect_leave_nothing_to_make(place: Place, override
         ("evaluation.primary=accuracy", {"report"}, "report: evaluation.primary was auc_macro_ovr in run "),
         ("evaluation.figure_dpi=60", {"report"}, "report: evaluation.figure_dpi was 50 in run "),
         ("data.citation=Someone", {"report"}, "report: data.citation was empty in run "),
-        ("evaluation.views=2", ALL - {"train"}, "predict: evaluation.views was 1 in run "),
+        ("evaluation.views=2", {"predict", "assess", "report"}, "predict: evaluation.views was 1 in run "),
         ("audit.images=30", {"audit", "report"}, "audit: audit.images was 40 in run "),
         ("audit.seen=30", {"audit", "report"}, "audit: audit.seen was 40 in run "),
         ("loss.focal_gamma=2", ALL, "train: loss.focal_gamma was 0.0 in run "),
@@ -221,8 +221,8 @@ def test_audit_that_is_not_asked_for_leaves_nothing_to_make(place: Place) -> Non
 @pytest.mark.parametrize(
     ("file", "wanted"),
     [
-        ("predictions/test.csv", ALL - {"train"}),
-        ("predictions/val.csv", ALL - {"train"}),
+        ("predictions/test.csv", {"predict", "assess", "report"}),
+        ("predictions/val.csv", {"predict", "assess", "report"}),
         ("model/decisions.json", {"assess", "report"}),
         ("evaluation/metrics.json", {"assess", "report"}),
         ("audit/audit.json", {"audit", "report"}),
@@ -256,9 +256,10 @@ def test_code_of_a_module_counts_for_its_stage(place: Place, monkeypatch: pytest
     from cxr.stages.code import modules_of
 
     for name, stage, wanted in (
-        ("training/trained_model.py", Stage.PREDICT, ALL - {"train"}),
-        ("audit/gate.py", Stage.PREDICT, ALL - {"train"}),
-        ("audit/orientation.py", Stage.PREDICT, ALL - {"train"}),
+        ("training/trained_model.py", Stage.GATE, ALL - {"train"}),
+        ("training/verify.py", Stage.PREDICT, {"predict", "assess", "report"}),
+        ("audit/gate.py", Stage.GATE, ALL - {"train"}),
+        ("audit/orientation.py", Stage.GATE, ALL - {"train"}),
         ("audit/traits.py", Stage.AUDIT, {"audit", "report"}),
         ("training/fit.py", Stage.TRAIN, ALL),
         ("evaluation/report/page.py", Stage.REPORT, {"report"}),
@@ -500,7 +501,7 @@ def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(
         "loss.focal_gamma=2",
     ):
         fresh = contents(own.run(AUDITED, change, "force=true"))
-        for stage in (Stage.TRAIN, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT):
+        for stage in (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT):
             same = fresh[stage][0] == first[stage][0]
             assert (fresh[stage][1] == first[stage][1]) == same, f"{change}: {stage}"
 

@@ -88,8 +88,9 @@ CONDITIONS = [
     ({"audit.images": "0"}, "audit.seen", ""),
 ]
 DOWNSTREAM = {
-    "train": {"train", "predict", "assess", "audit", "report"},
-    "predict": {"predict", "assess", "audit", "report"},
+    "train": {"train", "gate", "predict", "assess", "audit", "report"},
+    "gate": {"gate", "predict", "assess", "audit", "report"},
+    "predict": {"predict", "assess", "report"},
     "assess": {"assess", "report"},
     "audit": {"audit", "report"},
     "report": {"report"},
@@ -97,7 +98,9 @@ DOWNSTREAM = {
 }
 COLUMNS = {
     **dict.fromkeys(("path", "label", "sha256", "split"), DOWNSTREAM["train"]),
-    **dict.fromkeys(("group", "width", "height"), DOWNSTREAM["predict"]),
+    "group": {"predict", "assess", "audit", "report"},
+    "width": {"predict", "assess", "audit", "report"},
+    "height": {"predict", "assess", "audit", "report"},
     "source": {"assess", "audit", "report"},
     "mask": {"audit", "report"},
     **dict.fromkeys(("phash", "mode", "age"), DOWNSTREAM["report"]),
@@ -194,7 +197,8 @@ def test_report_without_an_audit_does_not_depend_on_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "stage", [Stage.NETWORK, Stage.VIEWS, Stage.FROZEN, Stage.TRAIN, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT, Stage.REPORT]
+    "stage",
+    [Stage.NETWORK, Stage.VIEWS, Stage.FROZEN, Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT, Stage.REPORT],
 )
 def test_every_module_moves_its_stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     before, modules = inputs(params()).bases, dict(modules_of(stage))
@@ -240,12 +244,14 @@ NO_RESULT = (
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.
 LATER = {
     Stage.TRAIN: {"cxr.text", "cxr.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
+    Stage.GATE: {"cxr.text"},
     Stage.PREDICT: {"cxr.text"},
     Stage.ASSESS: {"cxr.evaluation.failures"},
 }
 ENTRIES = {
     Stage.TRAIN: ("cxr.training.fit", "cxr.training.soup", "cxr.training.heads", "cxr.model.network", "cxr.data.dataset"),
-    Stage.PREDICT: ("cxr.training.trained_model", "cxr.training.verify", "cxr.training.several_views"),
+    Stage.GATE: ("cxr.training.trained_model", "cxr.audit.gate", "cxr.audit.orientation"),
+    Stage.PREDICT: ("cxr.training.verify", "cxr.training.several_views"),
     Stage.ASSESS: ("cxr.evaluation.assessment", "cxr.evaluation.results"),
     Stage.AUDIT: ("cxr.audit.audit", "cxr.audit.other_surroundings"),
 }
@@ -291,7 +297,7 @@ def test_all_other_syntax_is_part_of_the_code(change: tuple[str, str]) -> None:
 def test_another_version_of_a_library_moves_the_stages_that_compute_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before, version_of = inputs(params()), code.version_of
     assert before.bases
-    for library, stages in {"keras": DOWNSTREAM["train"], "scikit-learn": DOWNSTREAM["predict"], "pydicom": DOWNSTREAM[""]}.items():
+    for library, stages in {"keras": DOWNSTREAM["train"], "scikit-learn": DOWNSTREAM["gate"], "pydicom": DOWNSTREAM[""]}.items():
         with monkeypatch.context() as patch:
             patch.setattr("cxr.stages.basis.version_of", lambda name, library=library: "9" if name == library else version_of(name))
             now = inputs(params())
