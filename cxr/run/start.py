@@ -14,6 +14,7 @@ from cxr.run.remaining import remaining
 from cxr.run.reporting import Reports
 from cxr.run.summary import print_finished
 from cxr.run.tags import run_tags
+from cxr.tracking.outbox import deliver_kept
 from cxr.tracking.search import join_sweep
 from cxr.tracking.store import check_store, locate_store, open_store, work_folder
 from cxr.tracking.unfinished import close_cut_off_runs, one_at_a_time
@@ -41,6 +42,7 @@ def run_experiment(
     prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder)
     with progress.timed("start"):
         open_store(store)
+        deliver_kept(store)
         close_cut_off_runs(store)
         if not _wants_baseline(prepared) and (result := _done_before(prepared)):
             return result

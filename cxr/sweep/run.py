@@ -26,7 +26,7 @@ from cxr.sweep.plan import Plan, named
 from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import show_results
 from cxr.text import as_called, in_words, printable
-from cxr.tracking.outbox import command_to_send, is_lost_connection
+from cxr.tracking.outbox import command_to_send, deliver_kept, is_lost_connection
 from cxr.tracking.store import Store, check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.devices import check_memory, visible_gpus
@@ -45,6 +45,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
     plan, prepared_jobs = look_ahead(plan, common, jobs)
     open_store(store)
+    deliver_kept(store)
     close_cut_off_runs(store)
     left = [remaining(prepared) for prepared in prepared_jobs]
     done = {number for number, job in enumerate(left) if job.is_nothing}

@@ -5,15 +5,16 @@ An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `ite
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cxr.tracking.limits import METRICS_AT_ONCE, OTHERS_AT_ONCE
 from cxr.tracking.store import FOLDER, Store
@@ -243,6 +244,17 @@ class Outbox:
                 yield
             finally:
                 Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def deliver_kept(store: Store) -> None:
+    """Send what this work folder keeps for a store that is back: a run that only waits to be sent is not trained again."""
+    for outbox in outboxes(store.work) if store.is_remote else ():
+        if outbox.uri == store.uri:
+            try:
+                with suppress(Timeout), outbox.held(timeout=0):  # one that is under way sends itself
+                    outbox.deliver()
+            except Exception as error:  # of the network, or the store refuses it; cxr send tells more
+                print(f"cxr: {outbox.name} still waits to be sent ({' '.join(str(error).split())[:200]})", file=sys.stderr)
 
 
 def command_to_send(work: Path) -> str:
