@@ -190,21 +190,18 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     runs = filtered_runs(f"tags.`cxr.role` = '{tracking.role}'", tracking.experiment)
     compared: list[tuple[int, int, list[Reason], LoggedRun]] = []
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
+        wanted_basis, fingerprint = prepared.inputs.bases[Stage.TRAIN], run.tags.get(tag_of(Stage.TRAIN))
         if basis := _basis_of(run):
-            reasons = differences(basis, prepared.inputs.bases[Stage.TRAIN]) or _lost(run, prepared)
-            compared.append((len(reasons), len(compared), reasons, run))
-        elif _same_question(run, prepared):
+            left = differences(basis, wanted_basis) or lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+            compared.append((len(left), len(compared), left, run))
+        elif run.lacks_artifacts and fingerprint == wanted_basis.fingerprint:
+            compared.append((1, len(compared), [Reason(Kind.LOST, "the folder of artifacts")], run))
+        elif not fingerprint and _same_question(run, prepared):
             compared.append((1, len(compared), [Reason(Kind.OLDER)], run))
     if not compared:
         return Remaining(dict.fromkeys(wanted, (Reason(Kind.NEW),)))
     _, _, reasons, like = min(compared, key=lambda item: item[:2])
     return Remaining({stage: reasons if stage == Stage.TRAIN else [Reason(Kind.NEW)] for stage in wanted}, like=like)
-
-
-def _lost(run: LoggedRun, prepared: PreparedRun) -> list[Reason]:
-    if run.lacks_artifacts:
-        return [Reason(Kind.LOST, "the folder of artifacts")]
-    return lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
 
 
 _known: dict[tuple[str, str], Basis] = {}  # by run and fingerprint: a sweep asks the same of the same runs for each of its jobs

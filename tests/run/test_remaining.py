@@ -502,7 +502,7 @@ def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(
     ):
         fresh = contents(own.run(AUDITED, change, "force=true"))
         for stage in (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT):
-            same = fresh[stage][0] == first[stage][0]
+            same = fresh[stage][0] == first[stage][0] or not fresh[stage][1]  # forty images make no gate
             assert (fresh[stage][1] == first[stage][1]) == same, f"{change}: {stage}"
 
 
