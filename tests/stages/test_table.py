@@ -244,7 +244,10 @@ NO_RESULT = (
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.
 LATER = {
     Stage.TRAIN: {"cxr.text", "cxr.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
-    Stage.GATE: {"cxr.text"},
+    Stage.GATE: {  # the trials of a gate are the audit's
+        *("cxr.text", "cxr.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.seen", "cxr.audit.subject"),
+        *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
+    },
     Stage.PREDICT: {"cxr.text"},
     Stage.ASSESS: {"cxr.evaluation.failures"},
 }
