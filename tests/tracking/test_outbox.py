@@ -42,6 +42,7 @@ from cxr.tracking.outbox import (
     tags_item,
 )
 from cxr.tracking.outbox import send as send_item
+from cxr.tracking.process import TAG as PROCESS
 from cxr.tracking.run import open_run
 from cxr.tracking.store import FOLDER, Store, experiment_id, open_store
 
@@ -131,7 +132,7 @@ def known_of(run_id: str) -> dict[str, Any]:
     return {
         "status": run.info.status,
         "metrics": sorted((point.key, point.step, point.value) for point in history),
-        "tags": {name: value for name, value in run.data.tags.items() if name.startswith("cxr.")},
+        "tags": {name: value for name, value in run.data.tags.items() if name.startswith("cxr.") and name != PROCESS},
         "params": run.data.params,
         "artifacts": contents(Path(mlflow.artifacts.download_artifacts(run_id=run_id))),
     }
