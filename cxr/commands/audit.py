@@ -1,6 +1,5 @@
 """`cxr audit RUN`: what the model of a logged run may have learned besides the disease."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from rich import box
@@ -11,7 +10,6 @@ from cxr.audit.audit import Audit
 from cxr.commands.arguments import parse
 from cxr.compare.runs import in_short
 from cxr.config.compose import compose, typed
-from cxr.config.schema import AuditConfig
 from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditTable
 from cxr.model.resolve import resolve
@@ -38,15 +36,10 @@ def main(arguments: list[str]) -> None:
     logged, progress = read_logged(run), Progress()
     own = [override for override in asked.elsewhere if override.startswith("audit.")]
     config = resolve(restore(logged, [override for override in asked.elsewhere if override not in own]).config).config
-    settings = read_settings("full" if asked.full else "standard", own)
+    settings = typed(compose([f"audit={'full' if asked.full else 'standard'}", *own])[0]).audit
     audited, basis = audit_again(run, logged, replace(config, audit=settings), progress)
     keep_audit(store, run, audited, basis)
     _print(audited.found, in_short(run))
-
-
-def read_settings(option: str, overrides: Sequence[str] = ()) -> AuditConfig:
-    """The settings of an option of the group `audit`, with overrides; raises `UserError` for values that make no sense."""
-    return typed(compose([f"audit={option}", *overrides])[0]).audit
 
 
 def _print(found: Audit, run: str) -> None:

@@ -30,7 +30,7 @@ from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
 from cxr.run.ingredients import check_ingredients, with_ingredients
 from cxr.run.origin import MODEL, with_origin
-from cxr.stages.basis import Inputs, result_tags
+from cxr.stages.basis import Inputs, check_settings, result_tags
 from cxr.stages.table import File
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
@@ -65,7 +65,9 @@ class PreparedRun:
 def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str | None, network: str | None = None) -> Inputs:
     """What the results of a resolved config rest on; `weights` and `network` are hashes of the files that it names."""
     files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
-    return Inputs(flat_params(config), manifest, files, lambda: masks_hash(root, manifest))
+    params = flat_params(config)
+    check_settings(list(params))
+    return Inputs(params, manifest, files, lambda: masks_hash(root, manifest))
 
 
 def prepare(

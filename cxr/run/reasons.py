@@ -24,7 +24,6 @@ _TEXTS = {
     Kind.LIBRARY: "{name} was {then} for {run}, and is {now}",
     Kind.EARLIER: "the {name} of {run} changed since",
     Kind.COPIED: "the training of {run} is copied into a new run, as that one stays what it is",
-    Kind.VERSION: "the way it is computed changed since {run}",
 }
 
 
@@ -59,14 +58,15 @@ def _lines(stage: Stage, reasons: Sequence[Reason], run: LoggedRun | None, manif
     if len(own) > _MOST and stage == Stage.TRAIN:
         return [f"no earlier run is like it; the nearest, {named}, differs in {len(own)} things, {own[0].name} among them"]
     lines = [
-        _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "empty", now=reason.now or "empty")
+        ("" if reason.kind == Kind.COPIED else f"{stage}: ")  # which is a reason for all stages
+        + _TEXTS[reason.kind].format(name=reason.name, run=named, then=reason.then or "empty", now=reason.now or "empty")
         for reason in own
     ]
     if stage == Stage.TRAIN and columns:  # with the columns that made it: a group moves images to another part
         columns = [name for name in manifest.columns if name not in ("path", "phash", "mode", "width", "height")]
     if columns and run:
         lines.append(f"{stage}: images differ from those of {named}: {_in_rows(run, manifest, columns)}")
-    return [line if line.startswith((f"{stage}:", "the training of")) else f"{stage}: {line}" for line in lines]
+    return lines
 
 
 def _in_rows(run: LoggedRun, manifest: pd.DataFrame, columns: Sequence[str]) -> str:

@@ -147,9 +147,9 @@ class Recorder:
         audit = self.records.get(Stage.AUDIT)
         return self.inputs.bases_beside(audit.basis.fingerprint if audit else "")[stage]
 
-    def done(self, stage: Stage, basis: Basis | None = None) -> None:
+    def done(self, stage: Stage) -> None:
         """After the last of its files was logged. Files that were not logged again stay as they were recorded."""
-        before, basis = self.records.get(stage), basis or self.basis(stage)
+        before, basis = self.records.get(stage), self.basis(stage)
         kept: Files = before.files if before and before.basis == basis else {}
         self.records[stage] = Record(basis, {**kept, **written_by(stage, self.run.files)})
         record_stage(self.run, stage, self.records[stage])
@@ -192,8 +192,8 @@ def _new(prepared: PreparedRun, wanted: Sequence[Stage]) -> Remaining:
     for run in islice((run for run in runs if run.is_finished), _LOOKED_AT):
         wanted_basis, fingerprint = prepared.inputs.bases[Stage.TRAIN], run.tags.get(tag_of(Stage.TRAIN))
         if basis := _basis_of(run):
-            left = differences(basis, wanted_basis) or lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
-            compared.append((len(left), len(compared), left, run))
+            reasons = differences(basis, wanted_basis) or lacking(run, [Stage.TRAIN], prepared.inputs).get(Stage.TRAIN, [])
+            compared.append((len(reasons), len(compared), reasons, run))
         elif run.lacks_artifacts and fingerprint == wanted_basis.fingerprint:
             compared.append((1, len(compared), [Reason(Kind.LOST, "the folder of artifacts")], run))
         elif not fingerprint and _same_question(run, prepared):

@@ -17,7 +17,6 @@ _READERS: dict[str, list[Setting]] = {}
 for _setting in SETTINGS:
     _READERS.setdefault(_setting.key, []).append(_setting)
 RESULTS = (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)  # of every experiment; an audit and a report come on top
-SUBGROUPS = "evaluation.subgroups"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Basis:
     code: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
     after: Mapping[str, str] = field(default_factory=dict)  # fingerprints of the stages before
-    version: int = 1
 
     @cached_property
     def fingerprint(self) -> str:
@@ -90,10 +88,9 @@ class Inputs:
             settings={} if row.stage == Stage.DECODE else settings_of(self.params, row.stage),  # which show in its columns
             columns={name: hashed for name, hashed in self.columns.items() if wanted is None or name in wanted},
             files={file.value: self._masks if file == File.MASKS else self.files.get(file, "") for file in files},
-            code={**modules_of(row.stage), **plugged_in(row.stage, self.params)},
+            code={**modules_of(row.stage), **plugged_in(row.stage, self.params), f"stage {row.stage}": str(row.version)},
             libraries={name: version_of(name) for name in row.libraries},
             after=dict(after),
-            version=row.version,
         )
 
 
@@ -107,7 +104,6 @@ def _together(basis: Basis, others: Sequence[Basis]) -> Basis:
             files={**other.files, **basis.files},
             code={**other.code, **basis.code},
             libraries={**other.libraries, **basis.libraries},
-            version=1000 * basis.version + other.version,
         )
     return basis
 
@@ -119,19 +115,18 @@ def of_rows(params: Params, *stages: Stage) -> str:
 
 
 def check_settings(keys: Sequence[str]) -> None:
-    """Raise `KeyError` for a setting of which the table does not say which stage reads it."""
+    """Raise `KeyError` for a setting of which the table does not say which stage reads it: it would count for none."""
     if unknown := [key for key in keys if key not in _READERS]:
         raise KeyError(f"cxr/stages/table.py does not say which stage reads {', '.join(unknown)}")
 
 
-def reads(stage: Stage, key: str, params: Params) -> bool:
-    """Whether a stage of a run with these params reads a setting."""
-    return any(setting.stage == stage and setting.when(params) for setting in _READERS.get(key, ()))
-
-
 def settings_of(params: Params, *stages: Stage) -> dict[str, str]:
     """The settings that any of these stages reads, with their values."""
-    return {key: value for key, value in params.items() if any(reads(stage, key, params) for stage in stages)}
+
+    def is_read(key: str) -> bool:
+        return any(setting.stage in stages and setting.when(params) for setting in _READERS[key])
+
+    return {key: value for key, value in params.items() if key in _READERS and is_read(key)}
 
 
 def bears_on_result(key: str, params: Params | None = None) -> bool:
@@ -195,7 +190,7 @@ def is_audited(params: Params) -> bool:
 
 
 def _subgroups(params: Params) -> list[str]:
-    named = params.get(SUBGROUPS, "None")
+    named = params.get("evaluation.subgroups", "None")
     more = [str(name) for name in json.loads(params.get("data.columns.more", "[]") if named == "None" else named)]
     return ["source", *more] if named == "None" else more
 

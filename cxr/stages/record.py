@@ -12,8 +12,6 @@ from cxr.text import parse_json
 
 # Name of an artifact: its bytes and the SHA-256 of its content.
 Files = Mapping[str, tuple[int, str]]
-
-
 _ABSENT = "without effect"
 
 
@@ -30,7 +28,6 @@ class Kind(StrEnum):
     FILE = "file"
     CODE = "code"
     LIBRARY = "library"
-    VERSION = "version"
     EARLIER = "earlier"  # a stage before it runs, or has run since
     COPIED = "copied"  # it is of another run, whose training is copied
 
@@ -90,7 +87,6 @@ def differences(then: Basis, now: Basis) -> list[Reason]:
         Kind.FILE: (then.files, now.files),
         Kind.CODE: (then.code, now.code),
         Kind.LIBRARY: (then.libraries, now.libraries),
-        Kind.VERSION: ({"": str(then.version)}, {"": str(now.version)}),
     }
     return [
         Reason(kind, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
@@ -113,13 +109,13 @@ def to_make(
         reasons = differences(record.basis, bases[stage])
         reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in made]
         if not reasons and record.basis.fingerprint != bases[stage].fingerprint:
-            reasons = _of_caches(record.basis, bases[stage])
+            reasons = _of_stages_before(record.basis, bases[stage])
         reasons += [Reason(Kind.LOST, name) for name in lost(record)]
         if reasons:
             made[stage] = reasons
     return made
 
 
-def _of_caches(then: Basis, now: Basis) -> list[Reason]:
-    """A stage before it that the run keeps no record of, or an audit that came or went."""
+def _of_stages_before(then: Basis, now: Basis) -> list[Reason]:
+    """Stages before it that have run since, or an audit that came or went."""
     return [Reason(Kind.EARLIER, name) for name in sorted({*then.after, *now.after}) if then.after.get(name) != now.after.get(name)]

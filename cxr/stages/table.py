@@ -112,7 +112,6 @@ _foreign_loss = _not(_is("loss.formula", "weighted_cross_entropy", None))  # an 
 _by_source = _any(_is("training.sampling", "source_balanced"), _on("loss.group_robust"))
 _audits = _on("audit.images")
 
-
 N, V, F, D, T, G, P, E, A, R = Stage
 # Which stage reads which settings, and which part of an experiment they belong to. No stage: places, names and order.
 _READ: tuple[tuple[Stage | None, Part, str], ...] = (
@@ -173,10 +172,10 @@ _WHEN: Mapping[tuple[Stage, str], Condition] = {
     **dict.fromkeys(((A, "audit.seen"), (A, "audit.changed"), (A, "audit.mapped")), _audits),
     (R, "evaluation.saliency_images"): _is("evaluation.pictures", "True"),
 }
-_ROWS = [(stage, part, key, False) for stage, part, keys in _READ for key in keys.split()]
 SETTINGS: tuple[Setting, ...] = tuple(
-    Setting(key, stage, _WHEN.get((stage, key), _always) if stage else _always, part, of_head)
-    for stage, part, key, of_head in (*_ROWS, *((T, Part.RECIPE, key, True) for key in _OF_HEAD))
+    Setting(key, stage, _WHEN.get((stage, key), _always) if stage else _always, part, key in _OF_HEAD)
+    for stage, part, keys in (*_READ, (T, Part.RECIPE, " ".join(_OF_HEAD)))
+    for key in keys.split()
 )
 
 _IMAGES = dict.fromkeys(("path", "label", "sha256", "split"), _always)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
@@ -56,7 +57,7 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
         skipped = {_TIMES[stage] for stage in _TIMES if stage not in left.stages} | ({"frozen"} if frozen != "computed" else set())
         seconds = median([_seconds(run, prepared, skipped) for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
-        done, resumes = left.is_nothing, not prepared.config.force and can_resume(prepared)
+        done, resumes = left.is_nothing, not prepared.config.force and can_go_on(*_attempt(prepared))
         found.append(
             Forecast(
                 *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),
@@ -69,14 +70,12 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
 
 
 def _left(prepared: PreparedRun) -> Remaining:
-    return remaining(
-        prepared, None if prepared.config.force else earlier_run(folder_name(prepared), work_folder(prepared.config.work))
-    )
+    return remaining(prepared, None if prepared.config.force else earlier_run(*_attempt(prepared)))
 
 
-def can_resume(prepared: PreparedRun) -> bool:
-    """Whether an attempt that was cut off has left a trained epoch."""
-    return can_go_on(folder_name(prepared), work_folder(prepared.config.work))
+def _attempt(prepared: PreparedRun) -> tuple[str, Path]:
+    """What an attempt that was cut off is found by: the name of its folder, and the work folder."""
+    return folder_name(prepared), work_folder(prepared.config.work)
 
 
 def _tags_of(prepared: PreparedRun) -> dict[str, str]:

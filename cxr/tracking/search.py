@@ -116,8 +116,7 @@ class LoggedRun:
         if folder_at(self.artifacts) is None:
             sizes = self._listed_sizes({name.rpartition("/")[0] for name in files})
             return [name for name, (size, _) in files.items() if sizes.get(name) != size]
-        there = [name for name in files if self.has_file(name)]
-        return [name for name, file in files.items() if name not in there or _state_of(self.file(name)) != file]
+        return [name for name, file in files.items() if not self.has_file(name) or _state_of(self.file(name)) != file]
 
     def _listed_sizes(self, folders: Set[str]) -> dict[str, int | None]:
         import mlflow

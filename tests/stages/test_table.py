@@ -129,11 +129,11 @@ def test_every_setting_is_reviewed() -> None:
     """A setting that is new to the schema has to be given to a stage, in the table and here."""
     reviewed = [key for keys in MOVES.values() for key in keys.split()]
     assert sorted([*reviewed, "data.columns.more"]) == sorted(params())
-    check_settings(list(params()))
     assert {setting.key for setting in SETTINGS} == {*params(), "data.phantom"}
 
 
 def test_unknown_setting_is_refused() -> None:
+    check_settings(list(params()))
     with pytest.raises(KeyError, match=r"which stage reads evaluation\.new"):
         check_settings(["evaluation.new"])
 
