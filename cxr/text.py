@@ -85,10 +85,10 @@ def as_called(text: str) -> str:
     return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', by_module)} ", text)
 
 
-def in_words(count: int, singular: str, plural: str | None = None) -> str:
+def pluralize(count: int, singular: str, plural: str | None = None) -> str:
     """A count with its noun.
 
-    >>> in_words(1, "image"), in_words(1200, "class", "classes")
+    >>> pluralize(1, "image"), pluralize(1200, "class", "classes")
     ('1 image', '1,200 classes')
     """
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -14,7 +14,7 @@ from tests.conftest import Command
 
 PACKAGE = """
 import numpy as np
-from cxr.data.augment import Change, augmentation
+from cxr.data.augment import PixelTransform, augmentation
 from cxr.evaluation.metric_table import Metric
 
 def make_loss(config, weights, costs):
@@ -23,7 +23,7 @@ def make_loss(config, weights, costs):
 
 @augmentation("darker", version=1)
 def darker(share, draws, size):
-    return Change(offset=-255 * share * np.abs(draws[:, 0]))
+    return PixelTransform(offset=-255 * share * np.abs(draws[:, 0]))
 
 error_rate = Metric("error_rate", "error rate", lambda counts: 1 - counts.hits.sum(axis=1) / counts.total, frozenset({"summary"}))
 """

@@ -12,7 +12,7 @@ LAZY = {
     "cli.py": {"importlib"},
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
-        *("cxr.predict.answerer", "cxr.predict.export", "cxr.predict.heat_maps"),
+        *("cxr.predict.predictor", "cxr.predict.export", "cxr.predict.heat_maps"),
         *(
             "cxr.commands.data_actions",
             "cxr.data.sources.fetch",

@@ -27,7 +27,7 @@ def account_of(found: Audit) -> AuditSection:
     """The light, the reasons, what to do next, and every table."""
     return AuditSection(
         light=found.verdict.light,
-        verdict=f"{found.verdict.in_words}.",
+        verdict=f"{found.verdict.text}.",
         limits=found.verdict.limits,
         advice=_advice(found),
         alarms=_alarms(found),
@@ -49,7 +49,7 @@ def _advice(found: Audit) -> str:
 def _alarms(found: Audit) -> list[str]:
     if (found.shuffled_labels.low or 0) <= _LEAK:
         return []
-    return [f"A probe tells shuffled labels with AUC {found.shuffled_labels.in_words}: labels leak, so trust nothing here."]
+    return [f"A probe tells shuffled labels with AUC {found.shuffled_labels.text}: labels leak, so trust nothing here."]
 
 
 def _saliency(found: Audit) -> str:
@@ -65,20 +65,20 @@ def _saliency(found: Audit) -> str:
 def _sources(found: Audit) -> list[str]:
     if found.sources is None:
         return [f"Sources: {found.no_sources}"]
-    within = [f"{label} {each.in_words}" for label, each in found.sources.within.items() if each.value is not None]
+    within = [f"{label} {each.text}" for label, each in found.sources.within.items() if each.value is not None]
     inside = f"; within a class: {', '.join(within)}" if within else ""
     return [
         found.sources.class_from_source,
-        f"A probe tells the source with AUC {found.sources.told.in_words}{inside}",
+        f"A probe tells the source with AUC {found.sources.told.text}{inside}",
         *(
-            f"Within {each.source}, the model tells {' from '.join(each.classes)} with AUC {each.auc.in_words}"
+            f"Within {each.source}, the model tells {' from '.join(each.classes)} with AUC {each.auc.text}"
             for each in found.sources.contrasts
         ),
     ]
 
 
 def _control(found: Audit) -> str:
-    return f"With shuffled labels a probe tells the class with AUC {found.shuffled_labels.in_words}; 0.5 is chance"
+    return f"With shuffled labels a probe tells the class with AUC {found.shuffled_labels.text}; 0.5 is chance"
 
 
 def _regions(found: Audit) -> AuditTable:
@@ -88,9 +88,9 @@ def _regions(found: Audit) -> AuditTable:
         [
             [
                 REGIONS[each.region] + ("" if each.fill == "mean" else f", filled by {each.fill}"),
-                each.probe.in_words,
-                each.model_auc.in_words,
-                each.model_accuracy.in_words,
+                each.probe.text,
+                each.model_auc.text,
+                each.model_accuracy.text,
             ]
             for each in found.regions
         ],
@@ -103,7 +103,7 @@ def _traits(found: Audit) -> AuditTable:
     return AuditTable(
         f"Traits: how well each alone tells the class. Guessing the most frequent class has accuracy {majority}",
         ["Trait", "Macro AUC", "Accuracy"],
-        [[TRAITS[each.trait], each.auc.in_words, each.accuracy.in_words] for each in best_first],
+        [[TRAITS[each.trait], each.auc.text, each.accuracy.text] for each in best_first],
     )
 
 
@@ -111,7 +111,7 @@ def _changes(found: Audit) -> AuditTable:
     return AuditTable(
         "Changes: what they do to held-out predictions, worst first",
         ["Change", "Other class", "Mean change", "Mostly to"],
-        [[each.name, each.flipped.in_words, f"{each.moved:.3f}", each.towards] for each in found.changes],
+        [[each.name, each.flipped.text, f"{each.moved:.3f}", each.towards] for each in found.changes],
     )
 
 
@@ -120,5 +120,5 @@ def _gate(found: Audit) -> AuditTable:
         f"Odd images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and how many the model is sure of "
         f"({percent(SURE)})",
         ["Kind", "Pass", "Sure"],
-        [[each.kind, each.passed.in_words, each.confident.in_words] for each in found.gate],
+        [[each.kind, each.passed.text, each.confident.text] for each in found.gate],
     )

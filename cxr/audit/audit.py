@@ -12,11 +12,20 @@ from threadpoolctl import threadpool_limits
 
 from cxr.audit.changes import ChangeEffect, Flip, change_effects
 from cxr.audit.gate import Gate, GateTrial, fit_gate, gate_trials
-from cxr.audit.other_surroundings import on_other_surroundings
-from cxr.audit.probe import Floats, Target, auc_draws, estimate_of, macro_auc, share_left, told, told_across
+from cxr.audit.other_backgrounds import on_other_backgrounds
+from cxr.audit.probe import (
+    Floats,
+    Target,
+    above_chance_retained,
+    auc_draws,
+    cross_region_probabilities,
+    estimate_of,
+    macro_auc,
+    out_of_fold_probabilities,
+)
+from cxr.audit.region_scores import content_of, score_made
 from cxr.audit.regions import FILLS, REGIONS, Images, region_of
 from cxr.audit.saliency_shares import SaliencyShare, saliency_shares
-from cxr.audit.seen import content_of, score_made
 from cxr.audit.sources import SourceProbe, source_probe
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.audit.traits import NAMED, TRAITS, traits
@@ -79,7 +88,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _RegionScores:
     """One view of the images: what the trained model says of it, and pooled features."""
 
     probabilities: Floats
@@ -101,8 +110,12 @@ def _audit(subject: Subject, model: TrainedModel, settings: AuditConfig, gate: G
     images_in_all, masks_from, subject = len(subject.labels), subject.masks_from, subject.only(rows)
     target, held = subject.target, subject.held_out
     content = content_of(subject)
-    seen = {view: _Seen(*score_made(model, partial(_made, view, subject), content, *view)) for view in _views()}
-    draws = {} if target.why_not else {view: auc_draws(told(each.pooled, target), target) for view, each in seen.items()}
+    seen = {view: _RegionScores(*score_made(model, partial(_made, view, subject), content, *view)) for view in _views()}
+    draws = (
+        {}
+        if target.why_not
+        else {view: auc_draws(out_of_fold_probabilities(each.pooled, target), target) for view, each in seen.items()}
+    )
     regions = [_region_result(view, each, draws.get(view), subject) for view, each in seen.items()]
     left = {fill: _left(draws, fill, target) for fill in FILLS}
     kept = _kept(seen, subject)
@@ -148,7 +161,7 @@ def evidence(subject: Subject, model: TrainedModel, settings: AuditConfig) -> Ve
     if not target.why_not:
         views = [("full", "mean"), *(("lungs_removed", fill) for fill in FILLS)]
         seen = {view: model.score(region_of(view[0], subject.images, subject.masks, view[1]))[1] for view in views}
-        draws = {view: auc_draws(told(pooled, target), target) for view, pooled in seen.items()}
+        draws = {view: auc_draws(out_of_fold_probabilities(pooled, target), target) for view, pooled in seen.items()}
         left = {fill: _left(draws, fill, target) for fill in FILLS}
     return verdict_of(left, {each.trait: each.auc for each in alone})
 
@@ -156,7 +169,7 @@ def evidence(subject: Subject, model: TrainedModel, settings: AuditConfig) -> Ve
 def _made(view: tuple[str, str], subject: Subject) -> Images:
     region, fill = view
     if region == "other_surroundings":
-        return on_other_surroundings(subject)
+        return on_other_backgrounds(subject)
     return region_of(region, subject.images, subject.masks, fill)
 
 
@@ -165,7 +178,7 @@ def _views() -> list[tuple[str, str]]:
     return [*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS if fill != "mean")]
 
 
-def _region_result(view: tuple[str, str], seen: _Seen, draws: Floats | None, subject: Subject) -> RegionResult:
+def _region_result(view: tuple[str, str], seen: _RegionScores, draws: Floats | None, subject: Subject) -> RegionResult:
     target, held = subject.target, subject.held_out
     probe = Estimate(None, why_not=target.why_not) if draws is None else estimate_of(draws)
     asked = Target(subject.labels[held], list(np.asarray(target.groups)[held]))
@@ -181,16 +194,16 @@ def _region_result(view: tuple[str, str], seen: _Seen, draws: Floats | None, sub
 def _left(draws: dict[tuple[str, str], Floats], fill: str, target: Target) -> Estimate:
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
-    return share_left(draws["lungs_removed", fill], draws["full", "mean"])
+    return above_chance_retained(draws["lungs_removed", fill], draws["full", "mean"])
 
 
-def _kept(seen: dict[tuple[str, str], _Seen], subject: Subject) -> Estimate:
+def _kept(seen: dict[tuple[str, str], _RegionScores], subject: Subject) -> Estimate:
     held = subject.held_out
     asked = Target(subject.labels[held], list(np.asarray(subject.target.groups)[held]))
     if asked.why_not or asked.classes < len(subject.classes):
         return Estimate(None, why_not=asked.why_not or "a class has no held-out image")
     other, whole = (auc_draws(seen[each, "mean"].probabilities[held], asked) for each in ("other_surroundings", "full"))
-    return share_left(other, whole)
+    return above_chance_retained(other, whole)
 
 
 def _with_shuffled_labels(pooled: NDArray[np.float32], target: Target) -> Estimate:
@@ -200,16 +213,16 @@ def _with_shuffled_labels(pooled: NDArray[np.float32], target: Target) -> Estima
     found = []
     for seed in range(_SHUFFLES):
         shuffled = target.shuffled(seed)
-        probabilities = told(pooled, shuffled)
+        probabilities = out_of_fold_probabilities(pooled, shuffled)
         found.append(roc_auc_score(np.eye(target.classes)[shuffled.labels], probabilities, average="macro"))
     mean, error = float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(_SHUFFLES))
     return Estimate(mean, mean - t.ppf(0.975, _SHUFFLES - 1) * error, mean + t.ppf(0.975, _SHUFFLES - 1) * error)
 
 
-def _crossed(seen: dict[tuple[str, str], _Seen], target: Target) -> dict[str, dict[str, float]]:
+def _crossed(seen: dict[tuple[str, str], _RegionScores], target: Target) -> dict[str, dict[str, float]]:
     if target.why_not:
         return {}
-    found = told_across({region: seen[region, "mean"].pooled for region in _CROSSED}, target)
+    found = cross_region_probabilities({region: seen[region, "mean"].pooled for region in _CROSSED}, target)
     values = {pair: float(auc_draws(each, target)[0]) for pair, each in found.items()}
     return {one: {other: values[one, other] for other in _CROSSED} for one in _CROSSED}
 
@@ -222,7 +235,7 @@ def _trait_results(subject: Subject, names: Collection[str] = tuple(TRAITS)) -> 
         return [TraitResult(name, lacking, lacking, majority) for name in names]
     found = []
     for name, features in traits(subject.images, subject.masks, subject.manifest, names).items():
-        probabilities = told(features, target)
+        probabilities = out_of_fold_probabilities(features, target)
         right = int((probabilities.argmax(axis=1) == target.labels).sum())
         found.append(TraitResult(name, macro_auc(probabilities, target), proportion(right, len(target.labels), ""), majority))
     return found

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
+from cxr.audit.region_scores import score_made
 from cxr.audit.regions import Images, filled, marks_in
-from cxr.audit.seen import score_made
 from cxr.audit.subject import TrainedModel
 from cxr.evaluation.estimates import Estimate, proportion
 

@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 
+from cxr.audit.region_scores import score_made
 from cxr.audit.regions import Images
-from cxr.audit.seen import score_made
 from cxr.audit.subject import TrainedModel
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.model.freeze import POOLED
@@ -65,7 +65,7 @@ class GateTrial:
     confident: Estimate
 
 
-@remembered(lambda known, labels, others, layer=POOLED: (known, labels, others, layer), most=4)
+@memoized_by_content(lambda known, labels, others, layer=POOLED: (known, labels, others, layer), most=4)
 def fit_gate(
     known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating], layer: str = POOLED
 ) -> Gate | None:
@@ -109,7 +109,7 @@ def read_gate(path: Path) -> Gate:
 def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTrial]:
     """How many of each kind of odd image, made of `images`, pass the gate."""
     content = str(joblib.hash(images))
-    return [_trial(kind, partial(make, images), content, gate, model) for kind, make in ODD.items()]
+    return [_trial(kind, partial(make, images), content, gate, model) for kind, make in OUT_OF_DISTRIBUTION.items()]
 
 
 def _trial(kind: str, make: Callable[[], Images], content: str, gate: Gate, model: TrainedModel) -> GateTrial:
@@ -174,7 +174,7 @@ def _enlarged(images: Images) -> Images:
 
 
 # Kinds of odd images, each made of as many images as it is given.
-ODD: dict[str, Callable[[Images], Images]] = {
+OUT_OF_DISTRIBUTION: dict[str, Callable[[Images], Images]] = {
     "as they are": lambda images: images,
     "noise": _noise,
     "flat grey": _flat,

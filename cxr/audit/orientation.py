@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from cxr.audit.gate import LEAST
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 
 Images = NDArray[np.uint8]  # (n, size, size, 1)
 
@@ -43,7 +43,7 @@ class Orientation:
         return [list(KINDS)[place] for place in scores.argmax(axis=1)]
 
 
-@remembered(lambda images: (images,), most=4)
+@memoized_by_content(lambda images: (images,), most=4)
 def fit_orientation(images: Images) -> Orientation | None:
     """Fit on upright images; None with fewer than 30, or where they are all alike."""
     if len(images) < LEAST or not np.ptp(images, axis=0).any():

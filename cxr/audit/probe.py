@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 from cxr.evaluation.estimates import CONFIDENCE, Estimate
 from cxr.evaluation.resampling import areas, resampled
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Target:
-    """What is told: a label of each of n images, 0 to classes - 1, and groups of images that stay together.
+    """What a probe predicts: a label of each of n images, 0 to classes - 1, and groups of images that stay together.
 
     `kind` is what labels stand for, in words.
     """
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def why_not(self) -> str:
-        """The reason why nothing can be told about these images, or ""."""
+        """The reason why no probe can be fitted on these images, or ""."""
         if self.classes < 2:
             return f"all images are of one {self.kind}"
         counts = [len(set(np.asarray(self.groups)[self.labels == label])) for label in range(self.classes)]
@@ -55,19 +55,19 @@ class Target:
         return [(fitted, scored) for fitted, scored in split.split(self.labels, self.labels, list(self.groups))]
 
     def shuffled(self, seed: int) -> "Target":
-        """The same with the labels of groups shuffled, as a control: nothing can be told then."""
+        """The same with the labels of groups shuffled, as a control: no probe can predict them."""
         names, members = np.unique(np.asarray(self.groups), return_inverse=True)
         first = np.array([self.labels[members == each][0] for each in range(len(names))])
         return Target(np.random.default_rng(seed).permutation(first)[members], self.groups, self.kind)
 
 
-def told(features: NDArray[np.floating], target: Target) -> Floats:
+def out_of_fold_probabilities(features: NDArray[np.floating], target: Target) -> Floats:
     """Out-of-fold probabilities of each class, (n, classes), from features (n, d), by a regularised logistic regression."""
-    return told_across({"own": features}, target)["own", "own"]
+    return cross_region_probabilities({"own": features}, target)["own", "own"]
 
 
-@remembered(lambda views, target: (views, target.labels, np.asarray(target.groups, str)))
-def told_across(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
+@memoized_by_content(lambda views, target: (views, target.labels, np.asarray(target.groups, str)))
+def cross_region_probabilities(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
     """The same for a probe fitted on each view of the images and asked about each view, by (fitted on, asked about)."""
     found = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
     folds = target.folds
@@ -93,7 +93,7 @@ def macro_auc(probabilities: Floats, target: Target) -> Estimate:
     return estimate_of(auc_draws(probabilities, target))
 
 
-@remembered(lambda probabilities, target: (probabilities, target.labels, np.asarray(target.groups, str)))
+@memoized_by_content(lambda probabilities, target: (probabilities, target.labels, np.asarray(target.groups, str)))
 def auc_draws(probabilities: Floats, target: Target) -> Floats:
     """The macro AUC of all images, and then of bootstrap draws: (1 + draws,). The same groups are drawn for any probabilities."""
 
@@ -105,7 +105,7 @@ def auc_draws(probabilities: Floats, target: Target) -> Floats:
     return np.concatenate([whole, resampled(statistics, list(target.groups), _RESAMPLES, seed=0)[0]])
 
 
-def share_left(part: Floats, whole: Floats) -> Estimate:
+def above_chance_retained(part: Floats, whole: Floats) -> Estimate:
     """The share of above-chance performance that is left: (part - 0.5) / (whole - 0.5), of draws as `auc_draws` gives them."""
     if whole[0] <= 0.55:
         return Estimate(None, why_not="the whole image tells the class hardly better than chance")

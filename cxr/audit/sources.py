@@ -1,4 +1,4 @@
-"""The source of images: whether it can be told from the features, and what is left of a class within one source."""
+"""Image sources: how well pooled features predict the source of an image, and what predicts a class within one source."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.audit.probe import Target, macro_auc, told
+from cxr.audit.probe import Target, macro_auc, out_of_fold_probabilities
 from cxr.data.source_shortcut import source_shortcut
 from cxr.evaluation.estimates import Estimate, area_under_roc
 
@@ -53,14 +53,18 @@ def source_probe(
     within = {name: _told_source(pooled[known], named, groups, labels[known] == index) for index, name in enumerate(classes)}
     whole = _told_source(pooled[known], named, groups, np.ones(len(named), bool))
     contrasts = _contrasts(probabilities[known], labels[known], classes, named)
-    return SourceProbe(sources, whole, within, shortcut.in_words, contrasts)
+    return SourceProbe(sources, whole, within, shortcut.text, contrasts)
 
 
 def _told_source(pooled: NDArray[np.float32], named: pd.Series, groups: NDArray[np.str_], rows: NDArray[np.bool_]) -> Estimate:
     if not rows.any():
         return Estimate(None, why_not="it has no image of known source")
     target = Target(pd.Categorical(named[rows]).codes.astype(np.int64), list(groups[rows]), "source")
-    return Estimate(None, why_not=target.why_not) if target.why_not else macro_auc(told(pooled[rows], target), target)
+    return (
+        Estimate(None, why_not=target.why_not)
+        if target.why_not
+        else macro_auc(out_of_fold_probabilities(pooled[rows], target), target)
+    )
 
 
 def _contrasts(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cxr.audit.regions import Images, Masks, frame, marks_in, thumbnails
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 from cxr.system import cores
 
 Features = NDArray[np.float64]  # (n, d)
@@ -33,7 +33,7 @@ NAMED = ("corners", "marks", "border", "exposure", "resolution", "file", "jpeg")
 _CORNER, _FRAME = 0.2, 1 / 16  # shares of the side
 
 
-@remembered(lambda images, masks, files, names=tuple(TRAITS): (images, masks, files.to_csv(), sorted(names)), most=4)
+@memoized_by_content(lambda images, masks, files, names=tuple(TRAITS): (images, masks, files.to_csv(), sorted(names)), most=4)
 def traits(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[str] = tuple(TRAITS)) -> dict[str, Features]:
     """The features of each of the named `TRAITS` of images (n, size, size, 1).
 

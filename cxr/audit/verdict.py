@@ -36,10 +36,10 @@ class Verdict:
     limits: str = LIMITS
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """In a line.
 
-        >>> Verdict(Light.SOME, ["31 % is left without lungs"], ["corners"]).in_words
+        >>> Verdict(Light.SOME, ["31 % is left without lungs"], ["corners"]).text
         'Some evidence of a shortcut: 31 % is left without lungs'
         """
         return f"{self.light.label.capitalize()}: {'; '.join(self.reasons)}"
@@ -60,7 +60,7 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kep
     least = min(measured, key=lambda share: share.low or 0)
     value, low, high = (f"{100 * max(end or 0, 0):.0f}" for end in (least.value, least.low, least.high))
     share = f"{value} % of what a linear probe tells above chance is left without the lungs ({PERCENT} interval {low} to {high} %)"
-    reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].in_words}" for name in places[:2])]
+    reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].text}" for name in places[:2])]
     if kept is not None and kept.value is not None and kept.low is not None and kept.high is not None:
         value, low, high = (f"{100 * max(end, 0):.0f}" for end in (kept.value, kept.low, kept.high))
         own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the surroundings of another class"

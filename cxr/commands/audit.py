@@ -8,14 +8,14 @@ from rich.table import Table
 from cxr.audit.account import account_of
 from cxr.audit.audit import Audit
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditTable
 from cxr.model.resolve import resolve
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.reevaluate.audited import audit_again, keep_audit
-from cxr.reproduce.verdict import check_finished
+from cxr.reproduce.agreement import check_finished
 from cxr.run.logged import read_logged, restore
 from cxr.tracking.search import find_run
 from cxr.tracking.store import check_store, open_store, store_with_runs
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     close_cut_off_runs(store)
     run = find_run(asked.run, store)
     if run.tags.get("cxr.role") == "evaluation":
-        raise UserError(f"{in_short(run)} is an evaluation: audit the run behind it, {run.tags['cxr.evaluates'][:8]}")
+        raise UserError(f"{name_with_id(run)} is an evaluation: audit the run behind it, {run.tags['cxr.evaluates'][:8]}")
     check_finished(run)
     logged, progress = read_logged(run), Progress()
     own = [override for override in asked.elsewhere if override.startswith("audit.")]
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
     settings = typed(compose([f"audit={'full' if asked.full else 'standard'}", *own])[0]).audit
     audited, basis = audit_again(run, logged, replace(config, audit=settings), progress)
     keep_audit(store, run, audited, basis)
-    _print(audited.found, in_short(run))
+    _print(audited.found, name_with_id(run))
 
 
 def _print(found: Audit, run: str) -> None:

@@ -8,7 +8,7 @@ from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import parameters_of
 from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
-from cxr.model.freeze import first_layer, named_depths
+from cxr.model.freeze import first_layer, named_freeze_points
 from cxr.model.weights import is_cached
 from cxr.progress import plain_console, wide_console
 from cxr.text import nearest
@@ -81,7 +81,7 @@ def _stages(described: Described) -> Table:
     for heading in ("depth", "begins at", "layers above", "parameters above", "multiply-adds above"):
         table.add_column(heading, justify="left" if heading in ("depth", "begins at") else "right")
     layers = described.architecture
-    depths = named_depths(described.backbone)
+    depths = named_freeze_points(described.backbone)
     for depth, block in sorted(depths.items(), key=lambda each: -layers.places[first_layer(each[1], described)]):
         place = layers.places[first_layer(block, described)]
         parameters, cost = layers.share_above(place)

@@ -14,7 +14,7 @@ from cxr.cache.store import default_folder
 from cxr.commands.arguments import parse
 from cxr.data.images.hash_cache import FOLDER
 from cxr.progress import wide_console
-from cxr.text import in_words
+from cxr.text import pluralize
 
 
 def main(arguments: list[str]) -> None:
@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> None:
 def _clear(entries: list[Entry]) -> None:
     sizes = {entry.folder: entry.bytes for entry in entries}
     gone = [entry for entry in entries if remove(entry)]
-    print(f"Cleared {in_words(len(gone), 'entry', 'entries')}, {in_bytes(sum(sizes[entry.folder] for entry in gone))}.")
+    print(f"Cleared {pluralize(len(gone), 'entry', 'entries')}, {in_bytes(sum(sizes[entry.folder] for entry in gone))}.")
     if len(gone) < len(entries):
-        left = in_words(len(entries) - len(gone), "entry is", "entries are")
+        left = pluralize(len(entries) - len(gone), "entry is", "entries are")
         print(f"{left} in use by a run, or another user's: clear again later.")
 
 
@@ -59,7 +59,7 @@ def _show(folder: Path, entries: list[Entry]) -> None:
         console.print(table)
     total = in_bytes(sum(entry.bytes for entry in entries))
     clear = "Clear them with: cxr cache clear" if entries else "Runs fill it."
-    console.print(f"{in_words(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}")
+    console.print(f"{pluralize(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}")
 
 
 def _of(key: dict[str, Any]) -> tuple[str, ...]:

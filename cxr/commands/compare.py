@@ -18,9 +18,9 @@ from cxr.compare.runs import (
     EvaluatedRun,
     compare_runs,
     config_differences,
+    describe_evaluated_part,
     differences_frame,
-    evaluated_in_words,
-    in_short,
+    name_with_id,
     read_evaluated_run,
 )
 from cxr.compare.seeds import seed_differences
@@ -29,7 +29,7 @@ from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
 from cxr.safe_csv import write_csv
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -95,7 +95,7 @@ def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedR
     others = [run for run in runs if run.id != reference.id]
     if not others:
         raise UserError(
-            f"{in_short(reference)} has nothing to be compared with: name another run, or make a baseline with "
+            f"{name_with_id(reference)} has nothing to be compared with: name another run, or make a baseline with "
             "cxr experiment=frozen_head_baseline on the same data"
         )
     return reference, others
@@ -111,14 +111,14 @@ def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
 
 def _print(comparison: Comparison, out: Console) -> None:
     reference, many = comparison.reference, ["corrected"] if len(comparison.others) > 1 else []
-    out.print(f"Against {in_short(reference.run)}, on {evaluated_in_words(reference)}")
+    out.print(f"Against {name_with_id(reference.run)}, on {describe_evaluated_part(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
-        table = Table(title=in_short(other.run), box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(title=name_with_id(other.run), box=box.SIMPLE_HEAD, title_justify="left")
         for heading in ("", "reference", "this run", "difference", f"{PERCENT} interval", "p", *many, "method"):
             table.add_column(heading, justify="left" if heading in ("", "method") else "right")
         for each in differences:
-            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", each.interval_in_words
-            p_values = each.p_in_words, *([each.adjusted_in_words] if many else [])
+            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", each.interval_text
+            p_values = each.p_value_text, *([each.adjusted_p_value_text] if many else [])
             name = f"{each.metric} (primary)" if each.metric == comparison.primary else each.metric
             table.add_row(name, *shown, *p_values, each.method, style="bold" if each.is_clear else None)
         out.print(table)
@@ -135,4 +135,4 @@ def _print(comparison: Comparison, out: Console) -> None:
 def _who_is_right(reference: EvaluatedRun, other: EvaluatedRun) -> str:
     found = disagreements(reference.predictions, other.predictions)
     gained = int((found["right"] == "other").sum())
-    return f"{in_words(gained, 'image')} right here and wrong there, {in_words(len(found) - gained, 'image')} the other way round"
+    return f"{pluralize(gained, 'image')} right here and wrong there, {pluralize(len(found) - gained, 'image')} the other way round"

@@ -21,7 +21,7 @@ from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress
 from cxr.run.prepared import cache_of
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.limits import check_metric_names
 
 
@@ -50,7 +50,7 @@ def show(config: Config, to: Path, each: int) -> None:
     check_folder(to)
     dataset, image_list = _dataset(config)
     save_contact_sheet(contact_sheet(dataset.manifest, image_list.root, each), to)
-    print(f"  {to}: {in_words(len(dataset.classes), 'class', 'classes')}, up to {in_words(each, 'image')} of each")
+    print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(each, 'image')} of each")
 
 
 def check(config: Config) -> int:
@@ -77,7 +77,7 @@ def check(config: Config) -> int:
         check_metric_names(metric_names(image_list.classes))
     except UserError as error:
         found.append(str(error))
-    print("\n".join(found) if found else f"Nothing wrong: {in_words(len(annotated.images), 'image')} in {image_list.root}")
+    print("\n".join(found) if found else f"Nothing wrong: {pluralize(len(annotated.images), 'image')} in {image_list.root}")
     return 1 if found else 0
 
 
@@ -111,4 +111,4 @@ def _numbered(conflicts: pd.DataFrame) -> list[tuple[int, pd.Series]]:
 def _problem(what: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
-    return [f"{in_words(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines)]
+    return [f"{pluralize(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines)]

@@ -3,19 +3,19 @@
 from dataclasses import replace
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
-from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_elsewhere, model_classes, read_document
+from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_other_data, model_classes, read_document
 from cxr.reevaluate.other_data import OtherData, read_other_data
-from cxr.reevaluate.settings import asked_of, check_overrides
-from cxr.reproduce.verdict import check_finished
+from cxr.reevaluate.settings import check_overrides, request_of
+from cxr.reproduce.agreement import check_finished
 from cxr.run.logged import read_logged, restore
 from cxr.run.stored_training import kept_gate
 from cxr.run.summary import print_assessment, report_of
-from cxr.text import as_called, in_words
+from cxr.text import as_called, pluralize
 from cxr.tracking.search import find_run
 from cxr.tracking.store import check_store, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -36,15 +36,15 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     close_cut_off_runs(store)
     run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
-        raise UserError(f"{in_short(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
+        raise UserError(f"{name_with_id(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
     logged, progress = read_logged(run), Progress()
     if run.holds_training and not (run.is_finished and run.has_file(DOCUMENT)):
         if overrides:
-            raise UserError(f"the report of {in_short(run)} is missing: make it first with cxr evaluate {run.short_id}")
+            raise UserError(f"the report of {name_with_id(run)} is missing: make it first with cxr evaluate {run.short_id}")
         return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
     own = restore(logged, []).config
-    wanted = asked_of(own, overrides)
+    wanted = request_of(own, overrides)
     read_document(run)  # raises before anything is scored
     same_views = wanted.config.evaluation.views == own.evaluation.views
     if not wanted.other_data and same_views:
@@ -57,7 +57,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
         return evaluate_again(logged, wanted.config, overrides, store, progress, predictions)
     if not same_views:
         raise UserError(
-            f"{in_short(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
+            f"{name_with_id(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
         )
     classes = model_classes(run)
     data = read_other_data(logged, classes, wanted.config, progress)
@@ -66,11 +66,11 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
     from cxr.reevaluate.score import score  # imports Keras
 
     scored = score(data, classes, wanted.config, run.file("model/model.keras"), kept_gate(run), progress)
-    return evaluate_elsewhere(logged, wanted.config, overrides, scored, store, progress)
+    return evaluate_other_data(logged, wanted.config, overrides, scored, store, progress)
 
 
 def _print_overlap(data: OtherData) -> None:
-    same = in_words(data.overlap.same_pixels, "image")
+    same = pluralize(data.overlap.same_pixels, "image")
     print(f"  Overlap with the run's own data: {same} with the same pixels, {data.overlap.look_alike:,} more that look alike;")
     print("  they are left out. Whether patients are the same is not known.")
 

@@ -4,7 +4,7 @@ import os
 
 from omegaconf import DictConfig
 
-from cxr.config.compose import asked_overrides, compose_and_call, provenance_of, typed
+from cxr.config.compose import compose_and_call, given_overrides, provenance_of, typed
 from cxr.sweep.plan import make_plan
 
 # Flags with which Hydra prints something instead of running jobs.
@@ -36,7 +36,7 @@ def _run() -> int:
 
 
 def _sweep() -> int:
-    plan, common, jobs = make_plan(asked_overrides())
+    plan, common, jobs = make_plan(given_overrides())
     from cxr.sweep.run import run_sweep  # imports pandas and scikit-learn
 
     return run_sweep(plan, common, jobs)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.model import CARD, Exported, read_run_model, run_behind
@@ -33,7 +33,7 @@ def export_run(reference: str, store: Store, folder: Path) -> Exported:
     """Export a run, or the run behind an evaluation with the thresholds of that; raises `UserError` where its report is missing."""
     model, behind = read_run_model(reference, store), run_behind(find_run(reference, store), store)
     if not behind.has_file(CARD):
-        raise UserError(f"{in_short(behind)} has no model card yet: make its report first with  cxr evaluate {behind.short_id}")
+        raise UserError(f"{name_with_id(behind)} has no model card yet: make its report first with  cxr evaluate {behind.short_id}")
     card = behind.file(CARD).read_text(encoding="utf-8")
     prepare_tensorflow(TrainingConfig())
     from cxr.predict.export import export  # imports Keras

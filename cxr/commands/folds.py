@@ -10,14 +10,14 @@ from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder
 from cxr.commands.seed_tables import print_spread
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
-from cxr.compare.runs import evaluated_in_words, read_evaluated_run
+from cxr.compare.runs import describe_evaluated_part, read_evaluated_run
 from cxr.compare.seeds import Repeated, by_experiment, groups_of_images, identity, in_one_order, seed_spread
 from cxr.compare.thresholds import SPECIFICITIES, positive_index, rates_at, validation_of
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
 from cxr.progress import wide_console
 from cxr.safe_csv import write_csv
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -85,8 +85,8 @@ def _with_seeds(folds: list[CrossValidation], runs: list[LoggedRun]) -> list[lis
 
 def _print(found: CrossValidation) -> pd.DataFrame:
     numbers, console = spread(found), wide_console()
-    images = in_words(len(found.pooled.ids), "image")
-    table = Table(title=f"{found.name}: {in_words(len(found.runs), 'run')}, {images}", box=box.SIMPLE_HEAD, title_justify="left")
+    images = pluralize(len(found.pooled.ids), "image")
+    table = Table(title=f"{found.name}: {pluralize(len(found.runs), 'run')}, {images}", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for heading in ("mean", "sd", "lowest", "highest", "pooled"):
         table.add_column(heading, justify="right")
@@ -118,8 +118,8 @@ def _at_thresholds(found: CrossValidation) -> list[str]:
         rates = rates_at(found.runs, validation, index, specificity)
         lines.append(
             f"Pooled, at thresholds for specificity {specificity:g} that each chose on its own validation images: "
-            f"{found.runs[0].predictions.classes[index]} sensitivity {rates.sensitivity.in_words} "
-            f"at specificity {rates.specificity.in_words}"
+            f"{found.runs[0].predictions.classes[index]} sensitivity {rates.sensitivity.text} "
+            f"at specificity {rates.specificity.text}"
         )
     return lines
 
@@ -128,7 +128,7 @@ def _print_seeds(found: Repeated) -> pd.DataFrame:
     """Runs on one split that differ in their seed."""
     first = found.runs[0]
     table = seed_spread(found.predictions, groups_of_images(first))
-    title = f"{first.run.name} and the same with other seeds ({', '.join(found.seeds)}), {evaluated_in_words(first)}"
+    title = f"{first.run.name} and the same with other seeds ({', '.join(found.seeds)}), {describe_evaluated_part(first)}"
     print_spread(wide_console(), title, table)
     return table.assign(name=first.run.name)
 
@@ -142,6 +142,6 @@ def _print_seeds_of_folds(found: list[CrossValidation]) -> pd.DataFrame:
         for name, group in zip(evaluated.predictions.ids, groups_of_images(evaluated), strict=True)
     }
     table = seed_spread(pooled, [by_id[name] for name in pooled[0].ids])
-    title = f"{found[0].name}: {len(found)} seeds, pooled predictions of {in_words(len(pooled[0].ids), 'image')}"
+    title = f"{found[0].name}: {len(found)} seeds, pooled predictions of {pluralize(len(pooled[0].ids), 'image')}"
     print_spread(wide_console(), title, table)
     return table.assign(name=f"{found[0].name}, seeds")

@@ -16,7 +16,7 @@ from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
 from cxr.sweep.run import look_ahead
-from cxr.text import duration, in_words
+from cxr.text import duration, pluralize
 from cxr.tracking.store import check_store, locate_store, open_store
 
 
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
             out.print(f"  {number}: {line}")
     todo = [job for job in found if not job.left.is_nothing]
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
-    out.print(f"  {in_words(len(found), 'job')}, {len(found) - len(todo)} of them finished; {how}")
+    out.print(f"  {pluralize(len(found), 'job')}, {len(found) - len(todo)} of them finished; {how}")
     if not todo:
         return
     seconds = total_seconds(todo, plan.at_once)
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
         out.print("  How long it takes is not known: no earlier run here is like them. The first that ends will tell")
     else:
         end = datetime.now().astimezone() + timedelta(seconds=seconds)
-        told_by = in_words(min(job.told_by for job in todo), "earlier run")
+        told_by = pluralize(min(job.told_by for job in todo), "earlier run")
         out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, told by at least {told_by}; other machines differ")
     sizes = [job.bytes for job in todo if job.bytes is not None]
     if sizes and store.folder is not None:

@@ -15,9 +15,9 @@ from cxr.commands.arguments import parse
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError, writing
 from cxr.evaluation.operating_points import Rule
-from cxr.predict.answer import ZONE_IN_WORDS, Answer, as_text
+from cxr.predict.answer import ZONE_DESCRIPTIONS, Answer, as_text
 from cxr.predict.audit_log import AuditLog, verify
-from cxr.predict.files import Asked, find_files
+from cxr.predict.files import InputFiles, find_files
 from cxr.predict.model import RunModel
 from cxr.predict.output import TABLE, Output, check_output, open_output
 from cxr.predict.page import write_page
@@ -26,7 +26,7 @@ from cxr.predict.source import model_of
 from cxr.predict.structured_report import check_highdicom, write_structured_report
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.system import cores
-from cxr.text import in_words, printable, slug
+from cxr.text import pluralize, printable, slug
 from cxr.training.runtime import prepare_tensorflow
 
 _SHOWN = 12  # answers in the terminal
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     asked = parse("predict", arguments)
     if asked.verify_log:
         count, last = verify(asked.verify_log)
-        print(f"{asked.verify_log}: {in_words(count, 'answer')}, each follows from the one before; the last hash is {last}")
+        print(f"{asked.verify_log}: {pluralize(count, 'answer')}, each follows from the one before; the last hash is {last}")
         return 0
     if not asked.run or not asked.paths:
         raise UserError("cxr predict needs a run and what to ask it about: cxr predict RUN FILE_OR_FOLDER")
@@ -77,13 +77,13 @@ def main(arguments: list[str]) -> int:
         return _answered(model, files, asked)
 
 
-def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
+def _answered(model: RunModel, files: InputFiles, asked: Namespace) -> int:
     rule = model.rule(asked.point)
     point = {"name": asked.point, "in_words": rule.in_words}
     prepare_tensorflow(TrainingConfig(precision=model.facts.precision))
-    from cxr.predict.answerer import Answerer  # imports Keras
+    from cxr.predict.predictor import Predictor  # imports Keras
 
-    answerer = Answerer(model)
+    answerer = Predictor(model)
     about = {"model": model.described(), "point": point, "gate": not asked.no_gate, "engine": answerer.engine}
     with open_output(asked.to, about, asked.resume) as output:
         tally = _answer(files, answerer, rule, output, asked)
@@ -94,7 +94,7 @@ def _answered(model: RunModel, files: Asked, asked: Namespace) -> int:
     return 1 if tally.unreadable else 0
 
 
-def _answer(files: Asked, answerer: Any, rule: Rule, output: Output, asked: Namespace) -> _Tally:
+def _answer(files: InputFiles, answerer: Any, rule: Rule, output: Output, asked: Namespace) -> _Tally:
     """Answer what is not answered yet, or has changed since, chunk by chunk."""
     tally, progress = _Tally(), Progress()
     source = {"run": answerer.model.facts.run_id, "model_sha256": answerer.model.sha256, "point": asked.point}
@@ -119,7 +119,7 @@ def _answer(files: Asked, answerer: Any, rule: Rule, output: Output, asked: Name
 
     folders = [Answer(each.path, "", reason=each.reason) for each in files.unreadable]
     keep([answer for answer in folders if as_text(answer.path) not in done])
-    with progress.stage("predict", f"Answering {in_words(len(left), 'file')}") as update:
+    with progress.stage("predict", f"Answering {pluralize(len(left), 'file')}") as update:
         count = 0
         for chunk in answerer.of_files(left, rule, gated=not asked.no_gate):
             if asked.heatmaps:
@@ -140,7 +140,7 @@ def _answered_already(files: list[str], output: Output, progress: Progress) -> s
         now = zip(map(as_text, again), pool.map(content_hash, again), strict=True)
         changed = {path for path, sha256 in now if sha256 != hashes[path]}
     if changed:
-        progress.line(f"{in_words(len(changed), 'file')} changed since the batch was interrupted: answered again")
+        progress.line(f"{pluralize(len(changed), 'file')} changed since the batch was interrupted: answered again")
     return hashes.keys() - changed
 
 
@@ -168,11 +168,13 @@ def _print(tally: _Tally, model: RunModel, asked: Namespace, output: Output) -> 
             table.add_column(heading)
         for each in tally.first:
             told, p = (each.called, f"{each.calibrated[slug(each.called)]:.3f}") if each.called else (each.reason, "")
-            table.add_row(printable(each.path), printable(told), p, ZONE_IN_WORDS[each.zone], ", ".join(each.conformal_set))
+            table.add_row(printable(each.path), printable(told), p, ZONE_DESCRIPTIONS[each.zone], ", ".join(each.conformal_set))
         wide.print(table)
-    console.print(f"  {in_words(tally.count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
+    console.print(f"  {pluralize(tally.count, 'file')} by {model.name} at {asked.point}: {_counts(tally.classes)}")
     if model.decisions.positive_class is not None:
-        console.print(f"  Zones: {', '.join(f'{ZONE_IN_WORDS[name]} {tally.zones[name]:,}' for name in ZONE_IN_WORDS if name)}")
+        console.print(
+            f"  Zones: {', '.join(f'{ZONE_DESCRIPTIONS[name]} {tally.zones[name]:,}' for name in ZONE_DESCRIPTIONS if name)}"
+        )
     if model.unchecked:
         console.print(f"  This model does not notice {' and '.join(model.unchecked)}: they are answered like others")
     if tally.reasons:

@@ -2,7 +2,7 @@
 
 from cxr.commands.arguments import parse
 from cxr.commands.export import export_run
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     store = opened_store()
     run = find_run(asked.run, store)
     if run.tags.get("cxr.role") == "evaluation":
-        raise UserError(f"{in_short(run)} is an evaluation: register the run behind it, {run.tags['cxr.evaluates'][:8]}")
+        raise UserError(f"{name_with_id(run)} is an evaluation: register the run behind it, {run.tags['cxr.evaluates'][:8]}")
     light = light_of(run.tags)
     if not asked.despite:
         _check(run, light)
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         card = (made.folder / CARD).read_text(encoding="utf-8")
         version = register(made.folder, asked.name, asked.alias, run.id, card, tags)
     called = f"{REGISTERED}{asked.name}@{asked.alias}" if asked.alias else f"{REGISTERED}{asked.name}/{version}"
-    print(f"  {in_short(run)} is version {version} of {asked.name}; its audit: {light.label if light else 'there is none'}")
+    print(f"  {name_with_id(run)} is version {version} of {asked.name}; its audit: {light.label if light else 'there is none'}")
     print(as_called(f"  Ask it with  cxr predict {called} FILE_OR_FOLDER"))
 
 
@@ -37,8 +37,8 @@ def _check(run: LoggedRun, light: Light | None) -> None:
     """Raise `UserError` unless the audit rules strong evidence of a shortcut out: one that failed, or saw too little, does not."""
     despite = "give --despite to register it all the same"
     if light is None:
-        raise UserError(f"{in_short(run)} was not audited: audit it with  cxr audit {run.short_id}, or {despite}")
+        raise UserError(f"{name_with_id(run)} was not audited: audit it with  cxr audit {run.short_id}, or {despite}")
     if light is Light.UNKNOWN:
-        raise UserError(f"the audit of {in_short(run)} does not say whether it has a shortcut: read its report, and {despite}")
+        raise UserError(f"the audit of {name_with_id(run)} does not say whether it has a shortcut: read its report, and {despite}")
     if light is Light.STRONG:
-        raise UserError(f"the audit of {in_short(run)} found {light.label}: read its report, and {despite}")
+        raise UserError(f"the audit of {name_with_id(run)} found {light.label}: read its report, and {despite}")

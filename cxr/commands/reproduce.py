@@ -14,8 +14,15 @@ from rich.table import Table
 from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.progress import Progress, wide_console
-from cxr.reproduce.changes import Change, code_changes, config_changes, data_changes, environment_changes, weights_changes
-from cxr.reproduce.verdict import Verdict, check_finished, compare_again
+from cxr.reproduce.agreement import Agreement, check_finished, compare_again
+from cxr.reproduce.changes import (
+    EnvironmentChange,
+    code_changes,
+    config_changes,
+    data_changes,
+    environment_changes,
+    weights_changes,
+)
 from cxr.reproduce.worktree import checked_out
 from cxr.run.logged import Logged, Restored, read_logged, restore
 from cxr.run.prepared import prepare
@@ -70,7 +77,7 @@ def _store_of_the_run(named: str | None) -> Store:
     return store_with_runs(named)
 
 
-def _print_changes(logged: Logged, changes: list[Change]) -> None:
+def _print_changes(logged: Logged, changes: list[EnvironmentChange]) -> None:
     when = pd.Timestamp(logged.run.started, unit="ms").strftime("%Y-%m-%d %H:%M UTC")
     print(f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images", file=sys.stderr)
     if not changes:
@@ -82,14 +89,14 @@ def _print_changes(logged: Logged, changes: list[Change]) -> None:
     sys.stderr.flush()
 
 
-def _print_verdict(verdict: Verdict, restored: Restored, causes: list[Change]) -> None:
+def _print_verdict(verdict: Agreement, restored: Restored, causes: list[EnvironmentChange]) -> None:
     table = Table(title="Metrics then and now", box=box.SIMPLE_HEAD, title_justify="left")
     for heading in ("", "then", "now", "difference"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, then, now in verdict.metrics:
         table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
     wide_console().print(table)
-    print(f"  {verdict.in_words}")
+    print(f"  {verdict.text}")
     if verdict.kind == "different":
         if causes:
             print("  Likely causes: " + "; ".join(f"{change.what}: {change.text}" for change in causes))

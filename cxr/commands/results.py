@@ -12,7 +12,7 @@ from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
-from cxr.results.cells import columns_of, effects_as_rows, effects_markdown, legend_of, markdown_of, missing_in_words
+from cxr.results.cells import columns_of, describe_missing, effects_as_rows, effects_markdown, legend_of, markdown_of
 from cxr.results.effects import Effect, effects_of, paragraph
 from cxr.results.experiments import Chosen, known_presets, of_presets, of_runs
 from cxr.results.page import write_page
@@ -120,7 +120,7 @@ def _print(table: Table) -> None:
         console.print(drawn)
     for sentence in legend_of(table):
         out.print(as_called(f"  {sentence}"))
-    for sentence in missing_in_words(table):
+    for sentence in describe_missing(table):
         out.print(as_called(f"  {sentence}"))
     if table.missing:
         out.print(as_called(f"  cxr results --presets {','.join(table.missing)} --run DATA_OVERRIDES  makes what is missing"))

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short, positive_class_of
+from cxr.compare.runs import name_with_id, positive_class_of
 from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
@@ -13,7 +13,7 @@ from cxr.run.prepared import prepare
 from cxr.run.reasons import reasons_of, stages_of
 from cxr.run.remaining import Remaining, inputs_in_store, lacking, wanted_stages
 from cxr.stages.record import Kind
-from cxr.text import as_called, in_words, part_in_full
+from cxr.text import as_called, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> None:
     console = wide_console()
     console.print(_table(shown, console.width >= _WIDE))
     if len(shown) < len(found):
-        plain_console().print(as_called(f"  The newest {len(shown)} of {in_words(len(found), 'run')}: cxr runs --most 0 lists all"))
+        plain_console().print(
+            as_called(f"  The newest {len(shown)} of {pluralize(len(found), 'run')}: cxr runs --most 0 lists all")
+        )
 
 
 def _print_why(run: LoggedRun, overrides: list[str]) -> None:
@@ -54,7 +56,7 @@ def _print_why(run: LoggedRun, overrides: list[str]) -> None:
     composed, provenance = compose(overrides)
     prepared = prepare(typed(composed), provenance, Progress())
     left = Remaining(lacking(run, wanted_stages(prepared), inputs_in_store(prepared)), run)
-    out, named = plain_console(), in_short(run)
+    out, named = plain_console(), name_with_id(run)
     if Kind.OLDER in {reason.kind for reasons in left.stages.values() for reason in reasons}:
         out.print(f"Run {named} is of a version of cxr that kept no records: cxr cannot tell")
     elif left.is_nothing:

@@ -8,7 +8,7 @@ from filelock import Timeout
 from cxr.commands.arguments import parse
 from cxr.config.schema import TrackingConfig
 from cxr.errors import UserError
-from cxr.text import in_words, printable
+from cxr.text import pluralize, printable
 from cxr.tracking.outbox import Outbox, is_lost_connection, outboxes
 from cxr.tracking.store import FOLDER, locate_store, open_store
 
@@ -49,7 +49,7 @@ def _carry(folder: Path, uri: str | None) -> int:
                 raise UserError(f"{target.uri} was lost: give the same command again, it sends what is missing") from None
             raise
     told = ", ".join(f"{number} {what}" for what, number in done.items())
-    print(f"{in_words(sum(done.values()), 'run')} in {in_words(len(sources), 'store')}: {told}")
+    print(f"{pluralize(sum(done.values()), 'run')} in {pluralize(len(sources), 'store')}: {told}")
     return sum(done.values())
 
 

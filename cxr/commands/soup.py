@@ -6,12 +6,12 @@ from dataclasses import replace
 from omegaconf import OmegaConf
 
 from cxr.commands.arguments import parse
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.progress import Progress
 from cxr.run.logged import read_logged, restore
 from cxr.run.start import run_experiment
-from cxr.text import as_called, in_words
+from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import Store, check_store, open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     close_cut_off_runs(store)
     runs = _best_first(_named(asked.runs, store))[: asked.most]
     if len(runs) < 2:
-        raise UserError(f"a soup needs two finished runs or more, and {asked.runs[0]} has {in_words(len(runs), 'run')}")
+        raise UserError(f"a soup needs two finished runs or more, and {asked.runs[0]} has {pluralize(len(runs), 'run')}")
     logged = read_logged(runs[0])
     restored = restore(logged, asked.elsewhere)
     ids = [run.id for run in runs]
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
         yaml=OmegaConf.to_yaml(OmegaConf.structured(config)),
         reproduces=None,
     )
-    print(f"A soup of up to {in_words(len(runs), 'run')}, best first: {', '.join(in_short(run) for run in runs)}")
+    print(f"A soup of up to {pluralize(len(runs), 'run')}, best first: {', '.join(name_with_id(run) for run in runs)}")
     made = run_experiment(config, provenance, Progress(), logged.manifest)
     print(as_called(f"  Is it better than its best run?  cxr compare {made.run_id[:8]} {runs[0].short_id}"))
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from cxr.data.dataset import Dataset
 from cxr.data.survey import Survey, survey_of
 from cxr.progress import wide_console
-from cxr.text import in_words
+from cxr.text import pluralize
 
 _MOST = 12  # rows of a table, or kinds in a line
 
@@ -19,7 +19,7 @@ def print_survey(dataset: Dataset) -> None:
     if len(survey.by_source):
         out.print(_table(survey.by_source.head(_MOST), "source"))
         if len(survey.by_source) > _MOST:
-            out.print(f"  and {in_words(len(survey.by_source) - _MOST, 'more source')}")
+            out.print(f"  and {pluralize(len(survey.by_source) - _MOST, 'more source')}")
     for line in [*_lines(survey), *_left_out(dataset)]:
         out.print(f"  {line}", soft_wrap=True)
 
@@ -37,16 +37,16 @@ def _table(counts: pd.DataFrame, what: str) -> Table:
 def _lines(survey: Survey) -> list[str]:
     lines = [f"Sizes: {_kinds(survey.sizes)}", f"Modes: {_kinds(survey.modes)}"]
     if survey.groups:
-        copies = f", {in_words(survey.copies, 'image')} equal to another to the pixel" if survey.copies else ""
+        copies = f", {pluralize(survey.copies, 'image')} equal to another to the pixel" if survey.copies else ""
         lines.append(
-            f"Groups: {in_words(survey.groups, 'group')} of {in_words(survey.grouped, 'image')} that belong together{copies}"
+            f"Groups: {pluralize(survey.groups, 'group')} of {pluralize(survey.grouped, 'image')} that belong together{copies}"
         )
     else:
         lines.append("Groups: none; no two images are copies, and no patient is known to have two")
     if (shortcut := survey.shortcut) is None:
         lines.append("Sources: not known, so it can't be tested whether the network learns the disease or the hospital")
     else:
-        lines.append(shortcut.in_words)
+        lines.append(shortcut.text)
     return lines
 
 
@@ -59,7 +59,7 @@ def _left_out(dataset: Dataset) -> list[str]:
     """Excluded images, and copies with conflicting labels."""
     kept = "Left out" if dataset.conflicts["left_out"].any() else "Kept"
     return [
-        f"{what}: {in_words(count, 'image')} {why}"
+        f"{what}: {pluralize(count, 'image')} {why}"
         for what, count, why in (
             (kept, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
             ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),

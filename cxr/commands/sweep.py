@@ -9,8 +9,8 @@ from rich.table import Table
 from cxr.commands.arguments import parse
 from cxr.progress import plain_console, wide_console
 from cxr.sweep.results import show_results
-from cxr.sweep.standing import STATES, JobStanding, Standing, plan_and_outcomes, standing_of
-from cxr.text import duration, in_words
+from cxr.sweep.status import STATES, JobStatus, SweepStatus, plan_and_outcomes, status_of
+from cxr.text import duration, pluralize
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 
@@ -24,16 +24,16 @@ def main(arguments: list[str]) -> int:
     if asked.action == "results":
         show_results(*plan_and_outcomes(asked.id, asked.work))
         return 0
-    standing = standing_of(asked.id, asked.work)
+    standing = status_of(asked.id, asked.work)
     _show(asked.id, standing)
     return 1 if standing.number("stopped") + standing.number("rejected") else 0
 
 
-def _show(sweep_id: str, standing: Standing) -> None:
+def _show(sweep_id: str, standing: SweepStatus) -> None:
     out = plain_console()
     numbers = {state: standing.number(state) for state in STATES}
     told = ", ".join(f"{number} {state}" for state, number in numbers.items() if number)
-    out.print(f"Sweep {sweep_id}: {in_words(standing.count, 'job')}, {told}")
+    out.print(f"Sweep {sweep_id}: {pluralize(standing.count, 'job')}, {told}")
     if standing.jobs:
         wide_console().print(_table(standing.jobs))
     left = standing.seconds_left()
@@ -43,7 +43,7 @@ def _show(sweep_id: str, standing: Standing) -> None:
         out.print("  A job that stopped goes on from its last epoch when it is queued again; the same command as before does that")
 
 
-def _table(jobs: Sequence[JobStanding]) -> Table:
+def _table(jobs: Sequence[JobStatus]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for heading in ("job", "state", "id", "took"):
         table.add_column(heading, overflow="fold")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr.compare.runs import EvaluatedRun, in_short, read_evaluated_run
+from cxr.compare.runs import EvaluatedRun, name_with_id, read_evaluated_run
 from cxr.errors import UserError
 from cxr.evaluation.metrics import Evaluation, evaluate
 from cxr.evaluation.predictions import Predictions
@@ -79,7 +79,7 @@ def gather(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[Cr
         raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
     if gap := _lacking(sets[0]):
         one = next(iter(sets[0].values()))
-        raise UserError(f"the cross-validation of {in_short(one)} is not complete: {gap}")
+        raise UserError(f"the cross-validation of {name_with_id(one)} is not complete: {gap}")
     return [_cross_validation(found) for found in sets if not _lacking(found)]
 
 
@@ -103,7 +103,7 @@ def _by_turn(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[
 def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
     """The runs of the cross-validation that a run belongs to; raises `UserError` for one that is no fold."""
     if run.params.get("split.method") not in _TURN:
-        raise UserError(f"run {in_short(run)} is no fold of a cross-validation: its split is {run.params.get('split.name')}")
+        raise UserError(f"run {name_with_id(run)} is no fold of a cross-validation: its split is {run.params.get('split.name')}")
     return [each for each in runs if each.params.get("split.method") in _TURN and _common(each) == _common(run)]
 
 
@@ -152,7 +152,9 @@ def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
     ids = [name for evaluated in runs for name in evaluated.predictions.ids]
     twice = len(set(ids)) < len(ids) and runs[0].run.params["split.method"] == "folds"
     if twice or any(evaluated.predictions.classes != runs[0].predictions.classes for evaluated in runs):
-        raise UserError(f"the folds of {in_short(runs[0].run)} test some images twice, or have other classes: they can't be pooled")
+        raise UserError(
+            f"the folds of {name_with_id(runs[0].run)} test some images twice, or have other classes: they can't be pooled"
+        )
     return CrossValidation(runs)
 
 
@@ -164,4 +166,6 @@ def _check_same_images(runs: Sequence[EvaluatedRun]) -> None:
     for evaluated, manifest in zip(runs, manifests, strict=True):
         shared = manifest[manifest["path"].isin(known.index)]
         if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
-            raise UserError(f"{in_short(runs[0].run)} and {in_short(evaluated.run)} used different images: they can't be pooled")
+            raise UserError(
+                f"{name_with_id(runs[0].run)} and {name_with_id(evaluated.run)} used different images: they can't be pooled"
+            )

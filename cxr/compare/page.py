@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from cxr.compare.runs import Comparison, evaluated_in_words, in_short
+from cxr.compare.runs import Comparison, describe_evaluated_part, name_with_id
 from cxr.compare.seeds import INTERVALS
 from cxr.evaluation.figures.comparison import runs_figure
 from cxr.evaluation.figures.drawing import svg_of
@@ -22,25 +22,25 @@ def write_comparison(path: Path, comparison: Comparison, seeds: Sequence[tuple[s
     reference = comparison.reference
     runs: list[dict[str, Any]] = [
         {
-            "title": in_short(other.run),
+            "title": name_with_id(other.run),
             "differences": differences,
             "images": disagreements(reference.predictions, other.predictions),
         }
         for other, differences in zip(comparison.others, comparison.differences, strict=True)
     ]
     named: dict[str, Sequence[Difference]] = {run["title"]: run["differences"] for run in runs}
-    figure = runs_figure(named, f"Difference from {in_short(reference.run)}")
+    figure = runs_figure(named, f"Difference from {name_with_id(reference.run)}")
     figure.draw_without_rendering()  # lays it out
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("page.html.jinja").render(
-        reference=in_short(reference.run),
-        evaluated=evaluated_in_words(reference),
+        reference=name_with_id(reference.run),
+        evaluated=describe_evaluated_part(reference),
         runs=runs,
         shown=SHOWN,
         primary=comparison.primary,
-        names=[in_short(reference.run), *(run["title"] for run in runs)],
+        names=[name_with_id(reference.run), *(run["title"] for run in runs)],
         settings=[(str(key), [str(value) for value in row]) for key, row in settings.iterrows()],
         seeds=[(title, [(str(metric), row) for metric, row in table.iterrows()]) for title, table in seeds],
         intervals=INTERVALS,

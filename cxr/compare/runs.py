@@ -49,10 +49,10 @@ class Comparison:
 def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
     """The logged results of a run; raises `UserError` if it is not finished or lacks files."""
     if not run.is_finished:
-        raise UserError(f"run {in_short(run)} is {how_it_stands(run)}: there is nothing to compare")
+        raise UserError(f"run {name_with_id(run)} is {describe_state(run)}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
-        raise UserError(f"run {in_short(run)} was not made by cxr: it has no tag cxr.judged_on")
+        raise UserError(f"run {name_with_id(run)} was not made by cxr: it has no tag cxr.judged_on")
     return EvaluatedRun(run, part, read_results(run)[part].predictions)
 
 
@@ -78,14 +78,14 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
             for part, said in document.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"the results of run {in_short(run)} can't be read: {error}") from None
+        raise UserError(f"the results of run {name_with_id(run)} can't be read: {error}") from None
 
 
 def predictions_of(run: LoggedRun) -> dict[str, Predictions]:
     """The predictions of a run by part; raises `UserError` without those of validation, which choose thresholds."""
     found = {part: each.predictions for part, each in read_results(run).items()}
     if "val" not in found:
-        raise UserError(f"the results of run {in_short(run)} can't be read: it has no validation predictions")
+        raise UserError(f"the results of run {name_with_id(run)} can't be read: it has no validation predictions")
     return found
 
 
@@ -104,7 +104,7 @@ def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun], primar
     """
     for other in others:
         if reason := why_not_comparable(reference.run.tags, other.run.tags):
-            raise UserError(f"{in_short(other.run)} can't be compared with {in_short(reference.run)}: {reason}")
+            raise UserError(f"{name_with_id(other.run)} can't be compared with {name_with_id(reference.run)}: {reason}")
     known = names_at("compare", reference.predictions.classes)
     chosen = primary or reference.run.params.get("evaluation.primary", EvaluationConfig().primary)
     if chosen not in known:
@@ -150,18 +150,18 @@ def differences_frame(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def how_it_stands(run: LoggedRun) -> str:
+def describe_state(run: LoggedRun) -> str:
     """Why a run is not finished, and what to do about it."""
     if run.holds_training:
         return f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
     return f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
 
 
-def in_short(run: LoggedRun) -> str:
+def name_with_id(run: LoggedRun) -> str:
     """A run's name and the beginning of its id."""
     return f"{run.name} ({run.short_id})"
 
 
-def evaluated_in_words(evaluated: EvaluatedRun) -> str:
+def describe_evaluated_part(evaluated: EvaluatedRun) -> str:
     """The evaluated images, in words."""
     return f"{len(evaluated.predictions.labels):,} images of the {part_in_full(evaluated.part)} part"

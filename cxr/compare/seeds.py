@@ -99,13 +99,13 @@ def seed_differences(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
         if group is reference or len(group) + len(reference) < 3:
             continue
         own, other = (in_one_order([first, *(each.predictions for each in side)])[1:] for side in (reference, group))
-        seeds = " and ".join(_seeds_in_words(len(side)) for side in (reference, group))
+        seeds = " and ".join(_describe_seeds(len(side)) for side in (reference, group))
         title = f"{group[0].run.name} against {reference[0].run.name}, means over seeds: {seeds}"
         found.append((title, seed_difference(own, other, groups_of(comparison.reference))))
     return found
 
 
-def _seeds_in_words(count: int) -> str:
+def _describe_seeds(count: int) -> str:
     return f"{count} seeds" if count > 1 else "1 seed (its spread is not known)"
 
 

@@ -147,7 +147,7 @@ def add_override(override: str) -> None:
     sys.argv.insert(places[-1] + 1 if places else len(sys.argv), override)
 
 
-def asked_overrides() -> list[str]:
+def given_overrides() -> list[str]:
     """The overrides among this process' arguments."""
     return list(get_args_parser().parse_args().overrides)
 

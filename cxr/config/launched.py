@@ -21,7 +21,7 @@ _EACH_ITS_OWN = ("CXR_CACHE",)
 
 
 @dataclass(frozen=True)
-class Launched:
+class LaunchedJob:
     """All that another process needs to do jobs of a sweep."""
 
     hydra_context: HydraContext
@@ -32,7 +32,7 @@ class Launched:
     variables: Mapping[str, str]
 
     @staticmethod
-    def here(hydra_context: HydraContext, config: DictConfig, task: Task, cores: int, variables: bool) -> "Launched":
+    def here(hydra_context: HydraContext, config: DictConfig, task: Task, cores: int, variables: bool) -> "LaunchedJob":
         """From what Hydra gives a launcher; each job has `cores` of its machine, and this process' variables if they are asked for.
 
         They may hold a password, so a launcher that writes its jobs to disk leaves them to its scheduler.
@@ -40,7 +40,7 @@ class Launched:
         named = [name for name in os.environ if name.startswith(_PASSED_ON) and name not in _EACH_ITS_OWN]
         passed = {name: os.environ[name] for name in named if variables}
         passed["CXR_CORES"] = str(cores)
-        return Launched(hydra_context, config, task, Singleton.get_state(), str(Path.cwd()), passed)
+        return LaunchedJob(hydra_context, config, task, Singleton.get_state(), str(Path.cwd()), passed)
 
     def do(self, number: int, overrides: Sequence[str]) -> float | None:
         """In the other process: do a job as Hydra does one, and return its objective. Raises what the task raises."""

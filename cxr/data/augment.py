@@ -23,23 +23,23 @@ from cxr.text import nearest
 
 Floats = NDArray[np.float64]
 # Grey levels (n, size, size, 1) float32 to grey levels of the same shape; values outside 0..255 are clipped afterwards.
-ChangePixels = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+PixelFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Change:
+class PixelTransform:
     """What one augmentation does to n images; None leaves that part as it is.
 
     `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
     those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 3)
-    are numbers for `Surroundings.put`, which comes before all else.
+    are numbers for `Backgrounds.put`, which comes before all else.
     """
 
     linear: Floats | None = None
     shift: Floats | None = None
     gain: Floats | None = None
     offset: Floats | None = None
-    pixels: ChangePixels | None = None
+    pixels: PixelFunction | None = None
     onto: Floats | None = None
 
 
@@ -49,7 +49,7 @@ class Augmentation:
 
     setting: str
     draws: int
-    change: Callable[[float, Floats, int], Change]
+    change: Callable[[float, Floats, int], PixelTransform]
 
     @property
     def stream(self) -> list[int]:
@@ -65,90 +65,92 @@ class Augmentation:
 AUGMENTATIONS: list[Augmentation] = []
 
 
-def augmentation(setting: str, *, draws: int = 1, version: int = 1) -> Callable[[Callable[[float, Floats, int], Change]], None]:
+def augmentation(
+    setting: str, *, draws: int = 1, version: int = 1
+) -> Callable[[Callable[[float, Floats, int], PixelTransform]], None]:
     """Register a function as the augmentation of a setting; packages may still give a `version`, but their content counts."""
 
-    def register(change: Callable[[float, Floats, int], Change]) -> None:
+    def register(change: Callable[[float, Floats, int], PixelTransform]) -> None:
         AUGMENTATIONS.append(Augmentation(setting, draws, change))
 
     return register
 
 
 @augmentation("rotation_degrees")
-def _rotate(degrees: float, draws: Floats, size: int) -> Change:
+def _rotate(degrees: float, draws: Floats, size: int) -> PixelTransform:
     angle = np.deg2rad(degrees) * draws[:, 0]
     cos, sin = np.cos(angle), np.sin(angle)
-    return Change(linear=_matrices(cos, -sin, sin, cos))
+    return PixelTransform(linear=_matrices(cos, -sin, sin, cos))
 
 
 @augmentation("translation", draws=2)
-def _translate(share: float, draws: Floats, size: int) -> Change:
-    return Change(shift=share * size * draws)
+def _translate(share: float, draws: Floats, size: int) -> PixelTransform:
+    return PixelTransform(shift=share * size * draws)
 
 
 @augmentation("zoom")
-def _zoom(share: float, draws: Floats, size: int) -> Change:
+def _zoom(share: float, draws: Floats, size: int) -> PixelTransform:
     scale = 1 + share * draws[:, 0]
     zero = np.zeros_like(scale)
-    return Change(linear=_matrices(scale, zero, zero, scale))
+    return PixelTransform(linear=_matrices(scale, zero, zero, scale))
 
 
 @augmentation("shear_degrees")
-def _shear(degrees: float, draws: Floats, size: int) -> Change:
+def _shear(degrees: float, draws: Floats, size: int) -> PixelTransform:
     slant = np.tan(np.deg2rad(degrees) * draws[:, 0])
     one, zero = np.ones_like(slant), np.zeros_like(slant)
-    return Change(linear=_matrices(one, slant, zero, one))
+    return PixelTransform(linear=_matrices(one, slant, zero, one))
 
 
 @augmentation("brightness")
-def _brighten(share: float, draws: Floats, size: int) -> Change:
-    return Change(offset=255 * share * draws[:, 0])
+def _brighten(share: float, draws: Floats, size: int) -> PixelTransform:
+    return PixelTransform(offset=255 * share * draws[:, 0])
 
 
 @augmentation("contrast")
-def _change_contrast(share: float, draws: Floats, size: int) -> Change:
-    return Change(gain=1 + share * draws[:, 0])
+def _change_contrast(share: float, draws: Floats, size: int) -> PixelTransform:
+    return PixelTransform(gain=1 + share * draws[:, 0])
 
 
 @augmentation("aspect")
-def _stretch(share: float, draws: Floats, size: int) -> Change:
+def _stretch(share: float, draws: Floats, size: int) -> PixelTransform:
     wider = np.exp(share * draws[:, 0] / 2)
     zero = np.zeros_like(wider)
-    return Change(linear=_matrices(wider, zero, zero, 1 / wider))
+    return PixelTransform(linear=_matrices(wider, zero, zero, 1 / wider))
 
 
 @augmentation("gamma")
-def _expose(largest: float, draws: Floats, size: int) -> Change:
+def _expose(largest: float, draws: Floats, size: int) -> PixelTransform:
     exponents = np.exp(largest * draws)[:, :, None, None]
-    return Change(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
+    return PixelTransform(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
 
 
 @augmentation("resolution")
-def _lose_pixels(share: float, draws: Floats, size: int) -> Change:
+def _lose_pixels(share: float, draws: Floats, size: int) -> PixelTransform:
     sides = [max(4, round(size * (1 - share * max(draw, 0.0)))) for draw in draws[:, 0]]
 
     def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.stack([image if side == size else _through(image, side) for image, side in zip(seen, sides, strict=True)])
 
-    return Change(pixels=change)
+    return PixelTransform(pixels=change)
 
 
 @augmentation("noise", draws=2)
-def _add_noise(largest: float, draws: Floats, size: int) -> Change:
+def _add_noise(largest: float, draws: Floats, size: int) -> PixelTransform:
     levels, seeds = largest * np.abs(draws[:, 0]), ((draws[:, 1] + 1) * 2**40).astype(np.int64)
 
     def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
         drawn = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(seen.shape[1:], np.float32) for seed in seeds]
         return np.asarray(seen + levels[:, None, None, None] * np.stack(drawn), np.float32)
 
-    return Change(pixels=change)
+    return PixelTransform(pixels=change)
 
 
 _CORNER, _EDGE = (0.08, 0.3), (0.02, 0.12)  # smallest and largest part of the side that is covered
 
 
 @augmentation("erase_corners", draws=24)
-def _cover(share: float, draws: Floats, size: int) -> Change:
+def _cover(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
 
     def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -159,15 +161,15 @@ def _cover(share: float, draws: Floats, size: int) -> Change:
                     image[_covered(where, how_large, size)] = 255 * level
         return found
 
-    return Change(pixels=change)
+    return PixelTransform(pixels=change)
 
 
 @augmentation("surroundings", draws=4)
-def _put_onto(share: float, draws: Floats, size: int) -> Change:
+def _put_onto(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
     onto = chances[:, 1:].copy()
     onto[chances[:, 0] >= share, 0] = np.nan
-    return Change(onto=onto)
+    return PixelTransform(onto=onto)
 
 
 def _covered(where: int, how_large: float, size: int) -> tuple[slice, slice]:
@@ -192,13 +194,13 @@ class Views:
 
     `transforms` (n, 8) float32: rows (a0, a1, a2, b0, b1, b2, 0, 0) of the map from output to input pixels,
     x' = a0 x + a1 y + a2 and y' = b0 x + b1 y + b2. `gain` and `offset` (n,) float32 act on grey levels around mid-grey.
-    `pixels` apply last, in order. `onto` (n, 3) are numbers for `Surroundings.put`, or None.
+    `pixels` apply last, in order. `onto` (n, 3) are numbers for `Backgrounds.put`, or None.
     """
 
     transforms: NDArray[np.float32]
     gain: NDArray[np.float32]
     offset: NDArray[np.float32]
-    pixels: list[ChangePixels] = field(default_factory=list)
+    pixels: list[PixelFunction] = field(default_factory=list)
     onto: Floats | None = None
 
     @property

@@ -13,11 +13,11 @@ from cxr.data.identity.annotate import Identity, altered, annotate
 from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import BadImage
-from cxr.data.images.store import Pixels, read_images
+from cxr.data.images.store import ImagePixels, read_images
 from cxr.data.split import PARTS, Part, split_images
 from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.text import in_words
+from cxr.text import pluralize
 
 _NO_CONFLICTS = pd.DataFrame({"left_out": np.array([], bool)})
 
@@ -83,7 +83,7 @@ def read_dataset(
     """
     pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
-        others = f" and {in_words(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
+        others = f" and {pluralize(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
         raise UserError(
             f"can't read {image_list.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
             "fix or remove it, or leave such images out with data.on_bad_image=skip"
@@ -97,20 +97,20 @@ def read_dataset(
 
 def read_listed(
     image_list: ImageList, size: int | None, stage: Stage, cache: Cache | None, hash_cache: HashCache | None = None
-) -> Pixels:
+) -> ImagePixels:
     """Read the images of an image list. Files that it could not list are among the bad ones."""
     pixels = read_images(image_list.root, image_list.paths, size, stage, cache, hash_cache)
     return replace(pixels, bad=tuple(sorted([*image_list.bad, *pixels.bad], key=lambda bad: bad.path)))
 
 
-def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: bool = True) -> Dataset:
+def dataset_of(config: Config, image_list: ImageList, pixels: ImagePixels, split: bool = True) -> Dataset:
     """Group and split images that were read. Raises `UserError` as `read_dataset` does, except for bad images."""
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     if changed := altered(image_list, annotated.images):
-        raise UserError(_altered_in_words(changed, config))
+        raise UserError(_describe_altered(changed, config))
     kept, conflicts = np.arange(len(annotated.images)), annotated.conflicts
     if len(conflicts) and config.data.on_conflict == "stop":
-        raise UserError(_conflict_in_words(conflicts))
+        raise UserError(_describe_conflict(conflicts))
     exactly = (image_list.images["sha256"] != "").any()  # a manifest lists exactly the images to use
     leave_out = config.data.on_conflict == "leave_out" and not exactly
     if leave_out:
@@ -129,18 +129,18 @@ def dataset_of(config: Config, image_list: ImageList, pixels: Pixels, split: boo
     )
 
 
-def _altered_in_words(changed: list[str], config: Config) -> str:
+def _describe_altered(changed: list[str], config: Config) -> str:
     first, more = ", ".join(changed[:3]), f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
     return (
-        f"{in_words(len(changed), 'image')} changed since data.manifest={config.data.manifest} was written: {first}{more}. "
+        f"{pluralize(len(changed), 'image')} changed since data.manifest={config.data.manifest} was written: {first}{more}. "
         "Bring them back, or write a new manifest with cxr data index"
     )
 
 
-def _conflict_in_words(conflicts: pd.DataFrame) -> str:
+def _describe_conflict(conflicts: pd.DataFrame) -> str:
     first = conflicts[conflicts["copies"] == conflicts["copies"].iloc[0]]
     one, other = first.iloc[0], first[first["label"] != first["label"].iloc[0]].iloc[0]
     return (
-        f"{in_words(len(conflicts), 'image')} have copies with another label, for example {one['path']} ({one['label']}) and "
+        f"{pluralize(len(conflicts), 'image')} have copies with another label, for example {one['path']} ({one['label']}) and "
         f"{other['path']} ({other['label']}): correct the labels, or leave them out with data.on_conflict=leave_out"
     )

@@ -84,10 +84,10 @@ def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, ba
     return ImageList(root, classes, rows, tuple(bad))
 
 
-def can_be_told(path: str) -> bool:
+def has_clear_label(path: str) -> bool:
     r"""Whether a path is text in one line.
 
-    >>> can_be_told("COVID/images/1.png"), can_be_told("two\nlines.png")
+    >>> has_clear_label("COVID/images/1.png"), has_clear_label("two\nlines.png")
     (True, False)
     """
     return not _UNTOLD.search(path)

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 
 # As shares of the image: height of lung centres, their distance from the middle, half widths and heights, shifts.
 MIDDLE = 0.46
@@ -72,7 +72,7 @@ def fit(images: NDArray[np.uint8]) -> list[Placing]:
     return [placings()[best] for best in (small @ contrasts().T).argmax(axis=1)]
 
 
-@remembered(lambda images: images, most=2)
+@memoized_by_content(lambda images: images, most=2)
 def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Two ellipses in each image (n, size, size, 1), where they are darkest against their surroundings."""
     return np.stack([placing.ellipses(images.shape[1]) for placing in fit(images)])

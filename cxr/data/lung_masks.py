@@ -21,7 +21,7 @@ from cxr.data.images.limits import UnreadableImage
 from cxr.data.lung_atlas import fit_atlas
 from cxr.data.sources.phantom import lungs_of
 from cxr.errors import UserError
-from cxr.text import in_words
+from cxr.text import pluralize
 
 _LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
 
@@ -35,11 +35,11 @@ class LungMasks:
     unused: dict[str, int]  # reason: how many
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """Where they come from, in a line."""
         named = {"files": "mask files", "phantom": "the phantoms' geometry", "atlas": "an atlas fitted to each image"}
-        said = " and ".join(f"{in_words(count, 'image')} from {named[name]}" for name, count in self.origins.items() if count)
-        why = "".join(f"; {in_words(count, 'mask file')} not used: {reason}" for reason, count in sorted(self.unused.items()))
+        said = " and ".join(f"{pluralize(count, 'image')} from {named[name]}" for name, count in self.origins.items() if count)
+        why = "".join(f"; {pluralize(count, 'mask file')} not used: {reason}" for reason, count in sorted(self.unused.items()))
         return f"Lung masks: {said}{why}"
 
 

@@ -22,7 +22,7 @@ class SourceShortcut:
     sources: int
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """In a sentence."""
         if self.sources == 1:
             return "Sources: all images whose source is known have the same one"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cxr.config.schema import SplitConfig
 from cxr.data.image_list import ImageList
 from cxr.errors import UserError
-from cxr.text import in_words, nearest
+from cxr.text import nearest, pluralize
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -38,7 +38,7 @@ def check_split(image_list: ImageList, split: SplitConfig) -> None:
     given, sources = image_list.images["split"] != "", sorted(set(image_list.images["source"]) - {""})
     if split.method == "column" and not given.all():
         raise UserError(
-            f"split={split.name} needs the part of each image, and {in_words(int((~given).sum()), 'image')} have none: give "
+            f"split={split.name} needs the part of each image, and {pluralize(int((~given).sum()), 'image')} have none: give "
             "data.manifest a column that holds train, val or test (data.columns.split names it), or choose split=three_way"
         )
     if split.method != "column" and given.any():
@@ -50,7 +50,7 @@ def check_split(image_list: ImageList, split: SplitConfig) -> None:
     for name, count in image_list.class_counts().items():
         if count < len(parts):
             raise UserError(
-                f"class {name} has {in_words(count, 'image')}, too few to split into {len(parts)} parts: "
+                f"class {name} has {pluralize(count, 'image')}, too few to split into {len(parts)} parts: "
                 "add images, leave it out with data.classes, or choose split=train_val_80_20"
             )
 
@@ -149,7 +149,7 @@ def check_groups(images: pd.DataFrame) -> None:
     if len(torn):
         paths = sorted(images.loc[images["group"] == torn[0], "path"])
         raise UserError(
-            f"{in_words(len(torn), 'group')} of images that belong together would be on two sides of the split, for example "
+            f"{pluralize(len(torn), 'group')} of images that belong together would be on two sides of the split, for example "
             f"{paths[0]} and {paths[-1]}: copies, near copies and images of one patient need the same part"
         )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxr.cache.rows import Rows
 from cxr.config.schema import AugmentConfig
 from cxr.data.augment import draw_views
-from cxr.data.surroundings import Surroundings
+from cxr.data.backgrounds import Backgrounds
 from cxr.data.warp import moved
 
 
@@ -24,7 +24,7 @@ class Viewer:
     hashes: Sequence[str]
     augment: AugmentConfig
     seed: int
-    surroundings: Surroundings | None = None
+    surroundings: Backgrounds | None = None
 
     def see(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
         """Grey levels 0..255 of the given rows under a numbered view, or unchanged: (len(rows), size, size, 1) float32."""

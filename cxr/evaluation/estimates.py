@@ -31,10 +31,10 @@ class Estimate:
     why_not: str = ""
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """As tables show it.
 
-        >>> Estimate(0.5, 0.237, 0.763, 5, 10).in_words, Estimate(None, why_not="no image").in_words
+        >>> Estimate(0.5, 0.237, 0.763, 5, 10).text, Estimate(None, why_not="no image").text
         ('0.500 (0.237-0.763)', '-')
         """
         if self.value is None:
@@ -51,7 +51,7 @@ class Estimate:
         '0.500, 95 % interval 0.237 to 0.763'
         """
         if self.value is None or self.low is None or self.high is None:
-            return self.in_words
+            return self.text
         return f"{self.value:.3f}, {PERCENT} interval {self.low:.3f} to {self.high:.3f}"
 
     @property
@@ -102,7 +102,7 @@ def lacking(reason: str) -> Estimate:
 def proportion(count: int, of: int, why_not: str) -> Estimate:
     """`count` of `of` images with the Wilson interval; without images there is no value, and `why_not` is the reason.
 
-    >>> proportion(1, 4, "").in_words, proportion(0, 0, "no image is of this class").why_not
+    >>> proportion(1, 4, "").text, proportion(0, 0, "no image is of this class").why_not
     ('0.250 (0.046-0.699)', 'no image is of this class')
     """
     if of == 0:

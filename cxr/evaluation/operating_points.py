@@ -23,7 +23,7 @@ from cxr.evaluation.estimates import (
 )
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled
-from cxr.text import in_words
+from cxr.text import pluralize
 
 OPTIMISTIC = "Optimistic, since these images chose it. "
 
@@ -260,7 +260,7 @@ def _verdict(rule: Rule, evaluated: Rates, members: NDArray[np.int64], positive:
     alike, unit, needed = independent_images(members), "", right_needed(rule.target, rate.of)
     if alike != rate.of:
         count = len(np.unique(members))
-        images, unit = f"{images} of {in_words(count, 'group')} (patients or copies)", " groups"
+        images, unit = f"{images} of {pluralize(count, 'group')} (patients or copies)", " groups"
         needed = rate.count + 1 if wilson_interval(alike, alike)[0] >= rule.target else None
     if needed is None:
         could = f"With {rate.of:,} {images} even {rate.of:,} of {rate.of:,} could not demonstrate {rule.target:g}: at least "

@@ -47,22 +47,22 @@ class Difference:
         return self.adjusted is not None and self.adjusted < 1 - CONFIDENCE
 
     @property
-    def interval_in_words(self) -> str:
+    def interval_text(self) -> str:
         """The interval as tables show it."""
         return "-" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
 
     @property
-    def p_in_words(self) -> str:
+    def p_value_text(self) -> str:
         """The p-value as tables show it."""
-        return _p_in_words(self.p_value)
+        return _format_p_value(self.p_value)
 
     @property
-    def adjusted_in_words(self) -> str:
+    def adjusted_p_value_text(self) -> str:
         """The corrected p-value as tables show it."""
-        return _p_in_words(self.adjusted)
+        return _format_p_value(self.adjusted)
 
 
-def _p_in_words(value: float | None) -> str:
+def _format_p_value(value: float | None) -> str:
     return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 

@@ -13,7 +13,7 @@ from cxr.evaluation.predictions import Predictions
 _UNLIKE = 0.5  # rank correlation with randomised weights, below which maps depend on what was learned
 _LEAST_SIDE = 7  # cells of a map, below which rank correlations are too coarse for a verdict
 _BORDER, _CORNER = 1 / 7, 2 / 7  # of each side: a frame of one cell of a 7 x 7 map, and squares of two by two cells
-REGIONS_IN_WORDS = "border (outer seventh of each side) and corners (two sevenths)"
+REGION_DESCRIPTIONS = "border (outer seventh of each side) and corners (two sevenths)"
 
 
 @dataclass(frozen=True)

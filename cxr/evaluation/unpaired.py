@@ -11,7 +11,7 @@ def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
     By the method of variance estimates recovery (Zou and Donner, "Construction of confidence limits about effect measures: a
     general approach", 2008). From Wilson intervals it is Newcombe's hybrid score interval (1998, method 10).
 
-    >>> unpaired_difference(Estimate(0.9, 0.8, 0.95), Estimate(0.7, 0.6, 0.8)).in_words
+    >>> unpaired_difference(Estimate(0.9, 0.8, 0.95), Estimate(0.7, 0.6, 0.8)).text
     '-0.200 (-0.312--0.059)'
     """
     if first.value is None or second.value is None:

@@ -9,27 +9,27 @@ from cxr.model.architecture import Architecture
 
 
 @dataclass(frozen=True)
-class Pixels:
+class InputScaling:
     """Grey levels 0..255 as a backbone's weights expect them: level * scale + offset, for each of three channels."""
 
     scale: tuple[float, float, float]
     offset: tuple[float, float, float]
 
 
-def in_range(low: float, high: float) -> Pixels:
+def in_range(low: float, high: float) -> InputScaling:
     """Pixels from `low` (black) to `high` (white).
 
     >>> in_range(-1, 1).offset
     (-1.0, -1.0, -1.0)
     """
     scale, offset = (high - low) / 255, float(low)
-    return Pixels((scale,) * 3, (offset,) * 3)
+    return InputScaling((scale,) * 3, (offset,) * 3)
 
 
-def standardised(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Pixels:
+def standardised(mean: tuple[float, float, float], std: tuple[float, float, float]) -> InputScaling:
     """Pixels from 0 to 1, less the mean of each channel and divided by its standard deviation."""
     red, green, blue = ((1 / (255 * width), -centre / width) for centre, width in zip(mean, std, strict=True))
-    return Pixels((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+    return InputScaling((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
 
 
 def block_by(pattern: str) -> Callable[[str], str | None]:
@@ -75,7 +75,7 @@ class Backbone:
     stem: str
     stages: tuple[tuple[str, ...], ...]
     top: tuple[str, ...] = ()
-    pixels: Pixels = field(default_factory=lambda: in_range(-1, 1))
+    pixels: InputScaling = field(default_factory=lambda: in_range(-1, 1))
     published: Published | None = None
     smallest: int = 32  # image size
     usual: int = 224  # image size, for which multiply-adds are counted

@@ -11,9 +11,9 @@ import keras
 from cxr.config.schema import PrepareConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, write_architecture
-from cxr.model.backbone import Backbone, Pixels
+from cxr.model.backbone import Backbone, InputScaling
 from cxr.model.backbones.registry import backbone_of
-from cxr.model.preparation import Preparation
+from cxr.model.preprocessing import Preprocessing
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
 _RANDOM = ("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianNoise", "GaussianDropout", "AlphaDropout")
@@ -22,7 +22,7 @@ _RANDOM = ("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianNoise", "G
 def construct(
     backbone: Backbone,
     size: int,
-    pixels: Pixels,
+    pixels: InputScaling,
     weights: str | None = None,
     archive: Path | None = None,
     alpha: float = 1.0,
@@ -35,7 +35,7 @@ def construct(
     its own. Raises `UserError` for weights that do not fit after all.
     """
     images = keras.Input((size, size, 3), name=IMAGES)
-    prepared = Preparation(asdict(prepare))(images) if prepare and prepare.changes_images else images
+    prepared = Preprocessing(asdict(prepare))(images) if prepare and prepare.changes_images else images
     scale, offset = (values[0] if len(set(values)) == 1 else list(values) for values in (pixels.scale, pixels.offset))
     scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})

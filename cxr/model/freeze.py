@@ -17,21 +17,21 @@ WORDS = (HEAD, "last_block", "last_stage", "half", "all")
 
 
 @dataclass(frozen=True)
-class Depth:
+class FreezePoint:
     """How deep a network trains: `name` is a block, a layer or the head, and `note` says where it is not the one asked for."""
 
     name: str
     note: str = ""
 
 
-def resolve_depth(asked: str, described: Described) -> Depth:
+def resolve_freeze_point(asked: str, described: Described) -> FreezePoint:
     """The block or layer from which a backbone trains, for a word of `WORDS`, a stage, a block or a layer.
 
     Raises `UserError` for an unknown one. Where several tensors cross below it, the next lower layer where one does is taken.
     """
     if asked == HEAD:
-        return Depth(HEAD)
-    name = named_depths(described.backbone).get(asked, asked)
+        return FreezePoint(HEAD)
+    name = named_freeze_points(described.backbone).get(asked, asked)
     places = described.architecture.places
     if name not in described.backbone.blocks and name not in places:
         raise _unknown(asked, described)
@@ -39,11 +39,11 @@ def resolve_depth(asked: str, described: Described) -> Depth:
     wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
     between = described.architecture.layers[places[first] : places[wanted]]
     if not any(layer.weights for layer in between):
-        return Depth(name)
-    return Depth(first, f"several tensors cross below {wanted}, so training begins lower, at {first}")
+        return FreezePoint(name)
+    return FreezePoint(first, f"several tensors cross below {wanted}, so training begins lower, at {first}")
 
 
-def named_depths(backbone: Backbone) -> dict[str, str]:
+def named_freeze_points(backbone: Backbone) -> dict[str, str]:
     """The block at which each word for a depth, and each stage, begins.
 
     `half` leaves the lower half of the blocks frozen, without stem and top; `last_stage` is the lowest resolution.
@@ -68,13 +68,13 @@ def first_layer(name: str, described: Described) -> str:
     """The first layer that trains: the one above the highest cut below a depth, a block or a layer."""
     if name == HEAD:
         return POOLED
-    architecture, name = described.architecture, named_depths(described.backbone).get(name, name)
+    architecture, name = described.architecture, named_freeze_points(described.backbone).get(name, name)
     wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
     cut = architecture.cut_below(architecture.places[wanted])
     return architecture.layers[0 if cut is None else cut + 1].name
 
 
-def halfway(described: Described) -> str:
+def mid_layer(described: Described) -> str:
     """The layer below the upper half of a backbone's blocks."""
     return described.architecture.layers[described.architecture.places[first_layer("half", described)] - 1].name
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from cxr.model.preparation import preparation_of
+from cxr.model.preprocessing import preprocessing_of
 from cxr.model.saved import SavedModel
 
 _AT_ONCE = 16  # images, which bounds memory
@@ -49,7 +49,7 @@ def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
     """
     rows, columns = (int(side) for side in network.saved.feature_map.shape[1:3])
-    prepare = preparation_of(network.saved.model)
+    prepare = preprocessing_of(network.saved.model)
     if prepare is not None and prepare.settings.crop != "none":
         return _placed_back(_maps(network, grey, classes, rows, columns), prepare.frames(grey))
     return _maps(network, grey, classes, rows, columns)

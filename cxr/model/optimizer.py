@@ -44,7 +44,7 @@ def make_optimizer(
     return made
 
 
-class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class LearningRates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """The rates of several heads, (heads, 1, 1), each by its own schedule; `factors` (heads,) are what plateaus left of them."""
 
     def __init__(self, configs: Sequence[OptimizerConfig], steps: Sequence[int]) -> None:
@@ -63,7 +63,7 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 
 def make_stacked_optimizer(
-    configs: Sequence[OptimizerConfig], variables: Sequence[keras.Variable], rates: Rates
+    configs: Sequence[OptimizerConfig], variables: Sequence[keras.Variable], rates: LearningRates
 ) -> keras.optimizers.Optimizer:
     """One update rule for heads whose weights are stacked along the first axis; of `configs` only the rates may differ."""
     made = _made(configs[0], rates)

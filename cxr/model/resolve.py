@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from cxr.config.schema import BackboneConfig, Config
 from cxr.errors import UserError
-from cxr.model.backbone import Backbone, Pixels, in_range, standardised
+from cxr.model.backbone import Backbone, InputScaling, in_range, standardised
 from cxr.model.backbones.registry import Described, describe
-from cxr.model.freeze import HEAD, resolve_depth, stage_of_layers
+from cxr.model.freeze import HEAD, resolve_freeze_point, stage_of_layers
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ def resolve(config: Config) -> Resolved:
     described = describe(config.backbone)
     stage_of_layers(described)
     _check_size(config.backbone, described)
-    reached = [resolve_depth(config.freeze.trainable_from, described)]
+    reached = [resolve_freeze_point(config.freeze.trainable_from, described)]
     gradual = {}
     for asked, epochs in config.freeze.gradual.items():
-        depth = resolve_depth(asked, described)
+        depth = resolve_freeze_point(asked, described)
         reached.append(depth)
         gradual[depth.name] = epochs
     _check_order(config, [*gradual, reached[0].name], described)
@@ -39,7 +39,7 @@ def resolve(config: Config) -> Resolved:
     return Resolved(replace(config, freeze=freeze, backbone=_with_pixels(config.backbone, described.backbone)), notes)
 
 
-def pixels_of(config: BackboneConfig, backbone: Backbone) -> Pixels:
+def pixels_of(config: BackboneConfig, backbone: Backbone) -> InputScaling:
     """How grey levels reach a backbone: as the config says, else as its weights expect them."""
     if config.mean is not None and config.std is not None:
         (red, green, blue), (wide, high, deep) = config.mean, config.std
@@ -51,7 +51,7 @@ def _with_pixels(config: BackboneConfig, backbone: Backbone) -> BackboneConfig:
     """The config with the range of the backbone, where that is one range for all channels."""
     given = config.input_range is not None or config.mean is not None
     scale, offset = backbone.pixels.scale[0], backbone.pixels.offset[0]
-    if given or backbone.pixels != Pixels((scale,) * 3, (offset,) * 3):
+    if given or backbone.pixels != InputScaling((scale,) * 3, (offset,) * 3):
         return config
     return replace(config, input_range=[offset, round(255 * scale + offset, 12)])
 

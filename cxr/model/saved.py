@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cxr.model.feature_maps import FeatureMaps
 from cxr.model.network import Network
 from cxr.model.partition import weights_hash
-from cxr.model.preparation import Preparation
+from cxr.model.preprocessing import Preprocessing
 from cxr.model.weight_file import CONFIG, WEIGHTS, change_weights, read_weights, weights_of
 
 
@@ -158,7 +158,7 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     if config in _built and not any(each.model is _built[config].model for each in _loaded.values()):
         _take_weights(_built[config], path)
         return _built[config]
-    own = {"cxr>Preparation": Preparation}
+    own = {"cxr>Preparation": Preprocessing}
     if in_float32:
         model = keras.saving.deserialize_keras_object(layers, own, safe_mode=True)
         model.load_weights(path)

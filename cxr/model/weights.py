@@ -153,7 +153,7 @@ def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> No
     if found == needed or (is_archive and found >= needed):  # a .keras file has a head too
         return
     raise UserError(
-        f"backbone.weights={path} does not fit {_in_words(backbone, described)} without top: {_differences(found, needed)}; "
+        f"backbone.weights={path} does not fit {_describe(backbone, described)} without top: {_differences(found, needed)}; "
         f"{_what_it_fits(found, is_archive)}"
     )
 
@@ -174,7 +174,7 @@ def _count_array(found: Counter[Shape], name: str, item: object) -> None:
         found[item.shape] += 1
 
 
-def _in_words(backbone: BackboneConfig, described: Described) -> str:
+def _describe(backbone: BackboneConfig, described: Described) -> str:
     width = f" with backbone.alpha={backbone.alpha:g}" if described.backbone.widened else ""
     return described.backbone.title.partition(" (")[0] + width
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.decisions import Decided, Decisions
-from cxr.predict.read import Seen
+from cxr.predict.read import InputFile
 from cxr.text import slug
 
-ZONE_IN_WORDS = {
+ZONE_DESCRIPTIONS = {
     "fast_track": "read first",
     "review": "read in the usual order",
     "routine": "may be read last",
@@ -54,7 +54,7 @@ class Answer:
             "height": self.height,
             "class": self.called,
             "zone": self.zone,
-            "zone_in_words": ZONE_IN_WORDS[self.zone],
+            "zone_in_words": ZONE_DESCRIPTIONS[self.zone],
             "conformal_set": self.conformal_set,
             "probabilities": self.probabilities,
             "calibrated": self.calibrated,
@@ -90,13 +90,13 @@ def row_of(answer: Answer, classes: Sequence[str]) -> dict[str, object]:
     }
 
 
-def unreadable(seen: Seen) -> Answer:
+def unreadable(seen: InputFile) -> Answer:
     """The answer for a file that the model can't be shown."""
     return Answer(seen.path, seen.sha256, reason=seen.reason)
 
 
 def answers(
-    seen: Sequence[Seen],
+    seen: Sequence[InputFile],
     said: Decisions,
     probabilities: NDArray[np.float64],
     decided: Decided,

@@ -13,21 +13,21 @@ LISTED = "-"  # in place of a path: standard input lists the files, a line each
 
 
 @dataclass
-class Asked:
+class InputFiles:
     """Paths in the order in which they are answered, each once, and folders that can't be read."""
 
     files: list[str] = field(default_factory=list)
     unreadable: list[BadImage] = field(default_factory=list)
 
 
-def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) -> Asked:
+def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) -> InputFiles:
     """All files meant by `paths`; of a folder every file below it, sorted, without hidden ones.
 
     What is below the folders `own` is output of this or an earlier batch, and is left out. Links to folders are followed, each
     folder once. `lines` are those of standard input. Raises `UserError` for a path that does not exist, a manifest without a
     column path, and where there is no file at all.
     """
-    asked = Asked()
+    asked = InputFiles()
     output = {os.path.realpath(folder) for folder in own}
     for path in paths:
         if path == LISTED:

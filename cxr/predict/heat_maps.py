@@ -8,11 +8,11 @@ from PIL import Image
 from cxr.errors import writing
 from cxr.evaluation.figures.pictures import heat_map
 from cxr.predict.answer import Answer
-from cxr.predict.answerer import Answered, Answerer
+from cxr.predict.predictor import AnsweredFiles, Predictor
 from cxr.text import slug
 
 
-def write_heat_maps(folder: Path, answerer: Answerer, chunk: Answered) -> None:
+def write_heat_maps(folder: Path, answerer: Predictor, chunk: AnsweredFiles) -> None:
     """Write a PNG for each image of a chunk that got a class: the image, and beside it the same with its Grad-CAM."""
     rows = [row for row, answer in enumerate(chunk.answers) if answer.called]
     if not rows:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cxr.audit.gate import Gate, read_gate
 from cxr.audit.orientation import Orientation, read_orientation
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.config.schema import Config
 from cxr.config.validation import check_values
 from cxr.data.images.image_file import DECODER
@@ -144,15 +144,15 @@ def run_behind(run: LoggedRun, store: Store) -> LoggedRun:
 
 def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
     if not behind.has_file(MODEL):
-        raise UserError(f"{in_short(behind)} has no model: name a run that finished its training (cxr runs lists them)")
+        raise UserError(f"{name_with_id(behind)} has no model: name a run that finished its training (cxr runs lists them)")
     if not run.has_file(DECISIONS):
-        raise UserError(f"{in_short(run)} has no thresholds yet: finish it with  cxr evaluate {run.short_id}")
+        raise UserError(f"{name_with_id(run)} has no thresholds yet: finish it with  cxr evaluate {run.short_id}")
     config = restore(read_logged(behind), []).config
     try:
         decisions = read_decisions(run.file(DECISIONS), config.evaluation)
         orientation = read_orientation(behind.file(ORIENTATION)) if behind.has_file(ORIENTATION) else None
     except _UNREADABLE as error:
-        raise UserError(f"what {in_short(run)} decided can't be read: {_reason(error)}") from None
+        raise UserError(f"what {name_with_id(run)} decided can't be read: {_reason(error)}") from None
     shown = config.backbone.image_size, config.training.precision, config.evaluation.views
     facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
     file = behind.file(MODEL)

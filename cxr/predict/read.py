@@ -22,7 +22,7 @@ _FEWEST = 64  # pixels of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InputFile:
     """One file. `reason` says why it can't be read; `odd` what speaks against a film; hashes are sha256 in hex.
 
     `pixels` is the hash of grey levels and size that names an image in manifests.
@@ -37,7 +37,7 @@ class Seen:
     reason: str = ""
 
 
-def read_images(files: Sequence[str], size: int) -> tuple[NDArray[np.uint8], list[Seen]]:
+def read_images(files: Sequence[str], size: int) -> tuple[NDArray[np.uint8], list[InputFile]]:
     """Each file: grey levels (n, size, size, 1), black where it can't be read, and n facts."""
     pixels = np.zeros((len(files), *shape_of(size)), np.uint8)
     found = []
@@ -57,14 +57,14 @@ def content_hash(file: str) -> str:
         return ""
 
 
-def _read(file: str, size: int) -> tuple[NDArray[np.uint8] | None, Seen]:
+def _read(file: str, size: int) -> tuple[NDArray[np.uint8] | None, InputFile]:
     try:
         return read_content(file, read_file(file), size)
     except (OSError, ValueError) as error:  # a name may hold a zero byte
-        return None, Seen(file, reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
+        return None, InputFile(file, reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
 
 
-def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8] | None, Seen]:
+def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8] | None, InputFile]:
     """The content of a file that is called `name`: grey levels (size, size, 1), None if it can't be read, and its facts."""
     digest = hashlib.sha256(content).hexdigest()
     try:
@@ -72,11 +72,11 @@ def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8
     except MemoryError:
         raise UserError("memory ran out while an image was read: free some, and resume with --resume") from None
     except UnreadableImage as refused:
-        return None, Seen(name, digest, reason=str(refused))
+        return None, InputFile(name, digest, reason=str(refused))
     image = decoded.image
     odd = (*_shape(image.width, image.height), *(_colours(content) if decoded.mode in _IN_COLOUR else ()))
     grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
-    return grey, Seen(name, digest, pixel_hash(np.asarray(image)), image.width, image.height, odd)
+    return grey, InputFile(name, digest, pixel_hash(np.asarray(image)), image.width, image.height, odd)
 
 
 def _shape(width: int, height: int) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ import pandas as pd
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
-from cxr.predict.answerer import Answerer
+from cxr.predict.micro_batcher import MicroBatcher
 from cxr.predict.model import RunModel, read_exported
-from cxr.predict.read import Seen, read_content
-from cxr.predict.together import Together
+from cxr.predict.predictor import Predictor
+from cxr.predict.read import InputFile, read_content
 from cxr.training.runtime import prepare_tensorflow
 
 _MOST_BYTES = 64 * 10**6  # of one image in a request, before base64
@@ -26,10 +26,10 @@ class Served:
     """Answers for rows of images: MLflow calls `predict`, in several threads at once."""
 
     def __init__(self, model: RunModel) -> None:
-        self.model, self._answerer = model, Answerer(model)
-        self._together = Together(self._answerer.score)
+        self.model, self._answerer = model, Predictor(model)
+        self._together = MicroBatcher(self._answerer.score)
         size = model.facts.image_size
-        self._together.score(np.zeros((1, size, size, 1), np.uint8), [Seen("first")])  # what fails, fails before anybody asks
+        self._together.score(np.zeros((1, size, size, 1), np.uint8), [InputFile("first")])  # what fails, fails before anybody asks
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """An answer for each row, as the JSON of `cxr predict`.
@@ -54,15 +54,15 @@ class Served:
         return [answer.to_json() for answer in found]
 
 
-def _read(name: str, said: object, size: int) -> tuple[np.ndarray, Seen]:
+def _read(name: str, said: object, size: int) -> tuple[np.ndarray, InputFile]:
     """The pixels (size, size, 1) of an image in base64, black where there is none."""
     black = np.zeros((size, size, 1), np.uint8)
     if not isinstance(said, str) or len(said) > _MOST_BYTES * 4 // 3 + 4:
-        return black, Seen(name, reason="no text in base64, or longer than any chest radiograph")
+        return black, InputFile(name, reason="no text in base64, or longer than any chest radiograph")
     try:
         content = base64.b64decode(said, validate=True)
     except (binascii.Error, ValueError):
-        return black, Seen(name, reason="not base64")
+        return black, InputFile(name, reason="not base64")
     pixels, seen = read_content(name, content, size)
     return (black if pixels is None else pixels), seen
 

@@ -7,7 +7,7 @@ from cxr.config.schema import Config
 from cxr.data.dataset import read_dataset
 from cxr.data.sources.locate import locate_images
 from cxr.progress import Progress
-from cxr.run.audited import Audited, audit_run, audit_tags, write_audit
+from cxr.run.audited import AuditResult, audit_run, audit_tags, write_audit
 from cxr.run.logged import Logged
 from cxr.run.origin import MODEL
 from cxr.run.prepared import cache_of, inputs_of
@@ -23,7 +23,7 @@ from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
 
 
-def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progress) -> tuple[Audited, Basis]:
+def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progress) -> tuple[AuditResult, Basis]:
     """The audit that a config asks for, of the model of a run, and what it rests on. Loads TensorFlow."""
     image_list = locate_images(config.data, progress.stage, logged.manifest)
     cache = cache_of(config, progress)
@@ -38,13 +38,13 @@ def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progre
     return audited, replace(basis, after={Stage.GATE.value: run.tags.get(tag_of(Stage.GATE), "")})
 
 
-def keep_audit(store: Store, run: LoggedRun, audited: Audited, basis: Basis) -> None:
+def keep_audit(store: Store, run: LoggedRun, audited: AuditResult, basis: Basis) -> None:
     """Add audit/audit.json, metrics audit/... and the tag cxr.audit to the run, with the record of the stage."""
     with scratch() as folder, adding_to(store, run) as opened:
         log_audit(opened, audited, basis, folder)
 
 
-def log_audit(run: Run, audited: Audited, basis: Basis, folder: Path) -> None:
+def log_audit(run: Run, audited: AuditResult, basis: Basis, folder: Path) -> None:
     """The same for a run that is open. A run of an earlier version keeps no records, and gets none."""
     write_audit(folder, audited.found)
     run.log_folder(folder)

@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from cxr.compare.baseline import against_baseline
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.data.split import Part
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
@@ -35,12 +35,12 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     trained, context = kept_training(run, None), kept_context(run)
     part: Part = "test" if "test" in trained.predictions else "val"
     if "val" not in trained.predictions:
-        raise UserError(f"run {in_short(run)} has no validation predictions, which choose thresholds: cxr reproduce repeats it")
+        raise UserError(f"run {name_with_id(run)} has no validation predictions, which choose thresholds: cxr reproduce repeats it")
     evaluated = trained.predictions[part]
     rows = rows_of(logged, evaluated)
 
     def under_way() -> NoReturn:
-        raise UserError(f"run {in_short(run)} is under way in another process: wait for it")
+        raise UserError(f"run {name_with_id(run)} is under way in another process: wait for it")
 
     has_audit = Stage.AUDIT in records_of(run, [Stage.AUDIT]) or not config.audit.images
     audited, basis = (None, None) if has_audit else audit_again(run, logged, config, progress)

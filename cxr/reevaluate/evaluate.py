@@ -7,7 +7,7 @@ from typing import Protocol
 import pandas as pd
 from omegaconf import OmegaConf
 
-from cxr.compare.runs import in_short, predictions_of
+from cxr.compare.runs import name_with_id, predictions_of
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
@@ -15,12 +15,12 @@ from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.drawing import Drawn, FilmPicture, Picture, pictures_of
+from cxr.evaluation.figures.drawing import Drawn, ImagePicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.description import description
-from cxr.evaluation.report.document import Caption, Change, Document, Elsewhere, ReportContext, from_json
+from cxr.evaluation.report.document import Caption, Document, MetricShift, OtherDataResult, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
 from cxr.evaluation.saliency import Saliency
@@ -31,7 +31,7 @@ from cxr.reevaluate.other_data import OtherData
 from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
-from cxr.run.report_context import code_in_words, data_caveats, day_of
+from cxr.run.report_context import data_caveats, day_of, describe_code
 from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
@@ -109,7 +109,7 @@ def evaluate_again(
         and (each.name != "failures" or found.failures == document.assessment.failures)
     ]
     made_from = "its logged predictions" if predictions is None else f"{config.evaluation.views} views of each image"
-    context = _context(document, config, asked, f"{in_short(run)}, from {made_from}")
+    context = _context(document, config, asked, f"{name_with_id(run)}, from {made_from}")
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
     saliency = document.saliency if with_films else None
     made = _Made(f"{run.name}-evaluated", evidence, found, saliency, kept, context, logged.manifest, tags)
@@ -117,7 +117,7 @@ def evaluate_again(
         return _log(store, config, run, made)
 
 
-def evaluate_elsewhere(
+def evaluate_other_data(
     logged: Logged, config: Config, asked: list[str], scored: Scored, store: Store, progress: Progress
 ) -> Evaluated:
     """Assess the saved model's predictions of other data, with thresholds and temperature of the run's own validation images."""
@@ -131,7 +131,7 @@ def evaluate_elsewhere(
         elsewhere = _elsewhere(run, document, found, scored.sample, scored.passed)
         drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
     context = replace(
-        _context(document, config, asked, f"{in_short(run)}, its saved model on other data"),
+        _context(document, config, asked, f"{name_with_id(run)}, its saved model on other data"),
         other_data=data.context,
         overlap=data.overlap,
         caveats=[*(f"Of what the model learned from: {each}" for each in document.context.caveats), *data_caveats(config)],
@@ -150,7 +150,7 @@ def evaluate_elsewhere(
 def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
     """A figure that a run logged; raises `UserError` if its file is not there. Earlier versions have neither SVG nor films."""
     svg = f"{FIGURES}/{caption.name}.svg"
-    films = [FilmPicture(run.file(f"{FIGURES}/{each.file}").read_bytes(), each.caption, each.alt) for each in caption.films]
+    films = [ImagePicture(run.file(f"{FIGURES}/{each.file}").read_bytes(), each.caption, each.alt) for each in caption.films]
     return Picture(
         caption.name,
         caption.section,
@@ -165,23 +165,23 @@ def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
 def _context(document: Document, config: Config, asked: list[str], evaluated: str) -> ReportContext:
     """Those of the run, with what is different of its evaluation."""
     model = replace(document.context.model, settings=flat_params(config))
-    return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=code_in_words(), role="evaluation", model=model)
+    return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=describe_code(), role="evaluation", model=model)
 
 
-def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample, passed: Estimate | None) -> Elsewhere:
+def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample, passed: Estimate | None) -> OtherDataResult:
     """The run's own result beside that of other data, for the metrics of the first screen and the summary."""
     own, known = document.assessment, {each.name: each.label for each in (*overall("headline"), *overall("summary"))}
     for name in own.classes:
         known |= {f"{slug(name)}/{each.name}": f"{name} {each.label}" for each in by_class("summary")}
     changes = [
-        Change(name, label, own.estimates[name], other, unpaired_difference(own.estimates[name], other))
+        MetricShift(name, label, own.estimates[name], other, unpaired_difference(own.estimates[name], other))
         for name, label in known.items()
         if (other := found.estimates.get(name)) and name in own.estimates
     ]
     sampled = read_sample(run)
     shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
     why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
-    return Elsewhere(part_in_full(own.part), own.images, changes, shift, why_not, passed)
+    return OtherDataResult(part_in_full(own.part), own.images, changes, shift, why_not, passed)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
@@ -193,7 +193,7 @@ def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
     """The manifest's rows of the evaluated images, in their order; raises `UserError` if one is missing."""
     rows = logged.manifest.set_index("path", drop=False)
     if missing := set(evaluated.ids) - set(rows.index):
-        raise UserError(f"the manifest of run {in_short(logged.run)} has no row for {min(missing)}, which it predicted")
+        raise UserError(f"the manifest of run {name_with_id(logged.run)} has no row for {min(missing)}, which it predicted")
     return rows.loc[list(evaluated.ids)].reset_index(drop=True)
 
 
@@ -204,7 +204,7 @@ def read_document(run: LoggedRun) -> Document:
     except ValueError as error:
         first = str(error).splitlines()[0]
         raise UserError(
-            f"the report of {in_short(run)} can't be read ({first}): cxr reproduce {run.short_id} makes a new one"
+            f"the report of {name_with_id(run)} can't be read ({first}): cxr reproduce {run.short_id} makes a new one"
         ) from None
 
 

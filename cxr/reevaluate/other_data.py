@@ -18,7 +18,7 @@ from cxr.progress import Progress
 from cxr.run.logged import Logged
 from cxr.run.prepared import cache_of
 from cxr.run.report_context import data_context, left_out_of
-from cxr.text import in_words, nearest, slug
+from cxr.text import nearest, pluralize, slug
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     shared = overlap(dataset.manifest, logged.manifest)
     rows = np.flatnonzero(~dataset.manifest["path"].isin(shared["path"]).to_numpy())
     if not len(rows):
-        whole = in_words(len(dataset.manifest), "image")
+        whole = pluralize(len(dataset.manifest), "image")
         raise UserError(f"all {whole} of this data are among those of {logged.run.name} itself: none is left to evaluate")
     manifest = dataset.manifest.iloc[rows].reset_index(drop=True)
     manifest["label"] = manifest["label"].map(names)

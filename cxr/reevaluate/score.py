@@ -22,13 +22,13 @@ from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData
 from cxr.run.explain import draw_pictures
 from cxr.run.features import sample_of
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredData:
     """The predictions of the saved model in file `model` for the images of `data`."""
 
     data: OtherData
@@ -46,9 +46,11 @@ class Scored:
         return draw_pictures(self.model, self.predictions, found, images, config.evaluation)
 
 
-def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path, gate: Gate | None, progress: Progress) -> Scored:
+def score(
+    data: OtherData, classes: tuple[str, ...], config: Config, model: Path, gate: Gate | None, progress: Progress
+) -> ScoredData:
     """Predict every image. TensorFlow has to be prepared. Raises `UserError` for a file that is no model of these classes."""
-    with progress.stage("evaluate", f"Predicting {in_words(len(data.rows), 'image')} with the saved model"):
+    with progress.stage("evaluate", f"Predicting {pluralize(len(data.rows), 'image')} with the saved model"):
         probabilities, pooled = _predict(_open(model), data, config.evaluation.batch_size)
         if config.evaluation.views > 1:
             read = data.dataset.images, data.dataset.hashes
@@ -64,7 +66,7 @@ def score(data: OtherData, classes: tuple[str, ...], config: Config, model: Path
         features = pooled[some] if gate.layer == POOLED else open_model(model, config).features(images, gate.layer)
         passed = proportion(int(gate.passes(features).sum()), len(some), "there are no images")
     sample = sample_of(manifest, manifest["label"], images, pooled[some])
-    return Scored(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), sample, passed, model)
+    return ScoredData(data, Predictions(tuple(data.manifest["path"]), classes, labels, probabilities), sample, passed, model)
 
 
 def _open(model: Path) -> SavedModel:

@@ -14,7 +14,7 @@ from cxr.text import nearest
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationRequest:
     """The run's config with the overrides; `other_data` if its data is not the run's own."""
 
     config: Config
@@ -33,7 +33,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         raise UserError("name the kind of the other data: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
 
 
-def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:
+def request_of(logged: Config, overrides: Sequence[str]) -> EvaluationRequest:
     """Lay overrides of evaluation over the logged config, and take data from what they compose.
 
     Raises `UserError` for any other setting, and for values that make no sense.
@@ -43,7 +43,7 @@ def asked_of(logged: Config, overrides: Sequence[str]) -> Asked:
     config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
     if of_data:
         config = replace(config, data=typed(compose(of_data)[0]).data)
-    return Asked(typed(OmegaConf.structured(config)), bool(of_data))
+    return EvaluationRequest(typed(OmegaConf.structured(config)), bool(of_data))
 
 
 def _group(override: str) -> str:

@@ -9,7 +9,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.progress import Progress
 from cxr.run.logged import Logged
 from cxr.run.prepared import cache_of
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.training.several_views import mean_over_views
 
 
@@ -23,8 +23,8 @@ def predict_views(logged: Logged, config: Config, model: Path, progress: Progres
     paths, found = dataset.manifest["path"], {}
     for part in (part for part in dataset.parts if part != "train"):
         rows = dataset.rows(part)
-        views = in_words(config.evaluation.views, "view")
-        with progress.stage("evaluate", f"Predicting {views} of {in_words(len(rows), 'image')} of {part}"):
+        views = pluralize(config.evaluation.views, "view")
+        with progress.stage("evaluate", f"Predicting {views} of {pluralize(len(rows), 'image')} of {part}"):
             probabilities = mean_over_views(model, dataset.images, dataset.hashes, rows, config)
         found[str(part)] = Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], probabilities)
     return found

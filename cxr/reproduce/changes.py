@@ -6,7 +6,7 @@ import pandas as pd
 
 from cxr.run.logged import Logged
 from cxr.stages.code import code_fingerprint
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.environment import code_version, machine, packages, uncommitted_changes
 
 # Versions that decide numbers come first, and only they are named one by one.
@@ -15,7 +15,7 @@ _DECIDES = ("python", "architecture")
 
 
 @dataclass(frozen=True)
-class Change:
+class EnvironmentChange:
     """One thing that differs, in words; `decides` where it may change the result."""
 
     what: str
@@ -23,68 +23,79 @@ class Change:
     decides: bool = True
 
 
-def code_changes(logged: Logged) -> list[Change]:
+def code_changes(logged: Logged) -> list[EnvironmentChange]:
     """Commit, uncommitted changes, and the package's own source."""
     tags, now, found = logged.run.tags, code_version(), []
     same_source = tags.get("cxr.code_fingerprint") == code_fingerprint()
     commit = tags.get("cxr.git_commit")
     if commit != now.commit:
-        found.append(Change("code", f"commit {_short(commit)} then, {_short(now.commit)} now", decides=not same_source))
+        found.append(EnvironmentChange("code", f"commit {_short(commit)} then, {_short(now.commit)} now", decides=not same_source))
     if logged.diff != (changes := uncommitted_changes()):
-        then = f"{in_words(_lines(logged.diff), 'line')} of uncommitted changes" if logged.diff else "no uncommitted changes"
-        today = f"{in_words(_lines(changes), 'line')} of them" if changes else "none"
-        found.append(Change("code", f"{then} then, {today} now", decides=not same_source))
+        then = f"{pluralize(_lines(logged.diff), 'line')} of uncommitted changes" if logged.diff else "no uncommitted changes"
+        today = f"{pluralize(_lines(changes), 'line')} of them" if changes else "none"
+        found.append(EnvironmentChange("code", f"{then} then, {today} now", decides=not same_source))
     if not same_source and not found:
-        found.append(Change("code", "the package's source is not the same"))
+        found.append(EnvironmentChange("code", "the package's source is not the same"))
     return found
 
 
-def environment_changes(logged: Logged) -> list[Change]:
+def environment_changes(logged: Logged) -> list[EnvironmentChange]:
     """Packages, Python, processor, threads."""
     now = dict(line.split("==") for line in packages().split())
     differing = sorted(name for name in logged.packages.keys() | now.keys() if logged.packages.get(name) != now.get(name))
     found = [
-        Change("packages", f"{name} {logged.packages.get(name, 'absent')} then, {now.get(name, 'absent')} now")
+        EnvironmentChange("packages", f"{name} {logged.packages.get(name, 'absent')} then, {now.get(name, 'absent')} now")
         for name in _NUMERIC
         if name in differing
     ]
     if others := [name for name in differing if name not in _NUMERIC]:
         shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
-        found.append(Change("packages", f"{in_words(len(others), 'other package')} of another version: {shown}", decides=False))
+        found.append(
+            EnvironmentChange("packages", f"{pluralize(len(others), 'other package')} of another version: {shown}", decides=False)
+        )
     here = machine()
     for name, value in here.items():
         then = logged.machine.get(name)
         if then != value:
-            found.append(Change("machine", f"{name} {then} then, {value} now", decides=name in _DECIDES))
+            found.append(EnvironmentChange("machine", f"{name} {then} then, {value} now", decides=name in _DECIDES))
     if logged.machine.get("gpus"):
-        found.append(Change("machine", f"it ran on {', '.join(map(str, logged.machine['gpus']))}"))
+        found.append(EnvironmentChange("machine", f"it ran on {', '.join(map(str, logged.machine['gpus']))}"))
     return found
 
 
-def data_changes(logged: Logged, today: pd.DataFrame) -> list[Change]:
+def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]:
     """Images by hash: altered since then. Images that came later are not part of the run and are left out."""
     then, now = (frame.set_index("path") for frame in (logged.manifest, today))
     altered = [path for path in then.index if path in now.index and then.loc[path, "sha256"] != now.loc[path, "sha256"]]
     gone = [path for path in then.index if path not in now.index]
     found = [(altered, "altered since then"), (gone, "can't be read today")]
     return [
-        Change("data", f"{in_words(len(paths), 'image')} {what}, the first of them {paths[0]}") for paths, what in found if paths
+        EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}")
+        for paths, what in found
+        if paths
     ]
 
 
-def weights_changes(logged: Logged, sha256: str | None) -> list[Change]:
+def weights_changes(logged: Logged, sha256: str | None) -> list[EnvironmentChange]:
     """The weights that the backbone starts from."""
     then = logged.run.tags.get("cxr.weights_sha256")
     if then == sha256:
         return []
-    return [Change("weights", f"sha256 {_short(then)} then, {_short(sha256)} now: give the same file as backbone.weights=FILE")]
+    return [
+        EnvironmentChange(
+            "weights", f"sha256 {_short(then)} then, {_short(sha256)} now: give the same file as backbone.weights=FILE"
+        )
+    ]
 
 
-def config_changes(changed: list[tuple[str, str, str]], notes: list[str]) -> list[Change]:
+def config_changes(changed: list[tuple[str, str, str]], notes: list[str]) -> list[EnvironmentChange]:
     """Values that the same arguments give today. The run uses the logged values, so these do not decide."""
     return [
-        *(Change("config", f"{key} was {then}; the same arguments give {now} today", decides=False) for key, then, now in changed),
-        *(Change("config", note, decides=False) for note in notes),
+        *(
+            EnvironmentChange("config", f"{key} was {then}; the same arguments give {now} today", decides=False)
+            for key, then, now in changed
+        ),
+        *(EnvironmentChange("config", note, decides=False) for note in notes),
     ]
 
 

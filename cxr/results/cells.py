@@ -30,7 +30,7 @@ def columns_of(table: Table) -> list[Column]:
         Column("accuracy", "accuracy", lambda row: _estimate(row.estimates["accuracy"])),
         Column("accuracy, calibrated", "accuracy,\ncalibrated", lambda row: _estimate(row.calibrated)),
         Column("macro AUC", "macro AUC", lambda row: _estimate(row.estimates["auc_macro_ovr"])),
-        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (lights_in_words(row.audit), "")),
+        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (describe_lights(row.audit), "")),
         Column("macro AUC on other surroundings", "macro AUC on other\nsurroundings", _without_shortcut),
     ]
     if name:
@@ -98,7 +98,7 @@ def effects_markdown(effects: Sequence[Effect]) -> str:
     return "\n".join([*lines, "", paragraph(effects), ""])
 
 
-def missing_in_words(table: Table) -> list[str]:
+def describe_missing(table: Table) -> list[str]:
     """The presets that the table lacks, in a sentence for each reason."""
     found = []
     for reason in dict.fromkeys(table.missing.values()):
@@ -107,12 +107,12 @@ def missing_in_words(table: Table) -> list[str]:
     return found
 
 
-def lights_in_words(lights: Sequence[Light | None]) -> str:
+def describe_lights(lights: Sequence[Light | None]) -> str:
     """The lights of an experiment's audits, worst first; "-" where no run was audited.
 
-    >>> lights_in_words([Light.STRONG, Light.SOME, Light.STRONG]), lights_in_words([Light.NONE])
+    >>> describe_lights([Light.STRONG, Light.SOME, Light.STRONG]), describe_lights([Light.NONE])
     ('strong evidence (2 of 3), some evidence (1 of 3)', 'no evidence')
-    >>> lights_in_words([Light.NONE, Light.UNKNOWN, None]), lights_in_words([None])
+    >>> describe_lights([Light.NONE, Light.UNKNOWN, None]), describe_lights([None])
     ('not known (1 of 3), not audited (1 of 3), no evidence (1 of 3)', '-')
     """
     order = (Light.STRONG, Light.SOME, Light.UNKNOWN, None, Light.NONE)
@@ -130,7 +130,7 @@ def markdown_of(table: Table) -> str:
     rows += [[row.experiment.name, *(" ".join(filter(None, column.cell(row))) for column in columns)] for row in table.rows]
     lines = [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
     lines.insert(1, "|" + "---|" * len(rows[0]))
-    return "\n".join([*lines, "", " ".join([*legend_of(table), *missing_in_words(table)]), ""])
+    return "\n".join([*lines, "", " ".join([*legend_of(table), *describe_missing(table)]), ""])
 
 
 def _escaped(cell: str) -> str:
@@ -166,9 +166,7 @@ def _pair(sensitivity: Estimate | None, specificity: Estimate | None) -> tuple[s
 
 def _difference(found: Difference | None) -> tuple[str, str]:
     return (
-        (NONE, "")
-        if found is None
-        else (f"{found.difference:+.3f}", f"({found.interval_in_words})" if found.low is not None else "")
+        (NONE, "") if found is None else (f"{found.difference:+.3f}", f"({found.interval_text})" if found.low is not None else "")
     )
 
 

@@ -26,7 +26,7 @@ SENSITIVITY = f"sensitivity at specificity {SPECIFICITIES[0]:g}"
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricEffect:
     """The mean change of a metric, with the ends of its interval; the interval is of images, not of trainings.
 
     The intervals of all effects on one metric hold together with 95 % confidence (Bonferroni), so it is wider the more there are.
@@ -50,7 +50,7 @@ class Effect:
     value: str
     reference: str
     pairs: int
-    changes: Mapping[str, Change]
+    changes: Mapping[str, MetricEffect]
     seconds: float | None  # mean change of the time of training, the frozen part included
 
     @property
@@ -150,7 +150,7 @@ def _effect(key: str, value: str, reference: str, pairs: Sequence[tuple[_Measure
     for metric in pairs[0][0].values:
         change = float(np.mean([b.values[metric] - a.values[metric] for a, b in pairs]))
         error = float(np.mean([b.drawn[metric] - a.drawn[metric] for a, b in pairs], axis=0).std())
-        changes[metric] = Change(change, change - errors * error, change + errors * error)
+        changes[metric] = MetricEffect(change, change - errors * error, change + errors * error)
     times = [(a.seconds, b.seconds) for a, b in pairs]
     spent = [b - a for a, b in times if a is not None and b is not None]
     return Effect(key, value, reference, len(pairs), changes, float(np.mean(spent)) if len(spent) == len(pairs) else None)

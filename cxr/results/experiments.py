@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete, turn_of
-from cxr.compare.runs import EvaluatedRun, groups_of, in_short, read_evaluated_run, why_not_comparable
+from cxr.compare.runs import EvaluatedRun, groups_of, name_with_id, read_evaluated_run, why_not_comparable
 from cxr.compare.thresholds import validation_of
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.results.presets import BASELINE, preset_names, preset_of
-from cxr.text import in_words, nearest, part_in_full
+from cxr.text import nearest, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun
 
 
@@ -42,10 +42,10 @@ class Chosen:
     others: int = 0
 
     @property
-    def evaluated_in_words(self) -> str:
+    def evaluated_text(self) -> str:
         """The images that every row is evaluated on."""
         first = self.experiments[0]
-        count = in_words(sum(len(each.predictions.ids) for each in first.runs), "image")
+        count = pluralize(sum(len(each.predictions.ids) for each in first.runs), "image")
         if len(first.runs) > 1:
             return f"{count}, each by the network of {len(first.runs)} folds that did not train on it"
         return f"{count} of the {part_in_full(first.runs[0].part)} part"
@@ -70,7 +70,7 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
     if like is not None:
         key = _images_and_split(like)
         if key not in presets:
-            raise UserError(f"no finished run of a preset has the images and split of {in_short(like)}")
+            raise UserError(f"no finished run of a preset has the images and split of {name_with_id(like)}")
     else:
         key = max(presets, key=lambda each: ("folds" in each, len(presets[each])))
     experiments, missing = [], {}
@@ -99,12 +99,14 @@ def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
         folds = []  # one fold of each is a split like any other
     if folds and len(folds) < len(counted):
         alone = next(run for run in counted if not is_fold(run, or_evaluation=True))
-        raise UserError(f"{in_short(alone)} is no fold and {in_short(folds[0])} is one: they were evaluated on different images")
+        raise UserError(
+            f"{name_with_id(alone)} is no fold and {name_with_id(folds[0])} is one: they were evaluated on different images"
+        )
     first = counted[0]
     for run in counted[1:]:
         if _images_and_split(run) != _images_and_split(first):
             reason = why_not_comparable(first.tags, run.tags) or "their folds differ"
-            raise UserError(f"{in_short(run)} can't be in one table with {in_short(first)}: {reason}")
+            raise UserError(f"{name_with_id(run)} can't be in one table with {name_with_id(first)}: {reason}")
     of_folds = [_of_folds(each.name, each) for each in reversed(gather(folds, with_evaluations=True))] if folds else []
     return Chosen(_named_apart(of_folds or [_alone(run.name, run) for run in counted]))
 

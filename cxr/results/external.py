@@ -10,11 +10,11 @@ from cxr.data.manifest import data_fingerprint
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.progress import Progress
-from cxr.reevaluate.evaluate import OTHER, evaluate_elsewhere, model_classes
+from cxr.reevaluate.evaluate import OTHER, evaluate_other_data, model_classes
 from cxr.reevaluate.other_data import OtherData, read_other_data
-from cxr.reevaluate.settings import asked_of
+from cxr.reevaluate.settings import request_of
 from cxr.results.experiments import Experiment
-from cxr.results.table import Elsewhere
+from cxr.results.table import ExternalResult
 from cxr.run.logged import Logged, read_logged, restore
 from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
@@ -22,7 +22,7 @@ from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
 
 
-def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, Elsewhere]:
+def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, ExternalResult]:
     """Evaluate every run on a folder of class folders, or find that this was done; by name of the experiment.
 
     Raises `UserError` for a folder with classes that a model does not know, and for one whose images the runs have all seen.
@@ -34,7 +34,7 @@ def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, pr
         shared = [name for name in numbers[0] if all(name in each for each in numbers)]
         values = {name: [each[name] for each in numbers] for name in shared}
         ends = {name: (sum(every) / len(every), min(every), max(every)) for name, every in values.items()}
-        found[experiment.name] = Elsewhere(len(predictions[0].labels), ends)
+        found[experiment.name] = ExternalResult(len(predictions[0].labels), ends)
     return found
 
 
@@ -42,7 +42,7 @@ def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Pr
     run, classes = evaluated.run, model_classes(evaluated.run)
     overrides = ["data=folder", f"data.root={folder}", "evaluation.pictures=false"]
     logged = read_logged(run)
-    config = asked_of(restore(logged, []).config, overrides).config
+    config = request_of(restore(logged, []).config, overrides).config
     data = read_other_data(logged, classes, config, progress)
     made = _found(run, data) or _score(logged, data, classes, config, overrides, store, progress)
     return Predictions.from_csv(made.file(f"predictions/{OTHER}.csv"), classes)
@@ -67,5 +67,5 @@ def _score(
     from cxr.reevaluate.score import score  # imports Keras
 
     scored = score(data, classes, config, logged.run.file("model/model.keras"), kept_gate(logged.run), progress)
-    made = evaluate_elsewhere(logged, config, overrides, scored, store, progress)
+    made = evaluate_other_data(logged, config, overrides, scored, store, progress)
     return runs_by_id([made.run_id])[made.run_id]

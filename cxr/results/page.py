@@ -9,7 +9,7 @@ import jinja2
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import svg_of
 from cxr.evaluation.figures.results import Mark, results_figure
-from cxr.results.cells import columns_of, legend_of, missing_in_words
+from cxr.results.cells import columns_of, describe_missing, legend_of
 from cxr.results.effects import METRIC_NAMES, Effect, paragraph
 from cxr.results.presets import about
 from cxr.results.table import Row, Table
@@ -34,7 +34,7 @@ def write_page(path: Path, table: Table, effects: Sequence[Effect] = ()) -> None
         columns=columns,
         rows=rows,
         legend=legend_of(table),
-        missing=missing_in_words(table),
+        missing=describe_missing(table),
         figure=_embedded([row.experiment.name for row in table.rows], _panels(table), table.reference),
         effects=_embedded([each.name for each in effects], _effects_panels(effects), "", zero=True) if effects else "",
         said=paragraph(effects) if effects else "",

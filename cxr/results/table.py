@@ -35,7 +35,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class ExternalResult:
     """A result on other data: mean, lowest and highest over the runs of an experiment, by metric."""
 
     images: int
@@ -61,7 +61,7 @@ class Row:
     seconds: float | None
     audit: list[Light | None]
     without_shortcut: float | None
-    elsewhere: Elsewhere | None = None
+    elsewhere: ExternalResult | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def table_of(chosen: Chosen, elsewhere: Mapping[str, Elsewhere] | None = None) -> Table:
+def table_of(chosen: Chosen, elsewhere: Mapping[str, ExternalResult] | None = None) -> Table:
     """All numbers of the chosen experiments; `elsewhere` has results on other data by name of the experiment."""
     reference = reference_of(chosen.experiments)
     positive = positive_class_of(reference.runs[0].run)
@@ -85,7 +85,7 @@ def table_of(chosen: Chosen, elsewhere: Mapping[str, Elsewhere] | None = None) -
     return Table(
         rows,
         classes.get(positive, ""),
-        chosen.evaluated_in_words,
+        chosen.evaluated_text,
         reference.name if len(rows) > 1 else "",
         chosen.missing,
         _notes(chosen),
@@ -102,7 +102,7 @@ def pooled(experiment: Experiment) -> Predictions:
     return CrossValidation(experiment.runs).pooled
 
 
-def _row(experiment: Experiment, reference: Experiment, elsewhere: Elsewhere | None) -> Row:
+def _row(experiment: Experiment, reference: Experiment, elsewhere: ExternalResult | None) -> Row:
     whole, groups = pooled(experiment), experiment.groups
     estimates = with_resampling(evaluate(whole, groups), whole, groups, EvaluationConfig().resamples).estimates
     each = [evaluate(evaluated.predictions).numbers for evaluated in experiment.runs]

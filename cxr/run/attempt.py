@@ -51,7 +51,7 @@ def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
         unfinished.remove()
         raise
     except BaseException:
-        if not unfinished.can_go_on:
+        if not unfinished.can_resume:
             unfinished.remove()
             raise
         unfinished.let_go()

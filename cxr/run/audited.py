@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from cxr.audit.audit import Audit, audit
 from cxr.audit.changes import CHANGES
 from cxr.audit.gate import Gate
-from cxr.audit.other_surroundings import auc_on_other_surroundings
+from cxr.audit.other_backgrounds import auc_on_other_surroundings
 from cxr.audit.subject import Subject, TrainedModel, chosen_rows
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
@@ -35,7 +35,7 @@ _SHOWN = 6  # pairs of pictures
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditResult:
     """The audit of a run, its figures, and its metrics by name."""
 
     found: Audit
@@ -59,14 +59,14 @@ def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) 
     return _subject(config, dataset, root, rows)
 
 
-def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> Audited:
+def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> AuditResult:
     """The audit that a config asks for; what chooses among runs is measured on validation images alone."""
     settings = config.audit
     subject = subject_of(config, dataset, root, settings.images)
     result = audit(subject, model, settings, gate)
     without_shortcut = auc_on_other_surroundings(validation_subject(config, dataset, root, settings.seen), model)
     metrics = audit_metrics(result) | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
-    return Audited(result, flips_figure(result, subject) if config.evaluation.pictures else [], metrics)
+    return AuditResult(result, flips_figure(result, subject) if config.evaluation.pictures else [], metrics)
 
 
 def read_audit(run: LoggedRun) -> Audit:
@@ -80,12 +80,12 @@ def read_audit(run: LoggedRun) -> Audit:
         ) from None
 
 
-def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> Audited:
+def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> AuditResult:
     """The same with its figures."""
     result = read_audit(run)
     shown = config.evaluation.pictures and bool(result.flips)
     pictures = flips_figure(result, subject_of(config, dataset, root, result.images)) if shown else []
-    return Audited(result, pictures, {})
+    return AuditResult(result, pictures, {})
 
 
 def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
@@ -94,7 +94,7 @@ def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int6
     blocks = [_blocks_of(root / path) for path in manifest["path"]]
     manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
     held_out = (manifest["split"] != "train").to_numpy()
-    return Subject(dataset.classes, images, masks.masks, masks.in_words, dataset.labels[rows], manifest, held_out)
+    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
 
 
 def _blocks_of(path: Path) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from cxr.run.attempt import folder_name
 from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
 from cxr.run.train import computing, loss_of, training_set
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import Unfinished, claim
 from cxr.training.checkpoint import save
@@ -35,7 +35,7 @@ def train_heads(group: Sequence[PreparedRun], progress: Progress) -> None:
             _train(claims, progress)
     finally:
         for _, held in claims:
-            held.let_go() if held.can_go_on else held.remove()
+            held.let_go() if held.can_resume else held.remove()
 
 
 def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress) -> None:
@@ -46,7 +46,7 @@ def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress)
         network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
     data = training_set(first, progress)
     jobs = [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
-    with progress.stage("train", f"Training {len(jobs)} heads side by side on {in_words(len(data.train), 'image')}") as update:
+    with progress.stage("train", f"Training {len(jobs)} heads side by side on {pluralize(len(data.train), 'image')}") as update:
         watcher = Watcher(on_images=update, computing=partial(computing, progress, update))
         states = fit_heads(network, data, jobs, first.cache, watcher, work)
     note, frozen = SideBySide(len(jobs), progress.seconds["train"]), progress.seconds.get("frozen", 0.0)
@@ -65,7 +65,7 @@ def _claimed(prepared: PreparedRun) -> Unfinished | None:
         held = claim(folder_name(prepared), anew=False, on_wait=under_way, work=work_folder(prepared.config.work))
     except _UnderWay:
         return None
-    if held.can_go_on:
+    if held.can_resume:
         held.let_go()
         return None
     return held

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import UserError
@@ -28,10 +28,10 @@ def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
     runs = [find_run(reference, store) for reference in config.training.soup]
     for run in runs:
         if not run.has_file(MODEL):
-            raise UserError(f"run {in_short(run)} has no model: name finished training runs")
+            raise UserError(f"run {name_with_id(run)} has no model: name finished training runs")
     ids = list(dict.fromkeys(run.id for run in runs))
     if len(ids) < 2:
-        raise UserError(f"a soup needs two runs or more: {in_short(runs[0])} alone is no soup")
+        raise UserError(f"a soup needs two runs or more: {name_with_id(runs[0])} alone is no soup")
     return replace(config, training=replace(config.training, soup=ids)), list({run.id: run for run in runs}.values())
 
 
@@ -47,14 +47,14 @@ def check_ingredients(runs: Sequence[LoggedRun], config: Config, data: str, spli
         for tag, ours, what in (("data", data, "images"), ("split", split, "split")):
             if run.tags.get(f"cxr.{tag}_fingerprint") != ours:
                 raise UserError(
-                    f"run {in_short(run)} can't be in this soup: it has another {what}, so what it trained on may test here"
+                    f"run {name_with_id(run)} can't be in this soup: it has another {what}, so what it trained on may test here"
                 )
         for key, value in shared.items():
             if run.params.get(key, value) != value:
                 raise UserError(
-                    f"run {in_short(run)} can't be in this soup: it has {key}={run.params[key]}, and others have {value}"
+                    f"run {name_with_id(run)} can't be in this soup: it has {key}={run.params[key]}, and others have {value}"
                 )
         if (run.params.get("freeze.trainable_from") == HEAD) != (config.freeze.trainable_from == HEAD):
             raise UserError(
-                f"run {in_short(run)} can't be in this soup: the backbone is frozen in some of its runs, and trained in others"
+                f"run {name_with_id(run)} can't be in this soup: the backbone is frozen in some of its runs, and trained in others"
             )

@@ -13,8 +13,8 @@ from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
-from cxr.run.audited import Audited, audit_run, audit_tags, kept_audit, write_audit
-from cxr.run.drawing_ahead import DrawingAhead
+from cxr.run.audited import AuditResult, audit_run, audit_tags, kept_audit, write_audit
+from cxr.run.background_figures import BackgroundFigures
 from cxr.run.explain import explain
 from cxr.run.origin import MODEL
 from cxr.run.predict import predict
@@ -63,7 +63,7 @@ def run_pipeline(
     with (
         open_run(store, config, run_name(prepared), _tags(prepared, left, claimed), go_on=begun.id if begun else None) as run,
         scratch() as folder,
-        DrawingAhead(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
+        BackgroundFigures(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
     ):
         claimed.belongs_to(run.id)
         if left.run and left.trained:  # whatever fails from here on, the same command resumes
@@ -147,7 +147,7 @@ def _may_draw_ahead(prepared: PreparedRun, left: Remaining) -> bool:
 
 def _audited(
     prepared: PreparedRun, run: Run, left: Remaining, recorder: Recorder, trained: Trained, folder: Path, progress: Progress
-) -> Audited | None:
+) -> AuditResult | None:
     """The audit that the config asks for, in the store, or the one that the run has."""
     if Stage.AUDIT not in left.stages:
         if left.run is None or Stage.AUDIT not in recorder.records or Stage.REPORT not in left.stages:
@@ -164,7 +164,7 @@ def _audited(
     run.log_metrics(audited.metrics)
     run.set_tags(audit_tags(audited.found))
     recorder.done(Stage.AUDIT)
-    progress.line(f"  {audited.found.verdict.in_words}")
+    progress.line(f"  {audited.found.verdict.text}")
     return audited
 
 

@@ -11,7 +11,7 @@ from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
 from cxr.model.backbones.registry import describe
-from cxr.model.freeze import HEAD, halfway
+from cxr.model.freeze import HEAD, mid_layer
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
@@ -43,7 +43,7 @@ def predict(
         found = {part: fitted.predict(rows) for part, rows in held_out.items()}
         found, verified = verify(model, dataset.images, held_out, found, prepared.config)
         if not verified.agreed:
-            progress.console.print(f"cxr: {verified.in_words}")
+            progress.console.print(f"cxr: {verified.text}")
         if prepared.config.evaluation.views > 1:
             read = dataset.images, dataset.hashes
             found = {part: mean_over_views(model, *read, rows, prepared.config) for part, rows in held_out.items()}
@@ -72,7 +72,7 @@ def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
     config = prepared.config
     if config.freeze.trainable_from == HEAD:
         return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
-    layer, opened = halfway(describe(config.backbone)), open_model(model, config)
+    layer, opened = mid_layer(describe(config.backbone)), open_model(model, config)
     features = (opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others))
     return fit_gate(next(features), dataset.labels[known], next(features), layer)
 

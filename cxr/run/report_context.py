@@ -9,7 +9,7 @@ import pandas as pd
 from cxr.audit.account import account_of
 from cxr.audit.audit import Audit
 from cxr.compare.baseline import AgainstBaseline
-from cxr.compare.runs import in_short
+from cxr.compare.runs import name_with_id
 from cxr.config.fields import flat_params
 from cxr.config.schema import BackboneConfig, Config, SplitConfig
 from cxr.data.dataset import Dataset
@@ -21,7 +21,7 @@ from cxr.model.backbones.registry import describe
 from cxr.model.weights import RUN
 from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import is_compared
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.environment import code_version, packages
 from cxr.tracking.run import Run
 
@@ -75,7 +75,7 @@ def beside_baseline(context: ReportContext, against: AgainstBaseline | None) -> 
         return replace(context, no_baseline=against.reason)
     return replace(
         context,
-        baseline=in_short(against.baseline),
+        baseline=name_with_id(against.baseline),
         no_baseline=against.reason,
         differences=against.differences,
         baseline_settings=_differing(against.baseline.params, context.model.settings, context.overrides),
@@ -104,8 +104,8 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
     stopping = "no early stopping" if patience is None else f"stopped after {patience} epochs of no smaller validation loss"
     versions = dict(line.split("==", 1) for line in packages().splitlines() if "==" in line)
     return Model(
-        backbone=backbone_in_words(config.backbone),
-        weights=f"Backbone weights: {weights_in_words(config.backbone)}"
+        backbone=describe_backbone(config.backbone),
+        weights=f"Backbone weights: {describe_weights(config.backbone)}"
         + (f" (sha256 {weights_sha256[:12]})" if weights_sha256 else ""),
         image_size=config.backbone.image_size,
         trained=trained,
@@ -118,28 +118,28 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
         seed=training.seed,
         settings=flat_params(config),
         packages={name: versions[name] for name in _TOLD if name in versions},
-        code=code_in_words(),
+        code=describe_code(),
     )
 
 
-def backbone_in_words(config: BackboneConfig) -> str:
+def describe_backbone(config: BackboneConfig) -> str:
     """The name of a backbone, and its width where it has several.
 
-    >>> backbone_in_words(BackboneConfig(name="densenet121")), backbone_in_words(BackboneConfig(name="phantom", alpha=0.35))
+    >>> describe_backbone(BackboneConfig(name="densenet121")), describe_backbone(BackboneConfig(name="phantom", alpha=0.35))
     ('DenseNet121', 'MobileNetV2 (alpha 0.35)')
     """
     known = describe(config).backbone
     return known.title.partition(" (")[0] + (f" (alpha {config.alpha:g})" if known.widened else "")
 
 
-def weights_in_words(config: BackboneConfig) -> str:
+def describe_weights(config: BackboneConfig) -> str:
     """What the backbone started from."""
     if config.weights.startswith(RUN):
         return f"those of {config.weights.removeprefix(RUN)}, a run in the same store"
     return "random" if config.weights == "none" else config.weights.rsplit("/", 1)[-1]
 
 
-def code_in_words() -> str:
+def describe_code() -> str:
     """Which code this is."""
     code = code_version()
     return f"commit {code.commit}{', with uncommitted changes' if code.dirty else ''}" if code.commit else "commit not known"
@@ -150,10 +150,10 @@ def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, 
     counts = summary(manifest)
     known = manifest[manifest["source"] != ""]
     sources = pd.crosstab(known["source"], known["label"])
-    lost = "".join(f", {in_words(count, f'{why} image')} left out" for why, count in left_out.items() if count)
+    lost = "".join(f", {pluralize(count, f'{why} image')} left out" for why, count in left_out.items() if count)
     return Data(
-        summary=f"{in_words(len(manifest), 'image')} of data={config.data.name}{lost}",
-        split=split_in_words(config.split),
+        summary=f"{pluralize(len(manifest), 'image')} of data={config.data.name}{lost}",
+        split=describe_split(config.split),
         flow=_nested(counts),
         sources=_nested(sources),
         left_out=dict(left_out),
@@ -171,10 +171,10 @@ def _nested(counts: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {str(row): dict(zip(map(str, counts.columns), values, strict=True)) for row, values in rows}
 
 
-def split_in_words(split: SplitConfig) -> str:
+def describe_split(split: SplitConfig) -> str:
     """How the parts came about.
 
-    >>> split_in_words(SplitConfig())
+    >>> describe_split(SplitConfig())
     'Split three_way: 15% of the images validate, 20% test, class by class, whole groups at a time'
     """
     whole = "class by class, whole groups at a time"
@@ -202,7 +202,7 @@ def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
     """What a reader should distrust of images that a network learned from, in plain sentences."""
     shortcut = source_shortcut(manifest["label"], manifest["source"])
     if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
-        told = f"{shortcut.in_words}: a network may have learned where an image comes from. split=leave_source_out tests for that."
+        told = f"{shortcut.text}: a network may have learned where an image comes from. split=leave_source_out tests for that."
         return [told, *data_caveats(config)]
     return data_caveats(config)
 

@@ -17,7 +17,7 @@ from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_log, record_report
 from cxr.run.remaining import record_stage
 from cxr.run.report_context import beside_baseline
-from cxr.run.summary import costs_in_words
+from cxr.run.summary import describe_seconds
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record, written_by
 from cxr.stages.table import Stage
@@ -80,7 +80,7 @@ def make_report(
 def close_account(work: Unreported, run: Run, folder: Path, progress: Progress) -> None:
     """Where the time of a run went, and what it told."""
     record_costs(run, progress.seconds, work.frozen, step=work.results.history.epochs[-1].number)
-    progress.line(costs_in_words(progress.seconds, work.frozen))
+    progress.line(describe_seconds(progress.seconds, work.frozen))
     record_log(run, progress.log, folder / "log")
 
 

@@ -13,7 +13,7 @@ from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.document import from_json
 from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import plain_console, wide_console
-from cxr.text import as_called, in_words, slug
+from cxr.text import as_called, pluralize, slug
 from cxr.tracking.run import Run
 from cxr.tracking.search import LoggedRun, runs_by_id
 from cxr.training.history import FrozenWork
@@ -59,18 +59,18 @@ def print_assessment(name: str, assessment: Assessment) -> None:
     for metric in by_class("summary"):
         table.add_column(metric.label, justify="right")
     for each in assessment.classes:
-        table.add_row(each, *(estimates[f"{slug(each)}/{metric.name}"].in_words for metric in by_class("summary")))
+        table.add_row(each, *(estimates[f"{slug(each)}/{metric.name}"].text for metric in by_class("summary")))
     wide_console().print(table)
-    out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].in_words}" for metric in overall("summary")))
-    for line in points_in_words(assessment):
+    out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].text}" for metric in overall("summary")))
+    for line in describe_operating_points(assessment):
         out.print(f"  {line}")
 
 
-def points_in_words(found: Assessment) -> list[str]:
+def describe_operating_points(found: Assessment) -> list[str]:
     """A line for each operating point with a target, and one on calibration."""
     lines = [
         f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.positive_class}: sensitivity "
-        f"{point.evaluated.sensitivity.in_words} at specificity {point.evaluated.specificity.in_words}. "
+        f"{point.evaluated.sensitivity.text} at specificity {point.evaluated.specificity.text}. "
         f"{OPTIMISTIC if found.chosen_on_same else ''}{point.outcome}"
         for point in found.operating_points
         if point.rule.target is not None and found.triage
@@ -83,11 +83,11 @@ def points_in_words(found: Assessment) -> list[str]:
 _STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "report", "audit", "log", "start")
 
 
-def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
+def describe_seconds(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
     """Where a run's time went, in one line.
 
     >>> from cxr.training.history import FrozenWork
-    >>> costs_in_words({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
+    >>> describe_seconds({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
     'Time: index 0.1 s, frozen part 5.0 s (1,500 computed, 300 images/s; 500 from the cache), train 1.3 s'
     """
     told = []
@@ -98,9 +98,9 @@ def costs_in_words(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
         else:
             told.append(f"{'start-up' if name == 'start' else name} {seconds[name]:.1f} s")
     if frozen.found and "frozen" not in seconds:
-        told.append(f"frozen part 0 s ({in_words(frozen.found, 'activation')} from the cache)")
+        told.append(f"frozen part 0 s ({pluralize(frozen.found, 'activation')} from the cache)")
     return f"Time: {', '.join(told)}"
 
 
 def _signed(difference: Difference) -> str:
-    return f"{difference.difference:+.3f} ({difference.interval_in_words}; p {difference.p_in_words})"
+    return f"{difference.difference:+.3f} ({difference.interval_text}; p {difference.p_value_text})"

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.config.costs import cost_matrix
+from cxr.data.backgrounds import Backgrounds, backgrounds_of
 from cxr.data.lung_masks import lung_masks
-from cxr.data.surroundings import Surroundings, surroundings_of
 from cxr.model.class_weights import class_weights
 from cxr.model.losses.registry import Loss, make_loss
 from cxr.model.network import Network, build_network
 from cxr.progress import Progress, Update
 from cxr.run.groups import SideBySide
 from cxr.run.prepared import PreparedRun
-from cxr.text import in_words
+from cxr.text import pluralize
 from cxr.tracking.run import Run
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, fitted_from
 from cxr.training.history import Epoch, History
@@ -34,14 +34,14 @@ def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path)
         network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
     data, loss, together = training_set(prepared, progress), loss_of(prepared), SideBySide.read(checkpoint.parent)
     if prepared.ingredients:
-        with progress.stage("train", f"Averaging the weights of up to {in_words(len(prepared.ingredients), 'run')}") as update:
+        with progress.stage("train", f"Averaging the weights of up to {pluralize(len(prepared.ingredients), 'run')}") as update:
             mixed = mix(network, prepared.ingredients, data, loss, config, _watcher(run, progress, update, "ingredient"))
         stayed = int(mixed.history.epochs[-1].metrics["soup/ingredients"])
         progress.line(
-            f"  {stayed} of {in_words(len(prepared.ingredients), 'run')} stayed: the others did not lower the validation loss"
+            f"  {stayed} of {pluralize(len(prepared.ingredients), 'run')} stayed: the others did not lower the validation loss"
         )
         return network, mixed
-    with progress.stage("train", f"Training on {in_words(len(data.train), 'image')}") as update:
+    with progress.stage("train", f"Training on {pluralize(len(data.train), 'image')}") as update:
         fitted = fit(network, data, loss, config, _watcher(run, progress, update, together=together), checkpoint, prepared.cache)
     if together is not None:
         progress.seconds["train"] += together.training / together.heads  # its share
@@ -80,7 +80,7 @@ def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:
         train=dataset.rows("train"),
         val=dataset.rows("val"),
         sources=dataset.sources,
-        surroundings=_surroundings(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
+        surroundings=_backgrounds(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
     )
 
 
@@ -91,7 +91,7 @@ def loss_of(prepared: PreparedRun) -> Loss:
     return make_loss(config, class_weights(config, dataset.train_counts()), costs)
 
 
-def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
+def _backgrounds(prepared: PreparedRun, progress: Progress) -> Backgrounds:
     """The surroundings that lungs of training images are put on, and where those lungs are."""
     dataset, rows = prepared.dataset, prepared.dataset.rows("train")
 
@@ -99,8 +99,8 @@ def _surroundings(prepared: PreparedRun, progress: Progress) -> Surroundings:
         images, manifest = np.asarray(dataset.images[some]), dataset.manifest.iloc[some]
         return lung_masks(prepared.config.data, prepared.root, manifest, images).masks
 
-    with progress.stage("train", f"Finding lungs in {in_words(len(rows), 'image')}"):
-        return surroundings_of(dataset.images, rows, dataset.hashes, masks_of)
+    with progress.stage("train", f"Finding lungs in {pluralize(len(rows), 'image')}"):
+        return backgrounds_of(dataset.images, rows, dataset.hashes, masks_of)
 
 
 def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", together: SideBySide | None = None) -> Watcher:
@@ -109,7 +109,7 @@ def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", 
     def on_resume(so_far: History) -> None:
         run.log_epochs([(epoch.number, epoch.metrics) for epoch in so_far.epochs])
         if together is not None:
-            took = f"{in_words(len(so_far.epochs), 'epoch')}, {together.training:.1f} s for {together.heads} heads"
+            took = f"{pluralize(len(so_far.epochs), 'epoch')}, {together.training:.1f} s for {together.heads} heads"
             return progress.line(f"  trained side by side with other jobs of the sweep: {took}")
         return progress.line(f"  resuming after epoch {len(so_far.epochs)} of run {run.id[:8]} (force=true starts again)")
 
@@ -117,7 +117,7 @@ def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", 
         progress.line("  the checkpoint of an earlier attempt can't be read: training again, in the same run")
 
     def on_phase(phase: Phase, trainable: int) -> None:
-        progress.line(f"  {phase.name}: up to {in_words(phase.epochs, 'epoch')}, {in_words(trainable, 'trainable weight')}")
+        progress.line(f"  {phase.name}: up to {pluralize(phase.epochs, 'epoch')}, {pluralize(trainable, 'trainable weight')}")
 
     def on_epoch(epoch: Epoch) -> None:
         run.log_metrics(epoch.metrics, step=epoch.number)

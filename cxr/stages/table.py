@@ -233,8 +233,10 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("run/train.py", "run/heads.py", "run/groups.py", "run/pipeline.py", "run/prepared.py"), T),
     **dict.fromkeys(("run/ingredients.py", "run/origin.py"), T),
     "model/": N,
-    **dict.fromkeys(("model/losses/", "model/optimizer.py", "model/class_weights.py", "model/folded.py", "model/freeze.py"), T),
-    **dict.fromkeys(("data/augment.py", "data/views.py", "data/warp.py", "data/surroundings.py", "data/lung_masks.py"), V),
+    **dict.fromkeys(
+        ("model/losses/", "model/optimizer.py", "model/class_weights.py", "model/fused_batch_norm.py", "model/freeze.py"), T
+    ),
+    **dict.fromkeys(("data/augment.py", "data/views.py", "data/warp.py", "data/backgrounds.py", "data/lung_masks.py"), V),
     **dict.fromkeys(("data/lung_atlas.py", "data/sources/phantom.py"), V),
     **dict.fromkeys(("training/engine.py", "training/frozen.py"), F),
     **dict.fromkeys(("training/trained_model.py", "model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), G),
@@ -249,5 +251,5 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
     "training/exported.py": None,
     "evaluation/light.py": A,
-    **dict.fromkeys(("run/drawing_ahead.py", "run/summary.py"), None),
+    **dict.fromkeys(("run/background_figures.py", "run/summary.py"), None),
 }

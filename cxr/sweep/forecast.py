@@ -15,7 +15,7 @@ from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
 from cxr.tracking.store import work_folder
-from cxr.tracking.unfinished import can_go_on, earlier_run
+from cxr.tracking.unfinished import can_resume, earlier_run
 
 Frozen = Literal["cached", "computed once, with job", "computed"]
 
@@ -57,7 +57,7 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
         skipped = {_TIMES[stage] for stage in _TIMES if stage not in left.stages} | ({"frozen"} if frozen != "computed" else set())
         seconds = median([_seconds(run, prepared, skipped) for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
-        done, resumes = left.is_nothing, not prepared.config.force and can_go_on(*_attempt(prepared))
+        done, resumes = left.is_nothing, not prepared.config.force and can_resume(*_attempt(prepared))
         found.append(
             Forecast(
                 *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),

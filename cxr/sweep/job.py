@@ -31,7 +31,7 @@ _PATIENCE = 60  # seconds that a job waits for its store
 
 
 @dataclass(frozen=True)
-class JobElsewhere:
+class RemoteJob:
     """Hydra's task function for jobs in other processes, which may be on other machines."""
 
     planned: Planned

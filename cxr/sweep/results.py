@@ -16,7 +16,7 @@ from cxr.progress import plain_console, wide_console
 from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
-from cxr.text import as_called, in_words, part_in_full
+from cxr.text import as_called, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun, of_sweep, runs_here
 
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
@@ -31,7 +31,7 @@ def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
         write_results(plan, frame)
     print_results(plan, frame, outcomes)
     if away := len(ids) - len(runs):
-        told = f"{in_words(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
+        told = f"{pluralize(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
         plain_console().print(as_called(f"  {told}"))
 
 
@@ -87,7 +87,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome]) -> N
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
     missing = plan.count - len(outcomes)
     if missing:
-        out.print(f"  {in_words(missing, 'job')} did not end: the same command resumes the sweep")
+        out.print(f"  {pluralize(missing, 'job')} did not end: the same command resumes the sweep")
     if frame.empty:
         return
     if "baseline" not in set(frame["role"]):

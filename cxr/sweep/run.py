@@ -19,13 +19,13 @@ from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.run.remaining import Remaining, remaining
 from cxr.run.start import run_experiment
-from cxr.sweep.job import JobElsewhere, run_job, run_prepared_job
+from cxr.sweep.job import RemoteJob, run_job, run_prepared_job
 from cxr.sweep.node import LOCK, Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, named
 from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import show_results
-from cxr.text import as_called, in_words, printable
+from cxr.text import as_called, pluralize, printable
 from cxr.tracking.outbox import command_to_send, deliver_kept, is_lost_connection
 from cxr.tracking.store import Store, check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
@@ -87,7 +87,7 @@ def _run(
             _run_here(plan, reports, prepared_jobs, groups)
         else:
             _settle(plan, [prepared_jobs[number] for number in sorted(done)])
-            compose_and_call(JobElsewhere(Planned.here(plan, store, prepared_jobs)))
+            compose_and_call(RemoteJob(Planned.here(plan, store, prepared_jobs)))
     except KeyboardInterrupt:
         close_cut_off_runs(store)
         ended = len(read_outcomes(plan.folder))
@@ -213,7 +213,7 @@ def _announce(plan: Plan, left: Sequence[Remaining], groups: Sequence[Sequence[i
     how += "" if plan.sharing > 1 or plan.is_here else f" on {plan.launcher.replace('slurm', 'SLURM').replace('ray', 'Ray')}"
     done = {number for number, job in enumerate(left) if job.is_nothing}
     before = f", {len(done)} of them finished before (force=true does them again)" if done else ""
-    lines = [f"Sweep {plan.id}: {in_words(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
+    lines = [f"Sweep {plan.id}: {pluralize(plan.count, 'job')}, {how}{before}, ordered by {plan.metric}"]
     if not plan.names:
         lines.append(f"  a search over {', '.join(plan.swept)}: each job is chosen from the results of earlier jobs")
     for number, name in enumerate(plan.names[:LISTED]):
@@ -222,11 +222,11 @@ def _announce(plan: Plan, left: Sequence[Remaining], groups: Sequence[Sequence[i
             lines += [f"      {reason}" for reason in reasons_of(left[number], prepared_jobs[number].dataset.manifest)]
     if len(plan.names) > LISTED:
         lines.append(f"  ... and {len(plan.names) - LISTED} more")
-    lines += [f"  jobs {numbers_in_words(group)} train their heads side by side" for group in groups]
+    lines += [f"  jobs {describe_job_numbers(group)} train their heads side by side" for group in groups]
     alone = set(range(len(prepared_jobs))) - done - {number for group in groups for number in group}
     if groups and alone:
         reasons = sorted({why_alone(prepared_jobs[number]) or "no other job shares all else" for number in alone})
-        who = f"job {min(alone) + 1} trains" if len(alone) == 1 else f"jobs {numbers_in_words(sorted(alone))} train"
+        who = f"job {min(alone) + 1} trains" if len(alone) == 1 else f"jobs {describe_job_numbers(sorted(alone))} train"
         lines.append(f"  {who} alone: {'; '.join(reasons)}")
     print("\n".join(lines), file=sys.stderr, flush=True)
 
@@ -237,10 +237,10 @@ def _state(left: Remaining) -> str:
     return f"  (runs {stages_of(left)})" if left.trained else ""
 
 
-def numbers_in_words(numbers: Sequence[int]) -> str:
+def describe_job_numbers(numbers: Sequence[int]) -> str:
     """Numbers of jobs from 0 as people count them, with ranges.
 
-    >>> numbers_in_words([0, 1, 2, 5, 7, 8])
+    >>> describe_job_numbers([0, 1, 2, 5, 7, 8])
     '1-3, 6, 8-9'
     """
     ranges: list[list[int]] = []

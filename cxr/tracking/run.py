@@ -31,7 +31,7 @@ from cxr.tracking.process import this_process
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, free_name, sha256_of
 from cxr.tracking.stage import FINISHED, STARTED, TAG
-from cxr.tracking.store import Store, experiment_id, refusal_in_words
+from cxr.tracking.store import Store, describe_refusal, experiment_id
 
 FAILURE = "cxr.failure"  # why a run did not end well
 
@@ -132,7 +132,7 @@ class Run:
                 return send(self.id, item)
             except Exception as error:
                 if self.outbox is None or not is_lost_connection(error):
-                    raise RunFailed(refusal_in_words(self.store, error)) from error
+                    raise RunFailed(describe_refusal(self.store, error)) from error
                 self.lose()
         assert self.outbox is not None
         self.outbox.keep(item)
@@ -158,7 +158,7 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
     except UserError:
         raise
     except Exception as error:  # of SQLAlchemy, requests or MLflow; nothing has been done yet
-        raise UserError(refusal_in_words(store.uri, error)) from error
+        raise UserError(describe_refusal(store.uri, error)) from error
     with run.outbox.held() if run.outbox else nullcontext():
         try:
             run.log_params(flat_params(config), known=_params_of(go_on) if go_on else ())

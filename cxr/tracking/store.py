@@ -147,10 +147,10 @@ def open_store(store: Store) -> None:
         with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
             mlflow.search_experiments(max_results=1)
     except Exception as error:  # of SQLAlchemy, requests, the system, or MLflow itself
-        raise UserError(refusal_in_words(store.uri, error)) from error
+        raise UserError(describe_refusal(store.uri, error)) from error
 
 
-def refusal_in_words(uri: str, error: Exception) -> str:
+def describe_refusal(uri: str, error: Exception) -> str:
     """The error of a store in one line, without a password."""
     text = " ".join(str(getattr(error, "message", None) or error).split())
     text = text.partition("[SQL:")[0].partition("(Background on this error")[0].strip()[:300]

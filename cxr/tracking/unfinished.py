@@ -51,7 +51,7 @@ class Unfinished:
         return _run_in(self.folder)
 
     @property
-    def can_go_on(self) -> bool:
+    def can_resume(self) -> bool:
         """Whether another attempt can resume from a trained epoch, here or in the store."""
         return self.checkpoint.exists() or self._in_store.exists()
 
@@ -105,7 +105,7 @@ def work_of(run: LoggedRun) -> Path:
     return FOLDER if named == "None" else Path(named)
 
 
-def can_go_on(fingerprint: str, work: Path = FOLDER) -> bool:
+def can_resume(fingerprint: str, work: Path = FOLDER) -> bool:
     """Whether an earlier attempt at a run of this fingerprint has left a trained epoch."""
     folder = work / PLACE / fingerprint
     return (folder / _CHECKPOINT).exists() or (folder / _TRAINED).exists()

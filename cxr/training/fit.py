@@ -15,7 +15,7 @@ from cxr.cache.rows import Rows
 from cxr.cache.store import Cache
 from cxr.config.schema import Config, TrainingConfig
 from cxr.data.augment import view_of_epoch
-from cxr.data.surroundings import Surroundings
+from cxr.data.backgrounds import Backgrounds
 from cxr.data.views import Viewer
 from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
@@ -47,7 +47,7 @@ class TrainingSet:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     sources: NDArray[np.int64] | None = None
-    surroundings: Surroundings | None = None
+    surroundings: Backgrounds | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from cxr.data.views import Viewer
 from cxr.model.freeze import POOLED, apply_freeze
 from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
-from cxr.model.optimizer import Rates, make_optimizer, make_stacked_optimizer, optimizer_variables, rate_shares, update_rule
+from cxr.model.optimizer import LearningRates, make_optimizer, make_stacked_optimizer, optimizer_variables, rate_shares, update_rule
 from cxr.model.partition import partition
 from cxr.training.checkpoint import Arrays, State, assign, capture
 from cxr.training.fit import TrainingSet, Watcher
@@ -122,13 +122,13 @@ class _Stack:
         kernel, bias = (np.asarray(each.value) for each in network.trainee.trainable_variables)
         dropout = network.trainee.get_layer("dropout")
         self._weights: list[list[keras.Variable]] = []
-        self._rates: list[Rates] = []
+        self._rates: list[LearningRates] = []
         self._optimizers: list[keras.optimizers.Optimizer] = []
         for numbers in self.groups:
             configs = [heads[number].config for number in numbers]
             stacked = [np.stack([each] * len(numbers)) for each in (kernel, bias[None])]
             self._weights.append([keras.Variable(each) for each in stacked])
-            rates = Rates([each.optimizer for each in configs], [each.training.epochs * updates for each in configs])
+            rates = LearningRates([each.optimizer for each in configs], [each.training.epochs * updates for each in configs])
             self._rates.append(rates)
             self._optimizers.append(make_stacked_optimizer([each.optimizer for each in configs], self._weights[-1], rates))
 

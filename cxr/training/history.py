@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cxr.text import in_words
+from cxr.text import pluralize
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Verified:
         return self.largest <= self.tolerance  # false for what is no number
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """The result in words."""
-        said = f"on {in_words(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
+        said = f"on {pluralize(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
         return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.config.schema import Config
-from cxr.model.folded import folded
+from cxr.model.fused_batch_norm import fuse_batch_norms
 from cxr.model.losses.registry import Loss
 from cxr.model.optimizer import single_optimizers
 from cxr.training.engine import on_gpu
@@ -75,7 +75,7 @@ class Steps:
         iterations = single_optimizers(optimizer)[0].iterations
         self.averages = averages = Averages(variables, more.average) if more.average else None
 
-        forward = folded(part)
+        forward = fuse_batch_norms(part)
 
         def logits_of(batch: tf.Tensor, training: bool) -> tf.Tensor:
             return forward(_in_channels(batch, channels), training)

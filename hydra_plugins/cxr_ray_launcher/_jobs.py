@@ -11,9 +11,9 @@ import ray
 from hydra.core.utils import JobReturn
 from ray.exceptions import RayError, RayTaskError
 
-from cxr.config.launched import Launched, returned
+from cxr.config.launched import LaunchedJob, returned
 from cxr.config.launchers import RayConfig
-from cxr.sweep.job import JobElsewhere, told
+from cxr.sweep.job import RemoteJob, told
 from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import printable
@@ -24,8 +24,8 @@ _GRACE = 30  # seconds that jobs have to close their runs after an interrupt
 class Jobs:
     """The jobs of one sweep."""
 
-    def __init__(self, wanted: RayConfig, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> None:
-        assert isinstance(work.task, JobElsewhere)
+    def __init__(self, wanted: RayConfig, work: LaunchedJob, overrides: Sequence[Sequence[str]], first: int) -> None:
+        assert isinstance(work.task, RemoteJob)
         self.wanted, self.planned, self._work = wanted, work.task.planned, work
         self._overrides = {first + place: list(each) for place, each in enumerate(overrides)}
         self._tries: Counter[int] = Counter()
@@ -102,6 +102,6 @@ def _interrupt(running: Sequence[Any]) -> None:
         ray.cancel(reference, force=True)
 
 
-def _do(work: Launched, number: int, overrides: list[str]) -> float | None:
+def _do(work: LaunchedJob, number: int, overrides: list[str]) -> float | None:
     """In a worker: the job."""
     return work.do(number, overrides)

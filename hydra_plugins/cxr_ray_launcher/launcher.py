@@ -24,11 +24,11 @@ class RayLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; what they found is in the sweep's folder, and their objectives are returned in order."""
-        from cxr.config.launched import Launched
+        from cxr.config.launched import LaunchedJob
         from hydra_plugins.cxr_ray_launcher._cluster import connected
         from hydra_plugins.cxr_ray_launcher._jobs import Jobs
 
-        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.num_cpus, variables=True)
+        work = LaunchedJob.here(self.hydra_context, self.config, self.task_function, self.wanted.num_cpus, variables=True)
         jobs = Jobs(self.wanted, work, job_overrides, initial_job_idx)
         with connected(self.wanted, jobs.planned) as places:
             return jobs.run(places)

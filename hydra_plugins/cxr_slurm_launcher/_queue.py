@@ -11,13 +11,13 @@ from pathlib import Path
 import submitit
 from hydra.core.utils import JobReturn
 
-from cxr.config.launched import Launched, returned
+from cxr.config.launched import LaunchedJob, returned
 from cxr.config.launchers import SlurmConfig
 from cxr.errors import UserError
-from cxr.sweep.job import JobElsewhere, told
+from cxr.sweep.job import RemoteJob, told
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import Plan
-from cxr.text import in_words, printable
+from cxr.text import pluralize, printable
 
 LOGS = "slurm"  # in the sweep's folder: what jobs print
 _EVERY = 5  # seconds between two looks
@@ -28,7 +28,7 @@ _GRACE = 60  # seconds in which the end of a job becomes visible on a shared dis
 class QueuedJob:
     """What submitit runs for each job."""
 
-    work: Launched
+    work: LaunchedJob
 
     def __call__(self, number: int, overrides: list[str]) -> float | None:
         """Do the job."""
@@ -49,9 +49,9 @@ class Queue:
     places: dict[int, int]  # in the array, of those that were queued
 
     @staticmethod
-    def submit(wanted: SlurmConfig, work: Launched, overrides: Sequence[Sequence[str]], first: int) -> "Queue":
+    def submit(wanted: SlurmConfig, work: LaunchedJob, overrides: Sequence[Sequence[str]], first: int) -> "Queue":
         """Queue the jobs; raises `UserError` where there is no SLURM, or it refuses them."""
-        assert isinstance(work.task, JobElsewhere)
+        assert isinstance(work.task, RemoteJob)
         folder = work.task.planned.folder
         try:
             executor = submitit.SlurmExecutor(folder=folder / LOGS, max_num_timeout=wanted.requeues)
@@ -69,7 +69,7 @@ class Queue:
             raise UserError(f"SLURM refused the jobs ({' '.join(str(error).split())[-300:]})") from error
         places = {number: place for place, number in enumerate(open_jobs)}
         queue = Queue(jobs[0].job_id.partition("_")[0], folder, numbered, places)
-        queued = f"{in_words(len(jobs), 'job')} queued as SLURM job {queue.id}"
+        queued = f"{pluralize(len(jobs), 'job')} queued as SLURM job {queue.id}"
         print(f"cxr: {queued}; their logs: {folder / LOGS}", file=sys.stderr, flush=True)
         return queue
 

@@ -24,9 +24,9 @@ class SlurmLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Queue the jobs, and with `wait` stay until they have ended; what they found is in the sweep's folder."""
-        from cxr.config.launched import Launched
+        from cxr.config.launched import LaunchedJob
         from hydra_plugins.cxr_slurm_launcher._queue import Queue
 
-        work = Launched.here(self.hydra_context, self.config, self.task_function, self.wanted.cpus_per_task, variables=False)
+        work = LaunchedJob.here(self.hydra_context, self.config, self.task_function, self.wanted.cpus_per_task, variables=False)
         queue = Queue.submit(self.wanted, work, job_overrides, initial_job_idx)
         return queue.wait() if self.wanted.wait else queue.left()

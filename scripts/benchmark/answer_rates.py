@@ -49,22 +49,22 @@ def answer_rates(images: Images, count: int, most: int = 400) -> Iterator[Answer
 
 
 def _rates(name: str, ours: Desk, images: Images, count: int, most: int) -> AnswerRates:
-    from cxr.audit.gate import ODD
-    from cxr.predict.answerer import Answerer
+    from cxr.audit.gate import OUT_OF_DISTRIBUTION
     from cxr.predict.model import read_run_model
-    from cxr.predict.read import Seen, read_images
+    from cxr.predict.predictor import Predictor
+    from cxr.predict.read import InputFile, read_images
 
     manifest = ours.manifest_table()
     test = [str(images.root / path) for path in manifest.loc[manifest["split"] == "test", "path"]][:most]
     model = read_run_model("asked", Store(uri=f"sqlite:///{ours.folder}/mlruns/mlflow.db", folder=ours.folder / "mlruns"))
-    answerer, rule = Answerer(model), model.rule("argmax")
+    answerer, rule = Predictor(model), model.rule("argmax")
     pixels, seen = read_images(test, images.size)
-    facts = [Seen(each.path, each.sha256, each.pixels, each.width, each.height) for each in seen]
+    facts = [InputFile(each.path, each.sha256, each.pixels, each.width, each.height) for each in seen]
 
     def share_refused(some: NDArray[np.uint8]) -> float:
         return float(np.mean([not each.called for each in answerer.of_images(some, facts, rule, gated=True)]))
 
-    refused = {kind: share_refused(make(pixels)) for kind, make in ODD.items()}
+    refused = {kind: share_refused(make(pixels)) for kind, make in OUT_OF_DISTRIBUTION.items()}
     paths = [images.root / path for path in manifest["path"]]
     small, large = _folder(ours.folder / "small", paths, count // 10), _folder(ours.folder / "large", paths, count)
     memory_of_tenth, _ = _ask(ours, small)

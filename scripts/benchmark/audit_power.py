@@ -71,7 +71,7 @@ def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     manifest[["blocks_across", "blocks_down"]] = 0.0  # phantoms are PNG
     masks = lung_masks(DataConfig(name="phantom", phantom=phantoms), Path(), manifest, images)
     labels = np.array([classes.index(label) for label, _ in rows])
-    subject = Subject(classes, images, masks.masks, masks.in_words, labels, manifest, np.ones(len(rows), bool))
+    subject = Subject(classes, images, masks.masks, masks.text, labels, manifest, np.ones(len(rows), bool))
     network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))
     with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
         save_model(network, Path(folder) / "model.keras")

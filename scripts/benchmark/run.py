@@ -62,11 +62,11 @@ def _measure_updates(console: Console, repeats: int, rate: float) -> None:
     from update_rates import update_rates
 
     table = _table(f"Updates of 32 images at 224 px on {cores()} cores, images/s, medians of {repeats}")
-    for name in ("Keras' layers", "folded", "ratio", "PyTorch", "limit by matrix products"):
+    for name in ("Keras' layers", "fused", "ratio", "PyTorch", "limit by matrix products"):
         table.add_column(name, justify="right")
     for each in update_rates(repeats):
         limit, by_torch = rate / (3 * GFLOP_OF_TRAINED[each.depth]), each.by_torch
-        rates = (f"{each.by_keras:.0f}", f"{each.folded:.0f}", _spread(each.ratios, "x", 2))
+        rates = (f"{each.by_keras:.0f}", f"{each.fused:.0f}", _spread(each.ratios, "x", 2))
         table.add_row(each.depth, *rates, "not installed" if by_torch is None else f"{by_torch:.0f}", f"{limit:.0f}")
     console.print(table)
 

@@ -42,7 +42,7 @@ class TorchUpdates:
 def _network(depth: str) -> tuple[Any, list[Any]]:
     """The blocks as a function of activations, channels last in memory, and what trains.
 
-    Normalisations are fixed and folded into the convolutions, as in `cxr.model.folded`.
+    Normalisations are fixed and folded into the convolutions, as in `cxr.model.fused_batch_norm`.
     """
     import torch
     from torch.nn import functional

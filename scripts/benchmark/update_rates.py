@@ -1,4 +1,4 @@
-"""The speed of an update of a part of the backbone: by Keras' own layers, and with normalisations folded into convolutions."""
+"""The speed of an update of a part of the backbone: by Keras' own layers, and with batch norms fused into convolutions."""
 
 import statistics
 import time
@@ -35,11 +35,11 @@ def _on(step: Callable[[Any, Any], Any], values: Any, targets: Any) -> Callable[
 
 @dataclass(frozen=True)
 class UpdateRates:
-    """Images a second at one depth, medians, and how many times as fast the folded part is in each pair."""
+    """Images a second at one depth, medians, and how many times as fast the fused part is in each pair."""
 
     depth: str
     by_keras: float
-    folded: float
+    fused: float
     ratios: list[float]
     by_torch: float | None  # None where PyTorch is not installed
 
@@ -50,8 +50,8 @@ def update_rates(repeats: int) -> Iterator[UpdateRates]:
     prepare_tensorflow(Config().training)
     import tensorflow as tf
 
-    from cxr.model.folded import folded
     from cxr.model.freeze import apply_freeze, first_layer
+    from cxr.model.fused_batch_norm import fuse_batch_norms
     from cxr.model.network import build_network
     from cxr.model.optimizer import make_optimizer, rate_shares
     from cxr.model.partition import partition
@@ -84,7 +84,7 @@ def update_rates(repeats: int) -> Iterator[UpdateRates]:
             made: Callable[[Any, Any], Any] = tf.function(update, autograph=False)
             return made
 
-        plain, fused = step_of(_called(part)), step_of(folded(part))
+        plain, fused = step_of(_called(part)), step_of(fuse_batch_norms(part))
         by_torch = TorchUpdates(depth, _BATCH, _UPDATES, cores())
         ways = {"plain": _on(plain, values, targets), "fused": _on(fused, values, targets), "torch": by_torch.seconds}
         rates: dict[str, list[float]] = {name: [] for name in ways}

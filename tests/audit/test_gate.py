@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from cxr.audit.gate import ODD, Gate, fit_gate, gate_trials, read_gate, write_gate
+from cxr.audit.gate import OUT_OF_DISTRIBUTION, Gate, fit_gate, gate_trials, read_gate, write_gate
 from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.evaluation.shift import GATE_PASSING
@@ -40,10 +40,10 @@ def test_most_known_images_pass_and_far_ones_do_not() -> None:
     assert not gate.passes(POOLED + 50).any()
 
 
-@pytest.mark.parametrize("kind", sorted(ODD))
+@pytest.mark.parametrize("kind", sorted(OUT_OF_DISTRIBUTION))
 def test_each_kind_has_as_many_images_of_the_same_size(kind: str) -> None:
     images = noise(7, seed=1).images
-    found = ODD[kind](images)
+    found = OUT_OF_DISTRIBUTION[kind](images)
     assert found.shape == images.shape
     assert found.dtype == np.uint8
     assert (kind == "as they are") == bool((found == images).all())

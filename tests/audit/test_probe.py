@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxr.audit.probe import Target, auc_draws, macro_auc, share_left, told, told_across
+from cxr.audit.probe import (
+    Target,
+    above_chance_retained,
+    auc_draws,
+    cross_region_probabilities,
+    macro_auc,
+    out_of_fold_probabilities,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(150) % 3
@@ -16,8 +23,8 @@ def features(strength: float) -> np.ndarray:
 
 
 def test_it_tells_what_is_there_and_nothing_else() -> None:
-    assert (macro_auc(told(features(3), TARGET), TARGET).low or 0) > 0.9
-    blind = macro_auc(told(features(0), TARGET), TARGET)
+    assert (macro_auc(out_of_fold_probabilities(features(3), TARGET), TARGET).low or 0) > 0.9
+    blind = macro_auc(out_of_fold_probabilities(features(0), TARGET), TARGET)
     assert (blind.low or 0) < 0.5 < (blind.high or 1)
 
 
@@ -27,27 +34,27 @@ def test_groups_stay_together() -> None:
     labels = np.repeat(np.arange(30) % 3, 5)
     names = np.eye(30)[np.arange(150) // 5]
     target = Target(labels, groups)
-    assert (macro_auc(told(names, target), target).value or 1) < 0.65
+    assert (macro_auc(out_of_fold_probabilities(names, target), target).value or 1) < 0.65
 
 
 def test_the_auc_is_that_of_scikit_learn() -> None:
-    found = told(features(0.3), TARGET)
+    found = out_of_fold_probabilities(features(0.3), TARGET)
     expected = roc_auc_score(LABELS, found / found.sum(axis=1, keepdims=True), multi_class="ovr")
     assert auc_draws(found, TARGET)[0] == pytest.approx(expected)
 
 
 def test_a_probe_of_one_view_is_asked_about_another() -> None:
     views = {"seen": features(3), "blind": features(0)}
-    found = {pair: macro_auc(each, TARGET).value or 0 for pair, each in told_across(views, TARGET).items()}
+    found = {pair: macro_auc(each, TARGET).value or 0 for pair, each in cross_region_probabilities(views, TARGET).items()}
     assert found["seen", "seen"] > 0.9
     assert max(found["seen", "blind"], found["blind", "seen"]) < 0.7
 
 
 def test_the_share_that_is_left() -> None:
     whole = np.array([0.9, 0.88, 0.92])
-    assert share_left(whole, whole).value == 1
-    assert share_left(np.array([0.7, 0.7, 0.7]), whole).value == pytest.approx(0.5)
-    assert "hardly better than chance" in share_left(whole, np.array([0.52, 0.5, 0.6])).why_not
+    assert above_chance_retained(whole, whole).value == 1
+    assert above_chance_retained(np.array([0.7, 0.7, 0.7]), whole).value == pytest.approx(0.5)
+    assert "hardly better than chance" in above_chance_retained(whole, np.array([0.52, 0.5, 0.6])).why_not
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_too_little_has_a_reason(labels: np.ndarray, reason: str) -> None:
 
 
 def test_images_that_are_all_alike_tell_nothing() -> None:
-    assert macro_auc(told(np.ones((150, 4)), TARGET), TARGET).value == pytest.approx(0.5)
+    assert macro_auc(out_of_fold_probabilities(np.ones((150, 4)), TARGET), TARGET).value == pytest.approx(0.5)
 
 
 def test_shuffled_labels_keep_groups_whole() -> None:

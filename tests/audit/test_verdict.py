@@ -21,7 +21,7 @@ def test_a_trait_that_tells_the_class_is_evidence_and_a_place() -> None:
     assert verdict_of(left(0), {"corners": faint}).light == "none"
     found = verdict_of(left(0), {"corners": telling, "border": faint})
     assert (found.light, found.places) == ("some", ["corners"])
-    assert "the four corners" in found.in_words
+    assert "the four corners" in found.text
 
 
 def test_what_is_everywhere_comes_before_the_edge() -> None:
@@ -32,14 +32,14 @@ def test_what_is_everywhere_comes_before_the_edge() -> None:
 def test_without_a_measure_it_says_why() -> None:
     found = verdict_of({"mean": Estimate(None, why_not="a class has 3 groups of images")}, {})
     assert found.light == "unknown"
-    assert "a class has 3 groups" in found.in_words
+    assert "a class has 3 groups" in found.text
 
 
 @pytest.mark.parametrize(("low", "light"), [(0.85, "some"), (0.75, "strong")])
 def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: float, light: str) -> None:
     found = verdict_of(left(0.6), {}, Estimate(low + 0.05, low, low + 0.1))
     assert found.light == light
-    assert "on the surroundings of another class" in found.in_words
+    assert "on the surroundings of another class" in found.text
     assert verdict_of(left(0), {}, Estimate(low + 0.05, low, low + 0.1)).light == "none"
 
 

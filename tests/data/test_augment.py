@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.config.schema import AugmentConfig
-from cxr.data.augment import AUGMENTATIONS, Augmentation, Change, Floats, changes_nothing, draw_views
+from cxr.data.augment import AUGMENTATIONS, Augmentation, Floats, PixelTransform, changes_nothing, draw_views
 from tests.conftest import Compose
 
 HASHES = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(50)]
@@ -45,12 +45,12 @@ def test_the_centre_moves_by_the_translation_at_most(name: str, compose_config: 
     assert np.abs(moved).max() <= augment.translation * 96 + 1e-3
 
 
-def darker(share: float, draws: Floats, size: int) -> Change:
-    return Change(offset=-255 * share * np.abs(draws[:, 0]))
+def darker(share: float, draws: Floats, size: int) -> PixelTransform:
+    return PixelTransform(offset=-255 * share * np.abs(draws[:, 0]))
 
 
-def closer(share: float, draws: Floats, size: int) -> Change:
-    return Change(gain=1 + share * draws[:, 0])
+def closer(share: float, draws: Floats, size: int) -> PixelTransform:
+    return PixelTransform(gain=1 + share * draws[:, 0])
 
 
 def test_augmentations_of_other_packages_change_no_number_of_any_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_phantoms_have_the_masks_of_their_geometry() -> None:
     inside = np.array([image[mask].mean() for image, mask in zip(IMAGES[..., 0], found.masks, strict=True)])
     outside = np.array([image[~mask].mean() for image, mask in zip(IMAGES[..., 0], found.masks, strict=True)])
     assert (inside < outside).all()  # lungs are dark
-    assert found.in_words == "Lung masks: 36 images from the phantoms' geometry"
+    assert found.text == "Lung masks: 36 images from the phantoms' geometry"
 
 
 def test_findings_lie_within_the_masks() -> None:
@@ -76,7 +76,7 @@ def test_what_is_no_mask_is_replaced_by_the_atlas(pixels: np.ndarray | None, rea
     assert found.origins == {"files": 1, "phantom": 0, "atlas": 1}
     assert found.unused == ({reason: 1} if reason else {})
     assert found.masks[0].mean() == pytest.approx(0.25, abs=0.02)
-    assert ("not used" in found.in_words) == bool(reason)
+    assert ("not used" in found.text) == bool(reason)
 
 
 def test_a_column_names_masks_and_a_broken_one_is_told(tmp_path: Path) -> None:

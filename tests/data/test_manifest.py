@@ -17,7 +17,7 @@ from cxr.data.identity.annotate import annotate
 from cxr.data.image_list import image_list_of
 from cxr.data.images.image_file import ImageFacts
 from cxr.data.images.perceptual import perceptual_hashes_of
-from cxr.data.images.store import Pixels
+from cxr.data.images.store import ImagePixels
 from cxr.data.manifest import COLUMNS, changes, read_manifest, write_manifest
 from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split
@@ -134,7 +134,7 @@ def test_films_of_a_patient_stay_together_whoever_names_them_and_a_stand_in_is_n
         {"path": [f"{row:02}.dcm" for row in range(60)], "label": ["a", "b"] * 30, "group": ["", "g", "g "] + [""] * 57}
     )
     image_list = image_list_of(Path(), ("a", "b"), rows)
-    pixels = Pixels(image_list.paths, Rows.of(np.zeros((60, 0), np.uint8)), facts, ())
+    pixels = ImagePixels(image_list.paths, Rows.of(np.zeros((60, 0), np.uint8)), facts, ())
     assert annotate(image_list, pixels).images["group"].value_counts().iloc[0] == 3
     assert annotate(image_list, pixels, dicom_patients=False).images["group"].value_counts().iloc[0] == 2
     same = tuple(replace(fact, patient="stand-in") for fact in facts)

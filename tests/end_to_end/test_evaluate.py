@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
-from cxr.text import in_words
+from cxr.text import pluralize
 from tests.conftest import Command
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -99,7 +99,7 @@ def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, cxr_here
     assert done.returncode == 0, done.stderr
     run, artifacts = latest(place)
     seen = (manifest["split"] == "val").sum()
-    assert f"{in_words(seen, 'image')} with the same pixels" in done.stdout
+    assert f"{pluralize(seen, 'image')} with the same pixels" in done.stdout
     assert len(pd.read_csv(artifacts / "data/overlap.csv")) >= seen
     predictions = pd.read_csv(artifacts / "predictions/external.csv")
     assert len(predictions) == (manifest["split"] == "test").sum()

@@ -9,7 +9,7 @@ import pytest
 
 from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import draw
-from cxr.model.preparation import Preparation
+from cxr.model.preprocessing import Preprocessing
 from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: C
     (artifacts,) = tmp_path.glob("mlruns/artifacts/*/artifacts")
     assert "Shortcut audit" in (artifacts / "report.html").read_text()
     saved = keras.saving.load_model(artifacts / "model/model.keras", safe_mode=True)
-    assert any(isinstance(layer, Preparation) for layer in saved.layers)
+    assert any(isinstance(layer, Preprocessing) for layer in saved.layers)
     grey = np.repeat(draw("COVID", 0, PhantomConfig())[None, ..., None], 3, axis=-1).astype(np.float32)
     assert float(np.asarray(saved(grey)).sum()) == pytest.approx(1, abs=1e-5)
     again = cxr_here("evaluate", run.info.run_name, "data=phantom", "data.phantom.seed=5", *SHORT[:1], folder=tmp_path)

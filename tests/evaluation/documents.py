@@ -13,7 +13,7 @@ from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.document import VERSION, Caption, Change, Data, Document, Elsewhere, Model, ReportContext
+from cxr.evaluation.report.document import VERSION, Caption, Data, Document, MetricShift, Model, OtherDataResult, ReportContext
 from cxr.evaluation.saliency import RandomisedStage, RegionShares, Saliency, even_shares, gallery
 from cxr.evaluation.shift import PropertyShift, Shift
 from tests.evaluation.made import CLASSES, skilled
@@ -94,12 +94,12 @@ def film(count: int, size: int = 40) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, size, size, 1)).astype(np.uint8)
 
 
-def elsewhere_of(found: Assessment, told_apart: float = 0.99) -> Elsewhere:
+def elsewhere_of(found: Assessment, told_apart: float = 0.99) -> OtherDataResult:
     """The run's own result beside that on other data, which is the same here, and a shift."""
     names = [*(metric.name for metric in overall("summary")), *(f"covid/{metric.name}" for metric in by_class("summary"))]
-    same = [Change(name, name, found.estimates[name], found.estimates[name], Estimate(-0.1, -0.2, 0.0)) for name in names]
+    same = [MetricShift(name, name, found.estimates[name], found.estimates[name], Estimate(-0.1, -0.2, 0.0)) for name in names]
     shifts = [PropertyShift("contrast", 50, 70, 2.0), PropertyShift("brightness", 100, 90, -0.5)]
-    return Elsewhere("test", 300, same, Shift(200, Estimate(told_apart, told_apart - 0.01, 1.0), shifts))
+    return OtherDataResult("test", 300, same, Shift(200, Estimate(told_apart, told_apart - 0.01, 1.0), shifts))
 
 
 def duller(evaluated: Predictions) -> Predictions:

@@ -9,7 +9,7 @@ from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer
 from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described, backbone_of, describe
-from cxr.model.freeze import first_layer, resolve_depth, stage_of_layers
+from cxr.model.freeze import first_layer, resolve_freeze_point, stage_of_layers
 from cxr.model.resolve import resolve
 
 MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilenet_v2", "densenet121"))
@@ -28,7 +28,7 @@ MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilen
 )
 def test_words_mean_a_block_of_each_backbone(asked: str, mobilenet: str, densenet: str) -> None:
     """Those of MobileNetV2 are what its options named before there were words."""
-    assert (resolve_depth(asked, MOBILENET).name, resolve_depth(asked, DENSENET).name) == (mobilenet, densenet)
+    assert (resolve_freeze_point(asked, MOBILENET).name, resolve_freeze_point(asked, DENSENET).name) == (mobilenet, densenet)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_a_layers_name_tells_its_block(name: str, layer: str, block: str | None)
 
 
 def test_a_layer_is_accepted_and_moved_down_to_where_one_tensor_crosses() -> None:
-    assert resolve_depth("block_13_depthwise", MOBILENET) == resolve_depth("block_13_depthwise", MOBILENET)
-    assert not resolve_depth("block_13_depthwise", MOBILENET).note
-    moved = resolve_depth("block_14_depthwise", MOBILENET)  # beside it runs the shortcut of its block
+    assert resolve_freeze_point("block_13_depthwise", MOBILENET) == resolve_freeze_point("block_13_depthwise", MOBILENET)
+    assert not resolve_freeze_point("block_13_depthwise", MOBILENET).note
+    moved = resolve_freeze_point("block_14_depthwise", MOBILENET)  # beside it runs the shortcut of its block
     assert (moved.name, "several tensors cross" in moved.note) == ("block_14_expand", True)
     assert first_layer("conv5_block3_1_conv", DENSENET) == "conv5_block3_0_bn"
 
@@ -75,7 +75,7 @@ def test_a_layer_is_accepted_and_moved_down_to_where_one_tensor_crosses() -> Non
 @pytest.mark.parametrize("asked", ["block_17", "lats_stage", "conv5_block3", "", "none"])
 def test_what_is_not_there_is_refused_with_what_is_near(asked: str) -> None:
     with pytest.raises(UserError, match=r"is no depth, block or layer of backbone=mobilenet_v2.*cxr backbones mobilenet_v2"):
-        resolve_depth(asked, MOBILENET)
+        resolve_freeze_point(asked, MOBILENET)
 
 
 @pytest.mark.parametrize("names", [("a", "x", "b"), ("a", "b", "a2")], ids=["of no block", "out of its row"])

@@ -13,7 +13,7 @@ from cxr.config.schema import BackboneConfig, PrepareConfig
 from cxr.errors import UserError
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import describe
-from cxr.model.freeze import first_layer, named_depths, stage_of_layers
+from cxr.model.freeze import first_layer, named_freeze_points, stage_of_layers
 from cxr.model.network import build_network
 from cxr.model.partition import partition
 from cxr.model.weights import locate_weights
@@ -65,7 +65,7 @@ def test_it_computes_what_keras_would(make: Callable[[], keras.Model], last: str
     ours = keras.Model(built.trainee.input, built.trainee.get_layer("pooled").output)(grey)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert set(stage_of_layers(built.described)) == {each.name for each in built.described.architecture.layers if each.weights}
-    first = first_layer(named_depths(built.described.backbone)["last_stage"], built.described)
+    first = first_layer(named_freeze_points(built.described.backbone)["last_stage"], built.described)
     parts = partition(built, first)
     assert parts is not None
     np.testing.assert_allclose(parts.trainable(parts.frozen(grey)), built.trainee(grey), atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, OptimizerConfig
 from cxr.model.backbones.mobilenet_v2 import BACKBONE as MOBILENET
 from cxr.model.backbones.mobilenet_v2 import block_of
-from cxr.model.freeze import apply_freeze, first_layer, resolve_depth
+from cxr.model.freeze import apply_freeze, first_layer, resolve_freeze_point
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -72,7 +72,7 @@ def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path)
 @pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all"])
 def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, compose_config: Compose) -> None:
     freeze = compose_config(f"freeze={option}").freeze
-    depth = resolve_depth(freeze.trainable_from, network.described).name
+    depth = resolve_freeze_point(freeze.trainable_from, network.described).name
     apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze)
     blocks = [*MOBILENET.blocks, "head"]
     trained = {block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}

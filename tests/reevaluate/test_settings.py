@@ -3,23 +3,23 @@
 import pytest
 
 from cxr.errors import UserError
-from cxr.reevaluate.settings import asked_of
+from cxr.reevaluate.settings import request_of
 from tests.conftest import Compose
 
 
 def test_targets_costs_and_options_are_laid_over_what_the_run_had(compose_config: Compose) -> None:
     logged = compose_config("evaluation.alpha=0.1", "loss=focal")
-    asked = asked_of(logged, ["evaluation.sensitivity=0.8", "+evaluation.costs.covid.normal=20", "evaluation.prevalences=[0.3]"])
+    asked = request_of(logged, ["evaluation.sensitivity=0.8", "+evaluation.costs.covid.normal=20", "evaluation.prevalences=[0.3]"])
     assert (asked.config.evaluation.sensitivity, asked.config.evaluation.alpha) == (0.8, 0.1)
     assert asked.config.evaluation.costs == {"covid": {"normal": 20}}
     assert asked.config.evaluation.prevalences == [0.3]
     assert (asked.config.loss, asked.config.data, asked.other_data) == (logged.loss, logged.data, False)
-    numbers = asked_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"]).config.evaluation
+    numbers = request_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"]).config.evaluation
     assert (numbers.pictures, numbers.sensitivity) == (False, 0.7)  # options first, whatever the order
 
 
 def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
-    asked = asked_of(compose_config("data=radiography", "data.root=x"), ["data=folder", "data.root=y", "data.classes=[a,b]"])
+    asked = request_of(compose_config("data=radiography", "data.root=x"), ["data=folder", "data.root=y", "data.classes=[a,b]"])
     assert asked.other_data
     assert (asked.config.data.name, asked.config.data.root, asked.config.data.classes) == ("folder", "y", ["a", "b"])
     assert asked.config.backbone.image_size == 224
@@ -42,5 +42,5 @@ def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
 )
 def test_mistakes_are_told(override: str, said: str, compose_config: Compose) -> None:
     with pytest.raises(UserError) as mistake:
-        asked_of(compose_config(), [override])
+        request_of(compose_config(), [override])
     assert said in str(mistake.value)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr.reproduce.changes import (
-    Change,
+    EnvironmentChange,
     code_changes,
     config_changes,
     data_changes,
@@ -59,7 +59,7 @@ def test_another_commit_matters_where_the_source_is_another(
     source: str, decides: bool, today: Callable[..., None], logged: Logged
 ) -> None:
     today(commit=B, source=source)
-    assert code_changes(logged) == [Change("code", "commit aaaaaaaa then, bbbbbbbb now", decides)]
+    assert code_changes(logged) == [EnvironmentChange("code", "commit aaaaaaaa then, bbbbbbbb now", decides)]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_uncommitted_changes_are_counted_in_lines(
     then: str, now: str, text: str, today: Callable[..., None], logged: Logged
 ) -> None:
     today(diff=now, source="other")
-    assert code_changes(replace(logged, diff=then)) == [Change("code", text)]
+    assert code_changes(replace(logged, diff=then)) == [EnvironmentChange("code", text)]
 
 
 def test_another_source_is_told_where_git_knows_nothing(today: Callable[..., None], logged: Logged) -> None:
     run = replace(logged.run, tags={"cxr.code_fingerprint": "s"})
     today(commit=None, source="other")
-    assert code_changes(replace(logged, run=run)) == [Change("code", "the package's source is not the same")]
+    assert code_changes(replace(logged, run=run)) == [EnvironmentChange("code", "the package's source is not the same")]
 
 
 def test_packages_that_compute_are_named_first_and_others_counted(today: Callable[..., None], logged: Logged) -> None:
@@ -88,31 +88,31 @@ def test_packages_that_compute_are_named_first_and_others_counted(today: Callabl
     today(packages=f"{others}keras==4\nscipy==1\n")
     packages = {"keras": "3", "numpy": "2", **{f"p{number}": "1" for number in range(6)}}
     assert environment_changes(replace(logged, packages=packages)) == [
-        Change("packages", "keras 3 then, 4 now"),
-        Change("packages", "numpy 2 then, absent now"),
-        Change("packages", "scipy absent then, 1 now"),
-        Change("packages", "7 other packages of another version: p0, p1, p2, p3, p4 ...", decides=False),
+        EnvironmentChange("packages", "keras 3 then, 4 now"),
+        EnvironmentChange("packages", "numpy 2 then, absent now"),
+        EnvironmentChange("packages", "scipy absent then, 1 now"),
+        EnvironmentChange("packages", "7 other packages of another version: p0, p1, p2, p3, p4 ...", decides=False),
     ]
 
 
 def test_python_and_architecture_matter_and_the_rest_of_the_machine_does_not(today: Callable[..., None], logged: Logged) -> None:
     today(python="3.12.1", release="6.2", architecture="aarch64", cores=8)
     assert environment_changes(logged) == [
-        Change("machine", "python 3.11.7 then, 3.12.1 now"),
-        Change("machine", "release 6.1 then, 6.2 now", decides=False),
-        Change("machine", "architecture x86_64 then, aarch64 now"),
-        Change("machine", "cores 4 then, 8 now", decides=False),
+        EnvironmentChange("machine", "python 3.11.7 then, 3.12.1 now"),
+        EnvironmentChange("machine", "release 6.1 then, 6.2 now", decides=False),
+        EnvironmentChange("machine", "architecture x86_64 then, aarch64 now"),
+        EnvironmentChange("machine", "cores 4 then, 8 now", decides=False),
     ]
 
 
 def test_a_gpu_is_named(today: Callable[..., None], logged: Logged) -> None:
     machine = {**logged.machine, "gpus": ["NVIDIA T4"]}
-    assert environment_changes(replace(logged, machine=machine)) == [Change("machine", "it ran on NVIDIA T4")]
+    assert environment_changes(replace(logged, machine=machine)) == [EnvironmentChange("machine", "it ran on NVIDIA T4")]
 
 
 def test_altered_images_are_counted_and_new_ones_left_out(logged: Logged) -> None:
     today = pd.DataFrame({"path": ["d.png", "c.png", "b.png", "a.png"], "sha256": ["4", "0", "0", "1"]})
-    assert data_changes(logged, today) == [Change("data", "2 images altered since then, the first of them b.png")]
+    assert data_changes(logged, today) == [EnvironmentChange("data", "2 images altered since then, the first of them b.png")]
 
 
 def test_images_that_can_no_longer_be_read_are_told(logged: Logged) -> None:
@@ -125,7 +125,7 @@ def test_other_weights_are_told_with_what_to_do(logged: Logged) -> None:
     run = replace(logged.run, tags={"cxr.weights_sha256": A})
     assert weights_changes(replace(logged, run=run), A) == []
     (change,) = weights_changes(replace(logged, run=run), B)
-    assert change == Change("weights", "sha256 aaaaaaaa then, bbbbbbbb now: give the same file as backbone.weights=FILE")
+    assert change == EnvironmentChange("weights", "sha256 aaaaaaaa then, bbbbbbbb now: give the same file as backbone.weights=FILE")
 
 
 def test_what_presets_say_today_is_told_and_does_not_matter() -> None:

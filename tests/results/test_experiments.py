@@ -25,7 +25,7 @@ def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> 
     chosen = of_presets(filtered_runs(FINISHED), BOTH)
     assert [(each.name, len(each.runs), len(each.validation)) for each in chosen.experiments] == [(name, 3, 3) for name in BOTH]
     assert (chosen.missing, chosen.others) == ({}, 1)
-    assert chosen.evaluated_in_words == "90 images, each by the network of 3 folds that did not train on it"
+    assert chosen.evaluated_text == "90 images, each by the network of 3 folds that did not train on it"
     assert reference_of(chosen.experiments).name == "frozen_head_baseline"
 
 
@@ -35,7 +35,7 @@ def test_a_run_names_the_images_and_the_split(make_run: MakeRun) -> None:
     alone = make_run("alone", preset="fast")
     chosen = of_presets(filtered_runs(FINISHED), BOTH, like=alone)
     assert [each.runs[0].run.id for each in chosen.experiments] == [alone.id]
-    assert chosen.evaluated_in_words == "90 images of the test part"
+    assert chosen.evaluated_text == "90 images of the test part"
     with pytest.raises(UserError, match="no finished run of a preset has the images and split of other"):
         of_presets(filtered_runs(FINISHED), BOTH, like=make_run("other", split="t"))
 
@@ -91,7 +91,7 @@ def test_one_fold_of_several_configs_is_a_split_like_any_other(make_run: MakeRun
     runs = [make_run(loss, fold=fold(1), loss=loss) for loss in ("plain", "focal")]
     found = of_runs(runs)
     assert [(each.name, len(each.runs)) for each in found.experiments] == [("plain", 1), ("focal", 1)]
-    assert found.evaluated_in_words == "30 images of the test part"
+    assert found.evaluated_text == "30 images of the test part"
 
 
 def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:

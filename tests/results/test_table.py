@@ -12,7 +12,7 @@ from cxr.config.schema import SplitConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.results.cells import columns_of, legend_of, markdown_of
 from cxr.results.experiments import Experiment, of_presets, of_runs
-from cxr.results.table import Elsewhere, frame_of, table_of
+from cxr.results.table import ExternalResult, frame_of, table_of
 from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun
 
@@ -67,7 +67,7 @@ def test_rates_are_those_of_all_folds_each_with_its_own_threshold(experiments: l
 
 
 def test_the_words_are_those_of_the_numbers(experiments: list[Experiment]) -> None:
-    elsewhere = {"fast": Elsewhere(17, {"accuracy": (0.5, 0.4, 0.6)})}
+    elsewhere = {"fast": ExternalResult(17, {"accuracy": (0.5, 0.4, 0.6)})}
     table = table_of(of_presets(filtered_runs(FINISHED), (*PRESETS, "full")), elsewhere)
     headings = [column.heading for column in columns_of(table)]
     assert "accuracy elsewhere" in headings

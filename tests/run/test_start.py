@@ -54,7 +54,7 @@ def do(fresh_store: Store, request: pytest.FixtureRequest, monkeypatch: pytest.M
 
     A second process, which draws where there are more, would not see what a test breaks here.
     """
-    monkeypatch.setattr("cxr.run.drawing_ahead.cores", lambda: 1)
+    monkeypatch.setattr("cxr.run.background_figures.cores", lambda: 1)
     assert fresh_store.folder is not None
     composed, provenance = compose([*SMALL, *request.param])
     config: Config = typed(composed)

@@ -245,7 +245,7 @@ NO_RESULT = (
 LATER = {
     Stage.TRAIN: {"cxr.text", "cxr.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
     Stage.GATE: {  # the trials of a gate are the audit's
-        *("cxr.text", "cxr.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.seen", "cxr.audit.subject"),
+        *("cxr.text", "cxr.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.region_scores", "cxr.audit.subject"),
         *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
     },
     Stage.PREDICT: {"cxr.text"},
@@ -256,7 +256,7 @@ ENTRIES = {
     Stage.GATE: ("cxr.training.trained_model", "cxr.audit.gate", "cxr.audit.orientation"),
     Stage.PREDICT: ("cxr.training.verify", "cxr.training.several_views"),
     Stage.ASSESS: ("cxr.evaluation.assessment", "cxr.evaluation.results"),
-    Stage.AUDIT: ("cxr.audit.audit", "cxr.audit.other_surroundings"),
+    Stage.AUDIT: ("cxr.audit.audit", "cxr.audit.other_backgrounds"),
 }
 
 

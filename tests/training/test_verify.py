@@ -45,7 +45,7 @@ def test_predictions_that_do_not_are_made_by_the_saved_model(wrong: float, model
     given = {part: values + wrong for part, values in right.items()}
     found, verified = verify(model, rows_of(IMAGES), ROWS, given, CONFIG)
     assert not verified.agreed
-    assert "made with the saved model" in verified.in_words
+    assert "made with the saved model" in verified.text
     for part in ROWS:
         np.testing.assert_allclose(found[part], right[part], atol=1e-6)
 

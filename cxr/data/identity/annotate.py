@@ -9,7 +9,7 @@ from cxr.data.image_list import COLUMNS as LISTED
 from cxr.data.image_list import ImageList
 from cxr.data.images.image_file import ImageFacts
 from cxr.data.images.perceptual import PerceptualHashes
-from cxr.data.images.store import Pixels
+from cxr.data.images.store import ImagePixels
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
 
@@ -41,7 +41,7 @@ class Annotated:
     identity: Identity
 
 
-def annotate(image_list: ImageList, pixels: Pixels, dicom_patients: bool = True) -> Annotated:
+def annotate(image_list: ImageList, pixels: ImagePixels, dicom_patients: bool = True) -> Annotated:
     """Combine the image list with the facts of every image that was read.
 
     Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a

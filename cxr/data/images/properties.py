@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 
 # By column: what it is, in words.
 PROPERTIES = {
@@ -17,7 +17,7 @@ PROPERTIES = {
 }
 
 
-@remembered(lambda images: images, most=4)
+@memoized_by_content(lambda images: images, most=4)
 def properties(images: NDArray[np.uint8]) -> pd.DataFrame:
     """The `PROPERTIES` of images (n, size, size, 1): a row each, in grey levels from 0 to 255 or shares from 0 to 1.
 

@@ -19,15 +19,15 @@ from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import DECODER, BadImage, Content, ImageFacts, contents_of, decode_contents, shape_of
 from cxr.data.images.parallel import AllCores
 from cxr.progress import Stage
-from cxr.text import in_words
+from cxr.text import pluralize
 
 _FEW_TO_DECODE, _FEW_TO_HASH = 1000, 10_000  # images, up to which threads are quicker than processes
 
-_latest: "dict[str, Pixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
+_latest: "dict[str, ImagePixels]" = {}  # one set at a time: a sweep rarely needs two, and memory is dear
 
 
 @dataclass(frozen=True)
-class Pixels:
+class ImagePixels:
     """Images that were read, in the order of their paths; `bad` holds those that were not."""
 
     paths: tuple[str, ...]
@@ -43,7 +43,7 @@ def read_images(
     stage: Stage,
     cache: Cache | None = None,
     hash_cache: HashCache | None = None,
-) -> Pixels:
+) -> ImagePixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
     Without a size only the facts of each image are made, and its pixels are an empty array.
@@ -52,7 +52,7 @@ def read_images(
     long as no file changes (by size and time); with `hash_cache`, neither is what another process has looked at.
     """
     with AllCores() as all_cores:
-        with stage("index", f"Looking through {in_words(len(paths), 'image')}"):
+        with stage("index", f"Looking through {pluralize(len(paths), 'image')}"):
             key = _state_of(root, paths, size)
             if key in _latest:
                 return _latest[key]
@@ -102,17 +102,17 @@ class _Reading:
     def _decode(self, places: NDArray[np.int64]) -> Values:
         contents, done = list(self.contents.values()), 0
         decode = partial(decode_contents, size=self.size)
-        with self.stage("decode", f"Decoding {in_words(len(places), 'image')}") as update:
+        with self.stage("decode", f"Decoding {pluralize(len(places), 'image')}") as update:
             for pixels, facts in self.all_cores.map(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
                 done += len(facts)
                 update(done, len(places))
                 yield pixels, [{"bad": fact} if isinstance(fact, str) else asdict(fact) for fact in facts]
 
 
-def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[BadImage]) -> Pixels:
+def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[BadImage]) -> ImagePixels:
     good = [place for place, fact in enumerate(facts) if "bad" not in fact]
     bad = [BadImage(path, fact["bad"]) for path, fact in zip(paths, facts, strict=True) if "bad" in fact]
-    return Pixels(
+    return ImagePixels(
         paths=tuple(paths[place] for place in good),
         images=images.only(np.array(good, np.int64)),
         facts=tuple(ImageFacts(**facts[place]) for place in good),

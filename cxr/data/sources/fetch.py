@@ -7,7 +7,7 @@ from pathlib import Path
 from cxr.config.schema import DataConfig
 from cxr.data.sources.folders import find_images
 from cxr.errors import UserError
-from cxr.text import in_words
+from cxr.text import pluralize
 
 HANDLE = "tawsifurrahman/covid19-radiography-database/versions/5"
 FOLDER = "COVID-19_Radiography_Dataset"
@@ -47,7 +47,7 @@ def check_database(folder: Path) -> None:
     for name, count in images.class_counts().items():
         if count != IMAGES[name]:
             raise UserError(
-                f"{folder} has {in_words(count, 'image')} of {name} and should have {IMAGES[name]:,}: remove it and fetch again"
+                f"{folder} has {pluralize(count, 'image')} of {name} and should have {IMAGES[name]:,}: remove it and fetch again"
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import ImageList, can_be_told, counted_as, image_list_of, spelling
+from cxr.data.image_list import ImageList, counted_as, has_clear_label, image_list_of, spelling
 from cxr.data.images.image_file import SUFFIXES, BadImage
 from cxr.data.sources.source_tables import with_sources_of_tables
 from cxr.errors import UserError
@@ -52,9 +52,11 @@ def find_images(data: DataConfig, root: Path) -> ImageList:
             raise UserError(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
         if not found and data.on_bad_image == "stop":
             raise UserError(f"{folder} can't be looked into ({unlisted[0].reason}): correct its permissions, or leave {name} out")
-        rows += [(path, counts_as) for path in found if can_be_told(path)]
+        rows += [(path, counts_as) for path in found if has_clear_label(path)]
         bad += [
-            BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it") for path in found if not can_be_told(path)
+            BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it")
+            for path in found
+            if not has_clear_label(path)
         ]
     return image_list_of(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
 
@@ -86,7 +88,7 @@ def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
 
     def note(error: OSError) -> None:
         where = os.path.relpath(error.filename, root)
-        closed.append(BadImage(where if can_be_told(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
+        closed.append(BadImage(where if has_clear_label(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
 
     for directory, subfolders, names in os.walk(start, onerror=note, followlinks=True):
         if (here := os.path.realpath(directory)) in been:

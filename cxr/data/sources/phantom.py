@@ -25,7 +25,7 @@ from cxr.data.sources.folders import find_images
 from cxr.data.sources.phantom_shortcuts import plant, value_of
 from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.text import in_words
+from cxr.text import pluralize
 
 VERSION = 1  # part of the cache folder's name: raise it with any change that alters a pixel
 # Shares of the three classes, about those of the real database without Lung_Opacity.
@@ -43,7 +43,7 @@ def root_of(data: DataConfig, stage: Stage) -> Path:
     folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
     if (there := drawn(data.phantom, folder)) is not None:
         return there
-    with stage("draw", f"Drawing {in_words(data.phantom.count, 'phantom')} into {folder}") as update:
+    with stage("draw", f"Drawing {pluralize(data.phantom.count, 'phantom')} into {folder}") as update:
         try:
             return ensure_drawn(data.phantom, folder, update)
         except OSError as error:

@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import COLUMNS, ImageList, can_be_told, counted_as, image_list_of
+from cxr.data.image_list import COLUMNS, ImageList, counted_as, has_clear_label, image_list_of
 from cxr.data.manifest import NEEDED, more_columns
 from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.safe_csv import unmarked
-from cxr.text import in_words, nearest
+from cxr.text import nearest, pluralize
 
 _REQUIRED = ("path", "label")
 _PARQUET = (".parquet", ".pq")
@@ -72,7 +72,7 @@ def _check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
     absent = sorted(path for path in paths if not os.path.isfile(root / path))  # noqa: PTH113 - of Path it raises for long names
     if absent:
         raise UserError(
-            f"{in_words(len(absent), 'image')} of {listed_by} {'is' if len(absent) == 1 else 'are'} not in {root}, the first of "
+            f"{pluralize(len(absent), 'image')} of {listed_by} {'is' if len(absent) == 1 else 'are'} not in {root}, the first of "
             f"them {absent[0]}: give the folder that paths start from as data.root=FOLDER"
         )
 
@@ -140,7 +140,7 @@ def _inside(path: str, root: Path, file: Path | str) -> str:
             if pure.is_relative_to(top.as_posix()):
                 pure = pure.relative_to(top.as_posix())
                 break
-    if not can_be_told(path):
+    if not has_clear_label(path):
         raise UserError(f"{file} lists {path!a}, which is not text in one line: rename that file")
     if not pure.name or pure.is_absolute() or ".." in pure.parts or (len(path) > 1 and path[1] == ":"):
         raise UserError(f"{file} lists {path!r}, which is not below {root}: give the folder that has them all as data.root=FOLDER")

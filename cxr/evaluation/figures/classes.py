@@ -16,9 +16,9 @@ def class_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """The four figures of the classes."""
     part, n = part_in_full(found.part), found.images
     of_class = [(name, found.estimates[f"{slug(name)}/sensitivity"]) for name in found.classes]
-    sensitivities = "; ".join(f"{name} {each.in_words}" for name, each in of_class)
-    areas = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auc'].in_words}" for name in found.classes)
-    precisions = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auprc'].in_words}" for name in found.classes)
+    sensitivities = "; ".join(f"{name} {each.text}" for name, each in of_class)
+    areas = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auc'].text}" for name in found.classes)
+    precisions = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auprc'].text}" for name in found.classes)
     return [
         Drawn(
             "confusion_matrix",
@@ -108,7 +108,7 @@ def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
         area = found.estimates[f"{slug(name)}/auc"]
         if area.value is not None:
             false_rate, true_rate, _ = roc_curve(evaluated.labels == index, evaluated.probabilities[:, index])
-            _curve(axes, index, false_rate, true_rate, f"{name} (n = {found.by_class[name]:,}): AUC {area.in_words}")
+            _curve(axes, index, false_rate, true_rate, f"{name} (n = {found.by_class[name]:,}): AUC {area.text}")
     for point in found.operating_points:
         x, y = point.evaluated.specificity.value, point.evaluated.sensitivity.value
         if x is not None and y is not None:
@@ -129,7 +129,7 @@ def pr_figure(evaluated: Predictions, found: Assessment) -> Figure:
         if area.value is not None:
             precision, recall, _ = precision_recall_curve(evaluated.labels == index, evaluated.probabilities[:, index])
             chance = found.by_class[name] / found.images
-            _curve(axes, index, recall, precision, f"{name}: {area.in_words}, chance {chance:.2f}")
+            _curve(axes, index, recall, precision, f"{name}: {area.text}, chance {chance:.2f}")
     _unit_square(axes)
     axes.set_xlabel("Sensitivity (recall, share of the class)")
     axes.set_ylabel("PPV (precision, share of those called so)")

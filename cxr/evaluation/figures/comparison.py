@@ -18,7 +18,7 @@ def differences_figure(differences: Sequence[Difference], title: str) -> Figure:
 
 def vs_baseline(differences: Sequence[Difference], title: str) -> Drawn:
     """The figure of a run against its baseline."""
-    told = "; ".join(f"{each.metric} {each.difference:+.3f} ({each.interval_in_words})" for each in differences)
+    told = "; ".join(f"{each.metric} {each.difference:+.3f} ({each.interval_text})" for each in differences)
     return Drawn(
         "vs_baseline",
         "baseline",

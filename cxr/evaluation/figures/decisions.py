@@ -27,14 +27,11 @@ def decision_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
         return []
     positive, part = found.triage.positive_class, part_in_full(found.part)
     told = "; ".join(
-        f"{RULES[each.rule.name]}: sensitivity {each.evaluated.sensitivity.in_words}, "
-        f"specificity {each.evaluated.specificity.in_words}"
+        f"{RULES[each.rule.name]}: sensitivity {each.evaluated.sensitivity.text}, specificity {each.evaluated.specificity.text}"
         for each in found.operating_points
     )
-    delayed = "; ".join(f"{each.delayed.in_words} at {each.prevalence:.0%}" for each in found.triage.workload)
-    values = "; ".join(
-        f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.in_words}" for each in found.triage.predictive_values
-    )
+    delayed = "; ".join(f"{each.delayed.text} at {each.prevalence:.0%}" for each in found.triage.workload)
+    values = "; ".join(f"{RULES[each.rule]} at {each.prevalence:.0%}: {each.ppv.text}" for each in found.triage.predictive_values)
     chosen = "the evaluated images" if found.chosen_on_same else "validation"
     points = Drawn(
         "operating_points",

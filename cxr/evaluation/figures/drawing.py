@@ -31,7 +31,7 @@ Section = Literal["classes", "points", "calibration", "triage", "audit", "salien
 
 
 @dataclass(frozen=True)
-class Film:
+class FigureImage:
     """One image of a figure of images, (rows, columns, 3) uint8, with what stands below it."""
 
     picture: NDArray[np.uint8]
@@ -51,11 +51,11 @@ class Drawn:
     figure: Figure
     caption: str
     alt: str
-    films: Sequence[Film] = ()
+    films: Sequence[FigureImage] = ()
 
 
 @dataclass(frozen=True)
-class FilmPicture:
+class ImagePicture:
     """A film as a JPEG file."""
 
     jpeg: bytes
@@ -73,7 +73,7 @@ class Picture:
     caption: str
     alt: str
     svg: bytes = b""
-    films: Sequence[FilmPicture] = ()
+    films: Sequence[ImagePicture] = ()
 
 
 def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
@@ -86,7 +86,7 @@ def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
             each.caption,
             each.alt,
             b"" if each.films else svg_of(each.figure),
-            [FilmPicture(_jpeg_of(film.picture), film.caption, film.alt) for film in each.films],
+            [ImagePicture(_jpeg_of(film.picture), film.caption, film.alt) for film in each.films],
         )
         for each in drawn
     ]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.drawing import Drawn, Film
+from cxr.evaluation.figures.drawing import Drawn, FigureImage
 from cxr.evaluation.saliency import Exhibit, scaled_to_one
-from cxr.text import in_words
+from cxr.text import pluralize
 
 _ACROSS = 3  # pairs, or images, side by side
 _SIDE, _LARGE = 160, 320  # pixels of an image in a figure, and of one that is shown alone
@@ -23,14 +23,14 @@ def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], salie
     tiles, films = [], []
     for each, image, one in zip(exhibits, images, scaled_to_one(saliency), strict=True):
         said = "right" if each.label == each.predicted else "WRONG"
-        tiles.append(Tile(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
-        tiles.append(Tile(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
+        tiles.append(CaptionedImage(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
+        tiles.append(CaptionedImage(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
         as_what = "right" if each.label == each.predicted else f"taken for {each.predicted}"
         caption = f"{each.label}, {as_what} ({each.probability:.2f}): {_tail(each.id)}"
         film = np.concatenate([_rgb(_large(image)), _overlay(_large(image), one)], axis=1)
-        films.append(Film(film, caption, f"Chest image and Grad-CAM: {caption}"))
+        films.append(FigureImage(film, caption, f"Chest image and Grad-CAM: {caption}"))
     wrong = sum(each.label != each.predicted for each in exhibits)
-    title = f"Grad-CAM of {in_words(len(exhibits), 'image')}, for the predicted class"
+    title = f"Grad-CAM of {pluralize(len(exhibits), 'image')}, for the predicted class"
     return Drawn(
         "grad_cam",
         "saliency",
@@ -49,14 +49,14 @@ def mean_saliency_figure(
     tiles, strongest, films = [], [], []
     for name, of_class, maps in zip(classes, images, saliency, strict=True):
         if not len(of_class):
-            tiles.append(Tile(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
+            tiles.append(CaptionedImage(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
         mean = scaled_to_one(maps).mean(axis=0)
         grey = _small(of_class.mean(axis=0).astype(np.uint8))
         shown = mean / max(float(mean.max()), 1e-6)
-        tiles.append(Tile(_overlay(grey, shown), f"{name} (n = {len(of_class)})"))
+        tiles.append(CaptionedImage(_overlay(grey, shown), f"{name} (n = {len(of_class)})"))
         large = _overlay(_large(of_class.mean(axis=0).astype(np.uint8)), shown)
-        films.append(Film(large, f"{name}, mean of {len(of_class)}", f"Mean Grad-CAM of {name}, strongest {_place(mean)}"))
+        films.append(FigureImage(large, f"{name}, mean of {len(of_class)}", f"Mean Grad-CAM of {name}, strongest {_place(mean)}"))
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
         "heat_by_class",
@@ -81,13 +81,15 @@ def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Draw
     for each, image in zip(found, images, strict=True):
         true, said = each.probabilities[each.label], each.probabilities[each.predicted]
         caption = f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}"
-        tiles.append(Tile(_rgb(_small(image)), caption))
-        films.append(Film(_rgb(_large(image)), caption.replace("\n", " "), f"Chest image, {each.label} called {each.predicted}"))
+        tiles.append(CaptionedImage(_rgb(_small(image)), caption))
+        films.append(
+            FigureImage(_rgb(_large(image)), caption.replace("\n", " "), f"Chest image, {each.label} called {each.predicted}")
+        )
     kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
     return Drawn(
         "failures",
         "failures",
-        _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({in_words(len(found), 'image')})"),
+        _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({pluralize(len(found), 'image')})"),
         "The most confident errors for each pair of true and predicted class, with the probability of both",
         f"Misclassified chest images: {kinds}.",
         films,
@@ -100,9 +102,11 @@ def pairs_figure(
     """Images (size, size, 1) beside what a small change makes of them, with what the network says of both."""
     tiles, films = [], []
     for one, other, (said, now) in zip(before, after, titles, strict=True):
-        tiles += [Tile(_rgb(_small(one)), said + "\n"), Tile(_rgb(_small(other)), now)]
+        tiles += [CaptionedImage(_rgb(_small(one)), said + "\n"), CaptionedImage(_rgb(_small(other)), now)]
         caption = f"{said}; {now.replace(chr(10), ' ')}"
-        films.append(Film(np.concatenate([_rgb(_large(one)), _rgb(_large(other))], axis=1), caption, f"Chest image, {caption}"))
+        films.append(
+            FigureImage(np.concatenate([_rgb(_large(one)), _rgb(_large(other))], axis=1), caption, f"Chest image, {caption}")
+        )
     return Drawn(
         "audit_flips",
         "audit",
@@ -114,14 +118,14 @@ def pairs_figure(
 
 
 @dataclass(frozen=True)
-class Tile:
+class CaptionedImage:
     """A picture (side, side, 3) of a sheet, and what stands above it."""
 
     picture: NDArray[np.uint8]
     caption: str
 
 
-def _sheet(tiles: Sequence[Tile], across: int, title: str, width: float = 1.6, size: float = 7) -> Figure:
+def _sheet(tiles: Sequence[CaptionedImage], across: int, title: str, width: float = 1.6, size: float = 7) -> Figure:
     """Tiles in rows, each `width` inches wide, on one pair of axes: a pair for each would take seconds."""
     rows = -(-len(tiles) // across)
     lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=1)

@@ -15,7 +15,7 @@ def subgroup_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
     """One figure, or none without subgroups."""
     if not found.subgroups:
         return []
-    worst = "; ".join(f"{each.name} {each.estimates['accuracy'].in_words}" for each in found.subgroups[:MOST])
+    worst = "; ".join(f"{each.name} {each.estimates['accuracy'].text}" for each in found.subgroups[:MOST])
     return [
         Drawn(
             "subgroups",

@@ -9,9 +9,9 @@ from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
-from cxr.evaluation.report.first_screen import grouping_in_words
+from cxr.evaluation.report.first_screen import describe_grouping
 from cxr.evaluation.report.markdown import plain
-from cxr.text import in_words, part_in_full, slug
+from cxr.text import part_in_full, pluralize, slug
 
 OPEN = "To be filled in by the authors."
 STATES = ("answered", "partly", "open")
@@ -87,7 +87,7 @@ def answers(document: Document) -> dict[str, str]:
         else ""
     )
     decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
-    headline = ", ".join(f"{metric.title} {found.estimates[metric.name].in_words}" for metric in overall("headline"))
+    headline = ", ".join(f"{metric.title} {found.estimates[metric.name].text}" for metric in overall("headline"))
     return {
         **_of_data(document),
         "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
@@ -105,13 +105,13 @@ def answers(document: Document) -> dict[str, str]:
         f"bootstrap for the rest{paired}.",
         "headline": f"{headline}, on {_where(document)}.",
         "diagnostic": "; ".join(
-            f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].in_words}, specificity "
-            f"{found.estimates[f'{slug(name)}/specificity'].in_words}"
+            f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].text}, specificity "
+            f"{found.estimates[f'{slug(name)}/specificity'].text}"
             for name in found.classes
         )
         + ".",
         "subgroups": _subgroups(document),
-        "failures": f"{in_words(len(found.failures), 'most confident error')} listed, by pair of true and predicted class.",
+        "failures": f"{pluralize(len(found.failures), 'most confident error')} listed, by pair of true and predicted class.",
         "saliency": f"Grad-CAM at {document.saliency.layer}. {document.saliency.verdict}"
         if document.saliency
         else "None in this report.",
@@ -121,7 +121,7 @@ def answers(document: Document) -> dict[str, str]:
     }
 
 
-def data_in_words(data: Data) -> list[str]:
+def describe_data(data: Data) -> list[str]:
     """A set of images in sentences: which, how many of each class, how they were split."""
     flow = "; ".join(f"{name} {', '.join(f'{part} {n:,}' for part, n in parts.items())}" for name, parts in data.flow.items())
     return [f"{data.summary}.", f"Images by class and part: {flow}.", f"{data.split}."]
@@ -129,15 +129,15 @@ def data_in_words(data: Data) -> list[str]:
 
 def _where(document: Document) -> str:
     found = document.assessment
-    return f"{in_words(found.images, 'image')} of the {part_in_full(found.part)} part"
+    return f"{pluralize(found.images, 'image')} of the {part_in_full(found.part)} part"
 
 
 def _of_data(document: Document) -> dict[str, str]:
     context, found, overlap = document.context, document.assessment, document.context.overlap
     data = context.data
-    left_out = ", ".join(f"{in_words(count, 'image')} {why}" for why, count in data.left_out.items() if count)
+    left_out = ", ".join(f"{pluralize(count, 'image')} {why}" for why, count in data.left_out.items() if count)
     sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
-    whole, flow, split = data_in_words(data)
+    whole, flow, split = describe_data(data)
     internal = f"Evaluated on {_where(document)}, which no training image shares a group with."
     if overlap:
         internal = ""
@@ -146,7 +146,7 @@ def _of_data(document: Document) -> dict[str, str]:
     external = ""
     if overlap and context.other_data:
         external = (
-            f"{' '.join(data_in_words(context.other_data))} Of {in_words(overlap.images, 'image')} those that the run has too are "
+            f"{' '.join(describe_data(context.other_data))} Of {pluralize(overlap.images, 'image')} those that the run has too are "
             f"left out: {overlap.same_pixels:,} by pixels, {overlap.look_alike:,} by look. Patients are not compared."
         )
     return {
@@ -157,7 +157,7 @@ def _of_data(document: Document) -> dict[str, str]:
         "licence": f"{data.citation}{f' ({data.licence})' if data.licence else ''}." if data.citation else "",
         "left_out": f"Left out: {left_out}." if left_out else "Of the images listed for these classes none was left out.",
         "split": split,
-        "groups": grouping_in_words(data),
+        "groups": describe_grouping(data),
         "internal": internal,
         "external": external,
     }
@@ -173,7 +173,7 @@ def _subgroups(document: Document) -> str:
         return f"By {columns}; every group is small, so none is singled out."
     worst = min(large, key=lambda each: each.estimates["balanced_accuracy"].value or 0.0)
     accuracy = worst.estimates["accuracy"]
-    return f"By {columns}; of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.in_words}."
+    return f"By {columns}; of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.text}."
 
 
 def _thresholds(document: Document) -> str:

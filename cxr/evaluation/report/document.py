@@ -69,7 +69,7 @@ class Overlap:
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricShift:
     """A metric on the run's own test part and on other data, with the difference of the two; other images, so unpaired."""
 
     metric: str
@@ -80,12 +80,12 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class OtherDataResult:
     """The run's own result beside that on other data, and how far that data lies from the run's images."""
 
     part: str  # of the run's own split
     images: int
-    changes: list[Change]
+    changes: list[MetricShift]
     shift: Shift | None
     why_no_shift: str = ""
     gate: Estimate | None = None  # share of the other data that passes the gate of the model; None: the run has no gate
@@ -138,7 +138,7 @@ class ReportContext:
     user: str = ""
     primary: str = "auc_macro_ovr"  # the metric that the comparison is about, named before the run
     baseline_settings: dict[str, tuple[str, str]] = field(default_factory=dict)  # that differ: of the baseline, of this run
-    elsewhere: Elsewhere | None = None  # of an evaluation on other data
+    elsewhere: OtherDataResult | None = None  # of an evaluation on other data
     audit: AuditSection | None = None  # none: no audit was asked for, or the report is of an earlier version
 
     @property
@@ -148,7 +148,7 @@ class ReportContext:
 
 
 @dataclass(frozen=True)
-class FilmCaption:
+class ImageCaption:
     """An image of a figure, by the name of its file beside the figure."""
 
     file: str
@@ -164,7 +164,7 @@ class Caption:
     section: Section
     caption: str
     alt: str
-    films: list[FilmCaption] = field(default_factory=list)  # of a figure of images
+    films: list[ImageCaption] = field(default_factory=list)  # of a figure of images
 
 
 @dataclass(frozen=True)

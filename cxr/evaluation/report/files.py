@@ -9,7 +9,7 @@ from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import decisions_of, write_decisions
 from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report import card, checklist
-from cxr.evaluation.report.document import VERSION, Caption, Document, FilmCaption, ReportContext, schema, to_json
+from cxr.evaluation.report.document import VERSION, Caption, Document, ImageCaption, ReportContext, schema, to_json
 from cxr.evaluation.report.page import page
 from cxr.evaluation.saliency import Saliency
 
@@ -46,6 +46,6 @@ def _written(folder: Path, picture: Picture) -> Caption:
         (folder / FIGURES / f"{picture.name}.svg").write_bytes(picture.svg)
     films = []
     for number, film in enumerate(picture.films, 1):
-        films.append(FilmCaption(f"films/{picture.name}-{number:02d}.jpg", film.caption, film.alt))
+        films.append(ImageCaption(f"films/{picture.name}-{number:02d}.jpg", film.caption, film.alt))
         (folder / FIGURES / films[-1].file).write_bytes(film.jpeg)
     return Caption(picture.name, picture.section, picture.caption, picture.alt, films)

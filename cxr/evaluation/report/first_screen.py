@@ -8,7 +8,7 @@ from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import Outcome
 from cxr.evaluation.report.document import AuditSection, Data, Document
 from cxr.evaluation.shift import GATE_PASSING
-from cxr.text import in_words, part_in_full, percent, slug
+from cxr.text import part_in_full, percent, pluralize, slug
 
 _FEW = 100  # images, below which the page says that every interval is wide
 # AUC of a classifier that tells other data from the run's own, from which nearly every image, or many, count as different.
@@ -43,9 +43,9 @@ def first_screen(document: Document) -> FirstScreen:
     model = document.context.model
     return FirstScreen(
         model=f"{model.backbone}, {model.trained}; {model.loss}; {model.augmentation}.",
-        images=[_images(document), grouping_in_words(document.context.data)],
+        images=[_images(document), describe_grouping(document.context.data)],
         tiles=_tiles(document),
-        triage=triage_in_words(document),
+        triage=describe_triage(document),
         against=_against(document),
         sure=f"Intervals ({PERCENT}) cover the choice of evaluated images, not the training: one network was trained, with seed "
         f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
@@ -54,21 +54,21 @@ def first_screen(document: Document) -> FirstScreen:
     )
 
 
-def grouping_in_words(data: Data) -> str:
+def describe_grouping(data: Data) -> str:
     """The level at which the parts of the split are disjoint, and what is known of copies and patients."""
     if data.identity is None:
         return f"Copies, near copies and images of one patient share a part of the split ({data.groups:,} groups)."
     images, known = sum(sum(parts.values()) for parts in data.flow.values()), data.identity
-    copies = f"{known.copies:,} copies and near copies in {in_words(known.sets, 'set')}, each set in one part"
+    copies = f"{known.copies:,} copies and near copies in {pluralize(known.sets, 'set')}, each set in one part"
     copies = copies if known.sets else "no copies or near copies found"
     if not known.patients:
         return f"Split by image, not by patient: no patient is known, so one may be in several parts; {copies}."
     if known.patients >= images:
         return f"Split by patient: all images of one are in one part; {copies}."
-    return f"Split by patient where one is known ({known.patients:,} of {in_words(images, 'image')}), else by image; {copies}."
+    return f"Split by patient where one is known ({known.patients:,} of {pluralize(images, 'image')}), else by image; {copies}."
 
 
-def triage_in_words(document: Document) -> str:
+def describe_triage(document: Document) -> str:
     """How many images of the positive class would be delayed, and how many others are; "" without a positive class."""
     triage = document.assessment.triage
     if triage is None:
@@ -92,7 +92,7 @@ def _images(document: Document) -> str:
     positive = found.triage.positive_class if found.triage else None
 
     def share(count: int, of_positive: int) -> str:
-        images = in_words(count, "image")
+        images = pluralize(count, "image")
         return f"{images} ({of_positive:,} {positive}, {100 * of_positive / count:.1f} %)" if positive and count else images
 
     def of(part: str) -> str:
@@ -133,11 +133,11 @@ def _tile(document: Document, name: str, text: str) -> Tile:
     """A number with the images behind it, its difference from the baseline, or from the run's own test part."""
     estimate, context = document.assessment.estimates[name], document.context
     of_metric = [each for each in context.differences if each.metric == name]
-    notes = [f"{each.difference:+.3f} against baseline ({each.interval_in_words})" for each in of_metric]
+    notes = [f"{each.difference:+.3f} against baseline ({each.interval_text})" for each in of_metric]
     part = context.elsewhere.part if context.elsewhere else ""
     for change in context.elsewhere.changes if context.elsewhere else []:
         if change.metric == name:
-            notes += [f"own {part} part: {change.own.in_words}", f"difference {signed(change.difference)}"]
+            notes += [f"own {part} part: {change.own.text}", f"difference {signed(change.difference)}"]
     return Tile(text, estimate, notes)
 
 
@@ -164,8 +164,8 @@ def _against(document: Document) -> list[str]:
         return [f"Against {context.baseline}: the primary metric ({context.primary}) was not compared."]
     clear = "clear" if found.is_clear else "within chance" if found.p_value is not None else found.why_not
     return [
-        f"Against {context.baseline}, primary metric {context.primary}: {found.difference:+.3f} ({found.interval_in_words}), "
-        f"p {found.p_in_words}: {clear}. All other comparisons explore.",
+        f"Against {context.baseline}, primary metric {context.primary}: {found.difference:+.3f} ({found.interval_text}), "
+        f"p {found.p_value_text}: {clear}. All other comparisons explore.",
         f"Settings of the baseline that differ: {differing}." if differing else "No option of the baseline differs.",
     ]
 
@@ -174,7 +174,7 @@ def _distrust(document: Document) -> list[str]:
     context, found = document.context, document.assessment
     told = [*context.caveats, *found.notes]
     if context.elsewhere:
-        told += _shift_in_words(document)
+        told += _describe_shift(document)
     for point in found.operating_points:
         if point.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED):
             told.append(f"{RULES[point.rule.name]}: {point.verdict}")
@@ -186,11 +186,11 @@ def _distrust(document: Document) -> list[str]:
     return told
 
 
-def _shift_in_words(document: Document) -> list[str]:
+def _describe_shift(document: Document) -> list[str]:
     assert document.context.elsewhere is not None
     shift, gate = document.context.elsewhere.shift, document.context.elsewhere.gate
     passing = (
-        f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets {gate.in_words} of these pass."
+        f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets {gate.text} of these pass."
         if gate
         else ""
     )
@@ -205,6 +205,6 @@ def _shift_in_words(document: Document) -> list[str]:
     elif shift.told_apart.value >= _MANY_DIFFER:
         meaning = "many images differ from those of the training"
     return [
-        f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.in_words} (0.5: it can't): "
+        f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.text} (0.5: it can't): "
         f"{meaning}. What differs most: {most}.{passing}"
     ]

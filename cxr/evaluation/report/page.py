@@ -20,7 +20,7 @@ from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import STATES, checklists
 from cxr.evaluation.report.document import Document
 from cxr.evaluation.report.first_screen import first_screen, signed
-from cxr.evaluation.saliency import REGIONS_IN_WORDS
+from cxr.evaluation.saliency import REGION_DESCRIPTIONS
 from cxr.evaluation.triage import PATIENTS
 from cxr.text import part_in_full, slug
 
@@ -56,8 +56,8 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         rules=RULES,
         zones=ZONE_NAMES,
         lacking=lacking(found),
-        costs=costs_in_words(found.costs, found.classes),
-        temperature=temperature_in_words(found),
+        costs=describe_costs(found.costs, found.classes),
+        temperature=describe_temperature(found),
         pictures=pictures,
         image=_data_uri,
         footer=css_text(f"{context.name} ({context.run_id[:8]}), {context.started}. Research use only."),
@@ -67,7 +67,7 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         intended=INTENDED,
         percent=PERCENT,
         patients=PATIENTS,
-        saliency_regions=REGIONS_IN_WORDS,
+        saliency_regions=REGION_DESCRIPTIONS,
     )
 
 
@@ -96,7 +96,7 @@ def lacking(found: Assessment) -> dict[str, str]:
     return {name: each.why_not for name, each in found.estimates.items() if each.why_not}
 
 
-def temperature_in_words(found: Assessment) -> str:
+def describe_temperature(found: Assessment) -> str:
     """The temperature, what it was fitted on, and whether it made these images' probabilities worse."""
     temperature, before, after = found.temperature, found.calibration, found.calibration_after
     told = f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images"
@@ -110,10 +110,10 @@ def temperature_in_words(found: Assessment) -> str:
     return f"{told}. It improves log loss and ECE of the evaluated images."
 
 
-def costs_in_words(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
+def describe_costs(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
     """The costs of errors that are not 1.
 
-    >>> costs_in_words([[0, 10, 10], [1, 0, 2], [1, 1, 0]], ["COVID", "Normal", "Viral"])
+    >>> describe_costs([[0, 10, 10], [1, 0, 2], [1, 1, 0]], ["COVID", "Normal", "Viral"])
     'Costs of errors: COVID called another class 10, Normal called Viral 2, any other 1.'
     """
     told = []

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cxr.config.schema import Config, DataConfig
 from cxr.data.dataset import Dataset, read_dataset
-from cxr.data.image_list import can_be_told
+from cxr.data.image_list import has_clear_label
 from cxr.data.images import store
 from cxr.data.sources.locate import locate_images
 from cxr.errors import UserError
@@ -98,7 +98,7 @@ def test_with_skip_nothing_good_is_lost_and_each_bad_file_has_its_reason(root: P
     good = {f"ill/{name}" for name, (_, reason) in CORPUS.items() if not reason}
     assert set(found.manifest["path"]) == good | {f"{label}/good {index}.png" for label in ("ill", "well") for index in range(8)}
     said = {bad.path: bad.reason for bad in found.bad}
-    expected = {f"ill/{name if can_be_told(name) else ascii(name)[1:-1]}": why for name, (_, why) in CORPUS.items() if why}
+    expected = {f"ill/{name if has_clear_label(name) else ascii(name)[1:-1]}": why for name, (_, why) in CORPUS.items() if why}
     assert said.keys() == expected.keys()
     for path, why in expected.items():
         assert why in said[path], path

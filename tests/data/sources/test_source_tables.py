@@ -52,4 +52,4 @@ def test_images_of_unknown_source_say_nothing() -> None:
     assert source_shortcut(labels, pd.Series(["", "", ""])) is None
     one = source_shortcut(labels, pd.Series(["a", "a", ""]))
     assert one is not None
-    assert "the same one" in one.in_words
+    assert "the same one" in one.text

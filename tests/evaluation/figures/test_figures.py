@@ -76,7 +76,7 @@ def test_figures_say_what_the_numbers_say() -> None:
     assert told[1].startswith(f"{found.estimates['covid/specificity'].value:.3f} ")
     roc = next(each for each in assessment_figures(shown, found) if each.name == "roc_curves")
     labels = [str(line.get_label()) for line in roc.figure.axes[0].get_lines()]
-    assert any(found.estimates["covid/auc"].in_words in label for label in labels)
+    assert any(found.estimates["covid/auc"].text in label for label in labels)
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -26,7 +26,7 @@ def test_answers_follow_the_run() -> None:
     said = answers(told)
     assert said["left_out"] == "Left out: 2 images unreadable."
     assert "COVID train 5, val 4, test 3" in said["flow"]
-    assert told.assessment.estimates["accuracy"].in_words in said["headline"]
+    assert told.assessment.estimates["accuracy"].text in said["headline"]
     assert "Split by image, not by patient: no patient is known" in said["groups"]
     assert {name for name, answer in said.items() if not answer} == {"external", "sources", "licence"}  # only its own images judge
     assert {"33"} <= set(checklists(told)[0].numbers("open"))

@@ -11,7 +11,7 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.operating_points import Outcome
 from cxr.evaluation.paired import corrected, paired_differences
 from cxr.evaluation.report.document import Document
-from cxr.evaluation.report.first_screen import first_screen, grouping_in_words
+from cxr.evaluation.report.first_screen import describe_grouping, first_screen
 from tests.evaluation.documents import DATA, document, duller, elsewhere_of
 from tests.evaluation.made import skilled
 
@@ -70,7 +70,7 @@ def test_an_empty_routine_is_no_sign_of_safety(told: Document) -> None:
     ],
 )
 def test_the_level_of_the_split_is_what_is_known(identity: Identity, words: str) -> None:
-    assert words in grouping_in_words(replace(DATA, identity=identity))
+    assert words in describe_grouping(replace(DATA, identity=identity))
 
 
 def test_intervals_are_of_images_and_the_baselines_settings_are_named() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cxr.evaluation.figures.drawing import Drawn, Film, Picture, pictures_of
+from cxr.evaluation.figures.drawing import Drawn, FigureImage, Picture, pictures_of
 from cxr.evaluation.light import Light
 from cxr.evaluation.paired import corrected, paired_differences
 from cxr.evaluation.report.card import as_markdown, model_card
@@ -106,7 +106,10 @@ def test_it_is_short_before_anything_is_unfolded() -> None:
     differences = corrected([paired_differences(duller(shown), shown)])[0]
     away = elsewhere_of(document(shown).assessment)
     told = document(shown, differences=differences, baseline="base (12345678)", other_data=DATA, elsewhere=away)
-    films = [Film(np.zeros((8, 8, 3), np.uint8), f"COVID, taken for Normal (0.53): image-{row}.png", "a film") for row in range(30)]
+    films = [
+        FigureImage(np.zeros((8, 8, 3), np.uint8), f"COVID, taken for Normal (0.53): image-{row}.png", "a film")
+        for row in range(30)
+    ]
     drawn = Drawn("grad_cam", "saliency", Figure(), "Thirty films of chests", "Thirty films", films)
     text = page(told, [*pictured(shown, told.assessment), *pictures_of([drawn], 50)])
     outside = re.sub(r"<details>.*?</details>|<style>.*?</style>|<title>.*?</title>", " ", text, flags=re.S)
@@ -114,7 +117,7 @@ def test_it_is_short_before_anything_is_unfolded() -> None:
 
 
 def test_films_stand_one_by_one_and_enlarge_without_a_script(whole: str) -> None:
-    film = Film(np.zeros((8, 8, 3), np.uint8), "COVID, right (0.9)", "a chest")
+    film = FigureImage(np.zeros((8, 8, 3), np.uint8), "COVID, right (0.9)", "a chest")
     (picture,) = pictures_of([Drawn("grad_cam", "saliency", Figure(), "Films of chests", "Films", [film, film])], 50)
     text = page(document(skilled(1)), [picture])
     assert text.count('<figure tabindex="0"><img src="data:image/jpeg;base64,') == 2
@@ -137,7 +140,7 @@ def test_all_files_are_written_and_the_model_card_and_checklists_agree_with_the_
     assert (tmp_path / "evaluation/confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in (tmp_path / "evaluation/confusion_matrix.svg").read_bytes()
     card = (tmp_path / "model_card.md").read_text()
-    assert f"Accuracy {told.assessment.estimates['accuracy'].in_words}" in card
+    assert f"Accuracy {told.assessment.estimates['accuracy'].text}" in card
     assert "What to distrust\n\n- Fake." in card
     decisions = json.loads((tmp_path / "model/decisions.json").read_text())
     assert decisions["temperature"] == told.assessment.temperature.value

@@ -11,12 +11,12 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-def remembered(content: Callable[P, Any], most: int = 256) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+def memoized_by_content(content: Callable[P, Any], most: int = 256) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Keep the latest `most` results of a pure function; `content` names all of its arguments that its result depends on.
 
     Whoever gets a result must not change it.
 
-    >>> @remembered(lambda values: values)
+    >>> @memoized_by_content(lambda values: values)
     ... def total(values):
     ...     print("adding")
     ...     return sum(values)

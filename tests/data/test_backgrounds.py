@@ -6,7 +6,7 @@ import pytest
 from cxr.cache.rows import Rows
 from cxr.config.schema import AugmentConfig
 from cxr.data.augment import draw_views
-from cxr.data.surroundings import Surroundings, surroundings_of
+from cxr.data.backgrounds import Backgrounds, backgrounds_of
 from cxr.data.views import Viewer
 
 SIZE = 64
@@ -17,9 +17,9 @@ MASKS = np.zeros((4, SIZE, SIZE), bool)
 MASKS[:, 20:44, 12:52] = True
 
 
-def made(order: tuple[int, ...] = (0, 1, 2, 3), masks: np.ndarray = MASKS) -> Surroundings:
+def made(order: tuple[int, ...] = (0, 1, 2, 3), masks: np.ndarray = MASKS) -> Backgrounds:
     rows = np.array(order)
-    return surroundings_of(Rows.of(IMAGES), rows, HASHES, lambda some: masks[some])
+    return backgrounds_of(Rows.of(IMAGES), rows, HASHES, lambda some: masks[some])
 
 
 def test_lungs_stay_and_the_rest_is_the_donors() -> None:
@@ -47,7 +47,7 @@ def test_the_donors_lungs_are_moved_to_where_the_own_lungs_are() -> None:
     masks[3, 36:56, 20:44] = True
     images = IMAGES.copy()
     images[3][masks[3]] = 0  # dark lungs at another place
-    whole = surroundings_of(Rows.of(images), np.arange(4), HASHES, lambda some: masks[some])
+    whole = backgrounds_of(Rows.of(images), np.arange(4), HASHES, lambda some: masks[some])
     donor = int(np.flatnonzero(whole.donors == 3)[0])
     found = whole.put(images[:1].astype(np.float32), np.array([0]), np.array([[(donor + 0.5) / 4, 0.0, 0.9]]))[0, ..., 0]
     assert found[50:58, 20:44].min() > 100  # where the donor's own lungs would show

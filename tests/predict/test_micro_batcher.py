@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxr.predict.answerer import Scored
-from cxr.predict.read import Seen
-from cxr.predict.together import Together
+from cxr.predict.micro_batcher import MicroBatcher
+from cxr.predict.predictor import Scores
+from cxr.predict.read import InputFile
 
 
-def images(*levels: int) -> tuple[NDArray[np.uint8], list[Seen]]:
-    return np.array(levels, np.uint8).reshape(-1, 1, 1, 1), [Seen(str(level)) for level in levels]
+def images(*levels: int) -> tuple[NDArray[np.uint8], list[InputFile]]:
+    return np.array(levels, np.uint8).reshape(-1, 1, 1, 1), [InputFile(str(level)) for level in levels]
 
 
 def test_those_that_wait_are_computed_in_one_call() -> None:
     calls: list[int] = []
     begun, go_on = Event(), Event()
 
-    def score(some: NDArray[np.uint8], seen: Sequence[Seen]) -> Scored:
+    def score(some: NDArray[np.uint8], seen: Sequence[InputFile]) -> Scores:
         calls.append(len(some))
         begun.set()
         assert go_on.wait(20)
-        return Scored(some.reshape(-1, 1) / 255, some.reshape(-1).astype(float), [[each.path] for each in seen])
+        return Scores(some.reshape(-1, 1) / 255, some.reshape(-1).astype(float), [[each.path] for each in seen])
 
-    together = Together(score)
+    together = MicroBatcher(score)
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(together.score, *images(1))
         assert begun.wait(20)
@@ -48,12 +48,12 @@ def test_those_that_wait_are_computed_in_one_call() -> None:
 def test_a_failure_reaches_everybody_that_waited_and_nobody_after() -> None:
     fails = [True]
 
-    def score(some: NDArray[np.uint8], seen: Sequence[Seen]) -> Scored:
+    def score(some: NDArray[np.uint8], seen: Sequence[InputFile]) -> Scores:
         if fails.pop():
             raise ValueError("broken")
-        return Scored(np.ones((len(some), 1)), None, [[] for _ in seen])
+        return Scores(np.ones((len(some), 1)), None, [[] for _ in seen])
 
-    together = Together(score)
+    together = MicroBatcher(score)
     with pytest.raises(ValueError, match="broken"):
         together.score(*images(1))
     fails.append(False)

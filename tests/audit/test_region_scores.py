@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.audit.audit import audit
+from cxr.audit.region_scores import content_of
 from cxr.audit.regions import Images
-from cxr.audit.seen import content_of
 from cxr.config.schema import AuditConfig
 from tests.audit.made import MeanModel, noise
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr.evaluation.predictions import Predictions
-from cxr.reproduce.verdict import Kind, compare_again, verdict_on
+from cxr.reproduce.agreement import Kind, agreement_of, compare_again
 from cxr.tracking.search import LoggedRun
 
 CLASSES = ("COVID", "Normal")
@@ -41,13 +41,13 @@ THEN = predictions(0.25, 0.5, 0.75)
     ],
 )
 def test_it_goes_by_the_largest_difference_in_any_probability(now: Predictions, kind: Kind) -> None:
-    assert verdict_on([(THEN, now)], [], tolerance=0.0625).kind == kind
+    assert agreement_of([(THEN, now)], [], tolerance=0.0625).kind == kind
 
 
 def test_the_worst_part_decides() -> None:
     worse, same = (THEN, predictions(0.25, 0.5, 0.65)), (THEN, THEN)
     for pairs in ([same, worse], [worse, same]):
-        verdict = verdict_on(pairs, [], tolerance=0.05)
+        verdict = agreement_of(pairs, [], tolerance=0.05)
         assert verdict.kind == "different"
         assert verdict.largest == pytest.approx(0.1)
 
@@ -62,15 +62,15 @@ def test_the_worst_part_decides() -> None:
     ids=["one fewer", "another", "one more"],
 )
 def test_other_images_are_different_and_it_says_so(now: Predictions) -> None:
-    verdict = verdict_on([(THEN, now)], [], tolerance=1.0)
+    verdict = agreement_of([(THEN, now)], [], tolerance=1.0)
     assert verdict.kind == "different"
-    assert "inf" not in verdict.in_words
-    assert "image" in verdict.in_words
+    assert "inf" not in verdict.text
+    assert "image" in verdict.text
 
 
 @pytest.mark.parametrize("pair", [(THEN, predictions(0.25, np.nan, 0.75)), (predictions(0.25, np.nan, 0.75), THEN)])
 def test_what_is_no_number_is_not_equal(pair: tuple[Predictions, Predictions]) -> None:
-    assert verdict_on([(THEN, THEN), pair], [], tolerance=1.0).kind == "different"
+    assert agreement_of([(THEN, THEN), pair], [], tolerance=1.0).kind == "different"
 
 
 def test_metrics_are_told_then_and_now_and_do_not_decide(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _MATCHED = 0.7  # share of surroundings whose exposure is brought to that of the
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Backgrounds:
     """Training images whose surroundings can be used, and the lungs of each: `lungs` (rows, 64, 64) uint8, smoothed, 255 inside.
 
     `donors` are rows of `images`, sorted by pixel hash, so that a draw does not depend on the order of files.
@@ -68,14 +68,14 @@ class Surroundings:
         return np.asarray(np.clip(kept * own + (1 - kept) * around, 0, 255), np.float32)
 
 
-def surroundings_of(
+def backgrounds_of(
     images: Rows, rows: NDArray[np.int64], hashes: Sequence[str], masks_of: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
-) -> Surroundings:
+) -> Backgrounds:
     """The surroundings of training rows; `masks_of` gives the lung masks of some rows, (k, size, size)."""
     kept = np.concatenate([_smoothed(masks_of(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)])
     donors = np.array(sorted(rows.tolist(), key=lambda row: hashes[row]), np.int64)
     place = {int(row): at for at, row in enumerate(rows)}
-    return Surroundings(images, donors, kept, place, tuple(hashes[row] for row in donors))
+    return Backgrounds(images, donors, kept, place, tuple(hashes[row] for row in donors))
 
 
 def _smoothed(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -5,19 +5,19 @@ from functools import partial
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from cxr.audit.region_scores import content_of, score_made
 from cxr.audit.regions import Images
-from cxr.audit.seen import content_of, score_made
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.cache.rows import Rows
-from cxr.data.surroundings import surroundings_of
+from cxr.data.backgrounds import backgrounds_of
 
 
-def on_other_surroundings(subject: Subject) -> Images:
+def on_other_backgrounds(subject: Subject) -> Images:
     """The images with other surroundings, drawn the same every time. Images of one class alone stay as they are."""
     rows = np.arange(len(subject.labels))
     if len(set(subject.labels)) < 2:
         return subject.images
-    whole = surroundings_of(Rows.of(subject.images), rows, [f"{row:08d}" for row in rows], lambda some: subject.masks[some])
+    whole = backgrounds_of(Rows.of(subject.images), rows, [f"{row:08d}" for row in rows], lambda some: subject.masks[some])
     rng = np.random.default_rng(0)
     drawn = np.zeros((len(rows), 3))
     for row, label in enumerate(subject.labels):
@@ -30,5 +30,5 @@ def auc_on_other_surroundings(subject: Subject, model: TrainedModel) -> float | 
     """The macro AUC of the trained model on such images, 0 to 1; None where a class has no image."""
     if set(subject.labels) != set(range(len(subject.classes))):
         return None
-    probabilities, _ = score_made(model, partial(on_other_surroundings, subject), content_of(subject), "other_surroundings")
+    probabilities, _ = score_made(model, partial(on_other_backgrounds, subject), content_of(subject), "other_surroundings")
     return float(roc_auc_score(np.eye(len(subject.classes))[subject.labels], probabilities, average="macro"))

@@ -7,21 +7,21 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.predict.answerer import Scored
-from cxr.predict.read import Seen
+from cxr.predict.predictor import Scores
+from cxr.predict.read import InputFile
 
-Score = Callable[[NDArray[np.uint8], Sequence[Seen]], Scored]
+Score = Callable[[NDArray[np.uint8], Sequence[InputFile]], Scores]
 
 
 @dataclass
 class _Request:
     images: NDArray[np.uint8]
-    seen: Sequence[Seen]
-    found: Scored | None = None
+    seen: Sequence[InputFile]
+    found: Scores | None = None
     failed: Exception | None = None
 
 
-class Together:
+class MicroBatcher:
     """A function `score` for several threads, called by one of them at a time with the images of all that wait.
 
     No image may change what another gets.
@@ -32,7 +32,7 @@ class Together:
         self._waiting: list[_Request] = []
         self._at_waiting, self._at_score = Lock(), Lock()
 
-    def score(self, images: NDArray[np.uint8], seen: Sequence[Seen]) -> Scored:
+    def score(self, images: NDArray[np.uint8], seen: Sequence[InputFile]) -> Scores:
         """What `score` makes of these images; raises what it raises."""
         own = _Request(images, seen)
         with self._at_waiting:

@@ -16,15 +16,15 @@ from scipy.stats import norm
 from cxr.config.schema import PrepareConfig
 from cxr.data.lung_atlas import FITTED_AT, MIDDLE, contrasts, placings, shrinking
 
-PREPARED = "prepared"  # the name of the layer
+PREPROCESSED = "prepared"  # the name of the layer
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
 _MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side
 _SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: the width of its strokes as a share of the side, grey levels over its surroundings
 
 
-@keras.saving.register_keras_serializable(package="cxr")
-class Preparation(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
+@keras.saving.register_keras_serializable(package="cxr", name="Preparation")  # its name in stored models
+class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Grey levels (n, size, size, 3) in 0..255, three times the same, to prepared ones of the same shape.
 
     In this order: small bright marks outside of the lungs are replaced by what is around them (`markers`); `borders` and `corners`
@@ -33,7 +33,7 @@ class Preparation(keras.layers.Layer):  # type: ignore[misc]  # Keras has no typ
     """
 
     def __init__(self, settings: dict[str, Any], **more: Any) -> None:
-        super().__init__(**({"name": PREPARED, "dtype": "float32", "trainable": False} | more))
+        super().__init__(**({"name": PREPROCESSED, "dtype": "float32", "trainable": False} | more))
         self.settings = PrepareConfig(**settings)
 
     def get_config(self) -> dict[str, Any]:
@@ -72,9 +72,9 @@ class Preparation(keras.layers.Layer):  # type: ignore[misc]  # Keras has no typ
         return np.asarray(ops.convert_to_numpy(boxes(_lungs_in(image, grey.shape[1]), self.settings.crop)), np.float32)
 
 
-def preparation_of(model: keras.Model) -> Preparation | None:
+def preprocessing_of(model: keras.Model) -> Preprocessing | None:
     """The layer of a model that prepares images, if it has one."""
-    return next((layer for layer in model.layers if isinstance(layer, Preparation)), None)
+    return next((layer for layer in model.layers if isinstance(layer, Preprocessing)), None)
 
 
 def boxes(lungs: Any, crop: str) -> Any:

@@ -1,4 +1,4 @@
-"""A network whose normalisations by stored statistics are folded into the convolutions below them, for training and use.
+"""A network whose batch norms with stored statistics are fused into the convolutions below them, for training and use.
 
 y = s (w * x) + (b - m s) with s = g / sqrt(v + e) is one convolution with kernel s w (Jacob et al., "Quantization and Training of
 Neural Networks", 2018, section 3.2, where the statistics are fixed). TensorFlow fuses its shift and the ReLU above it into the
@@ -14,7 +14,7 @@ import tensorflow as tf
 Forward = Callable[[tf.Tensor, bool], tf.Tensor]
 
 
-def folded(network: keras.Model) -> Forward:
+def fuse_batch_norms(network: keras.Model) -> Forward:
     """`network(values, training=...)` to rounding, as a function of both; call it where TensorFlow traces.
 
     Layers that normalise by the statistics of each batch stay as they are: those that train.

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from cxr.audit.probe import Target, told
-from cxr.cache.remembered import remembered
+from cxr.audit.probe import Target, out_of_fold_probabilities
+from cxr.cache.memoized import memoized_by_content
 
 
 def test_the_same_content_is_computed_once_and_other_content_anew() -> None:
     asked = []
 
-    @remembered(lambda values, ignored: values, most=2)
+    @memoized_by_content(lambda values, ignored: values, most=2)
     def total(values: np.ndarray, ignored: str) -> float:
         asked.append(ignored)
         return float(values.sum())
@@ -26,7 +26,9 @@ def test_a_probe_of_the_same_features_is_another_for_other_labels_and_groups() -
     labels = np.arange(60) % 2
     features = rng.normal(0, 1, (60, 5)) + labels[:, None]
     target = Target(labels, [f"patient {row}" for row in range(60)])
-    first = told(features, target)
-    np.testing.assert_array_equal(told(features, Target(labels.copy(), list(target.groups))), first)
-    assert not np.array_equal(told(features, Target(1 - labels, list(target.groups))), first)
-    assert not np.array_equal(told(features, Target(labels, [f"patient {row // 2}" for row in range(60)])), first)
+    first = out_of_fold_probabilities(features, target)
+    np.testing.assert_array_equal(out_of_fold_probabilities(features, Target(labels.copy(), list(target.groups))), first)
+    assert not np.array_equal(out_of_fold_probabilities(features, Target(1 - labels, list(target.groups))), first)
+    assert not np.array_equal(
+        out_of_fold_probabilities(features, Target(labels, [f"patient {row // 2}" for row in range(60)])), first
+    )

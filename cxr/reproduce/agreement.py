@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cxr.compare.runs import in_short, read_evaluated_run, read_results
+from cxr.compare.runs import name_with_id, read_evaluated_run, read_results
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.tracking.search import LoggedRun
@@ -14,7 +14,7 @@ Kind = Literal["identical", "equal", "different"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Agreement:
     """How a run compares with the one that it does again."""
 
     kind: Kind
@@ -22,7 +22,7 @@ class Verdict:
     metrics: list[tuple[str, float, float]]  # name, then, now
 
     @property
-    def in_words(self) -> str:
+    def text(self) -> str:
         """One line."""
         if self.kind == "identical":
             return "identical to the bit: every probability of every image is the same"
@@ -33,7 +33,7 @@ class Verdict:
         return f"different: the largest difference in any probability is {self.largest:.2g}"
 
 
-def compare_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Verdict:
+def compare_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Agreement:
     """Compare what two finished runs logged."""
     results, again = read_results(then), read_results(now)
     metrics = [
@@ -42,26 +42,28 @@ def compare_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Verdict:
         for name, value in found.metrics.items()
     ]
     if set(results) != set(again):
-        return Verdict("different", float("inf"), metrics)
-    return verdict_on([(results[part].predictions, again[part].predictions) for part in results], metrics, tolerance)
+        return Agreement("different", float("inf"), metrics)
+    return agreement_of([(results[part].predictions, again[part].predictions) for part in results], metrics, tolerance)
 
 
-def verdict_on(pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple[str, float, float]], tolerance: float) -> Verdict:
+def agreement_of(
+    pairs: list[tuple[Predictions, Predictions]], metrics: list[tuple[str, float, float]], tolerance: float
+) -> Agreement:
     """The verdict on predictions of then and now, part by part."""
     largest, identical = 0.0, True
     for first, second in pairs:
         if first.ids != second.ids or first.classes != second.classes:
-            return Verdict("different", float("inf"), metrics)
+            return Agreement("different", float("inf"), metrics)
         if np.array_equal(first.probabilities, second.probabilities, equal_nan=True):
             continue
         identical = False
         largest = max(largest, float(np.nan_to_num(np.abs(first.probabilities - second.probabilities), nan=np.inf).max()))
     kind: Kind = "identical" if identical else "equal" if largest <= tolerance else "different"
-    return Verdict(kind, largest, metrics)
+    return Agreement(kind, largest, metrics)
 
 
 def check_finished(run: LoggedRun) -> None:
     """Raise `UserError` for a run that has no results to be compared with."""
     read_evaluated_run(run)
     if "cxr.config_fingerprint" not in run.tags:
-        raise UserError(f"run {in_short(run)} was not made by cxr")
+        raise UserError(f"run {name_with_id(run)} was not made by cxr")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cxr.audit.regions import Images
 from cxr.audit.subject import Subject, TrainedModel
-from cxr.cache.remembered import remembered
+from cxr.cache.memoized import memoized_by_content
 
 
 def content_of(subject: Subject) -> str:
@@ -28,6 +28,6 @@ def score_made(model: TrainedModel, make: Callable[[], Images], *content: str) -
     return model.head(pooled), pooled
 
 
-@remembered(lambda model, make, content: content, most=64)
+@memoized_by_content(lambda model, make, content: content, most=64)
 def _pooled(model: TrainedModel, make: Callable[[], Images], content: tuple[str, ...]) -> NDArray[np.float32]:
     return model.score(make())[1]

@@ -11,14 +11,14 @@ from cxr.run.artifacts import Results, figures_of
 from cxr.system import cores
 
 
-class DrawingAhead:
+class BackgroundFigures:
     """One process for one run; without a second core, or where nothing is `wanted`, the run draws later itself."""
 
     def __init__(self, wanted: bool) -> None:
         self._pool: ProcessPoolExecutor | None = background_process() if wanted and cores() > 1 else None
         self._made: Future[list[Picture]] | None = None
 
-    def __enter__(self) -> "DrawingAhead":
+    def __enter__(self) -> "BackgroundFigures":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:

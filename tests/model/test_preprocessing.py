@@ -15,7 +15,7 @@ from cxr.data.lung_atlas import fit
 from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.model.grad_cam import grad_cam, saliency_maps
 from cxr.model.network import build_network
-from cxr.model.preparation import Preparation
+from cxr.model.preprocessing import Preprocessing
 from cxr.model.saved import load_model, save_model
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.engine import make_engine
@@ -25,7 +25,7 @@ IMAGES = np.stack([draw(label, number, PhantomConfig()) for number in range(2) f
 
 
 def prepared(images: NDArray[np.uint8] = IMAGES, **settings: Any) -> NDArray[np.float32]:
-    layer = Preparation(asdict(PrepareConfig(**settings)))
+    layer = Preprocessing(asdict(PrepareConfig(**settings)))
     found = np.asarray(layer(np.repeat(images, 3, axis=-1).astype(np.float32)))
     np.testing.assert_array_equal(found[..., 0], found[..., 2])
     return found[..., :1]
@@ -52,7 +52,7 @@ def test_the_mask_hides_what_is_drawn_outside() -> None:
 @pytest.mark.parametrize("crop", ["thorax", "lungs"])
 def test_a_crop_enlarges_its_frame(crop: str) -> None:
     found = prepared(crop=crop)
-    layer = Preparation(asdict(PrepareConfig(crop=crop)))
+    layer = Preprocessing(asdict(PrepareConfig(crop=crop)))
     for before, after, (left, top, right, bottom) in zip(IMAGES, found, layer.frames(IMAGES), strict=True):
         box = float(left * SIZE), float(top * SIZE), float(right * SIZE), float(bottom * SIZE)
         expected = Image.fromarray(before[..., 0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
@@ -101,7 +101,7 @@ def test_a_matched_histogram_is_that_of_a_normal_distribution() -> None:
 )
 def test_openvino_computes_the_same(settings: dict[str, Any]) -> None:
     images = keras.Input((SIZE, SIZE, 3))
-    pooled = keras.layers.AveragePooling2D(4)(Preparation(asdict(PrepareConfig(**settings)))(images))
+    pooled = keras.layers.AveragePooling2D(4)(Preprocessing(asdict(PrepareConfig(**settings)))(images))
     engine = make_engine("openvino", keras.Model(images, pooled), "float32", 1)  # raises where values differ from TensorFlow's
     assert len(list(engine(iter(IMAGES[:2].astype(np.float32)[None])))) == 1
 
@@ -125,6 +125,6 @@ def test_the_saved_model_prepares_by_itself_and_its_maps_lie_in_the_frame(tmp_pa
     np.testing.assert_allclose(saved.probabilities(grey[0]), saved.probabilities(grey[1]), atol=0.02)
     maps = saliency_maps(grad_cam(saved), IMAGES, np.zeros(len(IMAGES), np.int64))
     assert maps.shape[1:] == (6, 6)
-    layer = Preparation(asdict(PrepareConfig(crop="lungs")))
+    layer = Preprocessing(asdict(PrepareConfig(crop="lungs")))
     for each, (left, top, _, _) in zip(maps, layer.frames(IMAGES), strict=True):
         assert each[0, 0] == 0 or max(left, top) <= 1 / 12  # the middle of the cell

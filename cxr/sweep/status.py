@@ -20,7 +20,7 @@ _CONFIG, _REST = "cxr.config_fingerprint", ("cxr.data_fingerprint", "cxr.split_f
 
 
 @dataclass(frozen=True)
-class JobStanding:
+class JobStatus:
     """One job that has begun: its latest run, or the reason why it has none."""
 
     name: str
@@ -35,10 +35,10 @@ class JobStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SweepStatus:
     """A sweep: the jobs that have begun, and how many there are in all."""
 
-    jobs: tuple[JobStanding, ...]
+    jobs: tuple[JobStatus, ...]
     count: int
 
     def number(self, state: State) -> int:
@@ -48,7 +48,7 @@ class Standing:
     def seconds_left(self) -> float | None:
         """What is left takes, if jobs go on side by side as they do now; None before one has finished, or with none running.
 
-        >>> Standing((), 3).seconds_left()
+        >>> SweepStatus((), 3).seconds_left()
         """
         taken = [job.seconds for job in self.jobs if job.seconds is not None]
         running = self.number("running")
@@ -57,7 +57,7 @@ class Standing:
         return sum(taken) / len(taken) * (self.number("waiting") + running / 2) / running  # those that run are half-way, on average
 
 
-def standing_of(sweep_id: str, work: Path) -> Standing:
+def status_of(sweep_id: str, work: Path) -> SweepStatus:
     """From the runs of a sweep, and from its folder where that is here. The store has to be open.
 
     Raises `UserError` where neither knows the sweep.
@@ -67,9 +67,9 @@ def standing_of(sweep_id: str, work: Path) -> Standing:
     runs = filtered_runs(of_sweep(sweep_id))
     if plan is None and not runs:
         raise UserError(f"there is no sweep {sweep_id} in this store or in {work}: --uri names its server, --work its work.dir")
-    latest: dict[tuple[str, ...], JobStanding] = {}
+    latest: dict[tuple[str, ...], JobStatus] = {}
     for run in runs:
-        found = JobStanding(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
+        found = JobStatus(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
         key = run.tags.get(_CONFIG, run.id), *(run.tags.get(name, "") for name in _REST)
         if key not in latest or _BEST_FIRST.index(found.state) < _BEST_FIRST.index(latest[key].state):
             latest[key] = found
@@ -77,9 +77,9 @@ def standing_of(sweep_id: str, work: Path) -> Standing:
     if plan is not None:
         refused = [outcome for outcome in read_outcomes(folder) if outcome.is_bad and outcome.run_id is None]
         names = {job.name for job in jobs}
-        jobs += [JobStanding(each.name, "rejected", None, each.reason or "") for each in refused if each.name not in names]
+        jobs += [JobStatus(each.name, "rejected", None, each.reason or "") for each in refused if each.name not in names]
     count = plan.count if plan else max(int(run.tags.get("cxr.sweep_jobs", 0)) for run in runs)
-    return Standing(tuple(sorted(jobs, key=lambda job: job.name)), max(count, len(jobs)))
+    return SweepStatus(tuple(sorted(jobs, key=lambda job: job.name)), max(count, len(jobs)))
 
 
 def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
@@ -89,7 +89,7 @@ def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
         plan = Plan.load(folder)
         if outcomes := read_outcomes(folder):
             return plan, outcomes
-    standing = standing_of(sweep_id, work)
+    standing = status_of(sweep_id, work)
     finished = [(job.run, job.seconds or 0.0) for job in standing.jobs if job.state == "finished" and job.run is not None]
     runs = [run for run, _ in finished]
     if not runs:

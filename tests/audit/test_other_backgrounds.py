@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.audit.other_surroundings import auc_on_other_surroundings, on_other_surroundings
+from cxr.audit.other_backgrounds import auc_on_other_surroundings, on_other_backgrounds
 from cxr.audit.regions import Images
 from cxr.audit.subject import Subject
 from tests.audit.made import MeanModel, noise
@@ -37,8 +37,8 @@ def test_a_model_that_reads_lungs_is_not_moved_and_one_that_reads_corners_is_tur
 
 def test_lungs_stay_and_the_same_images_come_every_time() -> None:
     subject = noise(30)
-    found = on_other_surroundings(subject)
-    np.testing.assert_array_equal(found, on_other_surroundings(subject))
+    found = on_other_backgrounds(subject)
+    np.testing.assert_array_equal(found, on_other_backgrounds(subject))
     middle = slice(18, 30)
     np.testing.assert_allclose(found[:, middle, middle], subject.images[:, middle, middle], atol=8)
     assert (found[:, :4] != subject.images[:, :4]).mean() > 0.9
@@ -47,5 +47,5 @@ def test_lungs_stay_and_the_same_images_come_every_time() -> None:
 def test_one_class_alone_keeps_its_images_and_has_no_number() -> None:
     subject = noise(12, classes=2)
     alone = replace(subject, labels=np.zeros(12, np.int64))
-    np.testing.assert_array_equal(on_other_surroundings(alone), subject.images)
+    np.testing.assert_array_equal(on_other_backgrounds(alone), subject.images)
     assert auc_on_other_surroundings(alone, MeanModel()) is None

@@ -9,7 +9,7 @@ from cxr.commands import sweep as command
 from cxr.errors import UserError
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan
-from cxr.sweep.standing import plan_and_outcomes, standing_of
+from cxr.sweep.status import plan_and_outcomes, status_of
 from cxr.tracking.run import FAILURE
 from cxr.tracking.stage import FINISHED, TAG
 from cxr.tracking.store import FOLDER, Store, experiment_id
@@ -44,7 +44,7 @@ def runs(fresh_store: Store) -> Store:
 
 
 def test_without_its_folder_the_runs_tell(runs: Store) -> None:
-    standing = standing_of(ID, FOLDER)
+    standing = status_of(ID, FOLDER)
     assert standing.count == 6
     assert {job.name: job.state for job in standing.jobs} == {
         "plain": "finished",
@@ -61,7 +61,7 @@ def test_with_its_folder_jobs_that_were_refused_are_told_too(runs: Store) -> Non
     plan = Plan(ID, 6, ("loss",), ("plain", "focal", "balanced", "cost", "odd", "last"), 2, "val/accuracy", "maximize", "slurm")
     plan.save()
     Outcome(4, "odd", "rejected", reason="node7 has other images").save(plan.folder)
-    standing = standing_of(ID, FOLDER)
+    standing = status_of(ID, FOLDER)
     assert {job.name: job.reason for job in standing.jobs if job.state == "rejected"} == {"odd": "node7 has other images"}
     assert standing.number("waiting") == 1
 
@@ -84,7 +84,7 @@ def test_the_command_tells_it_in_lines(runs: Store, capsys: pytest.CaptureFixtur
 
 def test_a_sweep_that_nobody_knows_is_refused(runs: Store, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no sweep none-00 in this store or in"):
-        standing_of("none-00", tmp_path)
+        status_of("none-00", tmp_path)
     mlflow.MlflowClient().create_run("0", tags={"cxr.sweep_id": "begun-00", "cxr.sweep_jobs": "2"})
     with pytest.raises(UserError, match="no job of sweep begun-00 has finished"):
         plan_and_outcomes("begun-00", tmp_path)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from cxr.config.schema import BackboneConfig, FreezeConfig
-from cxr.model.folded import folded
 from cxr.model.freeze import apply_freeze, first_layer
+from cxr.model.fused_batch_norm import fuse_batch_norms
 from cxr.model.network import build_network
 from cxr.model.partition import partition
 from cxr.model.weights import Weights
@@ -34,7 +34,7 @@ def test_outputs_and_gradients_are_those_of_keras(backbone: str) -> None:
     values = tf.constant(np.random.default_rng(1).normal(size=(4, *part.input.shape[1:])), tf.float32)
     weights = [variable.value for variable in part.trainable_variables]
     found = []
-    for forward in (lambda given, training: part(given, training=training), folded(part)):
+    for forward in (lambda given, training: part(given, training=training), fuse_batch_norms(part)):
         with tf.GradientTape() as tape:
             logits = forward(values, True)
             loss = tf.reduce_mean(logits**2)
@@ -50,7 +50,7 @@ def test_convolutions_take_in_fixed_statistics_alone() -> None:
 
     def kinds(batch_norm: str) -> set[str]:
         part = trainable_part("mobilenet_v2", batch_norm)
-        forward, given = folded(part), tf.TensorSpec((2, *part.input.shape[1:]), tf.float32)
+        forward, given = fuse_batch_norms(part), tf.TensorSpec((2, *part.input.shape[1:]), tf.float32)
         traced = tf.function(lambda values: forward(values, True), autograph=False).get_concrete_function(given)
         return {operation.name for operation in traced.graph.get_operations() if "batchnorm" in operation.name.lower()}
 
