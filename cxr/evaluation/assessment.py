@@ -104,8 +104,8 @@ def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_co
 
 def subgroup_columns(config: Config) -> list[str]:
     """The columns of the manifest that define subgroups."""
-    asked = config.evaluation.subgroups
-    return list(dict.fromkeys(["source", *config.data.columns.more] if asked is None else asked))
+    columns = config.evaluation.subgroups
+    return list(dict.fromkeys(["source", *config.data.columns.more] if columns is None else columns))
 
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
@@ -180,31 +180,34 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
     )
 
 
-def numbers_of(found: Assessment) -> dict[str, float]:
+def numbers_of(assessment: Assessment) -> dict[str, float]:
     """What a store keeps besides the estimates: of each rule points/RULE/RATE, calibration, conformal sets and triage."""
     rates = {
         f"points/{point.rule.name}/{key}": getattr(point.evaluated, key)
-        for point in found.operating_points
+        for point in assessment.operating_points
         for key in ("sensitivity", "specificity", "ppv", "npv")
     }
-    rates |= {f"points/{point.rule.name}/cost_per_image": point.cost_per_image for point in found.operating_points}
-    if found.triage:
-        rates |= {f"triage/urgent_in_{zone.name}": zone.of_positives for zone in found.triage.zones}
-    rates["conformal/coverage"] = found.conformal.overall
-    if found.positive_calibration and found.positive_calibration_after:
-        for end, each in (("", found.positive_calibration), ("_after", found.positive_calibration_after)):
-            rates |= {f"calibration/positive_slope{end}": each.slope, f"calibration/positive_intercept{end}": each.intercept}
+    rates |= {f"points/{point.rule.name}/cost_per_image": point.cost_per_image for point in assessment.operating_points}
+    if assessment.triage:
+        rates |= {f"triage/urgent_in_{zone.name}": zone.of_positives for zone in assessment.triage.zones}
+    rates["conformal/coverage"] = assessment.conformal.overall
+    if assessment.positive_calibration and assessment.positive_calibration_after:
+        for end, calibrated in (("", assessment.positive_calibration), ("_after", assessment.positive_calibration_after)):
+            rates |= {
+                f"calibration/positive_slope{end}": calibrated.slope,
+                f"calibration/positive_intercept{end}": calibrated.intercept,
+            }
     plain = {
-        "calibration/ece": found.calibration.ece,
-        "calibration/ece_after": found.calibration_after.ece,
-        "calibration/log_loss_after": found.calibration_after.nll,
-        "calibration/brier_after": found.calibration_after.brier,
-        "calibration/temperature": found.temperature.value,
-        "conformal/mean_size": found.conformal.mean_size,
+        "calibration/ece": assessment.calibration.ece,
+        "calibration/ece_after": assessment.calibration_after.ece,
+        "calibration/log_loss_after": assessment.calibration_after.nll,
+        "calibration/brier_after": assessment.calibration_after.brier,
+        "calibration/temperature": assessment.temperature.value,
+        "conformal/mean_size": assessment.conformal.mean_size,
     }
     plain |= {
         f"points/{point.rule.name}/threshold": point.rule.threshold
-        for point in found.operating_points
+        for point in assessment.operating_points
         if point.rule.threshold is not None
     }
     return {**plain, **values_of(rates), **ends_of(rates)}
@@ -219,18 +222,18 @@ def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -
 
 
 def _notes(evidence: Evidence, roles: Roles) -> list[str]:
-    found = []
+    notes = []
     if evidence.chosen_on_same:
-        found.append(
+        notes.append(
             "There is no test part: these images stopped the training and chose thresholds, temperature and "
             "conformal sets, so their results are optimistic."
         )
     images, groups = len(evidence.evaluated.labels), len(set(evidence.groups))
     if groups < images:
-        found.append(
+        notes.append(
             f"The {images:,} images form {groups:,} groups (patients or copies), and intervals count images of a group as alike; "
             "only those of calibration curves, slopes and intercepts take images as independent, so they may be too narrow."
         )
     if roles.positive_class is not None and roles.normal_class is None:
-        found.append("No class is called Normal, so no image is of routine priority: evaluation.routine=CLASS names it.")
-    return found
+        notes.append("No class is called Normal, so no image is of routine priority: evaluation.routine=CLASS names it.")
+    return notes

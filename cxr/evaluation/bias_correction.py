@@ -31,7 +31,7 @@ def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None =
     Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
 
     Training with class weights, costs or a rate that stays high may leave a good ranking with an argmax that prefers a class;
-    shifts undo that. They are none where they do not lower the log loss of validation images that they were not fitted on (10-fold
+    shifts undo that. There are none where they would not lower the log loss of validation images they were not fitted on (10-fold
     cross-fitting; images of one of the `groups` (n,) are in one fold), and where every prediction is right.
     """
     count, classes = len(predictions.labels), len(predictions.classes)
@@ -78,8 +78,8 @@ def _most_likely(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tupl
 
     scales = tuple(float(np.exp(-end)) for end in _TEMPERATURES[::-1])
     bounds = [scales, *[(-_LARGEST, _LARGEST)] * logits.shape[1]]
-    found = minimize(loss, np.concatenate([[1.0], np.zeros(logits.shape[1])]), jac=True, bounds=bounds, method="L-BFGS-B").x
-    return float(1 / found[0]), np.asarray(found[1:] - found[1:].mean())
+    best = minimize(loss, np.concatenate([[1.0], np.zeros(logits.shape[1])]), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return float(1 / best[0]), np.asarray(best[1:] - best[1:].mean())
 
 
 def _losses(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

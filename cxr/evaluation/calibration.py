@@ -68,7 +68,7 @@ def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = Non
     best = _most_likely(logits, predictions.labels)
     if min(abs(np.log(best) - np.log([_COLDEST, _HOTTEST]))) < 0.01:
         return Temperature(1.0, count, "the best one is at the end of the range, so these images do not determine it")
-    before, after = (float(each.mean()) for each in _cross_fitted(logits, predictions.labels, groups))
+    before, after = (float(log_losses.mean()) for log_losses in _cross_fitted(logits, predictions.labels, groups))
     if after >= before:
         why_not = (
             f"not applied: on validation images that it was not fitted on it makes log loss {after:.4f} instead of {before:.4f}"
@@ -142,6 +142,6 @@ def reliability(probabilities: NDArray[np.float64], came_true: NDArray[np.bool_]
 
 def expected_error(bins: list[Bin]) -> float:
     """Mean distance of share from probability, weighted by images."""
-    counts = [each.share.of or 0 for each in bins]
-    gaps = [abs((each.share.value or 0.0) - each.probability) for each in bins]
+    counts = [one_bin.share.of or 0 for one_bin in bins]
+    gaps = [abs((one_bin.share.value or 0.0) - one_bin.probability) for one_bin in bins]
     return float(np.average(gaps, weights=counts))

@@ -36,12 +36,12 @@ def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.fl
     Class-conditional split conformal prediction with the score 1 - p (Vovk, "Conditional validity of inductive conformal
     predictors", 2012; Sadinle et al. 2019): the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
     """
-    found = np.zeros(len(validation.classes))
-    for index in range(len(found)):
+    thresholds = np.zeros(len(validation.classes))
+    for index in range(len(thresholds)):
         scores = np.sort(1 - validation.probabilities[validation.labels == index, index])
         place = math.ceil((len(scores) + 1) * (1 - alpha) - 1e-9)
-        found[index] = 1 - scores[place - 1] if place <= len(scores) else 0.0
-    return found
+        thresholds[index] = 1 - scores[place - 1] if place <= len(scores) else 0.0
+    return thresholds
 
 
 def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -63,8 +63,8 @@ def evaluate_sets(
 
     return ConformalSets(
         alpha=alpha,
-        thresholds={name: float(each) for name, each in zip(slugs, thresholds, strict=True)},
-        too_few=[name for name, each in zip(slugs, thresholds, strict=True) if each == 0],
+        thresholds={name: float(threshold) for name, threshold in zip(slugs, thresholds, strict=True)},
+        too_few=[name for name, threshold in zip(slugs, thresholds, strict=True) if threshold == 0],
         coverage={name: share(hold, predictions.labels == index) for index, name in enumerate(slugs)},
         overall=share(hold),
         mean_size=float(sizes.mean()),

@@ -56,8 +56,8 @@ class Decisions:
 
     def rule(self, name: str) -> Rule | None:
         """The operating point of that name; argmax is always there."""
-        found = next((rule for rule in self.rules if rule.name == name), None)
-        return Rule("argmax", "the most probable class") if found is None and name == "argmax" else found
+        chosen = next((rule for rule in self.rules if rule.name == name), None)
+        return Rule("argmax", "the most probable class") if chosen is None and name == "argmax" else chosen
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ class Decided:
     zones: list[str]
 
 
-def decisions_of(found: Assessment) -> Decisions:
+def decisions_of(assessment: Assessment) -> Decisions:
     """What the assessment of a run chose."""
-    triage = found.triage
+    triage = assessment.triage
     return Decisions(
-        classes=found.classes,
-        temperature=found.temperature.value,
-        rules=[point.rule for point in found.operating_points],
-        conformal=Conformal(found.conformal.alpha, found.conformal.thresholds),
-        chosen_on=f"{found.validation_images} validation images",
+        classes=assessment.classes,
+        temperature=assessment.temperature.value,
+        rules=[point.rule for point in assessment.operating_points],
+        conformal=Conformal(assessment.conformal.alpha, assessment.conformal.thresholds),
+        chosen_on=f"{assessment.validation_images} validation images",
         positive_class=triage.positive_class if triage else None,
         normal_class=triage.normal_class if triage else None,
         review_routine=bool(triage and triage.every_routine_reviewed),
@@ -86,46 +86,48 @@ def decisions_of(found: Assessment) -> Decisions:
     )
 
 
-def write_decisions(said: Decisions, path: Path) -> None:
+def write_decisions(chosen: Decisions, path: Path) -> None:
     """Write as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(said), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(asdict(chosen), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
     """Read a file; roles that one of version 1 lacks follow from the run's settings. Raises `ValueError` for any other file."""
-    found = TypeAdapter(Decisions).validate_json(path.read_bytes(), strict=True)
-    slugs = [slug(name) for name in found.classes]
-    if len(slugs) < 2 or sorted(found.conformal.least_probability) != sorted(slugs):
+    chosen = TypeAdapter(Decisions).validate_json(path.read_bytes(), strict=True)
+    slugs = [slug(name) for name in chosen.classes]
+    if len(slugs) < 2 or sorted(chosen.conformal.least_probability) != sorted(slugs):
         raise ValueError("its conformal thresholds are not of its classes")
-    if not {found.positive_class, found.normal_class} <= {None, *found.classes}:
-        raise ValueError("a class with a role is none of its classes")
-    numbers = [found.temperature, found.conformal.alpha, *found.conformal.least_probability.values()]
-    for rule in found.rules:
+    if not {chosen.positive_class, chosen.normal_class} <= {None, *chosen.classes}:
+        raise ValueError("a class with a role is not among its classes")
+    numbers = [chosen.temperature, chosen.conformal.alpha, *chosen.conformal.least_probability.values()]
+    for rule in chosen.rules:
         numbers += [rule.temperature, rule.threshold or 0.0, *(rule.shifts or []), *chain(*rule.costs or [])]
         if {len(part) for part in (rule.shifts, rule.costs, *(rule.costs or [])) if part is not None} - {len(slugs)}:
             raise ValueError(f"its rule {rule.name} is not of its classes")
-    if not all(map(isfinite, numbers)) or min(found.temperature, *(rule.temperature for rule in found.rules), 1) <= 0:
+    if not all(map(isfinite, numbers)) or min(chosen.temperature, *(rule.temperature for rule in chosen.rules), 1) <= 0:
         raise ValueError("it holds a number that is not finite, or a temperature that is not above 0")
-    return found if found.version > 1 else _with_roles(found, settings)
+    return chosen if chosen.version > 1 else _with_roles(chosen, settings)
 
 
-def _with_roles(found: Decisions, settings: EvaluationConfig) -> Decisions:
-    roles = roles_of(settings, found.classes)
-    names = [None if place is None else found.classes[place] for place in (roles.positive_class, roles.normal_class)]
-    known = {key: value for key, value in vars(found).items() if key not in ("positive_class", "normal_class", "review_routine")}
+def _with_roles(chosen: Decisions, settings: EvaluationConfig) -> Decisions:
+    roles = roles_of(settings, chosen.classes)
+    names = [None if place is None else chosen.classes[place] for place in (roles.positive_class, roles.normal_class)]
+    known = {key: value for key, value in vars(chosen).items() if key not in ("positive_class", "normal_class", "review_routine")}
     return Decisions(**known, positive_class=names[0], normal_class=names[1], review_routine=settings.review_routine)
 
 
-def decide(said: Decisions, probabilities: NDArray[np.float64], rule: Rule) -> Decided:
+def decide(chosen: Decisions, probabilities: NDArray[np.float64], rule: Rule) -> Decided:
     """Answers for probabilities (n, classes) as the model gives them, by one of the rules."""
-    known = Predictions((), tuple(said.classes), np.zeros(len(probabilities), np.int64), probabilities)
-    thresholds = np.array([said.conformal.least_probability[slug(name)] for name in said.classes])
-    roles = said.roles
+    predictions = Predictions((), tuple(chosen.classes), np.zeros(len(probabilities), np.int64), probabilities)
+    thresholds = np.array([chosen.conformal.least_probability[slug(name)] for name in chosen.classes])
+    roles = chosen.roles
     zones: Sequence[str] = [""] * len(probabilities)
     if roles.positive_class is not None:
-        at = {each.name: each.threshold for each in said.rules if each.threshold is not None}
+        at = {rule_at.name: rule_at.threshold for rule_at in chosen.rules if rule_at.threshold is not None}
         slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
-        zones = [ZONES[place] for place in zones_of(known, roles, fast_from, slow_below, thresholds, said.review_routine)]
-    called = decisions(rule, known, -1 if roles.positive_class is None else roles.positive_class)
-    return Decided(scaled(known, said.temperature).probabilities, called, conformal_sets(known, thresholds), list(zones))
+        zones = [ZONES[place] for place in zones_of(predictions, roles, fast_from, slow_below, thresholds, chosen.review_routine)]
+    called = decisions(rule, predictions, -1 if roles.positive_class is None else roles.positive_class)
+    return Decided(
+        scaled(predictions, chosen.temperature).probabilities, called, conformal_sets(predictions, thresholds), list(zones)
+    )

@@ -84,14 +84,14 @@ def without_apart(name: str) -> str:
 
 def ends_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     """The ends of intervals, as NAME_lo and NAME_hi."""
-    ends = {f"{name}_lo": each.low for name, each in estimates.items()}
-    ends |= {f"{name}_hi": each.high for name, each in estimates.items()}
+    ends = {f"{name}_lo": estimate.low for name, estimate in estimates.items()}
+    ends |= {f"{name}_hi": estimate.high for name, estimate in estimates.items()}
     return {name: end for name, end in ends.items() if end is not None}
 
 
 def values_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     """All values, each finite."""
-    return {name: each.value for name, each in estimates.items() if each.value is not None}
+    return {name: estimate.value for name, estimate in estimates.items() if estimate.value is not None}
 
 
 def lacking(reason: str) -> Estimate:
@@ -242,10 +242,10 @@ def auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> N
     """
     m, n = int(positive.sum()), int((~positive).sum())
     above, below = placements(positive, scores)
-    found = np.empty(len(positive))
-    found[positive] = (above - above.mean()) / np.sqrt(m * (m - 1))
-    found[~positive] = (below - below.mean()) / np.sqrt(n * (n - 1))
-    return found
+    influence = np.empty(len(positive))
+    influence[positive] = (above - above.mean()) / np.sqrt(m * (m - 1))
+    influence[~positive] = (below - below.mean()) / np.sqrt(n * (n - 1))
+    return influence
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Evaluation:
     @property
     def undefined(self) -> dict[str, str]:
         """The reason for each metric without a value."""
-        return {name: each.why_not for name, each in self.estimates.items() if each.value is None}
+        return {name: estimate.why_not for name, estimate in self.estimates.items() if estimate.value is None}
 
 
 WITHOUT_SHORTCUT = "val/auc_on_other_surroundings"  # of an audit, on validation images alone
@@ -72,20 +72,20 @@ def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> E
     confusion = confusion_matrix(predictions.labels, predictions.predicted, labels=np.arange(len(predictions.classes)))
     names = statistic_names(predictions.classes)
     values = statistics_of(predictions)(np.ones((1, len(predictions.labels))))[:, 0]
-    found = {name: Estimate(float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)}
+    estimates = {name: Estimate(float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)}
     all_images = np.ones(len(predictions.labels), bool)
-    found["accuracy"] = proportion_among(predictions.predicted == predictions.labels, all_images, groups, "")
+    estimates["accuracy"] = proportion_among(predictions.predicted == predictions.labels, all_images, groups, "")
     for index, name in enumerate(predictions.classes):
         of_class = _evaluate_class(predictions.labels == index, predictions.predicted == index, groups)
         of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index], groups)
-        found |= {f"{slug(name)}/{key}": each for key, each in of_class.items()}
+        estimates |= {f"{slug(name)}/{key}": estimate for key, estimate in of_class.items()}
         for metric in BY_CLASS:
-            found.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
-    missing = [name for name, each in found.items() if name.endswith("/auc") and each.value is None]
+            estimates.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
+    missing = [name for name, estimate in estimates.items() if name.endswith("/auc") and estimate.value is None]
     for metric in OVERALL:
-        if metric.name not in found:
-            found[metric.name] = lacking(f"{', '.join(missing)} has no value")
-    return Evaluation(found, confusion)
+        if metric.name not in estimates:
+            estimates[metric.name] = lacking(f"{', '.join(missing)} has no value")
+    return Evaluation(estimates, confusion)
 
 
 def with_resampling(
@@ -96,11 +96,11 @@ def with_resampling(
     F1 of one class has none: sensitivity and PPV have intervals.
     """
     drawn = resampled(statistics_of(predictions), groups, resamples, seed)
-    found = dict(evaluation.estimates)
+    estimates = dict(evaluation.estimates)
     for name, values in zip(statistic_names(predictions.classes), drawn, strict=True):
-        if found[name].low is None and not found[name].why_not:
-            found[name] = with_interval(found[name], values, scale_of(name))
-    return replace(evaluation, estimates=found)
+        if estimates[name].low is None and not estimates[name].why_not:
+            estimates[name] = with_interval(estimates[name], values, scale_of(name))
+    return replace(evaluation, estimates=estimates)
 
 
 def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> dict[str, Estimate]:
@@ -109,15 +109,15 @@ def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> 
     The threshold is chosen on these very predictions, so this is for validation, to choose among models. Classes of which
     there are no images, or nothing else, are left out.
     """
-    found = {}
+    estimates = {}
     for index, name in enumerate(predictions.classes):
         positive = predictions.labels == index
         if 0 < positive.sum() < len(positive):
             false_rate, true_rate, _ = roc_curve(positive, predictions.probabilities[:, index], drop_intermediate=False)
             reached = true_rate[false_rate <= 1 - specificity + 1e-12]  # rounding must not lose an exact hit
             chosen_here = "no interval: the threshold was chosen on these images"
-            found[f"{slug(name)}/sensitivity_at_specificity"] = Estimate(float(reached.max()), why_not=chosen_here)
-    return found
+            estimates[f"{slug(name)}/sensitivity_at_specificity"] = Estimate(float(reached.max()), why_not=chosen_here)
+    return estimates
 
 
 def _evaluate_class(of_class: NDArray[np.bool_], called: NDArray[np.bool_], groups: Sequence[str] | None) -> dict[str, Estimate]:

@@ -70,7 +70,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A rule, its rates on validation and on the evaluated images, and a verdict in words; `outcome` is what code tests."""
+    """A rule, its rates on validation and on the evaluated images, and a sentence on the outcome; `outcome` is what code tests."""
 
     rule: Rule
     on_validation: Rates
@@ -104,18 +104,18 @@ def choose_rules(
         validation.labels == positive_class,
         validation.classes[positive_class],
     )
-    found = [Rule("argmax", "the most probable class")]
+    rules = [Rule("argmax", "the most probable class")]
     if positive.any():
-        threshold, said = _sensitive(scores, positive, sensitivity, margin, groups)
-        said = f"{name} from {threshold:.4f} on, {said}"
-        found.append(Rule("sensitivity_target", said, "sensitivity", sensitivity, threshold))
+        threshold, description = _sensitive(scores, positive, sensitivity, margin, groups)
+        description = f"{name} from {threshold:.4f} on, {description}"
+        rules.append(Rule("sensitivity_target", description, "sensitivity", sensitivity, threshold))
     if not positive.all():
         threshold = threshold_for_specificity(scores, positive, specificity)
-        said = f"{name} from {threshold:.4f} on, the lowest threshold that has specificity {specificity:g} on validation"
-        found.append(Rule("specificity_target", said, "specificity", specificity, threshold))
-    said = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
-    found.append(Rule("least_cost", said, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
-    return [*found, _calibrated(validation, groups)]
+        description = f"{name} from {threshold:.4f} on, the lowest threshold that has specificity {specificity:g} on validation"
+        rules.append(Rule("specificity_target", description, "specificity", specificity, threshold))
+    description = f"the class of least expected cost (Elkan 2001), after temperature {temperature:.2f}"
+    rules.append(Rule("least_cost", description, costs=[[float(cost) for cost in row] for row in costs], temperature=temperature))
+    return [*rules, _calibrated(validation, groups)]
 
 
 def _calibrated(validation: Predictions, groups: Sequence[str] | None) -> Rule:
@@ -130,7 +130,7 @@ def _calibrated(validation: Predictions, groups: Sequence[str] | None) -> Rule:
 def _sensitive(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float, margin: bool, groups: Sequence[str] | None
 ) -> tuple[float, str]:
-    """The threshold for sensitivity, and how it was chosen, in words."""
+    """The threshold for sensitivity, and a description of how it was chosen."""
     threshold = threshold_for_sensitivity(scores, positive, target)
     if not margin:
         return threshold, f"the highest threshold that has sensitivity {target:g} on validation"
@@ -197,7 +197,7 @@ def evaluate_rules(
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
-    positive, found = evaluated.labels == positive_class, []
+    positive, points = evaluated.labels == positive_class, []
     for rule, decided, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
         on_evaluated = rates(decided == positive_class, positive, groups)
         called = decisions(rule, validation, positive_class) == positive_class
@@ -206,8 +206,8 @@ def evaluate_rules(
         same = OPTIMISTIC if validation is evaluated and rule.target is not None else ""
         members = members_among(groups, positive if rule.aim == "sensitivity" else ~positive)
         verdict = same + _verdict(rule, on_evaluated, members, evaluated.classes[positive_class])
-        found.append(OperatingPoint(rule, on_validation, on_evaluated, mean, verdict))
-    return found
+        points.append(OperatingPoint(rule, on_validation, on_evaluated, mean, verdict))
+    return points
 
 
 def right_needed(target: float, images: int) -> int | None:
@@ -247,7 +247,7 @@ def outcome_of(rule: Rule, evaluated: Rates) -> Outcome:
 
 
 def _verdict(rule: Rule, evaluated: Rates, members: NDArray[np.int64], positive: str) -> str:
-    """The outcome in words, and what would demonstrate the target; `members` are the groups of the images that count."""
+    """A sentence about the outcome, and what would demonstrate the target; `members` are the groups of the images that count."""
     outcome, rate = outcome_of(rule, evaluated), _rate(rule, evaluated)
     if rule.target is None:
         return f"{outcome}: this rule follows from the probabilities."

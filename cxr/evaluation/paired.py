@@ -86,21 +86,21 @@ def paired_differences(
     once = np.ones((1, len(members)))
     values = statistics[0](once)[:, 0], statistics[1](once)[:, 0]
     successes, areas = _proportions(reference, other), _areas(reference.classes)
-    found = []
+    differences = []
     for index, name in enumerate(names):
         first, second = float(values[0][index]), float(values[1][index])
         if not (name in compared and np.isfinite(first) and np.isfinite(second)):
             continue
         if name in successes:
-            found.append(_by_tango(name, first, second, *successes[name], members))
+            differences.append(_by_tango(name, first, second, *successes[name], members))
         elif name in areas:
             error = auc_error(reference, other, areas[name], members)
-            found.append(_by_error(name, first, second, error, DELONG))
+            differences.append(_by_error(name, first, second, error, DELONG))
         else:
             known = drawn[index][np.isfinite(drawn[index])]
             spread = float(known.std()) if len(known) >= 0.95 * len(drawn[index]) else None
-            found.append(_by_error(name, first, second, spread, BOOTSTRAP))
-    return found
+            differences.append(_by_error(name, first, second, spread, BOOTSTRAP))
+    return differences
 
 
 def paired_rate(
@@ -145,14 +145,14 @@ def _by_error(name: str, first: float, second: float, error: float | None, metho
 
 def _proportions(reference: Predictions, other: Predictions) -> dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """By metric: the change of each image that counts, 1 if only the other model is right, and the places of those images."""
-    right = [(each.predicted == each.labels).astype(float) for each in (reference, other)]
-    found = {"accuracy": (right[1] - right[0], np.arange(len(reference.labels)))}
+    right = [(predictions.predicted == predictions.labels).astype(float) for predictions in (reference, other)]
+    changes = {"accuracy": (right[1] - right[0], np.arange(len(reference.labels)))}
     for index, name in enumerate(reference.classes):
-        called = [(each.predicted == index).astype(float) for each in (reference, other)]
+        called = [(predictions.predicted == index).astype(float) for predictions in (reference, other)]
         inside, outside = np.flatnonzero(reference.labels == index), np.flatnonzero(reference.labels != index)
-        found[f"{slug(name)}/sensitivity"] = ((called[1] - called[0])[inside], inside)
-        found[f"{slug(name)}/specificity"] = ((called[0] - called[1])[outside], outside)
-    return found
+        changes[f"{slug(name)}/sensitivity"] = ((called[1] - called[0])[inside], inside)
+        changes[f"{slug(name)}/specificity"] = ((called[0] - called[1])[outside], outside)
+    return changes
 
 
 def _areas(classes: Sequence[str]) -> dict[str, list[int]]:
@@ -177,12 +177,15 @@ def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Differen
     """The same differences of several runs from one reference, with p-values of each metric adjusted over the runs."""
     by_metric: dict[str, list[float]] = defaultdict(list)
     for differences in comparisons:
-        for each in differences:
-            if each.p_value is not None:
-                by_metric[each.metric].append(each.p_value)
+        for difference in differences:
+            if difference.p_value is not None:
+                by_metric[difference.metric].append(difference.p_value)
     adjusted = {metric: iter(holm(p_values)) for metric, p_values in by_metric.items()}
     return [
-        [each if each.p_value is None else replace(each, adjusted=next(adjusted[each.metric])) for each in differences]
+        [
+            difference if difference.p_value is None else replace(difference, adjusted=next(adjusted[difference.metric]))
+            for difference in differences
+        ]
         for differences in comparisons
     ]
 

@@ -44,6 +44,6 @@ class Predictions:
         frame = read_csv(path)
         probabilities = frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64)
         if not ((probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
-            raise ValueError(f"{path.name} has probabilities that are none, or do not sum to 1")
+            raise ValueError(f"{path.name} has numbers that are not probabilities, or do not sum to 1")
         labels = np.array([classes.index(label) for label in frame["label"]], np.int64)
         return Predictions(tuple(frame["id"]), classes, labels, probabilities)

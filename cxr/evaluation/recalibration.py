@@ -65,7 +65,7 @@ def _fitted(design: NDArray[np.float64], offset: NDArray[np.float64], of_class: 
         p = expit(design @ beta + offset)
         return np.asarray((design * (p * (1 - p))[:, None]).T @ design)
 
-    found = minimize(loss, np.zeros(design.shape[1]), jac=gradient, hess=hessian, method="trust-exact")
-    variance = np.linalg.pinv(hessian(found.x))[0, 0]
-    value, half = float(found.x[0]), Z * float(np.sqrt(variance))
+    fit = minimize(loss, np.zeros(design.shape[1]), jac=gradient, hess=hessian, method="trust-exact")
+    variance = np.linalg.pinv(hessian(fit.x))[0, 0]
+    value, half = float(fit.x[0]), Z * float(np.sqrt(variance))
     return Estimate(value, value - half, value + half)

@@ -26,11 +26,11 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
     count = int(members.max()) + 1
     rng = np.random.default_rng(seed)
     at_once = max(1, _CELLS // len(members))
-    found = []
+    drawn = []
     for start in range(0, resamples, at_once):
         times = rng.multinomial(count, np.full(count, 1 / count), size=min(at_once, resamples - start))
-        found.append(statistics(times[:, members].astype(np.float64)))
-    return np.concatenate(found, axis=1)
+        drawn.append(statistics(times[:, members].astype(np.float64)))
+    return np.concatenate(drawn, axis=1)
 
 
 def cross_fitting_folds(count: int, groups: Sequence[str] | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -71,7 +71,7 @@ def statistics_of(predictions: Predictions) -> Statistics:
         counts = count(weights)
         overall = [metric.compute(counts) for metric in OVERALL if metric.compute]
         of_class = [metric.compute(counts) for metric in BY_CLASS if metric.compute]
-        return np.stack([*overall, *(each[:, index] for index in range(k) for each in of_class)])
+        return np.stack([*overall, *(values[:, index] for index in range(k) for values in of_class)])
 
     return statistics
 

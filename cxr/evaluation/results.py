@@ -39,7 +39,7 @@ def results_of(evidence: Evidence, found: Assessment, specificity: float) -> lis
 
 def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str, float]:
     """Every number by its name in the store: PART/NAME, and the ends of its interval as `interval_name` has them."""
-    finals = {f"{each.part}/{name}": value for each in results for name, value in each.evaluation.logged.items()}
+    finals = {f"{result.part}/{name}": value for result in results for name, value in result.evaluation.logged.items()}
     finals |= {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
     return {interval_name(name) if name.endswith(ENDS) else name: value for name, value in finals.items()}
 

@@ -38,9 +38,9 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     return Roles(positive_class, normal_class)
 
 
-def _index(asked: str | None, key: str, slugs: list[str], usual: Sequence[str]) -> int | None:
-    if asked is None:
+def _index(name: str | None, key: str, slugs: list[str], usual: Sequence[str]) -> int | None:
+    if name is None:
         return next((slugs.index(name) for name in usual if name in slugs), None)
-    if slug(asked) not in slugs:
-        raise UserError(f"evaluation.{key}={asked} is not a class of this data: {nearest(slug(asked), slugs)}")
-    return slugs.index(slug(asked))
+    if slug(name) not in slugs:
+        raise UserError(f"evaluation.{key}={name} is not a class of this data: {nearest(slug(name), slugs)}")
+    return slugs.index(slug(name))

@@ -95,9 +95,12 @@ def scaled_to_one(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
 def randomised_stage(weights: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> RandomisedStage:
     """Compare maps (n, rows, columns) with those of the same images by shuffled weights, over images where both vary."""
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
-    found = [float(spearmanr(a, b).statistic) for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
-    mean, spread = float(np.mean(found)) if found else None, float(np.std(found, ddof=1)) if len(found) > 1 else None
-    return RandomisedStage(weights, mean, spread, len(found))
+    correlations = [float(spearmanr(a, b).statistic) for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
+    mean, spread = (
+        float(np.mean(correlations)) if correlations else None,
+        float(np.std(correlations, ddof=1)) if len(correlations) > 1 else None,
+    )
+    return RandomisedStage(weights, mean, spread, len(correlations))
 
 
 def verdict(stages: Sequence[RandomisedStage], map_size: tuple[int, int]) -> str:
@@ -105,17 +108,17 @@ def verdict(stages: Sequence[RandomisedStage], map_size: tuple[int, int]) -> str
     last = stages[-1]
     if last.correlation is None or last.spread is None:
         return "The check gives no result: the maps are flat, here or with all weights shuffled, or there are too few images."
-    told = f"{last.correlation:.2f} (SD {last.spread:.2f}, {last.images} images)"
+    correlation = f"{last.correlation:.2f} (SD {last.spread:.2f}, {last.images} images)"
     if min(map_size) < _LEAST_SIDE:
         size = f"{map_size[0]} x {map_size[1]}"
-        return f"Rank correlation with all weights shuffled: {told}. Maps of {size} are too coarse for a verdict."
+        return f"Rank correlation with all weights shuffled: {correlation}. Maps of {size} are too coarse for a verdict."
     if abs(last.correlation) + last.spread < _UNLIKE:
         return (
-            f"With all weights shuffled the maps change (rank correlation {told}), so they depend on the weights. "
+            f"With all weights shuffled the maps change (rank correlation {correlation}), so they depend on the weights. "
             "That does not show that they are right: look at where they point."
         )
     return (
-        f"With all weights shuffled the maps stay alike, all or some of them (rank correlation {told}): "
+        f"With all weights shuffled the maps stay alike, all or some of them (rank correlation {correlation}): "
         "they may follow the shape of the image, so read nothing into them."
     )
 
@@ -134,7 +137,7 @@ def region_shares(label: str, saliency: NDArray[np.float32]) -> RegionShares | N
 def even_shares(map_size: tuple[int, int]) -> tuple[float, float]:
     """Border and corners of a map that is the same everywhere: their parts of the area, whatever the size of the map.
 
-    >>> tuple(round(each, 3) for each in even_shares((7, 7)))
+    >>> tuple(round(share, 3) for share in even_shares((7, 7)))
     (0.49, 0.327)
     """
     border, corners = (float(cells.mean()) for cells in _regions(*map_size))

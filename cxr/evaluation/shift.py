@@ -62,7 +62,7 @@ def shift_of(own: Sample, other: Sample) -> Shift:
     """
     labels = sorted(set(own.images["label"]) & set(other.images["label"]))
     rows = [_same_mix(own.images, other.images, label) for label in labels]
-    chosen = [np.concatenate([np.empty(0, np.int64), *(each[side] for each in rows)]) for side in (0, 1)]
+    chosen = [np.concatenate([np.empty(0, np.int64), *(of_class[side] for of_class in rows)]) for side in (0, 1)]
     ours, theirs = own.images.iloc[chosen[0]], other.images.iloc[chosen[1]]
     count = len(ours)
     shifts = _property_shifts(ours, theirs) if count > 1 else []
@@ -93,20 +93,20 @@ def drawn_rows(ids: list[str], most: int = MOST) -> NDArray[np.int64]:
 
 def _same_mix(own: pd.DataFrame, other: pd.DataFrame, label: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """As many rows of a class from either side."""
-    rows = [np.flatnonzero((each["label"] == label).to_numpy()) for each in (own, other)]
-    count = min(len(each) for each in rows)
+    rows = [np.flatnonzero((images["label"] == label).to_numpy()) for images in (own, other)]
+    count = min(len(images) for images in rows)
     ours, theirs = (
-        places[drawn_rows(list(each["id"].iloc[places]), count)] for places, each in zip(rows, (own, other), strict=True)
+        places[drawn_rows(list(images["id"].iloc[places]), count)] for places, images in zip(rows, (own, other), strict=True)
     )
     return ours, theirs
 
 
 def _property_shifts(own: pd.DataFrame, other: pd.DataFrame) -> list[PropertyShift]:
-    found = []
+    shifts = []
     for name in own.columns.intersection(other.columns).drop(["id", "label", "group"]):
         spread, means = float(own[name].std()), (float(own[name].mean()), float(other[name].mean()))
         if spread > 1e-9:
-            found.append(PropertyShift(str(name), *means, (means[1] - means[0]) / spread))
+            shifts.append(PropertyShift(str(name), *means, (means[1] - means[0]) / spread))
         elif abs(means[1] - means[0]) > 1e-9:
-            found.append(PropertyShift(str(name), *means, None))
-    return sorted(found, key=lambda each: (-np.inf if each.difference is None else -abs(each.difference), each.name))
+            shifts.append(PropertyShift(str(name), *means, None))
+    return sorted(shifts, key=lambda shift: (-np.inf if shift.difference is None else -abs(shift.difference), shift.name))

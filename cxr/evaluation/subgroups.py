@@ -58,7 +58,7 @@ def subgroups(
 
     Columns with one value are left out. Images of one of the `groups` (n,) count as alike.
     """
-    found = []
+    ordered = []
     for column in columns.columns:
         of_column = []
         for value, members in _members(columns[column]):
@@ -82,8 +82,8 @@ def subgroups(
                     zones={} if zones is None or positive_class is None else _zones(zones[members], labels == positive_class),
                 )
             )
-        found += sorted(of_column, key=lambda each: (each.estimates["balanced_accuracy"].value or 0.0, each.value))
-    return found
+        ordered += sorted(of_column, key=lambda subgroup: (subgroup.estimates["balanced_accuracy"].value or 0.0, subgroup.value))
+    return ordered
 
 
 def _members(column: pd.Series) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -103,8 +103,8 @@ def _as_values(column: pd.Series) -> pd.Series:
     if numbers.notna().sum() == (text != UNKNOWN).sum() and numbers.nunique() > _QUARTERS_FROM:
         quarters = pd.qcut(numbers, 4, duplicates="drop")
         ends = numbers.groupby(quarters, observed=True).agg(["min", "max"])
-        said = {quarter: f"{low:g} to {high:g}" for quarter, (low, high) in zip(ends.index, ends.to_numpy(), strict=True)}
-        return quarters.astype(object).map(said).where(numbers.notna(), UNKNOWN).astype(str)
+        ranges = {quarter: f"{low:g} to {high:g}" for quarter, (low, high) in zip(ends.index, ends.to_numpy(), strict=True)}
+        return quarters.astype(object).map(ranges).where(numbers.notna(), UNKNOWN).astype(str)
     return text
 
 

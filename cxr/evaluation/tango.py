@@ -16,7 +16,7 @@ def paired_proportions(gained: float, lost: float, of: float) -> tuple[float, fl
     paired-sample design", 1998), so it leaves out 0 where p < 0.05 and only there. At 0 the test is McNemar's of 1947, without
     continuity correction (recommended by Fagerland, Lydersen and Laake, 2013). Counts may be fractions: see `design_effect`.
 
-    >>> [round(each, 3) for each in paired_proportions(12, 2, 50)]
+    >>> [round(number, 3) for number in paired_proportions(12, 2, 50)]
     [0.061, 0.345, 0.008]
     """
     seen = (gained - lost) / of
@@ -32,7 +32,7 @@ def paired_proportions(gained: float, lost: float, of: float) -> tuple[float, fl
 
     def end(limit: float, at: float) -> float:
         inside = limit * (1 - 1e-9)
-        return limit if abs(score(inside)) <= Z else float(brentq(lambda each: score(each) - at, inside, seen, xtol=1e-12))
+        return limit if abs(score(inside)) <= Z else float(brentq(lambda number: score(number) - at, inside, seen, xtol=1e-12))
 
     statistic = (gained - lost) / math.sqrt(gained + lost) if gained + lost else 0.0
     return end(-1.0, Z), end(1.0, -Z), float(2 * norm.sf(abs(statistic)))

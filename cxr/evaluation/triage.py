@@ -80,13 +80,13 @@ def zones_of(
     """
     assert roles.positive_class is not None
     score = predictions.probabilities[:, roles.positive_class]
-    found = np.full(len(score), ZONES.index("review"))
+    zones = np.full(len(score), ZONES.index("review"))
     if roles.normal_class is not None and not review_routine:
         sets = conformal_sets(predictions, set_thresholds)
         alone = sets[:, roles.normal_class] & (sets.sum(axis=1) == 1)
-        found[alone & (predictions.predicted == roles.normal_class) & (score < slow_below)] = ZONES.index("routine")
-    found[score >= fast_from] = ZONES.index("fast_track")
-    return found
+        zones[alone & (predictions.predicted == roles.normal_class) & (score < slow_below)] = ZONES.index("routine")
+    zones[score >= fast_from] = ZONES.index("fast_track")
+    return zones
 
 
 def evaluate_triage(
@@ -101,12 +101,15 @@ def evaluate_triage(
     """Count the zones of the evaluated images, of which those of a group count as alike, and their consequences for patients."""
     assert roles.positive_class is not None
     positive = predictions.labels == roles.positive_class
-    found = [
+    counted = [
         Zone(
             name,
             proportion_among(zones == index, positive, groups, "no image is of the positive class"),
             proportion_among(zones == index, ~positive, groups, "every image is of the positive class"),
-            {each: int(((predictions.labels == k) & (zones == index)).sum()) for k, each in enumerate(predictions.classes)},
+            {
+                class_name: int(((predictions.labels == k) & (zones == index)).sum())
+                for k, class_name in enumerate(predictions.classes)
+            },
         )
         for index, name in enumerate(ZONES)
     ]
@@ -114,8 +117,8 @@ def evaluate_triage(
         positive_class=predictions.classes[roles.positive_class],
         normal_class=None if roles.normal_class is None else predictions.classes[roles.normal_class],
         every_routine_reviewed=review_routine,
-        zones=found,
-        workload=[workload(found, prevalence) for prevalence in prevalences],
+        zones=counted,
+        workload=[workload(counted, prevalence) for prevalence in prevalences],
         predictive_values=[
             PredictiveValues(point.rule.name, prevalence, *predictive_values(point.evaluated, prevalence))
             for point in points
@@ -180,9 +183,9 @@ def _ratio(weight: float, wanted: Estimate, other_weight: float, unwanted: Estim
 
 
 def _ends(*estimates: Estimate) -> list[tuple[float, float, float]] | str:
-    found = []
-    for each in estimates:
-        if each.value is None or each.low is None or each.high is None:
-            return each.why_not
-        found.append((each.value, each.low, each.high))
-    return found
+    ends = []
+    for estimate in estimates:
+        if estimate.value is None or estimate.low is None or estimate.high is None:
+            return estimate.why_not
+        ends.append((estimate.value, estimate.low, estimate.high))
+    return ends

@@ -25,7 +25,7 @@ def assessed(validation: Predictions, evaluated: Predictions, settings: Evaluati
 
 @given(pair=any_pairs())
 @settings(max_examples=60)
-def test_whatever_was_predicted_there_are_numbers_or_reasons(pair: tuple[Predictions, Predictions]) -> None:
+def test_every_prediction_gives_numbers_or_reasons(pair: tuple[Predictions, Predictions]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = assessed(*pair)

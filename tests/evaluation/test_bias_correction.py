@@ -62,7 +62,7 @@ def test_good_probabilities_are_left_alone() -> None:
     assert "instead of" in found.why_not
 
 
-def test_what_can_not_be_fitted_says_why() -> None:
+def test_reason_is_given_where_no_correction_fits() -> None:
     labels = np.array([0, 0, 1, 1, 2, 2])
     perfect = Predictions(tuple("abcdef"), CLASSES, labels, np.eye(3)[labels])
     assert fit_bias_correction(perfect).why_not == "all validation images are right"

@@ -32,7 +32,7 @@ EVIDENCE = Evidence(VALIDATION, EVALUATED, "test", EVALUATED.ids, pd.DataFrame(i
 FOUND = assess(EVIDENCE, SETTINGS)
 
 
-def test_they_are_those_of_the_evaluation() -> None:
+def test_decisions_equal_the_evaluation() -> None:
     said = decisions_of(FOUND)
     assert [rule.name for rule in said.rules] == [point.rule.name for point in FOUND.operating_points]
     for point in FOUND.operating_points:
@@ -45,7 +45,7 @@ def test_they_are_those_of_the_evaluation() -> None:
         assert decided.zones.count(zone.name) == sum(zone.images.values())
 
 
-def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_decisions_survive_the_round_trip(tmp_path: Path) -> None:
     write_decisions(decisions_of(FOUND), tmp_path / "model/decisions.json")
     assert read_decisions(tmp_path / "model/decisions.json", SETTINGS) == decisions_of(FOUND)
 

@@ -30,7 +30,7 @@ def error_by_definition(positive: NDArray[np.bool_], first: NDArray[np.float64],
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_class_agrees_with_the_definition(seed: int) -> None:
+def test_error_of_a_class_agrees_with_the_definition(seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 3, 60)
     first, second = predictions(seed, labels), predictions(seed + 50, labels)
     expected = error_by_definition(labels == 0, first.probabilities[:, 0], second.probabilities[:, 0])
@@ -51,6 +51,6 @@ def test_the_macro_average_has_the_spread_of_repeated_samples() -> None:
     assert float(np.mean(errors)) == pytest.approx(float(np.std(differences)), rel=0.1)
 
 
-def test_one_image_of_a_class_has_no_error() -> None:
+def test_single_image_of_a_class_has_no_error() -> None:
     labels = np.array([0, 1, 1, 2, 2])
     assert auc_error(predictions(0, labels), predictions(1, labels), [0], np.arange(5)) is None

@@ -83,7 +83,7 @@ def test_intervals_cover_where_images_of_a_patient_are_alike(share: float, alike
     assert plain / 400 < 0.9
 
 
-def test_one_patient_shows_nothing_of_others_and_all_right_counts_patients() -> None:
+def test_single_patient_shows_nothing_of_others_and_all_right_counts_patients() -> None:
     right = np.ones(80, bool)
     one = of_groups(right, np.zeros(80, int))
     assert (one.value, one.count, one.of, one.low, one.high) == (1.0, 80, 80, 0.0, 1.0)

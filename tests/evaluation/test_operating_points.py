@@ -71,7 +71,7 @@ def test_equal_costs_decide_for_the_most_probable_class_and_dear_misses_against_
     assert called.sum() > (shown.predicted == 0).sum()
 
 
-def test_what_a_threshold_does_not_call_positive_is_the_most_probable_of_the_others() -> None:
+def test_below_a_threshold_the_most_probable_other_class_is_called() -> None:
     shown = made(np.array([0, 1]), np.array([[0.6, 0.1, 0.3], [0.2, 0.5, 0.3]]))
     (rule,) = (rule for rule in choose_rules(shown, 0, 0.5, 0.5, COSTS, 1) if rule.name == "sensitivity_target")
     assert rule.threshold == 0.6
@@ -130,7 +130,7 @@ def test_a_margin_counts_images_of_a_group_as_alike() -> None:
 
 
 @given(target=st.floats(0.5, 0.99), images=st.integers(1, 400))
-def test_what_would_have_to_be_seen_is_the_least_that_shows_a_target(target: float, images: int) -> None:
+def test_least_number_that_demonstrates_a_target(target: float, images: int) -> None:
     lower = [proportion_confint(count, images, method="wilson")[0] for count in range(images + 1)]
     assert right_needed(target, images) == next((count for count, low in enumerate(lower) if low >= target), None)
     assert (right_needed(target, images) is None) == (images < images_needed(target))

@@ -21,7 +21,7 @@ def test_predictions_survive_their_file_to_the_last_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["nan", "-0.2", "7"])
-def test_what_is_no_probability_is_refused(broken: str, tmp_path: Path) -> None:
+def test_number_that_is_not_a_probability_is_refused(broken: str, tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text(f"id,label,predicted,p_a,p_b\n1.png,a,a,0.5,{broken}\n")
-    with pytest.raises(ValueError, match=r"test.csv has probabilities that are none"):
+    with pytest.raises(ValueError, match=r"test.csv has numbers that are not probabilities"):
         Predictions.from_csv(tmp_path / "test.csv", ("a", "b"))

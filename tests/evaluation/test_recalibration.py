@@ -21,7 +21,7 @@ def test_slope_and_intercept_are_those_of_statsmodels(seed: int) -> None:
         assert (found.low, found.high) == pytest.approx(tuple(result.conf_int()[row]), abs=1e-4)
 
 
-def test_what_is_well_calibrated_has_slope_1_and_intercept_0() -> None:
+def test_calibrated_probabilities_have_slope_1_and_intercept_0() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(20_000)
     found = class_calibration(p, rng.random(20_000) < p, 15)

@@ -50,7 +50,7 @@ def test_no_disagreement_still_has_an_interval() -> None:
     assert p_value == 1
 
 
-def test_it_covers_the_true_difference() -> None:
+def test_interval_covers_the_true_difference() -> None:
     rng, inside = np.random.default_rng(0), 0
     for _ in range(600):
         gained, lost, _ = rng.multinomial(60, [0.15, 0.05, 0.8])

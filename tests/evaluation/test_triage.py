@@ -72,7 +72,7 @@ def test_the_specification_of_the_field_notes() -> None:
     assert ppv.value == pytest.approx(0.404, abs=1e-3)
 
 
-def test_what_never_happens_has_a_reason_and_no_number() -> None:
+def test_event_that_never_happens_has_a_reason_and_no_number() -> None:
     ppv, npv = predictive_values(rates(np.zeros(20, bool), np.arange(20) < 5), 0.1)
     assert (ppv.value, ppv.why_not) == (None, "it never happened on these images")
     assert npv.value == pytest.approx(0.9)
