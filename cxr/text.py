@@ -81,8 +81,8 @@ def as_called(text: str) -> str:
     >>> as_called("give cxr ui, or cxr data=phantom; cxr is fine")  # called as cxr
     'give cxr ui, or cxr data=phantom; cxr is fine'
     """
-    by_module = "python -m cxr" if Path(sys.argv[0]).name == "__main__.py" else "cxr"
-    return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', by_module)} ", text)
+    command = "python -m cxr" if Path(sys.argv[0]).parts[-2:] == ("cxr", "__main__.py") else "cxr"
+    return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', command)} ", text)
 
 
 def pluralize(count: int, singular: str, plural: str | None = None) -> str:
@@ -104,7 +104,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words.
+    """A duration in its two largest units.
 
     >>> duration(7.4), duration(95), duration(4000)
     ('7 s', '1 min 35 s', '1 h 6 min')

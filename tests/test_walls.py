@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "cxr"
 SLOW = {"tensorflow", "keras", "mlflow", "openvino"}
 # Imports inside functions, each where what comes before it can be said without it.
 LAZY = {
-    "cli.py": {"importlib"},
+    "cli.py": {"cxr.commands.arguments"},
     "commands": {
         *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
         *("cxr.predict.predictor", "cxr.predict.export", "cxr.predict.heat_maps"),
@@ -27,12 +27,11 @@ LAZY = {
     "sweep/run.py": {"cxr.run.heads"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},
-    "quiet_openvino.py": {"openvino"},
+    "data/openvino_core.py": {"openvino"},
     "data/warp.py": {"openvino"},
     "training/exported.py": {"openvino", "tf2onnx", "onnxruntime"},
     "data/images/dicom.py": {"pydicom"},
     "predict/structured_report.py": {"highdicom", "pydicom"},
-    "system.py": {"numpy"},
     "data/sources/fetch.py": {"kagglehub", "requests"},
 }
 
