@@ -118,16 +118,16 @@ def expand(overrides: Sequence[str]) -> Expansion:
     return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how, by_hydra=by_hydra)
 
 
-def launcher_settings(name: str, said: Any) -> Any:
+def launcher_settings(name: str, node: Any) -> Any:
     """The checked settings of a launcher of cxr; None for another one. Raises `UserError` for a value that it can't take."""
     if name not in LAUNCHERS:
         return None
-    plain = {str(key): value for key, value in said.items() if key != "_target_"}
+    plain = {str(key): value for key, value in node.items() if key != "_target_"}
     with _as_user_errors(prefix="hydra.launcher."):
-        found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(LAUNCHERS[name]), plain))
-    for key, value, item in settings(found):
+        launcher = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(LAUNCHERS[name]), plain))
+    for key, value, item in settings(launcher):
         check_value(f"hydra.launcher.{key}", value, item)
-    return found
+    return launcher
 
 
 # What launchers call the number of jobs at once: joblib, Ray, SLURM. Hydra's own runs one after another.
@@ -136,8 +136,8 @@ _AT_ONCE = ("n_jobs", "max_concurrent", "array_parallelism")
 
 def _at_once(launcher: DictConfig, count: int) -> int:
     """Jobs that a launcher runs at once; `count` where it leaves that to a cluster."""
-    said = next((launcher[key] for key in _AT_ONCE if key in launcher), 1)
-    at_once = count if said is None else int(said)
+    limit = next((launcher[key] for key in _AT_ONCE if key in launcher), 1)
+    at_once = count if limit is None else int(limit)
     return at_once if at_once > 0 else max(1, cores() + 1 + at_once)
 
 
@@ -155,8 +155,8 @@ def given_overrides() -> list[str]:
 def _search_path(overrides: Sequence[str]) -> list[str]:
     """The override that lets Hydra find options of the user's own, where there are some and it is not given."""
     own = own_folder()
-    given = any(override.startswith("hydra.searchpath=") for override in overrides)
-    return [f"hydra.searchpath=[file://{own}]"] if own and not given else []
+    has_one = any(override.startswith("hydra.searchpath=") for override in overrides)
+    return [f"hydra.searchpath=[file://{own}]"] if own and not has_one else []
 
 
 def _without_hydra(whole: DictConfig) -> DictConfig:

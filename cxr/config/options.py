@@ -21,7 +21,7 @@ cxr: experiments on chest X-ray classification by transfer learning. Research us
   cxr freeze=last_stage loss=focal optimizer=adamw  choose options; cxr optimizer.learning_rate=3e-4 sets one value
   cxr -m freeze=head,last_block loss=plain,focal    a sweep: every combination; the same command resumes it
   cxr plan -m freeze=head,last_block               what a sweep would do, and how long it takes
-  cxr submit freeze=head,last_block                queue a sweep on SLURM; cxr sweep status ID tells how it stands
+  cxr submit freeze=head,last_block                queue a sweep on SLURM; cxr sweep status ID shows its state
   cxr experiment=frozen_head_baseline              a preset
   cxr --cfg job                                    print the config that these arguments compose, and stop
   cxr data index [OVERRIDES]                       write the manifest of a set of images; also check, show, fetch
@@ -62,8 +62,8 @@ def own_folder() -> Path | None:
 
 def options_in(folder: Path | None) -> dict[str, list[str]]:
     """The options in a folder by group, sorted."""
-    groups = sorted(each for each in folder.iterdir() if each.is_dir() and each.name != "hydra") if folder else []
-    return {each.name: sorted(option.stem for option in each.glob("*.yaml")) for each in groups}
+    groups = sorted(group for group in folder.iterdir() if group.is_dir() and group.name != "hydra") if folder else []
+    return {group.name: sorted(option.stem for option in group.glob("*.yaml")) for group in groups}
 
 
 def check_own_options() -> None:

@@ -69,7 +69,7 @@ class Inputs:
                 after.pop(Stage.AUDIT)
                 after |= {Stage.AUDIT.value: audit} if audit else {}
             own = self.basis_of(row, after)
-            made[row.stage] = _together(own, [made[stage] for stage in row.after if not ROW[stage].writes])
+            made[row.stage] = _merged(own, [made[stage] for stage in row.after if not ROW[stage].writes])
         return made
 
     def identity(self) -> str:
@@ -94,7 +94,7 @@ class Inputs:
         )
 
 
-def _together(basis: Basis, others: Sequence[Basis]) -> Basis:
+def _merged(basis: Basis, others: Sequence[Basis]) -> Basis:
     """A basis with those of earlier stages that leave nothing in the run, and so have no record of their own."""
     for other in others:
         basis = replace(
@@ -110,12 +110,12 @@ def _together(basis: Basis, others: Sequence[Basis]) -> Basis:
 
 def of_rows(params: Params, *stages: Stage) -> str:
     """The fingerprint of what rows of these stages depend on beside images and weights: settings, code and libraries."""
-    given = Inputs(params, pd.DataFrame({"path": []}), {})
-    return short_hash(json.dumps([asdict(given.basis_of(ROW[stage])) for stage in stages], sort_keys=True))
+    inputs = Inputs(params, pd.DataFrame({"path": []}), {})
+    return short_hash(json.dumps([asdict(inputs.basis_of(ROW[stage])) for stage in stages], sort_keys=True))
 
 
 def check_settings(keys: Sequence[str]) -> None:
-    """Raise `KeyError` for a setting of which the table does not say which stage reads it: it would count for none."""
+    """Raise `KeyError` for a setting that the table gives to no stage: it would count for none."""
     if unknown := [key for key in keys if key not in _READERS]:
         raise KeyError(f"cxr/stages/table.py does not say which stage reads {', '.join(unknown)}")
 
@@ -159,7 +159,7 @@ def settings_in(part: Part) -> set[str]:
 
 
 def result_tags(inputs: Inputs) -> dict[str, str]:
-    """The tags that name settings, code and libraries of all results, for readers; what has to be made again, records tell."""
+    """The tags that name settings, code and libraries of all results, for readers; records decide what has to be made again."""
     bases = [inputs.bases[stage] for stage in RESULTS]
     parts = {
         "config": [(basis.settings, basis.files) for basis in bases],

@@ -100,20 +100,20 @@ def to_make(
     records: Mapping[Stage, Record], wanted: Sequence[Stage], bases: Mapping[Stage, Basis], lost: Callable[[Record], list[str]]
 ) -> dict[Stage, list[Reason]]:
     """The wanted stages that a run lacks, with the reasons; `lost` names the files of a record that changed since."""
-    made: dict[Stage, list[Reason]] = {}
+    reasons_by_stage: dict[Stage, list[Reason]] = {}
     for stage in wanted:
         record = records.get(stage)
         if record is None:
-            made[stage] = [Reason(Kind.MISSING)]
+            reasons_by_stage[stage] = [Reason(Kind.MISSING)]
             continue
         reasons = differences(record.basis, bases[stage])
-        reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in made]
+        reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in reasons_by_stage]
         if not reasons and record.basis.fingerprint != bases[stage].fingerprint:
             reasons = _of_stages_before(record.basis, bases[stage])
         reasons += [Reason(Kind.LOST, name) for name in lost(record)]
         if reasons:
-            made[stage] = reasons
-    return made
+            reasons_by_stage[stage] = reasons
+    return reasons_by_stage
 
 
 def _of_stages_before(then: Basis, now: Basis) -> list[Reason]:

@@ -40,7 +40,7 @@ class Window:
     screenshots: Path
 
     def open(self, route: str) -> None:
-        """A page of the UI, loaded anew."""
+        """A page of the UI, loaded again."""
         self.browser.get("about:blank")
         self.until("the page loads", partial(self.browser.get, f"{self.address}/#{route}"))
 
@@ -50,7 +50,7 @@ class Window:
 
     def texts(self, xpath: str) -> set[object]:
         """The different texts of what is there now."""
-        return {found.get_property("textContent") for found in self.find(xpath)}
+        return {element.get_property("textContent") for element in self.find(xpath)}
 
     def click(self, what: str, xpath: str) -> None:
         """As soon as it is there and nothing covers it."""
@@ -58,7 +58,7 @@ class Window:
 
     def until(self, hope: str, attempt: Callable[[], bool | None]) -> None:
         """Try until it neither raises nor says False; a screenshot named after the hope shows how that ended."""
-        # While the page is drawn anew, what was just found may be gone or covered.
+        # While the page is drawn again, its elements may be gone or covered.
         wait = WebDriverWait(self.browser, LIMIT, ignored_exceptions=[WebDriverException])
         try:
             wait.until(lambda _: attempt() is not False, f"waited in vain until {hope}; see {self.screenshots}")
