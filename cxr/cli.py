@@ -34,22 +34,22 @@ def main() -> NoReturn:
     except UserError as error:
         _complain(error)
         sys.exit(USER_ERROR)
-    except RunFailed as error:
-        _complain(error)
-        sys.exit(FAILED)
     except KeyboardInterrupt:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] in _OF_STORES:
-            reason = f"{type(error).__name__}: {str(error)[:300]}"
-            error = RunFailed(f"the store failed ({reason}): fix that, and give the command again")
-        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            error = RunFailed(f"no room on disk ({error}): free some, and give the command again")
-        else:
-            traceback.print_exception(error)  # a fault of cxr's: its traceback is what a report of it needs
-        _complain(error)
+        _complain(_with_advice(error))
         sys.exit(FAILED)
+
+
+def _with_advice(error: Exception) -> Exception:
+    """A `RunFailed` in place of an error of a store or of a full disk; other errors as they are."""
+    if type(error).__module__.partition(".")[0] in _OF_STORES:
+        reason = f"{type(error).__name__}: {str(error)[:300]}"
+        return RunFailed(f"the store failed ({reason}): fix that, and give the command again")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunFailed(f"no room on disk ({error}): free some, and give the command again")
+    return error
 
 
 def _run(arguments: list[str]) -> int:
@@ -126,7 +126,7 @@ def _with_current_names(arguments: list[str]) -> list[str]:
 
 def _complain(error: Exception) -> None:
     expected = isinstance(error, UserError | RunFailed)
-    if expected and os.environ.get("CXR_TRACEBACK"):
+    if not expected or os.environ.get("CXR_TRACEBACK"):  # of a fault of cxr, its traceback is what a report of it needs
         traceback.print_exception(error)
     text = str(error) if expected else f"failed with {type(error).__name__}: {error}; this is a fault of cxr, please report it"
     print(f"cxr: {printable(as_called(' '.join(text.split())))}", file=sys.stderr)

@@ -11,8 +11,8 @@ from typing import Any
 import hydra
 import yaml
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
-from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public either
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public: see tests
+from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public: see tests
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -41,11 +41,11 @@ from cxr.system import cores
 from cxr.text import nearest
 
 _ERRORS = (HydraException, OmegaConfBaseException)
+ConfigStore.instance().store(name="schema", node=Config)  # conf/config.yaml names it
 
 
 def compose_and_call(task: Any) -> None:
     """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `UserError`."""
-    ConfigStore.instance().store(name="schema", node=Config)
     for override in _search_path(sys.argv):
         add_override(override)
     with _as_user_errors():
@@ -70,7 +70,7 @@ def provenance_of(composed: DictConfig) -> Provenance:
         return _provenance(composed, job, list(job.overrides.task))
 
 
-def job_of(composed: DictConfig) -> tuple[Path, int]:
+def sweep_job() -> tuple[Path, int]:
     """The folder of the sweep that Hydra runs, and this job's number in it, from 0."""
     job = HydraConfig.get()
     return Path(job.sweep.dir), int(job.job.num)
@@ -179,7 +179,6 @@ def composer() -> Iterator[ConfigLoader]:
     if GlobalHydra.instance().is_initialized():
         yield GlobalHydra.instance().config_loader()
         return
-    ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_dir(str(CONF_DIR), job_name="cxr", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 
