@@ -51,7 +51,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""`cxr runs`: list the runs of the store, newest first, or say what a command would make again. Loads no TensorFlow."""
+"""`cxr runs`: list the runs of the store, newest first, or what a command would make again. Loads no TensorFlow."""
 
 from rich import box
 from rich.table import Table
@@ -24,7 +24,7 @@ _WIDE = 110  # columns of a terminal that has room for all
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table, or the names alone."""
+    """Print the runs that match as a table or as names, or with --why what a command would make again of one."""
     args = parse("runs", arguments)
     if args.most < 0:
         raise UserError(f"--most {args.most} lists nothing: give 0 for all runs, or how many")
@@ -67,7 +67,7 @@ def _print_why(run: LoggedRun, overrides: list[str]) -> None:
 
 
 def _described(run: LoggedRun) -> str:
-    """The text that words are looked for in."""
+    """The text, in lower case, that has to contain the words of the command."""
     options = [run.params.get(key, "") for key in _OPTIONS]
     return " ".join([run.name, run.id, _role(run), state(run), run.tags.get("cxr.sweep_id", ""), *options]).lower()
 

@@ -16,7 +16,7 @@ from cxr.tracking.unfinished import close_cut_off_runs
 
 
 def main(arguments: list[str]) -> int:
-    """Print it. Returns 1 for the status of a sweep with jobs that stopped or were rejected, else 0."""
+    """Print the status or the results of a sweep. Returns 1 for a status with jobs that stopped or were rejected, else 0."""
     args = parse("sweep", arguments)
     store = store_with_runs(args.uri)
     open_store(store)

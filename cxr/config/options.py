@@ -67,18 +67,16 @@ def options_in(folder: Path | None) -> dict[str, list[str]]:
 
 
 def check_own_options() -> None:
-    """Raise `UserError` for a folder of one's own that is not there, has an unknown group, or an option that cxr has too."""
+    """Raise `UserError` for a folder of own options that is missing, has an unknown group, or an option that cxr has too."""
     folder = own_folder()
     if folder is None:
         return
     if not folder.is_dir():
-        raise UserError(
-            f"{OWN} or --config-dir names {folder}, which is no folder: name one with folders such as data or experiment"
-        )
+        raise UserError(f"{OWN} or --config-dir names {folder}, not a folder: name one with folders such as data or experiment")
     known = options_in(CONF_DIR)
     for group, options in options_in(folder).items():
         if group not in known:
-            raise UserError(f"{folder / group} is no group of options: {nearest(group, known)}")
+            raise UserError(f"{folder / group} is not a group of options: {nearest(group, known)}")
         if shadowed := sorted(set(options) & set(known[group])):
             raise UserError(f"{folder / group}/{shadowed[0]}.yaml has the name of an option of cxr: give it another name")
 

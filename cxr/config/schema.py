@@ -108,7 +108,7 @@ class PrepareConfig:
 
     @property
     def changes_images(self) -> bool:
-        """Whether anything is done at all."""
+        """Whether any step changes an image."""
         return replace(self, name="none", dilation=1.2) != PrepareConfig()
 
 

@@ -16,6 +16,7 @@ ROW: Mapping[Stage, Row] = {row.stage: row for row in ROWS}
 _READERS: dict[str, list[Setting]] = {}
 for _setting in SETTINGS:
     _READERS.setdefault(_setting.key, []).append(_setting)
+ITEMS = ("settings", "columns", "files", "code", "libraries")
 RESULTS = (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)  # of every experiment; an audit and a report come on top
 
 
@@ -32,7 +33,7 @@ class Basis:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits."""
+        """The hash of all items, 16 hex digits."""
         return short_hash(json.dumps(asdict(self), sort_keys=True))
 
 
@@ -97,14 +98,7 @@ class Inputs:
 def _merged(basis: Basis, others: Sequence[Basis]) -> Basis:
     """A basis with those of earlier stages that leave nothing in the run, and so have no record of their own."""
     for other in others:
-        basis = replace(
-            basis,
-            settings={**other.settings, **basis.settings},
-            columns={**other.columns, **basis.columns},
-            files={**other.files, **basis.files},
-            code={**other.code, **basis.code},
-            libraries={**other.libraries, **basis.libraries},
-        )
+        basis = replace(basis, **{name: {**getattr(other, name), **getattr(basis, name)} for name in ITEMS})
     return basis
 
 

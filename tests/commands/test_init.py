@@ -37,8 +37,8 @@ def test_own_options_that_can_not_be_used_are_refused(tmp_path: Path, cxr_here: 
     (tmp_path / "odd/losss").mkdir(parents=True)
     for folder, answer in (
         ("conf", "focal.yaml has the name of an option of cxr"),
-        ("odd", "losss is no group of options: did you mean loss?"),
-        ("nowhere", "is no folder"),
+        ("odd", "losss is not a group of options: did you mean loss?"),
+        ("nowhere", "not a folder"),
     ):
         done = cxr_here("--config-dir", folder, "--help", folder=tmp_path)
         assert done.returncode == 2

@@ -186,7 +186,7 @@ def test_masks_are_not_read_where_no_stage_needs_them() -> None:
     def read() -> str:
         raise AssertionError("nobody needs them")
 
-    replace(inputs(params(**{"audit.images": "0"})), masks=read).bases  # noqa: B018 - it is worked out here
+    assert replace(inputs(params(**{"audit.images": "0"})), masks=read).bases
 
 
 def test_report_without_an_audit_does_not_depend_on_it() -> None:
