@@ -60,7 +60,9 @@ def _run(arguments: list[str]) -> int:
     if first[:1].isalpha() and "=" not in first:
         return _run_command(first, arguments[1:])
     if {"--help", "-h"} & set(arguments):
-        print(usage())
+        from cxr.commands.arguments import PARSERS  # imports NumPy
+
+        print(usage({name: parser.description or "" for name, parser in PARSERS.items()}))
         return 0
     _refuse_twice(arguments)
     sys.argv[1:] = arguments = _flags_first(arguments)

@@ -71,7 +71,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 # What follows `cxr` where a text names a command: a subcommand, an override or a flag.
 _COMMAND = re.compile(
     r"(?<![\w/.-])cxr (?="
-    r"(?:audit|backbones|cache|compare|completion|data|evaluate|folds|init|reproduce|results|runs|send|soup|ui)\b|[a-z_.]+=|-)"
+    r"(?:audit|backbones|cache|compare|completion|data|evaluate|export|folds|init|plan|predict|register|reproduce|results|runs|send|"
+    r"serve|soup|submit|sweep|ui)\b|[a-z_.]+=|-)"
 )
 
 

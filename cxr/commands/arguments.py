@@ -268,7 +268,7 @@ _command(
 )
 _command(
     "sweep",
-    "The status of a sweep, or its table of results, from any machine that sees the store of its runs.",
+    "Show the status of a sweep, or its table of results, from any machine that sees the store of its runs.",
     _argument("action", choices=("status", "results")),
     _argument("id", metavar="ID", help="of the sweep, as it was printed when it began"),
     _argument("--uri", help="the server that has its runs, if it is not the store of this folder"),

@@ -1,4 +1,4 @@
-"""The UI in a real browser: the runs of a sweep are listed alone and compared, and a run's figure opens."""
+"""The UI in a real browser: the runs of a sweep are listed alone, and a run's figure opens."""
 
 import os
 import shutil
@@ -120,15 +120,6 @@ def test_a_sweep_is_listed_alone(window: Window) -> None:
     window.open("/experiments/1/runs")
     window.until("all runs are listed", lambda: window.texts(RUN_LINKS) == {*SWEEP, "of another sweep"})
     open_sweep(window)
-
-
-def test_its_runs_are_compared_by_what_differs(window: Window) -> None:
-    open_sweep(window)
-    window.click("all of them", "//input[@aria-label = 'Select all runs']")
-    window.click("Compare", "//button[@data-testid = 'runs-compare-button']")
-    window.until("three runs are compared", lambda: bool(window.find("//*[starts-with(text(), 'Comparing 3 Runs')]")))
-    labels = "//*[contains(@class, 'parcoords')]//*[local-name() = 'text']"
-    window.until("the plot has its axes", lambda: window.texts(labels) >= {"loss.focal_gamma", "test/macro_f1"})
 
 
 def test_a_figure_opens(window: Window) -> None:
