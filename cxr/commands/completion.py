@@ -1,4 +1,4 @@
-"""`cxr completion`: what makes the tab key complete commands, options, settings and runs. Answers in a tenth of a second."""
+"""`cxr completion`: what makes the tab key complete commands, options, settings and runs. Loads neither MLflow nor TensorFlow."""
 
 import sqlite3
 from contextlib import closing, suppress
