@@ -16,31 +16,6 @@ from cxr.errors import RunFailed, UserError
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
-# Each is a module of cxr.commands with a function main(arguments), which returns an exit code, or None for 0.
-COMMANDS = (
-    "audit",
-    "backbones",
-    "cache",
-    "compare",
-    "completion",
-    "data",
-    "evaluate",
-    "export",
-    "folds",
-    "init",
-    "plan",
-    "predict",
-    "register",
-    "reproduce",
-    "results",
-    "runs",
-    "send",
-    "serve",
-    "soup",
-    "submit",
-    "sweep",
-    "ui",
-)
 WITH_OVERRIDES = ("audit", "data", "evaluate", "plan", "reproduce", "submit")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
@@ -54,48 +29,56 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup sets it to ignore
         signal.signal(signal.SIGHUP, _as_interrupt)
     try:
-        sys.argv[1:] = _with_names_of_today(_with_own_options(sys.argv[1:]))
+        sys.argv[1:] = _with_current_names(_with_own_options(sys.argv[1:]))
         sys.exit(_run(sys.argv[1:]))
     except UserError as error:
         _complain(error)
         sys.exit(USER_ERROR)
-    except RunFailed as error:
-        _complain(error)
-        sys.exit(FAILED)
     except KeyboardInterrupt:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] in _OF_STORES:
-            reason = f"{type(error).__name__}: {str(error)[:300]}"
-            error = RunFailed(f"the store failed ({reason}): fix that, and give the command again")
-        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            error = RunFailed(f"no room on disk ({error}): free some, and give the command again")
-        else:
-            traceback.print_exception(error)  # a fault of cxr's: its traceback is what a report of it needs
-        _complain(error)
+        _complain(_with_advice(error))
         sys.exit(FAILED)
+
+
+def _with_advice(error: Exception) -> Exception:
+    """A `RunFailed` in place of an error of a store or of a full disk; other errors as they are."""
+    if type(error).__module__.partition(".")[0] in _OF_STORES:
+        reason = f"{type(error).__name__}: {str(error)[:300]}"
+        return RunFailed(f"the store failed ({reason}): fix that, and give the command again")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunFailed(f"no room on disk ({error}): free some, and give the command again")
+    return error
 
 
 def _run(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
-    if first in COMMANDS:
-        rest = arguments[1:]
-        import_module("cxr.commands.arguments").parse(first, rest)  # rejects wrong ones before slow imports
-        if first in WITH_OVERRIDES:
-            _refuse_twice(rest)
-        return int(import_module(f"cxr.commands.{first}").main(rest) or 0)
     if first in ("--version", "-V"):
         print(f"cxr {version('cxr')}")
         return 0
+    if first[:1].isalpha() and "=" not in first:
+        return _run_command(first, arguments[1:])
     if {"--help", "-h"} & set(arguments):
-        print(usage())
+        from cxr.commands.arguments import PARSERS  # imports NumPy
+
+        print(usage({name: parser.description or "" for name, parser in PARSERS.items()}))
         return 0
-    if first and first[0].isalpha() and "=" not in first:
-        raise UserError(f"there is no command {first}: {nearest(first, COMMANDS)}; to choose an option write group=option")
     _refuse_twice(arguments)
     sys.argv[1:] = arguments = _flags_first(arguments)
     return int(import_module("cxr.commands.experiment").main(arguments))
+
+
+def _run_command(command: str, arguments: list[str]) -> int:
+    """Call `main(arguments)` of the module of `cxr.commands`; it returns an exit code, or None for 0."""
+    from cxr.commands.arguments import PARSERS, parse  # imports NumPy
+
+    if command not in PARSERS:
+        raise UserError(f"there is no command {command}: {nearest(command, PARSERS)}; to choose an option write group=option")
+    parse(command, arguments)  # rejects wrong ones before slow imports
+    if command in WITH_OVERRIDES:
+        _refuse_twice(arguments)
+    return int(import_module(f"cxr.commands.{command}").main(arguments) or 0)
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
@@ -104,45 +87,48 @@ def _flags_first(arguments: list[str]) -> list[str]:
     >>> _flags_first(["data=phantom", "-m", "loss=plain,focal"]), _flags_first(["loss=focal", "--cfg", "job", "freeze=half"])
     (['-m', 'data=phantom', 'loss=plain,focal'], ['--cfg', 'job', 'loss=focal', 'freeze=half'])
     """
-    overrides = [each for each in arguments if not each.startswith("-") and ("=" in each or each.startswith("~"))]
-    return [*(each for each in arguments if each not in overrides), *overrides]
+
+    def is_override(argument: str) -> bool:
+        return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
+
+    return sorted(arguments, key=is_override)  # a stable sort
 
 
 def _refuse_twice(arguments: list[str]) -> None:
     """Raise `UserError` for a key that is given twice: Hydra would take the last without a word."""
     keys = [argument.lstrip("+~").partition("=")[0] for argument in arguments if "=" in argument and not argument.startswith("-")]
     if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-        given = " ".join(argument for argument in arguments if argument.lstrip("+~").partition("=")[0] == twice[0])
-        raise UserError(f"{twice[0]} is given more than once ({given}): give it once, or with -m as {twice[0]}=A,B")
+        repeated = " ".join(argument for argument in arguments if argument.lstrip("+~").partition("=")[0] == twice[0])
+        raise UserError(f"{twice[0]} is given more than once ({repeated}): give it once, or with -m as {twice[0]}=A,B")
 
 
 def _with_own_options(arguments: list[str]) -> list[str]:
     """The arguments without --config-dir, which names a folder of options for this process and those that it starts."""
-    left = list(arguments)
-    for place, argument in enumerate(arguments):
+    remaining = list(arguments)
+    for index, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
         if flag in ("--config-dir", "-cd"):
-            if not equals and place + 1 == len(arguments):
+            if not equals and index + 1 == len(arguments):
                 raise UserError("--config-dir needs a folder: --config-dir FOLDER")
-            os.environ[OWN] = value if equals else arguments[place + 1]
-            del left[place : place + (1 if equals else 2)]
+            os.environ[OWN] = value if equals else arguments[index + 1]
+            del remaining[index : index + (1 if equals else 2)]
             break
     check_own_options()
-    return left
+    return remaining
 
 
-def _with_names_of_today(arguments: list[str]) -> list[str]:
+def _with_current_names(arguments: list[str]) -> list[str]:
     """The arguments with the current names of options and settings; each replaced name is reported in a line."""
-    found = [renamed(argument) if "=" in argument else argument for argument in arguments]
-    for old, new in zip(arguments, found, strict=True):
+    current = [renamed(argument) if "=" in argument else argument for argument in arguments]
+    for old, new in zip(arguments, current, strict=True):
         if old != new:
             print(f"cxr: {printable(old)} is now called {printable(new)}; the old name works in version 0.2 only", file=sys.stderr)
-    return found
+    return current
 
 
 def _complain(error: Exception) -> None:
     expected = isinstance(error, UserError | RunFailed)
-    if expected and os.environ.get("CXR_TRACEBACK"):
+    if not expected or os.environ.get("CXR_TRACEBACK"):  # of a fault of cxr, its traceback is what a report of it needs
         traceback.print_exception(error)
     text = str(error) if expected else f"failed with {type(error).__name__}: {error}; this is a fault of cxr, please report it"
     print(f"cxr: {printable(as_called(' '.join(text.split())))}", file=sys.stderr)
@@ -150,7 +136,3 @@ def _complain(error: Exception) -> None:
 
 def _as_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ Stage = Callable[[str, str], AbstractContextManager[Update]]  # name, what is be
 
 
 class _Counted(MofNCompleteColumn):
-    """Done and all, once it is known how many there are."""
+    """The count and the total, once the total is known."""
 
     def render(self, task: Task) -> Text:
         return Text("") if task.total is None else super().render(task)
@@ -51,7 +51,7 @@ class Progress:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Count the seconds of what is done here under a name, and not under that of the stage around it."""
+        """Count the seconds of the block under a name, and not under that of the stage around it."""
         started = time.perf_counter()
         self._inner.append(0.0)
         try:
@@ -78,5 +78,5 @@ def wide_console() -> Console:
 
 
 def plain_console() -> Console:
-    """Standard output for lines."""
+    """Standard output for lines, which are not wrapped."""
     return Console(highlight=False, markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
 from multiprocessing import parent_process
 from threading import Thread
 
@@ -41,8 +42,7 @@ def prepare_memory() -> None:
 def prepare_worker() -> None:
     """Set up a process that works for another: it ends with it, uses one core, and ignores Ctrl-C, which the other handles."""
     prepare_memory()
-    import numpy  # noqa: F401 - what multiplies its matrices has to be there to be limited
-
+    import_module("numpy")  # its matrix library has to be loaded to be limited
     threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -55,15 +55,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-# What a cluster's scheduler, or a launcher on its behalf, says of the cores of a job.
+# Variables in which a cluster's scheduler, or a launcher on its behalf, sets the cores of a job.
 _CORES_OF_JOB = ("CXR_CORES", "SLURM_CPUS_PER_TASK")
 
 
 def cores() -> int:
     """Cores that the system, or the scheduler of a cluster, lets this process run on."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = [int(said) for name in _CORES_OF_JOB if (said := os.environ.get(name, "")).isdigit()]
-    return max(1, min([here, *given]))
+    limits = [int(value) for name in _CORES_OF_JOB if (value := os.environ.get(name, "")).isdigit()]
+    return max(1, min([here, *limits]))
 
 
 def fair_share(at_once: int) -> int:

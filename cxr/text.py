@@ -51,7 +51,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -71,7 +71,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 # What follows `cxr` where a text names a command: a subcommand, an override or a flag.
 _COMMAND = re.compile(
     r"(?<![\w/.-])cxr (?="
-    r"(?:audit|backbones|cache|compare|completion|data|evaluate|folds|init|reproduce|results|runs|send|soup|ui)\b|[a-z_.]+=|-)"
+    r"(?:audit|backbones|cache|compare|completion|data|evaluate|export|folds|init|plan|predict|register|reproduce|results|runs|send|"
+    r"serve|soup|submit|sweep|ui)\b|[a-z_.]+=|-)"
 )
 
 
@@ -81,8 +82,8 @@ def as_called(text: str) -> str:
     >>> as_called("give cxr ui, or cxr data=phantom; cxr is fine")  # called as cxr
     'give cxr ui, or cxr data=phantom; cxr is fine'
     """
-    by_module = "python -m cxr" if Path(sys.argv[0]).name == "__main__.py" else "cxr"
-    return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', by_module)} ", text)
+    command = "python -m cxr" if Path(sys.argv[0]).parts[-2:] == ("cxr", "__main__.py") else "cxr"
+    return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', command)} ", text)
 
 
 def pluralize(count: int, singular: str, plural: str | None = None) -> str:
@@ -104,7 +105,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words.
+    """A duration in its two largest units.
 
     >>> duration(7.4), duration(95), duration(4000)
     ('7 s', '1 min 35 s', '1 h 6 min')

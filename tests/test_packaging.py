@@ -20,15 +20,14 @@ def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Pat
         "-m",
         "pip",
         "wheel",
-        "--quiet",
         "--no-deps",
         "--no-build-isolation",
         "--no-index",
-        "-w",
+        "--wheel-dir",
         str(tmp_path),
-        str(REPOSITORY),
+        ".",
     ]
-    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("cxr-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"cxr/conf/{path.relative_to(REPOSITORY / 'conf').as_posix()}" for path in (REPOSITORY / "conf").rglob("*.yaml")}

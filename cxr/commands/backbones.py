@@ -18,18 +18,18 @@ _PHANTOM = BackboneConfig(name="phantom", alpha=0.35, image_size=96, weights="ph
 
 def main(arguments: list[str]) -> None:
     """Print a table of all backbones, or the stages and blocks of one."""
-    asked = parse("backbones", arguments)
+    args = parse("backbones", arguments)
     known = [name for name in backbone_names() if name != "keras_file"]
-    if asked.name is None:
+    if args.name is None:
         wide_console().print(_all(known))
         plain_console().print(
             "  Multiply-adds are of one image at that size. last_stage: share of parameters / of multiply-adds that train with\n"
             "  freeze=last_stage. cxr backbones NAME lists stages and blocks; backbone=keras_file takes a network of your own."
         )
         return
-    if asked.name not in known:
-        raise UserError(f"there is no backbone {asked.name}: {nearest(asked.name, known)}")
-    described = describe(_config(asked.name))
+    if args.name not in known:
+        raise UserError(f"there is no backbone {args.name}: {nearest(args.name, known)}")
+    described = describe(_config(args.name))
     wide_console().print(_stages(described))
     plain_console().print("  freeze=last_stage and the like, or freeze.trainable_from=STAGE, BLOCK or the name of a layer.")
     for stage, blocks in _blocks(described).items():
@@ -51,9 +51,8 @@ def _all(names: list[str]) -> Table:
         place = layers.places[first_layer("last_stage", described)]
         parameters, cost = layers.share_above(place)
         table_of = backbone_of(backbone.layers) if backbone.layers else backbone
-        scale = (
-            (backbone.usual / table_of.usual) ** 2 if table_of else 1.0
-        )  # of images, from the size that the layers are counted for
+        # Layers are counted for the usual image size of the backbone whose table they are in.
+        scale = (backbone.usual / table_of.usual) ** 2 if table_of else 1.0
         table.add_row(
             name,
             backbone.title.partition(" (")[0],
@@ -82,7 +81,7 @@ def _stages(described: Described) -> Table:
         table.add_column(heading, justify="left" if heading in ("depth", "begins at") else "right")
     layers = described.architecture
     depths = named_freeze_points(described.backbone)
-    for depth, block in sorted(depths.items(), key=lambda each: -layers.places[first_layer(each[1], described)]):
+    for depth, block in sorted(depths.items(), key=lambda item: -layers.places[first_layer(item[1], described)]):
         place = layers.places[first_layer(block, described)]
         parameters, cost = layers.share_above(place)
         trained = sum(1 for layer in layers.layers[place:] if parameters_of(layer))

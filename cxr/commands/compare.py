@@ -24,11 +24,11 @@ from cxr.compare.runs import (
     read_evaluated_run,
 )
 from cxr.compare.seeds import seed_differences
+from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
-from cxr.safe_csv import write_csv
 from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
 from cxr.tracking.store import open_store, store_with_runs

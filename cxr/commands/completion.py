@@ -1,4 +1,4 @@
-"""`cxr completion`: what makes the tab key complete commands, options, settings and runs. Answers in a tenth of a second."""
+"""`cxr completion`: what makes the tab key complete commands, options, settings and runs. Loads neither MLflow nor TensorFlow."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -28,16 +28,16 @@ _STORE = Path("mlruns/mlflow.db")
 
 def main(arguments: list[str]) -> None:
     """Print the script of a shell, or the candidates for the last word."""
-    asked = parse("completion", arguments)
-    if asked.shell == "words":
-        words = asked.words or [""]
-        print("\n".join(each for each in candidates(words) if each.startswith(words[-1])))
+    args = parse("completion", arguments)
+    if args.shell == "words":
+        words = args.words or [""]
+        print("\n".join(word for word in candidates(words) if word.startswith(words[-1])))
     else:
-        print(_BASH if asked.shell == "bash" else _ZSH, end="")
+        print(_BASH if args.shell == "bash" else _ZSH, end="")
 
 
 def candidates(words: list[str]) -> list[str]:
-    """What may stand in the place of the last of some words after `cxr`."""
+    """Candidates for the last of the words after `cxr`."""
     first, last = words[0], words[-1]
     if len(words) == 1 and "=" not in last and "." not in last:
         return [*PARSERS, *(f"{group}=" for group in option_groups()), "-m", "--help", "--version", "--cfg"]
@@ -62,4 +62,4 @@ def _overrides(word: str) -> list[str]:
         return [f"{group}={option}" for option in option_groups().get(group, [])]
     if "." in word:
         return [f"{name}=" for name, _, _ in settings(Config())]
-    return [*(f"{each}=" for each in option_groups()), *(f"{each}." for each in option_groups())]
+    return [f"{group}{end}" for end in "=." for group in option_groups()]

@@ -44,6 +44,6 @@ def _sweep() -> int:
 
 def _is_sweep(arguments: list[str]) -> bool:
     """Whether Hydra will run several jobs: because of a flag, or of a preset of a search."""
-    asked = {"-m", "--multirun"} & set(arguments)
-    names_search = any(word.startswith(("hparams_search=", "hydra.mode=")) for word in arguments)
-    return not _PRINTING & set(arguments) and bool(asked or names_search)
+    has_flag = bool({"-m", "--multirun"} & set(arguments))
+    names_search = any(argument.startswith(("hparams_search=", "hydra.mode=")) for argument in arguments)
+    return not _PRINTING & set(arguments) and (has_flag or names_search)

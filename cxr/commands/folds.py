@@ -13,10 +13,10 @@ from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
 from cxr.compare.runs import describe_evaluated_part, read_evaluated_run
 from cxr.compare.seeds import Repeated, by_experiment, groups_of_images, identity, in_one_order, seed_spread
 from cxr.compare.thresholds import SPECIFICITIES, positive_index, rates_at, validation_of
+from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
 from cxr.progress import wide_console
-from cxr.safe_csv import write_csv
 from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs

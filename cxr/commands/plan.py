@@ -22,37 +22,37 @@ from cxr.tracking.store import check_store, locate_store, open_store
 
 def main(arguments: list[str]) -> None:
     """Check every job as its sweep would, and print what it would do."""
-    asked = parse("plan", arguments)
-    plan, common, jobs = make_plan(asked.overrides)
+    args = parse("plan", arguments)
+    plan, common, jobs = make_plan(args.overrides)
     if not plan.names:
         raise UserError("a search chooses each job from the results of earlier jobs, so there is nothing to plan")
     store = locate_store(common.tracking, common.work)
     check_store(store)
     with without_downloads():
         plan, prepared_jobs = look_ahead(plan, common, jobs)
-    if plan.count == 1 and not asked.multirun:  # a single run, which may change what no sweep shows
-        prepared_jobs = [replace(each, provenance=replace(each.provenance, job=None)) for each in prepared_jobs]
+    if plan.count == 1 and not args.multirun:  # a single run, which may change what no sweep shows
+        prepared_jobs = [replace(prepared, provenance=replace(prepared.provenance, job=None)) for prepared in prepared_jobs]
     has_store = store.folder is None or (store.folder / "mlflow.db").is_file()
     if has_store:
         open_store(store)
-    found = forecast(plan.names, prepared_jobs, has_store)
-    wide_console().print(_table(found))
+    forecasts = forecast(plan.names, prepared_jobs, has_store)
+    wide_console().print(_table(forecasts))
     out = plain_console()
-    for number, (job, prepared) in enumerate(zip(found, prepared_jobs, strict=True), 1):
+    for number, (job, prepared) in enumerate(zip(forecasts, prepared_jobs, strict=True), 1):
         for line in reasons_of(job.left, prepared.dataset.manifest) if is_worth_saying(job.left) or plan.count == 1 else ():
             out.print(f"  {number}: {line}")
-    todo = [job for job in found if not job.left.is_nothing]
+    todo = [job for job in forecasts if not job.left.is_nothing]
     how = "one after another" if plan.at_once == 1 else f"{plan.at_once} at once"
-    out.print(f"  {pluralize(len(found), 'job')}, {len(found) - len(todo)} of them finished; {how}")
+    out.print(f"  {pluralize(len(forecasts), 'job')}, {len(forecasts) - len(todo)} of them finished; {how}")
     if not todo:
         return
     seconds = total_seconds(todo, plan.at_once)
     if seconds is None:
-        out.print("  How long it takes is not known: no earlier run here is like them. The first that ends will tell")
+        out.print("  How long it takes is not known: no earlier run here is like them. The first that ends will show it")
     else:
         end = datetime.now().astimezone() + timedelta(seconds=seconds)
-        told_by = pluralize(min(job.told_by for job in todo), "earlier run")
-        out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, told by at least {told_by}; other machines differ")
+        basis = pluralize(min(job.told_by for job in todo), "earlier run")
+        out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, estimated from at least {basis}; other machines differ")
     sizes = [job.bytes for job in todo if job.bytes is not None]
     if sizes and store.folder is not None:
         free = shutil.disk_usage(store.folder).free
@@ -66,11 +66,11 @@ def _state(job: Forecast) -> str:
     return stages_of(job.left) if job.left.trained else "resumes" if job.resumes else "new"
 
 
-def _table(found: list[Forecast]) -> Table:
+def _table(forecasts: list[Forecast]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for heading, side in (("", "right"), ("job", "left"), ("state", "left"), ("frozen part", "left"), ("about", "right")):
         table.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]
-    for number, job in enumerate(found, 1):
+    for number, job in enumerate(forecasts, 1):
         frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
         about = "-" if job.seconds is None else duration(job.seconds)
         done = job.left.is_nothing

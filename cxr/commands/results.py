@@ -10,6 +10,7 @@ from rich.table import Table as Drawn
 
 from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder
+from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.results.cells import columns_of, describe_missing, effects_as_rows, effects_markdown, legend_of, markdown_of
@@ -17,7 +18,6 @@ from cxr.results.effects import Effect, effects_of, paragraph
 from cxr.results.experiments import Chosen, known_presets, of_presets, of_runs
 from cxr.results.page import write_page
 from cxr.results.table import Table, frame_of, table_of
-from cxr.safe_csv import write_csv
 from cxr.text import as_called
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, find_runs, of_sweep
 from cxr.tracking.store import Store, check_store, open_store, store_with_runs

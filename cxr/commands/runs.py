@@ -1,4 +1,4 @@
-"""`cxr runs`: list the runs of the store, newest first, or say what a command would make again. Loads no TensorFlow."""
+"""`cxr runs`: list the runs of the store, newest first, or what a command would make again. Loads no TensorFlow."""
 
 from rich import box
 from rich.table import Table
@@ -24,31 +24,30 @@ _WIDE = 110  # columns of a terminal that has room for all
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table, or the names alone."""
-    asked = parse("runs", arguments)
-    if asked.most < 0:
-        raise UserError(f"--most {asked.most} lists nothing: give 0 for all runs, or how many")
+    """Print the runs that match as a table or as names, or with --why what a command would make again of one."""
+    args = parse("runs", arguments)
+    if args.most < 0:
+        raise UserError(f"--most {args.most} lists nothing: give 0 for all runs, or how many")
     store = store_with_runs()
     open_store(store)
-    if asked.why:
-        _print_why(find_run(asked.why, store), asked.words)
+    if args.why:
+        _print_why(find_run(args.why, store), args.words)
         return
-    if not asked.names:
+    if not args.names:
         close_cut_off_runs(store)
-    wanted = " and ".join(filter(None, [of_sweep(asked.sweep) if asked.sweep else "", asked.filter or ""]))
-    found = [run for run in filtered_runs(wanted) if all(word.lower() in _described(run) for word in asked.words)]
-    if asked.names:
-        print("\n".join(dict.fromkeys(text for run in found for text in (run.name, run.short_id))))
+    wanted = " and ".join(filter(None, [of_sweep(args.sweep) if args.sweep else "", args.filter or ""]))
+    matches = [run for run in filtered_runs(wanted) if all(word.lower() in _described(run) for word in args.words)]
+    if args.names:
+        print("\n".join(dict.fromkeys(text for run in matches for text in (run.name, run.short_id))))
         return
-    if not found:
+    if not matches:
         raise UserError("no run matches: cxr runs without words lists all of them")
-    shown = found[: asked.most or None]
+    shown = matches[: args.most or None]
     console = wide_console()
     console.print(_table(shown, console.width >= _WIDE))
-    if len(shown) < len(found):
-        plain_console().print(
-            as_called(f"  The newest {len(shown)} of {pluralize(len(found), 'run')}: cxr runs --most 0 lists all")
-        )
+    if len(shown) < len(matches):
+        count = pluralize(len(matches), "run")
+        plain_console().print(as_called(f"  The newest {len(shown)} of {count}: cxr runs --most 0 lists all"))
 
 
 def _print_why(run: LoggedRun, overrides: list[str]) -> None:
@@ -68,13 +67,13 @@ def _print_why(run: LoggedRun, overrides: list[str]) -> None:
 
 
 def _described(run: LoggedRun) -> str:
-    """The text that words are looked for in."""
+    """The text, in lower case, that has to contain the words of the command."""
     options = [run.params.get(key, "") for key in _OPTIONS]
     return " ".join([run.name, run.id, _role(run), state(run), run.tags.get("cxr.sweep_id", ""), *options]).lower()
 
 
 def state(run: LoggedRun) -> str:
-    """How a run stands, in a word or two."""
+    """The state of a run: `finished`, `trained, no report`, `running`, `failed`, `interrupted` or `cut off`."""
     if run.is_finished:
         return "finished"
     if run.holds_training:

@@ -10,6 +10,6 @@ _ON_SLURM = ("hydra/launcher=slurm", "hydra.launcher.wait=false")
 
 def main(arguments: list[str]) -> int:
     """The same as `cxr -m hydra/launcher=slurm hydra.launcher.wait=false OVERRIDES`."""
-    asked = parse("submit", arguments)
-    sys.argv[1:] = ["-m", *_ON_SLURM, *asked.overrides]
+    args = parse("submit", arguments)
+    sys.argv[1:] = ["-m", *_ON_SLURM, *args.overrides]
     return experiment.main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""`cxr sweep status|results ID`: how a sweep stands, and its table, from any machine that sees its store."""
+"""`cxr sweep status|results ID`: the status of a sweep, and its table, from any machine that sees its store."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,31 +16,30 @@ from cxr.tracking.unfinished import close_cut_off_runs
 
 
 def main(arguments: list[str]) -> int:
-    """Print it. Returns 1 for the status of a sweep with jobs that stopped or were rejected, else 0."""
-    asked = parse("sweep", arguments)
-    store = store_with_runs(asked.uri)
+    """Print the status or the results of a sweep. Returns 1 for a status with jobs that stopped or were rejected, else 0."""
+    args = parse("sweep", arguments)
+    store = store_with_runs(args.uri)
     open_store(store)
     close_cut_off_runs(store)
-    if asked.action == "results":
-        show_results(*plan_and_outcomes(asked.id, asked.work))
+    if args.action == "results":
+        show_results(*plan_and_outcomes(args.id, args.work))
         return 0
-    standing = status_of(asked.id, asked.work)
-    _show(asked.id, standing)
-    return 1 if standing.number("stopped") + standing.number("rejected") else 0
+    status = status_of(args.id, args.work)
+    _show(args.id, status)
+    return 1 if status.number("stopped") + status.number("rejected") else 0
 
 
-def _show(sweep_id: str, standing: SweepStatus) -> None:
+def _show(sweep_id: str, status: SweepStatus) -> None:
     out = plain_console()
-    numbers = {state: standing.number(state) for state in STATES}
-    told = ", ".join(f"{number} {state}" for state, number in numbers.items() if number)
-    out.print(f"Sweep {sweep_id}: {pluralize(standing.count, 'job')}, {told}")
-    if standing.jobs:
-        wide_console().print(_table(standing.jobs))
-    left = standing.seconds_left()
+    counts = ", ".join(f"{number} {state}" for state in STATES if (number := status.number(state)))
+    out.print(f"Sweep {sweep_id}: {pluralize(status.count, 'job')}, {counts}")
+    if status.jobs:
+        wide_console().print(_table(status.jobs))
+    left = status.seconds_left()
     if left is not None:
         out.print(f"  About {duration(left)} to go, to {datetime.now().astimezone() + timedelta(seconds=left):%H:%M on %d %b}")
-    if standing.number("stopped"):
-        out.print("  A job that stopped goes on from its last epoch when it is queued again; the same command as before does that")
+    if status.number("stopped"):
+        out.print("  A job that stopped resumes from its last epoch when it is queued again; the same command as before does that")
 
 
 def _table(jobs: Sequence[JobStatus]) -> Table:

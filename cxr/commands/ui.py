@@ -21,16 +21,16 @@ from cxr.tracking.view import EVALUATIONS, View, save_view, view_of
 
 def main(arguments: list[str]) -> None:
     """Start the UI, print its address when it answers, and stay until it is interrupted."""
-    asked = parse("ui", arguments)
-    port = free_port(asked.port)
+    args = parse("ui", arguments)
+    port = free_port(args.port)
     store = store_with_runs()
     if store.folder is None and store.uri.startswith(("http://", "https://")):
         raise UserError(f"the runs are on a server already: open {store.uri} in a browser")
     open_store(store)
     close_cut_off_runs(store)
-    if asked.experiment == TrackingConfig().experiment:
-        experiment_id(store, asked.experiment)  # that of runs to come
-    pages = _pages(asked.experiment, asked.sweep)
+    if args.experiment == TrackingConfig().experiment:
+        experiment_id(store, args.experiment)  # that of runs to come
+    pages = _pages(args.experiment, args.sweep)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, "--host", HOST, "--port", str(port)]
     if store.folder is not None:
         command += ["--default-artifact-root", (store.folder / "artifacts").as_uri()]

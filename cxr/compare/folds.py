@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cxr.compare.runs import EvaluatedRun, name_with_id, read_evaluated_run
+from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
 from cxr.evaluation.metrics import Evaluation, evaluate
 from cxr.evaluation.predictions import Predictions
-from cxr.safe_csv import read_csv
 from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
 

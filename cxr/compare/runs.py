@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from cxr.config.schema import EvaluationConfig
+from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import POSITIVE_SLUGS
-from cxr.safe_csv import read_csv
 from cxr.stages.basis import is_compared
 from cxr.text import nearest, part_in_full
 from cxr.tracking.search import LoggedRun

@@ -11,8 +11,8 @@ from typing import Any
 import hydra
 import yaml
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public, so hydra-core is pinned
-from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public either
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # how `-m` expands; not public: see tests
+from hydra._internal.utils import get_args_parser  # Hydra's reading of the command line; not public: see tests
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -41,11 +41,11 @@ from cxr.system import cores
 from cxr.text import nearest
 
 _ERRORS = (HydraException, OmegaConfBaseException)
+ConfigStore.instance().store(name="schema", node=Config)  # conf/config.yaml names it
 
 
 def compose_and_call(task: Any) -> None:
     """Run `task(composed)` as a Hydra app on this process' arguments; composition errors are raised as `UserError`."""
-    ConfigStore.instance().store(name="schema", node=Config)
     for override in _search_path(sys.argv):
         add_override(override)
     with _as_user_errors():
@@ -70,7 +70,7 @@ def provenance_of(composed: DictConfig) -> Provenance:
         return _provenance(composed, job, list(job.overrides.task))
 
 
-def job_of(composed: DictConfig) -> tuple[Path, int]:
+def sweep_job() -> tuple[Path, int]:
     """The folder of the sweep that Hydra runs, and this job's number in it, from 0."""
     job = HydraConfig.get()
     return Path(job.sweep.dir), int(job.job.num)
@@ -118,16 +118,16 @@ def expand(overrides: Sequence[str]) -> Expansion:
     return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how, by_hydra=by_hydra)
 
 
-def launcher_settings(name: str, said: Any) -> Any:
+def launcher_settings(name: str, node: Any) -> Any:
     """The checked settings of a launcher of cxr; None for another one. Raises `UserError` for a value that it can't take."""
     if name not in LAUNCHERS:
         return None
-    plain = {str(key): value for key, value in said.items() if key != "_target_"}
+    plain = {str(key): value for key, value in node.items() if key != "_target_"}
     with _as_user_errors(prefix="hydra.launcher."):
-        found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(LAUNCHERS[name]), plain))
-    for key, value, item in settings(found):
+        launcher = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(LAUNCHERS[name]), plain))
+    for key, value, item in settings(launcher):
         check_value(f"hydra.launcher.{key}", value, item)
-    return found
+    return launcher
 
 
 # What launchers call the number of jobs at once: joblib, Ray, SLURM. Hydra's own runs one after another.
@@ -136,8 +136,8 @@ _AT_ONCE = ("n_jobs", "max_concurrent", "array_parallelism")
 
 def _at_once(launcher: DictConfig, count: int) -> int:
     """Jobs that a launcher runs at once; `count` where it leaves that to a cluster."""
-    said = next((launcher[key] for key in _AT_ONCE if key in launcher), 1)
-    at_once = count if said is None else int(said)
+    limit = next((launcher[key] for key in _AT_ONCE if key in launcher), 1)
+    at_once = count if limit is None else int(limit)
     return at_once if at_once > 0 else max(1, cores() + 1 + at_once)
 
 
@@ -155,8 +155,8 @@ def given_overrides() -> list[str]:
 def _search_path(overrides: Sequence[str]) -> list[str]:
     """The override that lets Hydra find options of the user's own, where there are some and it is not given."""
     own = own_folder()
-    given = any(override.startswith("hydra.searchpath=") for override in overrides)
-    return [f"hydra.searchpath=[file://{own}]"] if own and not given else []
+    has_one = any(override.startswith("hydra.searchpath=") for override in overrides)
+    return [f"hydra.searchpath=[file://{own}]"] if own and not has_one else []
 
 
 def _without_hydra(whole: DictConfig) -> DictConfig:
@@ -179,7 +179,6 @@ def composer() -> Iterator[ConfigLoader]:
     if GlobalHydra.instance().is_initialized():
         yield GlobalHydra.instance().config_loader()
         return
-    ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_dir(str(CONF_DIR), job_name="cxr", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
 

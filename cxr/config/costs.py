@@ -25,8 +25,8 @@ def cost_matrix(costs: Mapping[str, Mapping[str, Any]], classes: Sequence[str], 
 
     Raises `UserError` for a class that the data does not have; `key` is the setting's name.
 
-    >>> cost_matrix({"covid": {"normal": 5}}, ["COVID", "Normal"], "loss.costs").tolist()
-    [[0.0, 5.0], [1.0, 0.0]]
+    >>> cost_matrix({"covid": {"normal": 5}, "other": {"covid": 0}}, ["COVID", "Normal", "Other"], "loss.costs").tolist()
+    [[0.0, 5.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
     names = [slug(name) for name in classes]
     matrix = 1 - np.eye(len(names), dtype=np.float32)

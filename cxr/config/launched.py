@@ -33,7 +33,7 @@ class LaunchedJob:
 
     @staticmethod
     def here(hydra_context: HydraContext, config: DictConfig, task: Task, cores: int, variables: bool) -> "LaunchedJob":
-        """From what Hydra gives a launcher; each job has `cores` of its machine, and this process' variables if they are asked for.
+        """From what Hydra gives a launcher; each job has `cores` of its machine, and with `variables` those of this process.
 
         They may hold a password, so a launcher that writes its jobs to disk leaves them to its scheduler.
         """
@@ -61,8 +61,8 @@ class LaunchedJob:
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
-        found: float | None = ended.return_value
-        return found
+        objective: float | None = ended.return_value
+        return objective
 
 
 def returned(overrides: Sequence[str], objective: float | None) -> JobReturn:

@@ -1,4 +1,4 @@
-"""What the launchers of cxr can be told, as conf/hydra/launcher/*.yaml: the type and range of each value."""
+"""The settings of the launchers of cxr, as in conf/hydra/launcher/*.yaml: the type and range of each value."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -15,7 +15,7 @@ SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images"}
 
 
 def renamed(override: str) -> str:
-    """An override with the names of today; several values of a sweep are separated by commas.
+    """An override with the current names; several values of a sweep are separated by commas.
 
     >>> renamed("split=seed_80_20,three_way"), renamed("+evaluation.heat_images=3"), renamed("freeze=head")
     ('split=train_val_80_20,three_way', '+evaluation.saliency_images=3', 'freeze=head')
@@ -24,24 +24,24 @@ def renamed(override: str) -> str:
     key = name.lstrip("+~")
     sign = name[: len(name) - len(key)]
     options = OPTIONS.get(key.lstrip("/"), {})
-    values = ",".join(options.get(each, each) for each in value.split(","))
+    values = ",".join(options.get(option, option) for option in value.split(","))
     return f"{sign}{SETTINGS.get(key, key)}{equals}{values}"
 
 
 def renamed_choices(choices: Mapping[str, str]) -> dict[str, str]:
-    """The option of each group, with the names of today."""
+    """The option of each group, with the current names."""
     return {group: OPTIONS.get(group, {}).get(option, option) for group, option in choices.items()}
 
 
 def renamed_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """A whole logged config, nested by group, with the names of today.
+    """A whole logged config, nested by group, with the current names.
 
     >>> renamed_settings({"evaluation": {"heat_images": 3, "bins": 10}})
     {'evaluation': {'bins': 10, 'saliency_images': 3}}
     """
-    found = {group: dict(settings) if isinstance(settings, dict) else settings for group, settings in values.items()}
+    current = {group: dict(settings) if isinstance(settings, dict) else settings for group, settings in values.items()}
     for old, new in SETTINGS.items():
         group, _, name = old.partition(".")
-        if isinstance(found.get(group), dict) and name in found[group]:
-            found[group][new.partition(".")[2]] = found[group].pop(name)
-    return found
+        if isinstance(current.get(group), dict) and name in current[group]:
+            current[group][new.partition(".")[2]] = current[group].pop(name)
+    return current

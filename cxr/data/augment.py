@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cxr.config.extensions import AUGMENTATIONS as EXTENSIONS
+from cxr.config.extensions import installed, load
 from cxr.config.schema import FRESH, AugmentConfig
 from cxr.errors import UserError
-from cxr.extensions import AUGMENTATIONS as EXTENSIONS
-from cxr.extensions import installed, load
 from cxr.text import nearest
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.data.augment import Views
-from cxr.quiet_openvino import openvino_core
+from cxr.data.openvino_core import openvino_core
 from cxr.system import cores
 
 _VERSION = 4  # of how images are moved; 3 was by Keras

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.config.extensions import METRICS, installed, load
 from cxr.evaluation.estimates import FISHER, LOG, LOGIT, Scale
-from cxr.extensions import METRICS, installed, load
 from cxr.text import slug
 
 Floats = NDArray[np.float64]

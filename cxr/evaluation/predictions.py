@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.safe_csv import read_csv, write_csv
+from cxr.data.safe_csv import read_csv, write_csv
 from cxr.text import slug
 
 

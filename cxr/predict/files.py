@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr.data.images.image_file import BadImage
+from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
-from cxr.safe_csv import read_csv
 
 LISTED = "-"  # in place of a path: standard input lists the files, a line each
 

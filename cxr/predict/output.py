@@ -14,10 +14,10 @@ from uuid import uuid4
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cxr.data.safe_csv import marked
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer, row_of
 from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
-from cxr.safe_csv import marked
 from cxr.text import parse_json
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"

@@ -11,6 +11,7 @@ from cxr.compare.runs import name_with_id, predictions_of
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
+from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
 from cxr.evaluation.estimates import Estimate
@@ -32,7 +33,6 @@ from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
 from cxr.run.report_context import data_caveats, day_of, describe_code
-from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import open_run

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from cxr.compare.baseline import AgainstBaseline
 from cxr.data.identity.groups import of_several
 from cxr.data.manifest import data_fingerprint, write_manifest
+from cxr.data.safe_csv import write_csv
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import decisions_of, write_decisions
@@ -26,7 +27,6 @@ from cxr.evaluation.report.page import classification_text
 from cxr.evaluation.results import TABLE, PartResults, final_metrics, write_part_results
 from cxr.evaluation.saliency import Saliency
 from cxr.run.prepared import PreparedRun
-from cxr.safe_csv import write_csv
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import lock_of_code, machine, packages, uncommitted_changes
 from cxr.tracking.run import Run

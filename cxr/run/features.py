@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.data.images.properties import properties
+from cxr.data.safe_csv import read_csv, write_csv
 from cxr.errors import UserError
 from cxr.evaluation.shift import Sample
-from cxr.safe_csv import read_csv, write_csv
 from cxr.tracking.search import LoggedRun
 
 _IMAGES, _POOLED = "features/validation.csv", "features/validation_pooled.npy"

@@ -16,6 +16,7 @@ ROW: Mapping[Stage, Row] = {row.stage: row for row in ROWS}
 _READERS: dict[str, list[Setting]] = {}
 for _setting in SETTINGS:
     _READERS.setdefault(_setting.key, []).append(_setting)
+ITEMS = ("settings", "columns", "files", "code", "libraries")
 RESULTS = (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)  # of every experiment; an audit and a report come on top
 
 
@@ -32,7 +33,7 @@ class Basis:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits."""
+        """The hash of all items, 16 hex digits."""
         return short_hash(json.dumps(asdict(self), sort_keys=True))
 
 
@@ -69,7 +70,7 @@ class Inputs:
                 after.pop(Stage.AUDIT)
                 after |= {Stage.AUDIT.value: audit} if audit else {}
             own = self.basis_of(row, after)
-            made[row.stage] = _together(own, [made[stage] for stage in row.after if not ROW[stage].writes])
+            made[row.stage] = _merged(own, [made[stage] for stage in row.after if not ROW[stage].writes])
         return made
 
     def identity(self) -> str:
@@ -94,28 +95,21 @@ class Inputs:
         )
 
 
-def _together(basis: Basis, others: Sequence[Basis]) -> Basis:
+def _merged(basis: Basis, others: Sequence[Basis]) -> Basis:
     """A basis with those of earlier stages that leave nothing in the run, and so have no record of their own."""
     for other in others:
-        basis = replace(
-            basis,
-            settings={**other.settings, **basis.settings},
-            columns={**other.columns, **basis.columns},
-            files={**other.files, **basis.files},
-            code={**other.code, **basis.code},
-            libraries={**other.libraries, **basis.libraries},
-        )
+        basis = replace(basis, **{name: {**getattr(other, name), **getattr(basis, name)} for name in ITEMS})
     return basis
 
 
 def of_rows(params: Params, *stages: Stage) -> str:
     """The fingerprint of what rows of these stages depend on beside images and weights: settings, code and libraries."""
-    given = Inputs(params, pd.DataFrame({"path": []}), {})
-    return short_hash(json.dumps([asdict(given.basis_of(ROW[stage])) for stage in stages], sort_keys=True))
+    inputs = Inputs(params, pd.DataFrame({"path": []}), {})
+    return short_hash(json.dumps([asdict(inputs.basis_of(ROW[stage])) for stage in stages], sort_keys=True))
 
 
 def check_settings(keys: Sequence[str]) -> None:
-    """Raise `KeyError` for a setting of which the table does not say which stage reads it: it would count for none."""
+    """Raise `KeyError` for a setting that the table gives to no stage: it would count for none."""
     if unknown := [key for key in keys if key not in _READERS]:
         raise KeyError(f"cxr/stages/table.py does not say which stage reads {', '.join(unknown)}")
 
@@ -159,7 +153,7 @@ def settings_in(part: Part) -> set[str]:
 
 
 def result_tags(inputs: Inputs) -> dict[str, str]:
-    """The tags that name settings, code and libraries of all results, for readers; what has to be made again, records tell."""
+    """The tags that name settings, code and libraries of all results, for readers; records decide what has to be made again."""
     bases = [inputs.bases[stage] for stage in RESULTS]
     parts = {
         "config": [(basis.settings, basis.files) for basis in bases],

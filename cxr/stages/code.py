@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cxr import extensions
+from cxr.config import extensions
 from cxr.stages.table import CODE, ROWS, Params, Stage, augments
 
 _PLUGGED = {Stage.NETWORK: extensions.BACKBONES, Stage.VIEWS: extensions.AUGMENTATIONS, Stage.TRAIN: extensions.LOSSES}
@@ -17,7 +17,7 @@ _NAMES_ONE = {Stage.NETWORK: "backbone.name", Stage.TRAIN: "loss.formula"}  # th
 def stage_of_module(name: str) -> Stage | None:
     """The first stage that a module computes something for, by its path in the package; None: it computes no result.
 
-    Raises `KeyError` for a module of which the table says nothing.
+    Raises `KeyError` for a module that the table does not have.
     """
     known = [place for place in CODE if name == place or (place.endswith("/") and name.startswith(place))]
     if not known:
@@ -62,7 +62,7 @@ def version_of(library: str) -> str:
 def syntax_of(source: str) -> str:
     r"""A Python source without comments, docstrings and layout.
 
-    >>> syntax_of("def f():  # why\n    'Does.'\n    return  1\n")
+    >>> syntax_of("'A module.'\ndef f():  # why\n    'Does.'\n    return  (1)\n")
     'def f():\n    return 1'
     """
     tree = ast.parse(source)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from cxr.stages.basis import ROW, Basis
+from cxr.stages.basis import ITEMS, ROW, Basis
 from cxr.stages.table import Stage
 from cxr.text import parse_json
 
@@ -55,7 +55,7 @@ class Record:
 
     @staticmethod
     def from_json(text: str) -> "Record":
-        """Raises `ValueError` for any other text."""
+        """The record in the content of stages/STAGE.json; raises `ValueError` for any other text."""
         try:
             content = parse_json(text)
             files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in content["files"].items()}
@@ -81,16 +81,11 @@ def written_by(stage: Stage, files: Files) -> Files:
 
 def differences(then: Basis, now: Basis) -> list[Reason]:
     """What differs between what a stage rested on and what it rests on now, beside the stages before it."""
-    kinds = {
-        Kind.SETTING: (then.settings, now.settings),
-        Kind.COLUMN: (then.columns, now.columns),
-        Kind.FILE: (then.files, now.files),
-        Kind.CODE: (then.code, now.code),
-        Kind.LIBRARY: (then.libraries, now.libraries),
-    }
+    kinds = (Kind.SETTING, Kind.COLUMN, Kind.FILE, Kind.CODE, Kind.LIBRARY)
+    pairs = [(getattr(then, name), getattr(now, name)) for name in ITEMS]
     return [
         Reason(kind, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
-        for kind, (before, after) in kinds.items()
+        for kind, (before, after) in zip(kinds, pairs, strict=True)
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
@@ -100,20 +95,20 @@ def to_make(
     records: Mapping[Stage, Record], wanted: Sequence[Stage], bases: Mapping[Stage, Basis], lost: Callable[[Record], list[str]]
 ) -> dict[Stage, list[Reason]]:
     """The wanted stages that a run lacks, with the reasons; `lost` names the files of a record that changed since."""
-    made: dict[Stage, list[Reason]] = {}
+    reasons_by_stage: dict[Stage, list[Reason]] = {}
     for stage in wanted:
         record = records.get(stage)
         if record is None:
-            made[stage] = [Reason(Kind.MISSING)]
+            reasons_by_stage[stage] = [Reason(Kind.MISSING)]
             continue
         reasons = differences(record.basis, bases[stage])
-        reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in made]
+        reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in reasons_by_stage]
         if not reasons and record.basis.fingerprint != bases[stage].fingerprint:
             reasons = _of_stages_before(record.basis, bases[stage])
         reasons += [Reason(Kind.LOST, name) for name in lost(record)]
         if reasons:
-            made[stage] = reasons
-    return made
+            reasons_by_stage[stage] = reasons
+    return reasons_by_stage
 
 
 def _of_stages_before(then: Basis, now: Basis) -> list[Reason]:

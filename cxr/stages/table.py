@@ -227,9 +227,9 @@ ROWS: tuple[Row, ...] = (
 # starts, moves or shows, and computes no result.
 CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("__init__.py", "__main__.py", "cli.py", "background.py", "errors.py", "progress.py", "system.py"), None),
-    **dict.fromkeys(("quiet_openvino.py", "commands/", "compare/", "config/", "predict/", "reevaluate/", "reproduce/"), None),
+    **dict.fromkeys(("commands/", "compare/", "config/", "predict/", "reevaluate/", "reproduce/"), None),
     **dict.fromkeys(("results/", "stages/", "sweep/", "tracking/", "data/", "run/"), None),
-    **dict.fromkeys(("cache/", "extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
+    **dict.fromkeys(("cache/", "config/extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
     **dict.fromkeys(("run/train.py", "run/heads.py", "run/groups.py", "run/pipeline.py", "run/prepared.py"), T),
     **dict.fromkeys(("run/ingredients.py", "run/origin.py"), T),
     "model/": N,
@@ -242,7 +242,7 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("training/trained_model.py", "model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), G),
     **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "audit/changes.py", "run/predict.py", "evaluation/shift.py"), G),
     **dict.fromkeys(("training/several_views.py", "training/verify.py", "evaluation/predictions.py"), P),
-    **dict.fromkeys(("run/features.py", "run/stored_training.py", "safe_csv.py"), P),
+    **dict.fromkeys(("run/features.py", "run/stored_training.py", "data/safe_csv.py"), P),
     "data/images/properties.py": P,
     **dict.fromkeys(("evaluation/", "run/assess.py", "text.py"), E),
     **dict.fromkeys(("audit/", "run/audited.py", "data/images/compression.py", "data/source_shortcut.py"), A),

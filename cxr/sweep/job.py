@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from cxr.config.compose import job_of, provenance_of, typed
+from cxr.config.compose import provenance_of, sweep_job, typed
 from cxr.config.provenance import SweepJob
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
@@ -47,7 +47,7 @@ def run_job(composed: DictConfig, reports: Reports | None = None, planned: Plann
 
     None if it failed, or if the sweep stops after a failure.
     """
-    folder, number = job_of(composed)
+    folder, number = sweep_job()
     plan, provenance = Plan.load(folder), provenance_of(composed)
 
     def do(progress: Progress, place: SweepJob) -> RunResult:

@@ -8,12 +8,12 @@ from rich.table import Table
 
 from cxr.compare.baseline import baselines_like
 from cxr.compare.runs import positive_class_of
+from cxr.data.safe_csv import write_csv
 from cxr.evaluation.estimates import PERCENT, without_apart
 from cxr.evaluation.figures.drawing import png_of
 from cxr.evaluation.figures.sweep import sweep_figure
 from cxr.evaluation.metric_table import OVERALL, by_class, overall
 from cxr.progress import plain_console, wide_console
-from cxr.safe_csv import write_csv
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.text import as_called, part_in_full, pluralize

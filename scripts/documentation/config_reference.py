@@ -1,12 +1,12 @@
 """Prints the configuration reference: each group with its options, and each setting with its type, default and range."""
 
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import Field
 from typing import Any
 
 from cxr.config.fields import settings
 from cxr.config.launchers import LAUNCHERS
 from cxr.config.options import CONF_DIR, option_groups
-from cxr.config.schema import Config, PhantomConfig
+from cxr.config.schema import Config, DataConfig, PhantomConfig
 
 _HEAD = """# Configuration reference
 
@@ -28,25 +28,18 @@ def first_comment(group: str, option: str) -> str:
 
 def default_options() -> dict[str, str]:
     """The option that conf/config.yaml chooses in each group."""
-    found = {}
-    for line in (CONF_DIR / "config.yaml").read_text(encoding="utf-8").splitlines():
-        words = line.partition("#")[0].strip().removeprefix("- ").removeprefix("optional ").partition(": ")
-        if words[1] and words[0] in option_groups():
-            found[words[0]] = words[2].strip()
-    return found
+    lines = (CONF_DIR / "config.yaml").read_text(encoding="utf-8").splitlines()
+    entries = [line.partition("#")[0].strip().removeprefix("- ").removeprefix("optional ").partition(": ") for line in lines]
+    return {group: option.strip() for group, colon, option in entries if colon and group in option_groups()}
 
 
-def range_of(item: Field[Any]) -> str:
-    """The values that a setting takes."""
-    if "names" in item.metadata:
-        return ", ".join(f"`{name}`" for name in item.metadata["names"]) if len(item.metadata["names"]) < 8 else "see the schema"
-    return str(item.metadata.get("text", ""))
-
-
-def type_of(item: Field[Any]) -> str:
-    """The type as the schema has it."""
+def type_and_range(item: Field[Any]) -> str:
+    """Two cells of a table: the type of a setting as the schema has it, and the values that it takes."""
     name = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
-    return str(item.type) if name in ("dict", "list") else str(name)
+    kind = str(item.type) if name in ("dict", "list") else str(name)
+    names = item.metadata.get("names", ())
+    values = ", ".join(f"`{name}`" for name in names) if len(names) < 8 else "see the schema"
+    return f"{kind.replace('|', 'or')} | {values or item.metadata.get('text', '')}"
 
 
 def print_options() -> None:
@@ -62,25 +55,21 @@ def print_options() -> None:
 def print_settings() -> None:
     """One table of all settings; a default here is that of the schema, which options replace."""
     print("## Settings\n\n| setting | type | values |\n|---|---|---|")
-    config = Config()
-    config.data.phantom = PhantomConfig()
-    for key, _, item in settings(config):
-        print(f"| `{key}` | {type_of(item).replace('|', 'or')} | {range_of(item)} |")
+    for key, _, item in settings(Config(data=DataConfig(phantom=PhantomConfig()))):
+        print(f"| `{key}` | {type_and_range(item)} |")
 
 
 def print_launchers() -> None:
-    """One table of what launchers can be told."""
+    """One table of the settings of launchers."""
     print("\n## Launchers\n\n`hydra/launcher=NAME` chooses one; see [scale](scale.md).\n")
     print("| launcher | setting | type | values |\n|---|---|---|---|")
     for name, launcher in LAUNCHERS.items():
         for key, _, item in settings(launcher()):
-            print(f"| `{name}` | `hydra.launcher.{key}` | {type_of(item).replace('|', 'or')} | {range_of(item)} |")
+            print(f"| `{name}` | `hydra.launcher.{key}` | {type_and_range(item)} |")
 
 
 def main() -> None:
     """Print the page."""
-    assert is_dataclass(Config)
-    assert all(item.default is MISSING or item.default is not None for item in fields(Config))
     print(_HEAD)
     print_options()
     print_settings()

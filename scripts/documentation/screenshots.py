@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from PIL import Image
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 SWEEP = ("-m", "freeze=head,last_stage", "loss=plain,balanced", "baseline.auto=true", "evaluation.resamples=500")
@@ -29,7 +28,7 @@ def main(target: Path) -> None:
             window.get(best.as_uri())
             window.save_screenshot(str(target / "report.png"))
         server = subprocess.Popen(
-            [sys.executable, "-m", "cxr", "ui", "--port", "5731", "--sweep", sweep_id(folder)],
+            [sys.executable, "-m", "cxr", "ui", "--port", "5731", "--sweep", next((folder / "mlruns/sweeps").iterdir()).name],
             cwd=folder,
             stdout=subprocess.PIPE,
             text=True,
@@ -39,7 +38,7 @@ def main(target: Path) -> None:
             assert server.stdout is not None
             address = server.stdout.readline().split()[2]
             with browser(1800, 560) as window:
-                when_up(window, address)
+                window.get(address)  # it is printed when the server answers
                 time.sleep(WAIT)
                 for name in CLOSED:
                     for button in window.find_elements("css selector", f"[data-component-id='{name}']"):
@@ -51,24 +50,6 @@ def main(target: Path) -> None:
             server.wait(30)
     for path in target.glob("*.png"):
         Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
-
-
-def when_up(window: Chrome, address: str) -> None:
-    """Open a page as soon as its server answers."""
-    for _ in range(60):
-        try:
-            window.get(address)
-        except WebDriverException:
-            time.sleep(1)
-        else:
-            return
-    raise SystemExit(f"no server answers at {address}")
-
-
-def sweep_id(folder: Path) -> str:
-    """The id of the only sweep."""
-    (found,) = (folder / "mlruns/sweeps").iterdir()
-    return found.name
 
 
 def browser(width: int, height: int) -> Chrome:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr.commands.arguments import parse
+from cxr.commands.arguments import PARSERS, parse
 from cxr.errors import UserError
+from cxr.text import as_called
 
 OUTPUTS = [
     ("export", ("then", "--to")),
@@ -30,3 +31,9 @@ def test_output_among_the_runs_is_refused(
         parse(command, [*arguments, where])
     parse(command, [*arguments, "mlruns-of-mine/x"])
     assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_hint_names_every_command_as_it_was_called(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXR_COMMAND", "scripts/cxr")
+    assert as_called(f"  see  cxr {command} --help") == f"  see  scripts/cxr {command} --help"

@@ -10,18 +10,18 @@ from cxr.errors import UserError
 from cxr.model.backbones.registry import backbone_names
 
 
-def test_all_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_backbones_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:
     main([])
-    said = capsys.readouterr().out
-    assert all(name in said for name in backbone_names() if name != "keras_file")
-    assert "7,037,504" in said  # Huang et al. 2017 report 8.0 million with the top of 1,000 classes
+    output = capsys.readouterr().out
+    assert all(name in output for name in backbone_names() if name != "keras_file")
+    assert "7,037,504" in output  # Huang et al. 2017 report 8.0 million with the top of 1,000 classes
 
 
-def test_one_shows_its_depths_and_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_backbone_shows_its_depths_and_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     main(["mobilenet_v2"])
-    said = capsys.readouterr().out
-    assert "last_stage" in said
-    assert "stage_5: block_13, block_14, block_15, block_16" in said
+    output = capsys.readouterr().out
+    assert "last_stage" in output
+    assert "stage_5: block_13, block_14, block_15, block_16" in output
 
 
 def test_weights_that_keras_has_downloaded_are_here(
@@ -37,6 +37,6 @@ def test_weights_that_keras_has_downloaded_are_here(
     assert "densenet121" in line
 
 
-def test_another_is_refused() -> None:
+def test_unknown_backbone_is_refused() -> None:
     with pytest.raises(UserError, match="did you mean densenet121"):
         main(["densenet12"])

@@ -12,17 +12,17 @@ from cxr.commands.completion import candidates, main, run_names
 from tests.logged_runs import MakeRun
 
 
-def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+def completed(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     main(["words", "--", *words])
     return capsys.readouterr().out.split()
 
 
 def test_commands_options_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(["comp"], capsys) == ["compare", "completion"]
-    assert said(["fre"], capsys) == ["freeze="]
-    assert said(["-m", "loss=f"], capsys) == ["loss=focal"]
-    assert said(["optimizer.learn"], capsys) == ["optimizer.learning_rate="]
-    assert said(["data", "ch"], capsys) == ["check"]
+    assert completed(["comp"], capsys) == ["compare", "completion"]
+    assert completed(["fre"], capsys) == ["freeze="]
+    assert completed(["-m", "loss=f"], capsys) == ["loss=focal"]
+    assert completed(["optimizer.learn"], capsys) == ["optimizer.learning_rate="]
+    assert completed(["data", "ch"], capsys) == ["check"]
     assert candidates(["evaluate", "run", "evaluation.sens"])[-1] != "run"
 
 
@@ -30,7 +30,7 @@ def test_names_of_runs_come_from_the_store_without_mlflow(make_run: MakeRun, cap
     make_run("first")
     make_run("second one")
     assert run_names() == ["second one", "first"]
-    assert said(["evaluate", "fi"], capsys) == ["first"]
+    assert completed(["evaluate", "fi"], capsys) == ["first"]
 
 
 def test_without_a_store_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

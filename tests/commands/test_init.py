@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.conftest import Command
 
 
-def test_a_project_of_ones_own_works_in_every_command(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
+def test_new_project_works_in_every_command(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
     made = cxr_here("init", "mine", folder=tmp_path)
     assert made.returncode == 0, made.stderr
     project = tmp_path / "mine"
@@ -23,7 +23,7 @@ def test_a_project_of_ones_own_works_in_every_command(tmp_path: Path, phantoms: 
     assert "data=mine is not an option" in cxr_here("data", "check", "data=mine", folder=project).stderr
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, cxr_here: Command) -> None:
+def test_folder_that_is_not_empty_is_left_alone(tmp_path: Path, cxr_here: Command) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     done = cxr_here("init", ".", folder=tmp_path)
     assert done.returncode == 2
@@ -31,14 +31,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, cxr_here: C
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_options_of_ones_own_that_can_not_be_used_are_refused(tmp_path: Path, cxr_here: Command) -> None:
+def test_own_options_that_can_not_be_used_are_refused(tmp_path: Path, cxr_here: Command) -> None:
     (tmp_path / "conf/loss").mkdir(parents=True)
     (tmp_path / "conf/loss/focal.yaml").write_text("name: focal\n")
     (tmp_path / "odd/losss").mkdir(parents=True)
     for folder, answer in (
         ("conf", "focal.yaml has the name of an option of cxr"),
-        ("odd", "losss is no group of options: did you mean loss?"),
-        ("nowhere", "is no folder"),
+        ("odd", "losss is not a group of options: did you mean loss?"),
+        ("nowhere", "not a folder"),
     ):
         done = cxr_here("--config-dir", folder, "--help", folder=tmp_path)
         assert done.returncode == 2

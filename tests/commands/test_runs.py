@@ -23,14 +23,14 @@ def test_newest_first_and_words_filter(make_run: MakeRun, capsys: pytest.Capture
     assert listed(["--filter", "params.`loss.name` = 'focal'"], capsys) == ["with focal loss"]
 
 
-def test_the_table_says_how_each_run_stands(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_lists_runs_and_counts_the_others(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run("base", role="baseline")
     make_run("other")
     main(["--most", "1"])
-    said = capsys.readouterr().out
-    assert "other" in said
-    assert "base" not in said
-    assert "The newest 1 of 2 runs: cxr runs --most 0 lists all" in said
+    output = capsys.readouterr().out
+    assert "other" in output
+    assert "base" not in output
+    assert "The newest 1 of 2 runs: cxr runs --most 0 lists all" in output
     main(["base"])
     assert run.short_id in capsys.readouterr().out
     with pytest.raises(UserError, match="no run matches"):

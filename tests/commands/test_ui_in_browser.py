@@ -1,4 +1,4 @@
-"""The UI in a real browser: the runs of a sweep are listed alone and compared, and a run's figure opens."""
+"""The UI in a real browser: the runs of a sweep are listed alone, and a run's figure opens."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ class Window:
     screenshots: Path
 
     def open(self, route: str) -> None:
-        """A page of the UI, loaded anew."""
+        """A page of the UI, loaded again."""
         self.browser.get("about:blank")
         self.until("the page loads", partial(self.browser.get, f"{self.address}/#{route}"))
 
@@ -50,7 +50,7 @@ class Window:
 
     def texts(self, xpath: str) -> set[object]:
         """The different texts of what is there now."""
-        return {found.get_property("textContent") for found in self.find(xpath)}
+        return {element.get_property("textContent") for element in self.find(xpath)}
 
     def click(self, what: str, xpath: str) -> None:
         """As soon as it is there and nothing covers it."""
@@ -58,7 +58,7 @@ class Window:
 
     def until(self, hope: str, attempt: Callable[[], bool | None]) -> None:
         """Try until it neither raises nor says False; a screenshot named after the hope shows how that ended."""
-        # While the page is drawn anew, what was just found may be gone or covered.
+        # While the page is drawn again, its elements may be gone or covered.
         wait = WebDriverWait(self.browser, LIMIT, ignored_exceptions=[WebDriverException])
         try:
             wait.until(lambda _: attempt() is not False, f"waited in vain until {hope}; see {self.screenshots}")
@@ -120,15 +120,6 @@ def test_a_sweep_is_listed_alone(window: Window) -> None:
     window.open("/experiments/1/runs")
     window.until("all runs are listed", lambda: window.texts(RUN_LINKS) == {*SWEEP, "of another sweep"})
     open_sweep(window)
-
-
-def test_its_runs_are_compared_by_what_differs(window: Window) -> None:
-    open_sweep(window)
-    window.click("all of them", "//input[@aria-label = 'Select all runs']")
-    window.click("Compare", "//button[@data-testid = 'runs-compare-button']")
-    window.until("three runs are compared", lambda: bool(window.find("//*[starts-with(text(), 'Comparing 3 Runs')]")))
-    labels = "//*[contains(@class, 'parcoords')]//*[local-name() = 'text']"
-    window.until("the plot has its axes", lambda: window.texts(labels) >= {"loss.focal_gamma", "test/macro_f1"})
 
 
 def test_a_figure_opens(window: Window) -> None:

@@ -8,12 +8,7 @@ from cxr.config.costs import check_costs, cost_matrix
 from cxr.errors import UserError
 
 
-def test_costs_default_to_one_for_any_mistake() -> None:
-    costs = cost_matrix({"covid": {"normal": 5}, "viral_pneumonia": {"covid": 0}}, ["COVID", "Normal", "Viral Pneumonia"], "costs")
-    assert costs.tolist() == [[0, 5, 1], [1, 0, 1], [0, 1, 0]]
-
-
-def test_costs_name_classes_that_exist() -> None:
+def test_cost_of_an_unknown_class_or_of_being_right_is_refused() -> None:
     with pytest.raises(UserError, match=r"loss.costs.covd.normal: the data has no class covd: did you mean covid"):
         cost_matrix({"covd": {"normal": 5}}, ["COVID", "Normal"], "loss.costs")
     with pytest.raises(UserError, match="the cost of being right"):
@@ -21,6 +16,6 @@ def test_costs_name_classes_that_exist() -> None:
 
 
 @pytest.mark.parametrize("cost", [-1, "dear", True, float("inf")])
-def test_a_cost_is_a_number_of_at_least_0(cost: Any) -> None:
+def test_cost_that_is_not_a_number_of_at_least_0_is_refused(cost: Any) -> None:
     with pytest.raises(UserError, match=r"evaluation.costs.covid.normal=.* is not a cost"):
         check_costs({"covid": {"normal": cost}}, "evaluation.costs")

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from cxr.data.safe_csv import read_csv
 from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.output import Output
-from cxr.safe_csv import read_csv
 from tests.conftest import Command
 from tests.data.images.test_dicom import dicom
 from tests.predict import made

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
 from cxr.predict.answer import Answer, row_of
 from cxr.predict.output import check_output, open_output
-from cxr.safe_csv import read_csv
 from tests.predict.made import CLASSES, answered, full_disk, refused, unread
 
 ABOUT = {"model": "a", "point": "argmax"}

@@ -33,7 +33,7 @@ def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
         ("evaluation.sensitivty=0.9", "there is no setting evaluation.sensitivty: did you mean evaluation.sensitivity"),
         ("evaluation.sensitivity=2", "evaluation.sensitivity=2.0 is out of range"),
         ("evaluation.sensitivity=much", "evaluation.sensitivity"),
-        ("evaluation.prevalences=[0.1,2]", "2 is no share of patients"),
+        ("evaluation.prevalences=[0.1,2]", "2 is not a share of patients"),
         ("+evaluation.costs.covid.normal=-1", "evaluation.costs.covid.normal=-1 is not a cost"),
         ("evaluation=nothing", "evaluation=nothing is not an option: choose from: numbers, standard"),
         ("data.root=y", "name the kind of the other data: data=folder"),

@@ -186,7 +186,7 @@ def test_masks_are_not_read_where_no_stage_needs_them() -> None:
     def read() -> str:
         raise AssertionError("nobody needs them")
 
-    replace(inputs(params(**{"audit.images": "0"})), masks=read).bases  # noqa: B018 - it is worked out here
+    assert replace(inputs(params(**{"audit.images": "0"})), masks=read).bases
 
 
 def test_report_without_an_audit_does_not_depend_on_it() -> None:
@@ -196,24 +196,17 @@ def test_report_without_an_audit_does_not_depend_on_it() -> None:
     assert inputs(params()).bases_beside("an audit") == inputs(params()).bases
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [Stage.NETWORK, Stage.VIEWS, Stage.FROZEN, Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT, Stage.REPORT],
-)
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage != Stage.DECODE])
 def test_every_module_moves_its_stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, modules = inputs(params()).bases, dict(modules_of(stage))
+    before, modules = inputs(params()), dict(modules_of(stage))
     assert modules
+    assert before.bases
     first = "train" if stage in (Stage.NETWORK, Stage.VIEWS, Stage.FROZEN) else stage.value
     for name in modules:
         changed = {**modules, name: "changed"}
         with monkeypatch.context() as patch:
             patch.setattr("cxr.stages.basis.modules_of", lambda of, changed=changed: changed if of == stage else modules_of(of))
-            now = inputs(params()).bases
-        assert {each.value for each in before if _leaves_something(each) and before[each] != now[each]} == DOWNSTREAM[first], name
-
-
-def _leaves_something(stage: Stage) -> bool:
-    return stage != Stage.DECODE and any(row.stage == stage and row.writes for row in ROWS)
+            assert moved(before, inputs(params())) == DOWNSTREAM[first], name
 
 
 def test_every_module_has_a_stage_or_computes_nothing() -> None:
@@ -226,13 +219,13 @@ def test_every_module_has_a_stage_or_computes_nothing() -> None:
         stage_of_module("new_room/new.py")
 
 
-# Rooms that what computes a stage imports, and that compute nothing for it: they find, name, check, move and say.
+# Rooms that the code of a stage imports, and that compute nothing for it: they find, name, check, move and show.
 NO_RESULT = (
     *(
         "cxr.errors",
         "cxr.progress",
         "cxr.system",
-        "cxr.quiet_openvino",
+        "cxr.data.openvino_core",
         "cxr.background",
         "cxr.config",
         "cxr.tracking",
@@ -243,9 +236,9 @@ NO_RESULT = (
 )
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.
 LATER = {
-    Stage.TRAIN: {"cxr.text", "cxr.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
+    Stage.TRAIN: {"cxr.text", "cxr.data.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
     Stage.GATE: {  # the trials of a gate are the audit's
-        *("cxr.text", "cxr.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.region_scores", "cxr.audit.subject"),
+        *("cxr.text", "cxr.data.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.region_scores", "cxr.audit.subject"),
         *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
     },
     Stage.PREDICT: {"cxr.text"},
@@ -273,28 +266,12 @@ def test_code_that_a_stage_imports_counts_for_it(stage: Stage) -> None:
             assert order.index(counted) <= order.index(stage), f"{module}, which {entry} imports, moves only {counted}"
 
 
-SAME = '''"""A module that says something else."""
-def add(first: int, second: int) -> int:
-    """Says something else."""
-    # and so does this
-    return (first + second)
-'''
-CODE_OF_ADD = '''"""A module."""
-
-
-def add(first: int, second: int) -> int:
-    """Add."""
-    return first + second
-'''
-
-
-def test_comments_docstrings_and_layout_are_no_part_of_the_code() -> None:
-    assert syntax_of(CODE_OF_ADD) == syntax_of(SAME)
+ADD = "def add(first: int, second: int) -> int:\n    return first + second\n"
 
 
 @pytest.mark.parametrize("change", [("first + second", "first - second"), ("second: int", "second: int = 1"), ("add", "plus")])
 def test_all_other_syntax_is_part_of_the_code(change: tuple[str, str]) -> None:
-    assert syntax_of(CODE_OF_ADD) != syntax_of(CODE_OF_ADD.replace(*change))
+    assert syntax_of(ADD) != syntax_of(ADD.replace(*change))
 
 
 def test_another_version_of_a_library_moves_the_stages_that_compute_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,5 +280,4 @@ def test_another_version_of_a_library_moves_the_stages_that_compute_with_it(monk
     for library, stages in {"keras": DOWNSTREAM["train"], "scikit-learn": DOWNSTREAM["gate"], "pydicom": DOWNSTREAM[""]}.items():
         with monkeypatch.context() as patch:
             patch.setattr("cxr.stages.basis.version_of", lambda name, library=library: "9" if name == library else version_of(name))
-            now = inputs(params())
-            assert moved(before, now) == stages
+            assert moved(before, inputs(params())) == stages

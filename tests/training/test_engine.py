@@ -125,7 +125,7 @@ def test_the_version_is_part_of_the_name() -> None:
 @pytest.mark.slow
 def test_nobody_is_told_that_openvino_was_imported() -> None:
     """By itself it sends an event over the network with each import."""
-    code = "import sys; from cxr.quiet_openvino import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
+    code = "import sys; from cxr.data.openvino_core import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
     assert "telemetry" not in done.stderr

@@ -9,9 +9,9 @@ import pandas as pd
 from cxr.config.schema import DataConfig
 from cxr.data.image_list import COLUMNS, ImageList, counted_as, has_clear_label, image_list_of
 from cxr.data.manifest import NEEDED, more_columns
+from cxr.data.safe_csv import unmarked
 from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.safe_csv import unmarked
 from cxr.text import nearest, pluralize
 
 _REQUIRED = ("path", "label")

@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cxr.config.extensions import BACKBONES, installed, load
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
-from cxr.extensions import BACKBONES, installed, load
 from cxr.model.architecture import Architecture, read_architecture
 from cxr.model.backbone import Backbone
 from cxr.text import nearest

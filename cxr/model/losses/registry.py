@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from cxr.config.extensions import LOSSES, installed, load
 from cxr.config.schema import LossConfig
 from cxr.errors import UserError
-from cxr.extensions import LOSSES, installed, load
 from cxr.text import nearest
 
 # One-hot targets and logits, both (n, classes), to one value an image, (n,).

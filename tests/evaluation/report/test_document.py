@@ -33,7 +33,7 @@ def test_what_is_no_number_is_refused() -> None:
 
 
 def test_a_number_that_is_none_is_refused_when_it_is_read_too() -> None:
-    with pytest.raises(ValueError, match="it holds NaN, which is no number"):
+    with pytest.raises(ValueError, match="it holds NaN, which is not a number"):
         from_json(to_json(document(skilled(1))).replace('"correlation": 0.1', '"correlation": NaN'))
 
 

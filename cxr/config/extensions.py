@@ -15,11 +15,11 @@ LOSSES, AUGMENTATIONS, METRICS, BACKBONES = "cxr.losses", "cxr.augmentations", "
 @cache
 def installed(group: str) -> dict[str, EntryPoint]:
     """The entry points of a group by name, in the order of the names."""
-    return {each.name: each for each in sorted(entry_points(group=group), key=lambda each: each.name)}
+    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
 
 
 def load(group: str, name: str) -> Any:
-    """What an entry point names; raises `UserError` where its package can't be imported."""
+    """The object that an entry point names; raises `UserError` where its package can't be imported."""
     try:
         return installed(group)[name].load()
     except Exception as error:  # of code that is not cxr's

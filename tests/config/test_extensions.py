@@ -1,11 +1,11 @@
-"""Parts of an installed package: found by entry point, used by name, and told where they can't be imported."""
+"""Parts of an installed package: found by entry point, used by name, and refused where they can't be imported."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from cxr import extensions
+from cxr.config import extensions
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.stages.basis import Inputs, of_rows
@@ -38,15 +38,7 @@ darker = films_extra:darker
 [cxr.metrics]
 error_rate = films_extra:error_rate
 """
-SMALL = (
-    "data.phantom.count=60",
-    "training=quick",
-    "freeze.warmup_epochs=0",
-    "training.epochs=1",
-    "evaluation=numbers",
-    "audit=off",
-    "loss.name=own",
-)
+SMALL = "data.phantom.count=60 training=quick freeze.warmup_epochs=0 training.epochs=1 evaluation=numbers audit=off loss.name=own"
 
 
 def install(folder: Path) -> Path:
@@ -60,16 +52,16 @@ def install(folder: Path) -> Path:
 
 def test_a_loss_an_augmentation_and_a_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
     site = str(install(tmp_path))
-    done = run_cxr(*SMALL, "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
+    done = run_cxr(*SMALL.split(), "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
     assert done.returncode == 0, done.stderr
     assert "error rate 0." in done.stdout
 
 
-def test_what_is_not_there_or_can_not_be_imported_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
-    without = run_cxr(*SMALL, "loss.formula=doubled", folder=tmp_path)
+def test_extension_that_is_absent_or_can_not_be_imported_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+    without = run_cxr(*SMALL.split(), "loss.formula=doubled", folder=tmp_path)
     assert without.returncode == 2
     assert "loss.formula=doubled is not known" in without.stderr
-    broken = run_cxr(*SMALL, "loss.formula=broken", folder=tmp_path, PYTHONPATH=str(install(tmp_path)))
+    broken = run_cxr(*SMALL.split(), "loss.formula=broken", folder=tmp_path, PYTHONPATH=str(install(tmp_path)))
     assert broken.returncode != 0
     assert "broken, which the entry point cxr.losses of an installed package adds, can't be imported" in broken.stderr
     assert "Traceback" not in broken.stderr
@@ -80,24 +72,26 @@ def test_content_of_an_installed_package_counts_where_the_config_uses_it(tmp_pat
     site = install(tmp_path)
     monkeypatch.syspath_prepend(str(site))
 
-    def rests_on(**params: str) -> dict[Stage, str]:
-        for known in (extensions.installed, extensions.content_of):
-            known.cache_clear()
+    def forget() -> None:
+        extensions.installed.cache_clear()
+        extensions.content_of.cache_clear()
+
+    def fingerprints(**params: str) -> dict[Stage, str]:
+        forget()
         config = {**flat_params(Config()), **params}
         return {stage: basis.fingerprint for stage, basis in Inputs(config, pd.DataFrame({"path": []}), {}).bases.items()}
 
     uses = [{"loss.formula": "doubled"}, {"augment.zoom": "0.1"}, {"augment.more": '{"darker": 0.2}'}, {}]
-    before = [rests_on(**params) for params in uses]
+    before = [fingerprints(**params) for params in uses]
     (site / "films_extra.py").write_text(PACKAGE.replace("255", "250"))
-    after = [rests_on(**params) for params in uses]
+    after = [fingerprints(**params) for params in uses]
     assert [one[Stage.TRAIN] != other[Stage.TRAIN] for one, other in zip(before, after, strict=True)] == [True, True, True, False]
     assert before[3][Stage.ASSESS] != after[3][Stage.ASSESS]  # the package adds a metric too
     keys = [of_rows({**flat_params(Config()), **params}, Stage.VIEWS) for params in uses]
     (site / "films_extra-1.2.dist-info/entry_points.txt").write_text(
         ENTRY_POINTS.replace("darker = ", "dimmer = films_extra:darker\ndarker = ")
     )
-    rests_on()
+    forget()
     keys_now = [of_rows({**flat_params(Config()), **params}, Stage.VIEWS) for params in uses]
     assert [one != other for one, other in zip(keys, keys_now, strict=True)] == [False, True, True, False]
-    for known in (extensions.installed, extensions.content_of):
-        known.cache_clear()
+    forget()

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr.safe_csv import read_csv, write_csv
+from cxr.data.safe_csv import read_csv, write_csv
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8) | st.sampled_from(
     ["=1+1", "'=1", "''-a", "+", "@x", "'"]
