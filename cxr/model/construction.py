@@ -10,9 +10,10 @@ import keras
 
 from cxr.config.schema import PrepareConfig
 from cxr.errors import UserError
-from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, write_architecture
+from cxr.model.architecture import Architecture, Layer, canonical_names, format_shapes, write_architecture
 from cxr.model.backbone import Backbone, InputScaling
 from cxr.model.backbones.registry import backbone_of
+from cxr.model.keras_private import run_steps, sources_of
 from cxr.model.preprocessing import Preprocessing
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
@@ -67,13 +68,12 @@ def architecture_of(model: keras.Model) -> Architecture:
     """The layers of a flat Keras model from the images upward, with names that do not depend on other networks."""
     steps = model.operations
     names = dict(zip(map(id, steps), canonical_names((step.name, type(step).__name__) for step in steps), strict=True))
-    found = []
+    layers = []
     for step in steps:
-        inputs = [tensor._keras_history.operation for node in step._inbound_nodes for tensor in node.input_tensors]
         weights = tuple(tuple(weight.shape) for weight in getattr(step, "weights", []))
-        known = tuple(dict.fromkeys(names[id(each)] for each in inputs if id(each) in names))
-        found.append(Layer(names[id(step)], type(step).__name__, known, weights, _multiply_adds(step, weights)))
-    return Architecture(tuple(found))
+        inputs = tuple(dict.fromkeys(names[id(source)] for source in sources_of(step) if id(source) in names))
+        layers.append(Layer(names[id(step)], type(step).__name__, inputs, weights, _multiply_adds(step, weights)))
+    return Architecture(tuple(layers))
 
 
 def architecture_of_backbone(backbone: Backbone) -> Architecture:
@@ -128,8 +128,7 @@ def _rebuilt(model: keras.Model, value: Any) -> Any:
         for layer in model.layers:
             value = _fresh(layer)(value)
         return value
-    (output,) = keras.tree.flatten(model._run_through_graph([value], operation_fn=_fresh))
-    return output
+    return run_steps(model, value, _fresh)
 
 
 def _fresh(step: Any) -> Any:
@@ -140,32 +139,29 @@ def _fresh(step: Any) -> Any:
 
 def _leaves(model: keras.Model) -> list[keras.Layer]:
     """The layers of a network and of the networks inside it, without those that stand for inputs."""
-    found = []
+    leaves = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += _leaves(layer)
+            leaves += _leaves(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
-            found.append(layer)
-    return found
+            leaves.append(layer)
+    return leaves
 
 
 def _load_archive(path: Path, model: keras.Model) -> None:
     """Take over the weights of the layers of a `.keras` file with the same names."""
     layers = _leaves(keras.saving.load_model(path, compile=False, safe_mode=True))
-    given = dict(zip(canonical_names((layer.name, type(layer).__name__) for layer in layers), layers, strict=True))
+    stored = dict(zip(canonical_names((layer.name, type(layer).__name__) for layer in layers), layers, strict=True))
     own = canonical_names((step.name, type(step).__name__) for step in model.operations)
-    names = dict(zip(own, model.operations, strict=True))
-    _copy_weights({names[name].name: layer for name, layer in given.items() if name in names}, model)
+    _copy_weights({step.name: stored[name] for name, step in zip(own, model.operations, strict=True) if name in stored}, model)
 
 
-def _copy_weights(given: dict[str, keras.Layer], model: keras.Model) -> None:
-    """Give each layer of a model the weights of the one with its name; raises `UserError` where there is none that fits."""
-    for layer in model.layers:
-        wanted = [tuple(weight.shape) for weight in layer.weights]
-        if not wanted:
-            continue
-        found = [tuple(weight.shape) for weight in given[layer.name].weights] if layer.name in given else None
-        if found != wanted:
-            held = "no such layer is there" if found is None else f"it has {in_shapes(found)}"
-            raise UserError(f"weights of layer {layer.name} do not fit: {in_shapes(wanted)} are needed, and {held}")
-        layer.set_weights(given[layer.name].get_weights())
+def _copy_weights(sources: dict[str, keras.Layer], model: keras.Model) -> None:
+    """Give each layer of a model the weights of the one with its name; raises `UserError` without one that fits."""
+    for layer in [layer for layer in model.layers if layer.weights]:
+        needed = [tuple(weight.shape) for weight in layer.weights]
+        stored = [tuple(weight.shape) for weight in sources[layer.name].weights] if layer.name in sources else None
+        if stored != needed:
+            held = "no such layer is there" if stored is None else f"it has {format_shapes(stored)}"
+            raise UserError(f"weights of layer {layer.name} do not fit: {format_shapes(needed)} are needed, and {held}")
+        layer.set_weights(sources[layer.name].get_weights())

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from cxr.model.keras_private import source_of
 from cxr.model.preprocessing import preprocessing_of
 from cxr.model.saved import SavedModel
 
@@ -29,7 +30,7 @@ class GradCam:
     @property
     def layer(self) -> str:
         """The layer that makes the feature map."""
-        return str(self.saved.feature_map._keras_history.operation.name)
+        return str(source_of(self.saved.feature_map).name)
 
 
 def grad_cam(saved: SavedModel) -> GradCam:
@@ -48,30 +49,26 @@ def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np
     `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
     """
-    rows, columns = (int(side) for side in network.saved.feature_map.shape[1:3])
     prepare = preprocessing_of(network.saved.model)
-    if prepare is not None and prepare.settings.crop != "none":
-        return _placed_back(_maps(network, grey, classes, rows, columns), prepare.frames(grey))
-    return _maps(network, grey, classes, rows, columns)
-
-
-def _maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.float32]:
     batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
-    none = np.empty((0, rows, columns), np.float32)
-    return np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
+    none = np.empty((0, *network.saved.feature_map.shape[1:3]), np.float32)
+    maps = np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
+    if prepare is None or prepare.settings.crop == "none":
+        return maps
+    return _placed_back(maps, prepare.frames(grey))
 
 
 def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Maps of cropped images (n, rows, columns), in the frame of the whole image, (n, 2 rows, 2 columns); `frames` as shares."""
     rows, columns = 2 * maps.shape[1], 2 * maps.shape[2]
-    found = np.zeros((len(maps), rows, columns), np.float32)
-    for one, map_, (left, top, right, bottom) in zip(found, maps, frames, strict=True):
+    placed = np.zeros((len(maps), rows, columns), np.float32)
+    for place, cropped, (left, top, right, bottom) in zip(placed, maps, frames, strict=True):
         y = ((np.arange(rows) + 0.5) / rows - top) / (bottom - top)
         x = ((np.arange(columns) + 0.5) / columns - left) / (right - left)
         inside = ((y >= 0) & (y <= 1))[:, None] & ((x >= 0) & (x <= 1))[None]
-        places = np.meshgrid(y * map_.shape[0] - 0.5, x * map_.shape[1] - 0.5, indexing="ij")
-        one[...] = np.where(inside, map_coordinates(map_, places, order=1, mode="nearest"), 0)
-    return found
+        points = np.meshgrid(y * cropped.shape[0] - 0.5, x * cropped.shape[1] - 0.5, indexing="ij")
+        place[...] = np.where(inside, map_coordinates(cropped, points, order=1, mode="nearest"), 0)
+    return placed
 
 
 def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:

@@ -60,8 +60,8 @@ def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Pat
     if (folder / MODEL).is_file():
         run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
     last = trained.history.epochs[-1].number
-    made = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
-    run.log_metrics(made, step=last)
+    metrics = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
+    run.log_metrics(metrics, step=last)
     run.reached(TRAINED)
 
 
@@ -74,7 +74,7 @@ def keep_context(run: Run, context: ReportContext, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Course:
-    """What a run kept of its training beside its model."""
+    """A training without its model and predictions, as a run keeps it."""
 
     classes: tuple[str, ...]
     history: History
@@ -94,7 +94,7 @@ def kept_course(run: LoggedRun) -> Course:
 
 
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
-    """What `keep_training` kept of a run; raises `UserError` if it can't be read, or does not match the `dataset`."""
+    """The training that `keep_training` stored; raises `UserError` if it can't be read, or does not match the `dataset`."""
     course = kept_course(run)
     try:
         parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
@@ -132,10 +132,10 @@ def kept_context(run: LoggedRun) -> ReportContext:
         ) from None
 
 
-def _in_order(found: Predictions, dataset: Dataset, part: Part) -> Predictions:
+def _in_order(predictions: Predictions, dataset: Dataset, part: Part) -> Predictions:
     """The predictions in the order of the manifest; raises `UserError` if they are of other images."""
-    place = {name: row for row, name in enumerate(found.ids)}
-    wanted = list(dataset.manifest["path"].iloc[dataset.rows(part)])
-    if set(place) != set(wanted):
+    place = {name: row for row, name in enumerate(predictions.ids)}
+    paths = list(dataset.manifest["path"].iloc[dataset.rows(part)])
+    if set(place) != set(paths):
         raise UserError(f"predictions/{part}.csv holds other images than the {part} part")
-    return found.only(np.array([place[name] for name in wanted], np.int64))
+    return predictions.only(np.array([place[path] for path in paths], np.int64))
