@@ -81,11 +81,6 @@ class Architecture:
         return above.parameters / max(self.parameters, 1), above.multiply_adds / max(self.multiply_adds, 1)
 
 
-def parameters_of(layer: Layer) -> int:
-    """The number of a layer's weights."""
-    return sum(map(prod, layer.weights))
-
-
 def read_architecture(path: Path) -> Architecture:
     """Read a table of layers, as `write_architecture` writes it."""
     with path.open(newline="", encoding="utf-8") as file:

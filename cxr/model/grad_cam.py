@@ -1,9 +1,7 @@
 """Grad-CAM of a saved classifier, and the randomisation of its weights as a check of the maps."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -80,18 +78,21 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     layers = [layer for layer in network.saved.model.layers if layer.weights]
     above = [layer for layer in layers if layer in network.head.layers]
     below = [layer for layer in layers if layer not in network.head.layers]
-    rng = np.random.default_rng(seed)
-    with _restored(network.saved) as before:
-        done = 0
+    rng, done = np.random.default_rng(seed), 0
+    below_map, values = network.saved.weights_below(), network.saved.model.get_weights()
+    try:
         for name, share in STAGES.items():
             reach = round(share * len(below))
             chosen = above if done == 0 and name == "head" else below[len(below) - reach : len(below) - done]
             for layer in chosen:
                 layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
             done = reach
-            # What a stage makes of weights depends on these alone: other runs with the same backbone need not compute its maps.
-            network.saved.weights_changed(known_as=f"{before} shuffled by {seed}: {reach} layers" if reach else before)
+            # The shuffled weights depend on the first ones alone: other runs with the same backbone need not compute their maps.
+            network.saved.weights_changed(known_as=f"{below_map} shuffled by {seed}: {reach} layers" if reach else below_map)
             yield name
+    finally:
+        network.saved.model.set_weights(values)
+        network.saved.weights_changed(known_as=below_map)
 
 
 def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -101,15 +102,3 @@ def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int6
         chosen = tf.gather(network.head(maps, training=False), classes, axis=1, batch_dims=1)
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
     return np.asarray(tf.reduce_sum(weights * maps, axis=-1), np.float32)
-
-
-@contextmanager
-def _restored(saved: SavedModel) -> Iterator[str]:
-    """The name of the weights below the feature map; afterwards all weights are what they were."""
-    before: str = saved.weights_below()
-    values: list[NDArray[Any]] = saved.model.get_weights()
-    try:
-        yield before
-    finally:
-        saved.model.set_weights(values)
-        saved.weights_changed(known_as=before)

@@ -1,6 +1,8 @@
 """The results of training: stored before any further step, and read back to complete a run."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,30 +79,29 @@ class Course:
     """A training without its model and predictions, as a run keeps it."""
 
     classes: tuple[str, ...]
-    history: History
+    best_epoch: int
+    epochs: list[Epoch]
     verified: Verified
     frozen: FrozenWork
+
+    @property
+    def history(self) -> History:
+        """The epochs, and the best of them."""
+        return History(list(self.epochs), self.best_epoch)
 
 
 def kept_course(run: LoggedRun) -> Course:
     """The epochs of a run; raises `UserError` if they can't be read."""
-    try:
-        document = parse_json(run.file(_TRAINING).read_bytes())
-        history = History([Epoch(**epoch) for epoch in document["epochs"]], int(document["best_epoch"]))
-        verified, frozen = Verified(**document["verified"]), FrozenWork(**document["frozen"])
-        return Course(tuple(map(str, document["classes"])), history, verified, frozen)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(run, error) from None
+    with _readable(run, "what training made"):
+        return TypeAdapter(Course).validate_python(parse_json(run.file(_TRAINING).read_bytes()))
 
 
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
     """The training that `keep_training` stored; raises `UserError` if it can't be read, or does not match the `dataset`."""
     course = kept_course(run)
-    try:
+    with _readable(run, "what training made"):
         parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
         predictions = {part: Predictions.from_csv(run.file(f"predictions/{part}.csv"), course.classes) for part in parts}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(run, error) from None
     if dataset is not None:
         if course.classes != dataset.classes:
             raise UserError(f"run {run.name} ({run.short_id}) has other classes")
@@ -108,28 +109,26 @@ def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
     return Trained(course.history, predictions, course.verified, course.frozen, run.file(MODEL), kept_gate(run))
 
 
-def _unreadable(run: LoggedRun, error: Exception) -> UserError:
-    return UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}")
-
-
 def kept_gate(run: LoggedRun) -> Gate | None:
     """The gate of a run; None for a run of an earlier version. Raises `UserError` if it can't be read."""
-    if not run.has_file(GATE):
-        return None
-    try:
-        return read_gate(run.file(GATE))
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
-        raise UserError(f"{GATE} of run {run.name} ({run.short_id}) can't be read: {error}") from None
+    with _readable(run, GATE):
+        return read_gate(run.file(GATE)) if run.has_file(GATE) else None
 
 
 def kept_context(run: LoggedRun) -> ReportContext:
     """The stored context of a run's report; raises `UserError` if it can't be read."""
-    try:
+    with _readable(run, _CONTEXT):
         return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
-    except ValueError as error:
-        raise UserError(
-            f"training/facts.json of run {run.name} ({run.short_id}) can't be read: {str(error).splitlines()[0]}"
-        ) from None
+
+
+@contextmanager
+def _readable(run: LoggedRun, what: str) -> Iterator[None]:
+    """Turn the error of a file that does not hold what it should into a `UserError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{what} of run {run.name} ({run.short_id}) can't be read: {reason}") from None
 
 
 def _in_order(predictions: Predictions, dataset: Dataset, part: Part) -> Predictions:
