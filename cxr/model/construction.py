@@ -41,8 +41,8 @@ def construct(
     scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
     module, _, function = backbone.application.rpartition(".")
-    made = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
-    flat = keras.Model(images, made.output)
+    network = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
+    flat = keras.Model(images, network.output)
     if any(isinstance(layer, keras.Model) for layer in flat.layers):
         flat = _taken_apart(flat)
     _without_chance(flat)
@@ -55,12 +55,12 @@ def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, p
     """The network of a `.keras` file up to the layer `last`, on another tensor; called like those of `keras.applications`."""
     if include_top or weights is not None:
         raise ValueError("a network of a file has no top and its own weights")
-    made = keras.saving.load_model(path, compile=False, safe_mode=True)
+    stored = keras.saving.load_model(path, compile=False, safe_mode=True)
     (images,) = keras.utils.get_source_inputs(input_tensor)
-    whole = keras.Model(images, _rebuilt(made, input_tensor))
+    whole = keras.Model(images, _rebuilt(stored, input_tensor))
     steps = dict(zip((layer.name for layer in architecture_of(whole).layers), whole.operations, strict=True))
     flat = keras.Model(images, steps[last].output)
-    _copy_weights({layer.name: layer for layer in _leaves(made)}, flat)
+    _copy_weights({layer.name: layer for layer in _leaves(stored)}, flat)
     return flat
 
 
@@ -76,27 +76,24 @@ def architecture_of(model: keras.Model) -> Architecture:
     return Architecture(tuple(layers))
 
 
-def architecture_of_backbone(backbone: Backbone) -> Architecture:
-    """The layers of a backbone above the scaling of its pixels, at its usual image size."""
-    made = construct(backbone, backbone.usual, backbone.pixels)
-    return Architecture(architecture_of(made).layers[backbone_start(made) :])
-
-
-def write_layers(name: str, path: str) -> None:
-    """Write the table of the layers of a known backbone, as Keras builds it."""
+def write_layers(name: str, path: str) -> Architecture:
+    """Write the table of the layers of a known backbone above the scaling of its pixels, as Keras builds it at its usual size."""
     backbone = backbone_of(name)
     assert backbone is not None
-    write_architecture(Path(path), architecture_of_backbone(backbone))
+    model = construct(backbone, backbone.usual, backbone.pixels)
+    architecture = Architecture(architecture_of(model).layers[_backbone_start(model) :])
+    write_architecture(Path(path), architecture)
+    return architecture
 
 
-def backbone_start(model: keras.Model) -> int:
-    """The place of a network's first layer above the images, their preparation and their scaling."""
+def _backbone_start(model: keras.Model) -> int:
+    """The place of a network's first layer above the images, their preprocessing and their scaling."""
     return 1 + [step.name for step in model.operations].index(SCALED)
 
 
 def check_constructed(model: keras.Model, expected: Architecture) -> None:
     """Raise `UserError` where Keras builds other layers than the table says: another version may, and depths would be wrong."""
-    names = [layer.name for layer in architecture_of(model).layers[backbone_start(model) :]]
+    names = [layer.name for layer in architecture_of(model).layers[_backbone_start(model) :]]
     if names != [layer.name for layer in expected.layers]:
         raise UserError("this version of Keras builds the backbone with other layers than cxr knows: use the version in the lock")
 

@@ -1,7 +1,7 @@
 """The first layer of a network whose config prepares images: it erases, evens out, masks and crops, in training and in use alike.
 
 It is part of the saved model, so that no one can forget it. Everything is a product of matrices, a pooling or a comparison, which
-each engine computes; lungs are found by the atlas of `cxr.data.lung_atlas`.
+each engine computes; the atlas of `cxr.data.lung_atlas` places the lungs.
 """
 
 from dataclasses import asdict
@@ -52,13 +52,13 @@ class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         if settings.markers:
             image = _without_markers(image, _within(lungs, size, 1.2, 20.0))
         if settings.borders or settings.corners:
-            kept = _kept(size, settings.borders, settings.corners)
-            image = image * kept + _mean(image, kept) * (1 - kept)
+            visible = _visible(size, settings.borders, settings.corners)
+            image = image * visible + _mean(image, visible) * (1 - visible)
         if settings.histogram != "as_is":
             image = _evened(image, size, settings.histogram)
         if settings.mask != "none":
-            kept = _within(lungs, size, settings.dilation, 6.0)
-            image = image * kept + _mean(image, kept) * (1 - kept)
+            visible = _within(lungs, size, settings.dilation, 6.0)
+            image = image * visible + _mean(image, visible) * (1 - visible)
         if settings.crop != "none":
             image = _cropped(image, size, boxes(lungs, settings.crop))
         return ops.repeat(image[..., None], 3, axis=-1)
@@ -108,22 +108,22 @@ def _within(lungs: Any, size: int, larger: float, steepness: float) -> Any:
     return ops.sigmoid(steepness * (1 - radius))
 
 
-def _mean(image: Any, kept: Any) -> Any:
-    """The mean grey level where `kept` is 1, (n, 1, 1)."""
-    weights = kept + ops.zeros_like(image)
+def _mean(image: Any, visible: Any) -> Any:
+    """The mean grey level where `visible` is 1, (n, 1, 1)."""
+    weights = visible + ops.zeros_like(image)
     return ops.sum(image * weights, axis=(1, 2), keepdims=True) / (ops.sum(weights, axis=(1, 2), keepdims=True) + 1e-6)
 
 
-def _kept(size: int, borders: float, corners: float) -> NDArray[np.float32]:
+def _visible(size: int, borders: float, corners: float) -> NDArray[np.float32]:
     """0 in the borders and corners, 1 elsewhere, (1, size, size)."""
-    kept = np.ones((1, size, size), np.float32)
+    visible = np.ones((1, size, size), np.float32)
     edge, corner = round(size * borders), round(size * corners)
     for part in (slice(0, edge), slice(size - edge, size)):
-        kept[:, part, :] = kept[:, :, part] = 0
+        visible[:, part, :] = visible[:, :, part] = 0
     for rows in (slice(0, corner), slice(size - corner, size)):
         for columns in (slice(0, corner), slice(size - corner, size)):
-            kept[:, rows, columns] = 0
-    return kept
+            visible[:, rows, columns] = 0
+    return visible
 
 
 def _without_markers(image: Any, lungs: Any) -> Any:

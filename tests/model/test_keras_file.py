@@ -94,11 +94,6 @@ def test_module_that_is_named_like_keras_is_refused(tmp_path: Path) -> None:
         describe(config_of(tmp_path / "renamed.keras"))
 
 
-def test_sums_without_a_layer_are_of_keras(tmp_path: Path) -> None:
-    network(before=lambda tensor: tensor + 1.0).save(tmp_path / "own.keras")  # type: ignore[operator]
-    assert describe(config_of(tmp_path / "own.keras")).architecture.layers[1].kind == "Add"
-
-
 @pytest.mark.parametrize(
     ("make", "answer"),
     [

@@ -24,11 +24,6 @@ def network() -> Network:
     return build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
 
 
-def test_the_graph_is_flat_and_every_block_is_there(network: Network) -> None:
-    assert not [layer for layer in network.classifier.layers if isinstance(layer, keras.Model)]
-    assert {block_of(layer.name) for layer in network.classifier.layers if layer.weights} == {*MOBILENET.blocks, None}
-
-
 @pytest.mark.parametrize("bounds", [[-1.0, 1.0], [0.0, 1.0]])
 def test_raw_grey_levels_are_scaled_inside(bounds: list[float]) -> None:
     built = build_network(BackboneConfig(alpha=0.35, image_size=96, input_range=bounds), 3, Weights(path=PHANTOM_WEIGHTS))

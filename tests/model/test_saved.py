@@ -45,19 +45,6 @@ def test_each_file_brings_its_own_weights(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.probabilities(GREY), a, atol=1e-6)
 
 
-def test_feature_maps_follow_the_weights_below_them(tmp_path: Path) -> None:
-    for name, bias in (("a", 0.0), ("b", 2.0)):
-        save_with_bias(tmp_path / f"{name}.keras", bias)
-    probabilities = load_model(tmp_path / "a.keras").probabilities(GREY)
-    second = load_model(tmp_path / "b.keras")
-    assert not np.allclose(second.probabilities(GREY), probabilities)  # other heads on the same maps
-    changed = next(layer for layer in second.model.layers if layer.weights)
-    before = np.asarray(second.features(GREY))
-    changed.set_weights([1.5 * value for value in changed.get_weights()])
-    second.weights_changed()
-    assert not np.allclose(before, np.asarray(second.features(GREY)))
-
-
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "empty archive"])
 def test_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(content)
