@@ -24,14 +24,13 @@ def construct(
     backbone: Backbone,
     size: int,
     pixels: InputScaling,
-    weights: str | None = None,
-    archive: Path | None = None,
+    weights: Path | None = None,
     alpha: float = 1.0,
     prepare: PrepareConfig | None = None,
 ) -> keras.Model:
     """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
 
-    `weights` is the path of an HDF5 file or None; `archive` is a `.keras` file whose layers have the same names, instead.
+    `weights` is an HDF5 file, or a `.keras` file whose layers have the same names; without them weights are random.
     Dropout inside a backbone does nothing: what is frozen has to give the same values in training and in use, and the head has
     its own. Raises `UserError` for weights that do not fit after all.
     """
@@ -41,13 +40,15 @@ def construct(
     scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
     module, _, function = backbone.application.rpartition(".")
-    network = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
+    is_archive = weights is not None and weights.suffix == ".keras"
+    arguments["weights"] = None if weights is None or is_archive else str(weights)
+    network = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, **arguments)
     flat = keras.Model(images, network.output)
     if any(isinstance(layer, keras.Model) for layer in flat.layers):
         flat = _taken_apart(flat)
     _without_chance(flat)
-    if archive is not None:
-        _load_archive(archive, flat)
+    if weights is not None and is_archive:
+        _load_archive(weights, flat)
     return flat
 
 

@@ -114,8 +114,8 @@ def _backbone(backbone: BackboneConfig, described: Described, weights: Weights, 
     if known is not None:
         known.reset()
         return known
-    archive = None if backbone.weights == "own" else weights.archive  # its own weights come with the network of a file
-    model = construct(described.backbone, size, pixels, weights.for_keras, archive, backbone.alpha, prepare)
+    path = None if backbone.weights == "own" else weights.path  # its own weights come with the network of a file
+    model = construct(described.backbone, size, pixels, path, backbone.alpha, prepare)
     check_constructed(model, described.architecture)
     built = _Backbone(keras.Model(model.input, keras.layers.GlobalAveragePooling2D(name=POOLED)(model.output)))
     _latest.clear()

@@ -40,16 +40,6 @@ class Weights:
         """The file's content hash, in hex; None without a file, and for one that is still to be downloaded."""
         return None if self.path is None or self.to_download else content_sha256(self.path)
 
-    @property
-    def archive(self) -> Path | None:
-        """The file, if it is a `.keras` file, whose layers are found by their names."""
-        return self.path if self.path is not None and self.path.suffix == ".keras" else None
-
-    @property
-    def for_keras(self) -> str | None:
-        """The path that a function of `keras.applications` is given."""
-        return str(self.path) if self.path is not None and self.archive is None else None
-
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
