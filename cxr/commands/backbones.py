@@ -6,7 +6,6 @@ from rich.table import Table
 from cxr.commands.arguments import parse
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
-from cxr.model.architecture import parameters_of
 from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
 from cxr.model.freeze import first_layer, named_freeze_points
 from cxr.model.weights import is_cached
@@ -84,7 +83,7 @@ def _stages(described: Described) -> Table:
     for depth, block in sorted(depths.items(), key=lambda item: -layers.places[first_layer(item[1], described)]):
         place = layers.places[first_layer(block, described)]
         parameters, cost = layers.share_above(place)
-        trained = sum(1 for layer in layers.layers[place:] if parameters_of(layer))
+        trained = sum(1 for layer in layers.layers[place:] if layer.weights)
         table.add_row(depth, block, str(trained), f"{parameters:.1%}", f"{cost:.1%}")
     return table
 

@@ -48,16 +48,16 @@ class Architecture:
         last_use: dict[str, int] = {}
         for place, layer in enumerate(self.layers):
             last_use |= dict.fromkeys(layer.inputs, place)
-        found, open_until = [], -1  # the image may be used by several layers too
+        cuts, open_until = [], -1  # the image may be used by several layers too
         outside = max((use for name, use in last_use.items() if name not in self.places), default=-1)
         for place, layer in enumerate(self.layers[:-1]):
             if max(open_until, outside) <= place < last_use.get(layer.name, -1):
-                found.append(place)
+                cuts.append(place)
             open_until = max(open_until, last_use.get(layer.name, -1))
-        return found
+        return cuts
 
     def cut_below(self, place: int) -> int | None:
-        """The highest cut below a layer; None if there is none, so that nothing can stay frozen."""
+        """The place of the highest cut below a layer; None without a cut, so that nothing can stay frozen."""
         return max((cut for cut in self.cuts if cut < place), default=None)
 
     @property
@@ -81,11 +81,6 @@ class Architecture:
         return above.parameters / max(self.parameters, 1), above.multiply_adds / max(self.multiply_adds, 1)
 
 
-def parameters_of(layer: Layer) -> int:
-    """The number of a layer's weights."""
-    return sum(map(prod, layer.weights))
-
-
 def read_architecture(path: Path) -> Architecture:
     """Read a table of layers, as `write_architecture` writes it."""
     with path.open(newline="", encoding="utf-8") as file:
@@ -98,8 +93,8 @@ def write_architecture(path: Path, architecture: Architecture) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         for layer in architecture.layers:
-            shapes = ("x".join(map(str, shape)) for shape in layer.weights)
-            rows.writerow([layer.name, layer.kind, " ".join(layer.inputs), " ".join(shapes), layer.multiply_adds])
+            shapes = " ".join(map(_format_shape, layer.weights))
+            rows.writerow([layer.name, layer.kind, " ".join(layer.inputs), shapes, layer.multiply_adds])
 
 
 def canonical_names(named: Iterable[tuple[str, str]]) -> list[str]:
@@ -108,24 +103,27 @@ def canonical_names(named: Iterable[tuple[str, str]]) -> list[str]:
     >>> canonical_names([("conv", "Conv2D"), ("add_7", "Add"), ("re_lu", "ReLU"), ("add_9", "Add")])
     ['conv', 'add', 're_lu', 'add_1']
     """
-    found, counted = [], Counter[str]()
+    names, counts = [], Counter[str]()
     for name, kind in named:
         automatic = _snake(kind)
-        if name != automatic and not (name.startswith(f"{automatic}_") and name[len(automatic) + 1 :].isdecimal()):
-            found.append(name)
-            continue
-        found.append(f"{automatic}_{counted[automatic]}" if counted[automatic] else automatic)
-        counted[automatic] += 1
-    return found
+        if re.fullmatch(rf"{automatic}(_\d+)?", name):
+            name = f"{automatic}_{counts[automatic]}" if counts[automatic] else automatic
+            counts[automatic] += 1
+        names.append(name)
+    return names
 
 
-def in_shapes(shapes: Iterable[Shape]) -> str:
-    """Shapes in words.
+def format_shapes(shapes: Iterable[Shape]) -> str:
+    """Shapes as a message lists them.
 
-    >>> in_shapes([(3, 3, 3, 32), (32,)])
+    >>> format_shapes([(3, 3, 3, 32), (32,)])
     '3x3x3x32, 32'
     """
-    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+    return ", ".join(map(_format_shape, shapes))
+
+
+def _format_shape(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 def _layer(row: dict[str, str]) -> Layer:

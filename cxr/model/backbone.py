@@ -33,7 +33,7 @@ def standardised(mean: tuple[float, float, float], std: tuple[float, float, floa
 
 
 def block_by(pattern: str) -> Callable[[str], str | None]:
-    r"""How a layer's name tells its block: by the first group of a pattern that matches from its beginning; None without one.
+    r"""A function from the name of a layer to its block: the first group of a pattern at the name's beginning; None without one.
 
     >>> block_of = block_by(r"(conv1|conv\d+_block\d+)_")
     >>> block_of("conv4_block6_1_conv"), block_of("logits")
@@ -42,10 +42,19 @@ def block_by(pattern: str) -> Callable[[str], str | None]:
     compiled = re.compile(pattern)
 
     def block_of(layer: str) -> str | None:
-        found = compiled.match(layer)
-        return found[1] if found else None
+        match = compiled.match(layer)
+        return match[1] if match else None
 
     return block_of
+
+
+def numbered(pattern: str, first: int, last: int) -> tuple[str, ...]:
+    """The names of blocks `first` to `last`, which count them in place of {}.
+
+    >>> numbered("conv2_block{}", 1, 3)
+    ('conv2_block1', 'conv2_block2', 'conv2_block3')
+    """
+    return tuple(pattern.format(number) for number in range(first, last + 1))
 
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -83,6 +92,11 @@ class Backbone:
     layers: str = ""  # the table of layers of another backbone, where they are the same
     widths: tuple[float, ...] = (1.0,)  # of backbone.alpha for which weights are published
     widened: Callable[[Architecture, float], Architecture] | None = None  # the layers at another backbone.alpha, if it has any
+
+    @property
+    def short_title(self) -> str:
+        """The title without the paper."""
+        return self.title.partition(" (")[0]
 
     @property
     def blocks(self) -> tuple[str, ...]:

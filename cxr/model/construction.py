@@ -10,9 +10,10 @@ import keras
 
 from cxr.config.schema import PrepareConfig
 from cxr.errors import UserError
-from cxr.model.architecture import Architecture, Layer, canonical_names, in_shapes, write_architecture
+from cxr.model.architecture import Architecture, Layer, canonical_names, format_shapes, write_architecture
 from cxr.model.backbone import Backbone, InputScaling
 from cxr.model.backbones.registry import backbone_of
+from cxr.model.keras_private import run_steps, sources_of
 from cxr.model.preprocessing import Preprocessing
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
@@ -23,14 +24,13 @@ def construct(
     backbone: Backbone,
     size: int,
     pixels: InputScaling,
-    weights: str | None = None,
-    archive: Path | None = None,
+    weights: Path | None = None,
     alpha: float = 1.0,
     prepare: PrepareConfig | None = None,
 ) -> keras.Model:
     """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
 
-    `weights` is the path of an HDF5 file or None; `archive` is a `.keras` file whose layers have the same names, instead.
+    `weights` is an HDF5 file, or a `.keras` file whose layers have the same names; without them weights are random.
     Dropout inside a backbone does nothing: what is frozen has to give the same values in training and in use, and the head has
     its own. Raises `UserError` for weights that do not fit after all.
     """
@@ -40,13 +40,15 @@ def construct(
     scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
     module, _, function = backbone.application.rpartition(".")
-    made = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, weights=weights, **arguments)
-    flat = keras.Model(images, made.output)
+    is_archive = weights is not None and weights.suffix == ".keras"
+    arguments["weights"] = None if weights is None or is_archive else str(weights)
+    network = getattr(import_module(module), function)(input_tensor=scaled, include_top=False, **arguments)
+    flat = keras.Model(images, network.output)
     if any(isinstance(layer, keras.Model) for layer in flat.layers):
         flat = _taken_apart(flat)
     _without_chance(flat)
-    if archive is not None:
-        _load_archive(archive, flat)
+    if weights is not None and is_archive:
+        _load_archive(weights, flat)
     return flat
 
 
@@ -54,12 +56,12 @@ def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, p
     """The network of a `.keras` file up to the layer `last`, on another tensor; called like those of `keras.applications`."""
     if include_top or weights is not None:
         raise ValueError("a network of a file has no top and its own weights")
-    made = keras.saving.load_model(path, compile=False, safe_mode=True)
+    stored = keras.saving.load_model(path, compile=False, safe_mode=True)
     (images,) = keras.utils.get_source_inputs(input_tensor)
-    whole = keras.Model(images, _rebuilt(made, input_tensor))
+    whole = keras.Model(images, _rebuilt(stored, input_tensor))
     steps = dict(zip((layer.name for layer in architecture_of(whole).layers), whole.operations, strict=True))
     flat = keras.Model(images, steps[last].output)
-    _copy_weights({layer.name: layer for layer in _leaves(made)}, flat)
+    _copy_weights({layer.name: layer for layer in _leaves(stored)}, flat)
     return flat
 
 
@@ -67,36 +69,32 @@ def architecture_of(model: keras.Model) -> Architecture:
     """The layers of a flat Keras model from the images upward, with names that do not depend on other networks."""
     steps = model.operations
     names = dict(zip(map(id, steps), canonical_names((step.name, type(step).__name__) for step in steps), strict=True))
-    found = []
+    layers = []
     for step in steps:
-        inputs = [tensor._keras_history.operation for node in step._inbound_nodes for tensor in node.input_tensors]
         weights = tuple(tuple(weight.shape) for weight in getattr(step, "weights", []))
-        known = tuple(dict.fromkeys(names[id(each)] for each in inputs if id(each) in names))
-        found.append(Layer(names[id(step)], type(step).__name__, known, weights, _multiply_adds(step, weights)))
-    return Architecture(tuple(found))
+        inputs = tuple(dict.fromkeys(names[id(source)] for source in sources_of(step) if id(source) in names))
+        layers.append(Layer(names[id(step)], type(step).__name__, inputs, weights, _multiply_adds(step, weights)))
+    return Architecture(tuple(layers))
 
 
-def architecture_of_backbone(backbone: Backbone) -> Architecture:
-    """The layers of a backbone above the scaling of its pixels, at its usual image size."""
-    made = construct(backbone, backbone.usual, backbone.pixels)
-    return Architecture(architecture_of(made).layers[backbone_start(made) :])
-
-
-def write_layers(name: str, path: str) -> None:
-    """Write the table of the layers of a known backbone, as Keras builds it."""
+def write_layers(name: str, path: str) -> Architecture:
+    """Write the table of the layers of a known backbone above the scaling of its pixels, as Keras builds it at its usual size."""
     backbone = backbone_of(name)
     assert backbone is not None
-    write_architecture(Path(path), architecture_of_backbone(backbone))
+    model = construct(backbone, backbone.usual, backbone.pixels)
+    architecture = Architecture(architecture_of(model).layers[_backbone_start(model) :])
+    write_architecture(Path(path), architecture)
+    return architecture
 
 
-def backbone_start(model: keras.Model) -> int:
-    """The place of a network's first layer above the images, their preparation and their scaling."""
+def _backbone_start(model: keras.Model) -> int:
+    """The place of a network's first layer above the images, their preprocessing and their scaling."""
     return 1 + [step.name for step in model.operations].index(SCALED)
 
 
 def check_constructed(model: keras.Model, expected: Architecture) -> None:
     """Raise `UserError` where Keras builds other layers than the table says: another version may, and depths would be wrong."""
-    names = [layer.name for layer in architecture_of(model).layers[backbone_start(model) :]]
+    names = [layer.name for layer in architecture_of(model).layers[_backbone_start(model) :]]
     if names != [layer.name for layer in expected.layers]:
         raise UserError("this version of Keras builds the backbone with other layers than cxr knows: use the version in the lock")
 
@@ -128,8 +126,7 @@ def _rebuilt(model: keras.Model, value: Any) -> Any:
         for layer in model.layers:
             value = _fresh(layer)(value)
         return value
-    (output,) = keras.tree.flatten(model._run_through_graph([value], operation_fn=_fresh))
-    return output
+    return run_steps(model, value, _fresh)
 
 
 def _fresh(step: Any) -> Any:
@@ -140,32 +137,29 @@ def _fresh(step: Any) -> Any:
 
 def _leaves(model: keras.Model) -> list[keras.Layer]:
     """The layers of a network and of the networks inside it, without those that stand for inputs."""
-    found = []
+    leaves = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += _leaves(layer)
+            leaves += _leaves(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
-            found.append(layer)
-    return found
+            leaves.append(layer)
+    return leaves
 
 
 def _load_archive(path: Path, model: keras.Model) -> None:
     """Take over the weights of the layers of a `.keras` file with the same names."""
     layers = _leaves(keras.saving.load_model(path, compile=False, safe_mode=True))
-    given = dict(zip(canonical_names((layer.name, type(layer).__name__) for layer in layers), layers, strict=True))
+    stored = dict(zip(canonical_names((layer.name, type(layer).__name__) for layer in layers), layers, strict=True))
     own = canonical_names((step.name, type(step).__name__) for step in model.operations)
-    names = dict(zip(own, model.operations, strict=True))
-    _copy_weights({names[name].name: layer for name, layer in given.items() if name in names}, model)
+    _copy_weights({step.name: stored[name] for name, step in zip(own, model.operations, strict=True) if name in stored}, model)
 
 
-def _copy_weights(given: dict[str, keras.Layer], model: keras.Model) -> None:
-    """Give each layer of a model the weights of the one with its name; raises `UserError` where there is none that fits."""
-    for layer in model.layers:
-        wanted = [tuple(weight.shape) for weight in layer.weights]
-        if not wanted:
-            continue
-        found = [tuple(weight.shape) for weight in given[layer.name].weights] if layer.name in given else None
-        if found != wanted:
-            held = "no such layer is there" if found is None else f"it has {in_shapes(found)}"
-            raise UserError(f"weights of layer {layer.name} do not fit: {in_shapes(wanted)} are needed, and {held}")
-        layer.set_weights(given[layer.name].get_weights())
+def _copy_weights(sources: dict[str, keras.Layer], model: keras.Model) -> None:
+    """Give each layer of a model the weights of the one with its name; raises `UserError` without one that fits."""
+    for layer in [layer for layer in model.layers if layer.weights]:
+        needed = [tuple(weight.shape) for weight in layer.weights]
+        stored = [tuple(weight.shape) for weight in sources[layer.name].weights] if layer.name in sources else None
+        if stored != needed:
+            held = "no such layer is there" if stored is None else f"it has {format_shapes(stored)}"
+            raise UserError(f"weights of layer {layer.name} do not fit: {format_shapes(needed)} are needed, and {held}")
+        layer.set_weights(sources[layer.name].get_weights())

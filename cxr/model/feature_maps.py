@@ -1,4 +1,4 @@
-"""Feature maps of images, kept while the weights below them stay: runs with one frozen backbone ask for the same ones."""
+"""Feature maps of images, kept while the weights below them stay: runs with one frozen backbone need the same ones."""
 
 import hashlib
 from collections import OrderedDict
@@ -24,10 +24,10 @@ class FeatureMaps:
         """Maps of images (n, size, size, 1) by the network whose weights have that hash; missing ones are computed at once."""
         keys = [(weights, hashlib.sha256(np.ascontiguousarray(image).data).digest()) for image in grey]
         missing = [row for row, key in enumerate(keys) if key not in self._known]
-        found = dict(zip(missing, compute(grey[missing]), strict=True)) if missing else {}
-        maps = [found[row] if row in found else self._known[key] for row, key in enumerate(keys)]
-        for key, each in zip(keys, maps, strict=True):
-            self._keep(key, each)
+        computed = dict(zip(missing, compute(grey[missing]), strict=True)) if missing else {}
+        maps = [computed[row] if row in computed else self._known[key] for row, key in enumerate(keys)]
+        for key, value in zip(keys, maps, strict=True):
+            self._keep(key, value)
         return np.stack(maps) if maps else compute(grey)
 
     def _keep(self, key: tuple[str, bytes], value: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Freeze depth: words, stages, blocks and layers, resolved to the first layer that trains, and applied to a network."""
+"""The freeze point: a named depth, stage, block or layer, resolved to the first layer that trains, and applied to a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,30 +13,29 @@ from cxr.model.backbones.registry import Described
 
 HEAD = "head"
 POOLED = "pooled"  # the first layer of the head
-WORDS = (HEAD, "last_block", "last_stage", "half", "all")
+DEPTHS = (HEAD, "last_block", "last_stage", "half", "all")
 
 
 @dataclass(frozen=True)
 class FreezePoint:
-    """How deep a network trains: `name` is a block, a layer or the head, and `note` says where it is not the one asked for."""
+    """How deep a network trains: `name` is a block, a layer or the head, and `note` says where it is lower than requested."""
 
     name: str
     note: str = ""
 
 
-def resolve_freeze_point(asked: str, described: Described) -> FreezePoint:
-    """The block or layer from which a backbone trains, for a word of `WORDS`, a stage, a block or a layer.
+def resolve_freeze_point(depth: str, described: Described) -> FreezePoint:
+    """The block or layer from which a backbone trains, for one of `DEPTHS`, a stage, a block or a layer.
 
     Raises `UserError` for an unknown one. Where several tensors cross below it, the next lower layer where one does is taken.
     """
-    if asked == HEAD:
+    if depth == HEAD:
         return FreezePoint(HEAD)
-    name = named_freeze_points(described.backbone).get(asked, asked)
+    name = named_freeze_points(described.backbone).get(depth, depth)
     places = described.architecture.places
     if name not in described.backbone.blocks and name not in places:
-        raise _unknown(asked, described)
-    first = first_layer(name, described)
-    wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
+        raise _unknown(depth, described)
+    first, wanted = first_layer(name, described), _first_of(name, described)
     between = described.architecture.layers[places[first] : places[wanted]]
     if not any(layer.weights for layer in between):
         return FreezePoint(name)
@@ -44,7 +43,7 @@ def resolve_freeze_point(asked: str, described: Described) -> FreezePoint:
 
 
 def named_freeze_points(backbone: Backbone) -> dict[str, str]:
-    """The block at which each word for a depth, and each stage, begins.
+    """The block at which each named depth, and each stage, begins.
 
     `half` leaves the lower half of the blocks frozen, without stem and top; `last_stage` is the lowest resolution.
     """
@@ -69,8 +68,7 @@ def first_layer(name: str, described: Described) -> str:
     if name == HEAD:
         return POOLED
     architecture, name = described.architecture, named_freeze_points(described.backbone).get(name, name)
-    wanted = _first_of_block(name, described) if name in described.backbone.blocks else name
-    cut = architecture.cut_below(architecture.places[wanted])
+    cut = architecture.cut_below(architecture.places[_first_of(name, described)])
     return architecture.layers[0 if cut is None else cut + 1].name
 
 
@@ -84,7 +82,7 @@ def stage_of_layers(described: Described) -> dict[str, int]:
 
     Raises `UserError` for a layer that belongs to no block, or lies outside the row of its block's layers.
     """
-    backbone, reached, found = described.backbone, 0, {}
+    backbone, reached, stages = described.backbone, 0, {}
     order = {block: place for place, block in enumerate(backbone.blocks)}
     stage_of = {block: number for number, stage in enumerate(backbone.stages, 1) for block in stage}
     for layer in described.architecture.layers:
@@ -97,8 +95,8 @@ def stage_of_layers(described: Described) -> dict[str, int]:
                 "mend block_of, stem, stages or top"
             )
         reached = order[block]
-        found[layer.name] = 0 if block == backbone.stem else stage_of.get(block, len(backbone.stages))
-    return found
+        stages[layer.name] = 0 if block == backbone.stem else stage_of.get(block, len(backbone.stages))
+    return stages
 
 
 def apply_freeze(layers: Sequence[Any], architecture: Architecture, first: str, freeze: FreezeConfig) -> None:
@@ -118,18 +116,21 @@ def apply_freeze(layers: Sequence[Any], architecture: Architecture, first: str, 
             layer.trainable = place >= start and not held
 
 
-def _first_of_block(block: str, described: Described) -> str:
-    return next(layer.name for layer in described.architecture.layers if described.backbone.block_of(layer.name) == block)
+def _first_of(name: str, described: Described) -> str:
+    """The first layer of a block; a layer itself."""
+    if name not in described.backbone.blocks:
+        return name
+    return next(layer.name for layer in described.architecture.layers if described.backbone.block_of(layer.name) == name)
 
 
-def _unknown(asked: str, described: Described) -> UserError:
-    depths = [*WORDS, *stage_names(described.backbone)]
+def _unknown(depth: str, described: Described) -> UserError:
+    depths = [*DEPTHS, *stage_names(described.backbone)]
     close = [
-        *get_close_matches(asked, [*depths, *described.backbone.blocks], n=3, cutoff=0.6),
-        *get_close_matches(asked, described.architecture.places, n=3, cutoff=0.8),
+        *get_close_matches(depth, [*depths, *described.backbone.blocks], n=3, cutoff=0.6),
+        *get_close_matches(depth, described.architecture.places, n=3, cutoff=0.8),
     ]
     hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
     return UserError(
-        f"freeze.trainable_from={asked} is no depth, block or layer of backbone={described.name}: {hint}"
+        f"freeze.trainable_from={depth} is no depth, block or layer of backbone={described.name}: {hint}"
         f"(choose from: {', '.join(depths)}; cxr backbones {described.name} lists its blocks)"
     )

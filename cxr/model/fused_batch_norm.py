@@ -11,49 +11,48 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cxr.model.keras_private import run_steps, sources_of, takes_training
+
 Forward = Callable[[tf.Tensor, bool], tf.Tensor]
 
 
 def fuse_batch_norms(network: keras.Model) -> Forward:
     """`network(values, training=...)` to rounding, as a function of both; call it where TensorFlow traces.
 
-    Layers that normalise by the statistics of each batch stay as they are: those that train.
+    Batch norms that train stay as they are: they normalise by the statistics of each batch.
     """
-    above = _folds(network)
-    held = {id(norm) for norm in above.values()}
+    fused = _fusible(network)
+    norms = {id(norm) for norm in fused.values()}
 
     def forward(values: tf.Tensor, training: bool) -> tf.Tensor:
-        def operation(step: Any) -> Callable[..., Any]:
-            if id(step) in above:
-                return lambda given, **_: _convolved(step, above[id(step)], given)
-            if id(step) in held:
-                return lambda given, **_: given
-            takes_training = getattr(step, "_call_has_training_arg", False)
-            return lambda *given, **more: step(*given, **(more | ({"training": training} if takes_training else {})))
+        def function_of(step: Any) -> Callable[..., Any]:
+            if id(step) in fused:
+                return lambda inputs, **_: _convolved(step, fused[id(step)], inputs)
+            if id(step) in norms:
+                return lambda inputs, **_: inputs
+            more = {"training": training} if takes_training(step) else {}
+            return lambda *inputs, **options: step(*inputs, **(options | more))
 
-        (found,) = keras.tree.flatten(network._run_through_graph([values], operation_fn=operation))
-        return found
+        return run_steps(network, values, function_of)
 
     return forward
 
 
-def _folds(network: keras.Model) -> dict[int, Any]:
-    """The normalisation above each convolution that takes it in, by the convolution's identity."""
-    steps = {id(step): step for step in network.operations}
-    users: dict[int, set[int]] = {}
+def _fusible(network: keras.Model) -> dict[int, Any]:
+    """The batch norm that is fused into each convolution: its only user; by the convolution's identity."""
+    users: dict[int, dict[int, Any]] = {}
     for step in network.operations:
-        for node in step._inbound_nodes:
-            for tensor in node.input_tensors:
-                users.setdefault(id(tensor._keras_history.operation), set()).add(id(step))
-    found = {}
-    for convolution in filter(_can_take_in, network.operations):
-        inside = [steps[user] for user in users.get(id(convolution), ()) if user in steps]
-        if len(inside) == 1 and _is_fixed(inside[0]):
-            found[id(convolution)] = inside[0]
-    return found
+        for source in sources_of(step):
+            users.setdefault(id(source), {})[id(step)] = step
+    fused = {}
+    for convolution in filter(_can_be_fused, network.operations):
+        above = list(users.get(id(convolution), {}).values())
+        if len(above) == 1 and _is_fixed(above[0]):
+            fused[id(convolution)] = above[0]
+    return fused
 
 
-def _can_take_in(step: Any) -> bool:
+def _can_be_fused(step: Any) -> bool:
     """A convolution without activation, in one precision, and in the layout that TensorFlow's kernels for a CPU have."""
     return (
         isinstance(step, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
@@ -89,7 +88,7 @@ def _convolved(convolution: Any, norm: Any, values: tf.Tensor) -> tf.Tensor:
     kernel = convolution.kernel.value
     if isinstance(convolution, keras.layers.DepthwiseConv2D):
         kernel = kernel * tf.reshape(scale, (kernel.shape[2], kernel.shape[3]))
-        found = tf.nn.depthwise_conv2d(values, kernel, (1, *strides, 1), padding)
+        convolved = tf.nn.depthwise_conv2d(values, kernel, (1, *strides, 1), padding)
     else:
-        found = tf.nn.conv2d(values, kernel * scale, strides, padding)
-    return tf.nn.bias_add(found, shift)
+        convolved = tf.nn.conv2d(values, kernel * scale, strides, padding)
+    return tf.nn.bias_add(convolved, shift)

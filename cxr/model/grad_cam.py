@@ -1,9 +1,7 @@
 """Grad-CAM of a saved classifier, and the randomisation of its weights as a check of the maps."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from cxr.model.keras_private import source_of
 from cxr.model.preprocessing import preprocessing_of
 from cxr.model.saved import SavedModel
 
@@ -29,7 +28,7 @@ class GradCam:
     @property
     def layer(self) -> str:
         """The layer that makes the feature map."""
-        return str(self.saved.feature_map._keras_history.operation.name)
+        return str(source_of(self.saved.feature_map).name)
 
 
 def grad_cam(saved: SavedModel) -> GradCam:
@@ -48,30 +47,26 @@ def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np
     `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
     the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
     """
-    rows, columns = (int(side) for side in network.saved.feature_map.shape[1:3])
     prepare = preprocessing_of(network.saved.model)
-    if prepare is not None and prepare.settings.crop != "none":
-        return _placed_back(_maps(network, grey, classes, rows, columns), prepare.frames(grey))
-    return _maps(network, grey, classes, rows, columns)
-
-
-def _maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.float32]:
     batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
-    none = np.empty((0, rows, columns), np.float32)
-    return np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
+    none = np.empty((0, *network.saved.feature_map.shape[1:3]), np.float32)
+    maps = np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
+    if prepare is None or prepare.settings.crop == "none":
+        return maps
+    return _placed_back(maps, prepare.frames(grey))
 
 
 def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Maps of cropped images (n, rows, columns), in the frame of the whole image, (n, 2 rows, 2 columns); `frames` as shares."""
     rows, columns = 2 * maps.shape[1], 2 * maps.shape[2]
-    found = np.zeros((len(maps), rows, columns), np.float32)
-    for one, map_, (left, top, right, bottom) in zip(found, maps, frames, strict=True):
+    placed = np.zeros((len(maps), rows, columns), np.float32)
+    for place, cropped, (left, top, right, bottom) in zip(placed, maps, frames, strict=True):
         y = ((np.arange(rows) + 0.5) / rows - top) / (bottom - top)
         x = ((np.arange(columns) + 0.5) / columns - left) / (right - left)
         inside = ((y >= 0) & (y <= 1))[:, None] & ((x >= 0) & (x <= 1))[None]
-        places = np.meshgrid(y * map_.shape[0] - 0.5, x * map_.shape[1] - 0.5, indexing="ij")
-        one[...] = np.where(inside, map_coordinates(map_, places, order=1, mode="nearest"), 0)
-    return found
+        points = np.meshgrid(y * cropped.shape[0] - 0.5, x * cropped.shape[1] - 0.5, indexing="ij")
+        place[...] = np.where(inside, map_coordinates(cropped, points, order=1, mode="nearest"), 0)
+    return placed
 
 
 def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
@@ -83,18 +78,21 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     layers = [layer for layer in network.saved.model.layers if layer.weights]
     above = [layer for layer in layers if layer in network.head.layers]
     below = [layer for layer in layers if layer not in network.head.layers]
-    rng = np.random.default_rng(seed)
-    with _restored(network.saved) as before:
-        done = 0
+    rng, done = np.random.default_rng(seed), 0
+    below_map, values = network.saved.weights_below(), network.saved.model.get_weights()
+    try:
         for name, share in STAGES.items():
             reach = round(share * len(below))
             chosen = above if done == 0 and name == "head" else below[len(below) - reach : len(below) - done]
             for layer in chosen:
                 layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
             done = reach
-            # What a stage makes of weights depends on these alone: other runs with the same backbone need not compute its maps.
-            network.saved.weights_changed(known_as=f"{before} shuffled by {seed}: {reach} layers" if reach else before)
+            # The shuffled weights depend on the first ones alone: other runs with the same backbone need not compute their maps.
+            network.saved.weights_changed(known_as=f"{below_map} shuffled by {seed}: {reach} layers" if reach else below_map)
             yield name
+    finally:
+        network.saved.model.set_weights(values)
+        network.saved.weights_changed(known_as=below_map)
 
 
 def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -104,15 +102,3 @@ def _maps_of(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int6
         chosen = tf.gather(network.head(maps, training=False), classes, axis=1, batch_dims=1)
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
     return np.asarray(tf.reduce_sum(weights * maps, axis=-1), np.float32)
-
-
-@contextmanager
-def _restored(saved: SavedModel) -> Iterator[str]:
-    """The name of the weights below the feature map; afterwards all weights are what they were."""
-    before: str = saved.weights_below()
-    values: list[NDArray[Any]] = saved.model.get_weights()
-    try:
-        yield before
-    finally:
-        saved.model.set_weights(values)
-        saved.weights_changed(known_as=before)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ from cxr.model.architecture import Architecture
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.backbones.registry import Described, describe
 from cxr.model.construction import architecture_of, check_constructed, construct
+from cxr.model.freeze import POOLED
 from cxr.model.resolve import pixels_of
 from cxr.model.weights import Weights
 
@@ -29,17 +29,11 @@ class Network:
     classifier: keras.Model
     trainee: keras.Model
     described: Described  # the backbone
-    built_from: tuple[object, ...] = ()  # all that makes its layers what they are, without the values of their weights
 
     @cached_property
     def architecture(self) -> Architecture:
         """The steps of `trainee` from the images to logits; those of the backbone are named as in `described`."""
         return architecture_of(self.trainee)
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """The same for networks of which only the values of weights differ."""
-        return (*self.built_from, *self.freedom)
 
     @property
     def freedom(self) -> tuple[object, ...]:
@@ -57,20 +51,20 @@ def build_network(
     layers, with their initial weights, and the earlier network must no longer be used.
     """
     described = describe(backbone)
-    base, kind = _backbone(backbone, described, weights, prepare)
+    base = _backbone(backbone, described, weights, prepare)
     models = base.under_heads.get((class_count, backbone.dropout))
     if models is None:
         models = base.under_heads[class_count, backbone.dropout] = _with_head(base.model, class_count, backbone.dropout, seed)
     else:
         _begin_head(models[1], seed)
-    return Network(*models, described, (*kind, class_count, seed, backbone.dropout))
+    return Network(*models, described)
 
 
 def _with_head(base: keras.Model, class_count: int, dropout: float, seed: int) -> tuple[keras.Model, keras.Model]:
     """The classifier and the trainee on a backbone."""
-    kept = keras.layers.Dropout(dropout, seed=seed, name="dropout")(base.output)
+    dropped = keras.layers.Dropout(dropout, seed=seed, name="dropout")(base.output)
     start = keras.initializers.GlorotUniform(seed)
-    logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(kept)
+    logits = keras.layers.Dense(class_count, kernel_initializer=start, dtype="float32", name="logits")(dropped)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return keras.Model(base.input, probabilities, name="cxr"), keras.Model(base.input, logits, name="trainee")
 
@@ -111,34 +105,19 @@ def _settings_of(layer: keras.Layer) -> dict[str, Any]:
 _latest: dict[tuple[object, ...], _Backbone] = {}  # one at a time
 
 
-def _backbone(
-    backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None
-) -> tuple[_Backbone, tuple[object, ...]]:
-    """A backbone from grey levels (n, size, size, 3) to pooled features (n, channels), and what it is made of."""
-    pixels = pixels_of(backbone, described.backbone)
-    file = None if backbone.file is None else file_sha256(backbone)
-    kind = (backbone.name, backbone.file, file, backbone.alpha, backbone.image_size, pixels, repr(prepare))
-    key = (*kind, weights, weights.sha256, keras.config.dtype_policy().name)
+def _backbone(backbone: BackboneConfig, described: Described, weights: Weights, prepare: PrepareConfig | None) -> _Backbone:
+    """A backbone from grey levels (n, size, size, 3) to pooled features (n, channels)."""
+    pixels, size, file = pixels_of(backbone, described.backbone), backbone.image_size, file_sha256(backbone)
+    made_of = (backbone.name, backbone.file, file, backbone.alpha, size, pixels, repr(prepare))
+    key = (*made_of, weights, weights.sha256, keras.config.dtype_policy().name)
     known = _latest.get(key) if weights != Weights() else None  # random weights are drawn again
-    if known is None:
-        made = construct(
-            described.backbone,
-            backbone.image_size,
-            pixels,
-            weights.for_keras,
-            _archive(backbone, weights),
-            backbone.alpha,
-            prepare,
-        )
-        check_constructed(made, described.architecture)
-        known = _Backbone(keras.Model(made.input, keras.layers.GlobalAveragePooling2D(name="pooled")(made.output)))
-        _latest.clear()
-        _latest[key] = known
-    else:
+    if known is not None:
         known.reset()
-    return known, key
-
-
-def _archive(backbone: BackboneConfig, weights: Weights) -> Path | None:
-    """The `.keras` file to take weights from; those of `backbone=keras_file` come with its network."""
-    return None if backbone.weights == "own" else weights.archive
+        return known
+    path = None if backbone.weights == "own" else weights.path  # its own weights come with the network of a file
+    model = construct(described.backbone, size, pixels, path, backbone.alpha, prepare)
+    check_constructed(model, described.architecture)
+    built = _Backbone(keras.Model(model.input, keras.layers.GlobalAveragePooling2D(name=POOLED)(model.output)))
+    _latest.clear()
+    _latest[key] = built
+    return built

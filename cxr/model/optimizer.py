@@ -9,6 +9,7 @@ import numpy as np
 
 from cxr.config.schema import Config, OptimizerConfig
 from cxr.model.freeze import POOLED, stage_of_layers
+from cxr.model.keras_private import skip_gradient_sum
 from cxr.model.network import Network
 
 _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {
@@ -99,13 +100,13 @@ def rate_shares(config: Config, network: Network) -> dict[str, float]:
     """
     optimizer, stages, places = config.optimizer, stage_of_layers(network.described), network.architecture.places
     last, head = len(network.described.backbone.stages), places[POOLED]
-    found = {}
+    rate_of = {}
     for step, layer in zip(network.trainee.operations, network.architecture.layers, strict=True):
         if layer.weights or places[layer.name] >= head:
             below = last - stages.get(layer.name, last)
             share = optimizer.backbone_rate * optimizer.stage_decay**below
-            found[step.name] = share if places[layer.name] < head else 1.0
-    return found
+            rate_of[step.name] = share if places[layer.name] < head else 1.0
+    return rate_of
 
 
 def _share_of(variable: keras.Variable, shares: Mapping[str, float]) -> float:
@@ -119,7 +120,7 @@ def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
     some 30 MB a run, which each later run of a sweep would have to carry.
     """
     made = _MAKERS[optimizer.name](optimizer, rate)
-    made._all_reduce_sum_gradients = list
+    skip_gradient_sum(made)
     return made
 
 
@@ -136,12 +137,12 @@ def _rules(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optim
 
 
 def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """All that an optimizer remembers from step to step, the variables of its parts included, each once."""
+    """All that an optimizer keeps from step to step, the variables of its parts included, each once."""
     parts = list(getattr(optimizer, "optimizers", []))
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         parts = [optimizer.inner_optimizer]
-    found = [*optimizer.variables, *(variable for part in parts for variable in optimizer_variables(part))]
-    return list({id(variable): variable for variable in found}.values())
+    variables = [*optimizer.variables, *(variable for part in parts for variable in optimizer_variables(part))]
+    return list({id(variable): variable for variable in variables}.values())
 
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

@@ -40,7 +40,7 @@ def partition(network: Network, first: str) -> Partition | None:
 
 def pooled_part(trainee: keras.Model, parts: Partition | None) -> keras.Model | None:
     """From activations, or grey levels without a partition, to pooled features; None where the activations are those."""
-    pooled = trainee.get_layer("pooled").output
+    pooled = trainee.get_layer(POOLED).output
     below = parts.frozen.output if parts else trainee.input
     return None if below is pooled else keras.Model(below, pooled)
 

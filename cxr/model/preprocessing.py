@@ -1,7 +1,7 @@
 """The first layer of a network whose config prepares images: it erases, evens out, masks and crops, in training and in use alike.
 
 It is part of the saved model, so that no one can forget it. Everything is a product of matrices, a pooling or a comparison, which
-each engine computes; lungs are found by the atlas of `cxr.data.lung_atlas`.
+each engine computes; the atlas of `cxr.data.lung_atlas` places the lungs.
 """
 
 from dataclasses import asdict
@@ -20,7 +20,10 @@ PREPROCESSED = "prepared"  # the name of the layer
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
 _MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side
-_SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: the width of its strokes as a share of the side, grey levels over its surroundings
+_SPOT, _STANDS_OUT = (
+    1 / 28,
+    40.0,
+)  # of a marker: the width of its strokes as a share of the side, grey levels over what is around it
 
 
 @keras.saving.register_keras_serializable(package="cxr", name="Preparation")  # its name in stored models
@@ -41,27 +44,27 @@ class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         return {**super().get_config(), "settings": asdict(self.settings)}
 
     def call(self, grey: Any) -> Any:
-        """Prepare images."""
-        asked, size = self.settings, int(grey.shape[1])
+        """Prepare grey levels (n, size, size, 3), float32."""
+        settings, size = self.settings, int(grey.shape[1])
         image = grey[..., 0]
-        needs_lungs = asked.markers or asked.mask != "none" or asked.crop != "none"
+        needs_lungs = settings.markers or settings.mask != "none" or settings.crop != "none"
         lungs = _lungs_in(image, size) if needs_lungs else None
-        if asked.markers:
+        if settings.markers:
             image = _without_markers(image, _within(lungs, size, 1.2, 20.0))
-        if asked.borders or asked.corners:
-            kept = _kept(size, asked.borders, asked.corners)
-            image = image * kept + _mean(image, kept) * (1 - kept)
-        if asked.histogram != "as_is":
-            image = _evened(image, size, asked.histogram)
-        if asked.mask != "none":
-            kept = _within(lungs, size, asked.dilation, 6.0)
-            image = image * kept + _mean(image, kept) * (1 - kept)
-        if asked.crop != "none":
-            image = _cropped(image, size, boxes(lungs, asked.crop))
+        if settings.borders or settings.corners:
+            visible = _visible(size, settings.borders, settings.corners)
+            image = image * visible + _mean(image, visible) * (1 - visible)
+        if settings.histogram != "as_is":
+            image = _evened(image, size, settings.histogram)
+        if settings.mask != "none":
+            visible = _within(lungs, size, settings.dilation, 6.0)
+            image = image * visible + _mean(image, visible) * (1 - visible)
+        if settings.crop != "none":
+            image = _cropped(image, size, boxes(lungs, settings.crop))
         return ops.repeat(image[..., None], 3, axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The same."""
+        """The shape of the images, which stays."""
         return input_shape
 
     def frames(self, grey: NDArray[Any]) -> NDArray[np.float32]:
@@ -82,8 +85,8 @@ def boxes(lungs: Any, crop: str) -> Any:
     apart, width, height, right, down = (lungs[:, place] for place in range(5))
     margin = _MARGINS[crop]
     across, along = apart + width + margin, height + margin
-    found = ops.stack([0.5 + right - across, MIDDLE + down - along, 0.5 + right + across, MIDDLE + down + along], axis=1)
-    return ops.clip(found, 0.0, 1.0)
+    sides = ops.stack([0.5 + right - across, MIDDLE + down - along, 0.5 + right + across, MIDDLE + down + along], axis=1)
+    return ops.clip(sides, 0.0, 1.0)
 
 
 def _lungs_in(image: Any, size: int) -> Any:
@@ -91,7 +94,7 @@ def _lungs_in(image: Any, size: int) -> Any:
     shrink = ops.convert_to_tensor(shrinking(size))
     small = ops.matmul(ops.matmul(shrink, image), ops.transpose(shrink))
     fits = ops.matmul(ops.reshape(small, (-1, FITTED_AT * FITTED_AT)), ops.convert_to_tensor(contrasts().T))
-    table = np.array([[each.apart, each.width, each.height, each.right, each.down] for each in placings()], np.float32)
+    table = np.array([[lung.apart, lung.width, lung.height, lung.right, lung.down] for lung in placings()], np.float32)
     best = ops.cast(fits >= ops.max(fits, axis=1, keepdims=True), "float32")  # not argmax, which OpenVINO can't convert from Keras
     return ops.matmul(best / ops.sum(best, axis=1, keepdims=True), ops.convert_to_tensor(table))
 
@@ -105,26 +108,26 @@ def _within(lungs: Any, size: int, larger: float, steepness: float) -> Any:
     return ops.sigmoid(steepness * (1 - radius))
 
 
-def _mean(image: Any, kept: Any) -> Any:
-    """The mean grey level where `kept` is 1, (n, 1, 1)."""
-    weights = kept + ops.zeros_like(image)
+def _mean(image: Any, visible: Any) -> Any:
+    """The mean grey level where `visible` is 1, (n, 1, 1)."""
+    weights = visible + ops.zeros_like(image)
     return ops.sum(image * weights, axis=(1, 2), keepdims=True) / (ops.sum(weights, axis=(1, 2), keepdims=True) + 1e-6)
 
 
-def _kept(size: int, borders: float, corners: float) -> NDArray[np.float32]:
+def _visible(size: int, borders: float, corners: float) -> NDArray[np.float32]:
     """0 in the borders and corners, 1 elsewhere, (1, size, size)."""
-    kept = np.ones((1, size, size), np.float32)
+    visible = np.ones((1, size, size), np.float32)
     edge, corner = round(size * borders), round(size * corners)
     for part in (slice(0, edge), slice(size - edge, size)):
-        kept[:, part, :] = kept[:, :, part] = 0
+        visible[:, part, :] = visible[:, :, part] = 0
     for rows in (slice(0, corner), slice(size - corner, size)):
         for columns in (slice(0, corner), slice(size - corner, size)):
-            kept[:, rows, columns] = 0
-    return kept
+            visible[:, rows, columns] = 0
+    return visible
 
 
 def _without_markers(image: Any, lungs: Any) -> Any:
-    """Without small marks that are brighter than their surroundings: what a morphological opening removes (white top-hat)."""
+    """Without small marks that are brighter than what is around them: what a morphological opening removes (white top-hat)."""
     width = max(5, round(int(image.shape[1]) * _SPOT) | 1)
     grey = image[..., None]
     opened = ops.max_pool(-ops.max_pool(-grey, width, 1, "same"), width, 1, "same")
@@ -158,10 +161,10 @@ def _bell(ranks: Any) -> Any:
     """Ranks from 0 to 1 to grey levels with a normal histogram, between 16 steps of its quantile function."""
     mean, spread = _BELL
     steps = np.clip(mean + spread * norm.ppf(np.clip(np.linspace(0, 1, 17), 0.005, 0.995)), 0, 255)
-    found = ops.zeros_like(ranks) + float(steps[0])
+    levels = ops.zeros_like(ranks) + float(steps[0])
     for place, rise in enumerate(np.diff(steps)):
-        found = found + float(rise) * ops.clip(ranks * 16 - place, 0.0, 1.0)
-    return found
+        levels = levels + float(rise) * ops.clip(ranks * 16 - place, 0.0, 1.0)
+    return levels
 
 
 def _pooling(size: int, tiles: int) -> Any:

@@ -22,16 +22,17 @@ def resolve(config: Config) -> Resolved:
     """Resolve a config without importing Keras; raises `UserError` for what its backbone does not have or can't do."""
     described = describe(config.backbone)
     stage_of_layers(described)
-    _check_size(config.backbone, described)
-    reached = [resolve_freeze_point(config.freeze.trainable_from, described)]
-    gradual = {}
-    for asked, epochs in config.freeze.gradual.items():
-        depth = resolve_freeze_point(asked, described)
-        reached.append(depth)
-        gradual[depth.name] = epochs
-    _check_order(config, [*gradual, reached[0].name], described)
-    freeze = replace(config.freeze, trainable_from=reached[0].name, gradual=gradual)
-    notes = [f"  freeze: {depth.note}" for depth in reached if depth.note]
+    if config.backbone.image_size < described.backbone.smallest:
+        raise UserError(
+            f"backbone.image_size={config.backbone.image_size} is too small for {described.backbone.title}: "
+            f"it must be at least {described.backbone.smallest}"
+        )
+    start = resolve_freeze_point(config.freeze.trainable_from, described)
+    earlier = {resolve_freeze_point(depth, described): epochs for depth, epochs in config.freeze.gradual.items()}
+    gradual = {point.name: epochs for point, epochs in earlier.items()}
+    _check_order(config, [*gradual, start.name], described)
+    freeze = replace(config.freeze, trainable_from=start.name, gradual=gradual)
+    notes = [f"  freeze: {point.note}" for point in (start, *earlier) if point.note]
     normalised = any(layer.kind == "BatchNormalization" for layer in described.architecture.layers)
     if config.backbone.weights == "none" and normalised and freeze.batch_norm == "inference":
         otherwise = "" if freeze.trainable_from == HEAD else ", or add freeze.batch_norm=train"
@@ -49,19 +50,11 @@ def pixels_of(config: BackboneConfig, backbone: Backbone) -> InputScaling:
 
 def _with_pixels(config: BackboneConfig, backbone: Backbone) -> BackboneConfig:
     """The config with the range of the backbone, where that is one range for all channels."""
-    given = config.input_range is not None or config.mean is not None
+    is_set = config.input_range is not None or config.mean is not None
     scale, offset = backbone.pixels.scale[0], backbone.pixels.offset[0]
-    if given or backbone.pixels != InputScaling((scale,) * 3, (offset,) * 3):
+    if is_set or backbone.pixels != InputScaling((scale,) * 3, (offset,) * 3):
         return config
     return replace(config, input_range=[offset, round(255 * scale + offset, 12)])
-
-
-def _check_size(config: BackboneConfig, described: Described) -> None:
-    if config.image_size < described.backbone.smallest:
-        raise UserError(
-            f"backbone.image_size={config.image_size} is too small for {described.backbone.title}: "
-            f"it must be at least {described.backbone.smallest}"
-        )
 
 
 def _check_order(config: Config, depths: list[str], described: Described) -> None:
@@ -70,8 +63,8 @@ def _check_order(config: Config, depths: list[str], described: Described) -> Non
         return
     places = described.architecture.places
     blocks = {block: places[layer] for layer in reversed(places) if (block := described.backbone.block_of(layer))}
-    at = [len(places) if depth == HEAD else blocks.get(depth, places.get(depth, 0)) for depth in depths]
-    if any(above <= below for above, below in pairwise(at)):
+    order = [len(places) if depth == HEAD else blocks.get(depth, places.get(depth, 0)) for depth in depths]
+    if any(above <= below for above, below in pairwise(order)):
         raise UserError(
             f"freeze.gradual={config.freeze.gradual} with freeze.trainable_from={config.freeze.trainable_from} does not go "
             "downward: name depths from the head down, each below the one before"

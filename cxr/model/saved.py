@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,10 +14,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.model.feature_maps import FeatureMaps
+from cxr.model.keras_private import CONFIG
 from cxr.model.network import Network
 from cxr.model.partition import weights_hash
 from cxr.model.preprocessing import Preprocessing
-from cxr.model.weight_file import CONFIG, WEIGHTS, change_weights, read_weights, weights_of
 
 
 @dataclass
@@ -74,8 +73,8 @@ class SavedModel:
     def probabilities_and_pooled(self, grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities as above, and the mean of the last feature map over its places, (n, channels)."""
         maps = self._maps(grey)
-        known = self._parts.above(maps).numpy().astype(np.float64)
-        probabilities = np.asarray(known / known.sum(axis=1, keepdims=True))
+        raw = self._parts.above(maps).numpy().astype(np.float64)
+        probabilities = np.asarray(raw / raw.sum(axis=1, keepdims=True))
         pooled = probabilities if self.feature_map is None else tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
         return probabilities, np.asarray(pooled, np.float32)
 
@@ -91,33 +90,9 @@ class SavedModel:
 
 
 def save_model(network: Network, path: Path) -> None:
-    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes).
-
-    Keras writes the first of a kind in this process; of others only the weights differ.
-    """
+    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    kind, known = network.kind, _written.get(network.kind)
-    try:
-        if known is not None:
-            return _write_again(known, network.classifier, path)
-    except (KeyError, ValueError):  # a layer keeps its weights in another way
-        _written.clear()
     network.classifier.save(path)
-    with ZipFile(path) as archive:
-        _written.clear()
-        _written[kind] = {name: archive.read(name) for name in archive.namelist()}
-    return None
-
-
-_written: dict[tuple[object, ...], dict[str, bytes]] = {}  # the members of the latest file that Keras wrote, by kind of network
-
-
-def _write_again(members: dict[str, bytes], model: keras.Model, path: Path) -> None:
-    saved = {"keras_version": keras.__version__, "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S")}
-    changed = {"metadata.json": json.dumps(saved).encode(), WEIGHTS: change_weights(members[WEIGHTS], weights_of(model))}
-    with ZipFile(path, "w") as archive:
-        for name, content in (members | changed).items():
-            archive.writestr(name, content)
 
 
 def load_model(path: Path, in_float32: bool = False) -> SavedModel:
@@ -136,17 +111,16 @@ def load_model(path: Path, in_float32: bool = False) -> SavedModel:
     try:
         parts = _parts_of(path, in_float32)
     except Exception as error:  # of zipfile, h5py, json or Keras, which raise nearly anything on files that are not theirs
-        first = " ".join(str(error).split()).partition(". ")[0][:200]  # Keras goes on with how to run the code after all
+        first = " ".join(str(error).split()).partition(". ")[0][:200]  # then Keras says how to run the code after all
         raise ValueError(f"{path.name} is no model that can be opened without running its own code: {first}") from error
-    found = SavedModel(parts)
-    _loaded[file_now] = found
-    _recent.append(found)
-    return found
+    saved = SavedModel(parts)
+    _loaded[file_now] = saved
+    _recent.append(saved)
+    return saved
 
 
-_loaded: "WeakValueDictionary[tuple[str, int, int, bool], SavedModel]" = (
-    WeakValueDictionary()
-)  # in use, by file, time, size, precision
+# Those in use, by file, time, size and precision.
+_loaded: "WeakValueDictionary[tuple[str, int, int, bool], SavedModel]" = WeakValueDictionary()
 _recent: list[SavedModel] = []  # the latest stays open: a run asks for it twice
 _built: dict[str, _Parts] = {}  # one at a time, by config
 
@@ -155,9 +129,11 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     with ZipFile(path) as file:
         layers = json.loads(file.read(CONFIG), object_hook=_in_float32 if in_float32 else _without_identity)
     config = json.dumps(layers)
-    if config in _built and not any(each.model is _built[config].model for each in _loaded.values()):
-        _take_weights(_built[config], path)
-        return _built[config]
+    known = _built.get(config)
+    if known is not None and not any(saved.model is known.model for saved in _loaded.values()):
+        known.model.load_weights(path)
+        known.weights = None
+        return known
     own = {"cxr>Preparation": Preprocessing}
     if in_float32:
         model = keras.saving.deserialize_keras_object(layers, own, safe_mode=True)
@@ -170,33 +146,15 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     return _built[config]
 
 
-def _take_weights(parts: _Parts, path: Path) -> None:
-    """Give a network the weights of a file; only those that differ are handed to TensorFlow."""
-    model = parts.model
-    own, given = weights_of(model), read_weights(path)
-    if {name: [each.shape for each in values] for name, values in own.items()} != {
-        name: [each.shape for each in values] for name, values in given.items()
-    }:
-        model.load_weights(path)  # a layer keeps its weights in another way
-        parts.weights = None
-        return
-    below = set() if parts.body is None else {id(layer) for layer in parts.body.layers}
-    for layer in model.layers:
-        for weight, held, value in zip(layer.weights, own.get(layer.name, []), given.get(layer.name, []), strict=True):
-            if not np.array_equal(held, value, equal_nan=True):
-                weight.assign(value)
-                parts.weights = None if id(layer) in below else parts.weights
-
-
-def _without_identity(said: dict[str, Any]) -> dict[str, Any]:
+def _without_identity(config: dict[str, Any]) -> dict[str, Any]:
     """Without Keras' number for an object in memory, which is another in each file."""
-    return {name: value for name, value in said.items() if name != "shared_object_id"}
+    return {name: value for name, value in config.items() if name != "shared_object_id"}
 
 
-def _in_float32(value: dict[str, Any]) -> dict[str, Any]:
+def _in_float32(config: dict[str, Any]) -> dict[str, Any]:
     """As above, with every layer's precision made float32."""
-    is_policy = value.get("class_name") == "DTypePolicy"
-    return {**value, "config": {"name": "float32"}} if is_policy else _without_identity(value)
+    is_policy = config.get("class_name") == "DTypePolicy"
+    return {**config, "config": {"name": "float32"}} if is_policy else _without_identity(config)
 
 
 def _is_map(layer: keras.Layer) -> bool:
@@ -206,21 +164,17 @@ def _is_map(layer: keras.Layer) -> bool:
 def _compiled(model: keras.Model, feature_map: Any) -> _Parts:
     """Both parts, each traced once."""
 
-    def function(part: keras.Model, from_grey: bool) -> Callable[[Any], Any]:
-        given = tf.TensorSpec((None, *model.input.shape[1:3], 1), tf.float32) if from_grey else _spec_of(part.input)
-        made: Callable[[Any], Any] = tf.function(
+    def compiled(part: keras.Model, from_grey: bool) -> Callable[[Any], Any]:
+        shape, dtype = ((None, *model.input.shape[1:3], 1), tf.float32) if from_grey else (part.input.shape, part.input.dtype)
+        function: Callable[[Any], Any] = tf.function(
             lambda values: part(tf.repeat(values, 3, axis=-1) if from_grey else values, training=False),
-            input_signature=[given],
+            input_signature=[tf.TensorSpec(shape, dtype)],
             autograph=False,
             jit_compile=False,
         )
-        return made
+        return function
 
     if feature_map is None:
-        return _Parts(model, None, None, tf.identity, function(model, from_grey=True))
+        return _Parts(model, None, None, tf.identity, compiled(model, from_grey=True))
     body, above = keras.Model(model.input, feature_map), keras.Model(feature_map, model.output)
-    return _Parts(model, body, feature_map, function(body, from_grey=True), function(above, from_grey=False))
-
-
-def _spec_of(tensor: Any) -> tf.TensorSpec:
-    return tf.TensorSpec(tensor.shape, tensor.dtype)
+    return _Parts(model, body, feature_map, compiled(body, from_grey=True), compiled(above, from_grey=False))

@@ -1,12 +1,11 @@
 """The backbone's weights: where they are, and whether they fit, checked before TensorFlow is imported."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -16,9 +15,10 @@ import numpy as np
 
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
-from cxr.model.architecture import Shape, in_shapes
+from cxr.model.architecture import Shape, format_shapes
 from cxr.model.backbones.registry import Described, backbone_names, backbone_of, describe
-from cxr.model.keras_archive import read_archive
+from cxr.model.keras_archive import content_sha256, read_archive
+from cxr.model.keras_private import WEIGHTS, has_keras_3_layout
 from cxr.model.published import cached_file, download, is_whole
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
@@ -38,27 +38,7 @@ class Weights:
     @property
     def sha256(self) -> str | None:
         """The file's content hash, in hex; None without a file, and for one that is still to be downloaded."""
-        if self.path is None or self.to_download:
-            return None
-        stat = self.path.stat()
-        return _sha256_of(self.path, stat.st_mtime_ns, stat.st_size)
-
-    @property
-    def archive(self) -> Path | None:
-        """The file, if it is a `.keras` file, whose layers are found by their names."""
-        return self.path if self.path is not None and self.path.suffix == ".keras" else None
-
-    @property
-    def for_keras(self) -> str | None:
-        """The path that a function of `keras.applications` is given."""
-        return str(self.path) if self.path is not None and self.archive is None else None
-
-
-@cache
-def _sha256_of(path: Path, written: int, size: int) -> str:
-    """Of a file as it is now: all jobs of a sweep ask for it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return None if self.path is None or self.to_download else content_sha256(self.path)
 
 
 @contextmanager
@@ -77,32 +57,22 @@ def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weig
     `of_run` is the model of the run that `run:ID` names. Raises `UserError` for a file that is missing, unreadable or of another
     architecture, and for ImageNet weights that are neither in Keras' cache nor within reach.
     """
-    described = describe(backbone)
-    if backbone.name == "keras_file":
-        return _of_keras_file(backbone, described, of_run)
+    described, of_file = describe(backbone), backbone.name == "keras_file"
     if backbone.weights == "none":
         return Weights()
-    if backbone.weights == "imagenet":
+    if backbone.weights == "own" and of_file:
+        return Weights(path=Path(str(backbone.file)).expanduser().resolve())
+    if backbone.weights == "imagenet" and not of_file:
         return _imagenet(backbone, described)
-    path = of_run or (PHANTOM_WEIGHTS if backbone.weights == "phantom" else Path(backbone.weights).expanduser())
+    is_shipped = backbone.weights == "phantom" and not of_file
+    path = of_run or (PHANTOM_WEIGHTS if is_shipped else Path(backbone.weights).expanduser())
+    if of_file and (path.suffix != ".keras" or not path.is_file()):
+        raise UserError(f"backbone.weights={backbone.weights}: with backbone=keras_file give own, none, run:NAME or a .keras file")
     if not path.is_file():
         raise UserError(
             f"backbone.weights={backbone.weights}: no such file; give imagenet, phantom, none, run:NAME, or the path of a .h5 or "
             ".keras file"
         )
-    _check_fit(path, backbone, described)
-    return Weights(path=path.resolve())
-
-
-def _of_keras_file(backbone: BackboneConfig, described: Described, of_run: Path | None) -> Weights:
-    """Of `backbone=keras_file`: those in its own file, or of a run with the same network."""
-    if backbone.weights == "none":
-        return Weights()
-    if backbone.weights == "own":
-        return Weights(path=Path(str(backbone.file)).expanduser().resolve())
-    path = of_run or Path(backbone.weights).expanduser()
-    if path.suffix != ".keras" or not path.is_file():
-        raise UserError(f"backbone.weights={backbone.weights}: with backbone=keras_file give own, none, run:NAME or a .keras file")
     _check_fit(path, backbone, described)
     return Weights(path=path.resolve())
 
@@ -136,9 +106,9 @@ def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> No
         if is_archive:
             read_archive(path)  # refuses one that would run code
         with h5py.File(BytesIO(_weights_in(path)) if is_archive else path) as file:
-            found: Counter[Shape] = Counter()
-            file.visititems(lambda name, item: _count_array(found, name, item))
-            keras_3 = "layers" in file
+            shapes: Counter[Shape] = Counter()
+            file.visititems(lambda name, item: _count_array(shapes, name, item))
+            keras_3 = has_keras_3_layout(file)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         kind = "a .keras file" if is_archive else "an HDF5 weights file"
         raise UserError(f"backbone.weights={path} can't be read as {kind} ({error}): give another") from None
@@ -150,20 +120,21 @@ def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> No
         )
         raise UserError(f"backbone.weights={path}: rename the file to {right}")
     needed = described.architecture.shapes
-    if found == needed or (is_archive and found >= needed):  # a .keras file has a head too
+    if shapes == needed or (is_archive and shapes >= needed):  # a .keras file has a head too
         return
+    width = f" with backbone.alpha={backbone.alpha:g}" if described.backbone.widened else ""
     raise UserError(
-        f"backbone.weights={path} does not fit {_describe(backbone, described)} without top: {_differences(found, needed)}; "
-        f"{_what_it_fits(found, is_archive)}"
+        f"backbone.weights={path} does not fit {described.backbone.short_title}{width} without top: "
+        f"{_differences(shapes, needed)}; {_origin_of(shapes, is_archive)}"
     )
 
 
 def _weights_in(path: Path) -> bytes:
     with ZipFile(path) as file:
-        return file.read("model.weights.h5")
+        return file.read(WEIGHTS)
 
 
-def _count_array(found: Counter[Shape], name: str, item: object) -> None:
+def _count_array(shapes: Counter[Shape], name: str, item: object) -> None:
     if not isinstance(item, h5py.Dataset) or "optimizer" in name.split("/"):
         return
     if item.is_virtual or item.external:
@@ -171,52 +142,43 @@ def _count_array(found: Counter[Shape], name: str, item: object) -> None:
     if item.nbytes <= _MOST_BYTES and item.dtype.kind == "f" and not np.isfinite(item[()]).all():
         raise ValueError(f"{name!a} holds values that are no numbers")
     if item.dtype.kind == "f":  # no state of random numbers
-        found[item.shape] += 1
+        shapes[item.shape] += 1
 
 
-def _describe(backbone: BackboneConfig, described: Described) -> str:
-    width = f" with backbone.alpha={backbone.alpha:g}" if described.backbone.widened else ""
-    return described.backbone.title.partition(" (")[0] + width
-
-
-def _differences(found: Counter[Shape], needed: Counter[Shape]) -> str:
+def _differences(shapes: Counter[Shape], needed: Counter[Shape]) -> str:
     """Which arrays are missing, and which are too many."""
-    told = []
-    for what, shapes in (("it lacks", needed - found), ("it has besides", found - needed)):
-        if shapes:
-            listed = [f"{count} of {in_shapes([shape]) or 'one number'}" for shape, count in sorted(shapes.items())]
+    parts = []
+    for what, apart in (("it lacks", needed - shapes), ("it has besides", shapes - needed)):
+        if apart:
+            listed = [f"{count} of {format_shapes([shape]) or 'one number'}" for shape, count in sorted(apart.items())]
             more = f" and {len(listed) - 4} more shapes" if len(listed) > 4 else ""
-            told.append(f"{what} {', '.join(listed[:4])}{more}")
-    return ", ".join(told)
+            parts.append(f"{what} {', '.join(listed[:4])}{more}")
+    return ", ".join(parts)
 
 
-def _what_it_fits(found: Counter[Shape], is_archive: bool) -> str:
-    """The backbone and width that an array of weights is made for."""
+def _origin_of(shapes: Counter[Shape], is_archive: bool) -> str:
+    """For which backbone and width arrays of weights are made."""
     for name in backbone_names():
         with suppress(UserError):  # of an installed backbone that can't be built: another may fit
-            if said := _how_it_fits(found, is_archive, name):
-                return said
+            backbone = backbone_of(name)
+            for alpha in backbone.widths if backbone and not backbone.layers else ():
+                own = describe(BackboneConfig(name=name, alpha=alpha)).architecture.shapes
+                if shapes == own or (is_archive and shapes >= own):
+                    width = f" backbone.alpha={alpha:g}" if backbone and len(backbone.widths) > 1 else ""
+                    return f"it is made for backbone={name}{width}"
+                if shapes - own and not own - shapes:
+                    return f"it is made for backbone={name}, with a classification top: save it without (include_top=False)"
+                if shapes == _of_one_channel(own):
+                    return (
+                        f"it is made for backbone={name} on grey images of one channel: a backbone here takes three equal channels"
+                    )
     return "it is made for no backbone of cxr"
-
-
-def _how_it_fits(found: Counter[Shape], is_archive: bool, name: str) -> str | None:
-    known = backbone_of(name)
-    for alpha in known.widths if known and not known.layers else ():
-        shapes = describe(BackboneConfig(name=name, alpha=alpha)).architecture.shapes
-        if found == shapes or (is_archive and found >= shapes):
-            width = f" backbone.alpha={alpha:g}" if known and len(known.widths) > 1 else ""
-            return f"it is made for backbone={name}{width}"
-        if found - shapes and not shapes - found:
-            return f"it is made for backbone={name}, with a classification top: save it without (include_top=False)"
-        if found == _of_one_channel(shapes):
-            return f"it is made for backbone={name} on grey images of one channel: a backbone here takes three equal channels"
-    return None
 
 
 def _of_one_channel(shapes: Counter[Shape]) -> Counter[Shape]:
     """The same with a first convolution on images of one channel."""
-    found: Counter[Shape] = Counter()
+    grey: Counter[Shape] = Counter()
     for shape, count in shapes.items():
         first = len(shape) == 4 and shape[2] == 3
-        found[(*shape[:2], 1, shape[3]) if first else shape] += count
-    return found
+        grey[(*shape[:2], 1, shape[3]) if first else shape] += count
+    return grey

@@ -37,26 +37,27 @@ from cxr.training.runtime import compute
 
 def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
     """Before training: config, manifest, images left out, environment."""
+    dataset, provenance = prepared.dataset, prepared.provenance
     for name in ("config", "data", "environment"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "config/config.yaml").write_text(prepared.provenance.yaml)
-    (folder / "config/overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(prepared.provenance.overrides))))
-    (folder / "config/choices.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(prepared.provenance.choices)))
-    write_manifest(prepared.dataset.manifest, folder / "data/manifest.csv")
-    if prepared.dataset.bad:
-        write_csv(pd.DataFrame([asdict(bad) for bad in prepared.dataset.bad]), folder / "data/bad_images.csv")
-    if len(prepared.dataset.conflicts):
-        write_csv(prepared.dataset.conflicts, folder / "data/conflicts.csv")
-    if len(prepared.dataset.excluded):
-        write_csv(prepared.dataset.excluded, folder / "data/apart.csv")
-    (folder / "environment/packages.txt").write_text(packages())
-    (folder / "environment/machine.json").write_text(json.dumps({**machine(), **compute()}, indent=2) + "\n")
-    if changes := uncommitted_changes():
-        (folder / "environment/uncommitted.diff").write_text(changes)
-    if lock := lock_of_code():
-        (folder / "environment/lock.txt").write_text(lock)
+    texts = {
+        "config/config.yaml": provenance.yaml,
+        "config/overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(provenance.overrides))),
+        "config/choices.yaml": OmegaConf.to_yaml(OmegaConf.create(provenance.choices)),
+        "environment/packages.txt": packages(),
+        "environment/machine.json": json.dumps({**machine(), **compute()}, indent=2) + "\n",
+        "environment/uncommitted.diff": uncommitted_changes(),
+        "environment/lock.txt": lock_of_code(),
+    }
+    for name, text in texts.items():
+        if text:
+            (folder / name).write_text(text)
+    write_manifest(dataset.manifest, folder / "data/manifest.csv")
+    bad = pd.DataFrame([asdict(image) for image in dataset.bad])
+    for name, table in (("bad_images", bad), ("conflicts", dataset.conflicts), ("apart", dataset.excluded)):
+        if len(table):
+            write_csv(table, folder / f"data/{name}.csv")
     run.log_folder(folder)
-    dataset = prepared.dataset
     profile = {
         "images": len(dataset.manifest),
         "by_part": {part: len(dataset.rows(part)) for part in dataset.parts},
@@ -69,7 +70,9 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
     run.log_dataset(prepared.config.data.name, data_fingerprint(dataset.manifest), profile)
 
 
-def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, history: History, folder: Path) -> dict[str, float]:
+def record_numbers(
+    run: Run, results: Sequence[PartResults], assessment: Assessment, history: History, folder: Path
+) -> dict[str, float]:
     """After assessment: metrics, the tables of each part, and what a user of the model needs beside it.
 
     Returns the final metrics by name.
@@ -77,21 +80,21 @@ def record_numbers(run: Run, results: Sequence[PartResults], found: Assessment, 
     write_part_results(folder, results)
     curves_of(history).to_frame().to_csv(folder / "evaluation/training_curves.csv", index=False)
     (folder / "evaluation/classification_report.txt").write_text(classification_text(results[-1].predictions))
-    write_decisions(decisions_of(found), folder / DECISIONS)
+    write_decisions(decisions_of(assessment), folder / DECISIONS)
     run.log_folder(folder)
     run.show_table(TABLE)
     # val/accuracy exists for each epoch too: written last and at the last epoch, the final is the value that MLflow shows.
-    finals = final_metrics(results, found)
+    finals = final_metrics(results, assessment)
     run.log_metrics(finals, step=history.epochs[-1].number)
-    run.set_tags(evaluation_tags(found))
+    run.set_tags(evaluation_tags(assessment))
     run.reached(ASSESSED)
     return finals
 
 
-def evaluation_tags(found: Assessment) -> dict[str, str | None]:
+def evaluation_tags(assessment: Assessment) -> dict[str, str | None]:
     """What tables of runs need beside metrics: the positive class as metrics spell it, and the number of evaluated images."""
-    positive = slug(found.triage.positive_class) if found.triage else None
-    return {"cxr.positive_class": positive, "cxr.evaluated_images": str(found.images)}
+    positive = slug(assessment.triage.positive_class) if assessment.triage else None
+    return {"cxr.positive_class": positive, "cxr.evaluated_images": str(assessment.images)}
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def record_report(
 
 
 def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, step: int) -> None:
-    """Where the time went: seconds by stage, and how much of the frozen part was found in the cache."""
+    """Where the time went: seconds by stage, and how many activations of the frozen part came from the cache."""
     # A resumed run has the counts of earlier processes, but not their durations.
     rate = {"frozen/images_per_second": frozen.computed / seconds["frozen"]} if frozen.computed and "frozen" in seconds else {}
     counts = {"frozen/computed": float(frozen.computed), "frozen/from_cache": float(frozen.found)}
@@ -147,18 +150,17 @@ def record_costs(run: Run, seconds: Mapping[str, float], frozen: FrozenWork, ste
 
 
 def record_log(run: Run, lines: Sequence[str], folder: Path) -> None:
-    """What the run told, line by line with times, as log.txt."""
+    """The lines that the run printed, with times, as log.txt."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     run.log_folder(folder)
 
 
 def curves_of(history: History) -> TrainingCurves:
-    """The epochs as columns."""
-    names = list(history.epochs[0].metrics)
+    """The metrics of each epoch, a column each."""
     return TrainingCurves(
         epochs=[epoch.number for epoch in history.epochs],
         phase_names=[epoch.phase for epoch in history.epochs],
-        values={name: [epoch.metrics[name] for epoch in history.epochs] for name in names},
+        values={name: [epoch.metrics[name] for epoch in history.epochs] for name in history.epochs[0].metrics},
         best_epoch=history.best_epoch,
     )

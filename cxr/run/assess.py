@@ -15,5 +15,5 @@ def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> t
     columns = rows[subgroup_columns(prepared.config)].reset_index(drop=True)
     of_validation = list(dataset.manifest.iloc[dataset.rows("val")]["group"])
     evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns, of_validation)
-    found = assess(evidence, settings)
-    return results_of(evidence, found, settings.specificity), found
+    assessment = assess(evidence, settings)
+    return results_of(evidence, assessment, settings.specificity), assessment

@@ -1,31 +1,76 @@
-"""The run that a backbone's weights come from: `backbone.weights=run:NAME`."""
+"""The runs that a run takes weights from, found before anything is computed: `backbone.weights=run:NAME` and `training.soup`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cxr.compare.runs import name_with_id
+from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import UserError
+from cxr.model.freeze import HEAD
 from cxr.model.weights import RUN
-from cxr.tracking.search import find_run
+from cxr.stages.basis import settings_of
+from cxr.stages.table import Stage
+from cxr.tracking.search import LoggedRun, find_run
 from cxr.tracking.store import check_store, locate_store, open_store
 
 MODEL = "model/model.keras"  # of a run
 
 
 def with_origin(config: Config) -> tuple[Config, Path | None]:
-    """The config with the whole id of that run, and its model; unchanged and None where no run is named.
+    """The config with the whole id of the run of `backbone.weights`, and its model; unchanged and None where no run is named.
 
     Raises `UserError` for a run that is not there, or has no model.
     """
-    named = config.backbone.weights
-    if not named.startswith(RUN):
+    weights = config.backbone.weights
+    if not weights.startswith(RUN):
         return config, None
+    (run,) = _runs_with_model([weights.removeprefix(RUN)], config, f"backbone.weights={weights}: ")
+    return replace(config, backbone=replace(config.backbone, weights=f"{RUN}{run.id}")), run.file(MODEL)
+
+
+def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
+    """The config with the whole ids of the runs of `training.soup`, and those runs; unchanged and empty without a soup.
+
+    Raises `UserError` for a run that is not there or has no model, and for a soup of one.
+    """
+    if not config.training.soup:
+        return config, []
+    runs = {run.id: run for run in _runs_with_model(config.training.soup, config)}
+    if len(runs) < 2:
+        raise UserError(f"a soup needs two runs or more: {name_with_id(*runs.values())} alone is no soup")
+    return replace(config, training=replace(config.training, soup=list(runs))), list(runs.values())
+
+
+def _runs_with_model(references: Sequence[str], config: Config, setting: str = "") -> list[LoggedRun]:
     store = locate_store(config.tracking, config.work)
     check_store(store)
     open_store(store)
-    origin = find_run(named.removeprefix(RUN), store)
-    if not origin.has_file(MODEL):
-        raise UserError(
-            f"backbone.weights={named}: run {origin.name} ({origin.short_id}) has no model: name a finished training run"
-        )
-    return replace(config, backbone=replace(config.backbone, weights=f"{RUN}{origin.id}")), origin.file(MODEL)
+    runs = [find_run(reference, store) for reference in references]
+    for run in runs:
+        if not run.has_file(MODEL):
+            raise UserError(f"{setting}run {name_with_id(run)} has no model: name a finished training run")
+    return runs
+
+
+def check_ingredients(runs: Sequence[LoggedRun], config: Config, data: str, split: str) -> None:
+    """Raise `UserError` where a run has another network, or was trained on other images or by another split than the soup has.
+
+    A run of another split may have trained on images that test here. `data` and `split` are the fingerprints of the soup's.
+    """
+    params = flat_params(config)
+    # With another network weights at one place mean different things.
+    shared = settings_of(params, Stage.NETWORK) | {"backbone.file": params["backbone.file"]}
+    for run in runs:
+        reasons = [
+            f"it has another {what}, so what it trained on may test here"
+            for tag, ours, what in (("data", data, "images"), ("split", split, "split"))
+            if run.tags.get(f"cxr.{tag}_fingerprint") != ours
+        ]
+        differing = {key: value for key, value in shared.items() if run.params.get(key, value) != value}
+        reasons += [f"it has {key}={run.params[key]}, and others have {value}" for key, value in differing.items()]
+        if (run.params.get("freeze.trainable_from") == HEAD) != (config.freeze.trainable_from == HEAD):
+            reasons.append("the backbone is frozen in some of its runs, and trained in others")
+        if reasons:
+            raise UserError(f"run {name_with_id(run)} can't be in this soup: {reasons[0]}")

@@ -68,7 +68,8 @@ def run_pipeline(
         claimed.belongs_to(run.id)
         if left.run and left.trained:  # whatever fails from here on, the same command resumes
             claimed.training_is_in_store()
-        recorder = _begin(prepared, run, left, folder, progress)
+        context = context_of(prepared, run, left.source.id if left.source else "")
+        recorder = _begin(prepared, run, left, context, folder, progress)
         trained = _training(prepared, run, left, recorder, claimed, folder, progress)
         claimed.training_is_in_store()
         ahead.start()
@@ -79,7 +80,7 @@ def run_pipeline(
                 metrics |= record_numbers(run, results, assessment, trained.history, folder / "numbers")
                 recorder.done(Stage.ASSESS)
         evaluated = results[-1].predictions
-        content, context = Results(trained.history, evaluated, assessment, [], None), _context(prepared, run, left)
+        content = Results(trained.history, evaluated, assessment, [], None)
         if Stage.REPORT in left.stages:
             with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
                 drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
@@ -116,11 +117,7 @@ def _tags(prepared: PreparedRun, left: Remaining, claimed: Unfinished) -> dict[s
     return tags
 
 
-def _context(prepared: PreparedRun, run: Run, left: Remaining) -> ReportContext:
-    return context_of(prepared, run, left.source.id if left.source else "")
-
-
-def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progress: Progress) -> Recorder:
+def _begin(prepared: PreparedRun, run: Run, left: Remaining, context: ReportContext, folder: Path, progress: Progress) -> Recorder:
     """Log the inputs, and mark that the run lacks what is made now; say what is used of an earlier run, and why not all."""
     earlier = records_of(left.run, wanted_stages(prepared, with_audit=True)) if left.run else {}
     recorder = Recorder(run, inputs_in_store(prepared), earlier)
@@ -135,7 +132,7 @@ def _begin(prepared: PreparedRun, run: Run, left: Remaining, folder: Path, progr
         for line in reasons_of(left, prepared.dataset.manifest):
             progress.line(f"    {line}")
     record_inputs(run, prepared, folder / "inputs")
-    keep_context(run, _context(prepared, run, left), folder / "context")
+    keep_context(run, context, folder / "context")
     recorder.done(Stage.DECODE)
     return recorder
 
@@ -169,13 +166,7 @@ def _audited(
 
 
 def _training(
-    prepared: PreparedRun,
-    run: Run,
-    left: Remaining,
-    recorder: Recorder,
-    claimed: Unfinished,
-    folder: Path,
-    progress: Progress,
+    prepared: PreparedRun, run: Run, left: Remaining, recorder: Recorder, claimed: Unfinished, folder: Path, progress: Progress
 ) -> Trained:
     """Model and predictions, in the store: those of an earlier run, predictions alone made again, or all of it trained."""
     if left.run and not {Stage.TRAIN, *BY_NETWORK} & set(left.stages):

@@ -10,7 +10,6 @@ from cxr.audit.orientation import fit_orientation, write_orientation
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import Sample, drawn_rows
-from cxr.model.backbones.registry import describe
 from cxr.model.freeze import HEAD, mid_layer
 from cxr.model.network import Network
 from cxr.model.saved import save_model
@@ -40,31 +39,31 @@ def predict(
     with progress.stage("evaluate", f"Evaluating on {' and '.join(held_out)}"):
         if saved is None:
             save_model(network, model)
-        found = {part: fitted.predict(rows) for part, rows in held_out.items()}
-        found, verified = verify(model, dataset.images, held_out, found, prepared.config)
+        probabilities = {part: fitted.predict(rows) for part, rows in held_out.items()}
+        probabilities, verified = verify(model, dataset.images, held_out, probabilities, prepared.config)
         if not verified.agreed:
             progress.console.print(f"cxr: {verified.text}")
         if prepared.config.evaluation.views > 1:
-            read = dataset.images, dataset.hashes
-            found = {part: mean_over_views(model, *read, rows, prepared.config) for part, rows in held_out.items()}
+            images = dataset.images, dataset.hashes
+            probabilities = {part: mean_over_views(model, *images, rows, prepared.config) for part, rows in held_out.items()}
         write_sample(folder, _validation_sample(prepared, fitted))
         (folder / GATE).parent.mkdir(parents=True, exist_ok=True)
-        if gate := _gate(prepared, fitted, model):
+        if gate := _gate(prepared, network, fitted, model):
             write_gate(gate, folder / GATE)
         if orientation := fit_orientation(np.asarray(dataset.images[_some(prepared, "train")])):
             write_orientation(orientation, folder / ORIENTATION)
     paths = dataset.manifest["path"]
     predictions = {
-        part: Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], found[part])
+        part: Predictions(tuple(paths.iloc[rows]), dataset.classes, dataset.labels[rows], probabilities[part])
         for part, rows in held_out.items()
     }
     return Trained(fitted.history, predictions, verified, fitted.frozen, model, gate)
 
 
-def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
+def _gate(prepared: PreparedRun, network: Network, fitted: Fitted, model: Path) -> Gate | None:
     """A gate for images unlike those that the network knows: fitted on some training images, its limit from validation.
 
-    On pooled features of a backbone that did not train, else on features half-way up, which hardly change in training.
+    On pooled features of a backbone that did not train, else on those of its middle layer, which hardly change in training.
     """
     dataset, known, others = prepared.dataset, _some(prepared, "train"), _some(prepared, "val")
     if min(len(known), len(others)) < LEAST:
@@ -72,7 +71,7 @@ def _gate(prepared: PreparedRun, fitted: Fitted, model: Path) -> Gate | None:
     config = prepared.config
     if config.freeze.trainable_from == HEAD:
         return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
-    layer, opened = mid_layer(describe(config.backbone)), open_model(model, config)
+    layer, opened = mid_layer(network.described), open_model(model, config)
     features = (opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others))
     return fit_gate(next(features), dataset.labels[known], next(features), layer)
 

@@ -28,8 +28,7 @@ from cxr.model.losses.registry import check_loss
 from cxr.model.resolve import resolve
 from cxr.model.weights import Weights, locate_weights
 from cxr.progress import Progress
-from cxr.run.ingredients import check_ingredients, with_ingredients
-from cxr.run.origin import MODEL, with_origin
+from cxr.run.origin import MODEL, check_ingredients, with_ingredients, with_origin
 from cxr.stages.basis import Inputs, check_settings, result_tags
 from cxr.stages.table import File
 from cxr.text import nearest

@@ -26,7 +26,7 @@ from cxr.tracking.environment import code_version, packages
 from cxr.tracking.run import Run
 
 _SHORTCUT = 0.05  # gain of guessing the class by source over blind guessing, from which the report warns
-_TOLD = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
+_PACKAGES = ("cxr", "tensorflow", "keras", "openvino", "scikit-learn", "scipy", "numpy", "mlflow")
 
 
 def context_of(prepared: PreparedRun, run: Run, training_of: str = "") -> ReportContext:
@@ -58,7 +58,7 @@ def context_of(prepared: PreparedRun, run: Run, training_of: str = "") -> Report
 
 
 def with_audit(context: ReportContext, audited: Audit) -> ReportContext:
-    """The context with what an audit found."""
+    """The context with the account of an audit."""
     return replace(context, audit=account_of(audited))
 
 
@@ -117,7 +117,7 @@ def model_context(config: Config, weights_sha256: str | None) -> Model:
         + (f"; images prepared: {config.prepare.name}" if config.prepare.changes_images else ""),
         seed=training.seed,
         settings=flat_params(config),
-        packages={name: versions[name] for name in _TOLD if name in versions},
+        packages={name: versions[name] for name in _PACKAGES if name in versions},
         code=describe_code(),
     )
 
@@ -128,8 +128,8 @@ def describe_backbone(config: BackboneConfig) -> str:
     >>> describe_backbone(BackboneConfig(name="densenet121")), describe_backbone(BackboneConfig(name="phantom", alpha=0.35))
     ('DenseNet121', 'MobileNetV2 (alpha 0.35)')
     """
-    known = describe(config).backbone
-    return known.title.partition(" (")[0] + (f" (alpha {config.alpha:g})" if known.widened else "")
+    backbone = describe(config).backbone
+    return backbone.short_title + (f" (alpha {config.alpha:g})" if backbone.widened else "")
 
 
 def describe_weights(config: BackboneConfig) -> str:
@@ -202,8 +202,8 @@ def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
     """What a reader should distrust of images that a network learned from, in plain sentences."""
     shortcut = source_shortcut(manifest["label"], manifest["source"])
     if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
-        told = f"{shortcut.text}: a network may have learned where an image comes from. split=leave_source_out tests for that."
-        return [told, *data_caveats(config)]
+        text = f"{shortcut.text}: a network may have learned where an image comes from. split=leave_source_out tests for that."
+        return [text, *data_caveats(config)]
     return data_caveats(config)
 
 

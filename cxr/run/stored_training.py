@@ -1,6 +1,8 @@
 """The results of training: stored before any further step, and read back to complete a run."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +62,8 @@ def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Pat
     if (folder / MODEL).is_file():
         run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
     last = trained.history.epochs[-1].number
-    made = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
-    run.log_metrics(made, step=last)
+    metrics = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
+    run.log_metrics(metrics, step=last)
     run.reached(TRAINED)
 
 
@@ -74,33 +76,32 @@ def keep_context(run: Run, context: ReportContext, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Course:
-    """What a run kept of its training beside its model."""
+    """A training without its model and predictions, as a run keeps it."""
 
     classes: tuple[str, ...]
-    history: History
+    best_epoch: int
+    epochs: list[Epoch]
     verified: Verified
     frozen: FrozenWork
+
+    @property
+    def history(self) -> History:
+        """The epochs, and the best of them."""
+        return History(list(self.epochs), self.best_epoch)
 
 
 def kept_course(run: LoggedRun) -> Course:
     """The epochs of a run; raises `UserError` if they can't be read."""
-    try:
-        document = parse_json(run.file(_TRAINING).read_bytes())
-        history = History([Epoch(**epoch) for epoch in document["epochs"]], int(document["best_epoch"]))
-        verified, frozen = Verified(**document["verified"]), FrozenWork(**document["frozen"])
-        return Course(tuple(map(str, document["classes"])), history, verified, frozen)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(run, error) from None
+    with _readable(run, "what training made"):
+        return TypeAdapter(Course).validate_python(parse_json(run.file(_TRAINING).read_bytes()))
 
 
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
-    """What `keep_training` kept of a run; raises `UserError` if it can't be read, or does not match the `dataset`."""
+    """The training that `keep_training` stored; raises `UserError` if it can't be read, or does not match the `dataset`."""
     course = kept_course(run)
-    try:
+    with _readable(run, "what training made"):
         parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
         predictions = {part: Predictions.from_csv(run.file(f"predictions/{part}.csv"), course.classes) for part in parts}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(run, error) from None
     if dataset is not None:
         if course.classes != dataset.classes:
             raise UserError(f"run {run.name} ({run.short_id}) has other classes")
@@ -108,34 +109,32 @@ def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
     return Trained(course.history, predictions, course.verified, course.frozen, run.file(MODEL), kept_gate(run))
 
 
-def _unreadable(run: LoggedRun, error: Exception) -> UserError:
-    return UserError(f"what training made of run {run.name} ({run.short_id}) can't be read: {error}")
-
-
 def kept_gate(run: LoggedRun) -> Gate | None:
     """The gate of a run; None for a run of an earlier version. Raises `UserError` if it can't be read."""
-    if not run.has_file(GATE):
-        return None
-    try:
-        return read_gate(run.file(GATE))
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
-        raise UserError(f"{GATE} of run {run.name} ({run.short_id}) can't be read: {error}") from None
+    with _readable(run, GATE):
+        return read_gate(run.file(GATE)) if run.has_file(GATE) else None
 
 
 def kept_context(run: LoggedRun) -> ReportContext:
     """The stored context of a run's report; raises `UserError` if it can't be read."""
-    try:
+    with _readable(run, _CONTEXT):
         return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
-    except ValueError as error:
-        raise UserError(
-            f"training/facts.json of run {run.name} ({run.short_id}) can't be read: {str(error).splitlines()[0]}"
-        ) from None
 
 
-def _in_order(found: Predictions, dataset: Dataset, part: Part) -> Predictions:
+@contextmanager
+def _readable(run: LoggedRun, what: str) -> Iterator[None]:
+    """Turn the error of a file that does not hold what it should into a `UserError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{what} of run {run.name} ({run.short_id}) can't be read: {reason}") from None
+
+
+def _in_order(predictions: Predictions, dataset: Dataset, part: Part) -> Predictions:
     """The predictions in the order of the manifest; raises `UserError` if they are of other images."""
-    place = {name: row for row, name in enumerate(found.ids)}
-    wanted = list(dataset.manifest["path"].iloc[dataset.rows(part)])
-    if set(place) != set(wanted):
+    place = {name: row for row, name in enumerate(predictions.ids)}
+    paths = list(dataset.manifest["path"].iloc[dataset.rows(part)])
+    if set(place) != set(paths):
         raise UserError(f"predictions/{part}.csv holds other images than the {part} part")
-    return found.only(np.array([place[name] for name in wanted], np.int64))
+    return predictions.only(np.array([place[path] for path in paths], np.int64))

@@ -24,9 +24,9 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
     print_assessment(run.name, assessment)
     out = plain_console()
     if against and against.baseline:
-        found = {each.metric: each for each in against.differences}
-        told = [f"{metric.label} {_signed(found[metric.name])}" for metric in overall("headline") if metric.name in found]
-        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(told)}")
+        differences = {difference.metric: _signed(difference) for difference in against.differences}
+        shown = [f"{metric.label} {differences[metric.name]}" for metric in overall("headline") if metric.name in differences]
+        out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(shown)}")
     elif against:
         out.print(f"  Against the baseline: {as_called(against.reason)}")
     if run.outbox is None:
@@ -46,7 +46,7 @@ def print_finished(run: LoggedRun) -> None:
 
 
 def report_of(run_id: str) -> str:
-    """Where the report of a run is, in words; the store has to be open."""
+    """Where the report of a run is: its path, else a phrase; the store has to be open."""
     run = runs_by_id([run_id])[run_id]
     return str(run.file("report.html")) if run.has_file("report.html") else "report.html among its artifacts"
 
@@ -58,28 +58,28 @@ def print_assessment(name: str, assessment: Assessment) -> None:
     table.add_column("")
     for metric in by_class("summary"):
         table.add_column(metric.label, justify="right")
-    for each in assessment.classes:
-        table.add_row(each, *(estimates[f"{slug(each)}/{metric.name}"].text for metric in by_class("summary")))
+    for name_of_class in assessment.classes:
+        table.add_row(name_of_class, *(estimates[f"{slug(name_of_class)}/{metric.name}"].text for metric in by_class("summary")))
     wide_console().print(table)
     out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].text}" for metric in overall("summary")))
     for line in describe_operating_points(assessment):
         out.print(f"  {line}")
 
 
-def describe_operating_points(found: Assessment) -> list[str]:
+def describe_operating_points(assessment: Assessment) -> list[str]:
     """A line for each operating point with a target, and one on calibration."""
     lines = [
-        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {found.triage.positive_class}: sensitivity "
+        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {assessment.triage.positive_class}: sensitivity "
         f"{point.evaluated.sensitivity.text} at specificity {point.evaluated.specificity.text}. "
-        f"{OPTIMISTIC if found.chosen_on_same else ''}{point.outcome}"
-        for point in found.operating_points
-        if point.rule.target is not None and found.triage
+        f"{OPTIMISTIC if assessment.chosen_on_same else ''}{point.outcome}"
+        for point in assessment.operating_points
+        if point.rule.target is not None and assessment.triage
     ]
-    before, after = found.calibration.ece, found.calibration_after.ece
-    return [*lines, f"Calibration error {before:.3f}, after temperature {found.temperature.value:.2f}: {after:.3f}"]
+    before, after = assessment.calibration.ece, assessment.calibration_after.ece
+    return [*lines, f"Calibration error {before:.3f}, after temperature {assessment.temperature.value:.2f}: {after:.3f}"]
 
 
-# As a run goes; imports last.
+# In the order of a run; imports last.
 _STAGES = ("draw", "index", "decode", "frozen", "train", "evaluate", "report", "audit", "log", "start")
 
 
@@ -90,16 +90,16 @@ def describe_seconds(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
     >>> describe_seconds({"index": 0.1, "frozen": 5.0, "train": 1.26}, FrozenWork(computed=1500, found=500))
     'Time: index 0.1 s, frozen part 5.0 s (1,500 computed, 300 images/s; 500 from the cache), train 1.3 s'
     """
-    told = []
+    parts = []
     for name in sorted(seconds, key=lambda name: (*_STAGES, name).index(name)):
         if name == "frozen":
             rate = f"{frozen.computed:,} computed, {frozen.computed / seconds[name]:.0f} images/s; {frozen.found:,} from the cache"
-            told.append(f"frozen part {seconds[name]:.1f} s ({rate})")
+            parts.append(f"frozen part {seconds[name]:.1f} s ({rate})")
         else:
-            told.append(f"{'start-up' if name == 'start' else name} {seconds[name]:.1f} s")
+            parts.append(f"{'start-up' if name == 'start' else name} {seconds[name]:.1f} s")
     if frozen.found and "frozen" not in seconds:
-        told.append(f"frozen part 0 s ({pluralize(frozen.found, 'activation')} from the cache)")
-    return f"Time: {', '.join(told)}"
+        parts.append(f"frozen part 0 s ({pluralize(frozen.found, 'activation')} from the cache)")
+    return f"Time: {', '.join(parts)}"
 
 
 def _signed(difference: Difference) -> str:

@@ -29,9 +29,9 @@ _PRINTED = ("train/loss", "val/loss", "val/accuracy")
 
 def train(prepared: PreparedRun, run: Run, progress: Progress, checkpoint: Path) -> tuple[Network, Fitted]:
     """Build the network and fit it, from the checkpoint if there is one, or average weights; the store gets metrics meanwhile."""
-    config, dataset = prepared.config, prepared.dataset
+    config = prepared.config
     with progress.timed("train"):
-        network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
+        network = network_of(prepared)
     data, loss, together = training_set(prepared, progress), loss_of(prepared), SideBySide.read(checkpoint.parent)
     if prepared.ingredients:
         with progress.stage("train", f"Averaging the weights of up to {pluralize(len(prepared.ingredients), 'run')}") as update:
@@ -60,14 +60,18 @@ def train_from(prepared: PreparedRun, model: Path, history: History, progress: P
     """The network of a run that was trained, from its saved model, as training left it."""
     config = prepared.config
     with progress.stage("evaluate", "Opening the trained network") as update:
-        network = build_network(
-            config.backbone, len(prepared.dataset.classes), prepared.weights, config.training.seed, config.prepare
-        )
+        network = network_of(prepared)
         data, loss = training_set(prepared, progress), loss_of(prepared)
         if prepared.ingredients:
             return network, soup_from(network, model, data, loss, config, history)
         watcher = Watcher(computing=partial(computing, progress, update))
         return network, fitted_from(network, model, data, loss, config, watcher, history, prepared.cache)
+
+
+def network_of(prepared: PreparedRun) -> Network:
+    """The network of a run, untrained, with the weights that it starts from."""
+    config, class_count = prepared.config, len(prepared.dataset.classes)
+    return build_network(config.backbone, class_count, prepared.weights, config.training.seed, config.prepare)
 
 
 def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:
@@ -92,7 +96,7 @@ def loss_of(prepared: PreparedRun) -> Loss:
 
 
 def _backgrounds(prepared: PreparedRun, progress: Progress) -> Backgrounds:
-    """The surroundings that lungs of training images are put on, and where those lungs are."""
+    """The backgrounds that lungs of training images are put on, and where those lungs are."""
     dataset, rows = prepared.dataset, prepared.dataset.rows("train")
 
     def masks_of(some: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -121,8 +125,8 @@ def _watcher(run: Run, progress: Progress, update: Update, step: str = "epoch", 
 
     def on_epoch(epoch: Epoch) -> None:
         run.log_metrics(epoch.metrics, step=epoch.number)
-        told = [f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED if name in epoch.metrics]
-        progress.line(f"  {step} {epoch.number:>3}  {'  '.join(told)}")
+        shown = [f"{name} {epoch.metrics[name]:.4f}" for name in _PRINTED if name in epoch.metrics]
+        progress.line(f"  {step} {epoch.number:>3}  {'  '.join(shown)}")
 
     return Watcher(on_resume, on_unreadable, on_phase, update, on_epoch, partial(computing, progress, update))
 

@@ -231,7 +231,7 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("results/", "stages/", "sweep/", "tracking/", "data/", "run/"), None),
     **dict.fromkeys(("cache/", "config/extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
     **dict.fromkeys(("run/train.py", "run/heads.py", "run/groups.py", "run/pipeline.py", "run/prepared.py"), T),
-    **dict.fromkeys(("run/ingredients.py", "run/origin.py"), T),
+    "run/origin.py": T,
     "model/": N,
     **dict.fromkeys(
         ("model/losses/", "model/optimizer.py", "model/class_weights.py", "model/fused_batch_norm.py", "model/freeze.py"), T

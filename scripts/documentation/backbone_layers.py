@@ -2,9 +2,8 @@
 
 import sys
 
-from cxr.model.architecture import write_architecture
 from cxr.model.backbones.registry import LAYERS, backbone_names, backbone_of
-from cxr.model.construction import architecture_of_backbone
+from cxr.model.construction import write_layers
 
 
 def main(names: list[str]) -> None:
@@ -13,8 +12,7 @@ def main(names: list[str]) -> None:
         backbone = backbone_of(name)
         if backbone is None or backbone.layers:
             continue
-        made = architecture_of_backbone(backbone)
-        write_architecture(LAYERS / f"{name}.csv", made)
+        made = write_layers(name, str(LAYERS / f"{name}.csv"))
         print(f"{name}: {len(made.layers)} layers, {made.parameters:,} parameters, {made.multiply_adds / 1e9:.2f} G multiply-adds")
 
 

@@ -1,4 +1,4 @@
-"""Freeze depth: words, stages, blocks and layers of each backbone, resolved without Keras; unknown ones are refused."""
+"""Freeze points: named depths, stages, blocks and layers of each backbone, resolved without Keras; unknown ones are refused."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer
 from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described, backbone_of, describe
-from cxr.model.freeze import first_layer, resolve_freeze_point, stage_of_layers
+from cxr.model.freeze import FreezePoint, first_layer, resolve_freeze_point, stage_of_layers
 from cxr.model.resolve import resolve
 
 MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilenet_v2", "densenet121"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "mobilenet", "densenet"),
+    ("depth", "mobilenet", "densenet"),
     [
         ("head", "head", "head"),
         ("last_block", "block_16", "conv5_block16"),
@@ -26,70 +26,52 @@ MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilen
         ("stage_2", "block_1", "conv3_block1"),
     ],
 )
-def test_words_mean_a_block_of_each_backbone(asked: str, mobilenet: str, densenet: str) -> None:
-    """Those of MobileNetV2 are what its options named before there were words."""
-    assert (resolve_freeze_point(asked, MOBILENET).name, resolve_freeze_point(asked, DENSENET).name) == (mobilenet, densenet)
+def test_named_depth_is_a_block_of_each_backbone(depth: str, mobilenet: str, densenet: str) -> None:
+    assert (resolve_freeze_point(depth, MOBILENET).name, resolve_freeze_point(depth, DENSENET).name) == (mobilenet, densenet)
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "block"),
+    ("name", "blocks"),
     [
-        ("mobilenet_v2", "block_16_project_BN", "block_16"),
-        ("mobilenet_v2", "bn_Conv1", "Conv1"),
-        ("mobilenet_v2", "Conv_1", "Conv_1"),
-        ("mobilenet_v2", "logits", None),
-        ("mobilenet_v3_small", "expanded_conv_10_project_bn", "expanded_conv_10"),
-        ("mobilenet_v3_small", "expanded_conv_squeeze_excite_conv_1", "expanded_conv"),
-        ("mobilenet_v3_small", "conv_bn", "conv"),
-        ("mobilenet_v3_small", "conv_1_bn", "conv_1"),
-        ("mobilenet_v3_small", "logits", None),
-        ("efficientnet_v2_b0", "stem_bn", "stem"),
-        ("efficientnet_v2_b0", "block6a_se_reduce", "block6a"),
-        ("efficientnet_v2_b0", "top_conv", "top"),
-        ("efficientnet_v2_b0", "logits", None),
-        ("densenet121", "conv1_bn", "conv1"),
-        ("densenet121", "conv5_block16_2_conv", "conv5_block16"),
-        ("densenet121", "pool3_conv", "pool3"),
-        ("densenet121", "bn", "bn"),
-        ("densenet121", "logits", None),
-        ("resnet50_v2", "conv1_conv", "conv1"),
-        ("resnet50_v2", "conv4_block6_preact_bn", "conv4_block6"),
-        ("resnet50_v2", "post_bn", "post"),
-        ("resnet50_v2", "logits", None),
+        ("mobilenet_v2", {"block_16_project_BN": "block_16", "bn_Conv1": "Conv1", "Conv_1": "Conv_1"}),
+        ("mobilenet_v3_small", {"expanded_conv_10_project_bn": "expanded_conv_10", "conv_bn": "conv", "conv_1_bn": "conv_1"}),
+        ("mobilenet_v3_small", {"expanded_conv_squeeze_excite_conv_1": "expanded_conv"}),
+        ("efficientnet_v2_b0", {"stem_bn": "stem", "block6a_se_reduce": "block6a", "top_conv": "top"}),
+        ("densenet121", {"conv1_bn": "conv1", "conv5_block16_2_conv": "conv5_block16", "pool3_conv": "pool3", "bn": "bn"}),
+        ("resnet50_v2", {"conv1_conv": "conv1", "conv4_block6_preact_bn": "conv4_block6", "post_bn": "post"}),
     ],
 )
-def test_a_layers_name_tells_its_block(name: str, layer: str, block: str | None) -> None:
-    known = backbone_of(name)
-    assert known is not None
-    assert known.block_of(layer) == block
+def test_block_follows_from_the_name_of_a_layer(name: str, blocks: dict[str, str]) -> None:
+    backbone = backbone_of(name)
+    assert backbone is not None
+    assert {layer: backbone.block_of(layer) for layer in (*blocks, "logits")} == blocks | {"logits": None}
 
 
-def test_a_layer_is_accepted_and_moved_down_to_where_one_tensor_crosses() -> None:
-    assert resolve_freeze_point("block_13_depthwise", MOBILENET) == resolve_freeze_point("block_13_depthwise", MOBILENET)
-    assert not resolve_freeze_point("block_13_depthwise", MOBILENET).note
+def test_layer_is_moved_down_to_where_one_tensor_crosses() -> None:
+    assert resolve_freeze_point("block_13_depthwise", MOBILENET) == FreezePoint("block_13_depthwise")
     moved = resolve_freeze_point("block_14_depthwise", MOBILENET)  # beside it runs the shortcut of its block
     assert (moved.name, "several tensors cross" in moved.note) == ("block_14_expand", True)
     assert first_layer("conv5_block3_1_conv", DENSENET) == "conv5_block3_0_bn"
 
 
-@pytest.mark.parametrize("asked", ["block_17", "lats_stage", "conv5_block3", "", "none"])
-def test_what_is_not_there_is_refused_with_what_is_near(asked: str) -> None:
+@pytest.mark.parametrize("depth", ["block_17", "lats_stage", "conv5_block3", "", "none"])
+def test_unknown_depth_is_refused_with_near_names(depth: str) -> None:
     with pytest.raises(UserError, match=r"is no depth, block or layer of backbone=mobilenet_v2.*cxr backbones mobilenet_v2"):
-        resolve_freeze_point(asked, MOBILENET)
+        resolve_freeze_point(depth, MOBILENET)
 
 
 @pytest.mark.parametrize("names", [("a", "x", "b"), ("a", "b", "a2")], ids=["of no block", "out of its row"])
-def test_a_layer_without_a_place_stops_everything(names: tuple[str, ...]) -> None:
+def test_layer_without_a_block_is_refused(names: tuple[str, ...]) -> None:
     layers = [Layer(name, "Conv2D", (before,), ((1,),)) for before, name in zip(("", *names), names, strict=False)]
     backbone = Backbone("tiny", "", lambda name: name[0] if name[0] in "ab" else None, stem="a", stages=(("b",),))
     with pytest.raises(UserError, match="belongs to no block at its place"):
         stage_of_layers(Described("tiny", backbone, Architecture(tuple(layers))))
 
 
-def test_gradual_depths_are_resolved_and_have_to_go_down() -> None:
+def test_gradual_depths_are_resolved_and_go_down() -> None:
     gradual = FreezeConfig(trainable_from="half", gradual={"head": 2, "last_stage": 1})
-    found = resolve(Config(freeze=gradual)).config.freeze
-    assert (found.trainable_from, found.gradual) == ("block_8", {"head": 2, "block_13": 1})
+    freeze = resolve(Config(freeze=gradual)).config.freeze
+    assert (freeze.trainable_from, freeze.gradual) == ("block_8", {"head": 2, "block_13": 1})
     with pytest.raises(UserError, match="does not go downward"):
         resolve(Config(freeze=replace(gradual, trainable_from="last_block")))
 
@@ -123,6 +105,6 @@ def test_pixels_come_from_the_backbone_unless_they_are_set() -> None:
         (BackboneConfig(name="keras_file"), "add backbone.file=FILE"),
     ],
 )
-def test_a_backbone_that_can_not_be_is_refused(backbone: BackboneConfig, answer: str) -> None:
+def test_impossible_backbone_is_refused(backbone: BackboneConfig, answer: str) -> None:
     with pytest.raises(UserError, match=answer):
         resolve(Config(backbone=backbone))

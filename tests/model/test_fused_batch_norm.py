@@ -1,4 +1,4 @@
-"""Folding of normalisations into convolutions: the same outputs and gradients as Keras' own layers, to rounding."""
+"""Batch norms fused into convolutions: the same outputs and gradients as Keras' own layers, to rounding."""
 
 import keras
 import numpy as np
@@ -33,25 +33,25 @@ def test_outputs_and_gradients_are_those_of_keras(backbone: str) -> None:
     part = trainable_part(backbone)
     values = tf.constant(np.random.default_rng(1).normal(size=(4, *part.input.shape[1:])), tf.float32)
     weights = [variable.value for variable in part.trainable_variables]
-    found = []
-    for forward in (lambda given, training: part(given, training=training), fuse_batch_norms(part)):
+    results = []
+    for forward in (lambda inputs, training: part(inputs, training=training), fuse_batch_norms(part)):
         with tf.GradientTape() as tape:
             logits = forward(values, True)
             loss = tf.reduce_mean(logits**2)
-        found.append((logits, tape.gradient(loss, weights)))
-    (by_keras, expected), (by_us, gradients) = found
+        results.append((logits, tape.gradient(loss, weights)))
+    (by_keras, expected), (by_us, gradients) = results
     np.testing.assert_allclose(by_us, by_keras, rtol=1e-4, atol=1e-4 * np.abs(by_keras).max())
     for ours, theirs in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * max(float(np.abs(theirs).max()), 1e-6))
 
 
-def test_convolutions_take_in_fixed_statistics_alone() -> None:
+def test_batch_norms_that_train_are_not_fused() -> None:
     """What TensorFlow traces has no normalisation left, unless it trains."""
 
     def kinds(batch_norm: str) -> set[str]:
         part = trainable_part("mobilenet_v2", batch_norm)
-        forward, given = fuse_batch_norms(part), tf.TensorSpec((2, *part.input.shape[1:]), tf.float32)
-        traced = tf.function(lambda values: forward(values, True), autograph=False).get_concrete_function(given)
+        forward, images = fuse_batch_norms(part), tf.TensorSpec((2, *part.input.shape[1:]), tf.float32)
+        traced = tf.function(lambda values: forward(values, True), autograph=False).get_concrete_function(images)
         return {operation.name for operation in traced.graph.get_operations() if "batchnorm" in operation.name.lower()}
 
     assert not kinds("inference")

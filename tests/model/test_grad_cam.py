@@ -32,25 +32,24 @@ def grey(saved: SavedModel, count: int) -> np.ndarray:
     return RNG.integers(0, 256, (count, size, size, 1)).astype(np.uint8)
 
 
-def test_for_a_linear_head_on_pooled_features_it_is_the_class_activation_map(saved: SavedModel) -> None:
+def test_map_of_a_linear_head_on_pooled_features_is_the_class_activation_map(saved: SavedModel) -> None:
     # Selvaraju et al. 2017, appendix A: then the weights of the maps are those of the class, by the number of places.
-    films, classes = grey(saved, 5), np.array([0, 1, 2, 1, 0])
-    found = saliency_maps(grad_cam(saved), films, classes)
-    maps = keras.Model(saved.model.input, saved.model.get_layer("out_relu").output)
-    features = maps(tf.repeat(tf.cast(films, tf.float32), 3, axis=-1), training=False).numpy()
+    images, classes = grey(saved, 5), np.array([0, 1, 2, 1, 0])
+    maps = saliency_maps(grad_cam(saved), images, classes)
+    body = keras.Model(saved.model.input, saved.model.get_layer("out_relu").output)
+    features = body(tf.repeat(tf.cast(images, tf.float32), 3, axis=-1), training=False).numpy()
     kernel = saved.model.get_layer("logits").get_weights()[0]
     places = features.shape[1] * features.shape[2]
     expected = np.einsum("nyxc,nc->nyx", features, kernel[:, classes].T) / places
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert found.shape == (5, saved.model.input.shape[1] // 32, saved.model.input.shape[1] // 32)
+    np.testing.assert_allclose(maps, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("first", ["pooled", "block_16_expand", "Conv1"])
 def test_any_freeze_depth_has_the_same_maps(saved: SavedModel, first: str) -> None:
-    films, classes = grey(saved, 3), np.array([0, 1, 2])
-    before = saliency_maps(grad_cam(saved), films, classes)
+    images, classes = grey(saved, 3), np.array([0, 1, 2])
+    before = saliency_maps(grad_cam(saved), images, classes)
     apply_freeze(saved.model.operations, architecture_of(saved.model), first, FreezeConfig(batch_norm="train"))
-    np.testing.assert_allclose(saliency_maps(grad_cam(saved), films, classes), before, atol=1e-6)
+    np.testing.assert_allclose(saliency_maps(grad_cam(saved), images, classes), before, atol=1e-6)
 
 
 def test_stages_shuffle_more_and_more_and_then_all_is_as_it_was(saved: SavedModel) -> None:
@@ -70,11 +69,11 @@ def test_stages_shuffle_more_and_more_and_then_all_is_as_it_was(saved: SavedMode
 
 
 def test_maps_of_a_stage_are_kept_for_a_run_with_another_head(saved: SavedModel) -> None:
-    """As they are computed anew: what is kept goes by the weights below, and not by the stage alone."""
-    films, classes, network = grey(saved, 4), np.array([0, 1, 2, 0]), grad_cam(saved)
+    """As computed again: maps are kept by the weights below them, and not by the stage alone."""
+    images, classes, network = grey(saved, 4), np.array([0, 1, 2, 0]), grad_cam(saved)
 
     def stages() -> list[np.ndarray]:
-        return [saliency_maps(network, films, classes) for _ in randomised(network)]
+        return [saliency_maps(network, images, classes) for _ in randomised(network)]
 
     stages()
     logits = saved.model.get_layer("logits")
@@ -87,9 +86,9 @@ def test_maps_of_a_stage_are_kept_for_a_run_with_another_head(saved: SavedModel)
     first.set_weights([value / 1.5 for value in first.get_weights()])
     saved.weights_changed()
     saved._parts.maps = FeatureMaps()
-    for one, anew, other in zip(kept, stages(), others, strict=True):
-        size = np.abs(anew).max()
-        np.testing.assert_allclose(one / size, anew / size, rtol=0, atol=1e-4)
+    for one, again, other in zip(kept, stages(), others, strict=True):
+        size = np.abs(again).max()
+        np.testing.assert_allclose(one / size, again / size, rtol=0, atol=1e-4)
         assert np.abs(one - other).max() > 0.01 * size
 
 

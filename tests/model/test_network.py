@@ -24,11 +24,6 @@ def network() -> Network:
     return build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
 
 
-def test_the_graph_is_flat_and_every_block_is_there(network: Network) -> None:
-    assert not [layer for layer in network.classifier.layers if isinstance(layer, keras.Model)]
-    assert {block_of(layer.name) for layer in network.classifier.layers if layer.weights} == {*MOBILENET.blocks, None}
-
-
 @pytest.mark.parametrize("bounds", [[-1.0, 1.0], [0.0, 1.0]])
 def test_raw_grey_levels_are_scaled_inside(bounds: list[float]) -> None:
     built = build_network(BackboneConfig(alpha=0.35, image_size=96, input_range=bounds), 3, Weights(path=PHANTOM_WEIGHTS))
@@ -50,7 +45,7 @@ def test_the_next_network_of_a_process_begins_as_the_first_did() -> None:
 
 
 @pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all", "gradual", "from_scratch"])
-def test_what_a_job_wrote_into_layers_does_not_reach_the_next(option: str, compose_config: Compose) -> None:
+def test_next_network_has_no_settings_of_the_one_before(option: str, compose_config: Compose) -> None:
     first = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
     before = [layer.get_config() for layer in first.classifier.layers]
     freeze = compose_config(f"freeze={option}", "training.epochs=5").freeze
@@ -70,7 +65,7 @@ def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path)
 
 
 @pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all"])
-def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, compose_config: Compose) -> None:
+def test_layers_below_the_boundary_are_frozen(option: str, network: Network, compose_config: Compose) -> None:
     freeze = compose_config(f"freeze={option}").freeze
     depth = resolve_freeze_point(freeze.trainable_from, network.described).name
     apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze)
@@ -79,7 +74,7 @@ def test_what_lies_below_the_boundary_is_frozen(option: str, network: Network, c
     assert [block for block in blocks if block in trained] == blocks[blocks.index(depth) :]
 
 
-def test_statistics_follow_as_fast_as_asked(compose_config: Compose) -> None:
+def test_statistics_follow_as_fast_as_their_momentum(compose_config: Compose) -> None:
     network = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS))
     freeze = compose_config("freeze=from_scratch").freeze
     apply_freeze(network.trainee.operations, network.architecture, first_layer("all", network.described), freeze)
@@ -90,7 +85,7 @@ def test_statistics_follow_as_fast_as_asked(compose_config: Compose) -> None:
     np.testing.assert_allclose(after.moving_mean, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_batch_norm_trains_only_if_asked_and_only_above_the_boundary(network: Network) -> None:
+def test_batch_norm_trains_only_if_set_and_only_above_the_boundary(network: Network) -> None:
     def trained_batch_norms(policy: str) -> set[str]:
         apply_freeze(network.trainee.operations, network.architecture, "block_16_expand", FreezeConfig(batch_norm=policy))
         return {layer.name for layer in network.trainee.layers if "BatchNorm" in type(layer).__name__ and layer.trainable}

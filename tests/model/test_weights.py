@@ -18,14 +18,14 @@ from cxr.model.weights import PHANTOM_WEIGHTS, locate_weights
 @pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])
 def test_the_expected_shapes_are_keras_own(alpha: float) -> None:
     model = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=alpha, include_top=False, weights=None)
-    found = describe(BackboneConfig(alpha=alpha)).architecture
-    assert found.shapes == Counter(tuple(variable.shape) for variable in model.variables)
+    shapes = describe(BackboneConfig(alpha=alpha)).architecture.shapes
+    assert shapes == Counter(tuple(variable.shape) for variable in model.variables)
 
 
 def test_the_shipped_weights_fit_their_option() -> None:
-    found = locate_weights(BackboneConfig(alpha=0.35, weights="phantom"))
-    assert found.path == PHANTOM_WEIGHTS
-    assert len(found.sha256 or "") == 64
+    weights = locate_weights(BackboneConfig(alpha=0.35, weights="phantom"))
+    assert weights.path == PHANTOM_WEIGHTS
+    assert len(weights.sha256 or "") == 64
 
 
 def test_an_installed_backbone_that_is_broken_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,8 @@ def test_groups_of_both_parts_are_those_of_the_manifest() -> None:
         parts.append(pd.DataFrame({"path": predictions.ids, "label": labels, "group": groups, "split": part, "source": "one"}))
     no_images, weights, root = cast(Rows, None), cast(Weights, None), Path()  # numbers need none of these
     dataset = Dataset(CLASSES, no_images, pd.concat(parts, ignore_index=True), (), Identity(0, 0, 100))
-    by_part, found = assess_run(PreparedRun(typed(composed), provenance, dataset, weights, None, root), shown)
-    assert found.groups == 50
+    by_part, assessment = assess_run(PreparedRun(typed(composed), provenance, dataset, weights, None, root), shown)
+    assert assessment.groups == 50
     for result, predictions in zip(by_part, shown.values(), strict=True):
         right, all_images = predictions.predicted == predictions.labels, np.ones(300, bool)
         expected = proportion_among(right, all_images, [str(patient) for patient in patients], "")

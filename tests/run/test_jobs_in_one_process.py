@@ -32,14 +32,13 @@ progress = Progress(Console(quiet=True))
 for job in sys.argv[1:]:
     composed, provenance = compose(job.split())
     prepared = prepare(typed(composed), provenance, progress)
-    config, dataset = prepared.config, prepared.dataset
+    config = prepared.config
     prepare_tensorflow(config.training)
-    from cxr.model.network import build_network
     from cxr.run.predict import predict
-    from cxr.run.train import loss_of, training_set
+    from cxr.run.train import loss_of, network_of, training_set
     from cxr.training.fit import Watcher, fit
 
-    network = build_network(config.backbone, len(dataset.classes), prepared.weights, config.training.seed, config.prepare)
+    network = network_of(prepared)
     fitted = fit(network, training_set(prepared, progress), loss_of(prepared), config, Watcher(), cache=prepared.cache)
     with TemporaryDirectory() as folder:
         trained = predict(prepared, network, fitted, Path(folder), progress)
@@ -86,11 +85,11 @@ def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: l
 
     with ThreadPoolExecutor(cores()) as pool:
         results = list(pool.map(run, walks))
-    alone = [found[0] for found in results]
+    alone = [digests[0] for digests in results]
     wrong = [
         f"{jobs[place]} after {jobs[before]}"
-        for walk, found in zip(walks, results, strict=True)
-        for (before, place), digest in zip(pairwise(walk), found[1:], strict=True)
+        for walk, digests in zip(walks, results, strict=True)
+        for (before, place), digest in zip(pairwise(walk), digests[1:], strict=True)
         if digest != alone[place]
     ]
     assert not wrong
@@ -101,8 +100,8 @@ def network() -> keras.Model:
     """Four blocks of two stages: a convolution and a normalisation each."""
     keras.utils.set_random_seed(3)
     images = keras.Input((32, 32, 3))
-    found = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    maps = layers.Rescaling(1 / 127.5, offset=-1)(images)
     for filters, strides in ((4, 2), (6, 2), (8, 2), (8, 1)):
-        found = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(found)
-        found = layers.ReLU()(layers.BatchNormalization()(found))
-    return keras.Model(images, found)
+        maps = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(maps)
+        maps = layers.ReLU()(layers.BatchNormalization()(maps))
+    return keras.Model(images, maps)

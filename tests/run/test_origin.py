@@ -1,32 +1,84 @@
-"""`backbone.weights=run:NAME`: the run is found, its id logged, and what is not there is refused."""
+"""The runs that a run takes weights from: found, their ids logged, and refused where they do not fit."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cxr.config.fields import flat_params
+from cxr.config.schema import Config
 from cxr.errors import UserError
-from cxr.run.origin import with_origin
+from cxr.run.origin import MODEL, check_ingredients, with_ingredients, with_origin
+from cxr.tracking.search import LoggedRun
 from tests.conftest import Compose
 from tests.logged_runs import MakeRun
 
 
-def test_a_name_becomes_an_id_and_a_file(make_run: MakeRun, compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = make_run("pretrained").id
-    model = Path(f"mlruns/artifacts/{run_id}/artifacts/model/model.keras")
-    model.parent.mkdir(parents=True, exist_ok=True)
-    model.touch()
+def with_model(run: LoggedRun) -> LoggedRun:
+    path = run.file("data/manifest.csv").parents[1] / MODEL
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"weights")
+    return run
+
+
+def soup_of(*names: str) -> Config:
+    config = Config()
+    config.training.soup = list(names)
+    return config
+
+
+def test_origin_is_found_by_name_and_logged_by_id(make_run: MakeRun, compose_config: Compose) -> None:
+    run = with_model(make_run("pretrained"))
     config, file = with_origin(compose_config("backbone.weights=run:pretrained"))
-    assert config.backbone.weights == f"run:{run_id}"
-    assert file is not None
-    assert file.samefile(model)
+    assert (config.backbone.weights, file) == (f"run:{run.id}", run.file(MODEL))
     assert with_origin(compose_config()) == (compose_config(), None)
 
 
-def test_a_run_that_is_not_there_or_has_no_model_is_refused(make_run: MakeRun, compose_config: Compose) -> None:
-    run_id = make_run("bare").id
-    for model in Path("mlruns").rglob("model.keras"):
-        model.unlink()
-    with pytest.raises(UserError, match="there is no run elsewhere"):
-        with_origin(compose_config("backbone.weights=run:elsewhere"))
-    with pytest.raises(UserError, match="has no model"):
-        with_origin(compose_config(f"backbone.weights=run:{run_id}"))
+def test_origin_without_a_model_is_refused(make_run: MakeRun, compose_config: Compose) -> None:
+    for name, reason in ((make_run("bare").id, "has no model"), ("elsewhere", "there is no run elsewhere")):
+        with pytest.raises(UserError, match=reason):
+            with_origin(compose_config(f"backbone.weights=run:{name}"))
+
+
+def test_ingredients_are_found_by_name_and_logged_by_id(make_run: MakeRun) -> None:
+    runs = [with_model(make_run(name)) for name in ("one", "two")]
+    config, ingredients = with_ingredients(soup_of("two", runs[0].short_id, "one"))
+    assert config.training.soup == [runs[1].id, runs[0].id]
+    assert [run.id for run in ingredients] == config.training.soup
+    assert with_ingredients(Config()) == (Config(), [])
+
+
+def test_soup_of_fewer_than_two_models_is_refused(make_run: MakeRun) -> None:
+    with_model(make_run("one"))
+    make_run("without")
+    for names, reason in (
+        (("one", "one"), "alone is no soup"),
+        (("one", "without"), "has no model"),
+        (("one", "ghost"), "no run ghost"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            with_ingredients(soup_of(*names))
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"backbone.alpha": "0.5"}, "has backbone.alpha=0.5, and others have 1.0"),
+        ({"prepare.crop": "lungs"}, "has prepare.crop=lungs, and others have none"),
+        ({"freeze.trainable_from": "block_13"}, "the backbone is frozen in some of its runs, and trained in others"),
+        ({"cxr.split_fingerprint": "t"}, "it has another split, so what it trained on may test here"),
+        ({"cxr.data_fingerprint": "e"}, "it has another images"),
+    ],
+)
+def test_ingredient_of_another_experiment_is_refused(other: dict[str, str], reason: str, tmp_path: Path) -> None:
+    params: dict[str, str] = flat_params(Config())
+    tags = {"cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s"}
+    fits = LoggedRun("0" * 32, "fits", "FINISHED", 0, tags, params, {})
+    check_ingredients([fits], Config(), "d", "s")
+    changed: dict[str, Any] = {
+        "tags": tags | {key: value for key, value in other.items() if key.startswith("cxr.")},
+        "params": params | {key: value for key, value in other.items() if not key.startswith("cxr.")},
+    }
+    with pytest.raises(UserError, match=reason):
+        check_ingredients([fits, replace(fits, **changed)], Config(), "d", "s")

@@ -142,7 +142,7 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     assert len(trained) == EPOCHS
 
 
-def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do: Do, quiet: Progress) -> None:
+def test_earlier_run_counts_with_its_role_experiment_and_files(do: Do, quiet: Progress) -> None:
     from cxr.run.prepared import prepare
 
     run_id = do().run_id
@@ -154,8 +154,8 @@ def test_what_counts_as_done_before_has_the_role_the_experiment_and_the_files(do
         left = remaining(replace(prepared, config=changed))
         return left.run if left.is_nothing else None
 
-    assert (found := twin()) is not None
-    assert found.id == run_id
+    assert (same := twin()) is not None
+    assert same.id == run_id
     assert twin(experiment="other") is None
     assert twin(role="baseline") is None
     shutil.rmtree(only_run().file("report.html").parent / "model")

@@ -2,9 +2,9 @@
 
 import re
 
-from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, standardised
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, numbered, standardised
 
-_BLOCK = re.compile(r"convnext_tiny_(stem|stage_\d+_block_\d+)_")
+_named_block = block_by(r"convnext_tiny_(stem|stage_\d+_block_\d+)_")
 _DOWN = re.compile(r"convnext_tiny_downsampling_(?:layernorm|conv)_(\d+)$")
 
 
@@ -20,12 +20,7 @@ def block_of(layer: str) -> str | None:
         return layer
     if down := _DOWN.match(layer):
         return f"downsampling_{down[1]}"
-    found = _BLOCK.match(layer)
-    return found[1] if found else None
-
-
-def _stage(number: int, count: int) -> tuple[str, ...]:
-    return tuple(f"stage_{number}_block_{block}" for block in range(count))
+    return _named_block(layer)
 
 
 BACKBONE = Backbone(
@@ -34,10 +29,10 @@ BACKBONE = Backbone(
     block_of=block_of,
     stem="stem",
     stages=(
-        _stage(0, 3),
-        ("downsampling_0", *_stage(1, 3)),
-        ("downsampling_1", *_stage(2, 9)),
-        ("downsampling_2", *_stage(3, 3)),
+        numbered("stage_0_block_{}", 0, 2),
+        ("downsampling_0", *numbered("stage_1_block_{}", 0, 2)),
+        ("downsampling_1", *numbered("stage_2_block_{}", 0, 8)),
+        ("downsampling_2", *numbered("stage_3_block_{}", 0, 2)),
     ),
     top=("layer_normalization",),
     pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),

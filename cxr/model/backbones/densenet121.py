@@ -1,13 +1,8 @@
 """DenseNet121: the usual backbone of chest X-ray papers since CheXNet (Rajpurkar et al. 2017)."""
 
-from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, standardised
+from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, numbered, standardised
 
 block_of = block_by(r"(conv1|conv\d+_block\d+|pool\d+|bn)(?:_|$)")
-
-
-def _stage(number: int, count: int) -> tuple[str, ...]:
-    return tuple(f"conv{number}_block{block}" for block in range(1, count + 1))
-
 
 BACKBONE = Backbone(
     title="DenseNet121 (Huang et al. 2017)",
@@ -15,7 +10,12 @@ BACKBONE = Backbone(
     block_of=block_of,
     stem="conv1",
     # A transition (pool2 to pool4) ends a stage.
-    stages=((*_stage(2, 6), "pool2"), (*_stage(3, 12), "pool3"), (*_stage(4, 24), "pool4"), _stage(5, 16)),
+    stages=(
+        (*numbered("conv2_block{}", 1, 6), "pool2"),
+        (*numbered("conv3_block{}", 1, 12), "pool3"),
+        (*numbered("conv4_block{}", 1, 24), "pool4"),
+        numbered("conv5_block{}", 1, 16),
+    ),
     top=("bn",),
     pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
     published=Published("densenet", "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5", "30ee3e1110167f948a6b9946edeeb738"),

@@ -1,13 +1,12 @@
 """A network of the user's own in a `.keras` file: `backbone.file`. Its blocks are the pieces between its narrowest places."""
 
-import hashlib
 from pathlib import Path
 
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture
 from cxr.model.backbone import Backbone, in_range
-from cxr.model.keras_archive import Archive, read_archive
+from cxr.model.keras_archive import Archive, content_sha256, read_archive
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 _KERNELS = (*_CONVOLUTIONS, "Dense")
@@ -17,10 +16,7 @@ _FLAT = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
 
 def file_sha256(config: BackboneConfig) -> str | None:
     """The hash of the content of `config.file`, in hex; None without a file."""
-    if config.file is None:
-        return None
-    with Path(config.file).expanduser().open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if config.file is None else content_sha256(Path(config.file).expanduser())
 
 
 def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
@@ -46,7 +42,7 @@ def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
     block_of_layer = _blocks_of_layers(architecture, starts)
     names = list(dict.fromkeys(block_of_layer.values()))
     backbone = Backbone(
-        title=f"{path.name}",
+        title=path.name,
         application="cxr.model.construction.network_of_file",
         block_of=block_of_layer.get,
         stem=names[0],
@@ -96,11 +92,11 @@ def _block_starts(architecture: Architecture) -> list[int]:
 
 def _blocks_of_layers(architecture: Architecture, starts: list[int]) -> dict[str, str]:
     """The block of each layer, called after its first convolution."""
-    found: dict[str, str] = {}
+    block_of: dict[str, str] = {}
     for start, end in zip(starts, [*starts[1:], len(architecture.layers)], strict=True):
         piece = architecture.layers[start:end]
-        found |= dict.fromkeys((layer.name for layer in piece), next(layer.name for layer in piece if layer.kind in _KERNELS))
-    return found
+        block_of |= dict.fromkeys((layer.name for layer in piece), next(layer.name for layer in piece if layer.kind in _KERNELS))
+    return block_of
 
 
 def _stages(names: list[str], reducing: list[str]) -> tuple[tuple[str, ...], ...]:

@@ -5,13 +5,9 @@ from dataclasses import replace
 from math import prod
 
 from cxr.model.architecture import Architecture, Shape
-from cxr.model.backbone import Backbone, Published, block_by, in_range
+from cxr.model.backbone import Backbone, Published, block_by, in_range, numbered
 
 block_of = block_by(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
-
-
-def _blocks(first: int, last: int) -> tuple[str, ...]:
-    return tuple(f"block_{number}" for number in range(first, last + 1))
 
 
 # Sandler et al. 2018, table 2: expansion, channels, repeats of each stage of inverted residual blocks.
@@ -69,7 +65,7 @@ BACKBONE = Backbone(
     application="keras.applications.MobileNetV2",
     block_of=block_of,
     stem="Conv1",
-    stages=(("expanded_conv",), _blocks(1, 2), _blocks(3, 5), _blocks(6, 12), _blocks(13, 16)),
+    stages=(("expanded_conv",), *(numbered("block_{}", *ends) for ends in ((1, 2), (3, 5), (6, 12), (13, 16)))),
     top=("Conv_1",),
     pixels=in_range(-1, 1),
     published=Published("mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"),

@@ -1,14 +1,14 @@
 """MobileNetV3-Large: about as costly as MobileNetV2, and more accurate on ImageNet."""
 
-from cxr.model.backbone import Backbone, Published, in_range
-from cxr.model.backbones.mobilenet_v3_small import block_of, blocks
+from cxr.model.backbone import Backbone, Published, in_range, numbered
+from cxr.model.backbones.mobilenet_v3_small import block_of
 
 BACKBONE = Backbone(
     title="MobileNetV3-Large (Howard et al. 2019)",
     application="keras.applications.MobileNetV3Large",
     block_of=block_of,
     stem="conv",
-    stages=(blocks(0, 0), blocks(1, 2), blocks(3, 5), blocks(6, 11), blocks(12, 14)),
+    stages=(("expanded_conv",), *(numbered("expanded_conv_{}", *ends) for ends in ((1, 2), (3, 5), (6, 11), (12, 14)))),
     top=("conv_1",),
     pixels=in_range(-1, 1),
     published=Published(

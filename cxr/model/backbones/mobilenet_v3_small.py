@@ -1,13 +1,8 @@
 """MobileNetV3-Small: the cheapest backbone."""
 
-from cxr.model.backbone import Backbone, Published, block_by, in_range
+from cxr.model.backbone import Backbone, Published, block_by, in_range, numbered
 
 block_of = block_by(r"(expanded_conv(?:_\d+)?(?=_)|conv_1(?=_|$)|conv(?=_bn|$))")
-
-
-def blocks(first: int, last: int) -> tuple[str, ...]:
-    """Blocks `first` to `last`, numbered from 0."""
-    return tuple(f"expanded_conv_{number}" if number else "expanded_conv" for number in range(first, last + 1))
 
 
 BACKBONE = Backbone(
@@ -15,7 +10,7 @@ BACKBONE = Backbone(
     application="keras.applications.MobileNetV3Small",
     block_of=block_of,
     stem="conv",
-    stages=(blocks(0, 0), blocks(1, 2), blocks(3, 7), blocks(8, 10)),
+    stages=(("expanded_conv",), *(numbered("expanded_conv_{}", *ends) for ends in ((1, 2), (3, 7), (8, 10)))),
     top=("conv_1",),
     pixels=in_range(-1, 1),
     published=Published(

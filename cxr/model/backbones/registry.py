@@ -40,34 +40,37 @@ def describe(config: BackboneConfig) -> Described:
     """The backbone of a config; raises `UserError` for a name that is not there, or a file that is no backbone."""
     if config.name not in backbone_names():
         raise UserError(f"backbone.name={config.name} is not known: {nearest(config.name, backbone_names())}")
-    backbone = backbone_of(config.name)
-    if backbone is None:
-        backbone, architecture = import_module(f"cxr.model.backbones.{config.name}").describe(config)
-        return Described(config.name, backbone, architecture)
-    if config.alpha != 1 and backbone.widened is None:
-        raise UserError(f"backbone.alpha={config.alpha:g}: {backbone.title} has one width: leave out backbone.alpha")
-    architecture = _layers(config.name, backbone.layers)
-    return Described(config.name, backbone, backbone.widened(architecture, config.alpha) if backbone.widened else architecture)
+    if backbone_of(config.name) is None:
+        return Described(config.name, *import_module(f"cxr.model.backbones.{config.name}").describe(config))
+    return _described(config.name, config.alpha)
+
+
+@cache
+def _described(name: str, alpha: float) -> Described:
+    """A backbone that no config describes, with the table of layers that scripts/documentation/backbone_layers.py wrote.
+
+    Keras has to build one that has no table.
+    """
+    backbone = backbone_of(name)
+    assert backbone is not None
+    if alpha != 1 and backbone.widened is None:
+        raise UserError(f"backbone.alpha={alpha:g}: {backbone.title} has one width: leave out backbone.alpha")
+    table = LAYERS / f"{backbone.layers or name}.csv"
+    architecture = read_architecture(table) if table.is_file() else _layers_as_built(name)
+    return Described(name, backbone, backbone.widened(architecture, alpha) if backbone.widened else architecture)
 
 
 def backbone_of(name: str) -> Backbone | None:
     """The backbone of a known name; None for one that a config describes."""
     own = name in _own_backbones()
-    found: Backbone | None = (
+    backbone: Backbone | None = (
         getattr(import_module(f"cxr.model.backbones.{name}"), "BACKBONE", None) if own else load(BACKBONES, name)
     )
-    return found
+    return backbone
 
 
 def _own_backbones() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "registry"))
-
-
-@cache
-def _layers(name: str, like: str) -> Architecture:
-    """The table that scripts/documentation/backbone_layers.py wrote; for a backbone that has none Keras has to build it."""
-    table = LAYERS / f"{like or name}.csv"
-    return read_architecture(table) if table.is_file() else _layers_as_built(name)
 
 
 def _layers_as_built(name: str) -> Architecture:
@@ -75,8 +78,8 @@ def _layers_as_built(name: str) -> Architecture:
     code = "import sys; sys.path[:] = sys.argv[3:]; from cxr.model.construction import write_layers; write_layers(*sys.argv[1:3])"
     with TemporaryDirectory(prefix="cxr-") as folder:
         table = Path(folder) / "layers.csv"
-        asked = [sys.executable, "-P", "-c", code, name, str(table), *sys.path]  # never modules of the working folder
-        built = subprocess.run(asked, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-P", "-c", code, name, str(table), *sys.path]  # never modules of the working folder
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
         if built.returncode:
             raise UserError(f"backbone.name={name} can't be built: {(built.stderr.strip().splitlines() or ['no reason'])[-1]}")
         return read_architecture(table)

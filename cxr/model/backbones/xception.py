@@ -1,10 +1,8 @@
 """Xception: depthwise separable convolutions at full width."""
 
-import re
+from cxr.model.backbone import Backbone, Published, block_by, in_range, numbered
 
-from cxr.model.backbone import Backbone, Published, in_range
-
-_BLOCK = re.compile(r"(block\d+)_")
+_named_block = block_by(r"(block\d+)_")
 # Keras gives no names to the shortcuts of these blocks.
 _SHORTCUTS = {
     f"{kind}{suffix}": block
@@ -19,12 +17,7 @@ def block_of(layer: str) -> str | None:
     >>> block_of("block14_sepconv2_bn"), block_of("conv2d_3"), block_of("batch_normalization"), block_of("logits")
     ('block14', 'block13', 'block2', None)
     """
-    found = _BLOCK.match(layer)
-    return found[1] if found else _SHORTCUTS.get(layer)
-
-
-def _blocks(first: int, last: int) -> tuple[str, ...]:
-    return tuple(f"block{number}" for number in range(first, last + 1))
+    return _named_block(layer) or _SHORTCUTS.get(layer)
 
 
 BACKBONE = Backbone(
@@ -32,7 +25,7 @@ BACKBONE = Backbone(
     application="keras.applications.Xception",
     block_of=block_of,
     stem="block1",
-    stages=(_blocks(2, 2), _blocks(3, 3), _blocks(4, 12), _blocks(13, 14)),
+    stages=(("block2",), ("block3",), numbered("block{}", 4, 12), ("block13", "block14")),
     pixels=in_range(-1, 1),
     published=Published("xception", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97"),
     smallest=71,
