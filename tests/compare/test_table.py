@@ -8,11 +8,11 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
+from cxr.compare.cells import columns_of, legend_of, markdown_of
+from cxr.compare.experiments import Experiment, of_presets, of_runs
+from cxr.compare.table import ExternalResult, frame_of, table_of
 from cxr.config.schema import SplitConfig
 from cxr.evaluation.predictions import Predictions
-from cxr.results.cells import columns_of, legend_of, markdown_of
-from cxr.results.experiments import Experiment, of_presets, of_runs
-from cxr.results.table import ExternalResult, frame_of, table_of
 from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun
 

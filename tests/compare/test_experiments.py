@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from cxr.compare.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.config.schema import SplitConfig
 from cxr.errors import UserError
-from cxr.results.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun
 

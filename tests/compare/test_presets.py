@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from cxr.compare.presets import about, preset_names, preset_of
 from cxr.config.compose import compose, typed
 from cxr.config.fields import flat_params
 from cxr.model.resolve import resolve
-from cxr.results.presets import about, preset_names, preset_of
 from tests.logged_runs import MakeRun
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cxr.compare.folds import CrossValidation
+from cxr.compare.experiments import Chosen, Experiment, reference_of
 from cxr.compare.runs import EvaluatedRun, positive_class_of
 from cxr.compare.seeds import in_one_order
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
@@ -18,9 +17,7 @@ from cxr.evaluation.light import Light, light_of
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
 from cxr.evaluation.operating_points import Rates, rates
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
-from cxr.evaluation.predictions import Predictions
-from cxr.results.experiments import Chosen, Experiment, reference_of
-from cxr.text import slug
+from cxr.text import pluralize, slug
 
 COMPARED = ("accuracy", "auc_macro_ovr")  # whose differences from the baseline the table shows
 
@@ -29,7 +26,7 @@ COMPARED = ("accuracy", "auc_macro_ovr")  # whose differences from the baseline 
 class Point:
     """The positive class at a threshold that each run chose on its own validation images for one specificity."""
 
-    specificity: float  # that was asked for
+    specificity: float  # the target
     rates: Rates
     difference: Difference | None  # of the sensitivity from that of the baseline at its thresholds
 
@@ -49,7 +46,7 @@ class Row:
     `calibrated` is the accuracy of the most probable class after the bias correction that each run's validation images ask for.
     `seconds` is the mean time of a run as it was logged, with what it found in the cache and its audit. `audit` has the light of
     each run, None for one that was not audited, and `without_shortcut` the mean macro AUC on validation images whose lungs lie on
-    the surroundings of another class.
+    the background of another class.
     """
 
     experiment: Experiment
@@ -80,7 +77,7 @@ def table_of(chosen: Chosen, elsewhere: Mapping[str, ExternalResult] | None = No
     """All numbers of the chosen experiments; `elsewhere` has results on other data by name of the experiment."""
     reference = reference_of(chosen.experiments)
     positive = positive_class_of(reference.runs[0].run)
-    rows = [_row(each, reference, (elsewhere or {}).get(each.name)) for each in chosen.experiments]
+    rows = [_row(experiment, reference, (elsewhere or {}).get(experiment.name)) for experiment in chosen.experiments]
     classes = {slug(name): name for name in reference.runs[0].predictions.classes}
     return Table(
         rows,
@@ -97,19 +94,15 @@ def frame_of(table: Table) -> pd.DataFrame:
     return pd.DataFrame([_flat(row) for row in table.rows])
 
 
-def pooled(experiment: Experiment) -> Predictions:
-    """The predictions of all runs together, in the order of the runs."""
-    return CrossValidation(experiment.runs).pooled
-
-
 def _row(experiment: Experiment, reference: Experiment, elsewhere: ExternalResult | None) -> Row:
-    whole, groups = pooled(experiment), experiment.groups
+    whole, groups = experiment.pooled, experiment.groups
     estimates = with_resampling(evaluate(whole, groups), whole, groups, EvaluationConfig().resamples).estimates
-    each = [evaluate(evaluated.predictions).numbers for evaluated in experiment.runs]
-    ends = {name: (min(n[name] for n in each), max(n[name] for n in each)) for name in COMPARED if all(name in n for n in each)}
+    by_run = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in experiment.runs])
+    known = [name for name in COMPARED if name in by_run and by_run[name].notna().all()]
+    ends = {name: (float(by_run[name].min()), float(by_run[name].max())) for name in known}
     differences = {}
     if experiment is not reference:
-        base = in_one_order([whole, pooled(reference)])[1]
+        base = in_one_order([whole, reference.pooled])[1]
         differences = {d.metric: d for d in paired_differences(base, whole, groups) if d.metric in COMPARED}
     runs = [evaluated.run for evaluated in experiment.runs]
     spent = [sum(run.seconds.values()) for run in runs]
@@ -129,20 +122,22 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: ExternalResul
 
 
 def _calibrated(experiment: Experiment) -> Estimate:
-    right = list[NDArray[np.bool_]]()
+    right = []
     for evaluated, validation in zip(experiment.runs, experiment.validation, strict=True):
         fitted = fit_bias_correction(validation)
-        found = corrected(evaluated.predictions.probabilities, fitted.temperature, fitted.shifts).argmax(axis=1)
-        right.append(found == evaluated.predictions.labels)
+        probabilities = corrected(evaluated.predictions.probabilities, fitted.temperature, fitted.shifts)
+        right.append(probabilities.argmax(axis=1) == evaluated.predictions.labels)
     whole = np.concatenate(right)
     return proportion_among(whole, np.ones(len(whole), bool), experiment.groups, "")
 
 
 def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
-    index, whole, found = positive_index(experiment.runs[0]), pooled(experiment), []
+    index, whole, points = positive_index(experiment.runs[0]), experiment.pooled, list[Point]()
     if index is None:
-        return []
+        return points
     is_positive = whole.labels == index
+    place = {name: row for row, name in enumerate(reference.pooled.ids)}
+    groups_of_positives = [group for group, positive in zip(experiment.groups, is_positive, strict=True) if positive]
     for specificity in SPECIFICITIES:
         try:
             called = called_positive(experiment.runs, experiment.validation, index, specificity)
@@ -151,56 +146,58 @@ def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
             continue
         difference = None
         if experiment is not reference and is_positive.any():
-            place = {name: row for row, name in enumerate(pooled(reference).ids)}
             of_base = base[[place[name] for name in whole.ids]]
-            groups = [group for group, chosen in zip(experiment.groups, is_positive, strict=True) if chosen]
-            difference = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups)
-        found.append(Point(specificity, rates(called, is_positive, experiment.groups), difference))
-    return found
+            difference = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups_of_positives)
+        points.append(Point(specificity, rates(called, is_positive, experiment.groups), difference))
+    return points
 
 
 def _notes(chosen: Chosen) -> list[str]:
-    runs: list[EvaluatedRun] = [run for each in chosen.experiments for run in each.runs]
-    codes = {each.name: {run.run.tags.get("cxr.code_fingerprint", "") for run in each.runs} for each in chosen.experiments}
-    found = []
+    runs = [evaluated for experiment in chosen.experiments for evaluated in experiment.runs]
+    codes = {experiment.name: {_code_of(evaluated) for evaluated in experiment.runs} for experiment in chosen.experiments}
+    notes = []
     if len(set().union(*codes.values())) > 1:
-        newest = max(runs, key=lambda run: run.run.started).run.tags.get("cxr.code_fingerprint", "")
+        newest = _code_of(max(runs, key=lambda evaluated: evaluated.run.started))
         older = [name for name, made_with in codes.items() if made_with != {newest}]
-        found.append(f"Made by an earlier version of the code than the others: {', '.join(older)}.")
-    if any(run.part == "val" for run in runs):
-        found.append("Evaluated on validation images, which also stopped trainings and chose thresholds: optimistic.")
+        notes.append(f"Made by an earlier version of the code than the others: {', '.join(older)}.")
+    if any(evaluated.part == "val" for evaluated in runs):
+        notes.append("Evaluated on validation images, which also stopped trainings and chose thresholds: optimistic.")
     if chosen.others:
-        sets = "1 other set" if chosen.others == 1 else f"{chosen.others} other sets"
-        found.append(f"The store has runs of presets on {sets} of images or splits: cxr results --like RUN shows those.")
-    return found
+        sets = pluralize(chosen.others, "other set")
+        notes.append(f"The store has runs of presets on {sets} of images or splits: cxr results --like RUN shows those.")
+    return notes
+
+
+def _code_of(evaluated: EvaluatedRun) -> str:
+    return evaluated.run.tags.get("cxr.code_fingerprint", "")
 
 
 def _flat(row: Row) -> dict[str, float | str]:
-    found: dict[str, float | str] = {
+    runs = [evaluated.run.id for evaluated in row.experiment.runs]
+    values: dict[str, float | str | None] = {
         "name": row.experiment.name,
-        "runs": " ".join(each.run.id for each in row.experiment.runs),
-        "images": len(pooled(row.experiment).labels),
+        "runs": " ".join(runs),
+        "images": len(row.experiment.pooled.labels),
     }
-    known = {name: each for name, each in row.estimates.items() if each.value is not None} | {"accuracy_calibrated": row.calibrated}
+    estimates = {name: estimate for name, estimate in row.estimates.items() if estimate.value is not None}
+    estimates["accuracy_calibrated"] = row.calibrated
+    differences = dict(row.differences)
     for point in row.points:
         at = f"at_specificity_{point.specificity:g}"
-        known |= {f"{at}/sensitivity": point.rates.sensitivity, f"{at}/specificity": point.rates.specificity}
-    found |= {name: each.value for name, each in known.items() if each.value is not None}
-    found |= ends_of(known)
+        estimates |= {f"{at}/sensitivity": point.rates.sensitivity, f"{at}/specificity": point.rates.specificity}
+        if point.difference:
+            differences[f"{at}/sensitivity"] = point.difference
+    values |= {name: estimate.value for name, estimate in estimates.items()}
+    values |= ends_of(estimates)
     for name, (low, high) in row.ends.items():
-        found |= {f"{name}_lowest_run": low, f"{name}_highest_run": high}
-    moved = dict(row.differences)
-    moved |= {f"at_specificity_{p.specificity:g}/sensitivity": p.difference for p in row.points if p.difference}
-    for name, each in moved.items():
-        ends = {"": each.difference, "_lo": each.low, "_hi": each.high, "_p": each.p_value}
-        found |= {f"vs_baseline/{name}{end}": value for end, value in ends.items() if value is not None}
-    if row.seconds is not None:
-        found["seconds"] = row.seconds
-    if row.without_shortcut is not None:
-        found[WITHOUT_SHORTCUT] = row.without_shortcut
-    found["audit"] = " ".join(light or "unaudited" for light in row.audit) if any(row.audit) else ""
+        values |= {f"{name}_lowest_run": low, f"{name}_highest_run": high}
+    for name, difference in differences.items():
+        ends = {"": difference.difference, "_lo": difference.low, "_hi": difference.high, "_p": difference.p_value}
+        values |= {f"vs_baseline/{name}{end}": value for end, value in ends.items()}
+    values |= {"seconds": row.seconds, WITHOUT_SHORTCUT: row.without_shortcut}
+    values["audit"] = " ".join(light or "unaudited" for light in row.audit) if any(row.audit) else ""
     if row.elsewhere:
-        found["external/images"] = row.elsewhere.images
+        values["external/images"] = row.elsewhere.images
         for name, (mean, low, high) in row.elsewhere.values.items():
-            found |= {f"external/{name}": mean, f"external/{name}_lowest_run": low, f"external/{name}_highest_run": high}
-    return found
+            values |= {f"external/{name}": mean, f"external/{name}_lowest_run": low, f"external/{name}_highest_run": high}
+    return {name: value for name, value in values.items() if value is not None}

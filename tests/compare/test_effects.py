@@ -8,13 +8,13 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss
 from statsmodels.stats.multitest import multipletests
 
+from cxr.compare.cells import effects_markdown
+from cxr.compare.effects import SENSITIVITY, describe_effects, effects_of
+from cxr.compare.experiments import of_runs
 from cxr.compare.runs import read_evaluated_run
 from cxr.config.schema import SplitConfig
 from cxr.errors import UserError
 from cxr.evaluation.paired import paired_differences
-from cxr.results.cells import effects_markdown
-from cxr.results.effects import SENSITIVITY, effects_of, paragraph
-from cxr.results.experiments import of_runs
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
 from tests.logged_runs import MakeRun
 
@@ -58,7 +58,7 @@ def test_intervals_hold_for_all_effects_together(make_run: MakeRun) -> None:
         assert (change.is_clear, wider.is_clear) == (p_value < 0.05, adjusted < 0.05)
     lost = [metric for metric, change in alone.changes.items() if change.is_clear and not of_first.changes[metric].is_clear]
     assert lost  # what looked clear alone is within the chance of eight looks
-    assert "hold for all 8 changes together with 95 % confidence (Bonferroni)" in paragraph(effects)
+    assert "hold for all 8 changes together with 95 % confidence (Bonferroni)" in describe_effects(effects)
 
 
 def test_in_a_grid_it_is_the_mean_over_the_other_settings(make_run: MakeRun) -> None:
@@ -86,7 +86,7 @@ def test_folds_count_together(make_run: MakeRun) -> None:
     (effect,) = effects_of(of_runs(filtered_runs(FINISHED)).experiments)
     assert (effect.name, effect.pairs) == ("cost_loss", 1)
     assert effect.changes["accuracy"].is_clear
-    assert "Better: cost_loss +" in paragraph([effect])
+    assert "Better: cost_loss +" in describe_effects([effect])
     assert "| cost_loss | +" in effects_markdown([effect])
 
 

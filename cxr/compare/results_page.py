@@ -1,0 +1,71 @@
+"""A results table as one HTML page, with figures of the table and of effects."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cxr.compare.cells import columns_of, describe_missing, legend_of
+from cxr.compare.effects import METRIC_NAMES, Effect, describe_effects
+from cxr.compare.presets import about
+from cxr.compare.table import Table
+from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.evaluation.figures.results import Mark, results_figure
+from cxr.evaluation.report.rendering import chart_uri, render
+
+
+def write_page(path: Path, table: Table, effects: Sequence[Effect] = ()) -> None:
+    """Write the page, with a figure and a paragraph of the effects if there are any."""
+    columns = columns_of(table)
+    rows = [
+        {
+            "name": row.experiment.name,
+            "about": about(row.experiment.preset) if row.experiment.preset else "",
+            "runs": ", ".join(evaluated.run.short_id for evaluated in row.experiment.runs),
+            "cells": [column.cell(row) for column in columns],
+        }
+        for row in table.rows
+    ]
+    names = [row.experiment.name for row in table.rows]
+    page = render(
+        Path(__file__).with_name("results.html.jinja"),
+        columns=columns,
+        rows=rows,
+        legend=legend_of(table),
+        missing=describe_missing(table),
+        figure=chart_uri(results_figure(names, _panels(table), table.reference)),
+        effects=_effects_chart(effects) if effects else "",
+        paragraph=describe_effects(effects) if effects else "",
+        alt=f"The values of the table with their {PERCENT} intervals, a panel for each metric and a row for each experiment",
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _effects_chart(effects: Sequence[Effect]) -> str:
+    """Each change with its interval, a panel for each metric, as a `src`."""
+    panels: dict[str, Sequence[Mark | None]] = {}
+    for metric in effects[0].changes:
+        changes = [effect.changes[metric] for effect in effects]
+        marks = [Mark(change.value, change.low, change.high) for change in changes]
+        panels[f"change of\n{METRIC_NAMES.get(metric, metric)}"] = marks
+    return chart_uri(results_figure([effect.name for effect in effects], panels, "", zero=True))
+
+
+def _panels(table: Table) -> dict[str, Sequence[Mark | None]]:
+    """The values that the figure shows, a panel each, of which at least one row has one."""
+    rows = table.rows
+    panels: dict[str, Sequence[Mark | None]] = {
+        "accuracy": [_mark(row.estimates["accuracy"]) for row in rows],
+        "macro AUC": [_mark(row.estimates["auc_macro_ovr"]) for row in rows],
+    }
+    for place, point in enumerate(rows[0].points):
+        title = f"{table.positive} sensitivity\nfor specificity {point.specificity:g}"
+        panels[title] = [_mark(row.points[place].rates.sensitivity) if place < len(row.points) else None for row in rows]
+    panels["macro AUC on\nother backgrounds"] = [
+        None if row.without_shortcut is None else Mark(row.without_shortcut) for row in rows
+    ]
+    elsewhere = [row.elsewhere.values.get("auc_macro_ovr") if row.elsewhere else None for row in rows]
+    panels["macro AUC elsewhere"] = [Mark(*values) if values else None for values in elsewhere]
+    return {title: marks for title, marks in panels.items() if any(marks)}
+
+
+def _mark(estimate: Estimate) -> Mark | None:
+    return None if estimate.value is None else Mark(estimate.value, estimate.low, estimate.high)
