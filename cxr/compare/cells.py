@@ -6,9 +6,10 @@ from functools import partial
 
 from cxr.compare.effects import METRIC_NAMES, Effect, describe_effects
 from cxr.compare.table import Row, Table
-from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.compare.thresholds import SPECIFICITIES
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.light import Light
-from cxr.evaluation.paired import Difference
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.text import duration, slug
 
 NONE = "-"
@@ -25,40 +26,39 @@ class Column:
 
 def columns_of(table: Table) -> list[Column]:
     """The columns that have a value in at least one row."""
-    name, points = table.positive, table.rows[0].points
+    name, of_class = table.positive, slug(table.positive)
     columns = [
-        Column("accuracy", "accuracy", lambda row: _estimate(row.estimates["accuracy"])),
-        Column("accuracy, calibrated", "accuracy,\ncalibrated", lambda row: _estimate(row.calibrated)),
-        Column("macro AUC", "macro AUC", lambda row: _estimate(row.estimates["auc_macro_ovr"])),
-        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (describe_lights(row.audit), "")),
-        Column(
-            "macro AUC on other backgrounds",
-            "macro AUC on other\nbackgrounds",
-            lambda row: _estimate(Estimate(row.without_shortcut)),
-        ),
+        Column("accuracy", "accuracy", partial(_value, "accuracy")),
+        Column("accuracy, calibrated", "accuracy,\ncalibrated", partial(_value, "accuracy_calibrated")),
+        Column("macro AUC", "macro AUC", partial(_value, "auc_macro_ovr")),
+        Column("evidence of a shortcut", "evidence of\na shortcut", lambda row: (describe_lights(row.lights), "")),
+        Column("macro AUC on other backgrounds", "macro AUC on other\nbackgrounds", partial(_value, WITHOUT_SHORTCUT)),
     ]
     if name:
         heading = f"{name} sensitivity (specificity), most probable class"
-        columns.append(Column(heading, "sensitivity (specificity),\nmost probable class", partial(_of_class, slug(name))))
-    for place, point in enumerate(points):
-        heading = f"{name} sensitivity (specificity), threshold for specificity {point.specificity:g}"
-        short = f"sensitivity (specificity),\nthreshold for {point.specificity:g}"
-        columns.append(Column(heading, short, partial(_of_point, place)))
-    if table.reference:
-        columns.append(
-            Column("accuracy, difference", "accuracy,\ndifference", lambda row: _difference(row.differences.get("accuracy")))
-        )
-    if points and table.reference:
-        heading = f"sensitivity at specificity {points[0].specificity:g}, difference"
-        short = f"sensitivity at {points[0].specificity:g},\ndifference"
-        columns.append(Column(heading, short, lambda row: _difference(row.points[0].difference if row.points else None)))
+        columns.append(Column(heading, "sensitivity (specificity),\nmost probable class", partial(_rates, of_class)))
+    specificities = specificities_of(table)
+    for specificity in specificities:
+        heading = f"{name} sensitivity (specificity), threshold for specificity {specificity:g}"
+        short = f"sensitivity (specificity),\nthreshold for {specificity:g}"
+        columns.append(Column(heading, short, partial(_rates, f"at_specificity_{specificity:g}")))
+    columns.append(Column("accuracy, difference", "accuracy,\ndifference", partial(_difference, "accuracy")))
+    for specificity in specificities[:1]:
+        heading = f"sensitivity at specificity {specificity:g}, difference"
+        short = f"sensitivity at {specificity:g},\ndifference"
+        columns.append(Column(heading, short, partial(_difference, f"at_specificity_{specificity:g}/sensitivity")))
     columns += [
         Column("accuracy elsewhere", "accuracy\nelsewhere", partial(_elsewhere, "accuracy")),
         Column("macro AUC elsewhere", "macro AUC\nelsewhere", partial(_elsewhere, "auc_macro_ovr")),
-        Column(f"{name} sensitivity elsewhere", "sensitivity\nelsewhere", partial(_elsewhere, f"{slug(name)}/sensitivity")),
-        Column("time of a run", "time\nof a run", lambda row: (NONE if row.seconds is None else duration(row.seconds), "")),
+        Column(f"{name} sensitivity elsewhere", "sensitivity\nelsewhere", partial(_elsewhere, f"{of_class}/sensitivity")),
+        Column("time of a run", "time\nof a run", _time),
     ]
     return [column for column in columns if any(column.cell(row)[0] != NONE for row in table.rows)]
+
+
+def specificities_of(table: Table) -> list[float]:
+    """The specificities for which the table has thresholds."""
+    return [specificity for specificity in SPECIFICITIES if table.knows(f"at_specificity_{specificity:g}/specificity")]
 
 
 def legend_of(table: Table) -> list[str]:
@@ -72,14 +72,14 @@ def legend_of(table: Table) -> list[str]:
     sentences.append("Calibrated: the most probable class after a shift of each class, fitted on validation images.")
     if table.reference:
         sentences.append(f"Differences are from {table.reference}, on the same images.")
-    if any(row.without_shortcut is not None for row in table.rows):
+    if table.knows(WITHOUT_SHORTCUT):
         sentences.append(
             "Other backgrounds: validation images whose lungs lie on the background of another class; a model that reads lungs "
             "keeps its AUC there."
         )
-    if images := next((row.elsewhere.images for row in table.rows if row.elsewhere), None):
+    if images := next((row.values["external/images"] for row in table.rows if "external/images" in row.values), None):
         sentences.append(f"Elsewhere: {images:,} images of other data; mean over runs, below it the lowest and the highest.")
-    if any(row.seconds is not None for row in table.rows):
+    if table.knows("seconds"):
         sentences.append("Time: the mean of the logged runs; it depends on what each run's cache held, and includes its audit.")
     return [*sentences, *table.notes]
 
@@ -148,36 +148,33 @@ def _escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
-def _estimate(estimate: Estimate) -> tuple[str, str]:
-    value, _, ends = estimate.text.partition(" ")
-    return value, ends
-
-
-def _of_class(name: str, row: Row) -> tuple[str, str]:
-    unknown = Estimate(None)
-    return _pair(row.estimates.get(f"{name}/sensitivity", unknown), row.estimates.get(f"{name}/specificity", unknown))
-
-
-def _of_point(place: int, row: Row) -> tuple[str, str]:
-    if place >= len(row.points):
+def _value(name: str, row: Row) -> tuple[str, str]:
+    """A value and its interval."""
+    value, low, high = (row.values.get(f"{name}{end}") for end in ("", "_lo", "_hi"))
+    if value is None:
         return NONE, ""
-    return _pair(row.points[place].rates.sensitivity, row.points[place].rates.specificity)
+    return f"{value:.3f}", "" if low is None or high is None else f"({low:.3f}-{high:.3f})"
 
 
-def _pair(sensitivity: Estimate, specificity: Estimate) -> tuple[str, str]:
+def _rates(name: str, row: Row) -> tuple[str, str]:
     """A sensitivity with the specificity next to it, and the interval of the first."""
-    value, ends = _estimate(sensitivity)
-    return (NONE, "") if value == NONE else (f"{value} ({_estimate(specificity)[0]})", ends)
+    value, ends = _value(f"{name}/sensitivity", row)
+    return (NONE, "") if value == NONE else (f"{value} ({_value(f'{name}/specificity', row)[0]})", ends)
 
 
-def _difference(difference: Difference | None) -> tuple[str, str]:
+def _difference(name: str, row: Row) -> tuple[str, str]:
+    difference, low, high = (row.values.get(f"vs_baseline/{name}{end}") for end in ("", "_lo", "_hi"))
     if difference is None:
         return NONE, ""
-    return f"{difference.difference:+.3f}", f"({difference.interval_text})" if difference.low is not None else ""
+    return f"{difference:+.3f}", "" if low is None else f"({low:+.3f} to {high:+.3f})"
 
 
-def _elsewhere(metric: str, row: Row) -> tuple[str, str]:
-    if row.elsewhere is None or metric not in row.elsewhere.values:
+def _elsewhere(name: str, row: Row) -> tuple[str, str]:
+    if f"external/{name}" not in row.values:
         return NONE, ""
-    mean, low, high = row.elsewhere.values[metric]
+    mean, low, high = (row.values[f"external/{name}{end}"] for end in ("", "_lowest_run", "_highest_run"))
     return f"{mean:.3f}", f"({low:.3f}-{high:.3f})" if high > low else ""
+
+
+def _time(row: Row) -> tuple[str, str]:
+    return duration(row.values["seconds"]) if "seconds" in row.values else NONE, ""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr.compare.cells import columns_of, describe_missing, legend_of
+from cxr.compare.cells import columns_of, describe_missing, legend_of, specificities_of
 from cxr.compare.effects import METRIC_NAMES, Effect, describe_effects
 from cxr.compare.presets import about
-from cxr.compare.table import Table
-from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.compare.table import Row, Table
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.results import Mark, results_figure
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.evaluation.report.rendering import chart_uri, render
 
 
@@ -51,21 +52,14 @@ def _effects_chart(effects: Sequence[Effect]) -> str:
 
 def _panels(table: Table) -> dict[str, Sequence[Mark | None]]:
     """The values that the figure shows, a panel each, of which at least one row has one."""
-    rows = table.rows
-    panels: dict[str, Sequence[Mark | None]] = {
-        "accuracy": [_mark(row.estimates["accuracy"]) for row in rows],
-        "macro AUC": [_mark(row.estimates["auc_macro_ovr"]) for row in rows],
-    }
-    for place, point in enumerate(rows[0].points):
-        title = f"{table.positive} sensitivity\nfor specificity {point.specificity:g}"
-        panels[title] = [_mark(row.points[place].rates.sensitivity) if place < len(row.points) else None for row in rows]
-    panels["macro AUC on\nother backgrounds"] = [
-        None if row.without_shortcut is None else Mark(row.without_shortcut) for row in rows
-    ]
-    elsewhere = [row.elsewhere.values.get("auc_macro_ovr") if row.elsewhere else None for row in rows]
-    panels["macro AUC elsewhere"] = [Mark(*values) if values else None for values in elsewhere]
-    return {title: marks for title, marks in panels.items() if any(marks)}
+    names = {"accuracy": "accuracy", "macro AUC": "auc_macro_ovr"}
+    for specificity in specificities_of(table):
+        title = f"{table.positive} sensitivity\nfor specificity {specificity:g}"
+        names[title] = f"at_specificity_{specificity:g}/sensitivity"
+    names |= {"macro AUC on\nother backgrounds": WITHOUT_SHORTCUT, "macro AUC elsewhere": "external/auc_macro_ovr"}
+    return {title: [_mark(row, name) for row in table.rows] for title, name in names.items() if table.knows(name)}
 
 
-def _mark(estimate: Estimate) -> Mark | None:
-    return None if estimate.value is None else Mark(estimate.value, estimate.low, estimate.high)
+def _mark(row: Row, name: str) -> Mark | None:
+    ends = ("_lowest_run", "_highest_run") if name.startswith("external/") else ("_lo", "_hi")
+    return Mark(row.values[name], *(row.values.get(f"{name}{end}") for end in ends)) if name in row.values else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,20 +16,11 @@ from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import Estimate, ends_of, proportion_among
 from cxr.evaluation.light import Light, light_of
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, evaluate, with_resampling
-from cxr.evaluation.operating_points import Rates, rates
+from cxr.evaluation.operating_points import rates
 from cxr.evaluation.paired import Difference, paired_differences, paired_rate
 from cxr.text import pluralize, slug
 
 COMPARED = ("accuracy", "auc_macro_ovr")  # whose differences from the baseline the table shows
-
-
-@dataclass(frozen=True)
-class Point:
-    """The positive class at a threshold that each run chose on its own validation images for one specificity."""
-
-    specificity: float  # the target
-    rates: Rates
-    difference: Difference | None  # of the sensitivity from that of the baseline at its thresholds
 
 
 @dataclass(frozen=True)
@@ -41,24 +33,22 @@ class ExternalResult:
 
 @dataclass(frozen=True)
 class Row:
-    """One experiment. Rates and areas are of the predictions of all its runs together; `ends` are over its runs.
+    """One experiment, and its values by the names of the CSV. A value that is not known is not there.
 
-    `calibrated` is the accuracy of the most probable class after the bias correction that each run's validation images ask for.
-    `seconds` is the mean time of a run as it was logged, with what it found in the cache and its audit. `audit` has the light of
-    each run, None for one that was not audited, and `without_shortcut` the mean macro AUC on validation images whose lungs lie on
-    the background of another class.
+    Rates and areas are of the predictions of all its runs together; `..._lowest_run` and `..._highest_run` are over its runs.
+    `accuracy_calibrated` is that of the most probable class after the bias correction fitted on each run's validation images.
+    `at_specificity_S/...` are at thresholds that each run chose on its own validation images for specificity S. `seconds` is the
+    mean logged time of a run, which depends on what its cache held and includes its audit, and `WITHOUT_SHORTCUT` the mean macro
+    AUC on validation images whose lungs lie on the background of another class.
     """
 
     experiment: Experiment
-    estimates: dict[str, Estimate]
-    ends: dict[str, tuple[float, float]]
-    calibrated: Estimate
-    points: list[Point]
-    differences: dict[str, Difference]
-    seconds: float | None
-    audit: list[Light | None]
-    without_shortcut: float | None
-    elsewhere: ExternalResult | None = None
+    values: Mapping[str, Any]
+
+    @property
+    def lights(self) -> list[Light | None]:
+        """The light of each run's audit, None for a run that was not audited."""
+        return [light_of(evaluated.run.tags) for evaluated in self.experiment.runs]
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,10 @@ class Table:
     reference: str
     missing: Mapping[str, str]
     notes: list[str] = field(default_factory=list)
+
+    def knows(self, name: str) -> bool:
+        """Whether a row has a value of this name."""
+        return any(name in row.values for row in self.rows)
 
 
 def table_of(chosen: Chosen, elsewhere: Mapping[str, ExternalResult] | None = None) -> Table:
@@ -91,34 +85,44 @@ def table_of(chosen: Chosen, elsewhere: Mapping[str, ExternalResult] | None = No
 
 def frame_of(table: Table) -> pd.DataFrame:
     """Every number, one row an experiment. Intervals end in _lo and _hi, differences from the baseline start with vs_baseline/."""
-    return pd.DataFrame([_flat(row) for row in table.rows])
+    return pd.DataFrame([row.values for row in table.rows])
 
 
 def _row(experiment: Experiment, reference: Experiment, elsewhere: ExternalResult | None) -> Row:
     whole, groups = experiment.pooled, experiment.groups
-    estimates = with_resampling(evaluate(whole, groups), whole, groups, EvaluationConfig().resamples).estimates
+    runs = [evaluated.run for evaluated in experiment.runs]
     by_run = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in experiment.runs])
-    known = [name for name in COMPARED if name in by_run and by_run[name].notna().all()]
-    ends = {name: (float(by_run[name].min()), float(by_run[name].max())) for name in known}
+    estimates = dict(with_resampling(evaluate(whole, groups), whole, groups, EvaluationConfig().resamples).estimates)
+    estimates["accuracy_calibrated"] = _calibrated(experiment)
     differences = {}
     if experiment is not reference:
         base = in_one_order([whole, reference.pooled])[1]
-        differences = {d.metric: d for d in paired_differences(base, whole, groups) if d.metric in COMPARED}
-    runs = [evaluated.run for evaluated in experiment.runs]
+        differences = {row.metric: row for row in paired_differences(base, whole, groups) if row.metric in COMPARED}
+    _add_points(experiment, reference, estimates, differences)
+    values: dict[str, float | str | None] = {
+        "name": experiment.name,
+        "runs": " ".join(run.id for run in runs),
+        "images": len(whole.labels),
+    }
+    values |= {name: estimate.value for name, estimate in estimates.items()}
+    values |= ends_of(estimates)
+    for name in COMPARED:
+        if name in by_run and by_run[name].notna().all():
+            values |= {f"{name}_lowest_run": by_run[name].min(), f"{name}_highest_run": by_run[name].max()}
+    for name, row in differences.items():
+        ends = {"": row.difference, "_lo": row.low, "_hi": row.high, "_p": row.p_value}
+        values |= {f"vs_baseline/{name}{end}": value for end, value in ends.items()}
     spent = [sum(run.seconds.values()) for run in runs]
-    without = [run.metrics[WITHOUT_SHORTCUT] for run in runs if WITHOUT_SHORTCUT in run.metrics]
-    return Row(
-        experiment=experiment,
-        estimates=estimates,
-        ends=ends,
-        calibrated=_calibrated(experiment),
-        points=_points(experiment, reference),
-        differences=differences,
-        seconds=float(np.mean(spent)) if all(spent) else None,
-        audit=[light_of(run.tags) for run in runs],
-        without_shortcut=float(np.mean(without)) if len(without) == len(runs) else None,
-        elsewhere=elsewhere,
-    )
+    values["seconds"] = float(np.mean(spent)) if all(spent) else None
+    without = [run.metrics.get(WITHOUT_SHORTCUT) for run in runs]
+    values[WITHOUT_SHORTCUT] = float(np.mean([value for value in without if value is not None])) if None not in without else None
+    lights = [light_of(run.tags) for run in runs]
+    values["audit"] = " ".join(light or "unaudited" for light in lights) if any(lights) else ""
+    if elsewhere:
+        values["external/images"] = elsewhere.images
+        for name, (mean, low, high) in elsewhere.values.items():
+            values |= {f"external/{name}": mean, f"external/{name}_lowest_run": low, f"external/{name}_highest_run": high}
+    return Row(experiment, {name: value for name, value in values.items() if value is not None})
 
 
 def _calibrated(experiment: Experiment) -> Estimate:
@@ -131,25 +135,27 @@ def _calibrated(experiment: Experiment) -> Estimate:
     return proportion_among(whole, np.ones(len(whole), bool), experiment.groups, "")
 
 
-def _points(experiment: Experiment, reference: Experiment) -> list[Point]:
-    index, whole, points = positive_index(experiment.runs[0]), experiment.pooled, list[Point]()
+def _add_points(
+    experiment: Experiment, reference: Experiment, estimates: dict[str, Estimate], differences: dict[str, Difference]
+) -> None:
+    """Add rates of the positive class at thresholds for each specificity, and the sensitivities' differences from the reference."""
+    index, whole = positive_index(experiment.runs[0]), experiment.pooled
     if index is None:
-        return points
+        return
     is_positive = whole.labels == index
     place = {name: row for row, name in enumerate(reference.pooled.ids)}
-    groups_of_positives = [group for group, positive in zip(experiment.groups, is_positive, strict=True) if positive]
+    groups = [group for group, positive in zip(experiment.groups, is_positive, strict=True) if positive]
     for specificity in SPECIFICITIES:
         try:
             called = called_positive(experiment.runs, experiment.validation, index, specificity)
             base = called_positive(reference.runs, reference.validation, index, specificity)
         except ValueError:
             continue
-        difference = None
+        at, at_threshold = f"at_specificity_{specificity:g}", rates(called, is_positive, experiment.groups)
+        estimates |= {f"{at}/sensitivity": at_threshold.sensitivity, f"{at}/specificity": at_threshold.specificity}
         if experiment is not reference and is_positive.any():
             of_base = base[[place[name] for name in whole.ids]]
-            difference = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups_of_positives)
-        points.append(Point(specificity, rates(called, is_positive, experiment.groups), difference))
-    return points
+            differences[f"{at}/sensitivity"] = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups)
 
 
 def _notes(chosen: Chosen) -> list[str]:
@@ -170,34 +176,3 @@ def _notes(chosen: Chosen) -> list[str]:
 
 def _code_of(evaluated: EvaluatedRun) -> str:
     return evaluated.run.tags.get("cxr.code_fingerprint", "")
-
-
-def _flat(row: Row) -> dict[str, float | str]:
-    runs = [evaluated.run.id for evaluated in row.experiment.runs]
-    values: dict[str, float | str | None] = {
-        "name": row.experiment.name,
-        "runs": " ".join(runs),
-        "images": len(row.experiment.pooled.labels),
-    }
-    estimates = {name: estimate for name, estimate in row.estimates.items() if estimate.value is not None}
-    estimates["accuracy_calibrated"] = row.calibrated
-    differences = dict(row.differences)
-    for point in row.points:
-        at = f"at_specificity_{point.specificity:g}"
-        estimates |= {f"{at}/sensitivity": point.rates.sensitivity, f"{at}/specificity": point.rates.specificity}
-        if point.difference:
-            differences[f"{at}/sensitivity"] = point.difference
-    values |= {name: estimate.value for name, estimate in estimates.items()}
-    values |= ends_of(estimates)
-    for name, (low, high) in row.ends.items():
-        values |= {f"{name}_lowest_run": low, f"{name}_highest_run": high}
-    for name, difference in differences.items():
-        ends = {"": difference.difference, "_lo": difference.low, "_hi": difference.high, "_p": difference.p_value}
-        values |= {f"vs_baseline/{name}{end}": value for end, value in ends.items()}
-    values |= {"seconds": row.seconds, WITHOUT_SHORTCUT: row.without_shortcut}
-    values["audit"] = " ".join(light or "unaudited" for light in row.audit) if any(row.audit) else ""
-    if row.elsewhere:
-        values["external/images"] = row.elsewhere.images
-        for name, (mean, low, high) in row.elsewhere.values.items():
-            values |= {f"external/{name}": mean, f"external/{name}_lowest_run": low, f"external/{name}_highest_run": high}
-    return {name: value for name, value in values.items() if value is not None}
