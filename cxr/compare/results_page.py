@@ -7,8 +7,8 @@ from cxr.compare.cells import columns_of, describe_missing, legend_of, specifici
 from cxr.compare.effects import METRIC_NAMES, Effect, describe_effects
 from cxr.compare.presets import about
 from cxr.compare.table import Row, Table
-from cxr.evaluation.estimates import PERCENT
-from cxr.evaluation.figures.results import Mark, results_figure
+from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.evaluation.figures.results import results_figure
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.evaluation.report.rendering import chart_uri, render
 
@@ -42,15 +42,15 @@ def write_page(path: Path, table: Table, effects: Sequence[Effect] = ()) -> None
 
 def _effects_chart(effects: Sequence[Effect]) -> str:
     """Each change with its interval, a panel for each metric, as a `src`."""
-    panels: dict[str, Sequence[Mark | None]] = {}
+    panels: dict[str, Sequence[Estimate]] = {}
     for metric in effects[0].changes:
         changes = [effect.changes[metric] for effect in effects]
-        marks = [Mark(change.value, change.low, change.high) for change in changes]
-        panels[f"change of\n{METRIC_NAMES.get(metric, metric)}"] = marks
+        estimates = [Estimate(change.value, change.low, change.high) for change in changes]
+        panels[f"change of\n{METRIC_NAMES.get(metric, metric)}"] = estimates
     return chart_uri(results_figure([effect.name for effect in effects], panels, "", zero=True))
 
 
-def _panels(table: Table) -> dict[str, Sequence[Mark | None]]:
+def _panels(table: Table) -> dict[str, Sequence[Estimate]]:
     """The values that the figure shows, a panel each, of which at least one row has one."""
     names = {"accuracy": "accuracy", "macro AUC": "auc_macro_ovr"}
     for specificity in specificities_of(table):
@@ -60,6 +60,7 @@ def _panels(table: Table) -> dict[str, Sequence[Mark | None]]:
     return {title: [_mark(row, name) for row in table.rows] for title, name in names.items() if table.knows(name)}
 
 
-def _mark(row: Row, name: str) -> Mark | None:
+def _mark(row: Row, name: str) -> Estimate:
     ends = ("_lowest_run", "_highest_run") if name.startswith("external/") else ("_lo", "_hi")
-    return Mark(row.values[name], *(row.values.get(f"{name}{end}") for end in ends)) if name in row.values else None
+    value, low, high = (row.values.get(f"{name}{end}") for end in ("", *ends))
+    return Estimate(value, low, high)
