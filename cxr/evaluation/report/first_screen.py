@@ -6,7 +6,7 @@ from cxr.evaluation.estimates import PERCENT, Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import Outcome
-from cxr.evaluation.report.document import AuditSection, Data, Document
+from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.text import part_in_full, percent, pluralize, slug
 
@@ -35,7 +35,6 @@ class FirstScreen:
     against: list[str]
     sure: str
     distrust: list[str]
-    audit: AuditSection | None
 
 
 def first_screen(document: Document) -> FirstScreen:
@@ -50,7 +49,6 @@ def first_screen(document: Document) -> FirstScreen:
         sure=f"Intervals ({PERCENT}) cover the choice of evaluated images, not the training: one network was trained, with seed "
         f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
         distrust=_distrust(document),
-        audit=document.context.audit,
     )
 
 

@@ -66,7 +66,7 @@ def test_other_data_is_described_with_its_overlap() -> None:
     text = page(report, [])
     assert "Of 100 images of the other data, 7 have the same pixels as an image of the run, and 3 more are near copies" in text
     assert "evaluated on other data: 300 images" in text
-    card = {section.heading: " ".join(section.lines) for section in model_card(report)}
+    card = {heading: " ".join(lines) for heading, lines in model_card(report).items()}
     assert "300 images" in card["Training data"]
     assert "90 images" not in card["Training data"]
     assert card["Evaluation data"].startswith("90 images of data=folder.")
@@ -79,9 +79,8 @@ def test_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light) 
     section = AuditSection(light, f"{light.label.capitalize()}: why.", "", "", [], [], [])
     report = document(skilled(1), audit=section)
     assert re.findall(r'class="audit (\w+)"', page(report, [])) == [light.value]
-    card = {part.heading: part.lines for part in model_card(report)}
-    assert card["Shortcut audit"] == [section.verdict]
-    assert {part.heading: part.lines for part in model_card(document(skilled(1)))}["Shortcut audit"] == ["None was made."]
+    assert model_card(report)["Shortcut audit"] == [section.verdict]
+    assert model_card(document(skilled(1)))["Shortcut audit"] == ["None was made."]
 
 
 def test_routine_is_never_called_cleared_and_research_use_is_repeated(whole: str) -> None:
