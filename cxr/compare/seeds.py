@@ -38,7 +38,7 @@ def by_experiment(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
 
 
 def in_one_order(predictions: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions of the same images, each in the order of the first."""
+    """The same predictions of the same images, put into the order of the first."""
     first = predictions[0].ids
     places = [{name: row for row, name in enumerate(of_run.ids)} for of_run in predictions]
     return [of_run.only(np.array([rows[name] for name in first])) for of_run, rows in zip(predictions, places, strict=True)]
