@@ -26,6 +26,11 @@ CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 MakeRun = Callable[..., LoggedRun]
 
 
+def fold(number: int) -> SplitConfig:
+    """The split of one of three folds."""
+    return SplitConfig(name="kfold", method="folds", folds=3, fold=number)
+
+
 def predicted(seed: int, skill: float, count: int = 90) -> Predictions:
     """What a model of some skill says of the same images whatever the seed."""
     labels = np.arange(count) % 3

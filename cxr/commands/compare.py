@@ -4,12 +4,10 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder
+from cxr.commands.output import check_folder, new_table
 from cxr.commands.seed_tables import print_spread
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
@@ -39,52 +37,51 @@ MANY = 50  # runs that one comparison takes
 
 def main(arguments: list[str]) -> None:
     """Print the comparison, and write the requested files."""
-    asked = parse("compare", arguments)
-    for file in filter(None, (asked.csv, asked.disagreements, asked.html)):
-        check_folder(file)
+    args = parse("compare", arguments)
+    check_folder(args.csv, args.disagreements, args.html)
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
-    wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else asked.filter
-    runs = find_runs(asked.runs, wanted, store) if asked.runs or wanted else _latest()
-    if asked.sweep:
+    wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else args.filter
+    runs = find_runs(args.runs, wanted, store) if args.runs or wanted else _latest()
+    if args.sweep:
         runs = [run for run in runs if run.is_finished]
     if not runs:
         raise UserError(f"no finished run matches {wanted}: see what there is with cxr ui")
-    reference, others = _choose(runs, find_run(asked.reference, store) if asked.reference else None)
+    reference, others = _choose(runs, find_run(args.reference, store) if args.reference else None)
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
-    comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], asked.primary)
+    comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], args.primary)
     seeds = seed_differences(comparison)
-    written = _write(asked, comparison, seeds)  # first: whoever reads the table may close the pipe
+    written = _write(args, comparison, seeds)  # first: whoever reads the table may close the pipe
     _print(comparison, wide_console())
     for title, table in seeds:
         print_spread(wide_console(), title, table)
-    for what, file in written.items():
-        print(f"  {what}: {file}")
+    for content, file in written.items():
+        print(f"  {content}: {file}")
 
 
-def _write(asked: argparse.Namespace, comparison: Comparison, seeds: list[tuple[str, pd.DataFrame]]) -> dict[str, Path]:
-    """Write the requested files; what each of them holds."""
-    found: dict[str, Path] = {}
-    if asked.csv:
-        write_csv(differences_frame(comparison), asked.csv)
-        found["Every number"] = asked.csv
-    if asked.disagreements:
-        write_csv(_all_disagreements(comparison), asked.disagreements)
-        found["Images that only one run classifies correctly"] = asked.disagreements
-    if asked.html:
+def _write(args: argparse.Namespace, comparison: Comparison, seeds: list[tuple[str, pd.DataFrame]]) -> dict[str, Path]:
+    """Write the requested files; returns them by what they hold."""
+    files: dict[str, Path] = {}
+    if args.csv:
+        write_csv(differences_frame(comparison), args.csv)
+        files["Every number"] = args.csv
+    if args.disagreements:
+        write_csv(_all_disagreements(comparison), args.disagreements)
+        files["Images that only one run classifies correctly"] = args.disagreements
+    if args.html:
         runs = [comparison.reference.run, *(other.run for other in comparison.others)]
-        write_comparison(asked.html, comparison, seeds, config_differences(runs))
-        found["As a page with figures"] = asked.html
-    return found
+        write_comparison(args.html, comparison, seeds, config_differences(runs))
+        files["As a page with figures"] = args.html
+    return files
 
 
 def _latest() -> list[LoggedRun]:
-    found = finished_runs({"cxr.role": "candidate"})
-    if not found:
+    candidates = finished_runs({"cxr.role": "candidate"})
+    if not candidates:
         raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
-    return found[:1]
+    return candidates[:1]
 
 
 def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedRun, list[LoggedRun]]:
@@ -113,14 +110,14 @@ def _print(comparison: Comparison, out: Console) -> None:
     reference, many = comparison.reference, ["corrected"] if len(comparison.others) > 1 else []
     out.print(f"Against {name_with_id(reference.run)}, on {describe_evaluated_part(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
-        table = Table(title=name_with_id(other.run), box=box.SIMPLE_HEAD, title_justify="left")
-        for heading in ("", "reference", "this run", "difference", f"{PERCENT} interval", "p", *many, "method"):
-            table.add_column(heading, justify="left" if heading in ("", "method") else "right")
-        for each in differences:
-            shown = f"{each.reference:.3f}", f"{each.other:.3f}", f"{each.difference:+.3f}", each.interval_text
-            p_values = each.p_value_text, *([each.adjusted_p_value_text] if many else [])
-            name = f"{each.metric} (primary)" if each.metric == comparison.primary else each.metric
-            table.add_row(name, *shown, *p_values, each.method, style="bold" if each.is_clear else None)
+        headings = ("", "reference", "this run", "difference", f"{PERCENT} interval", "p", *many, "method")
+        table = new_table(headings, name_with_id(other.run))
+        table.columns[-1].justify = "left"
+        for row in differences:
+            values = f"{row.reference:.3f}", f"{row.other:.3f}", f"{row.difference:+.3f}", row.interval_text
+            p_values = row.p_value_text, *([row.adjusted_p_value_text] if many else [])
+            name = f"{row.metric} (primary)" if row.metric == comparison.primary else row.metric
+            table.add_row(name, *values, *p_values, row.method, style="bold" if row.is_clear else None)
         out.print(table)
         out.print(f"  {_who_is_right(reference, other)}")
     over = f" and, corrected over the {len(comparison.others)} runs (Holm), below 0.05" if many else ""
@@ -128,11 +125,12 @@ def _print(comparison: Comparison, out: Console) -> None:
     out.print(f"  {comparison.primary} was named before; the other metrics explore. Bold: p below 0.05{over}.")
     settings = config_differences([reference.run, *(other.run for other in comparison.others)])
     out.print(f"  Settings that differ:{'' if len(settings) else ' none'}")
-    for setting, values in settings.iterrows():
-        out.print(f"    {setting}: {', '.join(map(str, values))}")
+    for setting, of_runs in settings.iterrows():
+        out.print(f"    {setting}: {', '.join(map(str, of_runs))}")
 
 
 def _who_is_right(reference: EvaluatedRun, other: EvaluatedRun) -> str:
-    found = disagreements(reference.predictions, other.predictions)
-    gained = int((found["right"] == "other").sum())
-    return f"{pluralize(gained, 'image')} right here and wrong there, {pluralize(len(found) - gained, 'image')} the other way round"
+    images = disagreements(reference.predictions, other.predictions)
+    gained = int((images["right"] == "other").sum())
+    lost = len(images) - gained
+    return f"{pluralize(gained, 'image')} right here and wrong there, {pluralize(lost, 'image')} the other way round"

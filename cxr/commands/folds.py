@@ -2,146 +2,149 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder
+from cxr.commands.output import check_folder, new_table
 from cxr.commands.seed_tables import print_spread
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
-from cxr.compare.runs import describe_evaluated_part, read_evaluated_run
-from cxr.compare.seeds import Repeated, by_experiment, groups_of_images, identity, in_one_order, seed_spread
-from cxr.compare.thresholds import SPECIFICITIES, positive_index, rates_at, validation_of
+from cxr.compare.runs import EvaluatedRun, describe_evaluated_part, groups_of, predictions_of, read_evaluated_run
+from cxr.compare.seeds import SEED, by_experiment, identity, in_one_order, seed_spread
+from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
+from cxr.evaluation.operating_points import rates
 from cxr.progress import wide_console
 from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import open_store, store_with_runs
 from cxr.tracking.unfinished import close_cut_off_runs
 
+_COLUMNS = ("mean", "sd", "lowest", "highest", "pooled")
+
 
 def main(arguments: list[str]) -> None:
     """Print one cross-validation or repeated training, or each of a sweep, and write the requested files."""
-    asked = parse("folds", arguments)
-    for file in (asked.predictions, asked.csv):
-        if file:
-            check_folder(file)
+    args = parse("folds", arguments)
+    check_folder(args.predictions, args.csv)
     store = store_with_runs()
     open_store(store)
     close_cut_off_runs(store)
-    wanted = f"{of_sweep(asked.sweep)} and {FINISHED}" if asked.sweep else FINISHED
+    wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else FINISHED
     runs = [run for run in filtered_runs(wanted) if run.is_finished]
-    chosen = [find_run(asked.run, store)] if asked.run else runs
-    folds, repeated = _found(chosen, runs, each=bool(asked.sweep))
-    tables = [_print(each) for each in folds]
-    tables += [_print_seeds_of_folds(each) for each in _with_seeds(folds, runs)]
-    tables += [_print_seeds(each) for each in repeated]
-    if asked.predictions:
-        if not folds:
+    if args.sweep:
+        validations, repeated = _all_of(runs)
+    else:
+        validations, repeated = _latest_of([find_run(args.run, store)] if args.run else runs, runs)
+    tables = [_print(validation) for validation in validations]
+    tables += [_print_seeds_of_folds(same) for same in _with_seeds(validations, runs)]
+    tables += [_print_seeds([read_evaluated_run(run) for run in group]) for group in repeated]
+    if args.predictions:
+        if not validations:
             raise UserError("--predictions writes the pooled predictions of folds, and these runs are no folds")
-        folds[0].pooled.to_csv(asked.predictions)
-        print(f"  Predictions of each image by the network that did not train on it: {asked.predictions}")
-    if asked.csv:
-        write_csv(pd.concat(tables).rename_axis("metric").reset_index(), asked.csv)
-        print(f"  Every number: {asked.csv}")
+        validations[0].pooled.to_csv(args.predictions)
+        print(f"  Predictions of each image by the network that did not train on it: {args.predictions}")
+    if args.csv:
+        write_csv(pd.concat(tables).rename_axis("metric").reset_index(), args.csv)
+        print(f"  Every number: {args.csv}")
 
 
-def _found(chosen: Sequence[LoggedRun], runs: list[LoggedRun], each: bool) -> tuple[list[CrossValidation], list[Repeated]]:
-    """What the chosen runs belong to: of the latest one that belongs to something, or of each."""
-    experiments = {identity(group[0]): group for group in by_experiment(runs) if len(group) > 1}
-    if each:
-        folds = gather(runs) if any(is_fold(run) for run in runs) else []
-        found = folds, [_repeated(group) for group in experiments.values() if not is_fold(group[0])]
-        if any(found):
-            return found
-    for run in () if each else chosen:
+def _all_of(runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
+    """Every cross-validation and repeated training among runs."""
+    validations = gather(runs) if any(is_fold(run) for run in runs) else []
+    repeated = [group for group in _repeated(runs).values() if not is_fold(group[0])]
+    if not (validations or repeated):
+        raise _nothing()
+    return validations, repeated
+
+
+def _latest_of(chosen: Sequence[LoggedRun], runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
+    """The cross-validation or repeated training of the first chosen run that belongs to one."""
+    repeated = _repeated(runs)
+    for run in chosen:
         if is_fold(run):
             return gather(like(run, runs))[:1], []
-        if identity(run) in experiments:
-            return [], [_repeated(experiments[identity(run)])]
-    raise UserError(
+        if identity(run) in repeated:
+            return [], [repeated[identity(run)]]
+    raise _nothing()
+
+
+def _repeated(runs: Sequence[LoggedRun]) -> dict[tuple[object, ...], list[LoggedRun]]:
+    return {identity(group[0]): group for group in by_experiment(runs) if len(group) > 1}
+
+
+def _nothing() -> UserError:
+    return UserError(
         "no finished run here is a fold, or was trained again with another seed: make them with  "
         "cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4"
     )
 
 
-def _repeated(group: list[LoggedRun]) -> Repeated:
-    return Repeated(tuple(read_evaluated_run(run) for run in group))
-
-
-def _with_seeds(folds: list[CrossValidation], runs: list[LoggedRun]) -> list[list[CrossValidation]]:
+def _with_seeds(validations: list[CrossValidation], runs: list[LoggedRun]) -> list[list[CrossValidation]]:
     """For each experiment among the cross-validations, its complete ones by seed, where there are several."""
-    found = []
-    for key in dict.fromkeys(identity(each.runs[0].run) for each in folds):
-        of_experiment = [run for run in runs if is_fold(run)]
-        same = [each for each in gather(of_experiment) if identity(each.runs[0].run) == key]
-        if len(same) > 1:
-            found.append(same)
-    return found
+    by_identity: dict[tuple[object, ...], list[CrossValidation]] = {}
+    for validation in gather([run for run in runs if is_fold(run)]) if validations else []:
+        by_identity.setdefault(identity(validation.runs[0].run), []).append(validation)
+    chosen = dict.fromkeys(identity(validation.runs[0].run) for validation in validations)
+    return [by_identity[key] for key in chosen if len(by_identity[key]) > 1]
 
 
-def _print(found: CrossValidation) -> pd.DataFrame:
-    numbers, console = spread(found), wide_console()
-    images = pluralize(len(found.pooled.ids), "image")
-    table = Table(title=f"{found.name}: {pluralize(len(found.runs), 'run')}, {images}", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("")
-    for heading in ("mean", "sd", "lowest", "highest", "pooled"):
-        table.add_column(heading, justify="right")
-    for name in names_at("folds", found.runs[0].predictions.classes):
+def _print(validation: CrossValidation) -> pd.DataFrame:
+    numbers, console, count = spread(validation), wide_console(), len(validation.runs)
+    images = pluralize(len(validation.pooled.ids), "image")
+    table = new_table(["", *_COLUMNS], f"{validation.name}: {pluralize(count, 'run')}, {images}")
+    for name in names_at("folds", validation.runs[0].predictions.classes):
         if name in numbers.index:
             row = numbers.loc[name]
-            few = f" (in {row['folds']:.0f} of {len(found.runs)})" if row["folds"] < len(found.runs) else ""
-            cells = [f"{row[heading]:.3f}" for heading in ("mean", "sd", "lowest", "highest", "pooled")]
-            table.add_row(f"{name}{few}", *cells)
+            few = f" (in {row['folds']:.0f} of {count})" if row["folds"] < count else ""
+            table.add_row(f"{name}{few}", *(f"{row[heading]:.3f}" for heading in _COLUMNS))
     console.print(table)
-    for line in _at_thresholds(found):
+    for line in _at_thresholds(validation.runs):
         console.print(f"  {line}", soft_wrap=True)
-    said = ", ".join(f"{turn} {evaluated.run.short_id}" for turn, evaluated in zip(found.turns, found.runs, strict=True))
-    console.print(f"  Tested by {said}", soft_wrap=True)
+    tested = zip(validation.turns, validation.runs, strict=True)
+    console.print(f"  Tested by {', '.join(f'{turn} {evaluated.run.short_id}' for turn, evaluated in tested)}", soft_wrap=True)
     console.print("  The runs share training images, so their spread is no standard error of the mean.")
-    return numbers.assign(name=found.name)
+    return numbers.assign(name=validation.name)
 
 
-def _at_thresholds(found: CrossValidation) -> list[str]:
+def _at_thresholds(runs: Sequence[EvaluatedRun]) -> list[str]:
     """The positive class at thresholds that each fold chose on its own validation images; nothing for runs without any."""
-    index = positive_index(found.runs[0])
-    if index is None or not all(evaluated.run.has_file("predictions/val.csv") for evaluated in found.runs):
+    index = positive_index(runs[0])
+    if index is None or not all(evaluated.run.has_file("predictions/val.csv") for evaluated in runs):
         return []
-    validation = [validation_of(evaluated.run) for evaluated in found.runs]
-    if any((each.labels == index).all() for each in validation):
+    validation = [predictions_of(evaluated.run)["val"] for evaluated in runs]
+    if any((part.labels == index).all() for part in validation):
         return []
+    is_positive = np.concatenate([evaluated.predictions.labels == index for evaluated in runs])
+    groups = [group for evaluated in runs for group in groups_of(evaluated)]
     lines = []
     for specificity in SPECIFICITIES:
-        rates = rates_at(found.runs, validation, index, specificity)
+        of_all = rates(called_positive(runs, validation, index, specificity), is_positive, groups)
         lines.append(
             f"Pooled, at thresholds for specificity {specificity:g} that each chose on its own validation images: "
-            f"{found.runs[0].predictions.classes[index]} sensitivity {rates.sensitivity.text} "
-            f"at specificity {rates.specificity.text}"
+            f"{runs[0].predictions.classes[index]} sensitivity {of_all.sensitivity.text} at specificity {of_all.specificity.text}"
         )
     return lines
 
 
-def _print_seeds(found: Repeated) -> pd.DataFrame:
+def _print_seeds(runs: list[EvaluatedRun]) -> pd.DataFrame:
     """Runs on one split that differ in their seed."""
-    first = found.runs[0]
-    table = seed_spread(found.predictions, groups_of_images(first))
-    title = f"{first.run.name} and the same with other seeds ({', '.join(found.seeds)}), {describe_evaluated_part(first)}"
+    table = seed_spread(in_one_order([evaluated.predictions for evaluated in runs]), groups_of(runs[0]))
+    seeds = ", ".join(evaluated.run.params[SEED] for evaluated in runs)
+    title = f"{runs[0].run.name} and the same with other seeds ({seeds}), {describe_evaluated_part(runs[0])}"
     print_spread(wide_console(), title, table)
-    return table.assign(name=first.run.name)
+    return table.assign(name=runs[0].run.name)
 
 
-def _print_seeds_of_folds(found: list[CrossValidation]) -> pd.DataFrame:
+def _print_seeds_of_folds(validations: list[CrossValidation]) -> pd.DataFrame:
     """Cross-validations that differ in their seed, by their pooled predictions."""
-    pooled = in_one_order([each.pooled for each in found])
+    first, pooled = validations[0], in_one_order([validation.pooled for validation in validations])
     by_id = {
-        name: group
-        for evaluated in found[0].runs
-        for name, group in zip(evaluated.predictions.ids, groups_of_images(evaluated), strict=True)
+        name: group for evaluated in first.runs for name, group in zip(evaluated.predictions.ids, groups_of(evaluated), strict=True)
     }
     table = seed_spread(pooled, [by_id[name] for name in pooled[0].ids])
-    title = f"{found[0].name}: {len(found)} seeds, pooled predictions of {pluralize(len(pooled[0].ids), 'image')}"
+    title = f"{first.name}: {len(validations)} seeds, pooled predictions of {pluralize(len(pooled[0].ids), 'image')}"
     print_spread(wide_console(), title, table)
-    return table.assign(name=f"{found[0].name}, seeds")
+    return table.assign(name=f"{first.name}, seeds")

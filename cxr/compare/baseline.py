@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from cxr.compare.runs import SAME, groups_of, read_evaluated_run, why_not_comparable
@@ -36,21 +37,20 @@ class AgainstBaseline:
 
     def metrics(self) -> dict[str, float]:
         """`vs_baseline/METRIC`, and its interval and p-value as `interval_name` has them."""
-        found: dict[str, float] = {}
-        for each in self.differences:
-            name = f"vs_baseline/{each.metric}"
-            found[name] = each.difference
-            for end, value in (("lo", each.low), ("hi", each.high), ("p", each.p_value)):
-                if value is not None:
-                    found[interval_name(f"{name}_{end}")] = value
-        return found
+        metrics: dict[str, float] = {}
+        for difference in self.differences:
+            name = f"vs_baseline/{difference.metric}"
+            metrics[name] = difference.difference
+            ends = {"lo": difference.low, "hi": difference.high, "p": difference.p_value}
+            metrics |= {interval_name(f"{name}_{end}"): value for end, value in ends.items() if value is not None}
+        return metrics
 
     def document(self) -> dict[str, Any]:
-        """All of it, for a JSON file."""
+        """The baseline and every difference, for a JSON file."""
         assert self.baseline is not None
         return {
             "baseline": {"run_id": self.baseline.id, "name": self.baseline.name},
-            "differences": [vars(each) for each in self.differences],
+            "differences": [vars(difference) for difference in self.differences],
         }
 
 
@@ -67,27 +67,22 @@ def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenan
     A server that is lost takes the comparison with it, and not the run.
     """
     try:
-        found = baselines_like(tags)
-        return _compared(found[0], predictions) if found else AgainstBaseline(None, reason=_why_none(tags, provenance))
+        baselines = baselines_like(tags)
+        if not baselines:
+            return AgainstBaseline(None, reason=_why_no_baseline(tags, provenance))
+        return AgainstBaseline(baselines[0], _differences_from(baselines[0], predictions))
     except Exception as error:
         if not is_lost_connection(error):
             raise
         return AgainstBaseline(None, reason="the server was lost: run cxr compare when it has the run")
 
 
-def _compared(baseline: LoggedRun, predictions: Predictions) -> AgainstBaseline:
+def _differences_from(baseline: LoggedRun, predictions: Predictions) -> list[Difference]:
     evaluated = read_evaluated_run(baseline)
     order = {name: row for row, name in enumerate(evaluated.predictions.ids)}
-    rows = [order[name] for name in predictions.ids]
-    reference = Predictions(
-        predictions.ids,
-        evaluated.predictions.classes,
-        evaluated.predictions.labels[rows],
-        evaluated.predictions.probabilities[rows],
-    )
-    by_id = dict(zip(evaluated.predictions.ids, groups_of(evaluated), strict=True))
-    differences = paired_differences(reference, predictions, [by_id[name] for name in predictions.ids])
-    return AgainstBaseline(baseline, corrected([differences])[0])
+    rows = np.array([order[name] for name in predictions.ids])
+    groups = groups_of(evaluated)
+    return corrected([paired_differences(evaluated.predictions.only(rows), predictions, [groups[row] for row in rows])])[0]
 
 
 def baseline_for(config: Config, provenance: Provenance) -> tuple[Config, Provenance]:
@@ -123,8 +118,8 @@ def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provena
     if config.tracking.role != "baseline":
         return config, provenance, ""
     preset, _ = _preset_on(config, [PRESET])
-    wanted, given = flat_params(preset), flat_params(config)
-    other = [f"{key}={value}" for key, value in given.items() if bears_on_result(key, given) and wanted.get(key) != value]
+    wanted, own = flat_params(preset), flat_params(config)
+    other = [f"{key}={value}" for key, value in own.items() if bears_on_result(key, own) and wanted.get(key) != value]
     if not other:
         return config, provenance, ""
     candidate = replace(config, tracking=replace(config.tracking, role="candidate"))
@@ -143,11 +138,11 @@ def _shared(provenance: Provenance) -> list[str]:
         for group, usual in _USUAL.items()
         if provenance.choices.get(group) not in (usual, None)
     ]
-    given = [override for override in provenance.overrides if override.lstrip("+~").startswith(_GROUPS)]
-    return list(dict.fromkeys([*chosen, *given]))
+    overrides = [override for override in provenance.overrides if override.lstrip("+~").startswith(_GROUPS)]
+    return list(dict.fromkeys([*chosen, *overrides]))
 
 
-def _why_none(tags: Mapping[str, Any], provenance: Provenance) -> str:
+def _why_no_baseline(tags: Mapping[str, Any], provenance: Provenance) -> str:
     others = finished_runs({"cxr.role": "baseline"})
     make = f"make one with: {command_for(provenance)}  (or add baseline.auto=true)."
     if not others:

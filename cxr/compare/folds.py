@@ -1,7 +1,7 @@
 """Cross-validation: runs that differ only in their test part, combined into one result with its spread."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from cxr.compare.runs import EvaluatedRun, name_with_id, read_evaluated_run
 from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
-from cxr.evaluation.metrics import Evaluation, evaluate
+from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
@@ -36,20 +36,25 @@ class CrossValidation:
 
     @property
     def turns(self) -> list[str]:
-        """The test part of each run, in words."""
+        """The test part of each run, as `turn_of` describes it."""
         return [turn_of(evaluated.run) for evaluated in self.runs]
 
     @property
     def pooled(self) -> Predictions:
         """The prediction of each image by the first network that did not train on it."""
-        parts = [evaluated.predictions for evaluated in self.runs]
-        whole = Predictions(
-            ids=tuple(name for part in parts for name in part.ids),
-            classes=parts[0].classes,
-            labels=np.concatenate([part.labels for part in parts]),
-            probabilities=np.concatenate([part.probabilities for part in parts]),
-        )
-        return whole.only(np.sort(np.unique(whole.ids, return_index=True)[1]))
+        return pool(self.runs)
+
+
+def pool(runs: Sequence[EvaluatedRun]) -> Predictions:
+    """The predictions of all runs together, in the order of the runs; of an image in several runs the first one's."""
+    parts = [evaluated.predictions for evaluated in runs]
+    whole = Predictions(
+        ids=tuple(name for part in parts for name in part.ids),
+        classes=parts[0].classes,
+        labels=np.concatenate([part.labels for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+    )
+    return whole.only(np.sort(np.unique(whole.ids, return_index=True)[1]))
 
 
 def turn_of(run: LoggedRun) -> str:
@@ -72,22 +77,22 @@ def gather(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[Cr
 
     Evaluations of runs count only `with_evaluations`.
 
-    Raises `UserError` if there is none, or if the latest one lacks a fold. Older incomplete ones are left out.
+    Raises `UserError` if no run is a fold, or if the latest cross-validation lacks one. Older incomplete ones are left out.
     """
     sets = _by_turn(runs, with_evaluations)
     if not sets:
         raise UserError("no finished run here is a fold: make them with  cxr -m split=kfold split.fold=0,1,2,3,4")
     if gap := _lacking(sets[0]):
-        one = next(iter(sets[0].values()))
-        raise UserError(f"the cross-validation of {name_with_id(one)} is not complete: {gap}")
-    return [_cross_validation(found) for found in sets if not _lacking(found)]
+        run = next(iter(sets[0].values()))
+        raise UserError(f"the cross-validation of {name_with_id(run)} is not complete: {gap}")
+    return [_cross_validation(by_turn) for by_turn in sets if not _lacking(by_turn)]
 
 
 def latest_complete(runs: Sequence[LoggedRun]) -> tuple[CrossValidation | None, str]:
-    """The latest cross-validation that lacks nothing, and else what the one with most folds lacks, in words."""
+    """The latest cross-validation that lacks nothing; without one, None and what the one with most folds lacks."""
     sets = _by_turn(runs)
-    if whole := next((found for found in sets if not _lacking(found)), None):
-        return _cross_validation(whole), ""
+    if complete := next((by_turn for by_turn in sets if not _lacking(by_turn)), None):
+        return _cross_validation(complete), ""
     return None, _lacking(max(sets, key=len)) if sets else "no fold of it has finished"
 
 
@@ -102,25 +107,23 @@ def _by_turn(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[
 
 def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
     """The runs of the cross-validation that a run belongs to; raises `UserError` for one that is no fold."""
-    if run.params.get("split.method") not in _TURN:
+    if not is_fold(run, or_evaluation=True):
         raise UserError(f"run {name_with_id(run)} is no fold of a cross-validation: its split is {run.params.get('split.name')}")
-    return [each for each in runs if each.params.get("split.method") in _TURN and _common(each) == _common(run)]
+    return [other for other in runs if is_fold(other, or_evaluation=True) and _common(other) == _common(run)]
 
 
-def spread(found: CrossValidation) -> pd.DataFrame:
+def spread(validation: CrossValidation) -> pd.DataFrame:
     """Each test metric over the folds and of the pooled predictions.
 
     Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (in how many it has a value).
     Folds share training images, so that sd over the square root of the folds is no standard error (Bengio and Grandvalet, "No
     Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004).
     """
-    each = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in found.runs])
-    pooled: Evaluation = evaluate(found.pooled)
-    table = pd.DataFrame(
-        {"mean": each.mean(), "sd": each.std(ddof=1), "lowest": each.min(), "highest": each.max(), "folds": each.count()}
-    )
-    table.insert(4, "pooled", pd.Series(pooled.numbers))
-    return table.loc[[name for name in pooled.numbers if name in table.index]]
+    folds = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in validation.runs])
+    pooled = pd.Series(evaluate(validation.pooled).numbers)
+    columns = {"mean": folds.mean(), "sd": folds.std(ddof=1), "lowest": folds.min(), "highest": folds.max()}
+    table = pd.DataFrame({**columns, "pooled": pooled.reindex(folds.columns), "folds": folds.count()})
+    return table.loc[[name for name in pooled.index if name in folds]]
 
 
 def _common(run: LoggedRun) -> tuple[object, ...]:
@@ -135,19 +138,19 @@ def _common(run: LoggedRun) -> tuple[object, ...]:
     return config, made_with, run.tags.get("cxr.data_fingerprint") if method == "folds" else None
 
 
-def _lacking(found: dict[str, LoggedRun]) -> str:
+def _lacking(by_turn: Mapping[str, LoggedRun]) -> str:
     """The missing part of a cross-validation, and how to make it; "" for nothing."""
-    run = next(iter(found.values()))
+    run = next(iter(by_turn.values()))
     if run.params["split.method"] == "sources":
         others = "no other source has tested: cxr -m split=leave_source_out split.source=A,B,..."
-        return "" if len(found) > 1 else others
-    missing = [str(fold) for fold in range(int(run.params["split.folds"])) if str(fold) not in found]
+        return "" if len(by_turn) > 1 else others
+    missing = [str(fold) for fold in range(int(run.params["split.folds"])) if str(fold) not in by_turn]
     return f"add split.fold={','.join(missing)} to the command that made it" if missing else ""
 
 
-def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
-    order = sorted(found, key=lambda turn: (not turn.isdigit(), int(turn) if turn.isdigit() else 0, turn))
-    runs = tuple(read_evaluated_run(found[turn]) for turn in order)
+def _cross_validation(by_turn: Mapping[str, LoggedRun]) -> CrossValidation:
+    order = sorted(by_turn, key=lambda turn: (not turn.isdigit(), int(turn) if turn.isdigit() else 0, turn))
+    runs = tuple(read_evaluated_run(by_turn[turn]) for turn in order)
     _check_same_images(runs)
     ids = [name for evaluated in runs for name in evaluated.predictions.ids]
     twice = len(set(ids)) < len(ids) and runs[0].run.params["split.method"] == "folds"
@@ -160,12 +163,10 @@ def _cross_validation(found: dict[str, LoggedRun]) -> CrossValidation:
 
 def _check_same_images(runs: Sequence[EvaluatedRun]) -> None:
     """Raise `UserError` if runs share no image, or an image has different pixels in another run."""
-    columns = ["path", "sha256"]
-    manifests = [read_csv(evaluated.run.file("data/manifest.csv"))[columns] for evaluated in runs]
-    known = manifests[0].set_index("path")["sha256"]
+    manifests = [read_csv(evaluated.run.file("data/manifest.csv")).set_index("path")["sha256"] for evaluated in runs]
     for evaluated, manifest in zip(runs, manifests, strict=True):
-        shared = manifest[manifest["path"].isin(known.index)]
-        if shared.empty or (shared["path"].map(known) != shared["sha256"]).any():
+        shared = manifest[manifest.index.isin(manifests[0].index)]
+        if shared.empty or (manifests[0][shared.index] != shared).any():
             raise UserError(
                 f"{name_with_id(runs[0].run)} and {name_with_id(evaluated.run)} used different images: they can't be pooled"
             )

@@ -49,7 +49,10 @@ class Comparison:
 def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
     """The logged results of a run; raises `UserError` if it is not finished or lacks files."""
     if not run.is_finished:
-        raise UserError(f"run {name_with_id(run)} is {describe_state(run)}: there is nothing to compare")
+        state = f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
+        if run.holds_training:
+            state = f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
+        raise UserError(f"run {name_with_id(run)} is {state}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
     if part not in ("val", "test"):
         raise UserError(f"run {name_with_id(run)} was not made by cxr: it has no tag cxr.judged_on")
@@ -72,10 +75,10 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
             raise ValueError("evaluation/metrics.json holds other parts of the split")
         return {
             part: LoggedResults(
-                Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(said["classes"])),
-                {name: float(value) for name, value in said["metrics"].items()},
+                Predictions.from_csv(run.file(f"predictions/{part}.csv"), tuple(results["classes"])),
+                {name: float(value) for name, value in results["metrics"].items()},
             )
-            for part, said in document.items()
+            for part, results in document.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the results of run {name_with_id(run)} can't be read: {error}") from None
@@ -83,14 +86,14 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
 
 def predictions_of(run: LoggedRun) -> dict[str, Predictions]:
     """The predictions of a run by part; raises `UserError` without those of validation, which choose thresholds."""
-    found = {part: each.predictions for part, each in read_results(run).items()}
-    if "val" not in found:
+    predictions = {part: results.predictions for part, results in read_results(run).items()}
+    if "val" not in predictions:
         raise UserError(f"the results of run {name_with_id(run)} can't be read: it has no validation predictions")
-    return found
+    return predictions
 
 
 def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """Why two runs with these tags can't be compared, in words; None if they can."""
+    """Why two runs with these tags can't be compared; None if they can."""
     for tag, reason in _WHY_NOT.items():
         if reference.get(tag) != other.get(tag):
             return f"{reason} ({tag.removeprefix('cxr.')} {reference.get(tag)} and {other.get(tag)})"
@@ -110,13 +113,9 @@ def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun], primar
     if chosen not in known:
         raise UserError(f"--primary {chosen} is not compared for these classes: {nearest(chosen, known)}")
     groups = groups_of(reference)
-    found = corrected([paired_differences(reference.predictions, other.predictions, groups) for other in others])
-    return Comparison(reference, list(others), [primary_first(each, chosen) for each in found], chosen)
-
-
-def primary_first(differences: Sequence[Difference], primary: str) -> list[Difference]:
-    """The same, with the primary metric first."""
-    return sorted(differences, key=lambda each: each.metric != primary)
+    compared = corrected([paired_differences(reference.predictions, other.predictions, groups) for other in others])
+    ordered = [sorted(differences, key=lambda difference: difference.metric != chosen) for differences in compared]
+    return Comparison(reference, list(others), ordered, chosen)
 
 
 def groups_of(evaluated: EvaluatedRun) -> list[str]:
@@ -150,18 +149,11 @@ def differences_frame(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def describe_state(run: LoggedRun) -> str:
-    """Why a run is not finished, and what to do about it."""
-    if run.holds_training:
-        return f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
-    return f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
-
-
 def name_with_id(run: LoggedRun) -> str:
     """A run's name and the beginning of its id."""
     return f"{run.name} ({run.short_id})"
 
 
 def describe_evaluated_part(evaluated: EvaluatedRun) -> str:
-    """The evaluated images, in words."""
+    """How many images a run was evaluated on, and of which part of the split."""
     return f"{len(evaluated.predictions.labels):,} images of the {part_in_full(evaluated.part)} part"

@@ -1,7 +1,6 @@
 """Runs that differ only in their training seed: how much of the spread comes from the seed, how much from the images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,23 +21,6 @@ SEED = "training.seed"
 INTERVALS = {"seeds": "from seeds", "images": "from images", "both": "from both"}
 
 
-@dataclass(frozen=True)
-class Repeated:
-    """The same experiment trained with several seeds, in the order of the seeds, and evaluated on the same images."""
-
-    runs: tuple[EvaluatedRun, ...]
-
-    @property
-    def predictions(self) -> list[Predictions]:
-        """Of each run, in the order of the first one's images."""
-        return in_one_order([each.predictions for each in self.runs])
-
-    @property
-    def seeds(self) -> list[str]:
-        """The seed of each run."""
-        return [each.run.params.get(SEED, "?") for each in self.runs]
-
-
 def identity(run: LoggedRun) -> tuple[object, ...]:
     """What runs of one experiment share, whatever their seed: config, data, split, evaluated part, code and libraries."""
     config = tuple(sorted((key, value) for key, value in run.params.items() if bears_on_result(key, run.params) and key != SEED))
@@ -48,20 +30,18 @@ def identity(run: LoggedRun) -> tuple[object, ...]:
 
 def by_experiment(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
     """Runs of one experiment together, by seed, in the order of the first run of each; of a seed the latest run counts."""
-    found: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
+    experiments: dict[tuple[object, ...], dict[str, LoggedRun]] = {}
     for run in sorted(runs, key=lambda run: -run.started):
         if run.tags.get("cxr.role") != "evaluation" and SEED in run.params:
-            found.setdefault(identity(run), {}).setdefault(run.params[SEED], run)
-    return [[of_seed[seed] for seed in sorted(of_seed, key=int)] for of_seed in found.values()]
+            experiments.setdefault(identity(run), {}).setdefault(run.params[SEED], run)
+    return [[of_seed[seed] for seed in sorted(of_seed, key=int)] for of_seed in experiments.values()]
 
 
 def in_one_order(predictions: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions of the same images, each in the order of the first."""
-    found = []
-    for each in predictions:
-        place = {name: row for row, name in enumerate(each.ids)}
-        found.append(each.only(np.array([place[name] for name in predictions[0].ids], np.int64)))
-    return found
+    """The same predictions of the same images, put into the order of the first."""
+    first = predictions[0].ids
+    places = [{name: row for row, name in enumerate(of_run.ids)} for of_run in predictions]
+    return [of_run.only(np.array([rows[name] for name in first])) for of_run, rows in zip(predictions, places, strict=True)]
 
 
 def seed_spread(predictions: Sequence[Predictions], groups: Sequence[str]) -> pd.DataFrame:
@@ -69,11 +49,17 @@ def seed_spread(predictions: Sequence[Predictions], groups: Sequence[str]) -> pd
 
     Index: the metric. Columns: mean over seeds, sd between seeds (n - 1 in the denominator), lowest, highest, and the ends of the
     95 % intervals of the mean: seeds_low and seeds_high by Student's t over seeds, images_low and images_high by a bootstrap over
-    `groups` of images, low and high of both. The two sources are independent, so their halves add in squares.
+    `groups` of images, both_low and both_high of both. The two sources are independent, so their halves add in squares.
     """
-    values, drawn, names = _means(predictions, groups)
-    means, half = values.mean(axis=0), _half_of_seeds(values)
-    return _table(names, predictions[0].classes, means, half, drawn, {"sd": values.std(axis=0, ddof=1), **_ends(values)})
+    values, drawn = _means(predictions, groups)
+    columns = {"sd": values.std(axis=0, ddof=1), "lowest": values.min(axis=0), "highest": values.max(axis=0)}
+    table = pd.DataFrame({"mean": values.mean(axis=0), **columns}, index=statistic_names(predictions[0].classes))
+    _add_intervals(table, _half_of_seeds(values), drawn)
+    scales = np.array([scale_of(str(name)).ends for name in table.index])
+    for kind in INTERVALS:
+        table[f"{kind}_low"] = np.maximum(table[f"{kind}_low"], scales[:, 0])
+        table[f"{kind}_high"] = np.minimum(table[f"{kind}_high"], scales[:, 1])
+    return _compared(table, predictions[0].classes)
 
 
 def seed_difference(reference: Sequence[Predictions], other: Sequence[Predictions], groups: Sequence[str]) -> pd.DataFrame:
@@ -82,48 +68,48 @@ def seed_difference(reference: Sequence[Predictions], other: Sequence[Prediction
     Columns: reference, other (means), mean (the difference), and ends of intervals as `seed_spread` has them. The seeds of an
     experiment with one run have no spread that could be counted.
     """
-    first, second = _means(reference, groups), _means(other, groups)
-    means = [each[0].mean(axis=0) for each in (first, second)]
-    half = np.sqrt(_half_of_seeds(first[0]) ** 2 + _half_of_seeds(second[0]) ** 2)
-    columns = {"reference": means[0], "other": means[1]}
-    return _table(first[2], reference[0].classes, means[1] - means[0], half, second[1] - first[1], columns, clipped=False)
+    (own, own_drawn), (others, others_drawn) = _means(reference, groups), _means(other, groups)
+    before, after = own.mean(axis=0), others.mean(axis=0)
+    columns = {"mean": after - before, "reference": before, "other": after}
+    table = pd.DataFrame(columns, index=statistic_names(reference[0].classes))
+    _add_intervals(table, np.sqrt(_half_of_seeds(own) ** 2 + _half_of_seeds(others) ** 2), others_drawn - own_drawn)
+    return _compared(table, reference[0].classes)
 
 
 def seed_differences(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
     """For each experiment with several seeds among the compared runs: a title, and its difference from the reference's."""
-    runs = {each.run.id: each for each in (comparison.reference, *comparison.others)}
-    experiments = [[runs[run.id] for run in group] for group in by_experiment([each.run for each in runs.values()])]
-    (reference,) = (group for group in experiments if any(each is comparison.reference for each in group))
-    first, found = comparison.reference.predictions, []
+    runs = {evaluated.run.id: evaluated for evaluated in (comparison.reference, *comparison.others)}
+    experiments = [[runs[run.id] for run in group] for group in by_experiment([evaluated.run for evaluated in runs.values()])]
+    (reference,) = (group for group in experiments if any(evaluated is comparison.reference for evaluated in group))
+    tables = []
     for group in experiments:
         if group is reference or len(group) + len(reference) < 3:
             continue
-        own, other = (in_one_order([first, *(each.predictions for each in side)])[1:] for side in (reference, group))
+        own, other = (_in_order_of(comparison.reference, side) for side in (reference, group))
         seeds = " and ".join(_describe_seeds(len(side)) for side in (reference, group))
         title = f"{group[0].run.name} against {reference[0].run.name}, means over seeds: {seeds}"
-        found.append((title, seed_difference(own, other, groups_of(comparison.reference))))
-    return found
+        tables.append((title, seed_difference(own, other, groups_of(comparison.reference))))
+    return tables
+
+
+def _in_order_of(first: EvaluatedRun, runs: Sequence[EvaluatedRun]) -> list[Predictions]:
+    return in_one_order([first.predictions, *(evaluated.predictions for evaluated in runs)])[1:]
 
 
 def _describe_seeds(count: int) -> str:
     return f"{count} seeds" if count > 1 else "1 seed (its spread is not known)"
 
 
-def groups_of_images(evaluated: EvaluatedRun) -> list[str]:
-    """The group of each image, in the order of the run's predictions."""
-    return groups_of(evaluated)
-
-
-def _means(predictions: Sequence[Predictions], groups: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Values (runs, metrics), resamples of their mean over runs (metrics, resamples), and the names of the metrics."""
-    statistics = [statistics_of(each) for each in predictions]
+def _means(predictions: Sequence[Predictions], groups: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values (runs, metrics), and resamples of their mean over runs (metrics, resamples)."""
+    statistics = [statistics_of(of_run) for of_run in predictions]
     once = np.ones((1, len(groups)))
-    values = np.stack([each(once)[:, 0] for each in statistics])
+    values = np.stack([of_run(once)[:, 0] for of_run in statistics])
 
     def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(sum(each(weights) for each in statistics) / len(statistics))
+        return np.asarray(sum(of_run(weights) for of_run in statistics) / len(statistics))
 
-    return values, resampled(mean, groups, RESAMPLES, seed=0), statistic_names(predictions[0].classes)
+    return values, resampled(mean, groups, RESAMPLES, seed=0)
 
 
 def _half_of_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,25 +120,13 @@ def _half_of_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(t.ppf(0.5 + CONFIDENCE / 2, runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(runs))
 
 
-def _ends(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    return {"lowest": values.min(axis=0), "highest": values.max(axis=0)}
-
-
-def _table(
-    names: list[str],
-    classes: Sequence[str],
-    means: NDArray[np.float64],
-    of_seeds: NDArray[np.float64],
-    drawn: NDArray[np.float64],
-    columns: dict[str, NDArray[np.float64]],
-    clipped: bool = True,
-) -> pd.DataFrame:
+def _add_intervals(table: pd.DataFrame, of_seeds: NDArray[np.float64], drawn: NDArray[np.float64]) -> None:
+    """Add the ends of the three intervals around the means, from half the interval of seeds, and resamples."""
     of_images = Z * np.nanstd(drawn, axis=1)
-    table = pd.DataFrame({"mean": means, **columns}, index=names)
     for kind, half in {"seeds": of_seeds, "images": of_images, "both": np.sqrt(of_seeds**2 + of_images**2)}.items():
-        low, high = means - half, means + half
-        if clipped:
-            scales = [scale_of(name).ends for name in names]
-            low, high = np.maximum(low, [each[0] for each in scales]), np.minimum(high, [each[1] for each in scales])
-        table[f"{kind}_low"], table[f"{kind}_high"] = low, high
+        table[f"{kind}_low"], table[f"{kind}_high"] = table["mean"] - half, table["mean"] + half
+
+
+def _compared(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The metrics that are compared and have a value."""
     return table.loc[names_at("compare", classes)].dropna(subset=["mean"])

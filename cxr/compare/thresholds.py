@@ -5,18 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.compare.runs import EvaluatedRun, groups_of, positive_class_of, predictions_of
-from cxr.evaluation.operating_points import Rates, rates, threshold_for_specificity
+from cxr.compare.runs import EvaluatedRun, positive_class_of
+from cxr.evaluation.operating_points import threshold_for_specificity
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug
-from cxr.tracking.search import LoggedRun
 
 SPECIFICITIES = (0.99, 0.95)  # for which tables over several runs choose thresholds
-
-
-def validation_of(run: LoggedRun) -> Predictions:
-    """The validation predictions of a run, which choose thresholds; raises `UserError` without any."""
-    return predictions_of(run)["val"]
 
 
 def positive_index(evaluated: EvaluatedRun) -> int | None:
@@ -32,18 +26,11 @@ def called_positive(
 
     Raises `ValueError` where a validation part has no image of another class.
     """
-    found = []
+    called = []
     for evaluated, before in zip(runs, validation, strict=True):
         positive = before.labels == index
         if positive.all():
             raise ValueError("a validation part has no image of another class")
         threshold = threshold_for_specificity(before.probabilities[:, index], positive, specificity)
-        found.append(evaluated.predictions.probabilities[:, index] >= threshold)
-    return np.concatenate(found)
-
-
-def rates_at(runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float) -> Rates:
-    """Sensitivity and specificity at those thresholds, of all evaluated images together."""
-    is_positive = np.concatenate([evaluated.predictions.labels == index for evaluated in runs])
-    groups = [group for evaluated in runs for group in groups_of(evaluated)]
-    return rates(called_positive(runs, validation, index, specificity), is_positive, groups)
+        called.append(evaluated.predictions.probabilities[:, index] >= threshold)
+    return np.concatenate(called)

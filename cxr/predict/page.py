@@ -1,16 +1,15 @@
 """A page of answers with thumbnails, most urgent first, which works offline."""
 
-import base64
 from collections.abc import Iterable
 from heapq import nsmallest
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from PIL import Image
 
 from cxr.errors import writing
+from cxr.evaluation.report.rendering import data_uri, render
 from cxr.predict.answer import Answer
 from cxr.predict.read import read_images
 from cxr.text import slug
@@ -27,10 +26,8 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
         score = answer.probabilities.get(slug(positive_class), 0.0) if positive_class else 0.0
         return _ORDER.index(answer.zone) if positive_class else 0, -score, answer.path
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("page.html.jinja").render(
+    page = render(
+        Path(__file__).with_name("page.html.jinja"),
         rows=[_row(answer) for answer in nsmallest(MOST, answers, key=urgency)],
         count=count,
         about=about,
@@ -47,10 +44,10 @@ def _row(answer: Answer) -> dict[str, Any]:
 
 
 def _thumbnail(answer: Answer) -> str:
-    """A JPEG in base64; "" for a file that is no longer the one that was answered."""
+    """A JPEG as a `src`; "" for a file that is no longer the one that was answered."""
     pixels, (seen,) = read_images([answer.path], _THUMBNAIL)
     if seen.reason or seen.sha256 != answer.sha256:
         return ""
     content = BytesIO()
     Image.fromarray(pixels[0, :, :, 0]).save(content, "JPEG", quality=80)
-    return base64.b64encode(content.getvalue()).decode()
+    return data_uri(content.getvalue(), "jpeg")

@@ -228,7 +228,7 @@ ROWS: tuple[Row, ...] = (
 CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("__init__.py", "__main__.py", "cli.py", "background.py", "errors.py", "progress.py", "system.py"), None),
     **dict.fromkeys(("commands/", "compare/", "config/", "predict/", "reevaluate/", "reproduce/"), None),
-    **dict.fromkeys(("results/", "stages/", "sweep/", "tracking/", "data/", "run/"), None),
+    **dict.fromkeys(("stages/", "sweep/", "tracking/", "data/", "run/"), None),
     **dict.fromkeys(("cache/", "config/extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
     **dict.fromkeys(("run/train.py", "run/heads.py", "run/groups.py", "run/pipeline.py", "run/prepared.py"), T),
     "run/origin.py": T,

@@ -22,28 +22,28 @@ def three(make_run: MakeRun) -> MakeRun:
     return make_run
 
 
-def test_the_latest_run_is_compared_with_its_baseline(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_latest_run_is_compared_with_its_baseline(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     main([])
-    said = capsys.readouterr().out
-    assert re.search(r"Against base \(\w{8}\), on 90 images of the test part", said)
-    assert "good (" in said
-    assert "bad (" not in said
-    assert re.search(r"accuracy +[01]\.\d{3} +[01]\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} +<0\.001 +Tango", said)
-    assert "covid/auc" in said
-    assert re.search(r"\d+ images right here and wrong there, \d+ images? the other way round", said)
+    output = capsys.readouterr().out
+    assert re.search(r"Against base \(\w{8}\), on 90 images of the test part", output)
+    assert "good (" in output
+    assert "bad (" not in output
+    assert re.search(r"accuracy +[01]\.\d{3} +[01]\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} +<0\.001 +Tango", output)
+    assert "covid/auc" in output
+    assert re.search(r"\d+ images right here and wrong there, \d+ images? the other way round", output)
 
 
-def test_text_csv_and_page_say_the_same(three: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_csv_and_page_agree(three: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["good", "bad", "--csv", "all.csv", "--html", "all.html", "--disagreements", "images.csv"])
-    said, table, page = capsys.readouterr().out, pd.read_csv("all.csv"), Path("all.html").read_text()
+    output, table, page = capsys.readouterr().out, pd.read_csv("all.csv"), Path("all.html").read_text()
     assert set(table["run"]) == {"good", "bad"}
     row = table[(table["run"] == "bad") & (table["metric"] == "accuracy")].iloc[0]
-    assert f"{row['difference']:+.3f}" in said
+    assert f"{row['difference']:+.3f}" in output
     assert f"<td>{row['difference']:+.3f}</td>" in page
     assert (table["adjusted"].dropna() >= table["p_value"].dropna()).all()
-    assert "loss.name: plain, plain, focal" in said
-    assert "corrected over the 2 runs (Holm), below 0.05" in said
-    assert "auc_macro_ovr (primary)" in said
+    assert "loss.name: plain, plain, focal" in output
+    assert "corrected over the 2 runs (Holm), below 0.05" in output
+    assert "auc_macro_ovr (primary)" in output
     assert "auc_macro_ovr (primary)" in page
     assert 'src="data:image/svg+xml;base64,' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -57,28 +57,25 @@ def test_means_over_seeds_are_printed_and_on_the_page(make_run: MakeRun, capsys:
         make_run(f"plain-{seed}", training_seed=seed, seed=seed)
         make_run(f"focal-{seed}", training_seed=seed, seed=10 + seed, loss="focal")
     main(["plain-1", "plain-2", "focal-1", "focal-2", "--reference", "plain-1", "--html", "all.html"])
-    said, page = capsys.readouterr().out, Path("all.html").read_text()
+    output, page = capsys.readouterr().out, Path("all.html").read_text()
     title = "against plain-1, means over seeds: 2 seeds and 2 seeds"
-    assert title in said
+    assert title in output
     assert title in page
-    found = re.search(
-        r"accuracy +([01]\.\d+) +([01]\.\d+) +([+-]0\.\d+) +\S+ to \S+ +\S+ to \S+ +(\S+ to \S+)", said[said.index(title) :]
+    numbers = re.search(
+        r"accuracy +([01]\.\d+) +([01]\.\d+) +([+-]0\.\d+) +\S+ to \S+ +\S+ to \S+ +(\S+ to \S+)", output[output.index(title) :]
     )
-    assert found
-    assert f"<td>{found[3]}</td>" in page
-    assert f"<td>{found[4]}</td>" in page
+    assert numbers
+    assert f"<td>{numbers[3]}</td>" in page
+    assert f"<td>{numbers[4]}</td>" in page
 
 
-def test_a_reference_can_be_named(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reference_and_filter_choose_runs(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     main(["good", "--reference", "bad"])
     assert "Against bad (" in capsys.readouterr().out
-
-
-def test_a_filter_picks_runs(three: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--filter", "params.`loss.name` = 'focal'"])
-    said = capsys.readouterr().out
-    assert "bad (" in said
-    assert "good (" not in said
+    output = capsys.readouterr().out
+    assert "bad (" in output
+    assert "good (" not in output
 
 
 @pytest.mark.parametrize(
@@ -92,7 +89,7 @@ def test_a_filter_picks_runs(three: MakeRun, capsys: pytest.CaptureFixture[str])
         (["good", "--primary", "auc"], "--primary auc is not compared for these classes"),
     ],
 )
-def test_what_can_not_be_compared(arguments: list[str], answer: str, three: MakeRun) -> None:
+def test_mistake_is_refused(arguments: list[str], answer: str, three: MakeRun) -> None:
     three("elsewhere", split="t")
     with pytest.raises(UserError) as mistake:
         main(arguments)

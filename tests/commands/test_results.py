@@ -1,4 +1,4 @@
-"""`cxr results`: what it prints and writes, and the mistakes that it answers."""
+"""`cxr results`: printed and written tables, and mistakes."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ def test_presets_are_shown_and_written(make_run: MakeRun, capsys: pytest.Capture
     make_run("base", preset="frozen_head_baseline", tags=TAGS)
     make_run("better", 2.0, preset="fine_tuned", tags=TAGS)
     assert main(["--csv", "r.csv", "--markdown", "r.md", "--html", "r.html"]) == 0
-    said = capsys.readouterr().out
-    assert said.index("frozen_head_baseline") < said.index("fine_tuned")
-    assert "lungs_first, full are missing" in said.replace("\n", " ")
+    output = capsys.readouterr().out
+    assert output.index("frozen_head_baseline") < output.index("fine_tuned")
+    assert "lungs_first, full are missing" in output.replace("\n", " ")
     assert list(pd.read_csv("r.csv")["name"]) == ["frozen_head_baseline", "fine_tuned"]
     page = Path("r.html").read_text()
     assert "The upper half of the backbone learns too" in page
@@ -29,9 +29,9 @@ def test_named_runs_are_shown_in_place_of_presets(make_run: MakeRun, capsys: pyt
     make_run("mine", tags=TAGS)
     make_run("base", preset="frozen_head_baseline", role="baseline", tags=TAGS)
     main(["mine", "base"])
-    said = capsys.readouterr().out
-    assert "Differences are from base" in said
-    assert "missing" not in said
+    output = capsys.readouterr().out
+    assert "Differences are from base" in output
+    assert "missing" not in output
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_named_runs_are_shown_in_place_of_presets(make_run: MakeRun, capsys: pyt
         (["--sweep", "none-of-mine"], "none of these runs has finished"),
     ],
 )
-def test_mistakes_are_answered_in_a_line(arguments: list[str], answer: str, make_run: MakeRun) -> None:
+def test_mistake_is_refused(arguments: list[str], answer: str, make_run: MakeRun) -> None:
     make_run("run")
     with pytest.raises(UserError, match=answer):
         main(arguments)

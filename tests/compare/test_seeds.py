@@ -1,4 +1,4 @@
-"""Spread over seeds: runs of one experiment are found, and the two sources of spread are those of the numbers."""
+"""Spread over seeds: which runs are one experiment, and how much of the spread comes from seeds and from images."""
 
 import numpy as np
 import pandas as pd
@@ -17,27 +17,31 @@ def row_of(table: pd.DataFrame, metric: str) -> dict[str, float]:
     return {str(name): float(str(value)) for name, value in table.loc[metric].items()}
 
 
-def test_runs_that_differ_in_their_seed_are_one_experiment(make_run: MakeRun) -> None:
+def test_runs_with_other_seeds_are_one_experiment(make_run: MakeRun) -> None:
     for seed in (2, 0, 1):
         make_run(f"plain-{seed}", training_seed=seed)
     make_run("again", training_seed=1)  # of a seed the latest run counts
     make_run("focal", loss="focal")
     make_run("elsewhere", split="t", training_seed=3)
-    found = by_experiment(filtered_runs(FINISHED))
-    assert sorted([run.name for run in group] for group in found) == [["elsewhere"], ["focal"], ["plain-0", "again", "plain-2"]]
+    experiments = by_experiment(filtered_runs(FINISHED))
+    assert sorted([run.name for run in group] for group in experiments) == [
+        ["elsewhere"],
+        ["focal"],
+        ["plain-0", "again", "plain-2"],
+    ]
 
 
-def test_the_spread_is_that_of_the_values_and_halves_add_in_squares() -> None:
+def test_spread_is_that_of_the_values_and_halves_add_in_squares() -> None:
     runs = [predicted(seed, 1.0) for seed in range(5)]
     table = seed_spread(runs, IDS)
-    values = [float((each.predicted == each.labels).mean()) for each in runs]
+    values = [float((run.predicted == run.labels).mean()) for run in runs]
     row = row_of(table, "accuracy")
     assert (row["mean"], row["sd"]) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
     assert (row["lowest"], row["highest"]) == (min(values), max(values))
     half = t.ppf(0.975, 4) * np.std(values, ddof=1) / np.sqrt(5)
     assert row["seeds_high"] - row["mean"] == pytest.approx(half)
     of_images = row["images_high"] - row["mean"]
-    right = np.mean([each.predicted == each.labels for each in runs], axis=0)
+    right = np.mean([run.predicted == run.labels for run in runs], axis=0)
     assert of_images == pytest.approx(1.96 * right.std() / np.sqrt(90), rel=0.06)
     assert row["both_high"] - row["mean"] == pytest.approx(np.hypot(half, of_images))
 
@@ -49,7 +53,7 @@ def test_equal_trainings_have_no_spread_from_seeds() -> None:
     assert row["both_low"] == pytest.approx(row["images_low"])
 
 
-def test_a_difference_of_experiments_counts_the_seeds_of_both() -> None:
+def test_difference_of_experiments_counts_the_seeds_of_both() -> None:
     worse, better = [predicted(seed, 1.0) for seed in range(4)], [predicted(seed, 3.0) for seed in range(10, 14)]
     row = row_of(seed_difference(worse, better, IDS), "accuracy")
     assert row["mean"] == pytest.approx(row["other"] - row["reference"])
@@ -58,7 +62,7 @@ def test_a_difference_of_experiments_counts_the_seeds_of_both() -> None:
     assert np.isfinite(one["both_low"])
 
 
-def test_a_comparison_with_several_seeds_has_a_table_for_each_experiment(make_run: MakeRun) -> None:
+def test_comparison_with_several_seeds_has_a_table_for_each_experiment(make_run: MakeRun) -> None:
     reference = make_run("base", role="baseline")
     runs = [make_run(f"good-{seed}", skill=3, seed=seed + 5, training_seed=seed) for seed in range(3)]
     single = make_run("single", loss="focal")

@@ -7,7 +7,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from cxr.results.presets import preset_names
+from cxr.compare.presets import preset_names
 from tests.conftest import Command
 
 pytestmark = pytest.mark.slow

@@ -7,57 +7,57 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.estimates import PERCENT
-from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, beside, left_of, one_axes
+from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, one_axes, rates_figure
 from cxr.evaluation.predictions import Predictions
 from cxr.text import part_in_full, slug
 
 
-def class_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
+def class_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]:
     """The four figures of the classes."""
-    part, n = part_in_full(found.part), found.images
-    of_class = [(name, found.estimates[f"{slug(name)}/sensitivity"]) for name in found.classes]
-    sensitivities = "; ".join(f"{name} {each.text}" for name, each in of_class)
-    areas = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auc'].text}" for name in found.classes)
-    precisions = "; ".join(f"{name} {found.estimates[f'{slug(name)}/auprc'].text}" for name in found.classes)
+    part, n = part_in_full(assessment.part), assessment.images
+    of_class = [(name, assessment.estimates[f"{slug(name)}/sensitivity"]) for name in assessment.classes]
+    sensitivities = "; ".join(f"{name} {estimate.text}" for name, estimate in of_class)
+    areas = "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/auc'].text}" for name in assessment.classes)
+    precisions = "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/auprc'].text}" for name in assessment.classes)
     return [
         Drawn(
             "confusion_matrix",
             "classes",
-            confusion_figure(found),
+            confusion_figure(assessment),
             "Images by true class (rows) and most probable class (columns), with shares of the row",
             f"Confusion matrix of {n:,} {part} images. On the diagonal, sensitivity: {sensitivities}.",
         ),
         Drawn(
             "sensitivity_specificity",
             "classes",
-            class_figure(found),
+            class_figure(assessment),
             f"Sensitivity and specificity of each class at the most probable class, with {PERCENT} Wilson intervals",
             f"Points with intervals for each class. Sensitivity: {sensitivities}.",
         ),
         Drawn(
             "roc_curves",
             "classes",
-            roc_figure(evaluated, found),
+            roc_figure(evaluated, assessment),
             f"ROC curve of each class against the rest, AUC with DeLong's {PERCENT} interval; crosses: operating points",
             f"ROC curves of {n:,} {part} images. AUC: {areas}.",
         ),
         Drawn(
             "pr_curves",
             "classes",
-            pr_figure(evaluated, found),
+            pr_figure(evaluated, assessment),
             f"Precision-recall curve of each class against the rest, with average precision and its {PERCENT} interval",
             f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",
         ),
     ]
 
 
-def confusion_figure(found: Assessment) -> Figure:
+def confusion_figure(assessment: Assessment) -> Figure:
     """Counts, with each row's percentages, which on the diagonal are sensitivities."""
-    counts, classes, many = np.array(found.confusion), found.classes, len(found.classes) >= 6
+    counts, classes, many = np.array(assessment.confusion), assessment.classes, len(assessment.classes) >= 6
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     side = max(WIDE - 1, 1.5 + 0.95 * len(classes))
-    title = f"Confusion matrix, {part_in_full(found.part)} (n = {found.images:,})"
+    title = f"Confusion matrix, {part_in_full(assessment.part)} (n = {assessment.images:,})"
     figure, axes = one_axes(title, (side + 1, side * 0.88))
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*counts.shape):
@@ -74,42 +74,25 @@ def confusion_figure(found: Assessment) -> Figure:
     return figure
 
 
-def class_figure(found: Assessment) -> Figure:
+def class_figure(assessment: Assessment) -> Figure:
     """Sensitivity and specificity of each class at the most probable class, with Wilson intervals."""
-    classes = found.classes
-    title = f"Sensitivity and specificity by class, {part_in_full(found.part)} (n = {found.images:,})"
-    figure, axes = one_axes(title, (WIDE, 1.7 + 0.62 * len(classes)))
-    for row, name in enumerate(classes):
-        styles = (("sensitivity", -0.16, "o", COLOURS[0]), ("specificity", 0.16, "s", COLOURS[1]))
-        for key, offset, marker, colour in styles:
-            rate = found.estimates[f"{slug(name)}/{key}"]
-            if rate.value is None or rate.low is None or rate.high is None:
-                continue
-            axes.plot([rate.low, rate.high], [row + offset] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
-            label = key.capitalize() if row == 0 else None
-            axes.plot(rate.value, row + offset, marker, color=colour, markersize=7, label=label, clip_on=False)
-            told = f"{rate.value:.3f}  ({rate.out_of})"
-            beside(axes, told, row + offset)
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set_ylim(len(classes) - 0.5, -0.5)
-    axes.set_xlim(left_of(axes), 1.003)
-    axes.set_xlabel(f"Proportion of images, with {PERCENT} Wilson interval")
-    axes.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return figure
+    title = f"Sensitivity and specificity by class, {part_in_full(assessment.part)} (n = {assessment.images:,})"
+    rates = assessment.estimates
+    rows = [(name, rates[f"{slug(name)}/sensitivity"], rates[f"{slug(name)}/specificity"]) for name in assessment.classes]
+    return rates_figure(title, rows, {})
 
 
-def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
+def roc_figure(evaluated: Predictions, assessment: Assessment) -> Figure:
     """One-vs-rest ROC curve of each class, and the operating points of the positive class."""
-    title = f"ROC curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
+    title = f"ROC curves, one class against the rest, {part_in_full(assessment.part)} (n = {assessment.images:,})"
     figure, axes = one_axes(title, (WIDE, 5.0))
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="Chance")
-    for index, name in enumerate(found.classes):
-        area = found.estimates[f"{slug(name)}/auc"]
+    for index, name in enumerate(assessment.classes):
+        area = assessment.estimates[f"{slug(name)}/auc"]
         if area.value is not None:
             false_rate, true_rate, _ = roc_curve(evaluated.labels == index, evaluated.probabilities[:, index])
-            _curve(axes, index, false_rate, true_rate, f"{name} (n = {found.by_class[name]:,}): AUC {area.text}")
-    for point in found.operating_points:
+            _curve(axes, index, false_rate, true_rate, f"{name} (n = {assessment.by_class[name]:,}): AUC {area.text}")
+    for point in assessment.operating_points:
         x, y = point.evaluated.specificity.value, point.evaluated.sensitivity.value
         if x is not None and y is not None:
             axes.plot(1 - x, y, "x", color="black", markersize=8, markeredgewidth=2, zorder=5)
@@ -120,15 +103,15 @@ def roc_figure(evaluated: Predictions, found: Assessment) -> Figure:
     return figure
 
 
-def pr_figure(evaluated: Predictions, found: Assessment) -> Figure:
+def pr_figure(evaluated: Predictions, assessment: Assessment) -> Figure:
     """One-vs-rest precision-recall curve of each class; the share of the class is what chance would reach."""
-    title = f"Precision-recall curves, one class against the rest, {part_in_full(found.part)} (n = {found.images:,})"
+    title = f"Precision-recall curves, one class against the rest, {part_in_full(assessment.part)} (n = {assessment.images:,})"
     figure, axes = one_axes(title, (WIDE, 5.0))
-    for index, name in enumerate(found.classes):
-        area = found.estimates[f"{slug(name)}/auprc"]
+    for index, name in enumerate(assessment.classes):
+        area = assessment.estimates[f"{slug(name)}/auprc"]
         if area.value is not None:
             precision, recall, _ = precision_recall_curve(evaluated.labels == index, evaluated.probabilities[:, index])
-            chance = found.by_class[name] / found.images
+            chance = assessment.by_class[name] / assessment.images
             _curve(axes, index, recall, precision, f"{name}: {area.text}, chance {chance:.2f}")
     _unit_square(axes)
     axes.set_xlabel("Sensitivity (recall, share of the class)")

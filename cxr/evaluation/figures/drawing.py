@@ -3,7 +3,7 @@
 import io
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
+from cxr.evaluation.estimates import PERCENT, Estimate
+
 matplotlib.rcParams["text.parse_math"] = False  # names of files and classes may hold dollar signs
 
 # Okabe and Ito, "Color Universal Design" (2008), without yellow, which is faint on white.
@@ -26,13 +28,13 @@ _COMPRESSION = 3  # of PNG: half the time of the usual 6, and 3 % more bytes
 WIDE = 5.5  # inches of a chart: its letters stay readable where a telephone shows it on 360 pixels
 
 
-# Sections of the report, in its order: a figure stands at the end of its section.
+# Sections of the report, in its order: a figure is at the end of its section.
 Section = Literal["classes", "points", "calibration", "triage", "audit", "saliency", "failures", "subgroups", "baseline", "run"]
 
 
 @dataclass(frozen=True)
 class FigureImage:
-    """One image of a figure of images, (rows, columns, 3) uint8, with what stands below it."""
+    """One image of a figure of images, (rows, columns, 3) uint8, with the caption below it."""
 
     picture: NDArray[np.uint8]
     caption: str
@@ -80,15 +82,15 @@ def pictures_of(drawn: Iterable[Drawn], dpi: int) -> list[Picture]:
     """Each figure as files."""
     return [
         Picture(
-            each.name,
-            each.section,
-            png_of(each.figure, dpi),
-            each.caption,
-            each.alt,
-            b"" if each.films else svg_of(each.figure),
-            [ImagePicture(_jpeg_of(film.picture), film.caption, film.alt) for film in each.films],
+            figure.name,
+            figure.section,
+            png_of(figure.figure, dpi),
+            figure.caption,
+            figure.alt,
+            b"" if figure.films else svg_of(figure.figure),
+            [ImagePicture(_jpeg_of(film.picture), film.caption, film.alt) for film in figure.films],
         )
-        for each in drawn
+        for figure in drawn
     ]
 
 
@@ -118,23 +120,10 @@ def _jpeg_of(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def left_of(axes: Axes) -> float:
-    """A left limit with all intervals in view, on a tenth."""
-    lowest = min((float(np.min(np.asarray(line.get_xdata(), float))) for line in axes.get_lines()), default=0.0)
-    return max(0.0, math.floor((lowest - 0.03) * 10) / 10)
-
-
 def headline(figure: Figure, title: str) -> None:
     """A title over the whole figure, in as many lines as its width asks for."""
     kept_together = title.replace("(n = ", "(n\u00a0=\u00a0")
     figure.suptitle(textwrap.fill(kept_together, max(30, int(11.5 * figure.get_figwidth()))), fontsize=10.5)
-
-
-def beside(axes: Axes, text: str, row: float) -> None:
-    """Text to the right of the axes, at a height in data coordinates."""
-    axes.annotate(
-        text, (1, row), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9
-    )
 
 
 def one_axes(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
@@ -144,3 +133,47 @@ def one_axes(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
     headline(figure, title)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def rates_figure(title: str, rows: Sequence[tuple[str, Estimate, Estimate]], targets: Mapping[tuple[int, int], float]) -> Figure:
+    """A row for each name with its sensitivity and specificity; `targets`, by row and 0 or 1, are dashed lines."""
+    figure, axes = one_axes(title, (WIDE, 1.7 + 0.62 * len(rows)))
+    for row, (_, *rates) in enumerate(rows):
+        for series, rate in enumerate(rates):
+            place, label = row + (-0.16, 0.16)[series], ("Sensitivity", "Specificity")[series]
+            drawn = draw_rate(axes, rate, place, series, label if row == 0 else None)
+            if drawn and (row, series) in targets:
+                ends = [place - 0.14, place + 0.14]
+                axes.plot([targets[row, series]] * 2, ends, "--", color="black", linewidth=1.5)
+    name_rows(axes, [name for name, *_ in rows], "Proportion of images")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def draw_rate(axes: Axes, rate: Estimate, row: float, series: int = 0, label: str | None = None, **style: Any) -> bool:
+    """Draw a proportion with its interval, and its numbers to the right of the axes; False for one without an interval."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return False
+    colour = COLOURS[series]
+    axes.plot([rate.low, rate.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
+    axes.plot(rate.value, row, "os"[series], color=colour, label=label, clip_on=False, **{"markersize": 7, **style})
+    axes.annotate(
+        f"{rate.value:.3f}  ({rate.out_of})",
+        (1, row),
+        xycoords=("axes fraction", "data"),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+    )
+    return True
+
+
+def name_rows(axes: Axes, names: Sequence[str], quantity: str) -> None:
+    """Name rows of proportions, the first at the top, and set limits with all intervals in view, the left one on a tenth."""
+    lowest = min((float(np.min(np.asarray(line.get_xdata(), float))) for line in axes.get_lines()), default=0.0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(max(0.0, math.floor((lowest - 0.03) * 10) / 10), 1.003)
+    axes.set_xlabel(f"{quantity}, with {PERCENT} Wilson interval")
+    axes.grid(axis="x", alpha=0.3)

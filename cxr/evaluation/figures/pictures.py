@@ -1,7 +1,6 @@
-"""Figures that show images: Grad-CAM beside the image, its mean by class, and the most confident errors."""
+"""Figures that show images: Grad-CAM next to the image, its mean by class, and the most confident errors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
@@ -21,15 +20,14 @@ _SIDE, _LARGE = 160, 320  # pixels of an image in a figure, and of one that is s
 def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
     """Image and overlay side by side; `images` (n, size, size, 1) and `saliency` (n, rows, columns) in order of the exhibits."""
     tiles, films = [], []
-    for each, image, one in zip(exhibits, images, scaled_to_one(saliency), strict=True):
-        said = "right" if each.label == each.predicted else "WRONG"
-        tiles.append(CaptionedImage(_rgb(_small(image)), f"{each.label}\n{_tail(each.id)}"))
-        tiles.append(CaptionedImage(_overlay(_small(image), one), f"{said}: {each.predicted}\np = {each.probability:.2f}"))
-        as_what = "right" if each.label == each.predicted else f"taken for {each.predicted}"
-        caption = f"{each.label}, {as_what} ({each.probability:.2f}): {_tail(each.id)}"
-        film = np.concatenate([_rgb(_large(image)), _overlay(_large(image), one)], axis=1)
-        films.append(FigureImage(film, caption, f"Chest image and Grad-CAM: {caption}"))
-    wrong = sum(each.label != each.predicted for each in exhibits)
+    for case, image, shares in zip(exhibits, images, scaled_to_one(saliency), strict=True):
+        verdict, outcome = ("right", "right") if case.label == case.predicted else ("WRONG", f"taken for {case.predicted}")
+        tiles.append((_rgb(_small(image)), f"{case.label}\n{_tail(case.id)}"))
+        tiles.append((_overlay(_small(image), shares), f"{verdict}: {case.predicted}\np = {case.probability:.2f}"))
+        caption = f"{case.label}, {outcome} ({case.probability:.2f}): {_tail(case.id)}"
+        pair = np.concatenate([_rgb(_large(image)), _overlay(_large(image), shares)], axis=1)
+        films.append(FigureImage(pair, caption, f"Chest image and Grad-CAM: {caption}"))
+    wrong = sum(case.label != case.predicted for case in exhibits)
     title = f"Grad-CAM of {pluralize(len(exhibits), 'image')}, for the predicted class"
     return Drawn(
         "grad_cam",
@@ -49,13 +47,12 @@ def mean_saliency_figure(
     tiles, strongest, films = [], [], []
     for name, of_class, maps in zip(classes, images, saliency, strict=True):
         if not len(of_class):
-            tiles.append(CaptionedImage(np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
+            tiles.append((np.full((_SIDE, _SIDE, 3), 235, np.uint8), f"{name}: no image"))
             continue
-        mean = scaled_to_one(maps).mean(axis=0)
-        grey = _small(of_class.mean(axis=0).astype(np.uint8))
+        mean, image = scaled_to_one(maps).mean(axis=0), of_class.mean(axis=0).astype(np.uint8)
         shown = mean / max(float(mean.max()), 1e-6)
-        tiles.append(CaptionedImage(_overlay(grey, shown), f"{name} (n = {len(of_class)})"))
-        large = _overlay(_large(of_class.mean(axis=0).astype(np.uint8)), shown)
+        tiles.append((_overlay(_small(image), shown), f"{name} (n = {len(of_class)})"))
+        large = _overlay(_large(image), shown)
         films.append(FigureImage(large, f"{name}, mean of {len(of_class)}", f"Mean Grad-CAM of {name}, strongest {_place(mean)}"))
         strongest.append(f"{name}: {_place(mean)}")
     return Drawn(
@@ -75,23 +72,21 @@ def heat_map(image: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray
     return np.concatenate([_rgb(large), _overlay(large, scaled_to_one(saliency[None])[0])], axis=1)
 
 
-def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
+def failures_figure(failures: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
     """Misclassified images in the order of their cells of the confusion matrix; `images` (n, size, size, 1)."""
     tiles, films = [], []
-    for each, image in zip(found, images, strict=True):
-        true, said = each.probabilities[each.label], each.probabilities[each.predicted]
-        caption = f"{each.label} ({true:.2f})\ncalled {each.predicted} ({said:.2f})\n{_tail(each.id)}"
-        tiles.append(CaptionedImage(_rgb(_small(image)), caption))
-        films.append(
-            FigureImage(_rgb(_large(image)), caption.replace("\n", " "), f"Chest image, {each.label} called {each.predicted}")
-        )
-    kinds = ", ".join(f"{each.label} called {each.predicted}" for each in found)
+    kinds = [f"{failure.label} called {failure.predicted}" for failure in failures]
+    for failure, kind, image in zip(failures, kinds, images, strict=True):
+        true, wrong = failure.probabilities[failure.label], failure.probabilities[failure.predicted]
+        caption = f"{failure.label} ({true:.2f})\ncalled {failure.predicted} ({wrong:.2f})\n{_tail(failure.id)}"
+        tiles.append((_rgb(_small(image)), caption))
+        films.append(FigureImage(_rgb(_large(image)), caption.replace("\n", " "), f"Chest image, {kind}"))
     return Drawn(
         "failures",
         "failures",
-        _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({pluralize(len(found), 'image')})"),
+        _sheet(tiles, 2 * _ACROSS, f"Most confident errors of each kind ({pluralize(len(failures), 'image')})"),
         "The most confident errors for each pair of true and predicted class, with the probability of both",
-        f"Misclassified chest images: {kinds}.",
+        f"Misclassified chest images: {', '.join(kinds)}.",
         films,
     )
 
@@ -99,14 +94,13 @@ def failures_figure(found: Sequence[Failure], images: NDArray[np.uint8]) -> Draw
 def pairs_figure(
     before: Sequence[NDArray[np.uint8]], after: Sequence[NDArray[np.uint8]], titles: Sequence[tuple[str, str]]
 ) -> Drawn:
-    """Images (size, size, 1) beside what a small change makes of them, with what the network says of both."""
+    """Images (size, size, 1) next to the same after a small change, with the network's answers to both as `titles`."""
     tiles, films = [], []
-    for one, other, (said, now) in zip(before, after, titles, strict=True):
-        tiles += [CaptionedImage(_rgb(_small(one)), said + "\n"), CaptionedImage(_rgb(_small(other)), now)]
-        caption = f"{said}; {now.replace(chr(10), ' ')}"
-        films.append(
-            FigureImage(np.concatenate([_rgb(_large(one)), _rgb(_large(other))], axis=1), caption, f"Chest image, {caption}")
-        )
+    for image, changed, (answer, new_answer) in zip(before, after, titles, strict=True):
+        tiles += [(_rgb(_small(image)), f"{answer}\n"), (_rgb(_small(changed)), new_answer)]
+        caption = f"{answer}; {new_answer.replace(chr(10), ' ')}"
+        pair = np.concatenate([_rgb(_large(image)), _rgb(_large(changed))], axis=1)
+        films.append(FigureImage(pair, caption, f"Chest image, {caption}"))
     return Drawn(
         "audit_flips",
         "audit",
@@ -117,31 +111,24 @@ def pairs_figure(
     )
 
 
-@dataclass(frozen=True)
-class CaptionedImage:
-    """A picture (side, side, 3) of a sheet, and what stands above it."""
+def _sheet(tiles: Sequence[tuple[NDArray[np.uint8], str]], across: int, title: str, width: float = 1.6, size: float = 7) -> Figure:
+    """Pictures (side, side, 3) in rows with captions above, each `width` inches wide.
 
-    picture: NDArray[np.uint8]
-    caption: str
-
-
-def _sheet(tiles: Sequence[CaptionedImage], across: int, title: str, width: float = 1.6, size: float = 7) -> Figure:
-    """Tiles in rows, each `width` inches wide, on one pair of axes: a pair for each would take seconds."""
+    All are on one pair of axes: a pair for each would take seconds.
+    """
     rows = -(-len(tiles) // across)
-    lines = max((tile.caption.count("\n") + 1 for tile in tiles), default=1)
+    lines = max((caption.count("\n") + 1 for _, caption in tiles), default=1)
     gap, above = 0.06 * width, size / 72 * 1.35 * lines + 0.06  # inches
     wide, high = max(across * (width + gap), 6.2), rows * (width + above + gap)
     tall = max(high + 0.45, 3.2)  # a single row is no slip of paper
     figure = Figure(figsize=(wide, tall))
     figure.suptitle(title, fontsize=11, y=1 - 0.12 / tall, va="top")
     axes = figure.add_axes((0, 1 - (high + 0.45) / tall, 1, high / tall))
-    axes.set_xlim(0, wide)
-    axes.set_ylim(high, 0)
     axes.set_axis_off()
-    for place, tile in enumerate(tiles):
+    for place, (picture, caption) in enumerate(tiles):
         left, top = (place % across) * (width + gap) + gap / 2, (place // across) * (width + above + gap) + above
-        axes.imshow(tile.picture, extent=(left, left + width, top + width, top), aspect="auto")
-        axes.text(left, top - 0.03, tile.caption, fontsize=size, va="bottom", linespacing=1.15)
+        axes.imshow(picture, extent=(left, left + width, top + width, top), aspect="auto")
+        axes.text(left, top - 0.03, caption, fontsize=size, va="bottom", linespacing=1.15)
     axes.set_xlim(0, wide)
     axes.set_ylim(high, 0)
     return figure
@@ -175,7 +162,7 @@ def _tail(name: str) -> str:
 
 
 def _place(saliency: NDArray[np.float32]) -> str:
-    """The place of the maximum in words, as seen in the image."""
+    """Where the maximum is, as seen in the image: `upper left of the picture`."""
     row, column = np.unravel_index(int(saliency.argmax()), saliency.shape)
     down = ("upper", "middle", "lower")[int(3 * row / saliency.shape[0])]
     across = ("left", "centre", "right")[int(3 * column / saliency.shape[1])]

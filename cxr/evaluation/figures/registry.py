@@ -12,9 +12,9 @@ from cxr.evaluation.predictions import Predictions
 _IN_ORDER: tuple[str, ...] = get_args(Section)
 
 
-def assessment_figures(evaluated: Predictions, found: Assessment) -> list[Drawn]:
+def assessment_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]:
     """All of them, in the order of the report: by section, then by file, then as a file has them."""
     names = sorted(module.name for module in iter_modules(cxr.evaluation.figures.__path__) if module.name != "registry")
     modules = [import_module(f"cxr.evaluation.figures.{name}") for name in names]
-    drawn = [each for module in modules for figures in getattr(module, "FIGURES", ()) for each in figures(evaluated, found)]
-    return sorted(drawn, key=lambda each: _IN_ORDER.index(each.section))
+    drawn = [figure for module in modules for draw in getattr(module, "FIGURES", ()) for figure in draw(evaluated, assessment)]
+    return sorted(drawn, key=lambda figure: _IN_ORDER.index(figure.section))

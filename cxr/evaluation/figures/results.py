@@ -1,30 +1,21 @@
 """The figure of a results table: each experiment's accuracy, sensitivity and areas with their intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import COLOURS
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A value of one experiment, with the ends of its interval where it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-def results_figure(names: Sequence[str], panels: dict[str, Sequence[Mark | None]], reference: str, zero: bool = False) -> Figure:
+def results_figure(names: Sequence[str], panels: dict[str, Sequence[Estimate]], reference: str, zero: bool = False) -> Figure:
     """A panel for each metric, a row for each experiment; the reference is a dashed line. `zero` marks 0, for differences."""
     figure = Figure(figsize=(2.0 + 2.3 * len(panels), 1.3 + 0.36 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for index, (place, (title, marks)) in enumerate(zip(axes, panels.items(), strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         for row, mark in enumerate(marks):
-            if mark is None:
+            if mark.value is None:
                 continue
             if mark.low is not None and mark.high is not None:
                 place.plot([mark.low, mark.high], [row, row], color=colour, linewidth=2.5, alpha=0.5, solid_capstyle="butt")

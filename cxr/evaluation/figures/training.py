@@ -44,13 +44,13 @@ class TrainingCurves:
 def training_curves(curves: TrainingCurves) -> Drawn:
     """The figure, with its caption and alternative text."""
     last = {name: values[-1] for name, values in curves.values.items() if name in ("train/loss", "val/loss")}
-    told = ", ".join(f"{name} {value:.3f}" for name, value in last.items())
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items())
     return Drawn(
         "training_curves",
         "run",
         training_figure(curves),
         f"Loss and accuracy by {curves.step}, with the phases and the {curves.step} whose weights were kept",
-        f"Curves of {len(curves.epochs)} {curves.step}s, of which {curves.step} {curves.best_epoch} was kept. At the end {told}.",
+        f"Curves of {len(curves.epochs)} {curves.step}s, of which {curves.step} {curves.best_epoch} was kept. At the end {losses}.",
     )
 
 

@@ -45,49 +45,46 @@ class Checklist:
 
 
 def checklists(document: Document) -> list[Checklist]:
-    """Both standards."""
+    """Both standards, with the answers of a run."""
     known = answers(document)
-    return [
-        Checklist(
-            said["standard"],
-            [
-                Item(each["number"], each["item"], each.get("answer", "").format_map(known).strip(), each.get("left", ""))
-                for each in said["items"]
-            ],
-        )
-        for said in yaml.safe_load((Path(__file__).parent / "checklist.yaml").read_text())
-    ]
+
+    def answered(item: dict[str, str]) -> Item:
+        return Item(item["number"], item["item"], item.get("answer", "").format_map(known).strip(), item.get("left", ""))
+
+    standards = yaml.safe_load(Path(__file__).with_name("checklist.yaml").read_text())
+    return [Checklist(standard["standard"], [answered(item) for item in standard["items"]]) for standard in standards]
 
 
 def as_markdown(lists: list[Checklist]) -> str:
     """One table for each standard, for authors to complete."""
     lines = ["# Reporting checklists", "", "Filled in by `cxr` as far as the run knows; the rest is the authors'.", ""]
-    for each in lists:
+    for checklist in lists:
         lines += [
-            f"## {each.standard}",
+            f"## {checklist.standard}",
             "",
-            *(f"{state.capitalize()}: {', '.join(each.numbers(state)) or 'none'}  " for state in STATES),
+            *(f"{state.capitalize()}: {', '.join(checklist.numbers(state)) or 'none'}  " for state in STATES),
             "",
             "| item | asks for | state | answer | left to the authors |",
             "|---|---|---|---|---|",
         ]
         lines += [
             f"| {item.number} | {item.asks} | {item.state} | {plain(item.answer)} | {item.left or ('' if item.answer else 'all')} |"
-            for item in each.items
+            for item in checklist.items
         ] + [""]
     return "\n".join(lines)
 
 
 def answers(document: Document) -> dict[str, str]:
     """Answers in sentences, by the names in `checklist.yaml`; empty if the run can't know."""
-    context, found, model = document.context, document.assessment, document.context.model
+    context, assessment, model = document.context, document.assessment, document.context.model
+    temperature = assessment.temperature
     paired = (
         "; against the baseline, of paired differences, Tango, DeLong and bootstrap, each with its own test"
         if context.differences
         else ""
     )
-    decided = "; operating points, workload, predictive values and net benefit" if found.triage else ""
-    headline = ", ".join(f"{metric.title} {found.estimates[metric.name].text}" for metric in overall("headline"))
+    decided = "; operating points, workload, predictive values and net benefit" if assessment.triage else ""
+    headline = ", ".join(f"{metric.title} {assessment.estimates[metric.name].text}" for metric in overall("headline"))
     return {
         **_of_data(document),
         "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
@@ -105,19 +102,19 @@ def answers(document: Document) -> dict[str, str]:
         f"bootstrap for the rest{paired}.",
         "headline": f"{headline}, on {_where(document)}.",
         "diagnostic": "; ".join(
-            f"{name}: sensitivity {found.estimates[f'{slug(name)}/sensitivity'].text}, specificity "
-            f"{found.estimates[f'{slug(name)}/specificity'].text}"
-            for name in found.classes
+            f"{name}: sensitivity {assessment.estimates[f'{slug(name)}/sensitivity'].text}, specificity "
+            f"{assessment.estimates[f'{slug(name)}/specificity'].text}"
+            for name in assessment.classes
         )
         + ".",
         "subgroups": _subgroups(document),
-        "failures": f"{pluralize(len(found.failures), 'most confident error')} listed, by pair of true and predicted class.",
+        "failures": f"{pluralize(len(assessment.failures), 'most confident error')} listed, by pair of true and predicted class.",
         "saliency": f"Grad-CAM at {document.saliency.layer}. {document.saliency.verdict}"
         if document.saliency
         else "None in this report.",
-        "temperature": f"Temperature {found.temperature.value:.3f}, fitted on {found.temperature.fitted_on:,} validation images.",
+        "temperature": f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
-        "caveats": " ".join([*context.caveats, *found.notes]) or "None beyond those of any stored collection.",
+        "caveats": " ".join([*context.caveats, *assessment.notes]) or "None beyond those of any stored collection.",
     }
 
 
@@ -128,20 +125,18 @@ def describe_data(data: Data) -> list[str]:
 
 
 def _where(document: Document) -> str:
-    found = document.assessment
-    return f"{pluralize(found.images, 'image')} of the {part_in_full(found.part)} part"
+    return f"{pluralize(document.assessment.images, 'image')} of the {part_in_full(document.assessment.part)} part"
 
 
 def _of_data(document: Document) -> dict[str, str]:
-    context, found, overlap = document.context, document.assessment, document.context.overlap
-    data = context.data
+    context, data, overlap = document.context, document.context.data, document.context.overlap
     left_out = ", ".join(f"{pluralize(count, 'image')} {why}" for why, count in data.left_out.items() if count)
     sources = "; ".join(f"{name} {', '.join(f'{kind} {n:,}' for kind, n in row.items())}" for name, row in data.sources.items())
     whole, flow, split = describe_data(data)
     internal = f"Evaluated on {_where(document)}, which no training image shares a group with."
     if overlap:
         internal = ""
-    elif found.chosen_on_same:
+    elif document.assessment.chosen_on_same:
         internal = f"Evaluated on {_where(document)}, which stopped the training and chose thresholds: optimistic."
     external = ""
     if overlap and context.other_data:
@@ -151,7 +146,7 @@ def _of_data(document: Document) -> dict[str, str]:
         )
     return {
         "data": whole,
-        "classes": ", ".join(found.classes),
+        "classes": ", ".join(document.assessment.classes),
         "flow": flow,
         "sources": f"Sources by class: {sources}." if sources else "",
         "licence": f"{data.citation}{f' ({data.licence})' if data.licence else ''}." if data.citation else "",
@@ -164,14 +159,14 @@ def _of_data(document: Document) -> dict[str, str]:
 
 
 def _subgroups(document: Document) -> str:
-    found = document.assessment.subgroups
-    if not found:
+    subgroups = document.assessment.subgroups
+    if not subgroups:
         return ""
-    columns = ", ".join(dict.fromkeys(each.column for each in found))
-    large = [each for each in found if not each.small]
+    columns = ", ".join(dict.fromkeys(subgroup.column for subgroup in subgroups))
+    large = [subgroup for subgroup in subgroups if not subgroup.small]
     if not large:
         return f"By {columns}; every group is small, so none is singled out."
-    worst = min(large, key=lambda each: each.estimates["balanced_accuracy"].value or 0.0)
+    worst = min(large, key=lambda subgroup: subgroup.estimates["balanced_accuracy"].value or 0.0)
     accuracy = worst.estimates["accuracy"]
     return f"By {columns}; of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.text}."
 
@@ -180,4 +175,5 @@ def _thresholds(document: Document) -> str:
     points = document.assessment.operating_points
     if not points:
         return f"Probabilities of each class; no thresholds, as {document.assessment.no_positive_class}."
-    return "Probabilities of each class. " + "; ".join(f"{RULES[each.rule.name]}: {each.rule.in_words}" for each in points) + "."
+    rules = "; ".join(f"{RULES[point.rule.name]}: {point.rule.in_words}" for point in points)
+    return f"Probabilities of each class. {rules}."

@@ -1,4 +1,4 @@
-"""The description of a run, in Markdown: what MLflow's page of the run says first."""
+"""The description of a run, in Markdown: the first text on MLflow's page of the run."""
 
 from cxr.evaluation.report.card import INTENDED
 from cxr.evaluation.report.document import Document
@@ -22,7 +22,7 @@ def description(document: Document) -> str:
             "",
             "What to distrust:",
             "",
-            *(f"- {plain(each)}" for each in screen.distrust),
+            *(f"- {plain(reason)}" for reason in screen.distrust),
             "",
             "The whole report: `report.html` among the artifacts.",
         ]

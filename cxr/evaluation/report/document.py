@@ -81,7 +81,7 @@ class MetricShift:
 
 @dataclass(frozen=True)
 class OtherDataResult:
-    """The run's own result beside that on other data, and how far that data lies from the run's images."""
+    """The run's own result and that on other data, and how far that data is from the run's images."""
 
     part: str  # of the run's own split
     images: int
@@ -93,7 +93,7 @@ class OtherDataResult:
 
 @dataclass(frozen=True)
 class AuditTable:
-    """A table in words: a caption, column headings, rows of cells."""
+    """A table of texts: a caption, column headings, rows of cells."""
 
     caption: str
     columns: list[str]
@@ -102,7 +102,7 @@ class AuditTable:
 
 @dataclass(frozen=True)
 class AuditSection:
-    """What an audit found: a light, sentences and tables; `alarms` say that it can't be trusted."""
+    """The outcome of an audit: a light, sentences and tables; `alarms` say that it can't be trusted."""
 
     light: Light
     verdict: str
@@ -123,7 +123,7 @@ class ReportContext:
     role: str  # baseline, candidate or evaluation
     choices: dict[str, str]  # group: option
     overrides: list[str]
-    evaluated: str | None  # the run whose model or predictions were evaluated; none: its own
+    evaluated: str | None  # the run whose model or predictions were evaluated; None: its own
     asked: list[str]  # overrides of an evaluation
     evaluated_by: str  # the code that did the evaluation, where it is not the run's own
     model: Model
@@ -139,17 +139,17 @@ class ReportContext:
     primary: str = "auc_macro_ovr"  # the metric that the comparison is about, named before the run
     baseline_settings: dict[str, tuple[str, str]] = field(default_factory=dict)  # that differ: of the baseline, of this run
     elsewhere: OtherDataResult | None = None  # of an evaluation on other data
-    audit: AuditSection | None = None  # none: no audit was asked for, or the report is of an earlier version
+    audit: AuditSection | None = None  # None: no audit was requested, or the report is of an earlier version
 
     @property
     def primary_difference(self) -> Difference | None:
         """That of the primary metric; None without a baseline."""
-        return next((each for each in self.differences if each.metric == self.primary), None)
+        return next((difference for difference in self.differences if difference.metric == self.primary), None)
 
 
 @dataclass(frozen=True)
 class ImageCaption:
-    """An image of a figure, by the name of its file beside the figure."""
+    """An image of a figure, by the name of its file, next to that of the figure."""
 
     file: str
     caption: str
@@ -184,18 +184,18 @@ def to_json(document: Document) -> str:
 
 
 def from_json(text: str) -> Document:
-    """A document that was written before, in this version or an earlier one; raises `ValueError` for anything else."""
-    said = parse_json(text)
+    """The document of a stored report.json of this version or an earlier one; raises `ValueError` for anything else."""
+    content = parse_json(text)
     try:
-        return _adapter().validate_python(upgraded(said))
+        return _adapter().validate_python(upgraded(content))
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is no report of version {said['version']} ({error})") from None
+        raise ValueError(f"it is no report of version {content['version']} ({error})") from None
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the document."""
-    said = _adapter().json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a cxr run", **said}
+    named = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a cxr run"}
+    return named | _adapter().json_schema(mode="serialization")
 
 
 @cache

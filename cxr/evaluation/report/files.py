@@ -18,13 +18,13 @@ DOCUMENT = "report.json"
 
 
 def write_report(
-    folder: Path, context: ReportContext, found: Assessment, saliency: Saliency | None, pictures: Sequence[Picture]
+    folder: Path, context: ReportContext, assessment: Assessment, saliency: Saliency | None, pictures: Sequence[Picture]
 ) -> Document:
     """Write report.html, report.json and its schema, model_card.md, checklists.md, model/decisions.json and the figures.
 
-    Those are evaluation/NAME.png, beside it evaluation/NAME.svg of a chart, and evaluation/films/NAME-01.jpg of images.
+    Figures are evaluation/NAME.png, with evaluation/NAME.svg of a chart, and evaluation/films/NAME-01.jpg of images.
     """
-    document = Document(VERSION, context, found, saliency, [_written(folder, each) for each in pictures])
+    document = Document(VERSION, context, assessment, saliency, [_written(folder, picture) for picture in pictures])
     files = {
         "report.html": page(document, pictures),
         DOCUMENT: to_json(document),
@@ -32,14 +32,14 @@ def write_report(
         "model_card.md": card.as_markdown(context.title, card.model_card(document)),
         "checklists.md": checklist.as_markdown(checklist.checklists(document)),
     }
-    write_decisions(decisions_of(found), folder / DECISIONS)
+    write_decisions(decisions_of(assessment), folder / DECISIONS)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return document
 
 
 def _written(folder: Path, picture: Picture) -> Caption:
-    """Write the files of a figure, and say which."""
+    """Write the files of a figure; returns its caption, with the names of its images."""
     (folder / FIGURES / "films").mkdir(parents=True, exist_ok=True)
     (folder / FIGURES / f"{picture.name}.png").write_bytes(picture.png)
     if picture.svg:

@@ -6,7 +6,7 @@ from cxr.evaluation.estimates import PERCENT, Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import Outcome
-from cxr.evaluation.report.document import AuditSection, Data, Document
+from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.text import part_in_full, percent, pluralize, slug
 
@@ -35,11 +35,10 @@ class FirstScreen:
     against: list[str]
     sure: str
     distrust: list[str]
-    audit: AuditSection | None
 
 
 def first_screen(document: Document) -> FirstScreen:
-    """From the whole report."""
+    """The first screen of a whole report."""
     model = document.context.model
     return FirstScreen(
         model=f"{model.backbone}, {model.trained}; {model.loss}; {model.augmentation}.",
@@ -50,7 +49,6 @@ def first_screen(document: Document) -> FirstScreen:
         sure=f"Intervals ({PERCENT}) cover the choice of evaluated images, not the training: one network was trained, with seed "
         f"{model.seed}. cxr -m training.seed=0,1,2,3,4 and then cxr folds show how much another seed changes.",
         distrust=_distrust(document),
-        audit=document.context.audit,
     )
 
 
@@ -69,11 +67,11 @@ def describe_grouping(data: Data) -> str:
 
 
 def describe_triage(document: Document) -> str:
-    """How many images of the positive class would be delayed, and how many others are; "" without a positive class."""
+    """How many images of the positive class would be delayed, and how many others are; or why there is no triage."""
     triage = document.assessment.triage
     if triage is None:
         return f"No triage: {document.assessment.no_positive_class}."
-    zone, positive = next(each for each in triage.zones if each.name == "routine"), triage.positive_class
+    zone, positive = next(zone for zone in triage.zones if zone.name == "routine"), triage.positive_class
     delayed, others = zone.of_positives, zone.of_others
     if not (delayed.count or others.count):
         why = "no class is normal" if triage.normal_class is None else "no image qualified"
@@ -88,8 +86,8 @@ def describe_triage(document: Document) -> str:
 
 
 def _images(document: Document) -> str:
-    context, found = document.context, document.assessment
-    positive = found.triage.positive_class if found.triage else None
+    context, assessment = document.context, document.assessment
+    positive = assessment.triage.positive_class if assessment.triage else None
 
     def share(count: int, of_positive: int) -> str:
         images = pluralize(count, "image")
@@ -98,46 +96,44 @@ def _images(document: Document) -> str:
     def of(part: str) -> str:
         return share(context.data.count(part), context.data.count(part, positive) if positive else 0)
 
-    evaluated = share(found.images, found.by_class[positive] if positive else 0)
-    if found.chosen_on_same:
+    evaluated = share(assessment.images, assessment.by_class[positive] if positive else 0)
+    if assessment.chosen_on_same:
         return f"Trained on {of('train')}. Tuned and evaluated on the same {evaluated}: there is no test part."
-    where = "other data" if context.other_data else f"the {part_in_full(found.part)} part"
+    where = "other data" if context.other_data else f"the {part_in_full(assessment.part)} part"
     return f"Trained on {of('train')}; tuned on {of('val')}; evaluated on {where}: {evaluated}."
 
 
 def _tiles(document: Document) -> list[Tile]:
-    found = document.assessment
-    made = [_tile(document, metric.name, metric.title) for metric in overall("headline")]
-    if found.triage is None:
-        names = {metric.name for metric in overall("headline")}
-        return made + [_tile(document, metric.name, metric.title) for metric in overall("summary") if metric.name not in names]
-    positive = found.triage.positive_class
-    chosen_on = "these same images" if found.chosen_on_same else "validation"
-    made += [
+    assessment, headline = document.assessment, overall("headline")
+    if assessment.triage is None:
+        return [_tile(document, metric.name, metric.title) for metric in dict.fromkeys([*headline, *overall("summary")])]
+    tiles = [_tile(document, metric.name, metric.title) for metric in headline]
+    positive = assessment.triage.positive_class
+    chosen_on = "these same images" if assessment.chosen_on_same else "validation"
+    tiles += [
         _tile(document, f"{slug(positive)}/{metric.name}", f"{positive} {metric.label}, most probable class")
         for metric in by_class("headline")
     ]
-    for point in found.operating_points:
+    for point in assessment.operating_points:
         if point.rule.aim == "specificity" and point.rule.target is not None:
             rate, rule = point.evaluated.specificity, f"{RULES[point.rule.name].lower()} {point.rule.target:g}"
             notes = [f"rule: {rule}, threshold from {chosen_on}", f"specificity {rate.in_sentence}"]
-            made.append(Tile(f"{positive} sensitivity from p = {point.rule.threshold:.3f}", point.evaluated.sensitivity, notes))
-    routine = next(zone for zone in found.triage.zones if zone.name == "routine")
+            tiles.append(Tile(f"{positive} sensitivity from p = {point.rule.threshold:.3f}", point.evaluated.sensitivity, notes))
+    routine = next(zone for zone in assessment.triage.zones if zone.name == "routine")
     empty = not (routine.of_positives.count or routine.of_others.count)
     held = "ROUTINE is empty: no sign of safety" if empty else f"ROUTINE holds {routine.of_others.in_sentence} of the others"
-    made.append(Tile(f"{positive} delayed in ROUTINE", routine.of_positives, [held]))
-    return made
+    tiles.append(Tile(f"{positive} delayed in ROUTINE", routine.of_positives, [held]))
+    return tiles
 
 
 def _tile(document: Document, name: str, text: str) -> Tile:
     """A number with the images behind it, its difference from the baseline, or from the run's own test part."""
     estimate, context = document.assessment.estimates[name], document.context
-    of_metric = [each for each in context.differences if each.metric == name]
-    notes = [f"{each.difference:+.3f} against baseline ({each.interval_text})" for each in of_metric]
-    part = context.elsewhere.part if context.elsewhere else ""
+    of_metric = [difference for difference in context.differences if difference.metric == name]
+    notes = [f"{difference.difference:+.3f} against baseline ({difference.interval_text})" for difference in of_metric]
     for change in context.elsewhere.changes if context.elsewhere else []:
-        if change.metric == name:
-            notes += [f"own {part} part: {change.own.text}", f"difference {signed(change.difference)}"]
+        if context.elsewhere and change.metric == name:
+            notes += [f"own {context.elsewhere.part} part: {change.own.text}", f"difference {signed(change.difference)}"]
     return Tile(text, estimate, notes)
 
 
@@ -159,46 +155,46 @@ def _against(document: Document) -> list[str]:
     if not context.differences:
         return [f"Baseline: {context.no_baseline}"]
     differing = "; ".join(f"{key} {before} -> {now}" for key, (before, now) in context.baseline_settings.items())
-    found = context.primary_difference
-    if found is None:
+    primary = context.primary_difference
+    if primary is None:
         return [f"Against {context.baseline}: the primary metric ({context.primary}) was not compared."]
-    clear = "clear" if found.is_clear else "within chance" if found.p_value is not None else found.why_not
+    clear = "clear" if primary.is_clear else "within chance" if primary.p_value is not None else primary.why_not
     return [
-        f"Against {context.baseline}, primary metric {context.primary}: {found.difference:+.3f} ({found.interval_text}), "
-        f"p {found.p_value_text}: {clear}. All other comparisons explore.",
+        f"Against {context.baseline}, primary metric {context.primary}: {primary.difference:+.3f} ({primary.interval_text}), "
+        f"p {primary.p_value_text}: {clear}. All other comparisons explore.",
         f"Settings of the baseline that differ: {differing}." if differing else "No option of the baseline differs.",
     ]
 
 
 def _distrust(document: Document) -> list[str]:
-    context, found = document.context, document.assessment
-    told = [*context.caveats, *found.notes]
+    context, assessment = document.context, document.assessment
+    reasons = [*context.caveats, *assessment.notes]
     if context.elsewhere:
-        told += _describe_shift(document)
-    for point in found.operating_points:
+        reasons += _describe_shift(document)
+    for point in assessment.operating_points:
         if point.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED):
-            told.append(f"{RULES[point.rule.name]}: {point.verdict}")
-    if found.images < _FEW:
-        told.append(f"Only {found.images} images are evaluated: every interval is wide.")
-    told.append(
+            reasons.append(f"{RULES[point.rule.name]}: {point.verdict}")
+    if assessment.images < _FEW:
+        reasons.append(f"Only {assessment.images} images are evaluated: every interval is wide.")
+    reasons.append(
         "The images are a stored collection: prevalence, spectrum of disease and machines may differ from those of a clinic."
     )
-    return told
+    return reasons
 
 
 def _describe_shift(document: Document) -> list[str]:
-    assert document.context.elsewhere is not None
-    shift, gate = document.context.elsewhere.shift, document.context.elsewhere.gate
+    elsewhere = document.context.elsewhere
+    assert elsewhere is not None
+    shift, gate = elsewhere.shift, elsewhere.gate
     passing = (
         f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets {gate.text} of these pass."
         if gate
         else ""
     )
-    if shift is None:
-        return [f"How far this data lies from the training data is not known: {document.context.elsewhere.why_no_shift}."]
-    if shift.told_apart.value is None:
-        return [f"How far this data lies from the training data is not known: {shift.told_apart.why_not}."]
-    most = "; ".join(f"{each.name} {each.own:.3g} -> {each.other:.3g}" for each in shift.properties[:3])
+    if shift is None or shift.told_apart.value is None:
+        why = shift.told_apart.why_not if shift else elsewhere.why_no_shift
+        return [f"How far this data lies from the training data is not known: {why}."]
+    most = "; ".join(f"{change.name} {change.own:.3g} -> {change.other:.3g}" for change in shift.properties[:3])
     meaning = "the images are alike, as far as the network sees them"
     if shift.told_apart.value >= _ALL_DIFFER:
         meaning = "nearly every image differs, so a loss here need not mean a loss on images like its own"

@@ -1,11 +1,8 @@
 """report.html: one page that works offline and prints. Its first screen holds what a reader has to know."""
 
-import base64
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from sklearn.metrics import classification_report
 
@@ -20,33 +17,22 @@ from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import STATES, checklists
 from cxr.evaluation.report.document import Document
 from cxr.evaluation.report.first_screen import first_screen, signed
+from cxr.evaluation.report.rendering import data_uri, render
 from cxr.evaluation.saliency import REGION_DESCRIPTIONS
 from cxr.evaluation.triage import PATIENTS
 from cxr.text import part_in_full, slug
 
 
-@cache
-def _template() -> jinja2.Template:
-    """The page's template; to compile it takes a tenth of a second."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.jinja")
-
-
 def page(document: Document, pictures: Sequence[Picture]) -> str:
     """The whole page, with every figure in it."""
-    found, context = document.assessment, document.context
-    return _template().render(
+    assessment, context = document.assessment, document.context
+    return render(
+        Path(__file__).with_name("report.html.jinja"),
         context=context,
-        found=found,
+        assessment=assessment,
         first=first_screen(document),
         saliency=document.saliency,
-        part=part_in_full(found.part),
+        part=part_in_full(assessment.part),
         overall=OVERALL,
         by_class=BY_CLASS,
         slug=slug,
@@ -55,11 +41,11 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         properties={**PROPERTIES, "width": "width in pixels", "height": "height in pixels"},
         rules=RULES,
         zones=ZONE_NAMES,
-        lacking=lacking(found),
-        costs=describe_costs(found.costs, found.classes),
-        temperature=describe_temperature(found),
+        lacking={name: estimate.why_not for name, estimate in assessment.estimates.items() if estimate.why_not},
+        costs=describe_costs(assessment.costs, assessment.classes),
+        temperature=describe_temperature(assessment),
         pictures=pictures,
-        image=_data_uri,
+        image=data_uri,
         footer=css_text(f"{context.name} ({context.run_id[:8]}), {context.started}. Research use only."),
         card=model_card(document),
         checklists=checklists(document),
@@ -73,13 +59,10 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
 
 def first_changes(document: Document) -> list[str]:
     """The metrics of other data that the page shows without a click: overall ones, and those of the positive class."""
-    found, away = document.assessment, document.context.elsewhere
-    positive = f"{slug(found.triage.positive_class)}/" if found.triage else ""
-    return [each.metric for each in away.changes if "/" not in each.metric or each.metric.startswith(positive)] if away else []
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    triage, elsewhere = document.assessment.triage, document.context.elsewhere
+    positive = f"{slug(triage.positive_class)}/" if triage else ""
+    metrics = [change.metric for change in elsewhere.changes] if elsewhere else []
+    return [metric for metric in metrics if "/" not in metric or metric.startswith(positive)]
 
 
 def css_text(text: str) -> str:
@@ -91,23 +74,18 @@ def css_text(text: str) -> str:
     return "".join(c if c.isalnum() or c in " .,:-_()/=+" else f"\\{ord(c):x} " for c in text).strip()
 
 
-def lacking(found: Assessment) -> dict[str, str]:
-    """Numbers without a value or an interval, and why."""
-    return {name: each.why_not for name, each in found.estimates.items() if each.why_not}
-
-
-def describe_temperature(found: Assessment) -> str:
+def describe_temperature(assessment: Assessment) -> str:
     """The temperature, what it was fitted on, and whether it made these images' probabilities worse."""
-    temperature, before, after = found.temperature, found.calibration, found.calibration_after
-    told = f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images"
+    temperature, before, after = assessment.temperature, assessment.calibration, assessment.calibration_after
+    text = f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images"
     if temperature.why_not:
-        return f"{told}: {temperature.why_not}."
-    if found.chosen_on_same:
-        return f"{told}, which are the evaluated ones: optimistic."
+        return f"{text}: {temperature.why_not}."
+    if assessment.chosen_on_same:
+        return f"{text}, which are the evaluated ones: optimistic."
     worse = [name for name, a, b in (("log loss", before.nll, after.nll), ("ECE", before.ece, after.ece)) if b > a]
     if worse:
-        return f"{told}. On the evaluated images it makes {' and '.join(worse)} worse."
-    return f"{told}. It improves log loss and ECE of the evaluated images."
+        return f"{text}. On the evaluated images it makes {' and '.join(worse)} worse."
+    return f"{text}. It improves log loss and ECE of the evaluated images."
 
 
 def describe_costs(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
@@ -116,14 +94,14 @@ def describe_costs(costs: Sequence[Sequence[float]], classes: Sequence[str]) -> 
     >>> describe_costs([[0, 10, 10], [1, 0, 2], [1, 1, 0]], ["COVID", "Normal", "Viral"])
     'Costs of errors: COVID called another class 10, Normal called Viral 2, any other 1.'
     """
-    told = []
+    costly = []
     for true, row in enumerate(costs):
         others = {index: cost for index, cost in enumerate(row) if index != true}
         if len(others) > 1 and len(set(others.values())) == 1 and set(others.values()) != {1}:
-            told.append(f"{classes[true]} called another class {next(iter(others.values())):g}")
+            costly.append(f"{classes[true]} called another class {next(iter(others.values())):g}")
         else:
-            told += [f"{classes[true]} called {classes[index]} {cost:g}" for index, cost in others.items() if cost != 1]
-    return f"Costs of errors: {', '.join([*told, 'any other 1' if told else 'all 1'])}."
+            costly += [f"{classes[true]} called {classes[index]} {cost:g}" for index, cost in others.items() if cost != 1]
+    return f"Costs of errors: {', '.join([*costly, 'any other 1' if costly else 'all 1'])}."
 
 
 def classification_text(predictions: Predictions) -> str:

@@ -17,21 +17,17 @@ def upgraded(document: Any) -> Any:
 
     Raises `KeyError`, `TypeError` or `AttributeError` for one that claims an earlier version and does not match it.
     """
-    if not isinstance(document, dict):
-        return document
-    found = _from_version_1(document) if document.get("version") == 1 else document
-    return _from_version_2(found) if found.get("version") == 2 else found
+    if isinstance(document, dict) and document.get("version") == 1:
+        document = _from_version_1(document)
+    return _from_version_2(document) if isinstance(document, dict) and document.get("version") == 2 else document
 
 
 def _from_version_2(document: dict[str, Any]) -> dict[str, Any]:
     """Version 3 has other methods of comparison, more of saliency, calibration and net benefit, and no `missed` patients."""
     context, assessment, saliency = document["context"], dict(document["assessment"]), document["saliency"]
-    differences = [
-        {**{key: value for key, value in each.items() if key != "test"}, "method": each["test"] or "bootstrap"}
-        for each in context["differences"]
-    ]
+    differences = [_renamed({**row, "test": row["test"] or "bootstrap"}, test="method") for row in context["differences"]]
     if assessment["triage"]:
-        workload = [_renamed(each, missed="delayed") for each in assessment["triage"]["workload"]]
+        workload = [_renamed(row, missed="delayed") for row in assessment["triage"]["workload"]]
         assessment["triage"] = {**assessment["triage"], "workload": workload}
     if assessment["decision_curve"]:
         assessment["decision_curve"] = {**assessment["decision_curve"], "low": [], "high": []}
@@ -49,36 +45,31 @@ def _from_version_2(document: dict[str, Any]) -> dict[str, Any]:
 
 def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
     """Version 2 renamed some keys."""
-    found = {**_renamed(document, facts="context", heat="saliency"), "version": 2}
-    assessment = _renamed(found["assessment"], no_urgent="no_positive_class")
+    renamed = {**_renamed(document, facts="context", heat="saliency"), "version": 2}
+    assessment = _renamed(renamed["assessment"], no_urgent="no_positive_class")
     assessment["operating_points"] = [_point(point) for point in assessment["operating_points"]]
     assessment["triage"] = _triage(assessment["triage"]) if assessment["triage"] else None
-    assessment["subgroups"] = [_subgroup(each) for each in assessment["subgroups"]]
-    figures = [{**figure, "section": _SECTIONS[figure["name"]]} for figure in found["figures"]]
-    return {**found, "assessment": assessment, "figures": figures}
+    for subgroup in assessment["subgroups"]:
+        subgroup["rates"] = {name: _rates(rates) for name, rates in subgroup["rates"].items()}
+        subgroup["zones"] = {name: _renamed(counts, urgent="positives") for name, counts in subgroup["zones"].items()}
+    figures = [{**figure, "section": _SECTIONS[figure["name"]]} for figure in renamed["figures"]]
+    return {**renamed, "assessment": assessment, "figures": figures}
 
 
-def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
-    return {names.get(key, key): value for key, value in said.items()}
-
-
-def _point(point: dict[str, Any]) -> dict[str, Any]:
-    found = _renamed(point, judged="evaluated")
-    return {**found, **{part: _rates(found[part]) for part in ("on_validation", "evaluated")}}
+def _renamed(content: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in content.items()}
 
 
 def _rates(rates: dict[str, Any]) -> dict[str, Any]:
     return _renamed(rates, called_urgent="called_positive")
 
 
+def _point(point: dict[str, Any]) -> dict[str, Any]:
+    return {**point, "on_validation": _rates(point["on_validation"]), "evaluated": _rates(point["judged"])}
+
+
 def _triage(triage: dict[str, Any]) -> dict[str, Any]:
-    found = _renamed(triage, urgent="positive_class", routine="normal_class")
-    found["zones"] = [_renamed(zone, of_urgent="of_positives") for zone in found["zones"]]
-    found["workload"] = [_renamed(each, urgent_of_fast_track="positives_of_fast_track") for each in found["workload"]]
-    return found
-
-
-def _subgroup(subgroup: dict[str, Any]) -> dict[str, Any]:
-    rates = {name: _rates(each) for name, each in subgroup["rates"].items()}
-    zones = {name: _renamed(counts, urgent="positives") for name, counts in subgroup["zones"].items()}
-    return {**subgroup, "rates": rates, "zones": zones}
+    renamed = _renamed(triage, urgent="positive_class", routine="normal_class")
+    renamed["zones"] = [_renamed(zone, of_urgent="of_positives") for zone in renamed["zones"]]
+    renamed["workload"] = [_renamed(row, urgent_of_fast_track="positives_of_fast_track") for row in renamed["workload"]]
+    return renamed

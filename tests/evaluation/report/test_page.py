@@ -29,11 +29,11 @@ REPORT = Path(__file__).parents[3] / "cxr/evaluation/report"
 @pytest.fixture(scope="module")
 def whole() -> str:
     shown = skilled(1)
-    told = document(shown)
-    return page(told, pictured(shown, told.assessment))
+    report = document(shown)
+    return page(report, pictured(shown, report.assessment))
 
 
-def test_it_opens_offline_and_every_figure_says_what_it_shows(whole: str) -> None:
+def test_page_works_offline_and_figures_have_alternative_texts(whole: str) -> None:
     assert not re.search(r'(src|href)="(?!data:|#)', whole)
     assert "<script" not in whole
     pictures = re.findall(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="([^"]*)"', whole)
@@ -42,57 +42,48 @@ def test_it_opens_offline_and_every_figure_says_what_it_shows(whole: str) -> Non
     assert all(f'id="{target}"' in whole for target in re.findall(r'href="#(\w+)"', whole))
 
 
-def test_names_from_strangers_are_text() -> None:
-    shown = skilled(1, classes=("COVID", "Normal", "<script>alert(1)</script>"))
-    told = page(document(shown), [Picture("roc_curves", "classes", b"png", "<i>", '"><b>')])
-    assert "<script" not in told
-    assert "cxr run &lt;b&gt;a run" in told
-    assert "&lt;i&gt;" in told
-
-
-def test_a_model_that_is_right_once_and_a_class_that_never_occurs_make_a_page() -> None:
+def test_single_image_makes_a_page() -> None:
     one = made(skilled(1).labels[:1], skilled(1).probabilities[:1])
     text = page(document(one), [])
     assert "no image is of this class" in text
     assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
 
 
-def test_a_target_that_was_demonstrated_is_shown_also_where_it_is_optimistic() -> None:
-    told = document(skilled(1))
-    point = next(each for each in told.assessment.operating_points if each.rule.name == "specificity_target")
+def test_demonstrated_target_is_shown_also_where_it_is_optimistic() -> None:
+    report = document(skilled(1))
+    point = next(point for point in report.assessment.operating_points if point.rule.name == "specificity_target")
     verdict = "Optimistic, since these images chose it. Target demonstrated: here."
     shown = replace(point, rule=replace(point.rule, target=0.5), verdict=verdict)
     missed = replace(point, rule=replace(point.rule, target=1.0), verdict=verdict)
-    for each, count in ((shown, 1), (missed, 0)):
-        assessment = replace(told.assessment, operating_points=[each])
-        section = page(replace(told, assessment=assessment), []).partition('id="points"')[2].partition('id="triage"')[0]
+    for outcome, count in ((shown, 1), (missed, 0)):
+        assessment = replace(report.assessment, operating_points=[outcome])
+        section = page(replace(report, assessment=assessment), []).partition('id="points"')[2].partition('id="triage"')[0]
         assert section.count(verdict) == count
 
 
-def test_other_data_is_told_with_its_overlap() -> None:
-    told = document(skilled(1), overlap=Overlap(100, 7, 3), other_data=replace(DATA, summary="90 images of data=folder"))
-    text = page(told, [])
+def test_other_data_is_described_with_its_overlap() -> None:
+    report = document(skilled(1), overlap=Overlap(100, 7, 3), other_data=replace(DATA, summary="90 images of data=folder"))
+    text = page(report, [])
     assert "Of 100 images of the other data, 7 have the same pixels as an image of the run, and 3 more are near copies" in text
     assert "evaluated on other data: 300 images" in text
-    card = {section.heading: " ".join(section.lines) for section in model_card(told)}
+    card = {heading: " ".join(lines) for heading, lines in model_card(report).items()}
     assert "300 images" in card["Training data"]
     assert "90 images" not in card["Training data"]
     assert card["Evaluation data"].startswith("90 images of data=folder.")
-    (claim, _) = checklists(told)
-    assert "32" in claim.numbers("open")  # its own images do not judge here
+    (claim, _) = checklists(report)
+    assert "32" in claim.numbers("open")  # its own images are not evaluated here
 
 
 @pytest.mark.parametrize("light", list(Light))
-def test_the_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light) -> None:
+def test_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light) -> None:
     section = AuditSection(light, f"{light.label.capitalize()}: why.", "", "", [], [], [])
-    told = document(skilled(1), audit=section)
-    assert re.findall(r'class="audit (\w+)"', page(told, [])) == [light.value]
-    card = {part.heading: part.lines for part in model_card(told)}
-    assert card["Shortcut audit"] == [section.verdict]
-    assert {part.heading: part.lines for part in model_card(document(skilled(1)))}["Shortcut audit"] == ["None was made."]
+    report = document(skilled(1), audit=section)
+    assert re.findall(r'class="audit (\w+)"', page(report, [])) == [light.value]
+    assert model_card(report)["Shortcut audit"] == [section.verdict]
+    assert model_card(document(skilled(1)))["Shortcut audit"] == ["None was made."]
 
 
-def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice(whole: str) -> None:
+def test_routine_is_never_called_cleared_and_research_use_is_repeated(whole: str) -> None:
     sources = "".join(path.read_text() for path in REPORT.iterdir() if path.is_file())
     assert "cleared" not in (sources + whole).lower()
     assert "routine priority only delays it" in whole
@@ -100,23 +91,23 @@ def test_routine_priority_is_never_called_cleared_and_research_use_is_said_twice
     assert len(re.findall("(?i)research use only|research only", whole)) >= 4  # at triage and on each printed page too
 
 
-def test_it_is_short_before_anything_is_unfolded() -> None:
+def test_page_is_short_before_anything_is_unfolded() -> None:
     """Of three classes with subgroups, a baseline, other data and films: 2,000 words at most."""
     shown = skilled(1, skill=0.8)
     differences = corrected([paired_differences(duller(shown), shown)])[0]
     away = elsewhere_of(document(shown).assessment)
-    told = document(shown, differences=differences, baseline="base (12345678)", other_data=DATA, elsewhere=away)
+    report = document(shown, differences=differences, baseline="base (12345678)", other_data=DATA, elsewhere=away)
     films = [
         FigureImage(np.zeros((8, 8, 3), np.uint8), f"COVID, taken for Normal (0.53): image-{row}.png", "a film")
         for row in range(30)
     ]
     drawn = Drawn("grad_cam", "saliency", Figure(), "Thirty films of chests", "Thirty films", films)
-    text = page(told, [*pictured(shown, told.assessment), *pictures_of([drawn], 50)])
+    text = page(report, [*pictured(shown, report.assessment), *pictures_of([drawn], 50)])
     outside = re.sub(r"<details>.*?</details>|<style>.*?</style>|<title>.*?</title>", " ", text, flags=re.S)
     assert 1000 < len(re.sub(r"<[^>]*>", " ", outside).split()) <= 2000
 
 
-def test_films_stand_one_by_one_and_enlarge_without_a_script(whole: str) -> None:
+def test_images_of_a_figure_are_shown_one_by_one_and_enlarge_without_a_script() -> None:
     film = FigureImage(np.zeros((8, 8, 3), np.uint8), "COVID, right (0.9)", "a chest")
     (picture,) = pictures_of([Drawn("grad_cam", "saliency", Figure(), "Films of chests", "Films", [film, film])], 50)
     text = page(document(skilled(1)), [picture])
@@ -124,39 +115,41 @@ def test_films_stand_one_by_one_and_enlarge_without_a_script(whole: str) -> None
     assert "figure:focus" in text
 
 
-def test_every_printed_page_names_the_run_and_its_number(whole: str) -> None:
+def test_printed_pages_have_the_run_and_their_number(whole: str) -> None:
     assert 'content: "a run (1234abcd), 2026-11-25. Research use only."' in whole
     assert 'counter(page) " of " counter(pages)' in whole
 
 
-def test_all_files_are_written_and_the_model_card_and_checklists_agree_with_the_page(tmp_path: Path) -> None:
+def test_files_are_written_and_agree_with_the_numbers(tmp_path: Path) -> None:
     shown = skilled(1)
-    told = document(shown)
-    written = write_report(tmp_path, told.context, told.assessment, told.saliency, pictured(shown, told.assessment)[:2])
+    report = document(shown)
+    written = write_report(tmp_path, report.context, report.assessment, report.saliency, pictured(shown, report.assessment)[:2])
     assert {path.name for path in tmp_path.iterdir()} == {
         *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation", "model")
     }
-    assert [each.name for each in written.figures] == ["confusion_matrix", "sensitivity_specificity"]
+    assert [caption.name for caption in written.figures] == ["confusion_matrix", "sensitivity_specificity"]
     assert (tmp_path / "evaluation/confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in (tmp_path / "evaluation/confusion_matrix.svg").read_bytes()
     card = (tmp_path / "model_card.md").read_text()
-    assert f"Accuracy {told.assessment.estimates['accuracy'].text}" in card
+    assert f"Accuracy {report.assessment.estimates['accuracy'].text}" in card
     assert "What to distrust\n\n- Fake." in card
     decisions = json.loads((tmp_path / "model/decisions.json").read_text())
-    assert decisions["temperature"] == told.assessment.temperature.value
+    assert decisions["temperature"] == report.assessment.temperature.value
 
 
-def test_the_classification_report_has_every_class() -> None:
+def test_classification_report_has_every_class() -> None:
     text = classification_text(skilled(1, 5, classes=("COVID", "Normal", "never seen")))
     assert "never seen" in text
     assert "macro avg" in text
 
 
-def test_names_of_strangers_are_text_on_every_page() -> None:
-    """Of HTML, of Markdown, and of the terminal's own markup."""
+def test_names_are_escaped_in_html_markdown_and_terminal() -> None:
     name = "<img src=x onerror=alert(1)> [a](b) `c` | [/red]"
-    told = document(skilled(1))
-    odd = replace(told, context=replace(told.context, name=name, title=f"cxr run {name}", caveats=[name]))
+    report = document(skilled(1, classes=("COVID", "Normal", "<script>alert(1)</script>")))
+    odd = replace(report, context=replace(report.context, name=name, title=f"cxr run {name}", caveats=[name]))
+    html = page(odd, [Picture("roc_curves", "classes", b"png", "<i>", '"><b>')])
+    assert "<script" not in html
+    assert "&lt;i&gt;" in html
     for text in (page(odd, []), as_markdown(odd.context.title, model_card(odd)), lists_as_markdown(checklists(odd))):
         assert "<img src=x" not in text
         assert "&lt;img src=x" in text

@@ -1,14 +1,14 @@
 """The experiments of a results table: for each its runs, one for each fold or one alone, all on the same images and split."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from cxr.compare.folds import CrossValidation, gather, is_fold, latest_complete, turn_of
-from cxr.compare.runs import EvaluatedRun, groups_of, name_with_id, read_evaluated_run, why_not_comparable
-from cxr.compare.thresholds import validation_of
+from cxr.compare.folds import gather, is_fold, latest_complete, pool, turn_of
+from cxr.compare.presets import BASELINE, preset_names, preset_of
+from cxr.compare.runs import EvaluatedRun, groups_of, name_with_id, predictions_of, read_evaluated_run, why_not_comparable
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
-from cxr.results.presets import BASELINE, preset_names, preset_of
 from cxr.text import nearest, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun
 
@@ -23,6 +23,11 @@ class Experiment:
     preset: str = ""  # whose runs they are; "" for a config of the user's own
 
     @property
+    def pooled(self) -> Predictions:
+        """The predictions of all runs together, in the order of the runs."""
+        return pool(self.runs)
+
+    @property
     def groups(self) -> list[str]:
         """The group of each evaluated image, run after run."""
         return [group for evaluated in self.runs for group in groups_of(evaluated)]
@@ -30,7 +35,7 @@ class Experiment:
     @property
     def is_baseline(self) -> bool:
         """Whether others are compared with it."""
-        return self.preset == BASELINE or all(each.run.tags.get("cxr.role") == "baseline" for each in self.runs)
+        return self.preset == BASELINE or all(evaluated.run.tags.get("cxr.role") == "baseline" for evaluated in self.runs)
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,9 @@ class Chosen:
 
     @property
     def evaluated_text(self) -> str:
-        """The images that every row is evaluated on."""
+        """Which images every row is evaluated on, for a sentence."""
         first = self.experiments[0]
-        count = pluralize(sum(len(each.predictions.ids) for each in first.runs), "image")
+        count = pluralize(sum(len(evaluated.predictions.ids) for evaluated in first.runs), "image")
         if len(first.runs) > 1:
             return f"{count}, each by the network of {len(first.runs)} folds that did not train on it"
         return f"{count} of the {part_in_full(first.runs[0].part)} part"
@@ -57,28 +62,28 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
     Without one those for which there are most presets are taken, cross-validations first, then the latest. Raises `UserError`
     where no run is one of a preset.
     """
-    found = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) is not None and preset in wanted]
-    if not found:
+    matches = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) is not None and preset in wanted]
+    if not matches:
         raise UserError(
             f"no finished run is one of the presets {', '.join(wanted)} as they are today: make them with  "
             "cxr results --run DATA_OVERRIDES"
         )
-    found.sort(key=lambda each: -each[0].started)
+    matches.sort(key=lambda match: -match[0].started)
     presets: dict[tuple[str, ...], set[str]] = {}
-    for run, name in found:
+    for run, name in matches:
         presets.setdefault(_images_and_split(run), set()).add(name)
     if like is not None:
         key = _images_and_split(like)
         if key not in presets:
             raise UserError(f"no finished run of a preset has the images and split of {name_with_id(like)}")
     else:
-        key = max(presets, key=lambda each: ("folds" in each, len(presets[each])))
+        key = max(presets, key=lambda images: ("folds" in images, len(presets[images])))
     experiments, missing = [], {}
     for name in wanted:
-        own = [run for run, preset in found if preset == name and _images_and_split(run) == key]
-        made, gap = _latest(name, own) if own else (None, "no run has finished on these images and this split")
-        if made:
-            experiments.append(made)
+        own = [run for run, preset in matches if preset == name and _images_and_split(run) == key]
+        latest, gap = _latest(name, own) if own else (None, "no run has finished on these images and this split")
+        if latest:
+            experiments.append(latest)
         else:
             missing[name] = gap
     if not experiments:
@@ -107,21 +112,26 @@ def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
         if _images_and_split(run) != _images_and_split(first):
             reason = why_not_comparable(first.tags, run.tags) or "their folds differ"
             raise UserError(f"{name_with_id(run)} can't be in one table with {name_with_id(first)}: {reason}")
-    of_folds = [_of_folds(each.name, each) for each in reversed(gather(folds, with_evaluations=True))] if folds else []
-    return Chosen(_named_apart(of_folds or [_alone(run.name, run) for run in counted]))
+    if not folds:
+        return Chosen(_named_apart([_alone(run.name, run) for run in counted]))
+    validations = reversed(gather(folds, with_evaluations=True))
+    return Chosen(_named_apart([_experiment(validation.name, validation.runs) for validation in validations]))
 
 
 def reference_of(experiments: Sequence[Experiment]) -> Experiment:
     """The baseline that others are compared with, or the first."""
-    return next((each for each in experiments if each.is_baseline), experiments[0])
+    return next((experiment for experiment in experiments if experiment.is_baseline), experiments[0])
 
 
-def known_presets(asked: str | None) -> list[str]:
-    """The presets that were asked for, in the order of a table; all of them if none were. Raises `UserError` for another name."""
+def known_presets(request: str | None) -> list[str]:
+    """The presets of a request, names with commas between them, in the order of a table; all of them without a request.
+
+    Raises `UserError` for a name that is no preset.
+    """
     known = preset_names()
-    if asked is None:
+    if request is None:
         return known
-    names = [name.strip() for name in asked.split(",") if name.strip()]
+    names = [name.strip() for name in request.split(",") if name.strip()]
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"there is no preset {unknown[0]}: {nearest(unknown[0], known)}")
     return [name for name in known if name in names]
@@ -143,23 +153,25 @@ def _images_and_split(run: LoggedRun) -> tuple[str, ...]:
 
 def _latest(name: str, runs: list[LoggedRun]) -> tuple[Experiment | None, str]:
     if runs[0].params.get("split.method") == "folds":
-        found, gap = latest_complete(runs)
-        return (_of_folds(name, found, name), "") if found else (None, gap)
+        validation, gap = latest_complete(runs)
+        return (_experiment(name, validation.runs, name), "") if validation else (None, gap)
     return _alone(name, max(runs, key=lambda run: run.started), name), ""
 
 
-def _of_folds(name: str, found: CrossValidation, preset: str = "") -> Experiment:
-    return Experiment(name, found.runs, tuple(validation_of(each.run) for each in found.runs), preset)
-
-
 def _alone(name: str, run: LoggedRun, preset: str = "") -> Experiment:
-    return Experiment(name, (read_evaluated_run(run),), (validation_of(run),), preset)
+    return _experiment(name, (read_evaluated_run(run),), preset)
+
+
+def _experiment(name: str, runs: tuple[EvaluatedRun, ...], preset: str = "") -> Experiment:
+    return Experiment(name, runs, tuple(predictions_of(evaluated.run)["val"] for evaluated in runs), preset)
 
 
 def _named_apart(experiments: list[Experiment]) -> list[Experiment]:
     """With the beginning of a run's id where two have one name."""
-    names = [each.name for each in experiments]
+    names = Counter(experiment.name for experiment in experiments)
     return [
-        each if names.count(each.name) == 1 else Experiment(f"{each.name} {each.runs[0].run.short_id}", each.runs, each.validation)
-        for each in experiments
+        replace(experiment, name=f"{experiment.name} {experiment.runs[0].run.short_id}")
+        if names[experiment.name] > 1
+        else experiment
+        for experiment in experiments
     ]

@@ -1,4 +1,4 @@
-"""The preset that a logged run is a run of, as the preset stands today."""
+"""The preset that a logged run is a run of, by the preset's config of today."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,38 +34,36 @@ def preset_names() -> list[str]:
 
 
 def about(preset: str) -> str:
-    """What the file of a preset says it is for: its third line, which every preset of cxr has; "" for others."""
+    """The comment of a preset's file that says what it is for, which every preset of cxr has; "" without one."""
     for folder in filter(None, (CONF_DIR, own_folder())):
         file = Path(folder) / "experiment" / f"{preset}.yaml"
         if file.is_file():
-            lines = [
-                line.removeprefix("#").strip() for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")
-            ]
-            said = [line for line in lines if not line.startswith(("@package", "cxr "))]
-            return said[0] if said else ""
+            lines = file.read_text(encoding="utf-8").splitlines()
+            comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+            return next((comment for comment in comments if not comment.startswith(("@package", "cxr "))), "")
     return ""
 
 
 def preset_of(run: LoggedRun) -> str | None:
     """The preset whose config a run had, with the run's own data, split, backbone and seed; None for any other config.
 
-    A run of a preset with one value changed is none of it, and nor is one of a preset that has changed since.
+    A run of a preset with one value changed does not count, nor does one of a preset that has changed since.
     """
     choices = _choices(run)
     name = choices.get("experiment", "None")
     if name not in preset_names():
         return None
     wanted = _decided(name, choices.get("backbone", "mobilenet_v2"), run.params)
-    off = _off()  # the values of settings that are newer than the run
+    off = flat_params(Config())  # the values of settings that are newer than the run
     return name if wanted and all(run.params.get(key, off.get(key)) == value for key, value in wanted.items()) else None
 
 
 def _choices(run: LoggedRun) -> dict[str, str]:
     try:
-        said = yaml.safe_load(run.file("config/choices.yaml").read_text(encoding="utf-8"))
+        choices = yaml.safe_load(run.file("config/choices.yaml").read_text(encoding="utf-8"))
     except (UserError, OSError, ValueError, yaml.YAMLError):
         return {}
-    return renamed_choices({str(group): str(option) for group, option in said.items()}) if isinstance(said, dict) else {}
+    return renamed_choices({str(group): str(option) for group, option in choices.items()}) if isinstance(choices, dict) else {}
 
 
 def _decided(name: str, backbone: str, params: Mapping[str, str]) -> dict[str, str]:
@@ -85,10 +83,5 @@ def _decided(name: str, backbone: str, params: Mapping[str, str]) -> dict[str, s
 @lru_cache(maxsize=64)
 def _composed(name: str, backbone: str) -> Config:
     """The preset with a backbone; the data is left at its default, as it sets nothing that a preset decides."""
-    file = ["backbone.file=any"] if backbone == "keras_file" else []  # which of them, the run says
+    file = ["backbone.file=any"] if backbone == "keras_file" else []  # the run has its path
     return typed(compose([f"experiment={name}", f"backbone={backbone}", *file])[0])
-
-
-@lru_cache(maxsize=1)
-def _off() -> dict[str, str]:
-    return flat_params(Config())

@@ -8,19 +8,14 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from cxr.config.schema import SplitConfig
+from cxr.compare.cells import columns_of, legend_of, markdown_of
+from cxr.compare.experiments import Experiment, of_presets, of_runs
+from cxr.compare.table import ExternalResult, frame_of, table_of
 from cxr.evaluation.predictions import Predictions
-from cxr.results.cells import columns_of, legend_of, markdown_of
-from cxr.results.experiments import Experiment, of_presets, of_runs
-from cxr.results.table import ExternalResult, frame_of, table_of
 from cxr.tracking.search import FINISHED, filtered_runs
-from tests.logged_runs import MakeRun
+from tests.logged_runs import MakeRun, fold
 
 PRESETS = ("frozen_head_baseline", "fast")
-
-
-def fold(number: int) -> SplitConfig:
-    return SplitConfig(name="kfold", method="folds", folds=3, fold=number)
 
 
 @pytest.fixture
@@ -39,22 +34,22 @@ def called(validation: Predictions, evaluated: Predictions, specificity: float) 
     return evaluated.probabilities[:, 0] > np.quantile(of_others, specificity, method="inverted_cdf")
 
 
-def test_rates_are_those_of_all_folds_each_with_its_own_threshold(experiments: list[Experiment]) -> None:
+def test_rates_are_of_all_folds_each_with_its_own_threshold(experiments: list[Experiment]) -> None:
     frame = frame_of(table_of(of_presets(filtered_runs(FINISHED), PRESETS)))
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in json.loads(frame.to_json(orient="records"))}
-    for each in experiments:
-        labels = np.concatenate([run.predictions.labels for run in each.runs])
-        probabilities = np.concatenate([run.predictions.probabilities for run in each.runs])
-        row = rows[each.name]
+    for experiment in experiments:
+        labels = np.concatenate([run.predictions.labels for run in experiment.runs])
+        probabilities = np.concatenate([run.predictions.probabilities for run in experiment.runs])
+        row = rows[experiment.name]
         assert row["accuracy"] == pytest.approx(accuracy_score(labels, probabilities.argmax(axis=1)))
         assert row["auc_macro_ovr"] == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
         for specificity in (0.99, 0.95):
-            pairs = zip(each.validation, each.runs, strict=True)
-            says = np.concatenate([called(before, run.predictions, specificity) for before, run in pairs])
+            pairs = zip(experiment.validation, experiment.runs, strict=True)
+            positive = np.concatenate([called(before, run.predictions, specificity) for before, run in pairs])
             at = f"at_specificity_{specificity:g}"
-            assert row[f"{at}/sensitivity"] == pytest.approx(says[labels == 0].mean())
-            assert row[f"{at}/specificity"] == pytest.approx(1 - says[labels != 0].mean())
-            ends = proportion_confint(says[labels == 0].sum(), (labels == 0).sum(), method="wilson")
+            assert row[f"{at}/sensitivity"] == pytest.approx(positive[labels == 0].mean())
+            assert row[f"{at}/specificity"] == pytest.approx(1 - positive[labels != 0].mean())
+            ends = proportion_confint(positive[labels == 0].sum(), (labels == 0).sum(), method="wilson")
             assert (row[f"{at}/sensitivity_lo"], row[f"{at}/sensitivity_hi"]) == pytest.approx(ends)
         assert row["seconds"] == pytest.approx(16.0)
         assert row["audit"] == "some strong strong"
@@ -66,7 +61,7 @@ def test_rates_are_those_of_all_folds_each_with_its_own_threshold(experiments: l
     assert base["vs_baseline/accuracy"] is None
 
 
-def test_the_words_are_those_of_the_numbers(experiments: list[Experiment]) -> None:
+def test_headings_and_sentences_follow_the_numbers(experiments: list[Experiment]) -> None:
     elsewhere = {"fast": ExternalResult(17, {"accuracy": (0.5, 0.4, 0.6)})}
     table = table_of(of_presets(filtered_runs(FINISHED), (*PRESETS, "full")), elsewhere)
     headings = [column.heading for column in columns_of(table)]
@@ -81,7 +76,7 @@ def test_the_words_are_those_of_the_numbers(experiments: list[Experiment]) -> No
     assert any("17 images of other data" in sentence for sentence in legend_of(table))
 
 
-def test_versions_and_validation_images_are_told(make_run: MakeRun) -> None:
+def test_earlier_versions_of_the_code_are_noted(make_run: MakeRun) -> None:
     tags = {"cxr.positive_class": "", "cxr.evaluated_images": "90"}
     runs = [
         make_run("old", tags={**tags, "cxr.code_fingerprint": "a"}),
@@ -90,11 +85,11 @@ def test_versions_and_validation_images_are_told(make_run: MakeRun) -> None:
     table = table_of(of_runs(runs))
     assert table.notes == ["Made by an earlier version of the code than the others: old."]
     assert table.positive == ""  # no class is urgent, so there are no thresholds
-    assert all(not row.points for row in table.rows)
+    assert not table.knows("at_specificity_0.99/sensitivity")
     assert not any("sensitivity" in column.heading for column in columns_of(table))
 
 
-def test_names_of_strangers_do_not_break_the_markdown(make_run: MakeRun) -> None:
+def test_names_are_escaped_in_markdown(make_run: MakeRun) -> None:
     table = table_of(of_runs([make_run("a | <b>"), make_run("plain")]))
     lines = markdown_of(table).splitlines()
     assert lines[2].startswith("| a \\| &lt;b> |")

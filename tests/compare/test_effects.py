@@ -8,31 +8,30 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, log_loss
 from statsmodels.stats.multitest import multipletests
 
+from cxr.compare.cells import effects_markdown
+from cxr.compare.effects import SENSITIVITY, describe_effects, effects_of
+from cxr.compare.experiments import of_runs
 from cxr.compare.runs import read_evaluated_run
-from cxr.config.schema import SplitConfig
 from cxr.errors import UserError
 from cxr.evaluation.paired import paired_differences
-from cxr.results.cells import effects_markdown
-from cxr.results.effects import SENSITIVITY, effects_of, paragraph
-from cxr.results.experiments import of_runs
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
-from tests.logged_runs import MakeRun
+from tests.logged_runs import MakeRun, fold
 
 TAGS = {"cxr.positive_class": "covid", "cxr.evaluated_images": "90"}
 
 
 def accuracy(run: LoggedRun) -> float:
-    found = read_evaluated_run(run).predictions
-    return float(accuracy_score(found.labels, found.predicted))
+    predictions = read_evaluated_run(run).predictions
+    return float(accuracy_score(predictions.labels, predictions.predicted))
 
 
-def test_a_change_alone_is_the_difference_of_the_two(make_run: MakeRun) -> None:
+def test_effect_of_one_pair_is_its_difference(make_run: MakeRun) -> None:
     first = make_run("first", 1.0, tags=TAGS, overrides=("ablation=none", "split.fold=0"), metrics={"seconds/train": 10.0})
     other = make_run("other", 2.0, seed=2, tags=TAGS, overrides=("ablation=light_views",), metrics={"seconds/train": 14.0})
     (effect,) = effects_of(of_runs([other, first]).experiments)
     assert (effect.name, effect.reference, effect.pairs, effect.seconds) == ("light_views", "none", 1, 4.0)
     a, b = (read_evaluated_run(run).predictions for run in (first, other))
-    known = {each.metric: each for each in paired_differences(a, b)}
+    known = {difference.metric: difference for difference in paired_differences(a, b)}
     for metric in ("accuracy", "auc_macro_ovr"):
         change = effect.changes[metric]
         assert change.value == pytest.approx(known[metric].difference)
@@ -58,10 +57,10 @@ def test_intervals_hold_for_all_effects_together(make_run: MakeRun) -> None:
         assert (change.is_clear, wider.is_clear) == (p_value < 0.05, adjusted < 0.05)
     lost = [metric for metric, change in alone.changes.items() if change.is_clear and not of_first.changes[metric].is_clear]
     assert lost  # what looked clear alone is within the chance of eight looks
-    assert "hold for all 8 changes together with 95 % confidence (Bonferroni)" in paragraph(effects)
+    assert "hold for all 8 changes together with 95 % confidence (Bonferroni)" in describe_effects(effects)
 
 
-def test_in_a_grid_it_is_the_mean_over_the_other_settings(make_run: MakeRun) -> None:
+def test_effect_in_a_grid_is_the_mean_over_the_other_settings(make_run: MakeRun) -> None:
     runs = {}
     for seed, (loss, freeze) in enumerate(product(("plain", "focal"), ("head", "half")), 1):
         runs[loss, freeze] = make_run(
@@ -80,17 +79,16 @@ def test_in_a_grid_it_is_the_mean_over_the_other_settings(make_run: MakeRun) -> 
 def test_folds_count_together(make_run: MakeRun) -> None:
     for name, skill in (("none", 1.0), ("cost_loss", 3.0)):
         for number in range(3):
-            fold = SplitConfig(name="kfold", method="folds", folds=3, fold=number)
             of_job = (f"ablation={name}", "split=kfold", f"split.fold={number}")
-            make_run(f"{name}-{number}", skill, fold=fold, loss="focal" if skill > 1 else "plain", overrides=of_job)
+            make_run(f"{name}-{number}", skill, fold=fold(number), loss="focal" if skill > 1 else "plain", overrides=of_job)
     (effect,) = effects_of(of_runs(filtered_runs(FINISHED)).experiments)
     assert (effect.name, effect.pairs) == ("cost_loss", 1)
     assert effect.changes["accuracy"].is_clear
-    assert "Better: cost_loss +" in paragraph([effect])
+    assert "Better: cost_loss +" in describe_effects([effect])
     assert "| cost_loss | +" in effects_markdown([effect])
 
 
-def test_without_a_pair_there_is_no_effect(make_run: MakeRun) -> None:
+def test_experiments_without_a_pair_have_no_effect(make_run: MakeRun) -> None:
     runs = [make_run("a", overrides=("loss=plain", "freeze=head")), make_run("b", overrides=("loss=focal", "freeze=half"))]
     with pytest.raises(UserError, match="no two of these experiments differ in one setting alone"):
         effects_of(of_runs(runs).experiments)

@@ -1,24 +1,24 @@
-"""The preset of a run: found by what the run did, not by what it was called."""
+"""The preset of a run: known by the run's config, not by its name."""
 
 from dataclasses import replace
 
 import pytest
 
+from cxr.compare.presets import about, preset_names, preset_of
 from cxr.config.compose import compose, typed
 from cxr.config.fields import flat_params
 from cxr.model.resolve import resolve
-from cxr.results.presets import about, preset_names, preset_of
 from tests.logged_runs import MakeRun
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_a_run_of_a_preset_is_known_as_one(preset: str, make_run: MakeRun) -> None:
+def test_run_of_a_preset_is_recognised(preset: str, make_run: MakeRun) -> None:
     assert preset_of(make_run("any name", preset=preset, training_seed=3)) == preset
     assert about(preset).endswith(".")
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_so_is_one_with_the_real_backbone(preset: str, make_run: MakeRun) -> None:
+def test_run_of_a_preset_with_the_real_backbone_is_recognised(preset: str, make_run: MakeRun) -> None:
     """Its depth is logged as a block of that backbone, and its range of grey levels as that of the weights."""
     run = make_run("real", preset=preset)
     real = ("data=radiography", "data.root=anywhere", "backbone.weights=a file", "split=kfold", "split.fold=2")
@@ -27,20 +27,16 @@ def test_so_is_one_with_the_real_backbone(preset: str, make_run: MakeRun) -> Non
     assert preset_of(replace(run, params=flat_params(config))) == preset
 
 
-def test_one_value_changed_is_no_preset_any_more(make_run: MakeRun) -> None:
+def test_changed_value_of_the_recipe_is_no_preset(make_run: MakeRun) -> None:
     run = make_run("run", preset="fast")
     for key, value in (("training.epochs", "6"), ("loss.label_smoothing", "0.1"), ("backbone.input_range", "[0.0, 1.0]")):
         assert preset_of(replace(run, params={**run.params, key: value})) is None, key
-    for key, value in (
-        ("training.seed", "7"),
-        ("evaluation.specificity", "0.9"),
-        ("split.name", "kfold"),
-        ("data.root", "elsewhere"),
-    ):
+    neutral = {"training.seed": "7", "evaluation.specificity": "0.9", "split.name": "kfold", "data.root": "elsewhere"}
+    for key, value in neutral.items():
         assert preset_of(replace(run, params={**run.params, key: value})) == "fast", key
 
 
-def test_settings_that_are_newer_than_a_run_were_off_in_it(make_run: MakeRun) -> None:
+def test_settings_newer_than_a_run_count_as_off(make_run: MakeRun) -> None:
     run = make_run("run", preset="fast")
     older = {key: value for key, value in run.params.items() if key not in ("training.weight_average", "prepare.crop")}
     assert preset_of(replace(run, params=older)) == "fast"
@@ -48,10 +44,9 @@ def test_settings_that_are_newer_than_a_run_were_off_in_it(make_run: MakeRun) ->
     assert preset_of(replace(run, params=without_its_own)) is None
 
 
-def test_a_run_without_a_preset_has_none(make_run: MakeRun) -> None:
+def test_run_without_a_preset_has_none(make_run: MakeRun) -> None:
     run = make_run("run")
     assert preset_of(run) is None
-    for said in ("experiment: of mine\n", "- a list\n", "{"):
-        (run.file("data/manifest.csv").parents[1] / "config").mkdir(exist_ok=True)
-        (run.file("data/manifest.csv").parents[1] / "config/choices.yaml").write_text(said)
+    for text in ("experiment: of mine\n", "- a list\n", "{"):
+        run.file("config/choices.yaml").write_text(text)
         assert preset_of(run) is None

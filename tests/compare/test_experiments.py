@@ -4,17 +4,12 @@ import re
 
 import pytest
 
-from cxr.config.schema import SplitConfig
+from cxr.compare.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.errors import UserError
-from cxr.results.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.tracking.search import FINISHED, filtered_runs
-from tests.logged_runs import MakeRun
+from tests.logged_runs import MakeRun, fold
 
 BOTH = ("frozen_head_baseline", "fast")
-
-
-def fold(number: int) -> SplitConfig:
-    return SplitConfig(name="kfold", method="folds", folds=3, fold=number)
 
 
 def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> None:
@@ -23,18 +18,18 @@ def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> 
             make_run(f"{preset}-{number}", fold=fold(number), preset=preset)
     make_run("alone", preset="fast")
     chosen = of_presets(filtered_runs(FINISHED), BOTH)
-    assert [(each.name, len(each.runs), len(each.validation)) for each in chosen.experiments] == [(name, 3, 3) for name in BOTH]
+    assert [(made.name, len(made.runs), len(made.validation)) for made in chosen.experiments] == [(name, 3, 3) for name in BOTH]
     assert (chosen.missing, chosen.others) == ({}, 1)
     assert chosen.evaluated_text == "90 images, each by the network of 3 folds that did not train on it"
     assert reference_of(chosen.experiments).name == "frozen_head_baseline"
 
 
-def test_a_run_names_the_images_and_the_split(make_run: MakeRun) -> None:
+def test_run_chooses_the_images_and_the_split(make_run: MakeRun) -> None:
     for number in range(3):
         make_run(f"fast-{number}", fold=fold(number), preset="fast")
     alone = make_run("alone", preset="fast")
     chosen = of_presets(filtered_runs(FINISHED), BOTH, like=alone)
-    assert [each.runs[0].run.id for each in chosen.experiments] == [alone.id]
+    assert [made.runs[0].run.id for made in chosen.experiments] == [alone.id]
     assert chosen.evaluated_text == "90 images of the test part"
     with pytest.raises(UserError, match="no finished run of a preset has the images and split of other"):
         of_presets(filtered_runs(FINISHED), BOTH, like=make_run("other", split="t"))
@@ -45,21 +40,21 @@ def test_missing_folds_are_named_with_what_makes_them(make_run: MakeRun) -> None
         make_run(f"fast-{number}", fold=fold(number), preset="fast")
     make_run("frozen-1", fold=fold(1), preset="frozen_head_baseline")
     chosen = of_presets(filtered_runs(FINISHED), BOTH)
-    assert [each.name for each in chosen.experiments] == ["fast"]
+    assert [made.name for made in chosen.experiments] == ["fast"]
     assert chosen.missing == {"frozen_head_baseline": "add split.fold=0,2 to the command that made it"}
     make_run("frozen-2", fold=fold(2), preset="frozen_head_baseline", tags={"cxr.code_fingerprint": "newer"})
     assert "frozen_head_baseline" in of_presets(filtered_runs(FINISHED), BOTH).missing  # folds of two versions are no whole
 
 
-def test_an_earlier_complete_set_counts_where_the_latest_lacks_a_fold(make_run: MakeRun) -> None:
+def test_earlier_complete_set_counts_where_the_latest_lacks_a_fold(make_run: MakeRun) -> None:
     for number in range(3):
         make_run(f"fast-{number}", fold=fold(number), preset="fast")
     make_run("again", fold=fold(0), preset="fast", tags={"cxr.code_fingerprint": "newer"})
-    (found,) = of_presets(filtered_runs(FINISHED), ("fast",)).experiments
-    assert [each.run.name for each in found.runs] == ["fast-0", "fast-1", "fast-2"]
+    (experiment,) = of_presets(filtered_runs(FINISHED), ("fast",)).experiments
+    assert [evaluated.run.name for evaluated in experiment.runs] == ["fast-0", "fast-1", "fast-2"]
 
 
-def test_without_a_run_of_a_preset_it_says_how_to_make_them(make_run: MakeRun) -> None:
+def test_presets_without_a_run_are_answered_with_the_command(make_run: MakeRun) -> None:
     make_run("of no preset")
     with pytest.raises(UserError, match=r"presets frozen_head_baseline, fast as they are today: make them with  cxr results --run"):
         of_presets(filtered_runs(FINISHED), BOTH)
@@ -74,32 +69,32 @@ def test_named_runs_have_to_be_of_the_same_images(make_run: MakeRun) -> None:
         of_runs([one, *folds])
     with pytest.raises(UserError, match=r"not complete: add split.fold=2"):
         of_runs(folds[:2])
-    assert [each.name for each in of_runs([one, make_run("two")]).experiments] == ["one", "two"]
+    assert [made.name for made in of_runs([one, make_run("two")]).experiments] == ["one", "two"]
 
 
-def test_folds_that_were_evaluated_again_count_where_they_are_named(make_run: MakeRun) -> None:
+def test_evaluations_of_folds_count_where_they_are_named(make_run: MakeRun) -> None:
     folds = [make_run(f"fold-{number}", fold=fold(number)) for number in range(3)]
     tags = {"cxr.role": "evaluation", "cxr.code_fingerprint": "newer"}
     again = [make_run(f"again-{number}", 2.0, fold=fold(number), tags=tags) for number in range(3)]
-    assert [[each.run.name for each in found.runs] for found in of_runs([*folds, *again]).experiments] == [
+    assert [[evaluated.run.name for evaluated in made.runs] for made in of_runs([*folds, *again]).experiments] == [
         ["fold-0", "fold-1", "fold-2"],
         ["again-0", "again-1", "again-2"],
     ]
 
 
-def test_one_fold_of_several_configs_is_a_split_like_any_other(make_run: MakeRun) -> None:
+def test_same_fold_of_several_configs_is_a_split_like_any_other(make_run: MakeRun) -> None:
     runs = [make_run(loss, fold=fold(1), loss=loss) for loss in ("plain", "focal")]
-    found = of_runs(runs)
-    assert [(each.name, len(each.runs)) for each in found.experiments] == [("plain", 1), ("focal", 1)]
-    assert found.evaluated_text == "30 images of the test part"
+    chosen = of_runs(runs)
+    assert [(made.name, len(made.runs)) for made in chosen.experiments] == [("plain", 1), ("focal", 1)]
+    assert chosen.evaluated_text == "30 images of the test part"
 
 
-def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
-    names = [each.name for each in of_runs([make_run("same"), make_run("same", seed=2)]).experiments]
+def test_runs_of_one_name_get_their_ids(make_run: MakeRun) -> None:
+    names = [made.name for made in of_runs([make_run("same"), make_run("same", seed=2)]).experiments]
     assert len(set(names)) == 2
 
 
-def test_presets_are_named_as_they_are() -> None:
+def test_unknown_preset_is_refused() -> None:
     assert known_presets("fast, frozen_head_baseline") == ["frozen_head_baseline", "fast"]
     with pytest.raises(UserError, match="there is no preset quick: choose from: original_protocol, "):
         known_presets("fast,quick")

@@ -1,10 +1,12 @@
-"""Results of experiments on other data: each saved model is evaluated there once, and the evaluation is kept as a run."""
+"""Results of experiments on other data: each saved model is evaluated there once, and that is logged as a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cxr.compare.experiments import Experiment
 from cxr.compare.runs import EvaluatedRun
+from cxr.compare.table import ExternalResult
 from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint
 from cxr.evaluation.metrics import evaluate
@@ -13,8 +15,6 @@ from cxr.progress import Progress
 from cxr.reevaluate.evaluate import OTHER, evaluate_other_data, model_classes
 from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import request_of
-from cxr.results.experiments import Experiment
-from cxr.results.table import ExternalResult
 from cxr.run.logged import Logged, read_logged, restore
 from cxr.run.stored_training import kept_gate
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
@@ -23,19 +23,18 @@ from cxr.training.runtime import prepare_tensorflow
 
 
 def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, ExternalResult]:
-    """Evaluate every run on a folder of class folders, or find that this was done; by name of the experiment.
+    """Evaluate every run on a folder of class folders, unless that was done before; the results by name of the experiment.
 
     Raises `UserError` for a folder with classes that a model does not know, and for one whose images the runs have all seen.
     """
-    found = {}
+    results = {}
     for experiment in experiments:
         predictions = [_predicted(folder, evaluated, store, progress) for evaluated in experiment.runs]
-        numbers = [evaluate(each).numbers for each in predictions]
-        shared = [name for name in numbers[0] if all(name in each for each in numbers)]
-        values = {name: [each[name] for each in numbers] for name in shared}
-        ends = {name: (sum(every) / len(every), min(every), max(every)) for name, every in values.items()}
-        found[experiment.name] = ExternalResult(len(predictions[0].labels), ends)
-    return found
+        by_run = [evaluate(of_run).numbers for of_run in predictions]
+        values = {name: [numbers[name] for numbers in by_run if name in numbers] for name in by_run[0]}
+        ends = {name: (sum(row) / len(row), min(row), max(row)) for name, row in values.items() if len(row) == len(by_run)}
+        results[experiment.name] = ExternalResult(len(predictions[0].labels), ends)
+    return results
 
 
 def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Progress) -> Predictions:
@@ -44,12 +43,12 @@ def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Pr
     logged = read_logged(run)
     config = request_of(restore(logged, []).config, overrides).config
     data = read_other_data(logged, classes, config, progress)
-    made = _found(run, data) or _score(logged, data, classes, config, overrides, store, progress)
-    return Predictions.from_csv(made.file(f"predictions/{OTHER}.csv"), classes)
+    evaluation = _evaluation_of(run, data) or _score(logged, data, classes, config, overrides, store, progress)
+    return Predictions.from_csv(evaluation.file(f"predictions/{OTHER}.csv"), classes)
 
 
-def _found(run: LoggedRun, data: OtherData) -> LoggedRun | None:
-    """The evaluation of this run on these very images, if there is one."""
+def _evaluation_of(run: LoggedRun, data: OtherData) -> LoggedRun | None:
+    """The evaluation of this run on these very images; None without one."""
     tags = {"cxr.role": "evaluation", "cxr.evaluates": run.id, "cxr.data_fingerprint": data_fingerprint(data.manifest)}
     return next(iter(finished_runs(tags)), None)
 
@@ -67,5 +66,5 @@ def _score(
     from cxr.reevaluate.score import score  # imports Keras
 
     scored = score(data, classes, config, logged.run.file("model/model.keras"), kept_gate(logged.run), progress)
-    made = evaluate_other_data(logged, config, overrides, scored, store, progress)
-    return runs_by_id([made.run_id])[made.run_id]
+    run_id = evaluate_other_data(logged, config, overrides, scored, store, progress).run_id
+    return runs_by_id([run_id])[run_id]

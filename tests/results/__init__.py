@@ -1,1 +1,0 @@
-"""Tests of cxr.results."""
