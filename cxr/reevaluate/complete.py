@@ -9,7 +9,7 @@ from cxr.errors import UserError
 from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
 from cxr.evaluation.results import results_of
 from cxr.progress import Progress
-from cxr.reevaluate.audited import audit_again, log_audit
+from cxr.reevaluate.audited import add_audit, audit_again
 from cxr.reevaluate.evaluate import Evaluated, rows_of
 from cxr.run.artifacts import Results, record_numbers, record_report
 from cxr.run.audited import read_audit
@@ -55,8 +55,8 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
                 by_part = results_of(evidence, found, config.evaluation.specificity)
                 record_numbers(opened, by_part, found, trained.history, folder / "numbers")
             if audited and basis:
-                log_audit(opened, audited, basis, folder / "audit")
-                context = with_audit(context, audited.found)
+                add_audit(opened, audited, basis, folder / "audit")
+                context = with_audit(context, audited.audit)
             elif config.audit.images:
                 context = with_audit(context, read_audit(run))
             with progress.stage("log", "Writing and logging the report"):

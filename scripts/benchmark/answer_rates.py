@@ -49,7 +49,7 @@ def answer_rates(images: Images, count: int, most: int = 400) -> Iterator[Answer
 
 
 def _rates(name: str, ours: Desk, images: Images, count: int, most: int) -> AnswerRates:
-    from cxr.audit.gate import OUT_OF_DISTRIBUTION
+    from cxr.audit.probes.out_of_distribution import OUT_OF_DISTRIBUTION
     from cxr.predict.model import read_run_model
     from cxr.predict.predictor import Predictor
     from cxr.predict.read import InputFile, read_images

@@ -2,9 +2,11 @@
 
 import pytest
 
-from cxr.audit.verdict import verdict_of
+from cxr.audit.verdict import doubts_of, least_left, verdict_of
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.light import Light
+
+UNKNOWN = Estimate(None, why_not="a class has no held-out image")
 
 
 def left(low: float) -> dict[str, Estimate]:
@@ -12,35 +14,27 @@ def left(low: float) -> dict[str, Estimate]:
 
 
 @pytest.mark.parametrize(("low", "light"), [(-0.2, "none"), (0.19, "none"), (0.21, "some"), (0.51, "strong")])
-def test_the_fill_that_leaves_least_decides(low: float, light: str) -> None:
+def test_fill_that_leaves_least_decides(low: float, light: str) -> None:
     assert verdict_of(left(low), {}).light == light
 
 
-def test_a_trait_that_tells_the_class_is_evidence_and_a_place() -> None:
-    telling, faint = Estimate(0.6, 0.57, 0.63), Estimate(0.6, 0.5, 0.7)
-    assert verdict_of(left(0), {"corners": faint}).light == "none"
-    found = verdict_of(left(0), {"corners": telling, "border": faint})
-    assert (found.light, found.places) == ("some", ["corners"])
-    assert "the four corners" in found.text
+def test_trait_that_predicts_the_class_is_evidence_and_a_place() -> None:
+    certain, uncertain = Estimate(0.6, 0.57, 0.63), Estimate(0.6, 0.5, 0.7)
+    assert verdict_of(left(0), {"corners": uncertain}).light == "none"
+    verdict = verdict_of(left(0), {"corners": certain, "border": uncertain})
+    assert (verdict.light, verdict.places) == ("some", ["corners"])
 
 
-def test_what_is_everywhere_comes_before_the_edge() -> None:
+def test_global_trait_comes_before_the_edge() -> None:
     at_edge, inside = Estimate(0.72, 0.68, 0.76), Estimate(0.7, 0.66, 0.74)
     assert verdict_of(left(0.3), {"border": at_edge, "exposure": inside}).places == ["exposure", "border"]
 
 
-def test_without_a_measure_it_says_why() -> None:
-    found = verdict_of({"mean": Estimate(None, why_not="a class has 3 groups of images")}, {})
-    assert found.light == "unknown"
-    assert "a class has 3 groups" in found.text
-
-
 @pytest.mark.parametrize(("low", "light"), [(0.85, "some"), (0.75, "strong")])
-def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: float, light: str) -> None:
-    found = verdict_of(left(0.6), {}, Estimate(low + 0.05, low, low + 0.1))
-    assert found.light == light
-    assert "on the surroundings of another class" in found.text
-    assert verdict_of(left(0), {}, Estimate(low + 0.05, low, low + 0.1)).light == "none"
+def test_model_that_retains_most_on_other_backgrounds_is_some_at_most(low: float, light: str) -> None:
+    retained = Estimate(low + 0.05, low, low + 0.1)
+    assert verdict_of(left(0.6), {}, retained).light == light
+    assert verdict_of(left(0), {}, retained).light == "none"
 
 
 @pytest.mark.parametrize(
@@ -55,32 +49,48 @@ def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: floa
         (0.501, 7.0, Light.STRONG),
     ],
 )
-def test_a_light_is_none_only_where_the_interval_rules_strong_evidence_out(low: float, high: float, light: Light) -> None:
+def test_light_is_none_only_where_the_interval_rules_strong_evidence_out(low: float, high: float, light: Light) -> None:
     assert verdict_of({"mean": Estimate(0.3, low, high)}, {}).light is light
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "light"), [(0.25, 0.75, Light.NONE), (0.25, 0.76, Light.UNKNOWN), (0.2, 0.71, Light.UNKNOWN)]
+    ("trait", "light"),
+    [
+        (Estimate(0.5, 0.25, 0.75), Light.NONE),
+        (Estimate(0.5, 0.25, 0.76), Light.UNKNOWN),
+        (Estimate(0.5, 0.2, 0.71), Light.UNKNOWN),
+        (UNKNOWN, Light.UNKNOWN),
+    ],
 )
-def test_a_trait_of_which_too_little_is_known_is_no_trait_without_evidence(low: float, high: float, light: Light) -> None:
-    assert verdict_of(left(0), {"corners": Estimate(0.5, low, high)}).light is light
-    assert verdict_of(left(0), {"corners": Estimate(None, why_not="no file")}).light is Light.UNKNOWN
+def test_trait_with_a_wide_interval_is_not_without_evidence(trait: Estimate, light: Light) -> None:
+    assert verdict_of(left(0), {"corners": trait}).light is light
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "light"),
+    ("retained", "light"),
     [
-        (0.7, 0.8, Light.NONE),
-        (0.7, 0.799, Light.UNKNOWN),
-        (0.0, 1.0, Light.NONE),
-        (-0.1, 1.0, Light.UNKNOWN),
-        (-5.0, 7.0, Light.UNKNOWN),
+        (Estimate(0.75, 0.7, 0.8), Light.NONE),
+        (Estimate(0.75, 0.7, 0.799), Light.UNKNOWN),
+        (Estimate(0.75, 0.0, 1.0), Light.NONE),
+        (Estimate(0.75, -0.1, 1.0), Light.UNKNOWN),
+        (Estimate(0.75, -5.0, 7.0), Light.UNKNOWN),
+        (UNKNOWN, Light.UNKNOWN),
     ],
 )
-def test_a_model_that_loses_much_on_other_surroundings_has_no_light_of_none(low: float, high: float, light: Light) -> None:
-    assert verdict_of(left(0), {}, Estimate(0.75, low, high)).light is light
-    assert verdict_of(left(0), {}, Estimate(None, why_not="a class has no held-out image")).light is Light.UNKNOWN
+def test_model_that_loses_much_on_other_backgrounds_has_no_light_of_none(retained: Estimate, light: Light) -> None:
+    assert verdict_of(left(0), {}, retained).light is light
 
 
-def test_what_a_model_keeps_within_a_wide_interval_excuses_nothing() -> None:
+def test_wide_retained_interval_excuses_nothing() -> None:
     assert verdict_of(left(0.6), {}, Estimate(2.0, 0.85, 7.0)).light is Light.STRONG
+
+
+def test_doubts_name_regions_and_traits_with_wide_intervals() -> None:
+    assert least_left({"mean": UNKNOWN}) is None
+    assert verdict_of({"mean": UNKNOWN}, {}).light is Light.UNKNOWN
+    wide = Estimate(0.5, -1.0, 2.0)
+    assert doubts_of(wide, {"corners": wide, "border": Estimate(0.5, 0.45, 0.55)}, wide) == [
+        "lungs_removed",
+        "corners",
+        "other_surroundings",
+    ]
