@@ -48,8 +48,8 @@ def _row(answer: Answer) -> dict[str, Any]:
 
 def _thumbnail(answer: Answer) -> str:
     """A JPEG in base64; "" for a file that is no longer the one that was answered."""
-    pixels, (seen,) = read_images([answer.path], _THUMBNAIL)
-    if seen.reason or seen.sha256 != answer.sha256:
+    pixels, (now,) = read_images([answer.path], _THUMBNAIL)
+    if now.reason or now.sha256 != answer.sha256:
         return ""
     content = BytesIO()
     Image.fromarray(pixels[0, :, :, 0]).save(content, "JPEG", quality=80)

@@ -31,8 +31,8 @@ def test_verdict_gives_shares_and_the_first_places(few: Audit) -> None:
         few, left_without_lungs={"mean": KNOWN}, kept=KNOWN, traits=[corners], verdict=Verdict(Light.SOME, ["corners"])
     )
     assert verdict_text(certain) == (
-        "Some evidence of a shortcut: the model keeps 31 % (25 to 40 %) of what it tells above chance on the surroundings of another "
-        f"class; {LEFT}; the four corners, with markers and text alone: AUC 0.900 (0.800-0.950)"
+        "Some evidence of a shortcut: the model keeps 31 % (25 to 40 %) of what it tells above chance on the surroundings of "
+        f"another class; {LEFT}; the four corners, with markers and text alone: AUC 0.900 (0.800-0.950)"
     )
     assert "or prepare=erased against what stands first" in account_of(certain).advice
 
@@ -40,6 +40,6 @@ def test_verdict_gives_shares_and_the_first_places(few: Audit) -> None:
 def test_verdict_that_is_unknown_begins_with_its_doubts(few: Audit) -> None:
     doubtful = replace(few, left_without_lungs={"mean": WIDE}, kept=WIDE, traits=few.traits[:1])
     assert verdict_text(doubtful).startswith(
-        "Not known: the interval without the lungs is too wide; the interval of the four corners, with markers and text is too wide; "
-        "on the surroundings of another class the model may lose more than that; the model keeps 30 % (0 to 200 %)"
+        "Not known: the interval without the lungs is too wide; the interval of the four corners, with markers and text is too "
+        "wide; on the surroundings of another class the model may lose more than that; the model keeps 30 % (0 to 200 %)"
     )

@@ -1,4 +1,4 @@
-"""The whole audit on made-up images: noise has no shortcut, a planted corner is one, few or unusual images have reasons, never nan."""
+"""The whole audit on made-up images: noise has no shortcut, a planted corner is one, and reasons are in place of nan."""
 
 import json
 from dataclasses import asdict, replace

@@ -19,17 +19,17 @@ SOME = [answered("1.png"), refused("=cmd.png"), unread("new\nline.png"), answere
 
 
 @given(st.text(), st.floats(0, 1), st.sampled_from(["", "fast_track", "review", "routine"]))
-def test_an_answer_is_the_same_after_json(path: str, p: float, zone: str) -> None:
-    said = answered(path, p, zone)
-    again = Answer.from_json(json.loads(json.dumps(said.to_json())))
-    assert again.to_json() == said.to_json()
+def test_answer_is_the_same_after_json(path: str, p: float, zone: str) -> None:
+    answer = answered(path, p, zone)
+    again = Answer.from_json(json.loads(json.dumps(answer.to_json())))
+    assert again.to_json() == answer.to_json()
 
 
-def test_every_answer_has_the_same_columns() -> None:
-    assert len({tuple(row_of(each, CLASSES)) for each in SOME}) == 1
+def test_rows_of_all_answers_have_the_same_columns() -> None:
+    assert len({tuple(row_of(answer, CLASSES)) for answer in SOME}) == 1
 
 
-def test_a_batch_ends_with_lines_a_table_and_what_they_are_about(tmp_path: Path) -> None:
+def test_batch_ends_with_lines_table_and_description(tmp_path: Path) -> None:
     with open_output(tmp_path / "out", ABOUT, resume=False) as output:
         output.add(SOME[:2])
         output.add(SOME[2:])
@@ -61,7 +61,7 @@ def interrupted(folder: Path, answers: list[Answer]) -> str:
     return output.batch
 
 
-def test_an_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) -> None:
+def test_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) -> None:
     batch = interrupted(tmp_path, SOME[:3])
     growing = tmp_path / "predictions.part.jsonl"
     growing.write_bytes(growing.read_bytes()[:-9])
@@ -82,7 +82,7 @@ def test_an_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Pat
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_batch_that_is_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool) -> None:
+def test_batch_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool) -> None:
     expected = "a batch is under way in .*: wait for its end, or name another folder with --to"
     with open_output(tmp_path, ABOUT, resume=False) as output:
         output.add(SOME[:1])
@@ -95,7 +95,7 @@ def test_a_batch_that_is_under_way_is_not_called_interrupted(tmp_path: Path, res
     assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
 
 
-def test_of_a_file_that_was_answered_twice_the_later_answer_counts(tmp_path: Path) -> None:
+def test_later_answer_of_a_file_counts(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME)
     now = answered("1.png", 0.1, "routine", sha256="12" * 32)
     with open_output(tmp_path, ABOUT, resume=True) as output:
@@ -106,7 +106,7 @@ def test_of_a_file_that_was_answered_twice_the_later_answer_counts(tmp_path: Pat
     assert read_csv(tmp_path / "predictions.csv")["sha256"].tolist() == [answer.sha256 for answer in [*SOME[1:], now]]
 
 
-def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) -> None:
+def test_batch_is_resumed_after_a_full_disk(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME[:2])
     size = (tmp_path / "predictions.part.jsonl").stat().st_size
     with (
@@ -133,9 +133,7 @@ def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("renames", range(3))
-def test_a_batch_that_was_cut_off_while_it_ended_can_be_ended(
-    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_that_was_cut_off_while_it_ended_can_be_ended(tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(tmp_path, SOME)
     replace, left = Path.replace, iter(range(renames + 1))  # one more is that of `open_output`
 
@@ -154,7 +152,7 @@ def test_a_batch_that_was_cut_off_while_it_ended_can_be_ended(
     assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
 
 
-def test_a_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
+def test_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME)
     with (
         pytest.raises(UserError, match="was begun with another point"),
@@ -170,7 +168,7 @@ def test_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
         list(output.answers())
 
 
-def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_path: Path) -> None:
+def test_ended_batch_is_replaced_when_the_next_has_ended(tmp_path: Path) -> None:
     for point, some, before in (("argmax", SOME, None), ("cost", SOME[:1], len(SOME))):
         with open_output(tmp_path, {**ABOUT, "point": point}, resume=False) as output:
             output.add(some)
@@ -181,7 +179,7 @@ def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_
     assert len(visible(tmp_path)) == 3
 
 
-def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxr.predict.output._ROWS_AT_ONCE", 3)
     with open_output(tmp_path, ABOUT, resume=False) as output:
         output.add([answered(f"{row}.png") for row in range(7)])
@@ -189,7 +187,7 @@ def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytes
     assert read_csv(tmp_path / "predictions.csv")["path"].tolist() == [f"{row}.png" for row in range(7)]
 
 
-def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UserError, match=r"file/out can't be written: Not a directory"),
