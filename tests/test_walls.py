@@ -11,19 +11,18 @@ SLOW = {"tensorflow", "keras", "mlflow", "openvino"}
 LAZY = {
     "cli.py": {"importlib"},
     "commands": {
-        *("cxr.run.start", "cxr.sweep.run", "cxr.reevaluate.score", "cxr.training.trained_model"),
+        *("cxr.run.start", "cxr.sweep.run", "cxr.training.trained_model"),
         *("cxr.predict.predictor", "cxr.predict.export", "cxr.predict.heat_maps"),
         *(
             "cxr.commands.data_actions",
             "cxr.data.sources.fetch",
-            "cxr.reevaluate.views",
             "cxr.results.external",
             "cxr.tracking.carry",
         ),
     },
-    "results/external.py": {"cxr.reevaluate.score"},
     "run/start.py": {"cxr.run.pipeline"},
     "reevaluate/audited.py": {"cxr.training.trained_model"},
+    "reevaluate/evaluate.py": {"cxr.reevaluate.score"},
     "sweep/run.py": {"cxr.run.heads"},
     "tracking": {"mlflow", "requests", "numpy", "logging"},
     "training/runtime.py": {"tensorflow", "keras"},

@@ -15,9 +15,9 @@ from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
-    """Write the folder, and say how to use it."""
-    asked = parse("export", arguments)
-    made = export_run(asked.run, opened_store(), asked.to)
+    """Write the folder, and print how to use it."""
+    args = parse("export", arguments)
+    made = export_run(args.run, opened_store(), args.to)
     for name, difference in made.differences.items():
         print(f"  {name}: probabilities differ from Keras' in float32 by at most {difference:.1e} on 24 phantoms")
     facts = made.model.facts

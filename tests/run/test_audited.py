@@ -1,4 +1,4 @@
-"""What an audit looks at: an image that can't be read any more is an error, and not an image without traces of JPEG."""
+"""The images of an audit: one that can't be read any more is an error, and not an image without traces of JPEG."""
 
 from pathlib import Path
 
@@ -12,9 +12,7 @@ from cxr.run.audited import subject_of
 from tests.conftest import Compose
 
 
-def test_an_image_that_is_gone_is_not_one_without_traces(
-    phantoms: Path, compose_config: Compose, quiet: Progress, tmp_path: Path
-) -> None:
+def test_missing_image_is_an_error(phantoms: Path, compose_config: Compose, quiet: Progress, tmp_path: Path) -> None:
     config = compose_config("data=radiography", "backbone=phantom", f"data.root={phantoms}")
     dataset = read_dataset(config, locate_images(config.data, quiet.stage), quiet.stage)
     assert len(subject_of(config, dataset, phantoms, 8).labels) == 8
