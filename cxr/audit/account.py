@@ -70,14 +70,14 @@ def _advice(audit: Audit) -> str:
     if audit.verdict.light is Light.NONE or (audit.kept.low or 0) >= RETAINED:
         return "Next: evaluate the model on images of another hospital with cxr evaluate RUN data=..."
     remedies = [TRAITS[name].remedy for name in audit.verdict.places]
-    narrow = f", or {remedies[0]} against what stands first" if remedies else ""
+    narrow = f", or {remedies[0]} against the first trait" if remedies else ""
     return f"Next: train again with experiment=lungs_first{narrow}, and compare the two audits."
 
 
 def _alarms(audit: Audit) -> list[str]:
     if (audit.shuffled_labels.low or 0) <= _LEAK:
         return []
-    return [f"A probe tells shuffled labels with AUC {audit.shuffled_labels.text}: labels leak, so trust nothing here."]
+    return [f"A probe predicts shuffled labels with AUC {audit.shuffled_labels.text}: labels leak, so trust nothing here."]
 
 
 def _saliency(audit: Audit) -> str:
@@ -97,16 +97,16 @@ def _sources(audit: Audit) -> list[str]:
     inside = f"; within a class: {', '.join(within)}" if within else ""
     return [
         audit.sources.class_from_source,
-        f"A probe tells the source with AUC {audit.sources.told.text}{inside}",
+        f"A probe predicts the source with AUC {audit.sources.told.text}{inside}",
         *(
-            f"Within {contrast.source}, the model tells {' from '.join(contrast.classes)} with AUC {contrast.auc.text}"
+            f"Within {contrast.source}, the model separates {' from '.join(contrast.classes)} with AUC {contrast.auc.text}"
             for contrast in audit.sources.contrasts
         ),
     ]
 
 
 def _control(audit: Audit) -> str:
-    return f"With shuffled labels a probe tells the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
+    return f"With shuffled labels a probe predicts the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
 
 
 def _regions(audit: Audit) -> AuditTable:
@@ -114,7 +114,7 @@ def _regions(audit: Audit) -> AuditTable:
         return REGIONS[region] + ("" if fill == "mean" else f", filled by {fill}")
 
     return AuditTable(
-        "Regions: how well the class is told from each",
+        "Regions: how well the class is predicted from each",
         ["Region", "Probe, macro AUC", "Model, macro AUC", "Model, accuracy"],
         [
             [label(result.region, result.fill), result.probe.text, result.model_auc.text, result.model_accuracy.text]
@@ -127,7 +127,7 @@ def _traits(audit: Audit) -> AuditTable:
     majority = f"{audit.traits[0].majority:.3f}" if audit.traits else "-"
     best_first = sorted(audit.traits, key=lambda result: -(result.auc.value or 0))
     return AuditTable(
-        f"Traits: how well each alone tells the class. Guessing the most frequent class has accuracy {majority}",
+        f"Traits: how well each alone predicts the class. Guessing the most frequent class has accuracy {majority}",
         ["Trait", "Macro AUC", "Accuracy"],
         [[TRAITS[result.trait].label, result.auc.text, result.accuracy.text] for result in best_first],
     )
@@ -143,8 +143,8 @@ def _changes(audit: Audit) -> AuditTable:
 
 def _gate(audit: Audit) -> AuditTable:
     return AuditTable(
-        f"Odd images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and how many the model is sure of "
-        f"({percent(SURE)})",
+        f"Out-of-distribution images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and of how many the "
+        f"model is sure ({percent(SURE)})",
         ["Kind", "Pass", "Sure"],
         [[trial.kind, trial.passed.text, trial.confident.text] for trial in audit.gate],
     )

@@ -14,7 +14,6 @@ from cxr.audit.linear_probe import auc_of_shuffled_labels
 from cxr.audit.probes.changes import ChangeEffect, Flip, change_effects
 from cxr.audit.probes.out_of_distribution import GateTrial, gate_trials
 from cxr.audit.probes.regions import (
-    LUNGS_REMOVED,
     WHOLE,
     RegionResult,
     crossed_aucs,
@@ -25,7 +24,7 @@ from cxr.audit.probes.regions import (
 )
 from cxr.audit.probes.saliency import SaliencyShare, saliency_shares
 from cxr.audit.probes.sources import SourceProbe, source_probe
-from cxr.audit.probes.traits import NAMED, TraitResult, named_aucs, trait_results
+from cxr.audit.probes.traits import TraitResult, named_aucs, trait_results
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.audit.verdict import Verdict, verdict_of
 from cxr.config.schema import AuditConfig
@@ -112,10 +111,3 @@ def _audit(whole: Subject, model: TrainedModel, settings: AuditConfig, gate: Gat
         gate=gate_trials(subject, full.pooled, gate, model, changed),
         verdict=verdict_of(left, named_aucs(traits), retained),
     )
-
-
-def evidence(whole: Subject, model: TrainedModel, settings: AuditConfig) -> Verdict:
-    """The verdict alone: what is left without the lungs, and the traits that name a shortcut."""
-    traits, subject = trait_results(whole, NAMED), whole.only(whole.sample(settings.seen))
-    scores = score_regions(subject, model, (WHOLE, *LUNGS_REMOVED))
-    return verdict_of(retained_without_lungs(scores, subject), named_aucs(traits))

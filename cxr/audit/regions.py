@@ -103,18 +103,10 @@ def _shuffled(masks: Masks, rng: np.random.Generator) -> Masks:
     return shuffled
 
 
-def _centre(masks: Masks, rng: np.random.Generator) -> Masks:
-    return np.broadcast_to(~frame(masks.shape[1], (1 - _CENTRE) / 2), masks.shape).copy()
-
-
-def _inside_border(masks: Masks, rng: np.random.Generator) -> Masks:
-    return np.broadcast_to(~frame(masks.shape[1], _BORDER), masks.shape)
-
-
 _HIDDEN: dict[str, Callable[[Masks, np.random.Generator], Masks]] = {
     "lungs_only": lambda masks, rng: ~masks,
     "lungs_removed": lambda masks, rng: masks,
     "others_removed": _shuffled,
-    "centre_removed": _centre,
-    "border_only": _inside_border,
+    "centre_removed": lambda masks, rng: np.broadcast_to(~frame(masks.shape[1], (1 - _CENTRE) / 2), masks.shape),
+    "border_only": lambda masks, rng: np.broadcast_to(~frame(masks.shape[1], _BORDER), masks.shape),
 }

@@ -12,7 +12,6 @@ from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.evaluation.report.document import AuditSection, AuditTable
 from cxr.model.resolve import resolve
-from cxr.predict.source import opened_store
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.reevaluate.audited import add_audit, audit_again
 from cxr.reproduce.agreement import check_finished
@@ -20,6 +19,7 @@ from cxr.run.logged import read_logged, restore
 from cxr.tracking.run import adding_to
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import find_run
+from cxr.tracking.store import opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 
 

@@ -4,7 +4,6 @@ from cxr.commands.arguments import parse
 from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.report.files import DOCUMENT
-from cxr.predict.source import opened_store
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
 from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_other_data, model_classes, read_document
@@ -15,6 +14,7 @@ from cxr.run.logged import read_logged, restore
 from cxr.run.summary import print_assessment, report_of
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import find_run
+from cxr.tracking.store import opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 
 

@@ -7,10 +7,9 @@ from cxr.compare.runs import name_with_id
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.model import CARD, Exported, read_run_model, run_behind
-from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.search import find_run
-from cxr.tracking.store import Store
+from cxr.tracking.store import Store, opened_store
 from cxr.training.runtime import prepare_tensorflow
 
 

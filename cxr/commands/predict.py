@@ -17,11 +17,10 @@ from cxr.evaluation.operating_points import Rule
 from cxr.predict.answer import ZONE_DESCRIPTIONS, Answer, as_text
 from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.files import find_files
-from cxr.predict.model import RunModel
+from cxr.predict.model import RunModel, model_of
 from cxr.predict.output import TABLE, Output, check_output, open_output
 from cxr.predict.page import write_page
 from cxr.predict.read import content_hash
-from cxr.predict.source import model_of
 from cxr.predict.structured_report import check_highdicom, write_structured_report
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.system import cores

@@ -6,11 +6,11 @@ from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
-from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run
+from cxr.tracking.store import opened_store
 
 
 def main(arguments: list[str]) -> None:

@@ -8,13 +8,12 @@ from omegaconf import OmegaConf
 from cxr.commands.arguments import parse
 from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
-from cxr.predict.source import opened_store
 from cxr.progress import Progress
 from cxr.run.logged import read_logged, restore
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import Store
+from cxr.tracking.store import Store, opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 
 _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and always stays, is the best by it

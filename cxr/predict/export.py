@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from cxr.tracking.scratch import scratch
 from cxr.training.exported import FORMATS, difference_of_precision, largest_difference
 
 _MOST = 1e-3  # difference of a probability between one format and another
+_READ_ME = Path(__file__).with_name("exported.md")
 
 
 def export(model: RunModel, card: str, folder: Path) -> Exported:
@@ -45,7 +47,9 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
         differences = _add_formats(model, whole, images)
         (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
         (whole / CARD).write_text(card, encoding="utf-8")
-        (whole / "README.md").write_text(_read_me(model, differences, apart), encoding="utf-8")
+        text = "; ".join(f"{name} {difference:.1e}" for name, difference in differences.items()) or "no other format was written"
+        values = {"name": model.name, "differences": text, "precision": model.facts.precision, "from_float32": f"{apart:.1e}"}
+        (whole / "README.md").write_text(Template(_READ_ME.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         shutil.move(whole, folder)
@@ -60,15 +64,6 @@ def _write_files(model: RunModel, data: Path) -> None:
         write_gate(model.gate, data / Path(GATE).name)
     if model.orientation is not None:
         write_orientation(model.orientation, data / Path(ORIENTATION).name)
-
-
-def _read_me(model: RunModel, differences: dict[str, float], apart: float) -> str:
-    text = "; ".join(f"{name} {difference:.1e}" for name, difference in differences.items()) or "no other format was written"
-    values = {"name": model.name, "differences": text, "precision": model.facts.precision, "from_float32": f"{apart:.1e}"}
-    content = Path(__file__).with_name("exported.md").read_text(encoding="utf-8")
-    for key, value in values.items():
-        content = content.replace(f"{{{key}}}", value)
-    return content
 
 
 def _add_formats(model: RunModel, whole: Path, images: NDArray[np.uint8]) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """The model that answers: its files, what was decided on validation, and its description in answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +25,10 @@ from cxr.run.logged import read_logged, restore
 from cxr.run.origin import MODEL
 from cxr.run.stored_training import kept_gate
 from cxr.text import nearest
+from cxr.tracking.models import REGISTERED, fetch_registered
+from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run, sha256_of
-from cxr.tracking.store import Store
+from cxr.tracking.store import Store, opened_store
 
 # What a user calls the operating points.
 POINTS = {
@@ -36,6 +40,7 @@ POINTS = {
 }
 FACTS = "facts.json"  # of an exported model
 CARD = "model_card.md"  # of a run, and of an exported model
+DATA = Path("data/model")  # in an exported folder
 _VERSION = 1  # of that file
 _UNREADABLE = (ValueError, KeyError, OSError, EOFError, BadZipFile)
 
@@ -124,6 +129,25 @@ class Exported:
     folder: Path
     differences: dict[str, float]
     left_out: dict[str, str]
+
+
+@contextmanager
+def model_of(reference: str) -> Iterator[RunModel]:
+    """The model of a run id or name, of a folder that was exported, or of models:/NAME@ALIAS; its files are there in the block.
+
+    Raises `UserError` for anything else.
+    """
+    folder = Path(reference)
+    if reference.startswith(REGISTERED):
+        opened_store()
+        with scratch() as place:
+            yield read_exported(fetch_registered(reference, place) / DATA)
+    elif (folder / DATA / FACTS).is_file():
+        yield read_exported(folder / DATA)
+    elif folder.is_dir() and any(mark in reference for mark in "./"):
+        raise UserError(f"{reference} holds no exported model: make one with  cxr export RUN --to FOLDER")
+    else:
+        yield read_run_model(reference, opened_store())
 
 
 def read_run_model(reference: str, store: Store) -> RunModel:

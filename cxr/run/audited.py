@@ -7,7 +7,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from cxr.audit.account import LIMITS, reasons_of
@@ -45,20 +44,22 @@ class AuditResult:
     metrics: dict[str, float]
 
 
-def subject_of(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
+def subject_of(config: Config, dataset: Dataset, root: Path, most: int, only_validation: bool = False) -> Subject:
     """Up to `most` images of a run, held-out ones first; masks are looked for below `root`.
 
-    Training images are added for a frozen backbone only: one that was trained has seen their labels.
+    Training images are added for a frozen backbone only: one that was trained has seen their labels. `only_validation` is for what
+    chooses among runs.
     """
-    held_out = (dataset.manifest["split"] != "train").to_numpy()
-    rows = chosen_rows(dataset.labels, held_out, most, with_training=config.freeze.trainable_from == HEAD)
-    return _subject(config, dataset, root, rows)
-
-
-def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
-    """Up to `most` validation images of a run, for what chooses among runs."""
-    rows = chosen_rows(dataset.labels, (dataset.manifest["split"] == "val").to_numpy(), most, with_training=False)
-    return _subject(config, dataset, root, rows)
+    parts = dataset.manifest["split"]
+    chosen = ((parts == "val") if only_validation else (parts != "train")).to_numpy()
+    with_training = config.freeze.trainable_from == HEAD and not only_validation
+    rows = chosen_rows(dataset.labels, chosen, most, with_training)
+    images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
+    masks = lung_masks(config.data, root, manifest, images)
+    blocks = [_blocks_of(root / path) for path in manifest["path"]]
+    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
+    held_out = (manifest["split"] != "train").to_numpy()
+    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
 
 
 def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> AuditResult:
@@ -66,7 +67,7 @@ def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel,
     settings = config.audit
     subject = subject_of(config, dataset, root, settings.images)
     result = audit(subject, model, settings, gate)
-    without_shortcut = auc_on_other_backgrounds(validation_subject(config, dataset, root, settings.seen), model)
+    without_shortcut = auc_on_other_backgrounds(subject_of(config, dataset, root, settings.seen, only_validation=True), model)
     metrics = result.metrics | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
     return AuditResult(result, flips_figure(result, subject) if config.evaluation.pictures else [], metrics)
 
@@ -88,15 +89,6 @@ def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> 
     shown = config.evaluation.pictures and bool(result.flips)
     pictures = flips_figure(result, subject_of(config, dataset, root, result.images)) if shown else []
     return AuditResult(result, pictures, {})
-
-
-def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
-    images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
-    masks = lung_masks(config.data, root, manifest, images)
-    blocks = [_blocks_of(root / path) for path in manifest["path"]]
-    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
-    held_out = (manifest["split"] != "train").to_numpy()
-    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
 
 
 def _blocks_of(path: Path) -> tuple[float, float]:

@@ -34,7 +34,7 @@ def test_verdict_gives_shares_and_the_first_places(few: Audit) -> None:
         "Some evidence of a shortcut: the model keeps 31 % (25 to 40 %) of what it tells above chance on the surroundings of "
         f"another class; {LEFT}; the four corners, with markers and text alone: AUC 0.900 (0.800-0.950)"
     )
-    assert "or prepare=erased against what stands first" in account_of(certain).advice
+    assert "or prepare=erased against the first trait" in account_of(certain).advice
 
 
 def test_verdict_that_is_unknown_begins_with_its_doubts(few: Audit) -> None:

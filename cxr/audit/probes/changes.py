@@ -14,8 +14,6 @@ from cxr.audit.regions import Images, filled, marks_in
 from cxr.audit.subject import TrainedModel, score_made
 from cxr.evaluation.estimates import Estimate, proportion
 
-_SHARE = 0.25  # of the side that a covered corner or edge has
-
 
 @dataclass(frozen=True)
 class ChangeEffect:
@@ -67,19 +65,16 @@ def _without_marks(images: Images) -> Images:
     return filled(images, binary_dilation(marks_in(images), np.ones((1, 3, 3))), "surroundings", np.random.default_rng(0))
 
 
-def _covered(rows: slice, columns: slice) -> Callable[[Images], Images]:
+def _covered(rows: tuple[float, float], columns: tuple[float, float]) -> Callable[[Images], Images]:
+    """Cover rows and columns between two shares of the side; they are filled from what is around them."""
+
     def cover(images: Images) -> Images:
-        size = images.shape[1]
-        where = np.zeros((size, size), bool)
-        where[_scaled(rows, size), _scaled(columns, size)] = True
-        return filled(images, np.broadcast_to(where, images.shape[:3]).copy(), "surroundings", np.random.default_rng(0))
+        top, bottom, left, right = (round(end * images.shape[1]) for end in (*rows, *columns))
+        where = np.zeros(images.shape[:3], bool)
+        where[:, top:bottom, left:right] = True
+        return filled(images, where, "surroundings", np.random.default_rng(0))
 
     return cover
-
-
-def _scaled(part: slice, size: int) -> slice:
-    start, stop = (None if end is None else round(end * size) for end in (part.start, part.stop))
-    return slice(start, stop)
 
 
 def _levels(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[[Images], Images]:
@@ -100,9 +95,8 @@ def _moved(degrees: float, crop: float) -> Callable[[Images], Images]:
     return move
 
 
-_ALL, _NEAR, _FAR = slice(None, None), slice(None, _SHARE), slice(1 - _SHARE, None)
-_EDGE, _EDGE_FAR = slice(None, 0.1), slice(0.9, None)
-# Each change by a description of what it does; what is covered is filled from what is around it.
+_ALL, _NEAR, _FAR, _EDGE, _EDGE_FAR = (0, 1), (0, 0.25), (0.75, 1), (0, 0.1), (0.9, 1)  # shares of the side
+# Each change by a description of what it does.
 CHANGES: dict[str, Callable[[Images], Images]] = {
     "upper left corner covered": _covered(_NEAR, _NEAR),
     "upper right corner covered": _covered(_NEAR, _FAR),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import joblib
 import numpy as np
@@ -39,23 +40,17 @@ def gate_trials(
         gate, rows = fit_gate(pooled[own], subject.labels[own], pooled[~own]), rows[~own[rows]]
     if gate is None or not len(rows):
         return []
-    images = subject.images[rows]
+    images, trials = subject.images[rows], []
     content = str(joblib.hash(images))
-    return [_trial(kind, images, content, gate, model) for kind in OUT_OF_DISTRIBUTION]
-
-
-def _trial(kind: str, images: Images, content: str, gate: Gate, model: TrainedModel) -> GateTrial:
-    def make() -> Images:
-        return OUT_OF_DISTRIBUTION[kind](images)
-
-    if gate.layer == POOLED:
-        probabilities, features = score_made(model, make, content, f"odd: {kind}")
-    else:
-        made = make()
-        probabilities, features = model.score(made)[0], model.features(made, gate.layer)
-    sure = int((probabilities.max(axis=1) >= SURE).sum())
-    passed = int(gate.passes(features).sum())
-    return GateTrial(kind, proportion(passed, len(features), ""), proportion(sure, len(features), ""))
+    for kind, make in OUT_OF_DISTRIBUTION.items():
+        if gate.layer == POOLED:
+            probabilities, features = score_made(model, partial(make, images), content, f"odd: {kind}")
+        else:
+            made = make(images)
+            probabilities, features = model.score(made)[0], model.features(made, gate.layer)
+        passed, sure = int(gate.passes(features).sum()), int((probabilities.max(axis=1) >= SURE).sum())
+        trials.append(GateTrial(kind, proportion(passed, len(rows), ""), proportion(sure, len(rows), "")))
+    return trials
 
 
 def _noise(images: Images) -> Images:

@@ -25,9 +25,8 @@ from cxr.evaluation.estimates import Estimate, proportion
 
 View = tuple[str, str]  # one of the `REGIONS`, and how the rest is filled
 WHOLE: View = ("full", "mean")
-LUNGS_REMOVED: tuple[View, ...] = tuple(("lungs_removed", fill) for fill in FILLS)
 _OTHER_BACKGROUNDS: View = ("other_surroundings", "mean")
-_VIEWS = tuple(dict.fromkeys([*((region, "mean") for region in REGIONS), *LUNGS_REMOVED]))
+VIEWS = tuple(dict.fromkeys([*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS)]))
 _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions on which each other's probes are scored
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 _CLASS_MISSING = "a class has no held-out image"
@@ -59,7 +58,7 @@ class RegionScores:
     draws: Floats
 
 
-def score_regions(subject: Subject, model: TrainedModel, views: Collection[View] = _VIEWS) -> dict[View, RegionScores]:
+def score_regions(subject: Subject, model: TrainedModel, views: Collection[View] = VIEWS) -> dict[View, RegionScores]:
     """Show the model each view of the images, and fit a probe on its features."""
     return {view: _score(view, subject, model) for view in views}
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -140,14 +139,6 @@ def _mask(images: Images, masks: Masks, files: pd.DataFrame) -> Features:
     return np.stack([masks.mean(axis=(1, 2)), *(piece.mean(axis=1) for piece in pieces)], axis=1)
 
 
-def _thumbnail(images: Images, masks: Masks, files: pd.DataFrame, size: int) -> Features:
-    return thumbnails(images, size).astype(np.float64)
-
-
-def _jpeg(images: Images, masks: Masks, files: pd.DataFrame) -> Features:
-    return files[["blocks_across", "blocks_down"]].to_numpy(np.float64)
-
-
 def _file(images: Images, masks: Masks, files: pd.DataFrame) -> Features:
     modes = pd.get_dummies(files["mode"]).to_numpy(np.float64)
     width, height = (files[name].to_numpy(np.float64) for name in ("width", "height"))
@@ -160,10 +151,14 @@ TRAITS = {
     "border": Trait("the outer frame", _border, "prepare=thorax_crop"),
     "exposure": Trait("brightness and contrast outside the lungs", _exposure, "prepare=equalised"),
     "resolution": Trait("sharpness outside the lungs", _resolution, "augment.resolution=0.7"),
-    "thumbnail_8": Trait("the image at 8 x 8 pixels", partial(_thumbnail, size=8)),
-    "thumbnail_16": Trait("the image at 16 x 16 pixels", partial(_thumbnail, size=16)),
+    "thumbnail_8": Trait("the image at 8 x 8 pixels", lambda images, masks, files: thumbnails(images, 8).astype(np.float64)),
+    "thumbnail_16": Trait("the image at 16 x 16 pixels", lambda images, masks, files: thumbnails(images, 16).astype(np.float64)),
     "mask": Trait("where the lungs are and how large", _mask),
     "file": Trait("width, height and colour mode of the file", _file, "prepare=thorax_crop"),
-    "jpeg": Trait("traces of JPEG compression in the file", _jpeg, "augment.resolution=0.7"),
+    "jpeg": Trait(
+        "traces of JPEG compression in the file",
+        lambda images, masks, files: files[["blocks_across", "blocks_down"]].to_numpy(np.float64),
+        "augment.resolution=0.7",
+    ),
 }
 NAMED = tuple(name for name, trait in TRAITS.items() if trait.remedy)  # those that name a shortcut
