@@ -143,8 +143,8 @@ def _changes(audit: Audit) -> AuditTable:
 
 def _gate(audit: Audit) -> AuditTable:
     return AuditTable(
-        f"Out-of-distribution images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and of how many the "
-        f"model is sure ({percent(SURE)})",
+        f"Out-of-distribution images: how many pass a gate that lets {percent(GATE_PASSING)} of known ones pass, and of how many "
+        f"the model is sure ({percent(SURE)})",
         ["Kind", "Pass", "Sure"],
         [[trial.kind, trial.passed.text, trial.confident.text] for trial in audit.gate],
     )

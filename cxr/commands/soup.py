@@ -59,8 +59,5 @@ def _named(words: list[str], store: Store) -> list[LoggedRun]:
 
 
 def _best_first(runs: list[LoggedRun]) -> list[LoggedRun]:
-    def order(run: LoggedRun) -> tuple[float, str]:
-        loss = run.metrics.get(_ORDER, math.inf)
-        return math.inf if math.isnan(loss) else loss, run.id
-
-    return sorted(runs, key=order)
+    losses = {run.id: run.metrics.get(_ORDER, math.nan) for run in runs}
+    return sorted(runs, key=lambda run: (math.inf if math.isnan(losses[run.id]) else losses[run.id], run.id))

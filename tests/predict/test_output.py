@@ -54,6 +54,11 @@ def lines_in(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
+def refuses(folder: Path, message: str, resume: bool, about: dict[str, str] = ABOUT) -> None:
+    with pytest.raises(UserError, match=message), open_output(folder, about, resume):
+        pass
+
+
 def interrupted(folder: Path, answers: list[Answer]) -> str:
     """Leave a batch as a killed process does; returns its name."""
     with open_output(folder, ABOUT, resume=False) as output:
@@ -67,11 +72,7 @@ def test_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) 
     growing.write_bytes(growing.read_bytes()[:-9])
     with pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"):
         check_output(tmp_path, resume=False)
-    with (
-        pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"),
-        open_output(tmp_path, ABOUT, resume=False),
-    ):
-        pass
+    refuses(tmp_path, "holds an interrupted batch: resume it with --resume", resume=False)
     check_output(tmp_path, resume=True)
     with open_output(tmp_path, ABOUT, resume=True) as again:
         assert again.batch == batch
@@ -88,8 +89,7 @@ def test_batch_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool)
         output.add(SOME[:1])
         with pytest.raises(UserError, match=expected):
             check_output(tmp_path, resume)
-        with pytest.raises(UserError, match=expected), open_output(tmp_path, ABOUT, resume):
-            pass
+        refuses(tmp_path, expected, resume)
         output.add(SOME[1:])
         output.end(CLASSES)
     assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
@@ -115,12 +115,8 @@ def test_batch_is_resumed_after_a_full_disk(tmp_path: Path) -> None:
         open_output(tmp_path, ABOUT, resume=True) as output,
     ):
         output.add(SOME[2:])
-    with (
-        full_disk(10),
-        pytest.raises(UserError, match="can't be written: File too large"),
-        open_output(tmp_path, ABOUT, resume=True),
-    ):
-        pass
+    with full_disk(10):
+        refuses(tmp_path, "can't be written: File too large", resume=True)
     with open_output(tmp_path, ABOUT, resume=True) as output:
         assert [answer.path for answer in output.given()] == ["1.png", "=cmd.png"]
         output.add(SOME[2:])
@@ -154,11 +150,7 @@ def test_batch_that_was_cut_off_while_it_ended_can_be_ended(tmp_path: Path, rena
 
 def test_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME)
-    with (
-        pytest.raises(UserError, match="was begun with another point"),
-        open_output(tmp_path, {**ABOUT, "point": "sensitivity"}, resume=True),
-    ):
-        pass
+    refuses(tmp_path, "was begun with another point", resume=True, about={**ABOUT, "point": "sensitivity"})
 
 
 def test_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
@@ -189,8 +181,4 @@ def test_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.
 
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(UserError, match=r"file/out can't be written: Not a directory"),
-        open_output(tmp_path / "file/out", ABOUT, resume=False),
-    ):
-        pass
+    refuses(tmp_path / "file/out", "file/out can't be written: Not a directory", resume=False)
