@@ -20,6 +20,7 @@ _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interva
 
 def account_of(audit: Audit) -> AuditSection:
     """The light, the reasons, what to do next, and every table."""
+    control = f"With shuffled labels a probe predicts the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
     return AuditSection(
         light=audit.verdict.light,
         verdict=f"{verdict_text(audit)}.",
@@ -27,7 +28,7 @@ def account_of(audit: Audit) -> AuditSection:
         advice=_advice(audit),
         alarms=_alarms(audit),
         tables=[_regions(audit), _traits(audit), _changes(audit), *([_gate(audit)] if audit.gate else [])],
-        notes=[audit.masks_from, _saliency(audit), *_sources(audit), _control(audit)],
+        notes=[audit.masks_from, _saliency(audit), *_sources(audit), control],
     )
 
 
@@ -41,15 +42,17 @@ def reasons_of(audit: Audit) -> list[str]:
     least, traits, retained = least_left(audit.left_without_lungs), named_aucs(audit.traits), audit.kept
     if least is None:
         return [next((share.why_not for share in audit.left_without_lungs.values()), "nothing was measured")]
-    reasons = doubts_of(least, traits, retained) if audit.verdict.light is Light.UNKNOWN else []
-    reasons = [_doubt(name) for name in reasons]
+    reasons = []
+    if audit.verdict.light is Light.UNKNOWN:
+        reasons += [_doubt(name) for name in doubts_of(least, traits, retained)]
     if None not in (retained.value, retained.low, retained.high):
         value, low, high = _percentages(retained)
-        own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the surroundings of another class"
-        reasons.append(own)
+        above_chance = f"{value} % ({low} to {high} %) of what it tells above chance"
+        reasons.append(f"the model keeps {above_chance} on the surroundings of another class")
     value, low, high = _percentages(least)
     left = f"{value} % of what a linear probe tells above chance is left without the lungs ({PERCENT} interval {low} to {high} %)"
-    return [*reasons, left, *(f"{TRAITS[name].label} alone: AUC {traits[name].text}" for name in audit.verdict.places[:2])]
+    places = [name for name in audit.verdict.places if name in traits]
+    return [*reasons, left, *(f"{TRAITS[name].label} alone: AUC {traits[name].text}" for name in places[:2])]
 
 
 def _doubt(name: str) -> str:
@@ -69,7 +72,7 @@ def _advice(audit: Audit) -> str:
         return "Next: give it more images of each class (audit=full looks at up to 5,000); nothing is known about shortcuts."
     if audit.verdict.light is Light.NONE or (audit.kept.low or 0) >= RETAINED:
         return "Next: evaluate the model on images of another hospital with cxr evaluate RUN data=..."
-    remedies = [TRAITS[name].remedy for name in audit.verdict.places]
+    remedies = [TRAITS[name].remedy for name in audit.verdict.places if name in TRAITS]
     narrow = f", or {remedies[0]} against the first trait" if remedies else ""
     return f"Next: train again with experiment=lungs_first{narrow}, and compare the two audits."
 
@@ -81,13 +84,13 @@ def _alarms(audit: Audit) -> list[str]:
 
 
 def _saliency(audit: Audit) -> str:
-    shares = [f"{share.label} {share.in_lungs:.0%}" for share in audit.saliency if share.in_lungs is not None]
+    shown = [share for share in audit.saliency if share.in_lungs is not None]
     even = [share.evenly for share in audit.saliency if share.evenly is not None]
-    if not shares:
+    if not shown:
         return "Grad-CAM: no map has evidence for the class"
-    corners = [f"{share.label} {share.in_corners:.0%}" for share in audit.saliency if share.in_corners is not None]
-    inside = f"Grad-CAM in the lungs: {', '.join(shares)}; an even map has {sum(even) / len(even):.0%}"
-    return f"{inside}. In the corners: {', '.join(corners)}"
+    lungs = ", ".join(f"{share.label} {share.in_lungs:.0%}" for share in shown)
+    corners = ", ".join(f"{share.label} {share.in_corners:.0%}" for share in shown)
+    return f"Grad-CAM in the lungs: {lungs}; an even map has {sum(even) / len(even):.0%}. In the corners: {corners}"
 
 
 def _sources(audit: Audit) -> list[str]:
@@ -103,10 +106,6 @@ def _sources(audit: Audit) -> list[str]:
             for contrast in audit.sources.contrasts
         ),
     ]
-
-
-def _control(audit: Audit) -> str:
-    return f"With shuffled labels a probe predicts the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
 
 
 def _regions(audit: Audit) -> AuditTable:

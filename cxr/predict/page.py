@@ -31,7 +31,7 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("page.html.jinja").render(
-        rows=[{**answer.to_json(), "thumbnail": _thumbnail(answer)} for answer in nsmallest(MOST, answers, key=urgency)],
+        rows=[_row(answer) for answer in nsmallest(MOST, answers, key=urgency)],
         count=count,
         about=about,
         classes=about["model"]["classes"],
@@ -42,12 +42,14 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
         path.write_text(page, encoding="utf-8")
 
 
+def _row(answer: Answer) -> dict[str, Any]:
+    return {**answer.to_json(), "thumbnail": "" if answer.is_unreadable else _thumbnail(answer)}
+
+
 def _thumbnail(answer: Answer) -> str:
-    """A JPEG in base64; "" for a file that could not be read, or is no longer the one that was answered."""
-    if answer.is_unreadable:
-        return ""
-    pixels, (now,) = read_images([answer.path], _THUMBNAIL)
-    if now.reason or now.sha256 != answer.sha256:
+    """A JPEG in base64; "" for a file that is no longer the one that was answered."""
+    pixels, (seen,) = read_images([answer.path], _THUMBNAIL)
+    if seen.reason or seen.sha256 != answer.sha256:
         return ""
     content = BytesIO()
     Image.fromarray(pixels[0, :, :, 0]).save(content, "JPEG", quality=80)

@@ -54,8 +54,8 @@ def _prepare() -> None:
 
 def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     """The light and the places of the verdict."""
-    from cxr.audit.probes.regions import VIEWS, WHOLE, retained_without_lungs, score_regions
-    from cxr.audit.probes.traits import NAMED, named_aucs, trait_results
+    from cxr.audit.probes.regions import retained_without_lungs, score_regions
+    from cxr.audit.probes.traits import named_aucs, trait_results
     from cxr.audit.subject import Subject
     from cxr.audit.verdict import verdict_of
     from cxr.data.lung_masks import lung_masks
@@ -78,6 +78,6 @@ def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
         save_model(network, Path(folder) / "model.keras")
         model, sample = open_model(Path(folder) / "model.keras", Config()), subject.only(subject.sample(AuditConfig().seen))
-        scores = score_regions(sample, model, [view for view in VIEWS if view == WHOLE or view[0] == "lungs_removed"])
-    verdict = verdict_of(retained_without_lungs(scores, sample), named_aucs(trait_results(subject, NAMED)))
+        left = retained_without_lungs(score_regions(sample, model), sample)
+    verdict = verdict_of(left, named_aucs(trait_results(subject)))
     return verdict.light, verdict.places

@@ -1,6 +1,5 @@
 """How well the class is predicted from each region: by a linear probe that is fitted on it, and by the trained model."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +25,7 @@ from cxr.evaluation.estimates import Estimate, proportion
 View = tuple[str, str]  # one of the `REGIONS`, and how the rest is filled
 WHOLE: View = ("full", "mean")
 _OTHER_BACKGROUNDS: View = ("other_surroundings", "mean")
-VIEWS = tuple(dict.fromkeys([*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS)]))
+_VIEWS = tuple(dict.fromkeys([*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS)]))
 _CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions on which each other's probes are scored
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 _CLASS_MISSING = "a class has no held-out image"
@@ -58,16 +57,14 @@ class RegionScores:
     draws: Floats
 
 
-def score_regions(subject: Subject, model: TrainedModel, views: Collection[View] = VIEWS) -> dict[View, RegionScores]:
+def score_regions(subject: Subject, model: TrainedModel) -> dict[View, RegionScores]:
     """Show the model each view of the images, and fit a probe on its features."""
-    return {view: _score(view, subject, model) for view in views}
-
-
-def _score(view: View, subject: Subject, model: TrainedModel) -> RegionScores:
-    probabilities, pooled = score_made(model, partial(_images_of, view, subject), subject.content, *view)
-    target = subject.target
-    draws = np.empty(0) if target.why_not else auc_draws(out_of_fold_probabilities(pooled, target), target)
-    return RegionScores(probabilities, pooled, draws)
+    scores, target = dict[View, RegionScores](), subject.target
+    for view in _VIEWS:
+        probabilities, pooled = score_made(model, partial(_images_of, view, subject), subject.content, *view)
+        draws = np.empty(0) if target.why_not else auc_draws(out_of_fold_probabilities(pooled, target), target)
+        scores[view] = RegionScores(probabilities, pooled, draws)
+    return scores
 
 
 def _images_of(view: View, subject: Subject) -> Images:

@@ -41,15 +41,15 @@ class TraitResult:
     majority: float
 
 
-def trait_results(subject: Subject, names: Collection[str] | None = None) -> list[TraitResult]:
-    """The result of each of the named `TRAITS`, by default of all."""
-    names, target = TRAITS if names is None else names, subject.target
+def trait_results(subject: Subject) -> list[TraitResult]:
+    """The result of each of the `TRAITS`."""
+    target = subject.target
     majority = float(np.bincount(subject.labels).max() / len(subject.labels))
     if target.why_not:
         lacking = Estimate(None, why_not=target.why_not)
-        return [TraitResult(name, lacking, lacking, majority) for name in names]
+        return [TraitResult(name, lacking, lacking, majority) for name in TRAITS]
     results = []
-    for name, features in _features(subject.images, subject.masks, subject.manifest, tuple(names)).items():
+    for name, features in _features(subject.images, subject.masks, subject.manifest).items():
         probabilities = out_of_fold_probabilities(features, target)
         right = int((probabilities.argmax(axis=1) == target.labels).sum())
         accuracy = proportion(right, len(target.labels), "")
@@ -62,15 +62,14 @@ def named_aucs(results: Collection[TraitResult]) -> dict[str, Estimate]:
     return {result.trait: result.auc for result in results if result.trait in NAMED}
 
 
-@memoized_by_content(lambda images, masks, files, names: (images, masks, files.to_csv(), sorted(names)), most=4)
-def _features(images: Images, masks: Masks, files: pd.DataFrame, names: Collection[str]) -> dict[str, Features]:
+@memoized_by_content(lambda images, masks, files: (images, masks, files.to_csv()), most=4)
+def _features(images: Images, masks: Masks, files: pd.DataFrame) -> dict[str, Features]:
     """The features of each trait of images (n, size, size, 1).
 
     `files` has width, height and mode of each row, and `blocks_across` and `blocks_down` (`cxr.data.images.compression`).
     """
     with ThreadPoolExecutor(cores()) as pool:  # SciPy and Pillow work without Python's lock
-        running = {name: pool.submit(TRAITS[name].features, images, masks, files) for name in TRAITS if name in names}
-        return {name: future.result() for name, future in running.items()}
+        return dict(zip(TRAITS, pool.map(lambda trait: trait.features(images, masks, files), TRAITS.values()), strict=True))
 
 
 def _outside(masks: Masks) -> Masks:
