@@ -43,9 +43,8 @@ def main(arguments: list[str]) -> int:
     if args.dicom_sr:
         check_highdicom()
     folders = [folder for folder in (args.to, args.heatmaps, args.dicom_sr) if folder]
-    _check_apart(args.paths, folders)
     check_output(args.to, args.resume)
-    _make_folders_of([file for file in (args.html, args.log) if file])
+    _check_places(args.paths, folders, [file for file in (args.html, args.log) if file])
     files, unreadable = find_files(args.paths, folders, sys.stdin)
     with model_of(args.run) as model:
         return _predict(model, files, unreadable, args)
@@ -118,15 +117,12 @@ def _answered_already(files: list[str], output: Output, progress: Progress) -> s
     return hashes.keys() - changed
 
 
-def _check_apart(paths: list[str], folders: list[Path]) -> None:
-    """Raise `UserError` where output would be written among the images themselves."""
+def _check_places(paths: list[str], folders: list[Path], files: list[Path]) -> None:
+    """Raise `UserError` for a folder of output that is one of the images, and for a file that could not be written at the end."""
+    images = {Path(path).resolve() for path in paths if Path(path).is_dir()}
     for folder in folders:
-        if any(Path(path).is_dir() and Path(path).resolve() == folder.resolve() for path in paths):
+        if folder.resolve() in images:
             raise UserError(f"{folder} is the folder of the images: name another one for what is written")
-
-
-def _make_folders_of(files: list[Path]) -> None:
-    """Raise `UserError` for a file that could not be written at the end."""
     for file in files:
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -54,22 +54,24 @@ def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8
     except UnreadableImage as refused:
         return None, Answer(name, digest, reason=str(refused))
     image = decoded.image
-    flags = [*_shape(image.width, image.height), *(_colours(content) if decoded.mode in _IN_COLOUR else ())]
+    flags = _flags(image.width, image.height, decoded.mode in _IN_COLOUR and _is_photograph(content))
     grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
     return grey, Answer(name, digest, image.width, image.height, flags=flags, pixels=pixel_hash(np.asarray(image)))
 
 
-def _shape(width: int, height: int) -> tuple[str, ...]:
+def _flags(width: int, height: int, is_photograph: bool) -> list[str]:
+    """What speaks against a chest radiograph."""
+    flags = ["in colours, like a photograph"] if is_photograph else []
     if min(width, height) < _FEWEST:
-        return (f"{width} x {height} pixels are few for a film",)
+        return [f"{width} x {height} pixels are few for a film", *flags]
     if max(width, height) > _LONGEST * min(width, height):
-        return (f"{width} x {height} pixels is the shape of no chest film",)
-    return ()
+        return [f"{width} x {height} pixels is the shape of no chest film", *flags]
+    return flags
 
 
-def _colours(content: bytes) -> tuple[str, ...]:
+def _is_photograph(content: bytes) -> bool:
     """Whether the channels of a colour image differ as those of a photograph do."""
     with Image.open(BytesIO(content)) as image:
         image.draft("RGB", (64, 64))  # a JPEG is decoded small
         small = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR), np.int16)
-    return ("in colours, like a photograph",) if np.ptp(small, axis=-1).mean() > _COLOURFUL else ()
+    return bool(np.ptp(small, axis=-1).mean() > _COLOURFUL)
