@@ -1,30 +1,20 @@
-"""A gate for images unlike those that a model knows: Mahalanobis distance of pooled features, and how many odd images pass it.
+"""A gate for images unlike those that a model knows: a limit of the Mahalanobis distance of their features.
 
 After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples" (2018, section 2.1), with the covariance
 of probabilistic principal components (Tipping and Bishop 1999), which few images determine and a small file holds.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
-from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 
-from cxr.audit.region_scores import score_made
-from cxr.audit.regions import Images
-from cxr.audit.subject import TrainedModel
 from cxr.cache.memoized import memoized_by_content
-from cxr.evaluation.estimates import Estimate, proportion
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.model.freeze import POOLED
 
-SURE = 0.9  # probability of a class from which the model counts as sure
 LEAST = 30  # images to fit on, and images for the limit, below which there is no gate
 _COMPONENTS = 64  # principal ones
 
@@ -33,8 +23,8 @@ _COMPONENTS = 64  # principal ones
 class Gate:
     """A Gaussian for each class, with one covariance; `limit` is the largest squared distance that passes.
 
-    `layer` is the one whose features are meant. What training changed may no longer tell odd images from others: a network that
-    learned to overlook noise, exposure and sharpness gives noise the features of a chest.
+    `layer` is the one whose features are meant. Features that training changed may no longer separate out-of-distribution images
+    from others: a network that learned to overlook noise, exposure and sharpness gives noise the features of a chest.
     """
 
     means: NDArray[np.float32]  # (classes, channels)
@@ -54,15 +44,6 @@ class Gate:
     def passes(self, pooled: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Whether each image passes, (n,)."""
         return np.asarray(self.distances(pooled) <= self.limit)
-
-
-@dataclass(frozen=True)
-class GateTrial:
-    """One kind of odd image: the share that passes, and the share that the model takes for a class with `SURE` or more."""
-
-    kind: str
-    passed: Estimate
-    confident: Estimate
 
 
 @memoized_by_content(lambda known, labels, others, layer=POOLED: (known, labels, others, layer), most=4)
@@ -104,86 +85,3 @@ def read_gate(path: Path) -> Gate:
     if not np.isfinite(numbers).all() or gate.rest <= 0 or not (gate.variances > 0).all():
         raise ValueError("it holds a number that is not finite, or no variance")  # nothing would be beyond such a limit
     return gate
-
-
-def gate_trials(images: Images, gate: Gate, model: TrainedModel) -> list[GateTrial]:
-    """How many of each kind of odd image, made of `images`, pass the gate."""
-    content = str(joblib.hash(images))
-    return [_trial(kind, partial(make, images), content, gate, model) for kind, make in OUT_OF_DISTRIBUTION.items()]
-
-
-def _trial(kind: str, make: Callable[[], Images], content: str, gate: Gate, model: TrainedModel) -> GateTrial:
-    if gate.layer == POOLED:
-        probabilities, features = score_made(model, make, content, f"odd: {kind}")
-    else:
-        images = make()
-        probabilities, features = model.score(images)[0], model.features(images, gate.layer)
-    sure = int((probabilities.max(axis=1) >= SURE).sum())
-    passed = int(gate.passes(features).sum())
-    return GateTrial(kind, proportion(passed, len(features), ""), proportion(sure, len(features), ""))
-
-
-def _noise(images: Images) -> Images:
-    return np.random.default_rng(0).integers(0, 256, images.shape).astype(np.uint8)
-
-
-def _flat(images: Images) -> Images:
-    return np.broadcast_to(np.linspace(20, 235, len(images)).astype(np.uint8)[:, None, None, None], images.shape).copy()
-
-
-def _text(images: Images) -> Images:
-    found = []
-    for number in range(len(images)):
-        page = Image.new("L", (160, 160), 255)
-        ImageDraw.Draw(page).multiline_text((8, 8), "\n".join(f"Finding {number + line}: none" for line in range(10)), fill=0)
-        found.append(np.asarray(page.resize((images.shape[2], images.shape[1]))))
-    return np.stack(found)[..., None]
-
-
-def _photographs(images: Images) -> Images:
-    """Cuts of two colour photographs that scikit-learn ships, in grey."""
-    rng, size, found = np.random.default_rng(0), images.shape[1], []
-    photographs = [Image.fromarray(each).convert("L") for each in load_sample_images().images]
-    for number in range(len(images)):
-        whole = photographs[number % len(photographs)]
-        side = int(rng.integers(200, min(whole.size)))
-        left, upper = (int(rng.integers(0, length - side + 1)) for length in whole.size)
-        found.append(np.asarray(whole.crop((left, upper, left + side, upper + side)).resize((size, size))))
-    return np.stack(found)[..., None]
-
-
-def _limbs(images: Images) -> Images:
-    """Drawings like X-rays of a limb: two bones in soft tissue."""
-    rng, size, found = np.random.default_rng(0), images.shape[1], []
-    for _ in images:
-        page = Image.new("L", (size, size), int(rng.integers(5, 40)))
-        draw, middle, wide = ImageDraw.Draw(page), size * rng.uniform(0.4, 0.6), size * rng.uniform(0.16, 0.26)
-        draw.rectangle((middle - wide, 0, middle + wide, size), fill=int(rng.integers(70, 120)))
-        for side in (-0.5, 0.5):
-            bone = middle + side * wide
-            draw.rectangle((bone - wide / 5, 0, bone + wide / 5, size), fill=int(rng.integers(170, 240)))
-        found.append(np.asarray(page.filter(ImageFilter.GaussianBlur(size / 60)).rotate(rng.uniform(-20, 20))))
-    return np.stack(found)[..., None]
-
-
-def _enlarged(images: Images) -> Images:
-    size = images.shape[1]
-    edge = size // 4
-    cut = (edge, edge, size - edge, size - edge)
-    return np.stack([np.asarray(Image.fromarray(each).resize((size, size), box=cut)) for each in images[..., 0]])[..., None]
-
-
-# Kinds of odd images, each made of as many images as it is given.
-OUT_OF_DISTRIBUTION: dict[str, Callable[[Images], Images]] = {
-    "as they are": lambda images: images,
-    "noise": _noise,
-    "flat grey": _flat,
-    "text": _text,
-    "photographs": _photographs,
-    "a limb": _limbs,
-    "inverted": lambda images: 255 - images,
-    "turned by 90 degrees": lambda images: np.ascontiguousarray(np.rot90(images, axes=(1, 2))),
-    "upside down": lambda images: np.ascontiguousarray(images[:, ::-1]),
-    "mirrored": lambda images: np.ascontiguousarray(images[:, :, ::-1]),
-    "the inner half enlarged": _enlarged,
-}

@@ -1,7 +1,7 @@
-"""Orientation: whether a chest film is upright, and not turned, upside down or a negative, told from a few hundred pixels.
+"""Orientation: whether a chest radiograph is upright, or turned, upside down or a negative, by a few hundred pixels.
 
-The network's own features may not tell: one that trains on turned images learns to overlook that. So this is a model of its own,
-fitted on training images and what becomes of them when they are turned, after the self-supervised task of Gidaris et al.,
+The network's own features may not show it: one that trains on turned images learns to overlook that. So this is a model of its own,
+fitted on training images and on turned copies of them, after the self-supervised task of Gidaris et al.,
 "Unsupervised Representation Learning by Predicting Image Rotations" (ICLR 2018).
 """
 
@@ -20,7 +20,7 @@ Images = NDArray[np.uint8]  # (n, size, size, 1)
 
 _SIDE = 16  # pixels that an image is averaged to
 _PENALTY = 0.01  # as C of logistic regression: few images and many pixels
-# What may have been done to a film; the first is nothing.
+# What may have been done to a radiograph; the first is nothing.
 KINDS: dict[str, Callable[[Images], Images]] = {
     "upright": lambda images: images,
     "upside down": lambda images: images[:, ::-1],
@@ -50,7 +50,8 @@ def fit_orientation(images: Images) -> Orientation | None:
         return None
     seen = np.concatenate([_pixels(change(images)) for change in KINDS.values()])
     spread = seen.std(axis=0) + 1e-6
-    fitted = LogisticRegression(C=_PENALTY, max_iter=500).fit((seen - seen.mean(axis=0)) / spread, _labels(len(images)))
+    kinds = np.repeat(np.arange(len(KINDS)), len(images))
+    fitted = LogisticRegression(C=_PENALTY, max_iter=500).fit((seen - seen.mean(axis=0)) / spread, kinds)
     weights = fitted.coef_ / spread
     intercepts = fitted.intercept_ - weights @ seen.mean(axis=0)
     return Orientation(np.concatenate([weights, intercepts[:, None]], axis=1).astype(np.float32))
@@ -68,10 +69,6 @@ def read_orientation(path: Path) -> Orientation:
     if weights.shape != (len(KINDS), _SIDE**2 + 1) or not np.isfinite(weights).all():
         raise ValueError(f"weights of shape {weights.shape}, or not finite")
     return Orientation(weights)
-
-
-def _labels(count: int) -> NDArray[np.int64]:
-    return np.repeat(np.arange(len(KINDS)), count)
 
 
 def _pixels(images: Images) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ Masks = NDArray[np.bool_]  # (n, size, size)
 FILLS = ("mean", "noise", "surroundings")
 _CENTRE = 0.7  # of the side of an image: the box that is filled in `centre_removed`
 _BORDER = 1 / 12  # of the side: the frame that is left in `border_only`
-_STROKE, _STANDS_OUT = 1 / 28, 40  # widest stroke of a mark as a share of the side, and grey levels over its surroundings
+_STROKE, _STANDS_OUT = 1 / 28, 40  # widest stroke of a mark as a share of the side, and grey levels over what is around it
 
 REGIONS = {
     "full": "the whole image",
@@ -26,7 +26,7 @@ REGIONS = {
     "others_removed": "the same area removed, of another image's lungs (control)",
     "centre_removed": "centre box removed",
     "border_only": "border only",
-    "other_surroundings": "lungs on the surroundings of another class",
+    "other_surroundings": "lungs on the background of another class",
     "mask_shape": "the shape of the lungs, in white on black",
 }
 
@@ -43,8 +43,8 @@ def region_of(name: str, images: Images, masks: Masks, fill: str = "mean", seed:
 
 def filled(images: Images, hidden: Masks, fill: str, rng: np.random.Generator) -> Images:
     """The images with `hidden` pixels filled from those that are left: by their mean, by noise like them, or by a smooth copy."""
-    found: NDArray[np.float32] = images[..., 0].astype(np.float32)
-    for image, where in zip(found, hidden, strict=True):
+    grey: NDArray[np.float32] = images[..., 0].astype(np.float32)
+    for image, where in zip(grey, hidden, strict=True):
         if where.all() or not where.any():
             image[where] = 128
             continue
@@ -55,12 +55,12 @@ def filled(images: Images, hidden: Masks, fill: str, rng: np.random.Generator) -
             image[where] = rng.normal(kept.mean(), kept.std(), int(where.sum()))
         else:
             image[where] = _smoothed(image, ~where)[where]
-    return np.asarray(np.round(np.clip(found, 0, 255)), np.uint8)[..., None]
+    return np.asarray(np.round(np.clip(grey, 0, 255)), np.uint8)[..., None]
 
 
 def thumbnails(images: Images, size: int) -> NDArray[np.float32]:
     """Each image at `size` x `size` pixels, (n, size * size), grey levels from 0 to 1."""
-    small = [np.asarray(Image.fromarray(each[..., 0]).resize((size, size), Image.Resampling.BOX)) for each in images]
+    small = [np.asarray(Image.fromarray(image[..., 0]).resize((size, size), Image.Resampling.BOX)) for image in images]
     return np.asarray(np.stack(small).reshape(len(images), -1) / 255, np.float32)
 
 
@@ -73,7 +73,7 @@ def frame(size: int, width: float) -> NDArray[np.bool_]:
 
 
 def marks_in(images: Images) -> Masks:
-    """Small marks that are brighter than their surroundings, like letters, (n, size, size): a white top-hat above a limit."""
+    """Small marks that are brighter than what is around them, like letters, (n, size, size): a white top-hat above a limit."""
     width = max(5, round(images.shape[1] * _STROKE) | 1)
     grey = images[..., 0].astype(np.int16)
     return np.asarray(grey - grey_opening(grey, size=(1, width, width)) > _STANDS_OUT)
@@ -86,10 +86,10 @@ def _smoothed(image: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np
     """
     size = len(image)
     small = 64 if size >= 128 else size
-    seen, weights = (_resized(each, small) for each in (np.where(kept, image, 0), kept.astype(np.float32)))
+    seen, weights = (_resized(array, small) for array in (np.where(kept, image, 0), kept.astype(np.float32)))
     blurred, known = gaussian_filter(seen, small / 12), gaussian_filter(weights, small / 12)
-    found = np.where(known > 1e-3, blurred / np.maximum(known, 1e-3), image[kept].mean())
-    return _resized(found.astype(np.float32), size)
+    smooth = np.where(known > 1e-3, blurred / np.maximum(known, 1e-3), image[kept].mean())
+    return _resized(smooth.astype(np.float32), size)
 
 
 def _resized(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -98,23 +98,15 @@ def _resized(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 def _shuffled(masks: Masks, rng: np.random.Generator) -> Masks:
     """The masks of other images: none keeps its own."""
-    order, found = rng.permutation(len(masks)), np.empty_like(masks)
-    found[order] = masks[np.roll(order, 1)]
-    return found
-
-
-def _centre(masks: Masks, rng: np.random.Generator) -> Masks:
-    return np.broadcast_to(~frame(masks.shape[1], (1 - _CENTRE) / 2), masks.shape).copy()
-
-
-def _inside_border(masks: Masks, rng: np.random.Generator) -> Masks:
-    return np.broadcast_to(~frame(masks.shape[1], _BORDER), masks.shape)
+    order, shuffled = rng.permutation(len(masks)), np.empty_like(masks)
+    shuffled[order] = masks[np.roll(order, 1)]
+    return shuffled
 
 
 _HIDDEN: dict[str, Callable[[Masks, np.random.Generator], Masks]] = {
     "lungs_only": lambda masks, rng: ~masks,
     "lungs_removed": lambda masks, rng: masks,
     "others_removed": _shuffled,
-    "centre_removed": _centre,
-    "border_only": _inside_border,
+    "centre_removed": lambda masks, rng: np.broadcast_to(~frame(masks.shape[1], (1 - _CENTRE) / 2), masks.shape),
+    "border_only": lambda masks, rng: np.broadcast_to(~frame(masks.shape[1], _BORDER), masks.shape),
 }

@@ -1,15 +1,18 @@
 """What an audit looks at: images with lung masks, labels, groups and sources, and a trained model as functions of images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.audit.probe import Target
+from cxr.audit.linear_probe import Floats, Target
 from cxr.audit.regions import Images, Masks
+from cxr.cache.memoized import memoized_by_content
 
 
 class TrainedModel(Protocol):
@@ -19,10 +22,10 @@ class TrainedModel(Protocol):
     def body(self) -> str | None:
         """Names what computes pooled features, where that is the same in other runs: a frozen backbone. None for others."""
 
-    def head(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+    def head(self, pooled: NDArray[np.float32]) -> Floats:
         """Probabilities (n, classes) of pooled features (n, channels)."""
 
-    def score(self, images: Images) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def score(self, images: Images) -> tuple[Floats, NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels) of images (n, size, size, 1)."""
 
     def features(self, images: Images, layer: str) -> NDArray[np.float32]:
@@ -30,6 +33,23 @@ class TrainedModel(Protocol):
 
     def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM of a class of each image, (n, rows, columns), at least 0."""
+
+
+def score_made(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[Floats, NDArray[np.float32]]:
+    """Probabilities (n, classes) and pooled features (n, channels) of the images that `make` gives.
+
+    `content` names what they are made of and how. Where the backbone is that of other runs too, images that were made before are
+    not made again.
+    """
+    if model.body is None:
+        return model.score(make())
+    pooled = _pooled(model, make, (model.body, *content))
+    return model.head(pooled), pooled
+
+
+@memoized_by_content(lambda model, make, content: content, most=64)
+def _pooled(model: TrainedModel, make: Callable[[], Images], content: tuple[str, ...]) -> NDArray[np.float32]:
+    return model.score(make())[1]
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,16 @@ class Subject:
         """The class of every image."""
         return Target(self.labels, list(self.manifest["group"]))
 
+    @cached_property
+    def held_out_target(self) -> Target:
+        """The class of every held-out image."""
+        return Target(self.labels[self.held_out], list(self.manifest["group"][self.held_out]))
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of all that views of the images are made of."""
+        return str(joblib.hash((self.images, self.masks, self.labels, self.manifest["group"].to_numpy(str))))
+
     def only(self, rows: NDArray[np.int64]) -> "Subject":
         """Some of the images."""
         manifest = self.manifest.iloc[rows].reset_index(drop=True)
@@ -64,18 +94,18 @@ class Subject:
         return np.arange(len(self.labels)) if self.only(rows).target.why_not and not self.target.why_not else rows
 
 
-def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, seen_too: bool) -> NDArray[np.int64]:
-    """Up to `most` rows: held-out ones first and, with `seen_too`, then others; each class in proportion, the same every time."""
+def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, with_training: bool) -> NDArray[np.int64]:
+    """Up to `most` rows, held-out ones first and, `with_training`, then training images; classes in proportion, always the same."""
     rng = np.random.default_rng(0)
-    found: list[NDArray[np.int64]] = []
+    chosen: list[NDArray[np.int64]] = []
     room = most
-    for part in (held_out, ~held_out & seen_too):
+    for part in (held_out, ~held_out & with_training):
         rows = rng.permutation(np.flatnonzero(part))
         if room <= 0:
             break
         if len(rows) > room:
             shares = np.bincount(labels[rows]) * room / len(rows)
             rows = np.concatenate([rows[labels[rows] == label][: round(share)] for label, share in enumerate(shares)])
-        found.append(rows)
+        chosen.append(rows)
         room -= len(rows)
-    return np.sort(np.concatenate(found))
+    return np.sort(np.concatenate(chosen))

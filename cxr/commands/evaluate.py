@@ -1,7 +1,5 @@
 """`cxr evaluate RUN`: evaluate logged predictions with other targets or costs, or the saved model on other data."""
 
-from dataclasses import replace
-
 from cxr.commands.arguments import parse
 from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
@@ -13,26 +11,22 @@ from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import check_overrides, request_of
 from cxr.reproduce.agreement import check_finished
 from cxr.run.logged import read_logged, restore
-from cxr.run.stored_training import kept_gate
 from cxr.run.summary import print_assessment, report_of
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import find_run
-from cxr.tracking.store import check_store, open_store, store_with_runs
+from cxr.tracking.store import opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
-from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
     """Evaluate, log, and print the numbers."""
-    asked = parse("evaluate", arguments)
-    check_overrides(asked.overrides)
-    _print(_evaluate(asked.run, asked.overrides))
+    args = parse("evaluate", arguments)
+    check_overrides(args.overrides)
+    _print(_evaluate(args.run, args.overrides))
 
 
 def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
-    store = store_with_runs()
-    check_store(store)
-    open_store(store)
+    store = opened_store()
     close_cut_off_runs(store)
     run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
@@ -44,29 +38,18 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
         return complete(logged, restore(logged, []), store, progress)
     check_finished(run)
     own = restore(logged, []).config
-    wanted = request_of(own, overrides)
+    config, is_other_data = request_of(own, overrides)
     read_document(run)  # raises before anything is scored
-    same_views = wanted.config.evaluation.views == own.evaluation.views
-    if not wanted.other_data and same_views:
-        return evaluate_again(logged, wanted.config, overrides, store, progress)
-    if not wanted.other_data:
-        prepare_tensorflow(replace(wanted.config.training, threads=None))
-        from cxr.reevaluate.views import predict_views  # imports Keras
-
-        predictions = predict_views(logged, wanted.config, run.file("model/model.keras"), progress)
-        return evaluate_again(logged, wanted.config, overrides, store, progress, predictions)
-    if not same_views:
+    other_views = config.evaluation.views != own.evaluation.views
+    if not is_other_data:
+        return evaluate_again(logged, config, overrides, store, progress, other_views)
+    if other_views:
         raise UserError(
             f"{name_with_id(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
         )
-    classes = model_classes(run)
-    data = read_other_data(logged, classes, wanted.config, progress)
+    data = read_other_data(logged, model_classes(run), config, progress)
     _print_overlap(data)
-    prepare_tensorflow(replace(wanted.config.training, threads=None))  # of this machine, not of the one that trained
-    from cxr.reevaluate.score import score  # imports Keras
-
-    scored = score(data, classes, wanted.config, run.file("model/model.keras"), kept_gate(run), progress)
-    return evaluate_other_data(logged, wanted.config, overrides, scored, store, progress)
+    return evaluate_other_data(logged, config, overrides, data, store, progress)
 
 
 def _print_overlap(data: OtherData) -> None:

@@ -7,17 +7,16 @@ from cxr.compare.runs import name_with_id
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.model import CARD, Exported, read_run_model, run_behind
-from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.search import find_run
-from cxr.tracking.store import Store
+from cxr.tracking.store import Store, opened_store
 from cxr.training.runtime import prepare_tensorflow
 
 
 def main(arguments: list[str]) -> None:
-    """Write the folder, and say how to use it."""
-    asked = parse("export", arguments)
-    made = export_run(asked.run, opened_store(), asked.to)
+    """Write the folder, and print how to use it."""
+    args = parse("export", arguments)
+    made = export_run(args.run, opened_store(), args.to)
     for name, difference in made.differences.items():
         print(f"  {name}: probabilities differ from Keras' in float32 by at most {difference:.1e} on 24 phantoms")
     facts = made.model.facts

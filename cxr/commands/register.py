@@ -1,4 +1,4 @@
-"""`cxr register RUN --name NAME`: put a run's model into MLflow's registry, unless its audit speaks against it."""
+"""`cxr register RUN --name NAME`: put a run's model into MLflow's registry, unless its audit is against it."""
 
 from cxr.commands.arguments import parse
 from cxr.commands.export import export_run
@@ -6,30 +6,30 @@ from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
-from cxr.predict.source import opened_store
 from cxr.text import as_called
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run
+from cxr.tracking.store import opened_store
 
 
 def main(arguments: list[str]) -> None:
-    """Export the model, register the export, and say how it is called now."""
-    asked = parse("register", arguments)
+    """Export the model, register the export, and print its name in the registry."""
+    args = parse("register", arguments)
     store = opened_store()
-    run = find_run(asked.run, store)
+    run = find_run(args.run, store)
     if run.tags.get("cxr.role") == "evaluation":
         raise UserError(f"{name_with_id(run)} is an evaluation: register the run behind it, {run.tags['cxr.evaluates'][:8]}")
     light = light_of(run.tags)
-    if not asked.despite:
+    if not args.despite:
         _check(run, light)
     with scratch() as place:
-        made = export_run(asked.run, store, place / "exported")
+        made = export_run(args.run, store, place / "exported")
         tags = {"cxr.run": run.id, TAG: light.value if light else "not audited", "cxr.model_sha256": made.model.sha256}
         card = (made.folder / CARD).read_text(encoding="utf-8")
-        version = register(made.folder, asked.name, asked.alias, run.id, card, tags)
-    called = f"{REGISTERED}{asked.name}@{asked.alias}" if asked.alias else f"{REGISTERED}{asked.name}/{version}"
-    print(f"  {name_with_id(run)} is version {version} of {asked.name}; its audit: {light.label if light else 'there is none'}")
+        version = register(made.folder, args.name, args.alias, run.id, card, tags)
+    called = f"{REGISTERED}{args.name}@{args.alias}" if args.alias else f"{REGISTERED}{args.name}/{version}"
+    print(f"  {name_with_id(run)} is version {version} of {args.name}; its audit: {light.label if light else 'there is none'}")
     print(as_called(f"  Ask it with  cxr predict {called} FILE_OR_FOLDER"))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from cxr.commands.arguments import parse
 from cxr.commands.export import export_run
 from cxr.commands.local_server import HOST, free_port
-from cxr.predict.model import FACTS
-from cxr.predict.source import DATA, opened_store
+from cxr.predict.model import DATA, FACTS
 from cxr.tracking.http import serve
 from cxr.tracking.models import REGISTERED, fetch_registered
 from cxr.tracking.scratch import scratch
+from cxr.tracking.store import opened_store
 
 
 def main(arguments: list[str]) -> None:

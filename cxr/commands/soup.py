@@ -1,4 +1,4 @@
-"""`cxr soup SWEEP`: average the weights of a sweep's best runs, and log the result as a run that is judged once."""
+"""`cxr soup SWEEP`: average the weights of a sweep's best runs, and log the result as a run that is evaluated once."""
 
 import math
 from dataclasses import replace
@@ -13,7 +13,7 @@ from cxr.run.logged import read_logged, restore
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import Store, check_store, open_store, store_with_runs
+from cxr.tracking.store import Store, opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 
 _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and always stays, is the best by it
@@ -21,18 +21,16 @@ _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and alw
 
 def main(arguments: list[str]) -> None:
     """Choose the runs, average them, and evaluate the result."""
-    asked = parse("soup", arguments)
-    if asked.most < 2:
-        raise UserError(f"--most {asked.most} is too few: a soup needs two runs or more")
-    store = store_with_runs()
-    check_store(store)
-    open_store(store)
+    args = parse("soup", arguments)
+    if args.most < 2:
+        raise UserError(f"--most {args.most} is too few: a soup needs two runs or more")
+    store = opened_store()
     close_cut_off_runs(store)
-    runs = _best_first(_named(asked.runs, store))[: asked.most]
+    runs = _best_first(_named(args.runs, store))[: args.most]
     if len(runs) < 2:
-        raise UserError(f"a soup needs two finished runs or more, and {asked.runs[0]} has {pluralize(len(runs), 'run')}")
+        raise UserError(f"a soup needs two finished runs or more, and {args.runs[0]} has {pluralize(len(runs), 'run')}")
     logged = read_logged(runs[0])
-    restored = restore(logged, asked.elsewhere)
+    restored = restore(logged, args.elsewhere)
     ids = [run.id for run in runs]
     config = replace(
         restored.config,
@@ -52,17 +50,14 @@ def main(arguments: list[str]) -> None:
 
 def _named(words: list[str], store: Store) -> list[LoggedRun]:
     """The finished runs of the sweeps and the runs with these names, each once, without evaluations and soups."""
-    found: dict[str, LoggedRun] = {}
+    runs: dict[str, LoggedRun] = {}
     for word in words:
-        of_it = filtered_runs(f"{of_sweep(word)} and {FINISHED}") or [find_run(word, store)]
-        found |= {run.id: run for run in of_it if run.is_finished}
-    trained = [run for run in found.values() if run.tags.get("cxr.role") != "evaluation"]
+        of_word = filtered_runs(f"{of_sweep(word)} and {FINISHED}") or [find_run(word, store)]
+        runs |= {run.id: run for run in of_word if run.is_finished}
+    trained = [run for run in runs.values() if run.tags.get("cxr.role") != "evaluation"]
     return [run for run in trained if run.params.get("training.soup", "[]") == "[]"]
 
 
 def _best_first(runs: list[LoggedRun]) -> list[LoggedRun]:
-    def order(run: LoggedRun) -> tuple[float, str]:
-        loss = run.metrics.get(_ORDER, math.inf)
-        return math.inf if math.isnan(loss) else loss, run.id
-
-    return sorted(runs, key=order)
+    losses = {run.id: run.metrics.get(_ORDER, math.nan) for run in runs}
+    return sorted(runs, key=lambda run: (math.inf if math.isnan(losses[run.id]) else losses[run.id], run.id))

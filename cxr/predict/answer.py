@@ -1,14 +1,11 @@
-"""One answer: what is said about one file, as a row of a table and as JSON."""
+"""The answer for one file, as a row of a table and as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cxr.evaluation.decisions import Decided, Decisions
-from cxr.predict.read import InputFile
 from cxr.text import slug
 
 ZONE_DESCRIPTIONS = {
@@ -21,14 +18,15 @@ ZONE_DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said about one file. One that is not answered has a reason, and no class, set or zone.
+    """The answer for one file: read at first, then scored, then decided. One that is not answered has a reason, and no class.
 
     Probabilities are by class slug, as the model gives them and after temperature. `distance` is the squared Mahalanobis distance
-    from known images; `flags` says what makes the image unlike them.
+    from known images; `flags` are what makes the image unlike them. Hashes are sha256 in hex: of the file, and in `pixels`, which
+    is not stored, of the grey levels and size that name an image in manifests.
     """
 
     path: str
-    sha256: str
+    sha256: str = ""
     width: int = 0
     height: int = 0
     called: str = ""
@@ -39,6 +37,7 @@ class Answer:
     distance: float | None = None
     flags: list[str] = field(default_factory=list)
     reason: str = ""
+    pixels: str = ""
 
     @property
     def is_unreadable(self) -> bool:
@@ -46,7 +45,7 @@ class Answer:
         return not self.probabilities
 
     def to_json(self) -> dict[str, Any]:
-        """As an object of JSON; paths that are no text keep their bytes as backslash escapes."""
+        """The answer as an object of JSON; paths that are no text keep their bytes as backslash escapes."""
         return {
             "path": as_text(self.path),
             "sha256": self.sha256,
@@ -64,23 +63,22 @@ class Answer:
         }
 
     @staticmethod
-    def from_json(said: dict[str, Any]) -> "Answer":
-        """From what `to_json` gave. Raises `TypeError` or `KeyError` for anything else."""
-        given = {key: value for key, value in said.items() if key not in ("class", "zone_in_words")}
-        return Answer(**given, called=said["class"])
+    def from_json(values: dict[str, Any]) -> "Answer":
+        """The answer that `to_json` wrote. Raises `TypeError` or `KeyError` for anything else."""
+        fields = {key: value for key, value in values.items() if key not in ("class", "zone_in_words")}
+        return Answer(**fields, called=values["class"])
 
 
 def as_text(path: str) -> str:
-    """A path as answers hold it."""
+    """A path as stored answers have it."""
     return path.encode("utf-8", "backslashreplace").decode()
 
 
 def row_of(answer: Answer, classes: Sequence[str]) -> dict[str, object]:
-    """As a row of a table, the same columns for every answer."""
-    said, slugs = answer.to_json(), [slug(name) for name in classes]
-    begin = {key: said[key] for key in ("path", "sha256", "width", "height", "class", "zone", "zone_in_words")}
+    """The answer as a row of a table, with the same columns for every answer."""
+    values, slugs = answer.to_json(), [slug(name) for name in classes]
     return {
-        **begin,
+        **{key: values[key] for key in ("path", "sha256", "width", "height", "class", "zone", "zone_in_words")},
         "conformal_set": " or ".join(answer.conformal_set),
         **{f"p_{name}": answer.probabilities.get(name, np.nan) for name in slugs},
         **{f"calibrated_{name}": answer.calibrated.get(name, np.nan) for name in slugs},
@@ -88,38 +86,3 @@ def row_of(answer: Answer, classes: Sequence[str]) -> dict[str, object]:
         "flags": "; ".join(answer.flags),
         "reason": answer.reason,
     }
-
-
-def unreadable(seen: InputFile) -> Answer:
-    """The answer for a file that the model can't be shown."""
-    return Answer(seen.path, seen.sha256, reason=seen.reason)
-
-
-def answers(
-    seen: Sequence[InputFile],
-    said: Decisions,
-    probabilities: NDArray[np.float64],
-    decided: Decided,
-    distances: NDArray[np.float64] | None,
-    flags: Sequence[list[str]],
-    gated: bool,
-) -> list[Answer]:
-    """The answers for n images that could be read; with `gated` one that is flagged gets no class."""
-    slugs, found = [slug(name) for name in said.classes], []
-    for row, each in enumerate(seen):
-        told = Answer(
-            each.path,
-            each.sha256,
-            each.width,
-            each.height,
-            probabilities=dict(zip(slugs, map(float, probabilities[row]), strict=True)),
-            calibrated=dict(zip(slugs, map(float, decided.calibrated[row]), strict=True)),
-            distance=None if distances is None else float(distances[row]),
-            flags=list(flags[row]),
-        )
-        if gated and told.flags:
-            found.append(replace(told, reason=f"not answered: {'; '.join(told.flags)}"))
-            continue
-        names = [name for name, inside in zip(said.classes, decided.sets[row], strict=True) if inside]
-        found.append(replace(told, called=said.classes[decided.called[row]], zone=decided.zones[row], conformal_set=names))
-    return found

@@ -66,7 +66,7 @@ class AuditLog:
         Raises:
             UserError: as `append`.
         """
-        self.append(())  # cuts an unfinished line, which is no line of the batch
+        self.append(())  # cuts an unfinished line, which is not of the batch
         name = f'"batch": "{self.batch}"'.encode()
         with self.path.open("rb") as file:
             missing = islice(answers, sum(name in line for line in file), None)
@@ -76,16 +76,16 @@ class AuditLog:
     def _last_hash(self) -> str:
         """The hash of the last line, after what an interrupted write left is cut off, or lacks only the end of its line."""
         last, unfinished = last_lines(self.path)
-        if found := _hash_of(unfinished):
+        if own_hash := _hash_of(unfinished):
             append_whole(self.path, b"\n")
-            return found
-        found = _hash_of(last) if last else _FIRST
-        if not found or not _is_unfinished(unfinished):
+            return own_hash
+        own_hash = _hash_of(last) if last else _FIRST
+        if not own_hash or not _is_unfinished(unfinished):
             raise UserError(f"{self.path} ends in a line that is no answer: check it with --verify-log")
         if unfinished:
             cut_end(self.path, len(unfinished))
             self.note(f"{self.path} ended in a line that an interrupted write left unfinished: it was cut off")
-        return found
+        return own_hash
 
 
 def verify(path: Path) -> tuple[int, str]:
@@ -98,15 +98,15 @@ def verify(path: Path) -> tuple[int, str]:
     try:
         with path.open("rb") as file:
             for count, line in enumerate(file, 1):
-                found = _hash_of(line)
-                if not found or _read(line)["before"] != before:
+                own_hash = _hash_of(line)
+                if not own_hash or _read(line)["before"] != before:
                     if _is_unfinished(line):
                         raise UserError(
                             f"line {count} of {path} is unfinished, because a write was interrupted or is under way; the lines "
                             "before it are whole: resume the batch with --resume and --log, which completes the log"
                         )
                     raise UserError(f"{path} was changed: line {count} does not follow from the lines before it")
-                before = found
+                before = own_hash
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from None
     return count, before
@@ -120,8 +120,8 @@ def _is_unfinished(line: bytes) -> bool:
 def _hash_of(line: bytes) -> str:
     """The hash that a line holds; "" if it is not that of its content."""
     record = _read(line)
-    found = record.pop("hash", None)
-    return found if "before" in record and found == _hash(record) else ""
+    stored = record.pop("hash", None)
+    return stored if "before" in record and stored == _hash(record) else ""
 
 
 def _read(line: bytes) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Export: a folder with a run's model and all that its answers depend on, which MLflow can serve. Loads TensorFlow."""
+"""The export of a run's model with all that its answers depend on, in a folder that MLflow can serve. Loads TensorFlow."""
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.errors import RunFailed, UserError, writing
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, write_decisions
-from cxr.predict.model import CARD, FACTS, Exported, RunModel, facts_as_json
+from cxr.predict.model import CARD, FACTS, Exported, RunModel
 from cxr.run.audited import GATE, ORIENTATION
 from cxr.run.origin import MODEL
 from cxr.tracking.models import write_pyfunc
@@ -46,20 +47,19 @@ def export(model: RunModel, card: str, folder: Path) -> Exported:
         differences = _add_formats(model, whole, images)
         (whole / "decisions.schema.json").write_text(json.dumps(TypeAdapter(Decisions).json_schema(), indent=1) + "\n")
         (whole / CARD).write_text(card, encoding="utf-8")
-        told = "; ".join(f"{name} {found:.1e}" for name, found in differences.items()) or "no other format was written"
-        text = _READ_ME.read_text(encoding="utf-8").replace("{name}", model.name).replace("{differences}", told)
-        text = text.replace("{precision}", model.facts.precision).replace("{from_float32}", f"{apart:.1e}")
-        (whole / "README.md").write_text(text, encoding="utf-8")
+        text = "; ".join(f"{name} {difference:.1e}" for name, difference in differences.items()) or "no other format was written"
+        values = {"name": model.name, "differences": text, "precision": model.facts.precision, "from_float32": f"{apart:.1e}"}
+        (whole / "README.md").write_text(Template(_READ_ME.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         shutil.move(whole, folder)
-    return Exported(model, folder, differences, {each.name: " ".join(each.packages) for each in FORMATS if not each.is_installed})
+    return Exported(model, folder, differences, {of.name: " ".join(of.packages) for of in FORMATS if not of.is_installed})
 
 
 def _write_files(model: RunModel, data: Path) -> None:
     shutil.copyfile(model.file, data / Path(MODEL).name)
     write_decisions(model.decisions, data / Path(DECISIONS).name)
-    (data / FACTS).write_text(facts_as_json(model), encoding="utf-8")
+    (data / FACTS).write_text(json.dumps(asdict(model.facts), indent=2) + "\n", encoding="utf-8")
     if model.gate is not None:
         write_gate(model.gate, data / Path(GATE).name)
     if model.orientation is not None:
@@ -68,12 +68,11 @@ def _write_files(model: RunModel, data: Path) -> None:
 
 def _add_formats(model: RunModel, whole: Path, images: NDArray[np.uint8]) -> dict[str, float]:
     """Write the model in every format that is installed; each is checked against the `.keras` file in float32."""
-    found = {}
-    for each in FORMATS:
-        if not each.is_installed:
-            continue
-        found[each.name] = largest_difference(model.file, each, whole, images)
-        if not found[each.name] <= _MOST:
-            apart = f"differ from Keras' by {found[each.name]:.1e}, more than {_MOST:g}"
-            raise RunFailed(f"the probabilities of {each.name} {apart}: nothing was written")
-    return found
+    differences = {}
+    for of in FORMATS:
+        if of.is_installed:
+            differences[of.name] = difference = largest_difference(model.file, of, whole, images)
+            if not difference <= _MOST:
+                apart = f"differ from Keras' by {difference:.1e}, more than {_MOST:g}"
+                raise RunFailed(f"the probabilities of {of.name} {apart}: nothing was written")
+    return differences

@@ -1,56 +1,46 @@
-"""The files that are asked about: named, below folders, in a manifest, or listed on standard input."""
+"""The files to answer: named, below folders, in a manifest, or listed on standard input."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxr.data.images.image_file import BadImage
 from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
+from cxr.predict.answer import Answer
 
 LISTED = "-"  # in place of a path: standard input lists the files, a line each
 
 
-@dataclass
-class InputFiles:
-    """Paths in the order in which they are answered, each once, and folders that can't be read."""
+def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) -> tuple[list[str], list[Answer]]:
+    """All files meant by `paths`, in their order, each once, and answers for folders that can't be read.
 
-    files: list[str] = field(default_factory=list)
-    unreadable: list[BadImage] = field(default_factory=list)
-
-
-def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) -> InputFiles:
-    """All files meant by `paths`; of a folder every file below it, sorted, without hidden ones.
-
-    What is below the folders `own` is output of this or an earlier batch, and is left out. Links to folders are followed, each
-    folder once. `lines` are those of standard input. Raises `UserError` for a path that does not exist, a manifest without a
-    column path, and where there is no file at all.
+    Of a folder every file below it, sorted, without hidden ones. What is below the folders `own` is output of this or an earlier
+    batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input. Raises `UserError`
+    for a path that does not exist, a manifest without a column path, and where there is no file at all.
     """
-    asked = InputFiles()
+    files, unreadable = list[str](), list[Answer]()
     output = {os.path.realpath(folder) for folder in own}
     for path in paths:
         if path == LISTED:
-            asked.files += [line.rstrip("\r\n") for line in lines if line.strip()]
+            files += [line.rstrip("\r\n") for line in lines if line.strip()]
         elif Path(path).is_dir():
-            asked.files += _below(path, output, asked.unreadable)
+            files += _below(path, output, unreadable)
         elif path.lower().endswith(".csv"):
-            asked.files += _of_manifest(Path(path))
+            files += _of_manifest(Path(path))
         elif Path(path).exists() or Path(path).is_symlink():
-            asked.files.append(path)
+            files.append(path)
         else:
             raise UserError(f"there is no file or folder {path}")
-    asked.files = list(dict.fromkeys(asked.files))
-    if not asked.files and not asked.unreadable:
+    if not files and not unreadable:
         raise UserError(f"there is no file in {', '.join(paths)}")
-    return asked
+    return list(dict.fromkeys(files)), unreadable
 
 
-def _below(folder: str, output: set[str], unreadable: list[BadImage]) -> Iterator[str]:
+def _below(folder: str, output: set[str], unreadable: list[Answer]) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
 
     def refused(error: OSError) -> None:
-        unreadable.append(BadImage(str(error.filename), f"the folder can't be read: {error.strerror}"))
+        unreadable.append(Answer(str(error.filename), reason=f"the folder can't be read: {error.strerror}"))
 
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refused):
         stat = os.stat(place)  # noqa: PTH116 - a set has many folders

@@ -1,8 +1,8 @@
-"""The model that is asked: its files, what was decided on validation, and what it is called in an answer."""
+"""The model that answers: its files, what was decided on validation, and its description in answers."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from cxr.run.logged import read_logged, restore
 from cxr.run.origin import MODEL
 from cxr.run.stored_training import kept_gate
 from cxr.text import nearest
-from cxr.tracking.search import LoggedRun, find_run
-from cxr.tracking.store import Store
+from cxr.tracking.models import REGISTERED, fetch_registered
+from cxr.tracking.scratch import scratch
+from cxr.tracking.search import LoggedRun, find_run, sha256_of
+from cxr.tracking.store import Store, opened_store
 
 # What a user calls the operating points.
 POINTS = {
@@ -38,6 +40,7 @@ POINTS = {
 }
 FACTS = "facts.json"  # of an exported model
 CARD = "model_card.md"  # of a run, and of an exported model
+DATA = Path("data/model")  # in an exported folder
 _VERSION = 1  # of that file
 _UNREADABLE = (ValueError, KeyError, OSError, EOFError, BadZipFile)
 
@@ -89,19 +92,19 @@ class RunModel:
     @property
     def unchecked(self) -> list[str]:
         """What this model can't notice: it knows too few images, or its run is of an earlier version."""
-        unlike, turned = "images unlike those that it knows", "films that are turned or negatives"
-        return [what for what, check in ((unlike, self.gate), (turned, self.orientation)) if check is None]
+        checks = {"images unlike those that it knows": self.gate, "films that are turned or negatives": self.orientation}
+        return [kind for kind, check in checks.items() if check is None]
 
     def rule(self, point: str) -> Rule:
         """The operating point that a user calls so; raises `UserError` where this run has none of that name."""
-        found = self.decisions.rule(POINTS.get(point, point))
-        if found is None:
-            known = [name for name, rule in POINTS.items() if self.decisions.rule(rule) is not None]
+        rule = self.decisions.rule(POINTS.get(point, point))
+        if rule is None:
+            known = [name for name, stored in POINTS.items() if self.decisions.rule(stored) is not None]
             raise UserError(f"{self.name} has no operating point {point}: {nearest(point, known)}")
-        return found
+        return rule
 
     def described(self) -> dict[str, Any]:
-        """What tells one source of answers from another, as JSON values."""
+        """Model, run, versions and settings that answers depend on, as JSON values."""
         return {
             "cxr": version("cxr"),
             "run": {"id": self.facts.run_id, "name": self.facts.run_name},
@@ -128,21 +131,32 @@ class Exported:
     left_out: dict[str, str]
 
 
+@contextmanager
+def model_of(reference: str) -> Iterator[RunModel]:
+    """The model of a run id or name, of a folder that was exported, or of models:/NAME@ALIAS; its files are there in the block.
+
+    Raises `UserError` for anything else.
+    """
+    folder = Path(reference)
+    if reference.startswith(REGISTERED):
+        opened_store()
+        with scratch() as place:
+            yield read_exported(fetch_registered(reference, place) / DATA)
+    elif (folder / DATA / FACTS).is_file():
+        yield read_exported(folder / DATA)
+    elif folder.is_dir() and any(mark in reference for mark in "./"):
+        raise UserError(f"{reference} holds no exported model: make one with  cxr export RUN --to FOLDER")
+    else:
+        yield read_run_model(reference, opened_store())
+
+
 def read_run_model(reference: str, store: Store) -> RunModel:
     """The model of a run, or of the run behind an evaluation, with the thresholds of the run that is named.
 
     The store has to be open. Raises `UserError` for a run that has no model, or whose files can't be read.
     """
     run = find_run(reference, store)
-    return _of_runs(run, run_behind(run, store))
-
-
-def run_behind(run: LoggedRun, store: Store) -> LoggedRun:
-    """The run that trained the model: the one that an evaluation evaluates, or the run itself."""
-    return find_run(run.tags["cxr.evaluates"], store) if run.tags.get("cxr.role") == "evaluation" else run
-
-
-def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
+    behind = run_behind(run, store)
     if not behind.has_file(MODEL):
         raise UserError(f"{name_with_id(behind)} has no model: name a run that finished its training (cxr runs lists them)")
     if not run.has_file(DECISIONS):
@@ -156,7 +170,12 @@ def _of_runs(run: LoggedRun, behind: LoggedRun) -> RunModel:
     shown = config.backbone.image_size, config.training.precision, config.evaluation.views
     facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
     file = behind.file(MODEL)
-    return RunModel(facts, file, decisions, kept_gate(behind), orientation, _sha256(file))
+    return RunModel(facts, file, decisions, kept_gate(behind), orientation, sha256_of(file))
+
+
+def run_behind(run: LoggedRun, store: Store) -> LoggedRun:
+    """The run that trained the model: the one that an evaluation evaluates, or the run itself."""
+    return find_run(run.tags["cxr.evaluates"], store) if run.tags.get("cxr.role") == "evaluation" else run
 
 
 def read_exported(folder: Path) -> RunModel:
@@ -173,7 +192,7 @@ def read_exported(folder: Path) -> RunModel:
             read_decisions(paths[DECISIONS], Config().evaluation),
             read_gate(paths[GATE]) if paths[GATE] in there else None,
             read_orientation(paths[ORIENTATION]) if paths[ORIENTATION] in there else None,
-            _sha256(paths[MODEL]),
+            sha256_of(paths[MODEL]),
         )
     except _UNREADABLE as error:
         raise UserError(f"{folder} holds no exported model: {_reason(error)}") from None
@@ -190,13 +209,3 @@ def _reason(error: Exception) -> str:
         return " ".join(str(error).split())[:200]
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"[:200]
-
-
-def facts_as_json(model: RunModel) -> str:
-    """The content of facts.json."""
-    return json.dumps(asdict(model.facts), indent=2) + "\n"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

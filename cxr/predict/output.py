@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 5000  # of the table
 
 @dataclass(frozen=True)
 class Output:
-    """The folder of one batch. `about` says which model, operating point and versions answered; `batch` names it in audit logs."""
+    """The folder of one batch. `about` has the model, operating point and versions behind it; `batch` names it in audit logs."""
 
     folder: Path
     about: dict[str, Any]

@@ -1,7 +1,7 @@
 """A model that answers: files as a stream, where a chunk is read while another is computed, or images. Loads TensorFlow."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,36 +12,15 @@ from cxr.data.images.parallel import AllCores
 from cxr.evaluation.decisions import decide
 from cxr.evaluation.operating_points import Rule
 from cxr.model.freeze import POOLED
-from cxr.predict.answer import Answer, answers, unreadable
+from cxr.predict.answer import Answer
 from cxr.predict.model import RunModel
-from cxr.predict.read import InputFile, read_images
+from cxr.predict.read import read_images
+from cxr.text import slug
 from cxr.training.engine import choose_engine, engine_version
 from cxr.training.several_views import mean_over_views
-from cxr.training.trained_model import SavedTrainedModel, open_model
+from cxr.training.trained_model import open_model
 
 _BY_THREADS = 500  # files up to which processes would take longer to start than they save
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What the model makes of n images, whatever the operating point: `flags` says what makes each unlike known ones."""
-
-    probabilities: NDArray[np.float64]  # (n, classes)
-    distances: NDArray[np.float64] | None  # (n,), squared; None without a gate
-    flags: list[list[str]]
-
-    def part(self, start: int, end: int) -> "Scores":
-        """Those of images from `start` up to `end`."""
-        distances = None if self.distances is None else self.distances[start:end]
-        return Scores(self.probabilities[start:end], distances, self.flags[start:end])
-
-
-@dataclass(frozen=True)
-class AnsweredFiles:
-    """The answers of a chunk, in order, and the images (n, size, size, 1) as the model saw them, black where it did not."""
-
-    answers: list[Answer]
-    images: NDArray[np.uint8]
 
 
 class Predictor:
@@ -49,65 +28,69 @@ class Predictor:
 
     def __init__(self, model: RunModel) -> None:
         self.model = model
-        self._opened: SavedTrainedModel = open_model(model.file, model.config)
+        self._opened = open_model(model.file, model.config)
+        self._slugs = [slug(name) for name in model.decisions.classes]
 
     @property
     def engine(self) -> str:
         """The library that computes, and its version."""
         return engine_version(choose_engine(self.model.config.engine, self.model.config.training.precision))
 
-    def of_files(self, files: Sequence[str], rule: Rule, gated: bool) -> Iterator[AnsweredFiles]:
-        """Chunks of answers in the order of the files; memory does not grow with their number."""
+    def of_files(self, files: Sequence[str], rule: Rule, gated: bool) -> Iterator[tuple[list[Answer], NDArray[np.uint8]]]:
+        """Chunks of answers in the order of the files, with their images (n, size, size, 1), black where a file can't be read.
+
+        Memory does not grow with the number of files.
+        """
         read = partial(read_images, size=self.model.facts.image_size)
         with AllCores() as all_cores:
-            for images, seen in all_cores.map(read, files, few=_BY_THREADS):
-                yield AnsweredFiles(self.of_images(images, seen, rule, gated), images)
+            for images, files_read in all_cores.map(read, files, few=_BY_THREADS):
+                yield self.of_images(images, files_read, rule, gated), images
 
-    def of_images(self, images: NDArray[np.uint8], seen: Sequence[InputFile], rule: Rule, gated: bool) -> list[Answer]:
-        """The answers for images (n, size, size, 1) that were read, or could not be."""
-        rows = readable(seen)
-        scored = self.score(images[rows], [seen[row] for row in rows]) if len(rows) else None
-        return self.answers(scored, seen, rule, gated)
+    def of_images(self, images: NDArray[np.uint8], files: Sequence[Answer], rule: Rule, gated: bool) -> list[Answer]:
+        """The answers for images (n, size, size, 1) of n files that were read, or could not be."""
+        readable = [row for row, file in enumerate(files) if not file.reason]
+        scored = self.score(images[readable], [files[row] for row in readable]) if readable else []
+        return self.decide(files, scored, rule, gated)
 
-    def score(self, images: NDArray[np.uint8], seen: Sequence[InputFile]) -> Scores:
-        """What the model makes of readable images (n, size, size, 1); no image changes what another gets."""
-        gate = self.model.gate
+    def score(self, images: NDArray[np.uint8], files: Sequence[Answer]) -> list[Answer]:
+        """Probabilities, distance and flags of readable images (n, size, size, 1); no image changes the result of another."""
+        model, gate = self.model, self.model.gate
         probabilities, features = self._opened.score_and_features(images, gate.layer if gate else POOLED)
-        if self.model.facts.views > 1:
-            hashes, rows = [each.pixels for each in seen], np.arange(len(images))
-            probabilities = mean_over_views(self._opened, Rows.of(images), hashes, rows, self.model.config)
-        distances = gate.distances(features) if gate else None
-        return Scores(probabilities, distances, self._flags(images, seen, distances))
+        if model.facts.views > 1:
+            hashes, rows = [file.pixels for file in files], np.arange(len(images))
+            probabilities = mean_over_views(self._opened, Rows.of(images), hashes, rows, model.config)
+        distances = gate.distances(features).tolist() if gate else [None] * len(files)
+        kinds = model.orientation.kinds(images) if model.orientation else ["upright"] * len(files)
+        scored = []
+        for file, row, distance, kind in zip(files, probabilities, distances, kinds, strict=True):
+            flags = list(file.flags)
+            if gate and not distance <= gate.limit:
+                flags.append(f"unlike the images that the model knows ({distance / gate.limit:.1f} of the limit)")
+            if kind != "upright":
+                flags.append(f"the film seems {kind}")
+            scored.append(replace(file, probabilities=self._by_slug(row), distance=distance, flags=flags))
+        return scored
 
-    def answers(self, scored: Scores | None, seen: Sequence[InputFile], rule: Rule, gated: bool) -> list[Answer]:
-        """The answers for files, of which the readable ones were scored; None: there is no readable one."""
-        said, known = self.model.decisions, iter(list[Answer]())
-        if scored is not None:
-            decided = decide(said, scored.probabilities, rule)
-            of_known = [seen[row] for row in readable(seen)]
-            known = iter(answers(of_known, said, scored.probabilities, decided, scored.distances, scored.flags, gated))
-        return [unreadable(each) if each.reason else next(known) for each in seen]
+    def decide(self, files: Sequence[Answer], scored: Sequence[Answer], rule: Rule, gated: bool) -> list[Answer]:
+        """The answers for files by an operating point, of which the readable ones were scored; if `gated`, none with flags."""
+        decisions, answers = self.model.decisions, []
+        if scored:
+            probabilities = np.array([[answer.probabilities[name] for name in self._slugs] for answer in scored])
+            decided = decide(decisions, probabilities, rule)
+            for row, answer in enumerate(scored):
+                answer = replace(answer, calibrated=self._by_slug(decided.calibrated[row]))
+                if gated and answer.flags:
+                    answers.append(replace(answer, reason=f"not answered: {'; '.join(answer.flags)}"))
+                    continue
+                names = [name for name, inside in zip(decisions.classes, decided.sets[row], strict=True) if inside]
+                called = decisions.classes[decided.called[row]]
+                answers.append(replace(answer, called=called, zone=decided.zones[row], conformal_set=names))
+        of_readable = iter(answers)
+        return [file if file.reason else next(of_readable) for file in files]
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM of images (n, size, size, 1) for classes (n,), (n, rows, columns); values above 0 are evidence for the class."""
         return self._opened.saliency(images, classes)
 
-    def _flags(
-        self, images: NDArray[np.uint8], seen: Sequence[InputFile], distances: NDArray[np.float64] | None
-    ) -> list[list[str]]:
-        """What makes each image unlike those that the model knows."""
-        found = [list(each.odd) for each in seen]
-        if self.model.gate is not None and distances is not None:
-            limit = self.model.gate.limit
-            for flags, distance in zip(found, distances, strict=True):
-                apart = f"unlike the images that the model knows ({distance / limit:.1f} of the limit)"
-                flags += [] if distance <= limit else [apart]
-        if self.model.orientation is not None:
-            for flags, kind in zip(found, self.model.orientation.kinds(images), strict=True):
-                flags += [] if kind == "upright" else [f"the film seems {kind}"]
-        return found
-
-
-def readable(seen: Sequence[InputFile]) -> NDArray[np.int64]:
-    """Rows of the files that could be read."""
-    return np.array([row for row, each in enumerate(seen) if not each.reason], np.int64)
+    def _by_slug(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self._slugs, map(float, probabilities), strict=True))

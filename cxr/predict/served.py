@@ -1,7 +1,6 @@
 """What MLflow loads to serve an exported model: the same code and files as `cxr predict`. Loads TensorFlow."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from cxr.predict.answer import Answer
 from cxr.predict.micro_batcher import MicroBatcher
 from cxr.predict.model import RunModel, read_exported
 from cxr.predict.predictor import Predictor
-from cxr.predict.read import InputFile, read_content
+from cxr.predict.read import read_content
 from cxr.training.runtime import prepare_tensorflow
 
 _MOST_BYTES = 64 * 10**6  # of one image in a request, before base64
@@ -26,45 +25,44 @@ class Served:
     """Answers for rows of images: MLflow calls `predict`, in several threads at once."""
 
     def __init__(self, model: RunModel) -> None:
-        self.model, self._answerer = model, Predictor(model)
-        self._together = MicroBatcher(self._answerer.score)
+        self.model, self._predictor = model, Predictor(model)
+        self._batcher = MicroBatcher(self._predictor.score)
         size = model.facts.image_size
-        self._together.score(np.zeros((1, size, size, 1), np.uint8), [InputFile("first")])  # what fails, fails before anybody asks
+        self._batcher.score(np.zeros((1, size, size, 1), np.uint8), [Answer("first")])  # what fails, fails before any request
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """An answer for each row, as the JSON of `cxr predict`.
 
-        Column `image` holds the content of a file in base64, `name` what the answer is to be called. `params` may name `point`
-        and `gate`.
+        Column `image` holds the content of a file in base64, `name` the path in its answer. `params` may name `point` and `gate`.
         """
-        asked = dict(params or {})
+        options = dict(params or {})
         names = model_input["name"] if "name" in model_input else pd.Series([None] * len(model_input))
-        called = [str(row) if name is None or name != name else str(name) for row, name in enumerate(names)]
+        paths = [str(row) if name is None or name != name else str(name) for row, name in enumerate(names)]
         try:
-            rule = self.model.rule(str(asked.get("point", "argmax")))
+            rule = self.model.rule(str(options.get("point", "argmax")))
         except UserError as error:  # raised here, MLflow would answer with a traceback
-            return [Answer(name, "", reason=str(error)).to_json() for name in called]
-        found: list[Answer] = []
-        for start in range(0, len(model_input), _AT_ONCE):
-            rows = range(start, min(start + _AT_ONCE, len(model_input)))
-            read = [_read(called[row], model_input["image"].iloc[row], self.model.facts.image_size) for row in rows]
-            seen, known = [each for _, each in read], [(pixels, each) for pixels, each in read if not each.reason]
-            scored = self._together.score(np.stack([pixels for pixels, _ in known]), [each for _, each in known]) if known else None
-            found += self._answerer.answers(scored, seen, rule, bool(asked.get("gate", True)))
-        return [answer.to_json() for answer in found]
+            return [Answer(path, reason=str(error)).to_json() for path in paths]
+        answers: list[Answer] = []
+        for start in range(0, len(paths), _AT_ONCE):
+            contents = zip(paths[start : start + _AT_ONCE], model_input["image"].iloc[start : start + _AT_ONCE], strict=True)
+            read = [_read(path, content, self.model.facts.image_size) for path, content in contents]
+            images = [grey for grey, _ in read if grey is not None]
+            files = [file for _, file in read]
+            readable = [file for file in files if not file.reason]
+            scored = self._batcher.score(np.stack(images), readable) if images else []
+            answers += self._predictor.decide(files, scored, rule, bool(options.get("gate", True)))
+        return [answer.to_json() for answer in answers]
 
 
-def _read(name: str, said: object, size: int) -> tuple[np.ndarray, InputFile]:
-    """The pixels (size, size, 1) of an image in base64, black where there is none."""
-    black = np.zeros((size, size, 1), np.uint8)
-    if not isinstance(said, str) or len(said) > _MOST_BYTES * 4 // 3 + 4:
-        return black, InputFile(name, reason="no text in base64, or longer than any chest radiograph")
+def _read(path: str, text: object, size: int) -> tuple[np.ndarray | None, Answer]:
+    """The pixels (size, size, 1) of an image in base64, None where it can't be read, and its answer, not scored yet."""
+    if not isinstance(text, str) or len(text) > _MOST_BYTES * 4 // 3 + 4:
+        return None, Answer(path, reason="no text in base64, or longer than any chest radiograph")
     try:
-        content = base64.b64decode(said, validate=True)
-    except (binascii.Error, ValueError):
-        return black, InputFile(name, reason="not base64")
-    pixels, seen = read_content(name, content, size)
-    return (black if pixels is None else pixels), seen
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None, Answer(path, reason="not base64")
+    return read_content(path, content, size)
 
 
 def _load_pyfunc(path: str) -> Served:

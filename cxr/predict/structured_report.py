@@ -52,7 +52,12 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
-    except (AttributeError, KeyError, ValueError, TypeError) as error:  # a header may be wrong in any way; its values stay untold
+    except (
+        AttributeError,
+        KeyError,
+        ValueError,
+        TypeError,
+    ) as error:  # any header; its values stay secret
         return f"its DICOM header does not suffice for a report ({type(error).__name__})"
     return ""
 
@@ -74,9 +79,9 @@ def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, An
             uid=_uid("device", model["model_sha256"]), name="cxr", model_name=model["run"]["name"][:64]
         ),
     )
-    said = [sr.QualitativeEvaluation(_own(_CLASS, "Class by the model"), _own(class_code(answer.called), answer.called))]
+    evaluations = [sr.QualitativeEvaluation(_own(_CLASS, "Class by the model"), _own(class_code(answer.called), answer.called))]
     if answer.zone:
-        said.append(sr.QualitativeEvaluation(_own(_ZONE, "Triage zone"), _own(answer.zone, _ZONES[answer.zone])))
+        evaluations.append(sr.QualitativeEvaluation(_own(_ZONE, "Triage zone"), _own(answer.zone, _ZONES[answer.zone])))
     evaluation = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=_uid("tracking", identity), identifier="whole image"),
         source_images=[sr.SourceImageForMeasurementGroup.from_source_image(source)],
@@ -85,7 +90,7 @@ def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, An
             version=version("cxr"),
             parameters=[f"run {model['run']['id']}", f"operating point {point}"],
         ),
-        qualitative_evaluations=said,
+        qualitative_evaluations=evaluations,
         measurements=[
             sr.Measurement(_own(f"p_{code}", f"Probability of {name}"), answer.calibrated[code], codes.UCUM.NoUnits)
             for name, code in zip(classes, map(slug, classes), strict=True)

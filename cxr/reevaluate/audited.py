@@ -1,4 +1,4 @@
-"""The audit of a logged run: its images read again, and the result added to the run."""
+"""The audit of a logged run: its images are read again, and the result is added to the run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from cxr.config.schema import Config
 from cxr.data.dataset import read_dataset
 from cxr.data.sources.locate import locate_images
 from cxr.progress import Progress
-from cxr.run.audited import AuditResult, audit_run, audit_tags, write_audit
+from cxr.run.audited import AuditResult, audit_run, log_audit
 from cxr.run.logged import Logged
 from cxr.run.origin import MODEL
 from cxr.run.prepared import cache_of, inputs_of
@@ -16,10 +16,8 @@ from cxr.run.stored_training import kept_gate
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record, tag_of, written_by
 from cxr.stages.table import Stage
-from cxr.tracking.run import Run, adding_to
-from cxr.tracking.scratch import scratch
+from cxr.tracking.run import Run
 from cxr.tracking.search import LoggedRun
-from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
 
 
@@ -38,17 +36,8 @@ def audit_again(run: LoggedRun, logged: Logged, config: Config, progress: Progre
     return audited, replace(basis, after={Stage.GATE.value: run.tags.get(tag_of(Stage.GATE), "")})
 
 
-def keep_audit(store: Store, run: LoggedRun, audited: AuditResult, basis: Basis) -> None:
-    """Add audit/audit.json, metrics audit/... and the tag cxr.audit to the run, with the record of the stage."""
-    with scratch() as folder, adding_to(store, run) as opened:
-        log_audit(opened, audited, basis, folder)
-
-
-def log_audit(run: Run, audited: AuditResult, basis: Basis, folder: Path) -> None:
-    """The same for a run that is open. A run of an earlier version keeps no records, and gets none."""
-    write_audit(folder, audited.found)
-    run.log_folder(folder)
-    run.log_metrics(audited.metrics)
-    run.set_tags(audit_tags(audited.found))
+def add_audit(run: Run, audited: AuditResult, basis: Basis, folder: Path) -> None:
+    """Add the audit to an open run, with the record of the stage. A run of an earlier version has no records, and gets none."""
+    log_audit(run, audited, folder)
     if basis.after[Stage.GATE]:
         record_stage(run, Stage.AUDIT, Record(basis, written_by(Stage.AUDIT, run.files)))

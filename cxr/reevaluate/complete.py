@@ -6,11 +6,11 @@ from cxr.compare.baseline import against_baseline
 from cxr.compare.runs import name_with_id
 from cxr.data.split import Part
 from cxr.errors import UserError
-from cxr.evaluation.assessment import Evidence, assess, subgroup_columns
+from cxr.evaluation.assessment import assess
 from cxr.evaluation.results import results_of
 from cxr.progress import Progress
-from cxr.reevaluate.audited import audit_again, log_audit
-from cxr.reevaluate.evaluate import Evaluated, rows_of
+from cxr.reevaluate.audited import add_audit, audit_again
+from cxr.reevaluate.evaluate import Evaluated, evidence_of, rows_of
 from cxr.run.artifacts import Results, record_numbers, record_report
 from cxr.run.audited import read_audit
 from cxr.run.logged import Logged, Restored
@@ -27,9 +27,8 @@ from cxr.tracking.unfinished import TAG, claim, work_of
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
     """Make what is missing, without Grad-CAM and figures of images; the run's own command makes those too.
 
-    Images are read only where the run has to be audited.
-
-    Raises `UserError` where the run is under way, or what training left can't be read.
+    Images are read only where the run has to be audited. Raises `UserError` where the run is under way, or what training left
+    can't be read.
     """
     run, config = logged.run, restored.config
     trained, context = kept_training(run, None), kept_context(run)
@@ -48,23 +47,21 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
     try:
         with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):
-                validation, columns = trained.predictions["val"], rows[subgroup_columns(config)]
-                of_validation = list(rows_of(logged, validation)["group"])
-                evidence = Evidence(validation, evaluated, part, list(rows["group"]), columns, of_validation)
-                found = assess(evidence, config.evaluation)
-                by_part = results_of(evidence, found, config.evaluation.specificity)
-                record_numbers(opened, by_part, found, trained.history, folder / "numbers")
+                evidence = evidence_of(logged, config, trained.predictions["val"], evaluated, part, rows)
+                assessment = assess(evidence, config.evaluation)
+                by_part = results_of(evidence, assessment, config.evaluation.specificity)
+                record_numbers(opened, by_part, assessment, trained.history, folder / "numbers")
             if audited and basis:
-                log_audit(opened, audited, basis, folder / "audit")
-                context = with_audit(context, audited.found)
+                add_audit(opened, audited, basis, folder / "audit")
+                context = with_audit(context, audited.audit)
             elif config.audit.images:
                 context = with_audit(context, read_audit(run))
             with progress.stage("log", "Writing and logging the report"):
                 against = None if config.tracking.role == "baseline" else against_baseline(run.tags, evaluated, restored.provenance)
-                results = Results(trained.history, evaluated, found, [], None, against)
+                results = Results(trained.history, evaluated, assessment, [], None, against)
                 record_report(opened, beside_baseline(context, against), results, config.evaluation.figure_dpi, folder / "report")
     except BaseException:
         claimed.let_go()
         raise
     claimed.remove()
-    return Evaluated(run.id, run.name, found)
+    return Evaluated(run.id, run.name, assessment)

@@ -1,8 +1,7 @@
 """An evaluation of a logged run, logged as a run of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -14,9 +13,7 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifes
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
-from cxr.evaluation.estimates import Estimate
-from cxr.evaluation.failures import Failure
-from cxr.evaluation.figures.drawing import Drawn, ImagePicture, Picture, pictures_of
+from cxr.evaluation.figures.drawing import ImagePicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
@@ -25,48 +22,27 @@ from cxr.evaluation.report.document import Caption, Document, MetricShift, Other
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
 from cxr.evaluation.saliency import Saliency
-from cxr.evaluation.shift import Sample, shift_of
+from cxr.evaluation.shift import shift_of
 from cxr.evaluation.unpaired import unpaired_difference
 from cxr.progress import Progress
-from cxr.reevaluate.other_data import OtherData
+from cxr.reevaluate.other_data import OtherData, ScoredData
 from cxr.run.artifacts import evaluation_tags
 from cxr.run.features import read_sample
 from cxr.run.logged import Logged
+from cxr.run.origin import MODEL
 from cxr.run.report_context import data_caveats, day_of, describe_code
+from cxr.run.stored_training import kept_gate
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
-
-
-class Scored(Protocol):
-    """Predictions of a saved model for other data; cxr.reevaluate.score makes them, with TensorFlow."""
-
-    @property
-    def data(self) -> OtherData:
-        """What was read."""
-
-    @property
-    def predictions(self) -> Predictions:
-        """In the order of its manifest."""
-
-    @property
-    def sample(self) -> Sample:
-        """Some of the images, with their pooled features."""
-
-    @property
-    def passed(self) -> Estimate | None:
-        """The share of these that passes the gate of the model; None: it has none."""
-
-    def explain(self, found: Sequence[Failure], config: Config) -> tuple[list[Callable[[], Drawn]], Saliency]:
-        """Figures with images in them, drawn when they are called, and saliency."""
-
+from cxr.training.runtime import prepare_tensorflow
 
 OTHER = "external"  # the part that other data is, in names of files and metrics
-_OF_FILMS = ("audit_flips", "grad_cam", "heat_by_class", "failures")
-_KEPT = (*_OF_FILMS, "training_curves", "vs_baseline")  # figures that no target changes
+_WITH_IMAGES = ("audit_flips", "grad_cam", "heat_by_class", "failures")
+_KEPT = (*_WITH_IMAGES, "training_curves", "vs_baseline")  # figures that no target changes
 
 
 @dataclass(frozen=True)
@@ -79,62 +55,61 @@ class Evaluated:
 
 
 def evaluate_again(
-    logged: Logged,
-    config: Config,
-    asked: list[str],
-    store: Store,
-    progress: Progress,
-    predictions: dict[str, Predictions] | None = None,
+    logged: Logged, config: Config, overrides: list[str], store: Store, progress: Progress, other_views: bool
 ) -> Evaluated:
     """Assess the run's own predictions with the targets and costs of `config`; needs no TensorFlow and no images.
 
-    With `predictions` by part those are assessed in place of the logged ones.
+    With `other_views` the saved model predicts them again, over `evaluation.views` views of the images.
     """
     run, document = logged.run, read_document(logged.run)
-    results = predictions or predictions_of(run)
+    if other_views:
+        prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
+        from cxr.reevaluate.score import predict_views  # imports Keras
+
+        results = predict_views(logged, config, run.file(MODEL), progress)
+    else:
+        results = predictions_of(run)
     part = "test" if "test" in results else "val"
     evaluated = results[part]
     check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
-    rows = rows_of(logged, evaluated)
     with progress.stage("report", "Assessing the logged predictions"):
-        of_validation = list(rows_of(logged, results["val"])["group"])
-        evidence = Evidence(results["val"], evaluated, part, list(rows["group"]), rows[subgroup_columns(config)], of_validation)
-        found = assess(evidence, config.evaluation)
-    with_films = config.evaluation.pictures
-    kept = [
-        _read_picture(run, each)
-        for each in document.figures
-        if each.name in _KEPT
-        and (with_films or each.name not in _OF_FILMS)
-        and (each.name != "failures" or found.failures == document.assessment.failures)
+        evidence = evidence_of(logged, config, results["val"], evaluated, part, rows_of(logged, evaluated))
+        assessment = assess(evidence, config.evaluation)
+    pictures = [
+        _read_picture(run, figure)
+        for figure in document.figures
+        if figure.name in _KEPT
+        and (config.evaluation.pictures or figure.name not in _WITH_IMAGES)
+        and (figure.name != "failures" or assessment.failures == document.assessment.failures)
     ]
-    made_from = "its logged predictions" if predictions is None else f"{config.evaluation.views} views of each image"
-    context = _context(document, config, asked, f"{name_with_id(run)}, from {made_from}")
+    made_from = f"{config.evaluation.views} views of each image" if other_views else "its logged predictions"
+    context = _context(document, config, overrides, f"{name_with_id(run)}, from {made_from}")
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
-    saliency = document.saliency if with_films else None
-    made = _Made(f"{run.name}-evaluated", evidence, found, saliency, kept, context, logged.manifest, tags)
+    saliency = document.saliency if config.evaluation.pictures else None
+    made = _Made(f"{run.name}-evaluated", evidence, assessment, saliency, pictures, context, logged.manifest, tags)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
 
 
 def evaluate_other_data(
-    logged: Logged, config: Config, asked: list[str], scored: Scored, store: Store, progress: Progress
+    logged: Logged, config: Config, overrides: list[str], data: OtherData, store: Store, progress: Progress
 ) -> Evaluated:
     """Assess the saved model's predictions of other data, with thresholds and temperature of the run's own validation images."""
-    run, document = logged.run, read_document(logged.run)
-    data, rows = scored.data, scored.data.manifest
+    run, document, rows = logged.run, read_document(logged.run), data.manifest
+    prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
+    from cxr.reevaluate.score import score  # imports Keras
+
+    scored = score(data, model_classes(run), config, run.file(MODEL), kept_gate(run), progress)
     with progress.stage("report", "Assessing predictions"):
-        validation, columns = predictions_of(run)["val"], rows[subgroup_columns(config)]
-        of_validation = list(rows_of(logged, validation)["group"])
-        evidence = Evidence(validation, scored.predictions, OTHER, list(rows["group"]), columns, of_validation)
-        found = assess(evidence, config.evaluation)
-        elsewhere = _elsewhere(run, document, found, scored.sample, scored.passed)
-        drawn, saliency = scored.explain(found.failures, config) if config.evaluation.pictures else ([], None)
+        evidence = evidence_of(logged, config, predictions_of(run)["val"], scored.predictions, OTHER, rows)
+        assessment = assess(evidence, config.evaluation)
+        elsewhere = _elsewhere(run, document, assessment, scored)
+        drawn, saliency = scored.explain(assessment.failures) if config.evaluation.pictures else ([], None)
     context = replace(
-        _context(document, config, asked, f"{name_with_id(run)}, its saved model on other data"),
+        _context(document, config, overrides, f"{name_with_id(run)}, its saved model on other data"),
         other_data=data.context,
         overlap=data.overlap,
-        caveats=[*(f"Of what the model learned from: {each}" for each in document.context.caveats), *data_caveats(config)],
+        caveats=[*(f"Of what the model learned from: {caveat}" for caveat in document.context.caveats), *data_caveats(config)],
         baseline=None,
         no_baseline="the baseline was not scored on this data: cxr evaluate BASELINE with the same data does that.",
         differences=[],
@@ -142,15 +117,23 @@ def evaluate_other_data(
     )
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
     pictures = pictures_of((draw() for draw in drawn), config.evaluation.figure_dpi)
-    made = _Made(f"{run.name}-on-{config.data.name}", evidence, found, saliency, pictures, context, rows, tags, data.shared)
+    made = _Made(f"{run.name}-on-{config.data.name}", evidence, assessment, saliency, pictures, context, rows, tags, data.shared)
     with progress.stage("log", "Writing and logging the report"):
         return _log(store, config, run, made)
 
 
+def evidence_of(
+    logged: Logged, config: Config, validation: Predictions, evaluated: Predictions, part: str, rows: pd.DataFrame
+) -> Evidence:
+    """Predictions with groups and subgroups of their images; `rows` of the manifest are those of the evaluated ones, in order."""
+    of_validation = list(rows_of(logged, validation)["group"])
+    return Evidence(validation, evaluated, part, list(rows["group"]), rows[subgroup_columns(config)], of_validation)
+
+
 def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
-    """A figure that a run logged; raises `UserError` if its file is not there. Earlier versions have neither SVG nor films."""
+    """A figure that a run logged; raises `UserError` if its file is not there. Those of earlier versions have no SVG or parts."""
     svg = f"{FIGURES}/{caption.name}.svg"
-    films = [ImagePicture(run.file(f"{FIGURES}/{each.file}").read_bytes(), each.caption, each.alt) for each in caption.films]
+    films = [ImagePicture(run.file(f"{FIGURES}/{film.file}").read_bytes(), film.caption, film.alt) for film in caption.films]
     return Picture(
         caption.name,
         caption.section,
@@ -162,26 +145,27 @@ def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
     )
 
 
-def _context(document: Document, config: Config, asked: list[str], evaluated: str) -> ReportContext:
-    """Those of the run, with what is different of its evaluation."""
+def _context(document: Document, config: Config, overrides: list[str], evaluated: str) -> ReportContext:
+    """The context of the run, with what is different in its evaluation."""
     model = replace(document.context.model, settings=flat_params(config))
-    return replace(document.context, evaluated=evaluated, asked=asked, evaluated_by=describe_code(), role="evaluation", model=model)
+    own, code = document.context, describe_code()
+    return replace(own, evaluated=evaluated, asked=overrides, evaluated_by=code, role="evaluation", model=model)
 
 
-def _elsewhere(run: LoggedRun, document: Document, found: Assessment, sample: Sample, passed: Estimate | None) -> OtherDataResult:
+def _elsewhere(run: LoggedRun, document: Document, assessment: Assessment, scored: ScoredData) -> OtherDataResult:
     """The run's own result beside that of other data, for the metrics of the first screen and the summary."""
-    own, known = document.assessment, {each.name: each.label for each in (*overall("headline"), *overall("summary"))}
+    own, labels = document.assessment, {metric.name: metric.label for metric in (*overall("headline"), *overall("summary"))}
     for name in own.classes:
-        known |= {f"{slug(name)}/{each.name}": f"{name} {each.label}" for each in by_class("summary")}
+        labels |= {f"{slug(name)}/{metric.name}": f"{name} {metric.label}" for metric in by_class("summary")}
     changes = [
         MetricShift(name, label, own.estimates[name], other, unpaired_difference(own.estimates[name], other))
-        for name, label in known.items()
-        if (other := found.estimates.get(name)) and name in own.estimates
+        for name, label in labels.items()
+        if (other := assessment.estimates.get(name)) and name in own.estimates
     ]
-    sampled = read_sample(run)
+    sampled, sample = read_sample(run), scored.sample
     shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
     why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
-    return OtherDataResult(part_in_full(own.part), own.images, changes, shift, why_not, passed)
+    return OtherDataResult(part_in_full(own.part), own.images, changes, shift, why_not, scored.passed)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
@@ -210,11 +194,11 @@ def read_document(run: LoggedRun) -> Document:
 
 @dataclass(frozen=True)
 class _Made:
-    """What an evaluation leaves: `pictures` beside those that follow from predictions, `shared` images that the run has seen."""
+    """The results of an evaluation: `pictures` beside those that follow from predictions, `shared` images that the run has seen."""
 
     name: str
     evidence: Evidence
-    found: Assessment
+    assessment: Assessment
     saliency: Saliency | None
     pictures: Sequence[Picture]
     context: ReportContext
@@ -224,8 +208,8 @@ class _Made:
 
 
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
-    evidence, found = made.evidence, made.found
-    results = results_of(evidence, found, config.evaluation.specificity)
+    evidence, assessment = made.evidence, made.assessment
+    results = results_of(evidence, assessment, config.evaluation.specificity)
     tags = made.tags | {
         "cxr.role": "evaluation",
         "cxr.evaluates": source.id,
@@ -235,29 +219,22 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
     }
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
     with open_run(store, config, made.name, tags) as run, scratch() as folder:
-        for each in ("data", "config"):
-            (folder / each).mkdir()
+        for name in ("data", "config", "predictions"):
+            (folder / name).mkdir()
         (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
         write_part_results(folder, results)
-        (folder / "predictions").mkdir()
         for part in results:
             part.predictions.to_csv(folder / "predictions" / f"{part.part}.csv")
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
             write_csv(made.shared, folder / "data/overlap.csv")
-        drawn = pictures_of(assessment_figures(evidence.evaluated, found), config.evaluation.figure_dpi)
-        context = replace(
-            made.context,
-            title=f"cxr evaluation {made.name}",
-            run_id=run.id,
-            name=made.name,
-            started=day_of(run),
-            user=run.user,
-        )
-        document = write_report(folder, context, found, made.saliency, [*drawn, *made.pictures])
+        drawn = pictures_of(assessment_figures(evidence.evaluated, assessment), config.evaluation.figure_dpi)
+        title = f"cxr evaluation {made.name}"
+        context = replace(made.context, title=title, run_id=run.id, name=made.name, started=day_of(run), user=run.user)
+        document = write_report(folder, context, assessment, made.saliency, [*drawn, *made.pictures])
         run.log_folder(folder)
         run.describe(description(document))
-        run.set_tags(evaluation_tags(found))
+        run.set_tags(evaluation_tags(assessment))
         run.show_table(TABLE)
-        run.log_metrics(final_metrics(results, found))
-    return Evaluated(run.id, made.name, found)
+        run.log_metrics(final_metrics(results, assessment))
+    return Evaluated(run.id, made.name, assessment)

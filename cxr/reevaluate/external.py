@@ -1,13 +1,11 @@
 """Results of experiments on other data: each saved model is evaluated there once, and that is logged as a run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from cxr.compare.experiments import Experiment
 from cxr.compare.runs import EvaluatedRun
 from cxr.compare.table import ExternalResult
-from cxr.config.schema import Config
 from cxr.data.manifest import data_fingerprint
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
@@ -15,11 +13,9 @@ from cxr.progress import Progress
 from cxr.reevaluate.evaluate import OTHER, evaluate_other_data, model_classes
 from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import request_of
-from cxr.run.logged import Logged, read_logged, restore
-from cxr.run.stored_training import kept_gate
+from cxr.run.logged import read_logged, restore
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
 from cxr.tracking.store import Store
-from cxr.training.runtime import prepare_tensorflow
 
 
 def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, ExternalResult]:
@@ -41,30 +37,16 @@ def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Pr
     run, classes = evaluated.run, model_classes(evaluated.run)
     overrides = ["data=folder", f"data.root={folder}", "evaluation.pictures=false"]
     logged = read_logged(run)
-    config = request_of(restore(logged, []).config, overrides).config
+    config, _ = request_of(restore(logged, []).config, overrides)
     data = read_other_data(logged, classes, config, progress)
-    evaluation = _evaluation_of(run, data) or _score(logged, data, classes, config, overrides, store, progress)
-    return Predictions.from_csv(evaluation.file(f"predictions/{OTHER}.csv"), classes)
+    made = _evaluation_of(run, data)
+    if made is None:
+        run_id = evaluate_other_data(logged, config, overrides, data, store, progress).run_id
+        made = runs_by_id([run_id])[run_id]
+    return Predictions.from_csv(made.file(f"predictions/{OTHER}.csv"), classes)
 
 
 def _evaluation_of(run: LoggedRun, data: OtherData) -> LoggedRun | None:
     """The evaluation of this run on these very images; None without one."""
     tags = {"cxr.role": "evaluation", "cxr.evaluates": run.id, "cxr.data_fingerprint": data_fingerprint(data.manifest)}
     return next(iter(finished_runs(tags)), None)
-
-
-def _score(
-    logged: Logged,
-    data: OtherData,
-    classes: tuple[str, ...],
-    config: Config,
-    overrides: list[str],
-    store: Store,
-    progress: Progress,
-) -> LoggedRun:
-    prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
-    from cxr.reevaluate.score import score  # imports Keras
-
-    scored = score(data, classes, config, logged.run.file("model/model.keras"), kept_gate(logged.run), progress)
-    run_id = evaluate_other_data(logged, config, overrides, scored, store, progress).run_id
-    return runs_by_id([run_id])[run_id]

@@ -1,5 +1,6 @@
 """Other data for the saved model of a run: read, without the images that the run has too."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,13 @@ from cxr.data.image_list import ImageList
 from cxr.data.sources.locate import locate_images
 from cxr.errors import UserError
 from cxr.evaluation.assessment import check_evaluation
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.failures import Failure
+from cxr.evaluation.figures.drawing import Drawn
+from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Data, Overlap
+from cxr.evaluation.saliency import Saliency
+from cxr.evaluation.shift import Sample
 from cxr.progress import Progress
 from cxr.run.logged import Logged
 from cxr.run.prepared import cache_of
@@ -34,6 +41,20 @@ class OtherData:
     shared: pd.DataFrame
     overlap: Overlap
     context: Data
+
+
+@dataclass(frozen=True)
+class ScoredData:
+    """What the saved model makes of other data: predictions in the order of its manifest, and pooled features of some images.
+
+    `passed` is the share of these that passes the gate of the model; None: it has none. `explain` opens the model again, and gives
+    figures with images of failures in them, drawn when they are called, and saliency.
+    """
+
+    predictions: Predictions
+    sample: Sample
+    passed: Estimate | None
+    explain: Callable[[Sequence[Failure]], tuple[list[Callable[[], Drawn]], Saliency]]
 
 
 def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, progress: Progress) -> OtherData:

@@ -1,7 +1,7 @@
 """The settings that an evaluation changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -13,28 +13,21 @@ from cxr.errors import UserError
 from cxr.text import nearest
 
 
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """The run's config with the overrides; `other_data` if its data is not the run's own."""
-
-    config: Config
-    other_data: bool
-
-
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Raise `UserError` for what no evaluation can change; takes no time, as nothing of the run is needed."""
+    """Raise `UserError` for what no evaluation can change, before anything of the run is read."""
     for override in overrides:
         if "=" not in override or _group(override) not in ("data", "evaluation"):
             raise UserError(
                 f"{override!r} can't be changed in an evaluation: give evaluation.SETTING=VALUE for other targets or costs, or "
                 "data=GROUP and data.SETTING=VALUE for other data"
             )
-    if any(_group(override) == "data" for override in overrides) and not any(each.startswith("data=") for each in overrides):
+    of_data = [override for override in overrides if _group(override) == "data"]
+    if of_data and not any(override.startswith("data=") for override in of_data):
         raise UserError("name the kind of the other data: data=folder data.root=FOLDER, or data=manifest data.manifest=FILE")
 
 
-def request_of(logged: Config, overrides: Sequence[str]) -> EvaluationRequest:
-    """Lay overrides of evaluation over the logged config, and take data from what they compose.
+def request_of(logged: Config, overrides: Sequence[str]) -> tuple[Config, bool]:
+    """The logged config with overrides of evaluation and data, and whether its data is other than the run's own.
 
     Raises `UserError` for any other setting, and for values that make no sense.
     """
@@ -43,7 +36,7 @@ def request_of(logged: Config, overrides: Sequence[str]) -> EvaluationRequest:
     config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
     if of_data:
         config = replace(config, data=typed(compose(of_data)[0]).data)
-    return EvaluationRequest(typed(OmegaConf.structured(config)), bool(of_data))
+    return typed(OmegaConf.structured(config)), bool(of_data)
 
 
 def _group(override: str) -> str:

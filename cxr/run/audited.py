@@ -1,4 +1,4 @@
-"""The audit of a run: of which images, and how it is kept."""
+"""The audit of a run: which images it looks at, and how it is stored."""
 
 import json
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from cxr.audit.account import LIMITS, reasons_of
 from cxr.audit.audit import Audit, audit
-from cxr.audit.changes import CHANGES
 from cxr.audit.gate import Gate
-from cxr.audit.other_backgrounds import auc_on_other_surroundings
+from cxr.audit.probes.changes import CHANGES
+from cxr.audit.probes.regions import auc_on_other_backgrounds
 from cxr.audit.subject import Subject, TrainedModel, chosen_rows
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
@@ -28,6 +28,7 @@ from cxr.evaluation.figures.pictures import pairs_figure
 from cxr.evaluation.light import TAG
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.model.freeze import HEAD
+from cxr.tracking.run import Run
 from cxr.tracking.search import LoggedRun
 
 DOCUMENT, GATE, ORIENTATION = "audit/audit.json", "model/gate.npz", "model/orientation.npz"
@@ -36,27 +37,29 @@ _SHOWN = 6  # pairs of pictures
 
 @dataclass(frozen=True)
 class AuditResult:
-    """The audit of a run, its figures, and its metrics by name."""
+    """The audit of a run, its figures, not drawn yet, and its metrics by name."""
 
-    found: Audit
+    audit: Audit
     pictures: list[Callable[[], Drawn]]
     metrics: dict[str, float]
 
 
-def subject_of(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
+def subject_of(config: Config, dataset: Dataset, root: Path, most: int, only_validation: bool = False) -> Subject:
     """Up to `most` images of a run, held-out ones first; masks are looked for below `root`.
 
-    Training images are added for a frozen backbone only: one that was trained has seen their labels.
+    Training images are added for a frozen backbone only: one that was trained has seen their labels. `only_validation` is for what
+    chooses among runs.
     """
-    held_out = (dataset.manifest["split"] != "train").to_numpy()
-    rows = chosen_rows(dataset.labels, held_out, most, seen_too=config.freeze.trainable_from == HEAD)
-    return _subject(config, dataset, root, rows)
-
-
-def validation_subject(config: Config, dataset: Dataset, root: Path, most: int) -> Subject:
-    """Up to `most` validation images of a run, for what chooses among runs."""
-    rows = chosen_rows(dataset.labels, (dataset.manifest["split"] == "val").to_numpy(), most, seen_too=False)
-    return _subject(config, dataset, root, rows)
+    parts = dataset.manifest["split"]
+    chosen = ((parts == "val") if only_validation else (parts != "train")).to_numpy()
+    with_training = config.freeze.trainable_from == HEAD and not only_validation
+    rows = chosen_rows(dataset.labels, chosen, most, with_training)
+    images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
+    masks = lung_masks(config.data, root, manifest, images)
+    blocks = [_blocks_of(root / path) for path in manifest["path"]]
+    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
+    held_out = (manifest["split"] != "train").to_numpy()
+    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
 
 
 def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> AuditResult:
@@ -64,8 +67,8 @@ def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel,
     settings = config.audit
     subject = subject_of(config, dataset, root, settings.images)
     result = audit(subject, model, settings, gate)
-    without_shortcut = auc_on_other_surroundings(validation_subject(config, dataset, root, settings.seen), model)
-    metrics = audit_metrics(result) | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
+    without_shortcut = auc_on_other_backgrounds(subject_of(config, dataset, root, settings.seen, only_validation=True), model)
+    metrics = result.metrics | ({} if without_shortcut is None else {WITHOUT_SHORTCUT: without_shortcut})
     return AuditResult(result, flips_figure(result, subject) if config.evaluation.pictures else [], metrics)
 
 
@@ -81,20 +84,11 @@ def read_audit(run: LoggedRun) -> Audit:
 
 
 def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> AuditResult:
-    """The same with its figures."""
+    """The audit that a run has in the store, with its figures; raises `UserError` if it can't be read."""
     result = read_audit(run)
     shown = config.evaluation.pictures and bool(result.flips)
     pictures = flips_figure(result, subject_of(config, dataset, root, result.images)) if shown else []
     return AuditResult(result, pictures, {})
-
-
-def _subject(config: Config, dataset: Dataset, root: Path, rows: NDArray[np.int64]) -> Subject:
-    images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
-    masks = lung_masks(config.data, root, manifest, images)
-    blocks = [_blocks_of(root / path) for path in manifest["path"]]
-    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
-    held_out = (manifest["split"] != "train").to_numpy()
-    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
 
 
 def _blocks_of(path: Path) -> tuple[float, float]:
@@ -111,41 +105,31 @@ def _blocks_in(path: Path, written: int, size: int) -> tuple[float, float]:
     return blockiness(np.asarray(decode_image(read_file(str(path))).image))
 
 
-def flips_figure(found: Audit, subject: Subject) -> list[Callable[[], Drawn]]:
+def flips_figure(result: Audit, subject: Subject) -> list[Callable[[], Drawn]]:
     """Pictures of the images that changes flip most clearly, before and after, not drawn yet; none if nothing flips."""
-    if not found.flips:
+    if not result.flips:
         return []
-    shown = found.flips[:_SHOWN]
-    images = [subject.images[each.row] for each in shown]
-    after = [CHANGES[each.change](image[None])[0] for each, image in zip(shown, images, strict=True)]
+    flips = result.flips[:_SHOWN]
+    images = [subject.images[flip.row] for flip in flips]
+    changed = [CHANGES[flip.change](image[None])[0] for flip, image in zip(flips, images, strict=True)]
     titles = [
-        (f"{each.before} ({each.probability_before:.2f})", f"{each.change}:\n{each.after} ({each.probability_after:.2f})")
-        for each in shown
+        (f"{flip.before} ({flip.probability_before:.2f})", f"{flip.change}:\n{flip.after} ({flip.probability_after:.2f})")
+        for flip in flips
     ]
-    return [partial(pairs_figure, images, after, titles)]
+    return [partial(pairs_figure, images, changed, titles)]
 
 
-def audit_metrics(found: Audit) -> dict[str, float]:
-    """The numbers of an audit as MLflow metrics; what has no value is left out."""
-    inside = [each.in_lungs for each in found.saliency if each.in_lungs is not None]
-    values = {
-        "audit/images": float(found.images),
-        **{f"audit/left_without_lungs_{fill}": each.value for fill, each in found.left_without_lungs.items()},
-        **{f"audit/auc_of_{each.trait}": each.auc.value for each in found.traits},
-        **{f"audit/auc_in_{each.region}": each.model_auc.value for each in found.regions if each.fill == "mean"},
-        "audit/kept_on_other_surroundings": found.kept.value,
-        "audit/auc_of_shuffled_labels": found.shuffled_labels.value,
-        "audit/saliency_in_lungs": float(np.mean(inside)) if inside else None,
-    }
-    return {name: value for name, value in values.items() if value is not None}
+def log_audit(run: Run, result: AuditResult, folder: Path) -> None:
+    """Add audit/audit.json, which is written below `folder`, the metrics, and the light as a tag to an open run."""
+    write_audit(folder, result.audit)
+    run.log_folder(folder)
+    run.log_metrics(result.metrics)
+    run.set_tags({TAG: result.audit.verdict.light.value})
 
 
-def audit_tags(found: Audit) -> dict[str, str | None]:
-    """The light of the verdict."""
-    return {TAG: found.verdict.light.value}
-
-
-def write_audit(folder: Path, found: Audit) -> None:
-    """Write audit/audit.json."""
+def write_audit(folder: Path, result: Audit) -> None:
+    """Write audit/audit.json; its reasons and limits are for people, and nothing reads them again."""
+    light, places = result.verdict.light, result.verdict.places
+    verdict = {"light": light, "reasons": reasons_of(result), "places": places, "limits": LIMITS}
     (folder / DOCUMENT).parent.mkdir(parents=True, exist_ok=True)
-    (folder / DOCUMENT).write_text(json.dumps(asdict(found), indent=1, allow_nan=False), encoding="utf-8")
+    (folder / DOCUMENT).write_text(json.dumps({**asdict(result), "verdict": verdict}, indent=1, allow_nan=False), encoding="utf-8")

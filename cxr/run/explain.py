@@ -14,7 +14,6 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.saliency import (
-    RandomisedStage,
     RegionShares,
     Saliency,
     drawn,
@@ -40,21 +39,18 @@ def explain(
     """Figures with images of the evaluated part, not drawn yet, and its saliency; none with `evaluation.pictures=false`."""
     if not prepared.config.evaluation.pictures:
         return [], None
-    places = prepared.dataset.rows(prepared.dataset.parts[-1])
-
-    def read(rows: Sequence[int]) -> NDArray[np.uint8]:
-        return prepared.dataset.images[places[list(rows)]]
-
-    return draw_pictures(model, evaluated, assessment.failures, read, prepared.config.evaluation)
+    images, places = prepared.dataset.images, prepared.dataset.rows(prepared.dataset.parts[-1])
+    settings = prepared.config.evaluation
+    return draw_pictures(model, evaluated, assessment.failures, lambda rows: images[places[list(rows)]], settings)
 
 
 def draw_pictures(
-    model: Path, evaluated: Predictions, found: Sequence[Failure], read: ReadImages, settings: EvaluationConfig
+    model: Path, evaluated: Predictions, failures: Sequence[Failure], read: ReadImages, settings: EvaluationConfig
 ) -> tuple[list[Callable[[], Drawn]], Saliency]:
     """Open the saved model, and compute Grad-CAM of some of the evaluated images; figures are drawn when they are called."""
     network = grad_cam(load_model(model))
     exhibits = gallery(evaluated, _OF_EACH_KIND)
-    rows = [each.row for each in exhibits]
+    rows = [exhibit.row for exhibit in exhibits]
     images, predicted = read(rows), evaluated.predicted[rows]
     maps = saliency_maps(network, images, predicted)
     size = maps.shape[1], maps.shape[2]
@@ -63,14 +59,17 @@ def draw_pictures(
     if settings.saliency_images:
         mean, averaged, regions = _by_class(network, evaluated, read, settings.saliency_images)
         pictures.append(mean)
-    if found:
+    if failures:
         places = {name: row for row, name in enumerate(evaluated.ids)}
-        pictures.append(partial(failures_figure, found, read([places[each.id] for each in found])))
+        pictures.append(partial(failures_figure, failures, read([places[failure.id] for failure in failures])))
     checked = _spread(len(images), _CHECKED)
-    stages = _randomisation(network, images[checked], predicted[checked], maps[checked])
+    stages = [  # how alike maps of the same images stay while the weights are randomised stage by stage
+        randomised_stage(stage, maps[checked], saliency_maps(network, images[checked], predicted[checked]))
+        for stage in randomised(network)
+    ]
     even = even_shares(size)
-    found_here = Saliency(network.layer, size, exhibits, averaged, regions, even, len(checked), stages, verdict(stages, size))
-    return pictures, found_here
+    saliency = Saliency(network.layer, size, exhibits, averaged, regions, even, len(checked), stages, verdict(stages, size))
+    return pictures, saliency
 
 
 def _by_class(
@@ -78,18 +77,11 @@ def _by_class(
 ) -> tuple[Callable[[], Drawn], dict[str, int], list[RegionShares]]:
     """Of maps of up to `most` images of each class for that class: the figure of means, numbers of images, regions."""
     rows = [drawn(evaluated, np.flatnonzero(evaluated.labels == index), most) for index in range(len(evaluated.classes))]
-    images = [read(each) for each in rows]
-    maps = [saliency_maps(network, each, np.full(len(each), index)) for index, each in enumerate(images)]
-    counts = {name: len(each) for name, each in zip(evaluated.classes, rows, strict=True)}
-    regions = [region_shares(name, each) for name, each in zip(evaluated.classes, maps, strict=True) if len(each)]
-    return partial(mean_saliency_figure, evaluated.classes, images, maps), counts, [each for each in regions if each]
-
-
-def _randomisation(
-    network: GradCam, images: NDArray[np.uint8], classes: NDArray[np.int64], maps: NDArray[np.float32]
-) -> list[RandomisedStage]:
-    """How far maps of the same images stay the same while the weights are randomised stage by stage."""
-    return [randomised_stage(stage, maps, saliency_maps(network, images, classes)) for stage in randomised(network)]
+    images = [read(of_class) for of_class in rows]
+    maps = [saliency_maps(network, of_class, np.full(len(of_class), index)) for index, of_class in enumerate(images)]
+    counts = {name: len(of_class) for name, of_class in zip(evaluated.classes, rows, strict=True)}
+    regions = [region_shares(name, of_class) for name, of_class in zip(evaluated.classes, maps, strict=True) if len(of_class)]
+    return partial(mean_saliency_figure, evaluated.classes, images, maps), counts, [shares for shares in regions if shares]
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

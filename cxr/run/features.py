@@ -29,7 +29,7 @@ def write_sample(folder: Path, sample: Sample) -> None:
 
 
 def read_sample(run: LoggedRun) -> Sample | None:
-    """What a run stored; None for a run of an earlier version. Raises `UserError` if it can't be read."""
+    """The sample that a run stored; None for a run of an earlier version. Raises `UserError` if it can't be read."""
     if not run.has_file(_IMAGES):
         return None
     try:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from cxr.audit.account import verdict_text
 from cxr.cache.rows import RowsLost
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.report.document import ReportContext
@@ -13,7 +14,7 @@ from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
-from cxr.run.audited import AuditResult, audit_run, audit_tags, kept_audit, write_audit
+from cxr.run.audited import AuditResult, audit_run, kept_audit, log_audit
 from cxr.run.background_figures import BackgroundFigures
 from cxr.run.explain import explain
 from cxr.run.origin import MODEL
@@ -88,7 +89,7 @@ def run_pipeline(
             ahead.draw(content, config.evaluation.figure_dpi)
         with _costs_no_training(run, "its audit"):
             if audited := _audited(prepared, run, left, recorder, trained, folder / "audit", progress):
-                context, content = with_audit(context, audited.found), replace(content, audit_pictures=audited.pictures)
+                context, content = with_audit(context, audited.audit), replace(content, audit_pictures=audited.pictures)
                 metrics |= audited.metrics
         known = progress.seconds, tuple(progress.log)
         origin = config, prepared.provenance, run_tags(prepared), context
@@ -156,12 +157,9 @@ def _audited(
         audited = _with_images(
             prepared, progress, lambda read: audit_run(read.config, read.dataset, read.root, model, trained.gate)
         )
-    write_audit(folder, audited.found)
-    run.log_folder(folder)
-    run.log_metrics(audited.metrics)
-    run.set_tags(audit_tags(audited.found))
+    log_audit(run, audited, folder)
     recorder.done(Stage.AUDIT)
-    progress.line(f"  {audited.found.verdict.text}")
+    progress.line(f"  {verdict_text(audited.audit)}")
     return audited
 
 

@@ -240,7 +240,7 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("data/lung_atlas.py", "data/sources/phantom.py"), V),
     **dict.fromkeys(("training/engine.py", "training/frozen.py"), F),
     **dict.fromkeys(("training/trained_model.py", "model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), G),
-    **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "audit/changes.py", "run/predict.py", "evaluation/shift.py"), G),
+    **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "run/predict.py", "evaluation/shift.py"), G),
     **dict.fromkeys(("training/several_views.py", "training/verify.py", "evaluation/predictions.py"), P),
     **dict.fromkeys(("run/features.py", "run/stored_training.py", "data/safe_csv.py"), P),
     "data/images/properties.py": P,

@@ -117,6 +117,14 @@ def store_with_runs(uri: str | None = None) -> Store:
     return store
 
 
+def opened_store() -> Store:
+    """The store of this folder, open; raises `UserError` for one without runs."""
+    store = store_with_runs()
+    check_store(store)
+    open_store(store)
+    return store
+
+
 def open_store(store: Store) -> None:
     """Make the store if it is not there and point mlflow at it.
 

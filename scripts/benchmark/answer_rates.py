@@ -49,17 +49,18 @@ def answer_rates(images: Images, count: int, most: int = 400) -> Iterator[Answer
 
 
 def _rates(name: str, ours: Desk, images: Images, count: int, most: int) -> AnswerRates:
-    from cxr.audit.gate import OUT_OF_DISTRIBUTION
+    from cxr.audit.probes.out_of_distribution import OUT_OF_DISTRIBUTION
+    from cxr.predict.answer import Answer
     from cxr.predict.model import read_run_model
     from cxr.predict.predictor import Predictor
-    from cxr.predict.read import InputFile, read_images
+    from cxr.predict.read import read_images
 
     manifest = ours.manifest_table()
     test = [str(images.root / path) for path in manifest.loc[manifest["split"] == "test", "path"]][:most]
     model = read_run_model("asked", Store(uri=f"sqlite:///{ours.folder}/mlruns/mlflow.db", folder=ours.folder / "mlruns"))
     answerer, rule = Predictor(model), model.rule("argmax")
-    pixels, seen = read_images(test, images.size)
-    facts = [InputFile(each.path, each.sha256, each.pixels, each.width, each.height) for each in seen]
+    pixels, read = read_images(test, images.size)
+    facts = [Answer(file.path, file.sha256, file.width, file.height, pixels=file.pixels) for file in read]
 
     def share_refused(some: NDArray[np.uint8]) -> float:
         return float(np.mean([not each.called for each in answerer.of_images(some, facts, rule, gated=True)]))

@@ -54,8 +54,10 @@ def _prepare() -> None:
 
 def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     """The light and the places of the verdict."""
-    from cxr.audit.audit import evidence
+    from cxr.audit.probes.regions import retained_without_lungs, score_regions
+    from cxr.audit.probes.traits import named_aucs, trait_results
     from cxr.audit.subject import Subject
+    from cxr.audit.verdict import verdict_of
     from cxr.data.lung_masks import lung_masks
     from cxr.model.network import build_network
     from cxr.model.saved import save_model
@@ -75,5 +77,7 @@ def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))
     with tempfile.TemporaryDirectory(prefix="cxr-bench-") as folder:
         save_model(network, Path(folder) / "model.keras")
-        verdict = evidence(subject, open_model(Path(folder) / "model.keras", Config()), AuditConfig())
+        model, sample = open_model(Path(folder) / "model.keras", Config()), subject.only(subject.sample(AuditConfig().seen))
+        left = retained_without_lungs(score_regions(sample, model), sample)
+    verdict = verdict_of(left, named_aucs(trait_results(subject)))
     return verdict.light, verdict.places

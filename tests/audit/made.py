@@ -11,7 +11,7 @@ CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 
 
 class MeanModel:
-    """Sees the mean grey level of a grid of cells: these are its features, and the middle one its score."""
+    """Its features are the mean grey levels of a grid of cells; the first and the last one are scores of classes."""
 
     body: str | None = None
 
@@ -33,9 +33,9 @@ class MeanModel:
         return self.score(images)[1]
 
     def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        found = np.zeros((len(images), 4, 4), np.float32)
-        found[:, 0, 0] = 1
-        return found
+        maps = np.zeros((len(images), 4, 4), np.float32)
+        maps[:, 0, 0] = 1
+        return maps
 
 
 def noise(count: int = 120, size: int = 48, classes: int = 3, seed: int = 0) -> Subject:
@@ -46,17 +46,6 @@ def noise(count: int = 120, size: int = 48, classes: int = 3, seed: int = 0) -> 
     masks[:, size // 4 : -size // 4, size // 4 : -size // 4] = True
     labels = np.arange(count) % classes
     names = [f"{row}.png" for row in range(count)]
-    manifest = pd.DataFrame(
-        {
-            "path": names,
-            "label": [str(each) for each in labels],
-            "group": names,
-            "source": "",
-            "width": size,
-            "height": size,
-            "mode": "L",
-            "blocks_across": 0.0,
-            "blocks_down": 0.0,
-        }
-    )
+    manifest = pd.DataFrame({"path": names, "label": labels.astype(str), "group": names, "source": "", "mode": "L"})
+    manifest[["width", "height", "blocks_across", "blocks_down"]] = size, size, 0.0, 0.0
     return Subject(CLASSES[:classes], images, masks, "made up", labels, manifest, np.arange(count) % 2 == 0)

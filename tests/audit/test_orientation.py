@@ -1,4 +1,4 @@
-"""Orientation: films that are turned or negatives are told from upright ones, in a few phantoms' time."""
+"""Orientation: turned and inverted phantoms are recognised, and a stored model is the same."""
 
 from pathlib import Path
 
@@ -15,35 +15,41 @@ KNOWN, OTHERS = IMAGES[:90], IMAGES[90:]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_each_kind_is_told_on_images_that_it_was_not_fitted_on(kind: str) -> None:
+def test_kind_is_recognised_on_unseen_images(kind: str) -> None:
     fitted = fit_orientation(KNOWN)
     assert fitted is not None
-    assert np.mean([told == kind for told in fitted.kinds(KINDS[kind](OTHERS))]) >= 0.95
+    assert np.mean([predicted == kind for predicted in fitted.kinds(KINDS[kind](OTHERS))]) >= 0.95
 
 
 @pytest.mark.parametrize("size", [32, 97, 224])
-def test_any_size_of_image_has_as_many_cells(size: int) -> None:
+def test_images_of_any_size_have_a_kind(size: int) -> None:
     fitted = fit_orientation(KNOWN)
     assert fitted is not None
     assert len(fitted.kinds(np.zeros((2, size, size, 1), np.uint8))) == 2
 
 
-def test_few_or_equal_images_tell_nothing() -> None:
+def test_few_or_equal_images_fit_nothing() -> None:
     assert fit_orientation(KNOWN[:29]) is None
     assert fit_orientation(np.repeat(KNOWN[:1], 40, axis=0)) is None
 
 
-def test_it_is_read_as_it_was_written_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
+def test_orientation_is_the_same_after_storing(tmp_path: Path) -> None:
     fitted = fit_orientation(noise(40, seed=1).images)
     assert fitted is not None
     write_orientation(fitted, tmp_path / "orientation.npz")
     assert np.array_equal(read_orientation(tmp_path / "orientation.npz").weights, fitted.weights)
-    np.savez(tmp_path / "other.npz", weights=np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"weights of shape \(2, 3\)"):
-        read_orientation(tmp_path / "other.npz")
-    np.savez(tmp_path / "nan.npz", weights=np.full_like(fitted.weights, np.nan))
-    with pytest.raises(ValueError, match="not finite"):
-        read_orientation(tmp_path / "nan.npz")
-    np.savez(tmp_path / "code.npz", weights=np.array([print], object))
-    with pytest.raises(ValueError, match="pickle"):
-        read_orientation(tmp_path / "code.npz")
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        (np.ones((2, 3)), r"weights of shape \(2, 3\)"),
+        (np.full((len(KINDS), 257), np.nan), "not finite"),
+        (np.array([print], object), "pickle"),
+    ],
+    ids=["shape", "nan", "code"],
+)
+def test_file_without_an_orientation_is_refused(weights: np.ndarray, reason: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "orientation.npz", weights=weights)
+    with pytest.raises(ValueError, match=reason):
+        read_orientation(tmp_path / "orientation.npz")

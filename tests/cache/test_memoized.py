@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cxr.audit.probe import Target, out_of_fold_probabilities
+from cxr.audit.linear_probe import Target, out_of_fold_probabilities
 from cxr.cache.memoized import memoized_by_content
 
 

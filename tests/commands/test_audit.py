@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
     return folder
 
 
-def test_a_planted_marker_is_found_and_kept_with_the_run(folder: Path, cxr_here: Command) -> None:
+def test_planted_marker_is_found_and_stored_with_the_run(folder: Path, cxr_here: Command) -> None:
     done = cxr_here("audit", "marked", folder=folder)
     assert done.returncode == 0, done.stderr
     assert "the four corners, with markers and text alone: AUC" in " ".join(done.stdout.split())
@@ -33,13 +33,13 @@ def test_a_planted_marker_is_found_and_kept_with_the_run(folder: Path, cxr_here:
     assert json.loads(document.read_text())["verdict"]["places"][0] in ("corners", "marks")
 
 
-def test_a_run_that_is_not_there_is_one_line(folder: Path, cxr_here: Command) -> None:
+def test_missing_run_is_one_line(folder: Path, cxr_here: Command) -> None:
     done = cxr_here("audit", "elsewhere", folder=folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "there is no run elsewhere" in done.stderr
 
 
-def test_a_run_ends_with_its_audit(tmp_path: Path, cxr_here: Command) -> None:
+def test_run_ends_with_its_audit(tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here(*SMALL, "audit.images=120", "data.phantom.shortcut=border", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     (artifacts,) = tmp_path.glob("mlruns/artifacts/*/artifacts")

@@ -17,9 +17,7 @@ def answered(path: str, p: float = 0.9, zone: str = "fast_track", sha256: str = 
 
 def refused(path: str) -> Answer:
     probabilities = {"covid": 0.5, "normal": 0.5}
-    return Answer(
-        path, "cd" * 32, 96, 80, probabilities=probabilities, calibrated=probabilities, distance=99.0, flags=["odd"], reason="odd"
-    )
+    return Answer(path, "cd" * 32, 96, 80, "", "", [], probabilities, probabilities, 99.0, ["odd"], "odd")
 
 
 def unread(path: str) -> Answer:
@@ -28,7 +26,7 @@ def unread(path: str) -> Answer:
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """As on a full disk, what is written beyond so many bytes of a file fails, and what comes before has been written."""
+    """Writes beyond so many bytes of a file fail, as on a full disk, and what comes before is written."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

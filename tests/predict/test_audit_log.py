@@ -37,64 +37,49 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text().splitlines(keepends=True)
 
 
-def test_a_log_is_whole_and_names_no_file(tmp_path: Path) -> None:
+def test_log_is_whole_and_names_no_file(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "log")
     count, last = verify(tmp_path / "log")
     assert (count, last) == (3, json.loads(lines[-1])["hash"])
     assert "patient" not in "".join(lines)
 
 
+Lines = list[str]
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda lines: [lines[0].replace("COVID", "Normal"), *lines[1:]], 1),
-        (lambda lines: [lines[0], lines[2]], 2),
-        (lambda lines: [lines[1], lines[0], lines[2]], 1),
-        (lambda lines: [*lines, lines[2]], 4),
-        (lambda lines: [*lines[:2], lines[2].replace("false", "true").rstrip()], 3),
-        (lambda lines: [*lines[:2], lines[2][:40] + "\n"], 3),
-        (lambda lines: [lines[0], "[]\n", *lines[1:]], 2),
-        (lambda lines: [*lines, "a note"], 4),
-        (lambda lines: [*lines, "[" * 100_000 + "\n"], 4),
-    ],
-    ids=[
-        "changed",
-        "left out",
-        "moved",
-        "repeated",
-        "changed without end",
-        "cut off",
-        "added",
-        "added without end",
-        "nested too deep",
+        pytest.param(lambda lines: [lines[0].replace("COVID", "Normal"), *lines[1:]], 1, id="changed"),
+        pytest.param(lambda lines: [lines[0], lines[2]], 2, id="left out"),
+        pytest.param(lambda lines: [lines[1], lines[0], lines[2]], 1, id="moved"),
+        pytest.param(lambda lines: [*lines, lines[2]], 4, id="repeated"),
+        pytest.param(lambda lines: [*lines[:2], lines[2].replace("false", "true").rstrip()], 3, id="changed without end"),
+        pytest.param(lambda lines: [*lines[:2], lines[2][:40] + "\n"], 3, id="cut off"),
+        pytest.param(lambda lines: [lines[0], "[]\n", *lines[1:]], 2, id="added"),
+        pytest.param(lambda lines: [*lines, "a note"], 4, id="added without end"),
+        pytest.param(lambda lines: [*lines, "[" * 100_000 + "\n"], 4, id="nested too deep"),
     ],
 )
-def test_a_change_of_any_line_shows(change: object, line: int, tmp_path: Path) -> None:
-    lines = lines_of(tmp_path / "log")
-    (tmp_path / "log").write_text("".join(change(lines)))  # type: ignore[operator]
+def test_change_of_any_line_is_found(change: Callable[[Lines], Lines], line: int, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("".join(change(lines_of(tmp_path / "log"))))
     with pytest.raises(UserError, match=f"log was changed: line {line} does not follow"):
         verify(tmp_path / "log")
 
 
-@pytest.mark.parametrize("content", ["notes", "notes\n", "[1]", '{"before": "0"}\n'])
-def test_nothing_is_added_to_a_file_that_is_no_log(content: str, tmp_path: Path) -> None:
+CHANGED = json.dumps({"before": "0" * 64, "flagged": True, "hash": "12" * 32}) + "\n"
+
+
+@pytest.mark.parametrize("content", ["notes", "notes\n", "[1]", '{"before": "0"}\n', CHANGED])
+def test_file_that_ends_in_no_answer_stays_as_it_is(content: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(content)
     with pytest.raises(UserError, match=r"log ends in a line that is no answer: check it with --verify-log"):
         log_at(tmp_path / "log").append([answered("1.png")])
     assert (tmp_path / "log").read_text() == content
 
 
-def test_nothing_is_added_after_a_last_line_that_was_changed(tmp_path: Path) -> None:
-    lines = lines_of(tmp_path / "log")
-    (tmp_path / "log").write_text("".join([*lines[:2], lines[2].replace("false", "true")]))
-    with pytest.raises(UserError, match="check it with --verify-log"):
-        log_at(tmp_path / "log").append([answered("1.png")])
-
-
 @given(st.data())
-def test_whatever_an_interruption_leaves_the_batch_completes_its_log(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_batch_completes_its_log_after_any_interruption(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """A killed process leaves any number of bytes of the last write."""
     path = tmp_path_factory.mktemp("cut") / "log"
     log_at(path, "a" * 32).append([answered("of another batch.png")])
@@ -113,7 +98,7 @@ def test_whatever_an_interruption_leaves_the_batch_completes_its_log(
     assert notes == ([f"{path} ended in a line that an interrupted write left unfinished: it was cut off"] if is_cut else [])
 
 
-def test_an_unfinished_line_is_not_called_a_change(tmp_path: Path) -> None:
+def test_unfinished_line_is_not_called_a_change(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "log")
     (tmp_path / "log").write_text("".join([*lines[:2], lines[2][:40]]))
     with pytest.raises(UserError, match=r"line 3 of .*log is unfinished.* the lines before it are whole") as error:
@@ -121,14 +106,14 @@ def test_an_unfinished_line_is_not_called_a_change(tmp_path: Path) -> None:
     assert "changed" not in str(error.value)
 
 
-def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+def test_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     whole = "".join(lines_of(tmp_path / "log"))
     with full_disk(len(whole) + 700), pytest.raises(UserError, match="log can't be written: File too large"):
         log_at(tmp_path / "log").append([answered("4.png"), answered("5.png")])
     assert (tmp_path / "log").read_text() == whole
 
 
-def test_a_log_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+def test_log_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
     """Its lines name no batch."""
     (tmp_path / "log").write_text(EARLIER)
     log_at(tmp_path / "log").append([answered("1.png")])
@@ -140,7 +125,7 @@ def _add(path: Path) -> None:
         log_at(path).append([answered("1.png")])
 
 
-def test_processes_that_add_at_once_make_one_log(tmp_path: Path) -> None:
+def test_simultaneous_processes_make_one_log(tmp_path: Path) -> None:
     processes = [get_context("spawn").Process(target=_add, args=(tmp_path / "log",)) for _ in range(2)]
     for process in processes:
         process.start()

@@ -1,4 +1,4 @@
-"""The model that is asked: what a user may call its operating points."""
+"""The model that answers: the names of its operating points."""
 
 from cxr.commands.arguments import PARSERS
 from cxr.predict.model import POINTS

@@ -19,17 +19,17 @@ SOME = [answered("1.png"), refused("=cmd.png"), unread("new\nline.png"), answere
 
 
 @given(st.text(), st.floats(0, 1), st.sampled_from(["", "fast_track", "review", "routine"]))
-def test_an_answer_is_the_same_after_json(path: str, p: float, zone: str) -> None:
-    said = answered(path, p, zone)
-    again = Answer.from_json(json.loads(json.dumps(said.to_json())))
-    assert again.to_json() == said.to_json()
+def test_answer_is_the_same_after_json(path: str, p: float, zone: str) -> None:
+    answer = answered(path, p, zone)
+    again = Answer.from_json(json.loads(json.dumps(answer.to_json())))
+    assert again.to_json() == answer.to_json()
 
 
-def test_every_answer_has_the_same_columns() -> None:
-    assert len({tuple(row_of(each, CLASSES)) for each in SOME}) == 1
+def test_rows_of_all_answers_have_the_same_columns() -> None:
+    assert len({tuple(row_of(answer, CLASSES)) for answer in SOME}) == 1
 
 
-def test_a_batch_ends_with_lines_a_table_and_what_they_are_about(tmp_path: Path) -> None:
+def test_batch_ends_with_lines_table_and_description(tmp_path: Path) -> None:
     with open_output(tmp_path / "out", ABOUT, resume=False) as output:
         output.add(SOME[:2])
         output.add(SOME[2:])
@@ -54,6 +54,11 @@ def lines_in(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
+def refuses(folder: Path, message: str, resume: bool, about: dict[str, str] = ABOUT) -> None:
+    with pytest.raises(UserError, match=message), open_output(folder, about, resume):
+        pass
+
+
 def interrupted(folder: Path, answers: list[Answer]) -> str:
     """Leave a batch as a killed process does; returns its name."""
     with open_output(folder, ABOUT, resume=False) as output:
@@ -61,17 +66,13 @@ def interrupted(folder: Path, answers: list[Answer]) -> str:
     return output.batch
 
 
-def test_an_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) -> None:
+def test_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Path) -> None:
     batch = interrupted(tmp_path, SOME[:3])
     growing = tmp_path / "predictions.part.jsonl"
     growing.write_bytes(growing.read_bytes()[:-9])
     with pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"):
         check_output(tmp_path, resume=False)
-    with (
-        pytest.raises(UserError, match="holds an interrupted batch: resume it with --resume"),
-        open_output(tmp_path, ABOUT, resume=False),
-    ):
-        pass
+    refuses(tmp_path, "holds an interrupted batch: resume it with --resume", resume=False)
     check_output(tmp_path, resume=True)
     with open_output(tmp_path, ABOUT, resume=True) as again:
         assert again.batch == batch
@@ -82,20 +83,19 @@ def test_an_interrupted_batch_is_resumed_after_its_last_whole_line(tmp_path: Pat
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_batch_that_is_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool) -> None:
+def test_batch_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool) -> None:
     expected = "a batch is under way in .*: wait for its end, or name another folder with --to"
     with open_output(tmp_path, ABOUT, resume=False) as output:
         output.add(SOME[:1])
         with pytest.raises(UserError, match=expected):
             check_output(tmp_path, resume)
-        with pytest.raises(UserError, match=expected), open_output(tmp_path, ABOUT, resume):
-            pass
+        refuses(tmp_path, expected, resume)
         output.add(SOME[1:])
         output.end(CLASSES)
     assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
 
 
-def test_of_a_file_that_was_answered_twice_the_later_answer_counts(tmp_path: Path) -> None:
+def test_later_answer_of_a_file_counts(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME)
     now = answered("1.png", 0.1, "routine", sha256="12" * 32)
     with open_output(tmp_path, ABOUT, resume=True) as output:
@@ -106,7 +106,7 @@ def test_of_a_file_that_was_answered_twice_the_later_answer_counts(tmp_path: Pat
     assert read_csv(tmp_path / "predictions.csv")["sha256"].tolist() == [answer.sha256 for answer in [*SOME[1:], now]]
 
 
-def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) -> None:
+def test_batch_is_resumed_after_a_full_disk(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME[:2])
     size = (tmp_path / "predictions.part.jsonl").stat().st_size
     with (
@@ -115,12 +115,8 @@ def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) ->
         open_output(tmp_path, ABOUT, resume=True) as output,
     ):
         output.add(SOME[2:])
-    with (
-        full_disk(10),
-        pytest.raises(UserError, match="can't be written: File too large"),
-        open_output(tmp_path, ABOUT, resume=True),
-    ):
-        pass
+    with full_disk(10):
+        refuses(tmp_path, "can't be written: File too large", resume=True)
     with open_output(tmp_path, ABOUT, resume=True) as output:
         assert [answer.path for answer in output.given()] == ["1.png", "=cmd.png"]
         output.add(SOME[2:])
@@ -133,9 +129,7 @@ def test_a_full_disk_is_one_line_and_the_batch_can_be_resumed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("renames", range(3))
-def test_a_batch_that_was_cut_off_while_it_ended_can_be_ended(
-    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_that_was_cut_off_while_it_ended_can_be_ended(tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(tmp_path, SOME)
     replace, left = Path.replace, iter(range(renames + 1))  # one more is that of `open_output`
 
@@ -154,13 +148,9 @@ def test_a_batch_that_was_cut_off_while_it_ended_can_be_ended(
     assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
 
 
-def test_a_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
+def test_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:
     interrupted(tmp_path, SOME)
-    with (
-        pytest.raises(UserError, match="was begun with another point"),
-        open_output(tmp_path, {**ABOUT, "point": "sensitivity"}, resume=True),
-    ):
-        pass
+    refuses(tmp_path, "was begun with another point", resume=True, about={**ABOUT, "point": "sensitivity"})
 
 
 def test_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
@@ -170,7 +160,7 @@ def test_line_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
         list(output.answers())
 
 
-def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_path: Path) -> None:
+def test_ended_batch_is_replaced_when_the_next_has_ended(tmp_path: Path) -> None:
     for point, some, before in (("argmax", SOME, None), ("cost", SOME[:1], len(SOME))):
         with open_output(tmp_path, {**ABOUT, "point": point}, resume=False) as output:
             output.add(some)
@@ -181,7 +171,7 @@ def test_a_batch_that_has_ended_is_replaced_by_the_next_when_that_has_ended(tmp_
     assert len(visible(tmp_path)) == 3
 
 
-def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxr.predict.output._ROWS_AT_ONCE", 3)
     with open_output(tmp_path, ABOUT, resume=False) as output:
         output.add([answered(f"{row}.png") for row in range(7)])
@@ -189,10 +179,6 @@ def test_a_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytes
     assert read_csv(tmp_path / "predictions.csv")["path"].tolist() == [f"{row}.png" for row in range(7)]
 
 
-def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(UserError, match=r"file/out can't be written: Not a directory"),
-        open_output(tmp_path / "file/out", ABOUT, resume=False),
-    ):
-        pass
+    refuses(tmp_path / "file/out", "file/out can't be written: Not a directory", resume=False)

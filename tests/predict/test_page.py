@@ -41,37 +41,37 @@ def names(text: str) -> list[str]:
     return re.findall(r'<td class="path">(.*?)<small>', text)
 
 
-def test_the_most_urgent_come_first(tmp_path: Path) -> None:
+def test_most_urgent_answers_come_first(tmp_path: Path) -> None:
     expected = ["first.png", "odd.png", "text.txt", "review-high.png", "review-low.png", "routine.png"]
     assert names(written(tmp_path, MIXED)) == expected
 
 
-def test_a_model_that_checks_nothing_says_so(tmp_path: Path) -> None:
+def test_model_without_checks_is_described(tmp_path: Path) -> None:
     assert "It does not notice" not in written(tmp_path, MIXED)
     model = {**ABOUT["model"], "unchecked": ["images unlike those that it knows", "films that are turned or negatives"]}
     write_page(tmp_path / "page.html", MIXED, len(MIXED), {**ABOUT, "model": model}, "COVID")
-    said = "It does not notice images unlike those that it knows and films that are turned or negatives"
-    assert said in (tmp_path / "page.html").read_text()
+    note = "It does not notice images unlike those that it knows and films that are turned or negatives"
+    assert note in (tmp_path / "page.html").read_text()
 
 
-def test_names_are_text(tmp_path: Path) -> None:
+def test_names_are_escaped(tmp_path: Path) -> None:
     text = written(tmp_path, [answered('<script>alert(1)</script>".png')])
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert "&lt;b&gt;run" in text
 
 
-def test_thumbnails_are_of_the_files_that_were_answered_alone(tmp_path: Path) -> None:
+def test_thumbnail_is_left_out_where_the_file_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "film.png"
     Image.fromarray(np.full((96, 96), 200, np.uint8)).save(file)
-    (seen,) = read_images([str(file)], 32)[1]
-    answer = answered(str(file), sha256=seen.sha256)
+    (read,) = read_images([str(file)], 32)[1]
+    answer = answered(str(file), sha256=read.sha256)
     assert "data:image/jpeg;base64," in written(tmp_path, [answer])
     Image.fromarray(np.full((96, 96), 10, np.uint8)).save(file)
     assert "data:image/jpeg;base64," not in written(tmp_path, [answer])
 
 
-def test_a_page_stays_small_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_shows_the_most_urgent_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "MOST", 2)
     text = written(tmp_path, MIXED)
     assert names(text) == ["first.png", "odd.png"]

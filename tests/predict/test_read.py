@@ -1,4 +1,4 @@
-"""Reading files to be answered: the pixels of training, and a reason or a remark for everything else."""
+"""Reading files to be answered: the pixels of training, and a reason or a flag for everything else."""
 
 import hashlib
 from pathlib import Path
@@ -17,38 +17,34 @@ GREY = RNG.integers(0, 256, (96, 80)).astype(np.uint8)
 
 def test_pixels_and_hashes_are_those_of_training(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "film.png")
-    pixels, (seen,) = read_images([str(tmp_path / "film.png")], 32)
+    pixels, (answer,) = read_images([str(tmp_path / "film.png")], 32)
     content = (tmp_path / "film.png").read_bytes()
     expected, facts = decode(content, 32)
     assert expected is not None
     assert not isinstance(facts, str)
     assert np.array_equal(pixels[0], expected)
-    assert (seen.sha256, seen.pixels) == (hashlib.sha256(content).hexdigest(), facts.sha256)
-    assert (seen.width, seen.height, seen.odd, seen.reason) == (80, 96, (), "")
+    assert (answer.sha256, answer.pixels) == (hashlib.sha256(content).hexdigest(), facts.sha256)
+    assert (answer.width, answer.height, answer.flags, answer.reason) == (80, 96, [], "")
 
 
-def test_a_grey_film_saved_in_colour_or_with_a_tint_is_no_photograph(tmp_path: Path) -> None:
+def test_grey_image_saved_in_colour_is_no_photograph(tmp_path: Path) -> None:
     rgb = np.stack([GREY, GREY, np.clip(GREY.astype(int) + 12, 0, 255).astype(np.uint8)], axis=-1)
     Image.fromarray(rgb).save(tmp_path / "film.png")
-    assert read_images([str(tmp_path / "film.png")], 32)[1][0].odd == ()
+    assert read_images([str(tmp_path / "film.png")], 32)[1][0].flags == []
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels", "odd"),
+    ("name", "pixels", "flag"),
     [
-        (
-            "photo.jpg",
-            RNG.integers(0, 256, (8, 8, 3)).astype(np.uint8).repeat(12, 0).repeat(12, 1),
-            "in colours, like a photograph",
-        ),
+        ("photo.jpg", COLOURS.repeat(12, 0).repeat(12, 1), "in colours, like a photograph"),
         ("strip.png", GREY.repeat(4, axis=0), "80 x 384 pixels is the shape of no chest film"),
         ("small.png", GREY[:40], "80 x 40 pixels are few for a film"),
     ],
 )
-def test_what_is_readable_and_no_film_is_remarked(name: str, pixels: np.ndarray, odd: str, tmp_path: Path) -> None:
+def test_readable_image_of_another_kind_is_flagged(name: str, pixels: np.ndarray, flag: str, tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / name)
-    (seen,) = read_images([str(tmp_path / name)], 32)[1]
-    assert (seen.odd, seen.reason) == ((odd,), "")
+    (answer,) = read_images([str(tmp_path / name)], 32)[1]
+    assert (answer.flags, answer.reason) == ([flag], "")
 
 
 @pytest.mark.parametrize(
@@ -61,10 +57,10 @@ def test_what_is_readable_and_no_film_is_remarked(name: str, pixels: np.ndarray,
         ("zero\0.png", None, "can't be read: embedded null byte"),
     ],
 )
-def test_what_can_not_be_read_has_a_reason_and_black_pixels(name: str, content: bytes | None, reason: str, tmp_path: Path) -> None:
+def test_unreadable_file_has_a_reason_and_black_pixels(name: str, content: bytes | None, reason: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    pixels, (seen,) = read_images([f"{tmp_path}/{name}"], 32)
-    assert seen.reason == reason
+    pixels, (answer,) = read_images([f"{tmp_path}/{name}"], 32)
+    assert answer.reason == reason
     assert not pixels.any()

@@ -1,4 +1,4 @@
-"""Structured reports: read back by another reader, of the source's patient and study, and never verified."""
+"""Structured reports: readable for another reader, of the source's patient and study, and never verified."""
 
 import shutil
 import subprocess
@@ -36,19 +36,18 @@ def written(folder: Path, path: str) -> Path:
     return file
 
 
-def test_it_says_class_zone_and_probabilities_of_the_whole_image(tmp_path: Path) -> None:
+def test_report_has_class_zone_and_probabilities(tmp_path: Path) -> None:
     report: Any = srread(written(tmp_path, film(tmp_path, **STUDY)))
     (group,) = report.content.get_image_measurement_groups()
-    assert {each.name.meaning: each.value for each in group.get_measurements()} == pytest.approx(
-        {"Probability of COVID": 0.75, "Probability of Normal": 0.25}
-    )
-    said = {each.name.meaning: each.value.meaning for each in group.get_qualitative_evaluations()}
-    assert said == {"Class by the model": "COVID", "Triage zone": "Fast track"}
+    probabilities = {measurement.name.meaning: measurement.value for measurement in group.get_measurements()}
+    assert probabilities == pytest.approx({"Probability of COVID": 0.75, "Probability of Normal": 0.25})
+    evaluated = {evaluation.name.meaning: evaluation.value.meaning for evaluation in group.get_qualitative_evaluations()}
+    assert evaluated == {"Class by the model": "COVID", "Triage zone": "Fast track"}
     (source,) = group.source_images
     assert source.referenced_sop_instance_uid == "1.2.3"
 
 
-def test_it_is_unverified_and_of_the_patient_and_study_of_the_film(tmp_path: Path) -> None:
+def test_report_is_unverified_and_of_the_patient_and_study(tmp_path: Path) -> None:
     report = pydicom.dcmread(written(tmp_path, film(tmp_path, **STUDY)))
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert "Research use only" in report.SeriesDescription
@@ -61,16 +60,9 @@ def test_it_is_unverified_and_of_the_patient_and_study_of_the_film(tmp_path: Pat
         st.sampled_from(["COVID", "p COVID", "class p COVID", "class", "zone", "Review", "class review", "p class"]), unique=True
     )
 )
-def test_codes_of_classes_are_those_of_nothing_else(classes: list[str]) -> None:
-    codes = [
-        "class",
-        "zone",
-        "fast_track",
-        "review",
-        "routine",
-        *(f"p_{slug(name)}" for name in classes),
-        *map(class_code, classes),
-    ]
+def test_codes_of_classes_are_unique(classes: list[str]) -> None:
+    taken = ["class", "zone", "fast_track", "review", "routine", *(f"p_{slug(name)}" for name in classes)]
+    codes = [*taken, *map(class_code, classes)]
     assert len(set(codes)) == len(codes)
 
 
@@ -83,22 +75,19 @@ def test_codes_of_classes_are_those_of_nothing_else(classes: list[str]) -> None:
         ["Atelectasis of the whole right lung", "Atelectasis of the whole right lung, and of the left one to the same degree"],
     ],
 )
-def test_a_reader_sees_a_code_for_each_class(tmp_path: Path, classes: list[str]) -> None:
+def test_reader_sees_a_code_for_each_class(tmp_path: Path, classes: list[str]) -> None:
     probabilities = dict(zip(map(slug, classes), (0.75, 0.25), strict=True))
-    answer = replace(
-        answered(film(tmp_path, **STUDY)), called=classes[0], probabilities=probabilities, calibrated=probabilities, zone="review"
-    )
+    answer = replace(answered(film(tmp_path, **STUDY), zone="review"), called=classes[0], calibrated=probabilities)
     assert write_structured_report(answer, classes, ABOUT, tmp_path / "sr") == ""
     report: Any = srread(next((tmp_path / "sr").iterdir()))
     (group,) = report.content.get_image_measurement_groups()
-    assert [each.value for each in group.get_measurements()] == [0.75, 0.25]
-    evaluated = group.get_qualitative_evaluations()
-    codes = [*(each.name.value for each in group.get_measurements()), *(each.name.value for each in evaluated)]
-    codes += [each.value.value for each in evaluated]
+    measurements, evaluations = group.get_measurements(), group.get_qualitative_evaluations()
+    assert [measurement.value for measurement in measurements] == [0.75, 0.25]
+    codes = [*(item.name.value for item in (*measurements, *evaluations)), *(item.value.value for item in evaluations)]
     assert len(set(codes)) == len(codes) == 6
 
 
-def test_the_same_answer_has_the_same_uids_and_another_model_others(tmp_path: Path) -> None:
+def test_uids_depend_on_answer_and_model(tmp_path: Path) -> None:
     path = film(tmp_path, **STUDY)
     first = pydicom.dcmread(written(tmp_path, path)).SOPInstanceUID
     assert pydicom.dcmread(written(tmp_path, path)).SOPInstanceUID == first
@@ -107,13 +96,13 @@ def test_the_same_answer_has_the_same_uids_and_another_model_others(tmp_path: Pa
     assert pydicom.dcmread(next((tmp_path / "sr").iterdir())).SOPInstanceUID != first
 
 
-def test_a_header_that_lacks_something_is_told_without_its_values(tmp_path: Path) -> None:
-    said = write_structured_report(answered(film(tmp_path)), list(CLASSES), ABOUT, tmp_path / "sr")
-    assert said == "its DICOM header lacks StudyInstanceUID, SeriesInstanceUID, Modality"
+def test_incomplete_header_is_named_without_its_values(tmp_path: Path) -> None:
+    why_not = write_structured_report(answered(film(tmp_path)), list(CLASSES), ABOUT, tmp_path / "sr")
+    assert why_not == "its DICOM header lacks StudyInstanceUID, SeriesInstanceUID, Modality"
     assert not (tmp_path / "sr").exists()
 
 
-def test_there_is_none_for_other_files_and_for_what_was_not_answered(tmp_path: Path) -> None:
+def test_other_files_and_unanswered_ones_have_no_report(tmp_path: Path) -> None:
     (tmp_path / "film.png").write_bytes(b"\x89PNG")
     path = film(tmp_path, **STUDY)
     for answer in (answered(str(tmp_path / "film.png")), replace(refused("x"), path=path)):
@@ -121,7 +110,7 @@ def test_there_is_none_for_other_files_and_for_what_was_not_answered(tmp_path: P
     assert not (tmp_path / "sr").exists()
 
 
-def test_without_the_library_it_is_said_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     check_highdicom()
     monkeypatch.setattr(structured_report, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="--dicom-sr needs highdicom: pip install highdicom"):
@@ -129,7 +118,7 @@ def test_without_the_library_it_is_said_before_anything_begins(monkeypatch: pyte
 
 
 @pytest.mark.skipif(shutil.which("dsrdump") is None, reason="DCMTK's dsrdump is not installed")
-def test_the_viewer_of_dcmtk_reads_it(tmp_path: Path) -> None:
+def test_viewer_of_dcmtk_reads_the_report(tmp_path: Path) -> None:
     done = subprocess.run(
         ["dsrdump", written(tmp_path, film(tmp_path, **STUDY))], capture_output=True, text=True, timeout=60, check=True
     )

@@ -7,26 +7,28 @@ from cxr.reevaluate.settings import request_of
 from tests.conftest import Compose
 
 
-def test_targets_costs_and_options_are_laid_over_what_the_run_had(compose_config: Compose) -> None:
+def test_overrides_are_laid_over_the_logged_settings(compose_config: Compose) -> None:
     logged = compose_config("evaluation.alpha=0.1", "loss=focal")
-    asked = request_of(logged, ["evaluation.sensitivity=0.8", "+evaluation.costs.covid.normal=20", "evaluation.prevalences=[0.3]"])
-    assert (asked.config.evaluation.sensitivity, asked.config.evaluation.alpha) == (0.8, 0.1)
-    assert asked.config.evaluation.costs == {"covid": {"normal": 20}}
-    assert asked.config.evaluation.prevalences == [0.3]
-    assert (asked.config.loss, asked.config.data, asked.other_data) == (logged.loss, logged.data, False)
-    numbers = request_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"]).config.evaluation
+    overrides = ["evaluation.sensitivity=0.8", "+evaluation.costs.covid.normal=20", "evaluation.prevalences=[0.3]"]
+    config, is_other_data = request_of(logged, overrides)
+    assert (config.evaluation.sensitivity, config.evaluation.alpha) == (0.8, 0.1)
+    assert config.evaluation.costs == {"covid": {"normal": 20}}
+    assert config.evaluation.prevalences == [0.3]
+    assert (config.loss, config.data, is_other_data) == (logged.loss, logged.data, False)
+    numbers = request_of(logged, ["evaluation.sensitivity=0.7", "evaluation=numbers"])[0].evaluation
     assert (numbers.pictures, numbers.sensitivity) == (False, 0.7)  # options first, whatever the order
 
 
-def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
-    asked = request_of(compose_config("data=radiography", "data.root=x"), ["data=folder", "data.root=y", "data.classes=[a,b]"])
-    assert asked.other_data
-    assert (asked.config.data.name, asked.config.data.root, asked.config.data.classes) == ("folder", "y", ["a", "b"])
-    assert asked.config.backbone.image_size == 224
+def test_other_data_replaces_the_data_of_the_run(compose_config: Compose) -> None:
+    logged = compose_config("data=radiography", "data.root=x")
+    config, is_other_data = request_of(logged, ["data=folder", "data.root=y", "data.classes=[a,b]"])
+    assert is_other_data
+    assert (config.data.name, config.data.root, config.data.classes) == ("folder", "y", ["a", "b"])
+    assert config.backbone.image_size == 224
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("training.epochs=3", "can't be changed in an evaluation: give evaluation.SETTING=VALUE"),
         ("evaluation.sensitivity", "can't be changed in an evaluation"),
@@ -40,7 +42,7 @@ def test_other_data_replaces_the_runs_own(compose_config: Compose) -> None:
         ("data=folder", "data=folder needs to know where the images are"),
     ],
 )
-def test_mistakes_are_told(override: str, said: str, compose_config: Compose) -> None:
-    with pytest.raises(UserError) as mistake:
+def test_wrong_override_is_refused(override: str, message: str, compose_config: Compose) -> None:
+    with pytest.raises(UserError) as error:
         request_of(compose_config(), [override])
-    assert said in str(mistake.value)
+    assert message in str(error.value)

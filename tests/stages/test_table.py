@@ -237,8 +237,8 @@ NO_RESULT = (
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.
 LATER = {
     Stage.TRAIN: {"cxr.text", "cxr.data.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
-    Stage.GATE: {  # the trials of a gate are the audit's
-        *("cxr.text", "cxr.data.safe_csv", "cxr.audit.probe", "cxr.audit.regions", "cxr.audit.region_scores", "cxr.audit.subject"),
+    Stage.GATE: {
+        *("cxr.text", "cxr.data.safe_csv"),
         *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
     },
     Stage.PREDICT: {"cxr.text"},
@@ -249,7 +249,7 @@ ENTRIES = {
     Stage.GATE: ("cxr.training.trained_model", "cxr.audit.gate", "cxr.audit.orientation"),
     Stage.PREDICT: ("cxr.training.verify", "cxr.training.several_views"),
     Stage.ASSESS: ("cxr.evaluation.assessment", "cxr.evaluation.results"),
-    Stage.AUDIT: ("cxr.audit.audit", "cxr.audit.other_backgrounds"),
+    Stage.AUDIT: ("cxr.audit.audit",),
 }
 
 

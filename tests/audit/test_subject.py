@@ -1,4 +1,4 @@
-"""Pooled features of a frozen backbone are computed once for all heads, and an audit by way of them is the same audit."""
+"""Pooled features of a frozen backbone are computed once for all heads, and an audit with them has the same result."""
 
 from dataclasses import asdict, replace
 
@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.audit.audit import audit
-from cxr.audit.region_scores import content_of
 from cxr.audit.regions import Images
 from cxr.config.schema import AuditConfig
 from tests.audit.made import MeanModel, noise
@@ -29,27 +28,27 @@ class Counting(MeanModel):
         return super().score(images)
 
 
-def test_another_head_on_the_same_backbone_is_audited_without_showing_images_again() -> None:
+def test_another_head_on_the_same_backbone_is_shown_no_images() -> None:
     subject = noise(120)
     first, other, alone = Counting("a backbone"), Counting("a backbone", turned=True), Counting(None, turned=True)
-    found = [asdict(audit(subject, model, SETTINGS)) for model in (first, other, alone)]
+    results = [asdict(audit(subject, model, SETTINGS)) for model in (first, other, alone)]
     assert first.shown > 500
     assert other.shown == 0
     assert alone.shown == first.shown
-    assert found[1] == found[2]
-    assert found[0] != found[1]
+    assert results[1] == results[2]
+    assert results[0] != results[1]
     unlike = Counting("another backbone")
     audit(subject, unlike, SETTINGS)
     assert unlike.shown == first.shown
 
 
-def test_content_is_that_of_images_masks_and_labels() -> None:
+def test_content_depends_on_images_masks_and_labels() -> None:
     subject = noise(30)
     same = replace(subject, images=subject.images.copy())
-    assert content_of(same) == content_of(subject)
+    assert same.content == subject.content
     for other in (
         replace(subject, images=255 - subject.images),
         replace(subject, masks=~subject.masks),
         replace(subject, labels=subject.labels[::-1]),
     ):
-        assert content_of(other) != content_of(subject)
+        assert other.content != subject.content

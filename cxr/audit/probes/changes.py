@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from cxr.audit.region_scores import score_made
 from cxr.audit.regions import Images, filled, marks_in
-from cxr.audit.subject import TrainedModel
+from cxr.audit.subject import TrainedModel, score_made
 from cxr.evaluation.estimates import Estimate, proportion
-
-_SHARE = 0.25  # of the side that a covered corner or edge has
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class ChangeEffect:
 
 @dataclass(frozen=True)
 class Flip:
-    """An image that a change makes another class: its row, and the probabilities of the class before, of both, before and after."""
+    """An image that a change makes another class: its row, and the class and its probability before and after."""
 
     change: str
     row: int
@@ -41,49 +38,43 @@ class Flip:
 
 
 def change_effects(images: Images, model: TrainedModel, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
-    """Each change on its own, worst first, and of each that flips an image the one it flips most clearly.
-
-    Places are filled from their surroundings.
-    """
+    """The effect of each of `CHANGES` on its own, worst first; for each that flips an image, the one it flips most clearly."""
     if not len(images):
         return [], []
     content = str(joblib.hash(images))
     before, _ = score_made(model, lambda: images, content, "unchanged")
     own, rows = before.argmax(axis=1), np.arange(len(images))
-    found, flips = [], dict[str, Flip]()
+    effects, flips = [], dict[str, Flip]()
     for name, change in CHANGES.items():
         after, _ = score_made(model, partial(change, images), content, f"change: {name}")
         now = after.argmax(axis=1)
         counts = np.bincount(now[now != own], minlength=len(classes))
         flipped = proportion(int(counts.sum()), len(images), "there are no images")
         moved = float(np.abs(after[rows, own] - before[rows, own]).mean())
-        found.append(ChangeEffect(name, flipped, moved, classes[int(counts.argmax())] if counts.any() else ""))
+        effects.append(ChangeEffect(name, flipped, moved, classes[int(counts.argmax())] if counts.any() else ""))
         if counts.any():
             row = int(np.where(now != own, after.max(axis=1), -1).argmax())
             pair = classes[own[row]], classes[now[row]]
             flips[name] = Flip(name, row, *pair, float(before[row].max()), float(after[row].max()))
-    worst = sorted(found, key=lambda each: (-(each.flipped.value or 0), -each.moved, each.name))
-    return worst, [flips[each.name] for each in worst if each.name in flips]
+    worst = sorted(effects, key=lambda effect: (-(effect.flipped.value or 0), -effect.moved, effect.name))
+    return worst, [flips[effect.name] for effect in worst if effect.name in flips]
 
 
 def _without_marks(images: Images) -> Images:
-    """Small bright marks, with a rim, filled from their surroundings."""
+    """Small bright marks, with a rim, filled from what is around them."""
     return filled(images, binary_dilation(marks_in(images), np.ones((1, 3, 3))), "surroundings", np.random.default_rng(0))
 
 
-def _covered(rows: slice, columns: slice) -> Callable[[Images], Images]:
+def _covered(rows: tuple[float, float], columns: tuple[float, float]) -> Callable[[Images], Images]:
+    """Cover rows and columns between two shares of the side; they are filled from what is around them."""
+
     def cover(images: Images) -> Images:
-        size = images.shape[1]
-        where = np.zeros((size, size), bool)
-        where[_scaled(rows, size), _scaled(columns, size)] = True
-        return filled(images, np.broadcast_to(where, images.shape[:3]).copy(), "surroundings", np.random.default_rng(0))
+        top, bottom, left, right = (round(end * images.shape[1]) for end in (*rows, *columns))
+        where = np.zeros(images.shape[:3], bool)
+        where[:, top:bottom, left:right] = True
+        return filled(images, where, "surroundings", np.random.default_rng(0))
 
     return cover
-
-
-def _scaled(part: slice, size: int) -> slice:
-    start, stop = (None if end is None else round(end * size) for end in (part.start, part.stop))
-    return slice(start, stop)
 
 
 def _levels(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[[Images], Images]:
@@ -95,18 +86,17 @@ def _levels(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Cal
 def _moved(degrees: float, crop: float) -> Callable[[Images], Images]:
     def move(images: Images) -> Images:
         size, edge = images.shape[1], round(images.shape[1] * crop)
-        found = []
-        for each in images[..., 0]:
-            turned = Image.fromarray(each).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=int(each[0].mean()))
-            found.append(np.asarray(turned.resize((size, size), Image.Resampling.BILINEAR, (edge, edge, size - edge, size - edge))))
-        return np.stack(found)[..., None]
+        moved = []
+        for image in images[..., 0]:
+            turned = Image.fromarray(image).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=int(image[0].mean()))
+            moved.append(np.asarray(turned.resize((size, size), Image.Resampling.BILINEAR, (edge, edge, size - edge, size - edge))))
+        return np.stack(moved)[..., None]
 
     return move
 
 
-_ALL, _NEAR, _FAR = slice(None, None), slice(None, _SHARE), slice(1 - _SHARE, None)
-_EDGE, _EDGE_FAR = slice(None, 0.1), slice(0.9, None)
-# Each change by what it does, in words.
+_ALL, _NEAR, _FAR, _EDGE, _EDGE_FAR = (0, 1), (0, 0.25), (0.75, 1), (0, 0.1), (0.9, 1)  # shares of the side
+# Each change by a description of what it does.
 CHANGES: dict[str, Callable[[Images], Images]] = {
     "upper left corner covered": _covered(_NEAR, _NEAR),
     "upper right corner covered": _covered(_NEAR, _FAR),

@@ -1,4 +1,4 @@
-"""A linear probe: how well features of an image tell its class, cross-validated by group, with a bootstrap interval over groups."""
+"""A linear probe: how well features predict the class of an image, cross-validated by group, with a bootstrap over groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,6 +21,7 @@ from cxr.evaluation.resampling import areas, resampled
 _FOLDS = 5
 _LEAST = 10  # groups of each class, below which nothing is fitted
 _RESAMPLES = 500
+_SHUFFLES = 5
 _COMPONENTS = 150  # principal ones, that a probe is fitted on
 
 Floats = NDArray[np.float64]
@@ -28,7 +31,7 @@ Floats = NDArray[np.float64]
 class Target:
     """What a probe predicts: a label of each of n images, 0 to classes - 1, and groups of images that stay together.
 
-    `kind` is what labels stand for, in words.
+    `kind` is what labels stand for, as messages call it.
     """
 
     labels: NDArray[np.int64]
@@ -57,7 +60,7 @@ class Target:
     def shuffled(self, seed: int) -> "Target":
         """The same with the labels of groups shuffled, as a control: no probe can predict them."""
         names, members = np.unique(np.asarray(self.groups), return_inverse=True)
-        first = np.array([self.labels[members == each][0] for each in range(len(names))])
+        first = np.array([self.labels[members == group][0] for group in range(len(names))])
         return Target(np.random.default_rng(seed).permutation(first)[members], self.groups, self.kind)
 
 
@@ -68,22 +71,41 @@ def out_of_fold_probabilities(features: NDArray[np.floating], target: Target) ->
 
 @memoized_by_content(lambda views, target: (views, target.labels, np.asarray(target.groups, str)))
 def cross_region_probabilities(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
-    """The same for a probe fitted on each view of the images and asked about each view, by (fitted on, asked about)."""
-    found = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
-    folds = target.folds
+    """The same for a probe fitted on each view of the images and scored on each view, by (fitted on, scored on)."""
+    probabilities = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
     shares = np.bincount(target.labels, minlength=target.classes) / len(target.labels)
     for one, features in views.items():
-        if not np.ptp(features, axis=0).any():  # images that are all alike tell nothing
-            found |= {(one, other): np.broadcast_to(shares, found[one, other].shape) for other in views}
+        if not np.ptp(features, axis=0).any():  # images that are all alike predict nothing
+            probabilities |= {(one, other): np.broadcast_to(shares, probabilities[one, other].shape) for other in views}
             continue
         # Without labels, so on all images: a fit on so few components takes a tenth of the time.
-        fewer = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full")).fit(features)
-        seen = {other: fewer.transform(each) for other, each in views.items()}
-        for fitted, scored in folds:
-            model = LogisticRegression(C=0.01, tol=1e-3, max_iter=500).fit(seen[one][fitted], target.labels[fitted])
-            for other, each in seen.items():
-                found[one, other][scored] = _probabilities(model, each[scored], target.classes)
-    return found
+        reduction = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full")).fit(features)
+        components = {other: reduction.transform(view) for other, view in views.items()}
+        for fitted, scored in target.folds:
+            model = LogisticRegression(C=0.01, tol=1e-3, max_iter=500).fit(components[one][fitted], target.labels[fitted])
+            for other in views:  # a class that no fitted image had keeps probability 0
+                probabilities[one, other][np.ix_(scored, model.classes_)] = model.predict_proba(components[other][scored])
+    return probabilities
+
+
+def probe_auc(features: NDArray[np.floating], target: Target) -> Estimate:
+    """The macro AUC of a probe of features (n, d)."""
+    if target.why_not:
+        return Estimate(None, why_not=target.why_not)
+    return estimate_of(auc_draws(out_of_fold_probabilities(features, target), target))
+
+
+def auc_of_shuffled_labels(features: NDArray[np.floating], target: Target) -> Estimate:
+    """The mean over several shuffles of the labels, with the interval of that mean: 0.5, or labels leak into the probe."""
+    if target.why_not:
+        return Estimate(None, why_not=target.why_not)
+    aucs = []
+    for seed in range(_SHUFFLES):
+        shuffled = target.shuffled(seed)
+        probabilities = out_of_fold_probabilities(features, shuffled)
+        aucs.append(roc_auc_score(np.eye(target.classes)[shuffled.labels], probabilities, average="macro"))
+    mean, error = float(np.mean(aucs)), float(np.std(aucs, ddof=1) / np.sqrt(_SHUFFLES))
+    return Estimate(mean, mean - t.ppf(0.975, _SHUFFLES - 1) * error, mean + t.ppf(0.975, _SHUFFLES - 1) * error)
 
 
 def macro_auc(probabilities: Floats, target: Target) -> Estimate:
@@ -116,10 +138,3 @@ def estimate_of(draws: Floats) -> Estimate:
     """The value of all images, which is the first, with the interval of the draws after it (percentiles: Efron 1979)."""
     low, high = np.nanpercentile(draws[1:], (50 - 50 * CONFIDENCE, 50 + 50 * CONFIDENCE))
     return Estimate(float(draws[0]), float(low), float(high))
-
-
-def _probabilities(model: LogisticRegression, features: NDArray[np.floating], classes: int) -> Floats:
-    """With a column for each class, also for one that no fitted image had."""
-    found = np.zeros((len(features), classes))
-    found[:, model.classes_] = model.predict_proba(features)
-    return found

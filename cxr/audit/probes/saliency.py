@@ -24,21 +24,19 @@ class SaliencyShare:
 
 def saliency_shares(subject: Subject, model: TrainedModel, most: int) -> list[SaliencyShare]:
     """Of up to `most` held-out images of each class, the map for that class; None without a map that shows anything."""
-    found = []
+    shares = []
     for index, label in enumerate(subject.classes):
         rows = np.flatnonzero((subject.labels == index) & subject.held_out)
         rows = rows[:: max(1, len(rows) // most)][:most]
         if not len(rows):
-            found.append(SaliencyShare(label, 0, None, None, None))
+            shares.append(SaliencyShare(label, 0, None, None, None))
             continue
         maps = model.saliency(subject.images[rows], np.full(len(rows), index))
-        lungs = in_cells(subject.masks[rows], (maps.shape[1], maps.shape[2]))
-        corners = in_cells(_corners(subject.masks.shape[1]), (maps.shape[1], maps.shape[2]))
-        totals = maps.sum(axis=(1, 2))
-        shown = totals > 0
-        inside, cornered = (_share(maps[shown], part[shown]) for part in (lungs, np.broadcast_to(corners, lungs.shape)))
-        found.append(SaliencyShare(label, int(shown.sum()), inside, cornered, float(lungs.mean())))
-    return found
+        lungs, corners = (in_cells(masks, maps.shape[1:]) for masks in (subject.masks[rows], _corners(subject.masks.shape[1])))
+        shown = maps.sum(axis=(1, 2)) > 0
+        inside, cornered = _share(maps[shown], lungs[shown]), _share(maps[shown], corners)
+        shares.append(SaliencyShare(label, int(shown.sum()), inside, cornered, float(lungs.mean())))
+    return shares
 
 
 def _share(maps: NDArray[np.float32], part: NDArray[np.float64]) -> float | None:
@@ -51,7 +49,7 @@ def _corners(size: int) -> Masks:
     return np.asarray((near[:, None] & near[None])[None])
 
 
-def in_cells(masks: Masks, cells: tuple[int, int]) -> NDArray[np.float64]:
+def in_cells(masks: Masks, cells: tuple[int, ...]) -> NDArray[np.float64]:
     """The share of each cell of a map that masks (n, size, size) cover, (n, rows, columns)."""
     rows, columns = (_overlaps(size, count) for size, count in zip(masks.shape[1:], cells, strict=True))
     return np.asarray(np.einsum("rs,nst,ct->nrc", rows, masks.astype(np.float64), columns))
