@@ -75,7 +75,7 @@ class Audit:
     regions: list[RegionResult]
     crossed: dict[str, dict[str, float]]
     left_without_lungs: dict[str, Estimate]  # fill: share of above-chance performance of the probe
-    kept: Estimate  # share of that of the trained model on the surroundings of another class, held-out images alone
+    kept: Estimate  # share of that of the trained model on the background of another class, held-out images alone
     traits: list[TraitResult]
     changes: list[ChangeEffect]
     flips: list[Flip]  # rows are those of the subject

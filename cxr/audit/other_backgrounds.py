@@ -1,19 +1,19 @@
-"""The lungs of each image on the surroundings of an image of another class: what a model still tells then, lungs tell it."""
+"""The lungs of each image on the background of an image of another class: what a model still predicts then, it reads from lungs."""
 
 from functools import partial
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from cxr.anatomy.backgrounds import backgrounds_of
 from cxr.audit.region_scores import content_of, score_made
 from cxr.audit.regions import Images
 from cxr.audit.subject import Subject, TrainedModel
 from cxr.cache.rows import Rows
-from cxr.data.backgrounds import backgrounds_of
 
 
 def on_other_backgrounds(subject: Subject) -> Images:
-    """The images with other surroundings, drawn the same every time. Images of one class alone stay as they are."""
+    """The images on other backgrounds, drawn the same every time. Images of one class alone stay as they are."""
     rows = np.arange(len(subject.labels))
     if len(set(subject.labels)) < 2:
         return subject.images

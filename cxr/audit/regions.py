@@ -26,7 +26,7 @@ REGIONS = {
     "others_removed": "the same area removed, of another image's lungs (control)",
     "centre_removed": "centre box removed",
     "border_only": "border only",
-    "other_surroundings": "lungs on the surroundings of another class",
+    "other_surroundings": "lungs on the background of another class",
     "mask_shape": "the shape of the lungs, in white on black",
 }
 

@@ -14,7 +14,7 @@ SOME, STRONG = 0.2, 0.5
 # "none" needs intervals that rule strong evidence out: they end by STRONG, and are no wider than 1, the whole range of a share
 # (0: chance, 1: all). A wider one is of a ratio of two uncertain numbers, whose ends mean nothing.
 WIDEST = 1.0
-# Share that the trained model keeps of its own with the surroundings of another class, from which evidence is "some" at most.
+# Share that the trained model keeps of its own on the background of another class, from which evidence is "some" at most.
 KEPT = 0.8
 # A trait tells the class from this AUC, and this many standard errors above chance: one-sided p 0.01 over all of them.
 TRAIT_AUC, TRAIT_ERRORS = 0.55, norm.isf(0.01 / len(NAMED))
@@ -49,7 +49,7 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kep
     """The verdict from the share that is left without the lungs, by fill, and the AUC of each trait that names a shortcut.
 
     Of several fills the one that leaves least counts, so that no way of filling makes a shortcut by itself. `kept` is the share
-    that the trained model keeps where lungs lie on the surroundings of another class; None: it was not measured on purpose.
+    that the trained model keeps where lungs lie on the background of another class; None: it was not measured on purpose.
     """
     measured = [share for share in left.values() if share.value is not None and share.low is not None]
     telling = {name: auc for name, auc in traits.items() if _tells(auc)}
@@ -63,7 +63,7 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kep
     reasons = [share, *(f"{TRAITS[name]} alone: AUC {telling[name].text}" for name in places[:2])]
     if kept is not None and kept.value is not None and kept.low is not None and kept.high is not None:
         value, low, high = (f"{100 * max(end, 0):.0f}" for end in (kept.value, kept.low, kept.high))
-        own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the surroundings of another class"
+        own = f"the model keeps {value} % ({low} to {high} %) of what it tells above chance on the background of another class"
         reasons = [own, *reasons]
     if (least.low or 0) > STRONG:
         excused = kept is not None and _is_narrow(kept) and (kept.low or 0) >= KEPT
@@ -75,7 +75,7 @@ def verdict_of(left: Mapping[str, Estimate], traits: Mapping[str, Estimate], kep
         if not (_is_narrow(auc, WIDEST / 2) and (auc.high or 0) <= 0.5 + STRONG / 2):
             doubts.append(f"the interval of {TRAITS[name]} is too wide")
     if kept is not None and not (_is_narrow(kept) and (kept.high or 0) >= KEPT):
-        doubts.append("on the surroundings of another class the model may lose more than that")
+        doubts.append("on the background of another class the model may lose more than that")
     return Verdict(Light.UNKNOWN if doubts else Light.NONE, [*doubts, *reasons], places)
 
 

@@ -11,7 +11,7 @@ OPTIONS = {
     "freeze": {"top_block": "last_block", "top_stage": "last_stage", "none": "all"},
     "training": {"seed_protocol": "original_protocol"},
 }
-SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images"}
+SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images", "augment.surroundings": "augment.background"}
 
 
 def renamed(override: str) -> str:
@@ -24,7 +24,7 @@ def renamed(override: str) -> str:
     key = name.lstrip("+~")
     sign = name[: len(name) - len(key)]
     options = OPTIONS.get(key.lstrip("/"), {})
-    values = ",".join(options.get(each, each) for each in value.split(","))
+    values = ",".join(options.get(option, option) for option in value.split(","))
     return f"{sign}{SETTINGS.get(key, key)}{equals}{values}"
 
 
@@ -33,15 +33,25 @@ def renamed_choices(choices: Mapping[str, str]) -> dict[str, str]:
     return {group: OPTIONS.get(group, {}).get(option, option) for group, option in choices.items()}
 
 
+def renamed_params(params: Mapping[str, str]) -> dict[str, str]:
+    """Settings by dotted key, as the store or a record has them, with the names of today; of both names, the new one counts.
+
+    >>> renamed_params({"augment.surroundings": "0.4", "augment.zoom": "0.1"})
+    {'augment.background': '0.4', 'augment.zoom': '0.1'}
+    """
+    old = {SETTINGS[key]: value for key, value in params.items() if key in SETTINGS}
+    return old | {key: value for key, value in params.items() if key not in SETTINGS}
+
+
 def renamed_settings(values: dict[str, Any]) -> dict[str, Any]:
     """A whole logged config, nested by group, with the names of today.
 
     >>> renamed_settings({"evaluation": {"heat_images": 3, "bins": 10}})
     {'evaluation': {'bins': 10, 'saliency_images': 3}}
     """
-    found = {group: dict(settings) if isinstance(settings, dict) else settings for group, settings in values.items()}
+    config = {group: dict(settings) if isinstance(settings, dict) else settings for group, settings in values.items()}
     for old, new in SETTINGS.items():
         group, _, name = old.partition(".")
-        if isinstance(found.get(group), dict) and name in found[group]:
-            found[group][new.partition(".")[2]] = found[group].pop(name)
-    return found
+        if isinstance(config.get(group), dict) and name in config[group]:
+            config[group][new.partition(".")[2]] = config[group].pop(name)
+    return config

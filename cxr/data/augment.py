@@ -164,7 +164,7 @@ def _cover(share: float, draws: Floats, size: int) -> PixelTransform:
     return PixelTransform(pixels=change)
 
 
-@augmentation("surroundings", draws=4)
+@augmentation("background", draws=4)
 def _put_onto(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
     onto = chances[:, 1:].copy()

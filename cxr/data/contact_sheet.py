@@ -6,7 +6,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from cxr.data.images.decode import decode_image
+from cxr.data.images.decode import read_grey
 
 _MARK = "Software", "cxr data show"
 _SIDE, _GAP, _TITLE = 128, 4, 22  # pixels
@@ -39,7 +39,7 @@ def contact_sheet(images: pd.DataFrame, root: Path, each: int) -> Image.Image:
         label = row["label"].iloc[0]
         draw.text((_GAP, top + 3), f"{label}, {len(row)} of {(images['label'] == label).sum():,}", fill=0, font=font)
         for column, path in enumerate(row["path"]):
-            grey = decode_image((root / path).read_bytes()).image
+            grey = read_grey(root / path)
             grey.thumbnail((_SIDE, _SIDE))
             sheet.paste(grey, (_GAP + column * (_SIDE + _GAP), top + _TITLE))
     return sheet

@@ -49,7 +49,7 @@ class Row:
     `calibrated` is the accuracy of the most probable class after the bias correction that each run's validation images ask for.
     `seconds` is the mean time of a run as it was logged, with what it found in the cache and its audit. `audit` has the light of
     each run, None for one that was not audited, and `without_shortcut` the mean macro AUC on validation images whose lungs lie on
-    the surroundings of another class.
+    the background of another class.
     """
 
     experiment: Experiment

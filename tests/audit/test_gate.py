@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.audit.gate import OUT_OF_DISTRIBUTION, Gate, fit_gate, gate_trials, read_gate, write_gate
 from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.evaluation.shift import GATE_PASSING
 from tests.audit.made import MeanModel, noise
 

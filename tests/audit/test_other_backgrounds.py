@@ -1,4 +1,4 @@
-"""Lungs on the surroundings of another class: what is told by surroundings turns round, and what lungs tell stays."""
+"""Lungs on the background of another class: what the background predicts turns round, and what lungs predict stays."""
 
 from dataclasses import replace
 

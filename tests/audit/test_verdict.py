@@ -39,7 +39,7 @@ def test_without_a_measure_it_says_why() -> None:
 def test_a_model_that_keeps_most_on_other_surroundings_is_some_at_most(low: float, light: str) -> None:
     found = verdict_of(left(0.6), {}, Estimate(low + 0.05, low, low + 0.1))
     assert found.light == light
-    assert "on the surroundings of another class" in found.text
+    assert "on the background of another class" in found.text
     assert verdict_of(left(0), {}, Estimate(low + 0.05, low, low + 0.1)).light == "none"
 
 

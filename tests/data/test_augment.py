@@ -55,7 +55,7 @@ def closer(share: float, draws: Floats, size: int) -> PixelTransform:
 
 def test_augmentations_of_other_packages_change_no_number_of_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether one more is installed, and in which order they are imported, changes no view."""
-    config = AugmentConfig(rotation_degrees=10, noise=5, surroundings=0.5, more={"darker": 0.2})
+    config = AugmentConfig(rotation_degrees=10, noise=5, background=0.5, more={"darker": 0.2})
     built_in = list(AUGMENTATIONS)
     dark, close = Augmentation("darker", 1, darker), Augmentation("closer", 3, closer)
     views = []

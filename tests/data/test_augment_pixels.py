@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cxr.anatomy.phantom import draw
 from cxr.config.schema import AugmentConfig, PhantomConfig
 from cxr.data.augment import draw_views
-from cxr.data.sources.phantom import draw
 
 SIZE, COUNT = 96, 60
 HASHES = [f"{row:064x}" for row in range(0, COUNT * 2**190, 2**190)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.images.dicom import is_dicom, read_dicom
+from cxr.data.images.files import read_file
 from cxr.data.images.limits import UnreadableImage, check_scans, check_size
 
 # No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
@@ -27,6 +29,11 @@ class DecodedImage:
     patient: str = ""
 
 
+def read_grey(path: Path) -> Image.Image:
+    """The grey levels of a file (mode L) at its own size; raises `OSError` or `UnreadableImage`."""
+    return decode_image(read_file(str(path))).image
+
+
 def decode_image(content: bytes) -> DecodedImage:
     """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
 
@@ -36,7 +43,7 @@ def decode_image(content: bytes) -> DecodedImage:
     if is_dicom(content):
         dicom = read_dicom(content)
         return DecodedImage(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
-    with _told_by_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
+    with _errors_of_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise UnreadableImage(f"{frames} images in one file: save the one that is meant by itself")
@@ -47,7 +54,7 @@ def decode_image(content: bytes) -> DecodedImage:
 
 
 @contextmanager
-def _told_by_pillow() -> Iterator[None]:
+def _errors_of_pillow() -> Iterator[None]:
     """Raise any error of Pillow's readers as `UnreadableImage` in one line."""
     try:
         yield
@@ -86,6 +93,5 @@ def _grey(image: Image.Image, negative: bool) -> Image.Image:
         levels = to_eight_bits(np.asarray(image, np.float32))
         return Image.fromarray(255 - levels if negative else levels)
     if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), seen).convert("L")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")).convert("L")
     return image.convert("L")

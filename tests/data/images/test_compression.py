@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr.anatomy.phantom import draw
 from cxr.config.schema import PhantomConfig
 from cxr.data.images.compression import blockiness
-from cxr.data.sources.phantom import draw
 
 GREY = draw("Normal", 0, PhantomConfig())
 
