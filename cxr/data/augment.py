@@ -28,7 +28,7 @@ PixelFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PixelTransform:
-    """What one augmentation does to n images; None leaves that part as it is.
+    """What one augmentation does to n images; None leaves that part unchanged.
 
     `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
     those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 3)
@@ -91,15 +91,12 @@ def _translate(share: float, draws: Floats, size: int) -> PixelTransform:
 @augmentation("zoom")
 def _zoom(share: float, draws: Floats, size: int) -> PixelTransform:
     scale = 1 + share * draws[:, 0]
-    zero = np.zeros_like(scale)
-    return PixelTransform(linear=_matrices(scale, zero, zero, scale))
+    return PixelTransform(linear=_matrices(scale, 0.0, 0.0, scale))
 
 
 @augmentation("shear_degrees")
 def _shear(degrees: float, draws: Floats, size: int) -> PixelTransform:
-    slant = np.tan(np.deg2rad(degrees) * draws[:, 0])
-    one, zero = np.ones_like(slant), np.zeros_like(slant)
-    return PixelTransform(linear=_matrices(one, slant, zero, one))
+    return PixelTransform(linear=_matrices(1.0, np.tan(np.deg2rad(degrees) * draws[:, 0]), 0.0, 1.0))
 
 
 @augmentation("brightness")
@@ -115,8 +112,7 @@ def _change_contrast(share: float, draws: Floats, size: int) -> PixelTransform:
 @augmentation("aspect")
 def _stretch(share: float, draws: Floats, size: int) -> PixelTransform:
     wider = np.exp(share * draws[:, 0] / 2)
-    zero = np.zeros_like(wider)
-    return PixelTransform(linear=_matrices(wider, zero, zero, 1 / wider))
+    return PixelTransform(linear=_matrices(wider, 0.0, 0.0, 1 / wider))
 
 
 @augmentation("gamma")
@@ -154,12 +150,12 @@ def _cover(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
 
     def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        found = seen.copy()
-        for image, drawn in zip(found, chances.reshape(-1, 8, 3), strict=True):
-            for where, (happens, how_large, level) in enumerate(drawn):
+        covered = seen.copy()
+        for image, numbers in zip(covered, chances.reshape(-1, 8, 3), strict=True):
+            for where, (happens, how_large, level) in enumerate(numbers):
                 if happens < (share if where < 4 else share / 2):
                     image[_covered(where, how_large, size)] = 255 * level
-        return found
+        return covered
 
     return PixelTransform(pixels=change)
 
@@ -212,7 +208,7 @@ class Views:
 def check_augment(config: AugmentConfig) -> None:
     """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""
     _register_installed(config)
-    known = sorted({*(each.setting for each in AUGMENTATIONS), *installed(EXTENSIONS)})
+    known = sorted({*(augmentation.setting for augmentation in AUGMENTATIONS), *installed(EXTENSIONS)})
     for name, strength in config.more.items():
         if hasattr(config, name):
             raise UserError(f"augment.more.{name} has a setting of its own: set augment.{name}")
@@ -225,7 +221,7 @@ def check_augment(config: AugmentConfig) -> None:
 def active(config: AugmentConfig) -> list[Augmentation]:
     """The augmentations that are on, in the order in which they apply."""
     _register_installed(config)
-    return [each for each in AUGMENTATIONS if each.strength(config)]
+    return [augmentation for augmentation in AUGMENTATIONS if augmentation.strength(config)]
 
 
 def _register_installed(config: AugmentConfig) -> None:
@@ -265,17 +261,17 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
         keys = [[seed, view, int(pixels[:16], 16), *stream] for pixels in hashes]
         return np.stack([np.random.Generator(np.random.Philox(key)).uniform(-1, 1, count) for key in keys])
 
-    draws = numbers(sum(each.draws for each in AUGMENTATIONS if not each.stream), [])
+    draws = numbers(sum(augmentation.draws for augmentation in AUGMENTATIONS if not augmentation.stream), [])
     n, one = len(draws), np.ones(len(draws))
-    linear, shift, gain, offset, pixels = _matrices(one, 0 * one, 0 * one, one), np.zeros((n, 2)), one, 0 * one, []
+    linear, shift, gain, offset, pixels = _matrices(one, 0.0, 0.0, 1.0), np.zeros((n, 2)), one, 0 * one, []
     onto: Floats | None = None
     start = 0
-    for each in AUGMENTATIONS:
-        place, start = start, start + (0 if each.stream else each.draws)
-        if not each.strength(config):
+    for augmentation in AUGMENTATIONS:
+        place, start = start, start + (0 if augmentation.stream else augmentation.draws)
+        if not (strength := augmentation.strength(config)):
             continue
-        own = numbers(each.draws, each.stream) if each.stream else draws[:, place:start]
-        change = each.change(each.strength(config), own, size)
+        own = numbers(augmentation.draws, augmentation.stream) if augmentation.stream else draws[:, place:start]
+        change = augmentation.change(strength, own, size)
         linear = linear if change.linear is None else _times(linear, change.linear)
         shift = shift if change.shift is None else shift + change.shift
         gain = gain if change.gain is None else gain * change.gain
@@ -285,9 +281,9 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
     return Views(_transforms(linear, shift, (size - 1) / 2), gain.astype(np.float32), offset.astype(np.float32), pixels, onto)
 
 
-def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
-    """Matrices ((a, b), (c, d)) of each image, (n, 2, 2)."""
-    return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
+def _matrices(*entries: Floats | float) -> Floats:
+    """Matrices ((a, b), (c, d)) of each image, (n, 2, 2), from a, b, c and d."""
+    return np.stack(np.broadcast_arrays(*entries), axis=-1).reshape(-1, 2, 2)
 
 
 def _times(first: Floats, second: Floats) -> Floats:

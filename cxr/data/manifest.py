@@ -22,11 +22,11 @@ def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
-    found = read_csv(path)
-    if missing := set(NEEDED) - set(found.columns):
+    manifest = read_csv(path)
+    if missing := set(NEEDED) - set(manifest.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
-    found = found.reindex(columns=[*COLUMNS, *more_columns(found)], fill_value="")
-    return found.astype({"width": int, "height": int})
+    columns = [*COLUMNS, *more_columns(manifest)]
+    return manifest.reindex(columns=columns, fill_value="").astype({"width": int, "height": int})
 
 
 def more_columns(manifest: pd.DataFrame) -> list[str]:

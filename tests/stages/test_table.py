@@ -238,7 +238,7 @@ NO_RESULT = (
         "cxr.tracking",
         "cxr.stages",
     ),
-    *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list", "cxr.data.survey"),
+    *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list"),
     *("cxr.run.attempt", "cxr.run.tags", "cxr.run.remaining", "cxr.run.reasons", "cxr.compare"),
 )
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.

@@ -37,12 +37,12 @@ def read_grey(path: Path) -> Image.Image:
 def decode_image(content: bytes) -> DecodedImage:
     """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
 
-    Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
-    16 bits that hold their brightest pixel. What is transparent becomes black.
+    Deeper files are scaled from 0 to the largest value of their depth, the smallest of 8, 10, 12, 14 and
+    16 bits that holds their brightest pixel. Transparent pixels become black.
     """
     if is_dicom(content):
-        dicom = read_dicom(content)
-        return DecodedImage(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
+        grey, mode, patient = read_dicom(content)
+        return DecodedImage(Image.fromarray(grey), mode, patient)
     with _errors_of_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:

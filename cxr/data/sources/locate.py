@@ -38,10 +38,10 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
-    found = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
-    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
-        raise UserError(f"{found.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
-    return found
+    images = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
+    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
+        raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
+    return images
 
 
 def source_names() -> list[str]:
