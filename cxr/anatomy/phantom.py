@@ -6,7 +6,8 @@ nothing (folder Normal). Findings vary from obvious to hardly there, so that no 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,44 +26,33 @@ CLOUD, STREAKS = (0.07, 0.24), (0.12, 0.28)
 Field = NDArray[np.floating]  # (size, size), brightness or a mask in 0..1
 
 
+def _between(low: float, high: float) -> Any:
+    return field(metadata={"range": (low, high)})
+
+
 @dataclass(frozen=True)
 class Anatomy:
-    """What varies from patient to patient; lengths are shares of half the image."""
+    """What varies from patient to patient, with its range; lengths are shares of half the image."""
 
-    scale: float
-    shift_x: float
-    shift_y: float
-    tilt: float  # radians
-    lung_width: float
-    lung_height: float
-    heart_radius: float
-    diaphragm: float
-    rib_spacing: float
-    rib_strength: float
-    vessel_strength: float
-    exposure: float  # gamma; below 1 is brighter
-    noise: float
-    blur: float  # in pixels of a 128-pixel image
+    scale: float = _between(0.92, 1.15)
+    shift_x: float = _between(-0.08, 0.08)
+    shift_y: float = _between(-0.08, 0.08)
+    tilt: float = _between(-0.07, 0.07)  # radians
+    lung_width: float = _between(0.31, 0.39)
+    lung_height: float = _between(0.62, 0.78)
+    heart_radius: float = _between(0.24, 0.36)
+    diaphragm: float = _between(0.4, 0.6)
+    rib_spacing: float = _between(0.2, 0.27)
+    rib_strength: float = _between(0.03, 0.09)
+    vessel_strength: float = _between(0.02, 0.06)
+    exposure: float = _between(0.75, 1.35)  # gamma; below 1 is brighter
+    noise: float = _between(0.01, 0.04)
+    blur: float = _between(0.3, 1.1)  # in pixels of a 128-pixel image
 
     @staticmethod
     def of_patient(rng: np.random.Generator) -> "Anatomy":
         """Draw a patient; consumes the same number of random values every time."""
-        return Anatomy(
-            scale=rng.uniform(0.92, 1.15),
-            shift_x=rng.uniform(-0.08, 0.08),
-            shift_y=rng.uniform(-0.08, 0.08),
-            tilt=rng.uniform(-0.07, 0.07),
-            lung_width=rng.uniform(0.31, 0.39),
-            lung_height=rng.uniform(0.62, 0.78),
-            heart_radius=rng.uniform(0.24, 0.36),
-            diaphragm=rng.uniform(0.4, 0.6),
-            rib_spacing=rng.uniform(0.2, 0.27),
-            rib_strength=rng.uniform(0.03, 0.09),
-            vessel_strength=rng.uniform(0.02, 0.06),
-            exposure=rng.uniform(0.75, 1.35),
-            noise=rng.uniform(0.01, 0.04),
-            blur=rng.uniform(0.3, 1.1),
-        )
+        return Anatomy(*(rng.uniform(*measure.metadata["range"]) for measure in fields(Anatomy)))
 
 
 @dataclass(frozen=True)

@@ -118,15 +118,15 @@ def _stretch(share: float, draws: Floats, size: int) -> PixelTransform:
 @augmentation("gamma")
 def _expose(largest: float, draws: Floats, size: int) -> PixelTransform:
     exponents = np.exp(largest * draws)[:, :, None, None]
-    return PixelTransform(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
+    return PixelTransform(pixels=lambda images: np.asarray(255 * (np.clip(images, 0, 255) / 255) ** exponents, np.float32))
 
 
 @augmentation("resolution")
 def _lose_pixels(share: float, draws: Floats, size: int) -> PixelTransform:
     sides = [max(4, round(size * (1 - share * max(draw, 0.0)))) for draw in draws[:, 0]]
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([image if side == size else _through(image, side) for image, side in zip(seen, sides, strict=True)])
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([image if side == size else _through(image, side) for image, side in zip(images, sides, strict=True)])
 
     return PixelTransform(pixels=change)
 
@@ -135,9 +135,9 @@ def _lose_pixels(share: float, draws: Floats, size: int) -> PixelTransform:
 def _add_noise(largest: float, draws: Floats, size: int) -> PixelTransform:
     levels, seeds = largest * np.abs(draws[:, 0]), ((draws[:, 1] + 1) * 2**40).astype(np.int64)
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        drawn = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(seen.shape[1:], np.float32) for seed in seeds]
-        return np.asarray(seen + levels[:, None, None, None] * np.stack(drawn), np.float32)
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        noise = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(images.shape[1:], np.float32) for seed in seeds]
+        return np.asarray(images + levels[:, None, None, None] * np.stack(noise), np.float32)
 
     return PixelTransform(pixels=change)
 
@@ -149,8 +149,8 @@ _CORNER, _EDGE = (0.08, 0.3), (0.02, 0.12)  # smallest and largest part of the s
 def _cover(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        covered = seen.copy()
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        covered = images.copy()
         for image, numbers in zip(covered, chances.reshape(-1, 8, 3), strict=True):
             for where, (happens, how_large, level) in enumerate(numbers):
                 if happens < (share if where < 4 else share / 2):
@@ -218,12 +218,6 @@ def check_augment(config: AugmentConfig) -> None:
             raise UserError(f"augment.more.{name}={strength} is not a strength: give a number of at least 0")
 
 
-def active(config: AugmentConfig) -> list[Augmentation]:
-    """The augmentations that are on, in the order in which they apply."""
-    _register_installed(config)
-    return [augmentation for augmentation in AUGMENTATIONS if augmentation.strength(config)]
-
-
 def _register_installed(config: AugmentConfig) -> None:
     """Import the augmentations of installed packages, all in the order of their names, where the config names one of them."""
     if set(config.more) & set(installed(EXTENSIONS)):
@@ -233,7 +227,8 @@ def _register_installed(config: AugmentConfig) -> None:
 
 def changes_nothing(config: AugmentConfig) -> bool:
     """Whether every augmentation is off."""
-    return not active(config)
+    _register_installed(config)
+    return not any(augmentation.strength(config) for augmentation in AUGMENTATIONS)
 
 
 def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:

@@ -28,14 +28,14 @@ class Viewer:
 
     def see(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
         """Grey levels 0..255 of the given rows under a numbered view, or unchanged: (len(rows), size, size, 1) float32."""
-        seen = self.images[rows]
+        images = self.images[rows]
         if view is None:
-            return seen.astype(np.float32)
-        drawn = draw_views(self.augment, seen.shape[1], self.seed, view, [self.hashes[row] for row in rows])
+            return images.astype(np.float32)
+        drawn = draw_views(self.augment, images.shape[1], self.seed, view, [self.hashes[row] for row in rows])
         if drawn.onto is not None:
             assert self.backgrounds is not None
-            seen = self.backgrounds.put(seen.astype(np.float32), rows, drawn.onto)
-        seen = moved(seen, drawn)
+            images = self.backgrounds.put(images.astype(np.float32), rows, drawn.onto)
+        images = moved(images, drawn)
         for change in drawn.pixels:
-            seen = change(seen)
-        return np.asarray(np.clip(seen, 0, 255), np.float32) if drawn.pixels or drawn.exposes else seen
+            images = change(images)
+        return np.asarray(np.clip(images, 0, 255), np.float32) if drawn.pixels or drawn.exposes else images

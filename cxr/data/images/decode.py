@@ -50,7 +50,8 @@ def decode_image(content: bytes) -> DecodedImage:
         if image.format == "JPEG":
             check_scans(content)
         image.load()
-        return DecodedImage(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
+        negative = isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+        return DecodedImage(_grey(ImageOps.exif_transpose(image), negative), image.mode)
 
 
 @contextmanager
@@ -81,12 +82,8 @@ def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
 
 
-def _white_is_zero(image: Image.Image) -> bool:
-    """Whether a deep TIFF is a negative, which Pillow does not undo."""
-    return bool(isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0)
-
-
 def _grey(image: Image.Image, negative: bool) -> Image.Image:
+    """The image in mode L; of a deep TIFF Pillow does not turn a `negative` itself."""
     if image.mode == "F":
         raise UnreadableImage("its values are fractions: save it with whole grey levels of 8 or 16 bits")
     if image.mode.startswith("I"):

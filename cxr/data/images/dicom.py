@@ -116,8 +116,8 @@ def _pixels(dataset: Any, height: int, width: int, inverted: bool) -> NDArray[np
         raise UnreadableImage("its pixels are not as many as its DICOM header says")
     shown = _windowed(apply_modality_lut(stored, dataset), dataset)
     padding = dataset.get("PixelPaddingValue")
-    seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
-    return _stretched(shown, seen & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
+    valid = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
+    return _stretched(shown, valid & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
 
 
 def _check_packed_size(dataset: Any, height: int, width: int) -> None:
@@ -170,11 +170,11 @@ def _windowed(values: NDArray[Any], dataset: Any) -> NDArray[np.float64]:
     return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
 
 
-def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
-    low, high = (values[seen].min(), values[seen].max()) if seen.any() else (0.0, 0.0)
+def _stretched(values: NDArray[np.float64], valid: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
+    low, high = (values[valid].min(), values[valid].max()) if valid.any() else (0.0, 0.0)
     if flat:
         return np.zeros(values.shape, np.uint8)
     if not 0 < high - low < np.inf:
         raise UnreadableImage("its DICOM pixels, rescaled and windowed, are all the same")
     share = np.clip((values - low) / (high - low), 0, 1)
-    return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
+    return np.where(valid, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)

@@ -84,7 +84,7 @@ def contents_of(files: Sequence[str]) -> list[Content | OSError]:
     contents: list[Content | OSError] = []
     for file in files:
         try:
-            contents.append(Content(file, _hash(read_file(file))))
+            contents.append(Content(file, hashlib.sha256(read_file(file)).hexdigest()))
         except OSError as error:
             contents.append(error)
     return contents
@@ -102,7 +102,7 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
             content = read_file(known.file)
         except OSError:
             content = b""
-        if _hash(content) != known.sha256:
+        if hashlib.sha256(content).hexdigest() != known.sha256:
             raise UserError(f"{known.file} changed while it was being read: start again when nothing writes there any more")
         grey, fact = decode(content, size)
         facts.append(fact)
@@ -114,7 +114,3 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
 def shape_of(size: int | None) -> tuple[int, ...]:
     """The shape of one image at a network's size; (0,) without a size."""
     return (0,) if size is None else (size, size, 1)
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -28,7 +28,7 @@ class Source(Protocol):
         """The folder that paths are relative to, made if need be."""
 
     def find(self, data: DataConfig, root: Path) -> ImageList:
-        """The images, by name alone. Raises `UserError` if there are none to find."""
+        """The images, by name alone. Raises `UserError` if it finds no image."""
 
 
 def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
@@ -45,7 +45,7 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
 
 
 def source_names() -> list[str]:
-    """The sources that there are, sorted."""
+    """The names of all sources, sorted."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NO_SOURCES)
 
 

@@ -12,30 +12,26 @@ from PIL import Image
 from cxr.anatomy.phantom import CLASS_SHARES, VERSION, draw
 from cxr.cache.store import default_folder
 from cxr.config.schema import DataConfig, PhantomConfig
-from cxr.data.image_list import ImageList
 from cxr.data.sources.folders import find_images
 from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.text import pluralize
+
+find = find_images
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
     """The folder of the phantoms, drawn on first use: below `data.root`, or in this user's cache."""
     assert data.phantom is not None
     folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
-    if (there := drawn(data.phantom, folder)) is not None:
-        return there
+    if (existing := drawn(data.phantom, folder)) is not None:
+        return existing
     with stage("draw", f"Drawing {pluralize(data.phantom.count, 'phantom')} into {folder}") as update:
         try:
             return ensure_drawn(data.phantom, folder, update)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UserError(f"phantoms can't be drawn into {folder} ({why}): CXR_CACHE=FOLDER names another place") from None
-
-
-def find(data: DataConfig, root: Path) -> ImageList:
-    """The phantoms of each class."""
-    return find_images(data, root)
 
 
 def class_counts(count: int) -> dict[str, int]:
@@ -58,7 +54,7 @@ def drawn(config: PhantomConfig, folder: Path) -> Path | None:
 def ensure_drawn(config: PhantomConfig, folder: Path, on_progress: Callable[[int, int], None]) -> Path:
     """Draw the set into `folder` as CLASS/images/*.png unless it is there, and return its own folder below it.
 
-    Several processes may ask at once: one draws, the others wait. A set that was interrupted is never seen.
+    Of several processes one draws and the others wait. An interrupted set is never used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = _folder_name(config)

@@ -81,9 +81,7 @@ def _read(file: Path) -> pd.DataFrame:
     if not file.is_file():
         raise UserError(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
     try:
-        if file.suffix.lower() in _PARQUET:
-            return _read_parquet(file)
-        return _read_csv(file)
+        return _read_parquet(file) if file.suffix.lower() in _PARQUET else _read_csv(file)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
 
@@ -132,8 +130,8 @@ def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
 
 def _inside(path: str, root: Path, file: Path | str) -> str:
     """A path below the root, with forward slashes; raises `UserError` for one that is not."""
-    there = os.path.exists(root / path)  # noqa: PTH110 - that of Path raises for names that are too long
-    pure = PurePosixPath(path if there else path.strip().replace("\\", "/"))
+    exists = os.path.exists(root / path)  # noqa: PTH110 - that of Path raises for names that are too long
+    pure = PurePosixPath(path if exists else path.strip().replace("\\", "/"))
     if pure.is_absolute():
         for top in (root.absolute(), root.resolve()):
             if pure.is_relative_to(top.as_posix()):
