@@ -109,7 +109,7 @@ def test_a_download_that_stopped_goes_on_where_it_was(host: Host, tmp_path: Path
 
 def test_a_damaged_archive_is_removed(host: Host, tmp_path: Path) -> None:
     host.checksum = base64.b64encode(b"0" * 16).decode()
-    with pytest.raises(UserError, match="what came is damaged, and was removed"):
+    with pytest.raises(UserError, match="the download is damaged, and was removed"):
         fetch(tmp_path)
     assert not list(tmp_path.rglob("*.archive"))
     assert not list(tmp_path.rglob("*.png"))
