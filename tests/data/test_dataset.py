@@ -1,4 +1,4 @@
-"""Reading a data set: consistent rows, copies on one side, fingerprints."""
+"""Reading a data set: consistent rows, fingerprints."""
 
 import shutil
 from collections.abc import Callable
@@ -44,12 +44,6 @@ def test_rows_of_images_and_manifest_agree(read: Read, root: Path) -> None:
     assert dataset.one_hot.argmax(axis=1).tolist() == dataset.labels.tolist()
     assert sum(dataset.train_counts()) == len(parts[0])
     assert summary(dataset.manifest).to_numpy().sum() == 40
-
-
-def test_exact_copies_stay_on_one_side(read: Read, root: Path) -> None:
-    for number in range(1, 9):
-        shutil.copy(root / f"COVID/images/COVID-{number}.png", root / f"COVID/images/copy-{number}.png")
-    assert (read().manifest.groupby("group")["split"].nunique() == 1).all()
 
 
 def test_fingerprints_depend_on_images_and_parts(read: Read, root: Path, tmp_path: Path) -> None:
