@@ -20,10 +20,7 @@ PREPROCESSED = "prepared"  # the name of the layer
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
 _MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side
-_SPOT, _STANDS_OUT = (
-    1 / 28,
-    40.0,
-)  # of a marker: width of its strokes as a share of the side, grey levels over what is around it
+_SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: width of strokes as a share of the side, grey levels over what is around it
 
 
 @keras.saving.register_keras_serializable(package="cxr", name="Preparation")  # its name in stored models
