@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.anatomy.phantom import Anatomy, draw_chest, expose
 from cxr.config.schema import TrainingConfig
-from cxr.data.sources.phantom import Anatomy, draw_chest, expose
 from cxr.model.weights import PHANTOM_WEIGHTS
 from cxr.system import prepare_memory
 from cxr.training.runtime import prepare_tensorflow

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,20 +35,18 @@ class Entry:
     def key(self) -> dict[str, Any]:
         """The cache key of its rows; empty if it can't be read."""
         try:
-            found = json.loads((self.folder / KEY_FILE).read_bytes())
+            key = json.loads((self.folder / KEY_FILE).read_bytes())
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return key if isinstance(key, dict) else {}
 
     @cached_property
     def rows(self) -> int:
         """Number of rows."""
         count = 0
         for index in indexes(self.folder):
-            try:
+            with suppress(OSError, ValueError, KeyError, TypeError):
                 count += len(json.loads(index.read_bytes())["ids"])
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
         return count
 
     @property
@@ -63,8 +62,8 @@ class Entry:
 
 def entries_of(cache: Path) -> list[Entry]:
     """All entries, least recently used first."""
-    found = [Entry(folder) for kind in KINDS for folder in (cache / kind).glob("*") if folder.is_dir()]
-    return sorted(found, key=lambda entry: (entry.used, entry.folder))
+    entries = [Entry(folder) for kind in KINDS for folder in (cache / kind).glob("*") if folder.is_dir()]
+    return sorted(entries, key=lambda entry: (entry.used, entry.folder))
 
 
 def remove(entry: Entry) -> bool:
@@ -82,16 +81,16 @@ def remove(entry: Entry) -> bool:
 def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
     """Evict the least recently used shards until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
 
-    Never dropped are shards to `keep`, those that this process has open, and those of folders that are being written. The
-    caller holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
+    It never drops shards to `keep`, those that this process has open, and those of folders that are being written. The caller
+    holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
     """
     with writing(cache):
         (cache / "room.lock").parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache / "room.lock").acquire()
     with lock:
-        there = entries_of(cache)
-        total = sum(entry.bytes for entry in there)
-        shards = [index for entry in there for index in indexes(entry.folder) if index not in keep and not is_in_use(index)]
+        entries = entries_of(cache)
+        total = sum(entry.bytes for entry in entries)
+        shards = [index for entry in entries for index in indexes(entry.folder) if index not in keep and not is_in_use(index)]
         shards.sort(key=lambda index: (_stat(index)[1], index))
         spare = sum(map(_bytes_of, shards))
         if total - spare + needed > limit:
@@ -135,10 +134,10 @@ def _bytes_of(index: Path) -> int:
 def _stat(path: Path) -> tuple[int, float]:
     """Bytes and time of change; zeros for a file that was just removed."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0.0
-    return found.st_size, found.st_mtime
+    return status.st_size, status.st_mtime
 
 
 def _free(cache: Path) -> int:

@@ -1,4 +1,4 @@
-"""Results of this process by the content of what was asked: runs of a sweep ask the same of the same images and features."""
+"""Results of this process by the content of arguments: runs of a sweep compute the same of the same images and features."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def memoized_by_content(content: Callable[P, Any], most: int = 256) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Keep the latest `most` results of a pure function; `content` names all of its arguments that its result depends on.
 
-    Whoever gets a result must not change it.
+    A caller must not change a result.
 
     >>> @memoized_by_content(lambda values: values)
     ... def total(values):

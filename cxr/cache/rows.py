@@ -41,12 +41,12 @@ class FileRows:
     def __getitem__(self, rows: Any) -> NDArray[Any]:
         """Copies of the rows of these numbers, (..., *row); raises `RowsLost`."""
         wanted = np.asarray(rows, np.int64)
-        found = np.empty((wanted.size, *self.shape[1:]), self.dtype)
+        copies = np.empty((wanted.size, *self.shape[1:]), self.dtype)
         if wanted.size and self._row:
-            memory = found.reshape(-1).view(np.uint8)
+            memory = copies.reshape(-1).view(np.uint8)
             for place, row in enumerate(wanted.ravel().tolist()):
                 self._read(row, memory[place * self._row : (place + 1) * self._row])
-        return found.reshape((*wanted.shape, *self.shape[1:]))
+        return copies.reshape((*wanted.shape, *self.shape[1:]))
 
     def _read(self, row: int, into: NDArray[np.uint8]) -> None:
         if not 0 <= row < len(self):
@@ -82,7 +82,7 @@ class Rows:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the values."""
+        """The dtype of the values."""
         return self.arrays[0].dtype
 
     def __len__(self) -> int:
@@ -92,11 +92,11 @@ class Rows:
         where = self.where[rows]
         if len(self.arrays) == 1:
             return np.asarray(self.arrays[0][where[..., 1]])
-        found = np.empty((*where.shape[:-1], *self.shape[1:]), self.dtype)
+        copies = np.empty((*where.shape[:-1], *self.shape[1:]), self.dtype)
         for number, array in enumerate(self.arrays):
             mine = where[..., 0] == number
-            found[mine] = array[where[mine][:, 1]]
-        return found
+            copies[mine] = array[where[mine][:, 1]]
+        return copies
 
     def only(self, rows: NDArray[np.int64]) -> "Rows":
         """Some of the rows, without copying any."""

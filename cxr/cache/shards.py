@@ -59,12 +59,12 @@ def read_shard(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sha
         content = index.read_bytes()
         if hashlib.sha256(content).hexdigest() != index.stem:
             return None
-        said = json.loads(content)
+        fields = json.loads(content)
         path = index.with_suffix(".npy")
         stat = path.stat()
         if (mark := (str(path), stat.st_size, stat.st_mtime_ns)) not in _checked:
             with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != said["array"]:
+                if hashlib.file_digest(file, "sha256").hexdigest() != fields["array"]:
                     return None
             _checked.add(mark)
         array = _open.get(str(index))
@@ -72,10 +72,10 @@ def read_shard(index: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sha
             array = FileRows(path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if array.shape != (len(said["ids"]), *shape) or array.dtype != dtype or len(said["facts"]) != len(array):
+    if array.shape != (len(fields["ids"]), *shape) or array.dtype != dtype or len(fields["facts"]) != len(array):
         return None
     _open[str(index)] = array
-    return Shard(index, array, said["ids"], said["facts"])
+    return Shard(index, array, fields["ids"], fields["facts"])
 
 
 def is_in_use(index: Path) -> bool:
@@ -103,9 +103,9 @@ def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.
                 hashing = _Hashing(file, folder)
                 header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(ids), *shape)}
                 np.lib.format.write_array_header_2_0(hashing, header)
-                for chunk, said in values:
+                for chunk, chunk_facts in values:
                     hashing.write(np.ascontiguousarray(chunk, dtype).data)
-                    facts.extend(said)
+                    facts.extend(chunk_facts)
                 with writing(folder):
                     file.truncate()
         content = _json({"array": hashing.digest.hexdigest(), "ids": ids, "facts": facts})

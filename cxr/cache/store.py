@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,15 +109,16 @@ class _Wanted:
         To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
         """
         wanted = set(self.ids)
-        found = {index: read_shard(index, self.shape, self.dtype) for index in indexes(self.folder)}
+        read = {index: read_shard(index, self.shape, self.dtype) for index in indexes(self.folder)}
         if drop is not None:
-            for index in (index for index, shard in found.items() if shard is None):
-                drop(index)
-            for left in self.folder.glob("*.npy"):
-                if left.with_suffix(".json") not in found:
-                    left.unlink(missing_ok=True)
+            for index, shard in read.items():
+                if shard is None:
+                    drop(index)
+            for array in self.folder.glob("*.npy"):
+                if array.with_suffix(".json") not in read:
+                    array.unlink(missing_ok=True)
             (self.folder / UNFINISHED).unlink(missing_ok=True)
-        return [shard for shard in found.values() if shard is not None and not wanted.isdisjoint(shard.ids)]
+        return [shard for shard in read.values() if shard is not None and not wanted.isdisjoint(shard.ids)]
 
     def missing(self, shards: list[Shard]) -> dict[str, int]:
         """The ids that no shard has, each with its first position."""
@@ -133,13 +134,11 @@ class _Wanted:
         if not self.ids:
             return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [], 0)
         for shard in shards:
-            try:
+            with suppress(OSError):  # a read-only cache works too
                 os.utime(shard.index)
-            except OSError:  # a read-only cache works too
-                continue
         where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
-        found = np.array([where[name] for name in self.ids], np.int64)
-        return Kept(Rows(tuple(shard.array for shard in shards), found), [shards[n].facts[row] for n, row in found], computed)
+        places = np.array([where[name] for name in self.ids], np.int64)
+        return Kept(Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places], computed)
 
 
 def default_folder() -> Path:

@@ -19,12 +19,12 @@ from cxr.text import pluralize
 
 def main(arguments: list[str]) -> None:
     """Show the cache, or clear it."""
-    asked = parse("cache", arguments)
+    args = parse("cache", arguments)
     folder = default_folder()
-    entries = [entry for entry in entries_of(folder) if asked.kind in (None, entry.kind)]
-    if asked.action == "clear":
+    entries = [entry for entry in entries_of(folder) if args.kind in (None, entry.kind)]
+    if args.action == "clear":
         _clear(entries)
-        if asked.kind is None:
+        if args.kind is None:
             shutil.rmtree(folder / FOLDER, ignore_errors=True)
     else:
         _show(folder, entries)
@@ -48,12 +48,12 @@ def _show(folder: Path, entries: list[Entry]) -> None:
         table.add_column(name, justify="right" if name in ("images", "size") else "left")
     alike: dict[tuple[str, ...], list[Entry]] = {}  # all but the number of the view; most recently used first
     for entry in reversed(entries):
-        alike.setdefault((entry.kind, *_of(entry.key)), []).append(entry)
-    for (*of, seen), found in alike.items():
-        used = datetime.fromtimestamp(found[0].used).strftime("%Y-%m-%d %H:%M")
-        views = f"{len(found)} of {seen}" if seen.startswith("seed") else seen
-        images = sum(entry.rows for entry in found)
-        table.add_row(*of, views, f"{images:,}", in_bytes(sum(entry.bytes for entry in found)), used)
+        alike.setdefault((entry.kind, *_columns(entry.key)), []).append(entry)
+    for (*columns, views), group in alike.items():
+        used = datetime.fromtimestamp(group[0].used).strftime("%Y-%m-%d %H:%M")
+        views = f"{len(group)} of {views}" if views.startswith("seed") else views
+        images = sum(entry.rows for entry in group)
+        table.add_row(*columns, views, f"{images:,}", in_bytes(sum(entry.bytes for entry in group)), used)
     console = wide_console()
     if entries:
         console.print(table)
@@ -62,12 +62,12 @@ def _show(folder: Path, entries: list[Entry]) -> None:
     console.print(f"{pluralize(len(entries), 'entry', 'entries')}, {total}, in {folder}. {clear}")
 
 
-def _of(key: dict[str, Any]) -> tuple[str, ...]:
+def _columns(key: dict[str, Any]) -> tuple[str, ...]:
     """The columns of an entry; its key may be of an older version of cxr, or damaged."""
     pixels = f"{size} px" if (size := key.get("image_size", "?")) else ""  # facts do not depend on the size
     if "boundary" not in key:
         return pixels, "", "", "", ""
     low, high = key.get("input_range") or (float("nan"), float("nan"))
     augment = key.get("augment")
-    seen = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "not augmented"
-    return pixels, str(key["boundary"]), f"[{low:g}, {high:g}]", str(key.get("engine", "?")), seen
+    views = f"seed {augment.get('seed')}" if isinstance(augment, dict) else "not augmented"
+    return pixels, str(key["boundary"]), f"[{low:g}, {high:g}]", str(key.get("engine", "?")), views

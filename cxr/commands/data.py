@@ -9,22 +9,22 @@ from cxr.errors import UserError
 
 def main(arguments: list[str]) -> int:
     """Run one action. Return 1 if `check` finds a problem, else 0."""
-    asked = parse("data", arguments)
-    if asked.each < 1:
-        raise UserError(f"--each {asked.each} shows nothing: give a number of at least 1")
-    if asked.action == "fetch":
+    args = parse("data", arguments)
+    if args.each < 1:
+        raise UserError(f"--each {args.each} shows nothing: give a number of at least 1")
+    if args.action == "fetch":
         from cxr.data.sources.fetch import fetch
 
-        found = fetch(asked.to)
-        print(f"The database is in {found}\nRead every file with  cxr data check data=radiography data.root={found}")
+        folder = fetch(args.to)
+        print(f"The database is in {folder}\nRead every file with  cxr data check data=radiography data.root={folder}")
         return 0
-    config = typed(compose(asked.overrides)[0])
+    config = typed(compose(args.overrides)[0])
     from cxr.commands.data_actions import check, index, show  # pandas takes half a second
 
-    if asked.action == "check":
+    if args.action == "check":
         return check(config)
-    if asked.action == "index":
-        index(config, asked.to or Path("manifest.csv"))
+    if args.action == "index":
+        index(config, args.to or Path("manifest.csv"))
     else:
-        show(config, asked.to or Path("contact_sheet.png"), asked.each)
+        show(config, args.to or Path("contact_sheet.png"), args.each)
     return 0

@@ -9,7 +9,7 @@ import pandas as pd
 from cxr.commands.output import check_folder
 from cxr.commands.survey_tables import print_survey
 from cxr.config.schema import Config
-from cxr.data.contact_sheet import contact_sheet, is_contact_sheet, save_contact_sheet
+from cxr.data.contact_sheet import is_contact_sheet, write_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
 from cxr.data.identity.annotate import altered, annotate
 from cxr.data.image_list import ImageList
@@ -41,16 +41,16 @@ def index(config: Config, to: Path) -> None:
     print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={image_list.root}")
 
 
-def show(config: Config, to: Path, each: int) -> None:
-    """Draw some images of each class side by side."""
+def show(config: Config, to: Path, most: int) -> None:
+    """Draw up to `most` images of each class side by side."""
     if to.suffix.lower() != ".png":
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
     check_folder(to)
     dataset, image_list = _dataset(config)
-    save_contact_sheet(contact_sheet(dataset.manifest, image_list.root, each), to)
-    print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(each, 'image')} of each")
+    write_contact_sheet(dataset.manifest, image_list.root, most, to)
+    print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(most, 'image')} of each")
 
 
 def check(config: Config) -> int:
@@ -60,25 +60,29 @@ def check(config: Config) -> int:
     pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress))
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     conflicts = annotated.conflicts.sort_values(["copies", "path"])
-    found = [
+    sets = pd.factorize(conflicts["copies"])[0] + 1
+    problems = [
         *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad]),
         *_problem(f"changed since {config.data.manifest} was written", altered(image_list, annotated.images)),
         *_problem(
             "copies with different labels",
-            [f"{row['path']}: {row['label']}, in set of copies {number}" for number, row in _numbered(conflicts)],
+            [
+                f"{path}: {label}, in set of copies {number}"
+                for path, label, number in zip(conflicts["path"], conflicts["label"], sets, strict=True)
+            ],
         ),
     ]
     try:
         check_split(image_list, config.split)
         split_images(annotated.images.drop(index=conflicts.index).reset_index(drop=True), image_list.classes, config.split)
     except UserError as error:
-        found += [f"the split: {error}"]
+        problems.append(f"the split: {error}")
     try:
         check_metric_names(metric_names(image_list.classes))
     except UserError as error:
-        found.append(str(error))
-    print("\n".join(found) if found else f"Nothing wrong: {pluralize(len(annotated.images), 'image')} in {image_list.root}")
-    return 1 if found else 0
+        problems.append(str(error))
+    print("\n".join(problems) if problems else f"Nothing wrong: {pluralize(len(annotated.images), 'image')} in {image_list.root}")
+    return 1 if problems else 0
 
 
 def _dataset(config: Config) -> tuple[Dataset, ImageList]:
@@ -101,11 +105,6 @@ def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
         return read_manifest(to)
     except (OSError, ValueError):
         raise UserError(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
-
-
-def _numbered(conflicts: pd.DataFrame) -> list[tuple[int, pd.Series]]:
-    numbers, _ = pd.factorize(conflicts["copies"])
-    return [(int(number) + 1, row) for number, (_, row) in zip(numbers, conflicts.iterrows(), strict=True)]
 
 
 def _problem(what: str, lines: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ OPTIONS = {
     "freeze": {"top_block": "last_block", "top_stage": "last_stage", "none": "all"},
     "training": {"seed_protocol": "original_protocol"},
 }
-SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images"}
+SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images", "augment.surroundings": "augment.background"}
 
 
 def renamed(override: str) -> str:
@@ -31,6 +31,16 @@ def renamed(override: str) -> str:
 def renamed_choices(choices: Mapping[str, str]) -> dict[str, str]:
     """The option of each group, with the current names."""
     return {group: OPTIONS.get(group, {}).get(option, option) for group, option in choices.items()}
+
+
+def renamed_params(params: Mapping[str, str]) -> dict[str, str]:
+    """Settings by dotted key, as the store or a record has them, with the names of today; of both names, the new one counts.
+
+    >>> renamed_params({"augment.surroundings": "0.4", "augment.zoom": "0.1"})
+    {'augment.background': '0.4', 'augment.zoom': '0.1'}
+    """
+    old = {SETTINGS[key]: value for key, value in params.items() if key in SETTINGS}
+    return old | {key: value for key, value in params.items() if key not in SETTINGS}
 
 
 def renamed_settings(values: dict[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class AugmentConfig:
     resolution: float = number(0.0, 0, 0.9)  # largest share of pixels a side that half of the images lose
     noise: float = number(0.0, 0, 50)  # standard deviation in grey levels, up to this
     erase_corners: float = number(0.0, 0, 1)  # how often a corner is covered, and half as often an edge
-    surroundings: float = number(0.0, 0, 1)  # how often the lungs are put on the background of another training image
+    background: float = number(0.0, 0, 1)  # how often the lungs are put on the background of another training image
     mixup: float = number(0.0, 0, 10)  # alpha of Beta(alpha, alpha), the shares in which two images of a batch are mixed
     more: dict[str, float] = field(default_factory=dict)  # strengths of augmentations that have no setting here
     views: str = FRESH  # or how many views are drawn once for each image, for the epochs to take in turn

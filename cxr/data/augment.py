@@ -28,7 +28,7 @@ PixelFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PixelTransform:
-    """What one augmentation does to n images; None leaves that part as it is.
+    """What one augmentation does to n images; None leaves that part unchanged.
 
     `linear` (n, 2, 2) maps places of the output, (x, y) from the centre, to places of the input. `shift` (n, 2) is added to
     those, in pixels. `gain` and `offset` (n,) act on grey levels around mid-grey. `pixels` changes the moved images. `onto` (n, 3)
@@ -91,15 +91,12 @@ def _translate(share: float, draws: Floats, size: int) -> PixelTransform:
 @augmentation("zoom")
 def _zoom(share: float, draws: Floats, size: int) -> PixelTransform:
     scale = 1 + share * draws[:, 0]
-    zero = np.zeros_like(scale)
-    return PixelTransform(linear=_matrices(scale, zero, zero, scale))
+    return PixelTransform(linear=_matrices(scale, 0.0, 0.0, scale))
 
 
 @augmentation("shear_degrees")
 def _shear(degrees: float, draws: Floats, size: int) -> PixelTransform:
-    slant = np.tan(np.deg2rad(degrees) * draws[:, 0])
-    one, zero = np.ones_like(slant), np.zeros_like(slant)
-    return PixelTransform(linear=_matrices(one, slant, zero, one))
+    return PixelTransform(linear=_matrices(1.0, np.tan(np.deg2rad(degrees) * draws[:, 0]), 0.0, 1.0))
 
 
 @augmentation("brightness")
@@ -115,22 +112,21 @@ def _change_contrast(share: float, draws: Floats, size: int) -> PixelTransform:
 @augmentation("aspect")
 def _stretch(share: float, draws: Floats, size: int) -> PixelTransform:
     wider = np.exp(share * draws[:, 0] / 2)
-    zero = np.zeros_like(wider)
-    return PixelTransform(linear=_matrices(wider, zero, zero, 1 / wider))
+    return PixelTransform(linear=_matrices(wider, 0.0, 0.0, 1 / wider))
 
 
 @augmentation("gamma")
 def _expose(largest: float, draws: Floats, size: int) -> PixelTransform:
     exponents = np.exp(largest * draws)[:, :, None, None]
-    return PixelTransform(pixels=lambda seen: np.asarray(255 * (np.clip(seen, 0, 255) / 255) ** exponents, np.float32))
+    return PixelTransform(pixels=lambda images: np.asarray(255 * (np.clip(images, 0, 255) / 255) ** exponents, np.float32))
 
 
 @augmentation("resolution")
 def _lose_pixels(share: float, draws: Floats, size: int) -> PixelTransform:
     sides = [max(4, round(size * (1 - share * max(draw, 0.0)))) for draw in draws[:, 0]]
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([image if side == size else _through(image, side) for image, side in zip(seen, sides, strict=True)])
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([image if side == size else _through(image, side) for image, side in zip(images, sides, strict=True)])
 
     return PixelTransform(pixels=change)
 
@@ -139,9 +135,9 @@ def _lose_pixels(share: float, draws: Floats, size: int) -> PixelTransform:
 def _add_noise(largest: float, draws: Floats, size: int) -> PixelTransform:
     levels, seeds = largest * np.abs(draws[:, 0]), ((draws[:, 1] + 1) * 2**40).astype(np.int64)
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        drawn = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(seen.shape[1:], np.float32) for seed in seeds]
-        return np.asarray(seen + levels[:, None, None, None] * np.stack(drawn), np.float32)
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        noise = [np.random.Generator(np.random.Philox(int(seed))).standard_normal(images.shape[1:], np.float32) for seed in seeds]
+        return np.asarray(images + levels[:, None, None, None] * np.stack(noise), np.float32)
 
     return PixelTransform(pixels=change)
 
@@ -153,18 +149,18 @@ _CORNER, _EDGE = (0.08, 0.3), (0.02, 0.12)  # smallest and largest part of the s
 def _cover(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
 
-    def change(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        found = seen.copy()
-        for image, drawn in zip(found, chances.reshape(-1, 8, 3), strict=True):
-            for where, (happens, how_large, level) in enumerate(drawn):
+    def change(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        covered = images.copy()
+        for image, numbers in zip(covered, chances.reshape(-1, 8, 3), strict=True):
+            for where, (happens, how_large, level) in enumerate(numbers):
                 if happens < (share if where < 4 else share / 2):
                     image[_covered(where, how_large, size)] = 255 * level
-        return found
+        return covered
 
     return PixelTransform(pixels=change)
 
 
-@augmentation("surroundings", draws=4)
+@augmentation("background", draws=4)
 def _put_onto(share: float, draws: Floats, size: int) -> PixelTransform:
     chances = (draws + 1) / 2
     onto = chances[:, 1:].copy()
@@ -212,7 +208,7 @@ class Views:
 def check_augment(config: AugmentConfig) -> None:
     """Raise `UserError` for a name in `augment.more` that is no augmentation, or that has a setting of its own."""
     _register_installed(config)
-    known = sorted({*(each.setting for each in AUGMENTATIONS), *installed(EXTENSIONS)})
+    known = sorted({*(augmentation.setting for augmentation in AUGMENTATIONS), *installed(EXTENSIONS)})
     for name, strength in config.more.items():
         if hasattr(config, name):
             raise UserError(f"augment.more.{name} has a setting of its own: set augment.{name}")
@@ -220,12 +216,6 @@ def check_augment(config: AugmentConfig) -> None:
             raise UserError(f"augment.more.{name} is not an augmentation: {nearest(name, known)}")
         if not isfinite(strength) or strength < 0:
             raise UserError(f"augment.more.{name}={strength} is not a strength: give a number of at least 0")
-
-
-def active(config: AugmentConfig) -> list[Augmentation]:
-    """The augmentations that are on, in the order in which they apply."""
-    _register_installed(config)
-    return [each for each in AUGMENTATIONS if each.strength(config)]
 
 
 def _register_installed(config: AugmentConfig) -> None:
@@ -237,7 +227,8 @@ def _register_installed(config: AugmentConfig) -> None:
 
 def changes_nothing(config: AugmentConfig) -> bool:
     """Whether every augmentation is off."""
-    return not active(config)
+    _register_installed(config)
+    return not any(augmentation.strength(config) for augmentation in AUGMENTATIONS)
 
 
 def view_of_epoch(augment: AugmentConfig, epoch: int) -> int | None:
@@ -265,17 +256,17 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
         keys = [[seed, view, int(pixels[:16], 16), *stream] for pixels in hashes]
         return np.stack([np.random.Generator(np.random.Philox(key)).uniform(-1, 1, count) for key in keys])
 
-    draws = numbers(sum(each.draws for each in AUGMENTATIONS if not each.stream), [])
+    draws = numbers(sum(augmentation.draws for augmentation in AUGMENTATIONS if not augmentation.stream), [])
     n, one = len(draws), np.ones(len(draws))
-    linear, shift, gain, offset, pixels = _matrices(one, 0 * one, 0 * one, one), np.zeros((n, 2)), one, 0 * one, []
+    linear, shift, gain, offset, pixels = _matrices(one, 0.0, 0.0, 1.0), np.zeros((n, 2)), one, 0 * one, []
     onto: Floats | None = None
     start = 0
-    for each in AUGMENTATIONS:
-        place, start = start, start + (0 if each.stream else each.draws)
-        if not each.strength(config):
+    for augmentation in AUGMENTATIONS:
+        place, start = start, start + (0 if augmentation.stream else augmentation.draws)
+        if not (strength := augmentation.strength(config)):
             continue
-        own = numbers(each.draws, each.stream) if each.stream else draws[:, place:start]
-        change = each.change(each.strength(config), own, size)
+        own = numbers(augmentation.draws, augmentation.stream) if augmentation.stream else draws[:, place:start]
+        change = augmentation.change(strength, own, size)
         linear = linear if change.linear is None else _times(linear, change.linear)
         shift = shift if change.shift is None else shift + change.shift
         gain = gain if change.gain is None else gain * change.gain
@@ -285,9 +276,9 @@ def draw_views(config: AugmentConfig, size: int, seed: int, view: int, hashes: S
     return Views(_transforms(linear, shift, (size - 1) / 2), gain.astype(np.float32), offset.astype(np.float32), pixels, onto)
 
 
-def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
-    """Matrices ((a, b), (c, d)) of each image, (n, 2, 2)."""
-    return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
+def _matrices(*entries: Floats | float) -> Floats:
+    """Matrices ((a, b), (c, d)) of each image, (n, 2, 2), from a, b, c and d."""
+    return np.stack(np.broadcast_arrays(*entries), axis=-1).reshape(-1, 2, 2)
 
 
 def _times(first: Floats, second: Floats) -> Floats:

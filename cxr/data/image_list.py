@@ -39,14 +39,9 @@ class ImageList:
         """Number of images of each class."""
         return {name: int((self.images["label"] == name).sum()) for name in self.classes}
 
-    def with_sources(self, sources: dict[str, str]) -> "ImageList":
-        """The same with the source of each path that is known."""
-        known = self.images["path"].map(sources).fillna("").astype(str)
-        return replace(self, images=self.images.assign(source=known))
-
     def keeping(self, values: dict[str, list[str]]) -> "ImageList":
         """The images that have one of the values of each column. Raises `UserError` for an unknown column and an empty class."""
-        kept = pd.Series(data=True, index=self.images.index)
+        images = self.images
         for column, wanted in values.items():
             if column not in self.images.columns:
                 known = [name for name in self.images.columns if name not in ("path", "sha256")]
@@ -54,17 +49,16 @@ class ImageList:
             if unknown := sorted(set(wanted) - set(self.images[column])):
                 known = sorted(set(self.images[column]))
                 raise UserError(f"data.keep.{column} keeps {unknown[0]}, which no image has: {nearest(unknown[0], known)}")
-            kept &= self.images[column].isin(wanted)
-        left = self.images[kept].reset_index(drop=True)
-        if absent := [name for name in self.classes if not (left["label"] == name).any()]:
+            images = images[images[column].isin(wanted)]
+        if absent := [name for name in self.classes if name not in set(images["label"])]:
             raise UserError(
                 f"data.keep leaves no image of {', '.join(absent)}: keep more, or name the other classes in data.classes"
             )
-        return replace(self, images=left)
+        return replace(self, images=images.reset_index(drop=True))
 
 
 # Characters that a table, a log or a terminal can't hold safely; the last are bytes that are no text at all.
-_UNTOLD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> ImageList:
@@ -90,13 +84,13 @@ def has_clear_label(path: str) -> bool:
     >>> has_clear_label("COVID/images/1.png"), has_clear_label("two\nlines.png")
     (True, False)
     """
-    return not _UNTOLD.search(path)
+    return not _UNSAFE.search(path)
 
 
-def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
+def counted_as(data: DataConfig, present: Sequence[str]) -> dict[str, str]:
     """The class that each class of the data counts as, in the order of `data.classes`, or of the names that come out of it.
 
-    `found` are the classes that the data has. A class that others are counted as stays one of its own parts. Raises `UserError`
+    `present` are the classes that the data has. A class that others are counted as stays one of its own parts. Raises `UserError`
     for merges that make no sense.
 
     >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), ["COVID", "Viral"])
@@ -106,16 +100,15 @@ def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
     """
     merged = _merged(data)
     if data.classes is None:
-        if unknown := sorted(set(merged) - set(found)):
-            raise UserError(
-                f"data.merge counts {unknown[0]} as {merged[unknown[0]]}, and there is no such class: {nearest(unknown[0], found)}"
-            )
-        names = {name: merged.get(name, name) for name in found}
-        return dict(sorted(names.items(), key=lambda each: (each[1], each[0])))
+        if unknown := sorted(set(merged) - set(present)):
+            name, whole = unknown[0], merged[unknown[0]]
+            raise UserError(f"data.merge counts {name} as {whole}, and there is no such class: {nearest(name, present)}")
+        names = {name: merged.get(name, name) for name in present}
+        return dict(sorted(names.items(), key=lambda item: item[::-1]))
     chosen: dict[str, str] = {}
     for name in data.classes:
         whole = merged.get(name, name)
-        own = [whole] if whole not in data.merge or spelling(whole, data, found) else []
+        own = [whole] if whole not in data.merge or spelling(whole, data, present) else []
         for part in dict.fromkeys([*own, *data.merge.get(whole, [whole])]):
             chosen[part] = whole
     if unused := sorted(set(data.merge) - set(chosen.values())):
@@ -123,11 +116,10 @@ def counted_as(data: DataConfig, found: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def spelling(name: str, data: DataConfig, found: Sequence[str]) -> str | None:
+def spelling(name: str, data: DataConfig, present: Sequence[str]) -> str | None:
     """The spelling of a class in the data: case, spaces and punctuation do not matter, and aliases count."""
-    by_name = {_loose(each): each for each in found}
-    known = (name, *data.aliases.get(name, []))
-    return next((by_name[_loose(alias)] for alias in known if _loose(alias) in by_name), None)
+    by_name = {_loose(label): label for label in present}
+    return next((by_name[key] for key in map(_loose, (name, *data.aliases.get(name, []))) if key in by_name), None)
 
 
 def _loose(name: str) -> str:
@@ -136,9 +128,9 @@ def _loose(name: str) -> str:
 
 def _merged(data: DataConfig) -> dict[str, str]:
     """The merged class of each class that is part of one; raises `UserError` for a class that is part of two."""
-    found: dict[str, str] = {}
+    wholes: dict[str, str] = {}
     for whole, parts in data.merge.items():
         for part in parts:
-            if found.setdefault(part, whole) != whole:
-                raise UserError(f"data.merge counts {part} as {found[part]} and as {whole}: leave it in one of them")
-    return found
+            if wholes.setdefault(part, whole) != whole:
+                raise UserError(f"data.merge counts {part} as {wholes[part]} and as {whole}: leave it in one of them")
+    return wholes

@@ -22,11 +22,11 @@ def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
 
 def read_manifest(path: Path) -> pd.DataFrame:
     """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
-    found = read_csv(path)
-    if missing := set(NEEDED) - set(found.columns):
+    manifest = read_csv(path)
+    if missing := set(NEEDED) - set(manifest.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
-    found = found.reindex(columns=[*COLUMNS, *more_columns(found)], fill_value="")
-    return found.astype({"width": int, "height": int})
+    columns = [*COLUMNS, *more_columns(manifest)]
+    return manifest.reindex(columns=columns, fill_value="").astype({"width": int, "height": int})
 
 
 def more_columns(manifest: pd.DataFrame) -> list[str]:
@@ -39,9 +39,9 @@ _OTHER = {"sha256": "with other pixels", "split": "in another part of the split"
 
 def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("sha256", "label", "split")) -> str:
     """What differs between two manifests, new and gone images and these columns of others, as a phrase; "" for nothing."""
-    both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="there")
-    common = both[both["there"] == "both"]
-    counts = {"new": (both["there"] == "right_only").sum(), "gone": (both["there"] == "left_only").sum()}
+    both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="side")
+    common = both[both["side"] == "both"]
+    counts = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
     for name in columns:
         if f"{name}_before" in common:
             differs = common[f"{name}_before"].astype(str) != common[name].astype(str)

@@ -33,7 +33,7 @@ class SourceShortcut:
 
 
 def source_shortcut(labels: pd.Series, sources: pd.Series) -> SourceShortcut | None:
-    """How well the source alone predicts the label, among images of known source; None if there are none."""
+    """How well the source alone predicts the label, among images of known source; None without such images."""
     known = sources != ""
     counts = pd.crosstab(labels[known], sources[known]).to_numpy()
     if counts.size == 0:

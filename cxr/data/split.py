@@ -1,6 +1,7 @@
 """The split into train, validation and test parts: by group and class, from hashes, independent of file order."""
 
 import hashlib
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -35,17 +36,17 @@ def part_names(split: SplitConfig) -> tuple[Part, ...]:
 
 def check_split(image_list: ImageList, split: SplitConfig) -> None:
     """Raise `UserError` if these images can't be split in this way, before any image is read."""
-    given, sources = image_list.images["split"] != "", sorted(set(image_list.images["source"]) - {""})
-    if split.method == "column" and not given.all():
+    has_part, sources = image_list.images["split"] != "", sorted(set(image_list.images["source"]) - {""})
+    if split.method == "column" and not has_part.all():
         raise UserError(
-            f"split={split.name} needs the part of each image, and {pluralize(int((~given).sum()), 'image')} have none: give "
+            f"split={split.name} needs the part of each image, and {pluralize(int((~has_part).sum()), 'image')} have none: give "
             "data.manifest a column that holds train, val or test (data.columns.split names it), or choose split=three_way"
         )
-    if split.method != "column" and given.any():
+    if split.method != "column" and has_part.any():
         raise UserError("data.manifest has a split already: keep it with split=column, or split again with data.columns.split=null")
     if split.method == "sources" and split.source not in sources:
-        found = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
-        raise UserError(f"split.source={split.source} is not a source of these images: {found}")
+        hint = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
+        raise UserError(f"split.source={split.source} is not a source of these images: {hint}")
     parts = part_names(split)
     for name, count in image_list.class_counts().items():
         if count < len(parts):
@@ -64,13 +65,12 @@ def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitCon
         raise UserError("no image is left to train on: cxr data check lists the problems")
     images = images.assign(split=assign_parts(images, split))
     check_groups(images)
-    counts = images.groupby(["label", "split"]).size()
-    for name in classes:
-        for part in part_names(split):
-            if (name, part) not in counts.index:
-                raise UserError(
-                    f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
-                )
+    present = set(zip(images["label"], images["split"], strict=True))
+    for name, part in product(classes, part_names(split)):
+        if (name, part) not in present:
+            raise UserError(
+                f"class {name} has no image left for the {part} part of the split: add images or leave it out with data.classes"
+            )
     return images
 
 
@@ -78,7 +78,7 @@ def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
     """Give each image a part, (n,), or "" for excluded images; images of one group share a part.
 
     `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
-    A group counts for the class of most of its images. Raises `UserError` for a part that is none.
+    A group counts for the class of most of its images. Raises `UserError` for an unknown part.
     """
     if split.method == "column":
         return _from_column(images["split"])
@@ -170,9 +170,8 @@ def _draw(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
 
-def _from_column(given: pd.Series) -> NDArray[np.str_]:
-    said = given.fillna("").astype(str).str.strip().str.lower()
-    unknown = sorted(set(said) - set(_SPELLINGS))
-    if unknown:
+def _from_column(column: pd.Series) -> NDArray[np.str_]:
+    names = column.fillna("").astype(str).str.strip().str.lower()
+    if unknown := sorted(set(names) - set(_SPELLINGS)):
         raise UserError(f"the split column holds {unknown[0]!r}: it may hold train, val or test")
-    return np.asarray(said.map(_SPELLINGS), str)
+    return np.asarray(names.map(_SPELLINGS), str)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.anatomy.backgrounds import Backgrounds
 from cxr.cache.rows import Rows
 from cxr.config.schema import AugmentConfig
 from cxr.data.augment import draw_views
-from cxr.data.backgrounds import Backgrounds
 from cxr.data.warp import moved
 
 
@@ -17,25 +17,25 @@ from cxr.data.warp import moved
 class Viewer:
     """Decoded images (n, size, size, 1) uint8 with their pixel hashes, and how they are augmented.
 
-    `surroundings` are those that lungs are put on; an augmentation that asks for them needs them.
+    `backgrounds` are those that lungs are put on, where the augmentation does so.
     """
 
     images: Rows
     hashes: Sequence[str]
     augment: AugmentConfig
     seed: int
-    surroundings: Backgrounds | None = None
+    backgrounds: Backgrounds | None = None
 
     def see(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
         """Grey levels 0..255 of the given rows under a numbered view, or unchanged: (len(rows), size, size, 1) float32."""
-        seen = self.images[rows]
+        images = self.images[rows]
         if view is None:
-            return seen.astype(np.float32)
-        drawn = draw_views(self.augment, seen.shape[1], self.seed, view, [self.hashes[row] for row in rows])
+            return images.astype(np.float32)
+        drawn = draw_views(self.augment, images.shape[1], self.seed, view, [self.hashes[row] for row in rows])
         if drawn.onto is not None:
-            assert self.surroundings is not None
-            seen = self.surroundings.put(seen.astype(np.float32), rows, drawn.onto)
-        seen = moved(seen, drawn)
+            assert self.backgrounds is not None
+            images = self.backgrounds.put(images.astype(np.float32), rows, drawn.onto)
+        images = moved(images, drawn)
         for change in drawn.pixels:
-            seen = change(seen)
-        return np.asarray(np.clip(seen, 0, 255), np.float32) if drawn.pixels or drawn.exposes else seen
+            images = change(images)
+        return np.asarray(np.clip(images, 0, 255), np.float32) if drawn.pixels or drawn.exposes else images

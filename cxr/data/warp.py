@@ -16,7 +16,7 @@ _AT_ONCE = 32  # images, so that what they come from stays near the cores
 
 
 def warp_version() -> str:
-    """What moves images: another version may interpolate to other last digits."""
+    """The version of what moves images: another may interpolate to other last digits."""
     return f"{_VERSION}, openvino {metadata.version('openvino')}"
 
 
@@ -28,12 +28,12 @@ def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:
     """
     request = _compiled(images.shape[1], images.dtype.name, views.exposes).create_infer_request()
     exposure = [views.gain, views.offset] if views.exposes else []
-    found = np.empty(images.shape, np.float32)
+    output = np.empty(images.shape, np.float32)
     for start in range(0, len(images), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        request.infer([images[part], views.transforms[part], *(each[part] for each in exposure)], share_inputs=True)
-        found[part] = request.get_output_tensor().data
-    return found
+        request.infer([images[part], views.transforms[part], *(values[part] for values in exposure)], share_inputs=True)
+        output[part] = request.get_output_tensor().data
+    return output
 
 
 @lru_cache(maxsize=8)
@@ -51,20 +51,20 @@ def _compiled(size: int, dtype: str, exposed: bool) -> Any:
     levels = shaped(ops.convert(images, "f32"), -1, 1, size, size)
     places = shaped(_places(ops, transforms, size), -1, size, size, 2)
     edges = {"align_corners": False, "mode": "bilinear", "padding_mode": "reflection"}
-    found = shaped(ops.grid_sample(levels, places, edges), -1, size * size)
+    grey = shaped(ops.grid_sample(levels, places, edges), -1, size * size)
     if exposed:  # around mid-grey: (level - 127.5) gain + 127.5 + offset
         gain, offset = ops.parameter([-1], np.float32), ops.parameter([-1], np.float32)
         inputs += [gain, offset]
         base = ops.add(ops.multiply(ops.subtract(np.float32(1), gain), np.float32(127.5)), offset)
-        found = ops.add(ops.multiply(found, shaped(gain, -1, 1)), shaped(base, -1, 1))
-    asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
-    return core.compile_model(Model([shaped(found, -1, size, size, 1)], inputs, "moved"), "CPU", asked)
+        grey = ops.add(ops.multiply(grey, shaped(gain, -1, 1)), shaped(base, -1, 1))
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
+    return core.compile_model(Model([shaped(grey, -1, size, size, 1)], inputs, "moved"), "CPU", options)
 
 
 def _places(ops: Any, transforms: Any, size: int) -> Any:
     """Where each pixel of the output comes from, (x, y) as OpenVINO counts: -1 and 1 are the outer edges, (n, rows, 2 columns).
 
-    A place is linear in the row, row 0 plus row times a step, and so is the whole a product of small matrices.
+    A place is linear in the row, row 0 plus row times a step, so the whole is a product of small matrices.
     """
     to_edges = np.zeros(8, np.float32)
     to_edges[[2, 5]] = 1 / size - 1  # pixel p lies at (2 p + 1) / size - 1

@@ -1,7 +1,7 @@
 """The first layer of a network whose config prepares images: it erases, evens out, masks and crops, in training and in use alike.
 
 It is part of the saved model, so that no one can forget it. Everything is a product of matrices, a pooling or a comparison, which
-each engine computes; the atlas of `cxr.data.lung_atlas` places the lungs.
+each engine computes; lungs are found by the atlas of `cxr.anatomy.lung_atlas`.
 """
 
 from dataclasses import asdict
@@ -13,17 +13,14 @@ from keras import ops
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from cxr.anatomy.lung_atlas import FITTED_AT, MIDDLE, contrasts, placings, shrinking
 from cxr.config.schema import PrepareConfig
-from cxr.data.lung_atlas import FITTED_AT, MIDDLE, contrasts, placings, shrinking
 
 PREPROCESSED = "prepared"  # the name of the layer
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
 _MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side
-_SPOT, _STANDS_OUT = (
-    1 / 28,
-    40.0,
-)  # of a marker: the width of its strokes as a share of the side, grey levels over what is around it
+_SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: width of strokes as a share of the side, grey levels over what is around it
 
 
 @keras.saving.register_keras_serializable(package="cxr", name="Preparation")  # its name in stored models

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.audit.gate import write_gate
 from cxr.audit.orientation import write_orientation
 from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.errors import RunFailed, UserError, writing
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, write_decisions

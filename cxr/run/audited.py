@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from cxr.anatomy.lung_masks import lung_masks
 from cxr.audit.account import LIMITS, reasons_of
 from cxr.audit.audit import Audit, audit
 from cxr.audit.gate import Gate
@@ -18,10 +19,8 @@ from cxr.audit.subject import Subject, TrainedModel, chosen_rows
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
 from cxr.data.images.compression import blockiness
-from cxr.data.images.decode import decode_image
-from cxr.data.images.files import read_file
+from cxr.data.images.decode import read_grey
 from cxr.data.images.limits import UnreadableImage
-from cxr.data.lung_masks import lung_masks
 from cxr.errors import UserError
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import pairs_figure
@@ -55,7 +54,7 @@ def subject_of(config: Config, dataset: Dataset, root: Path, most: int, only_val
     with_training = config.freeze.trainable_from == HEAD and not only_validation
     rows = chosen_rows(dataset.labels, chosen, most, with_training)
     images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
-    masks = lung_masks(config.data, root, manifest, images)
+    masks = lung_masks(config.data, root, manifest, images, read_grey)
     blocks = [_blocks_of(root / path) for path in manifest["path"]]
     manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
     held_out = (manifest["split"] != "train").to_numpy()
@@ -102,7 +101,7 @@ def _blocks_of(path: Path) -> tuple[float, float]:
 
 @lru_cache(maxsize=20_000)
 def _blocks_in(path: Path, written: int, size: int) -> tuple[float, float]:
-    return blockiness(np.asarray(decode_image(read_file(str(path))).image))
+    return blockiness(np.asarray(read_grey(path)))
 
 
 def flips_figure(result: Audit, subject: Subject) -> list[Callable[[], Drawn]]:

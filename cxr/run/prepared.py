@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr.anatomy.lung_masks import masks_hash
 from cxr.cache.store import Cache, default_folder
 from cxr.compare.baseline import earned_role
 from cxr.config.costs import cost_matrix
@@ -16,7 +17,6 @@ from cxr.config.schema import Config
 from cxr.data.augment import changes_nothing, check_augment
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.images.store import forget_images
-from cxr.data.lung_masks import masks_hash
 from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split

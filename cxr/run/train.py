@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.anatomy.backgrounds import Backgrounds, backgrounds_of
+from cxr.anatomy.lung_masks import lung_masks
 from cxr.config.costs import cost_matrix
-from cxr.data.backgrounds import Backgrounds, backgrounds_of
-from cxr.data.lung_masks import lung_masks
+from cxr.data.images.decode import read_grey
 from cxr.model.class_weights import class_weights
 from cxr.model.losses.registry import Loss, make_loss
 from cxr.model.network import Network, build_network
@@ -84,7 +85,7 @@ def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:
         train=dataset.rows("train"),
         val=dataset.rows("val"),
         sources=dataset.sources,
-        surroundings=_backgrounds(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
+        backgrounds=_backgrounds(prepared, progress) if config.augment.background and not prepared.ingredients else None,
     )
 
 
@@ -101,7 +102,7 @@ def _backgrounds(prepared: PreparedRun, progress: Progress) -> Backgrounds:
 
     def masks_of(some: NDArray[np.int64]) -> NDArray[np.bool_]:
         images, manifest = np.asarray(dataset.images[some]), dataset.manifest.iloc[some]
-        return lung_masks(prepared.config.data, prepared.root, manifest, images).masks
+        return lung_masks(prepared.config.data, prepared.root, manifest, images, read_grey).masks
 
     with progress.stage("train", f"Finding lungs in {pluralize(len(rows), 'image')}"):
         return backgrounds_of(dataset.images, rows, dataset.hashes, masks_of)

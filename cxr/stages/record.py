@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from cxr.config.renamed import renamed_params
 from cxr.stages.basis import ITEMS, ROW, Basis
 from cxr.stages.table import Stage
 from cxr.text import parse_json
@@ -59,7 +60,8 @@ class Record:
         try:
             content = parse_json(text)
             files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in content["files"].items()}
-            return Record(Basis(**content["basis"]), files)
+            basis = Basis(**content["basis"])
+            return Record(replace(basis, settings=renamed_params(basis.settings)), files)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it is not the record of a stage ({error})") from None
 

@@ -103,7 +103,7 @@ _STRENGTHS = tuple(
     f"augment.{name}"
     for name in (
         *("rotation_degrees", "translation", "zoom", "shear_degrees", "brightness", "contrast", "aspect", "gamma"),
-        *("resolution", "noise", "erase_corners", "surroundings"),
+        *("resolution", "noise", "erase_corners", "background"),
     )
 )
 augments = _any(*map(_on, _STRENGTHS), _set("augment.more"))
@@ -183,7 +183,7 @@ _TENSORS = ("tensorflow", "keras", "openvino", "numpy")
 
 ROWS: tuple[Row, ...] = (
     Row(N, columns={}, files=dict.fromkeys((File.WEIGHTS, File.NETWORK), _always), libraries=_TENSORS),
-    Row(V, columns={}, files={File.MASKS: _on("augment.surroundings")}, libraries=(*_TENSORS, "scipy", "pillow")),
+    Row(V, columns={}, files={File.MASKS: _on("augment.background")}, libraries=(*_TENSORS, "scipy", "pillow")),
     Row(F, after=(N, V), columns={}, libraries=("pillow",)),
     Row(D, writes=("config/*", "data/*", "environment/*", "training/facts.json")),
     Row(T, after=(N, V, F), columns=_IMAGES | {"source": _by_source}, writes=("model/model.keras", "training/training.json")),
@@ -236,8 +236,7 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(
         ("model/losses/", "model/optimizer.py", "model/class_weights.py", "model/fused_batch_norm.py", "model/freeze.py"), T
     ),
-    **dict.fromkeys(("data/augment.py", "data/views.py", "data/warp.py", "data/backgrounds.py", "data/lung_masks.py"), V),
-    **dict.fromkeys(("data/lung_atlas.py", "data/sources/phantom.py"), V),
+    **dict.fromkeys(("anatomy/", "data/augment.py", "data/views.py", "data/warp.py"), V),
     **dict.fromkeys(("training/engine.py", "training/frozen.py"), F),
     **dict.fromkeys(("training/trained_model.py", "model/saved.py", "model/grad_cam.py", "model/feature_maps.py"), G),
     **dict.fromkeys(("audit/gate.py", "audit/orientation.py", "run/predict.py", "evaluation/shift.py"), G),

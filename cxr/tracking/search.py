@@ -10,6 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from urllib.parse import unquote, urlsplit
 
+from cxr.config.renamed import renamed_params
 from cxr.errors import UserError
 from cxr.text import nearest, printable
 from cxr.tracking.outbox import is_lost_connection
@@ -291,7 +292,7 @@ def _logged(run: object) -> LoggedRun:
 
     assert isinstance(run, Run)
     tags = {name: printable(value) for name, value in run.data.tags.items()}
-    changed = {name.removeprefix(CHANGED): value for name, value in tags.items() if name.startswith(CHANGED)}
+    changed = renamed_params({name.removeprefix(CHANGED): value for name, value in tags.items() if name.startswith(CHANGED)})
     return LoggedRun(
         artifacts=run.info.artifact_uri or "",
         store=mlflow.get_tracking_uri(),
@@ -301,7 +302,7 @@ def _logged(run: object) -> LoggedRun:
         is_active=run.info.lifecycle_stage == "active",
         started=run.info.start_time or 0,
         tags=tags,
-        params={printable(name): printable(value) for name, value in run.data.params.items()} | changed,
+        params=renamed_params({printable(name): printable(value) for name, value in run.data.params.items()}) | changed,
         metrics={printable(name): value for name, value in run.data.metrics.items()},
     )
 

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from cxr.anatomy.backgrounds import Backgrounds
 from cxr.cache.rows import Rows
 from cxr.cache.store import Cache
 from cxr.config.schema import Config, TrainingConfig
 from cxr.data.augment import view_of_epoch
-from cxr.data.backgrounds import Backgrounds
 from cxr.data.views import Viewer
 from cxr.errors import RunFailed, TrainingDiverged
 from cxr.model.freeze import apply_freeze, first_layer
@@ -38,7 +38,7 @@ from cxr.training.update import Averages
 class TrainingSet:
     """All images with their pixel hashes and one-hot targets, and which rows train and validate.
 
-    `sources` (n,) numbers the source of each image; `surroundings` are those that lungs are put on, if any are.
+    `sources` (n,) numbers the source of each image; `backgrounds` are those that lungs are put on, if any are.
     """
 
     images: Rows  # (n, size, size, 1) uint8
@@ -47,7 +47,7 @@ class TrainingSet:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     sources: NDArray[np.int64] | None = None
-    surroundings: Backgrounds | None = None
+    backgrounds: Backgrounds | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -199,7 +199,7 @@ def _freeze(network: Network, phase: Phase, config: Config) -> str:
 def _inputs_of(
     data: TrainingSet, config: Config, watcher: Watcher, cache: Cache | None, work: FrozenWork
 ) -> Callable[[Partition | None], Inputs]:
-    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
+    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.backgrounds)
 
     def inputs_of(parts: Partition | None) -> Inputs:
         if cache is None or parts is None:

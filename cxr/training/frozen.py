@@ -55,8 +55,8 @@ class FrozenPart:
         if view is not None:
             drawn = of_rows(flat_params(self.config), Stage.VIEWS)
             augment = {"drawn": drawn, "seed": self.viewer.seed, "view": view, "warp": warp_version()}
-            if self.viewer.surroundings is not None:
-                augment["surroundings"] = self.viewer.surroundings.fingerprint
+            if self.viewer.backgrounds is not None:
+                augment["backgrounds"] = self.viewer.backgrounds.fingerprint
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:

@@ -64,7 +64,7 @@ def fit_heads(
     apply_freeze(network.trainee.operations, network.architecture, POOLED, config.freeze)
     parts = partition(network, POOLED)
     assert parts is not None
-    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.surroundings)
+    viewer = Viewer(data.images, data.hashes, config.augment, config.training.seed, data.backgrounds)
     inputs = Activations(FrozenPart(parts, viewer, config), cache, watcher.computing, work or FrozenWork())
     heads = [_Head(*job) for job in jobs]
     stack = _Stack(network, heads, -(-len(data.train) // config.training.batch_size))

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.config.schema import AuditConfig, BackboneConfig, Config, DataConfig, PhantomConfig
-from cxr.data.sources.phantom import CLASS_SHARES, class_counts, draw
+from cxr.data.sources.phantom import class_counts
 from cxr.evaluation.light import Light
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
@@ -54,11 +55,12 @@ def _prepare() -> None:
 
 def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     """The light and the places of the verdict."""
+    from cxr.anatomy.lung_masks import lung_masks
     from cxr.audit.probes.regions import retained_without_lungs, score_regions
     from cxr.audit.probes.traits import named_aucs, trait_results
     from cxr.audit.subject import Subject
     from cxr.audit.verdict import verdict_of
-    from cxr.data.lung_masks import lung_masks
+    from cxr.data.images.decode import read_grey
     from cxr.model.network import build_network
     from cxr.model.saved import save_model
     from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -71,7 +73,7 @@ def _light(phantoms: PhantomConfig) -> tuple[Light, list[str]]:
     size = phantoms.image_size
     manifest = pd.DataFrame({"path": names, "group": names, "source": "", "width": size, "height": size, "mode": "L"})
     manifest[["blocks_across", "blocks_down"]] = 0.0  # phantoms are PNG
-    masks = lung_masks(DataConfig(name="phantom", phantom=phantoms), Path(), manifest, images)
+    masks = lung_masks(DataConfig(name="phantom", phantom=phantoms), Path(), manifest, images, read_grey)
     labels = np.array([classes.index(label) for label, _ in rows])
     subject = Subject(classes, images, masks.masks, masks.text, labels, manifest, np.ones(len(rows), bool))
     network = build_network(BackboneConfig(alpha=0.35, image_size=size), len(classes), Weights(path=PHANTOM_WEIGHTS))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.audit.gate import Gate, fit_gate, read_gate, write_gate
 from cxr.audit.probes.out_of_distribution import OUT_OF_DISTRIBUTION, gate_trials
 from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.evaluation.shift import GATE_PASSING
 from tests.audit.made import MeanModel, noise
 

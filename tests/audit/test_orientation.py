@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.audit.orientation import KINDS, fit_orientation, read_orientation, write_orientation
 from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import CLASS_SHARES, draw
 from tests.audit.made import noise
 
 IMAGES = np.stack([draw(label, number, PhantomConfig()) for number in range(40) for label in CLASS_SHARES])[..., None]

@@ -22,58 +22,56 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def names(cache: Cache) -> set[str]:
-    """Of the recipes that have rows."""
+    """The names of the keys that have rows."""
     return {entry.key["name"] for entry in entries_of(cache.folder) if entry.rows}
 
 
 def used_at(cache: Cache, **seconds: float) -> None:
-    """Make it that each was last used then."""
+    """Set when the entry of each name was last used."""
     for entry in entries_of(cache.folder):
         for index in indexes(entry.folder):
             os.utime(index, times=(seconds[entry.key["name"]],) * 2)
 
 
-def bytes_in(cache: Cache) -> int:
-    return sum(entry.bytes for entry in entries_of(cache.folder))
+def tight(cache: Cache, rows: int = 4) -> Cache:
+    """The same folder with a limit that is a byte too low for so many more rows."""
+    return Cache(cache.folder, sum(entry.bytes for entry in entries_of(cache.folder)) - 1 + FOUR_ROWS * rows // 4)
 
 
-def test_the_least_recently_used_goes_first(cache: Cache) -> None:
+def test_least_recently_used_entry_is_evicted(cache: Cache) -> None:
     for name in ("one", "two", "three"):
         keep(cache, "abcd", name)
     used_at(cache, two=1000, three=2000, one=3000)
-    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS)
-    keep(tight, "abcd", "four")
-    assert names(tight) == {"three", "one", "four"}
+    keep(tight(cache), "abcd", "four")
+    assert names(cache) == {"three", "one", "four"}
 
 
-def test_to_ask_for_rows_is_to_use_them(cache: Cache) -> None:
+def test_reading_rows_counts_as_use(cache: Cache) -> None:
     for name in ("one", "two"):
         keep(cache, "abcd", name)
     used_at(cache, one=1000, two=2000)
     keep(cache, "b", "one")
-    keep(Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS), "abcd", "three")
+    keep(tight(cache), "abcd", "three")
     assert names(cache) == {"one", "three"}
 
 
-def test_what_this_process_has_open_stays(cache: Cache) -> None:
+def test_entry_that_this_process_has_open_stays(cache: Cache) -> None:
     held, _ = keep(cache, "abcd", "held")
     keep(cache, "abcd", "free")
     used_at(cache, held=1000, free=2000)
-    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS)
-    keep(tight, "abcd", "new")
+    keep(tight(cache), "abcd", "new")
     assert names(cache) == {"held", "new"}
     assert held.rows[np.array([2])][0, 0] == ord("c")
 
 
-def test_rows_that_nobody_asks_for_make_room_for_others_of_their_kind(cache: Cache) -> None:
+def test_unrequested_rows_of_an_entry_make_room_for_others(cache: Cache) -> None:
     keep(cache, "abcd")
     keep(cache, "efgh")
-    tight = Cache(cache.folder, bytes_in(cache) - 1 + FOUR_ROWS // 2)
-    assert keep(tight, "efghij")[1] == list("ij")
+    assert keep(tight(cache, rows=2), "efghij")[1] == list("ij")
     assert entries_of(cache.folder)[0].rows == len("efghij")
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_lost_for_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_do_not_fit_are_refused_and_nothing_is_evicted(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache, "abcd", "small")
     with pytest.raises(CacheUnusable, match=r"do not fit the cache's limit: raise training\.cache_limit_gb"):
         keep(Cache(cache.folder, FOUR_ROWS), "abcdefgh", "large")
@@ -84,26 +82,26 @@ def test_what_does_not_fit_is_refused_and_nothing_is_lost_for_it(cache: Cache, m
     assert names(cache) == {"small"}
 
 
-def test_what_is_being_written_is_counted(cache: Cache) -> None:
-    tight = Cache(cache.folder, FOUR_ROWS + 100)
+def test_entry_that_is_being_written_counts(cache: Cache) -> None:
+    small = Cache(cache.folder, FOUR_ROWS + 100)
 
     def compute(places: NDArray[np.int64]) -> Values:
         with pytest.raises(CacheUnusable, match="do not fit"):
-            keep(tight, "abcd", "beside")
+            keep(small, "abcd", "beside")
         yield from Computing("abcd")(places)
 
-    tight.rows("activations", {"name": "first"}, list("abcd"), (4,), np.float32, compute)
+    small.rows("activations", {"name": "first"}, list("abcd"), (4,), np.float32, compute)
     assert names(cache) == {"first"}
 
 
-def test_an_entry_that_is_open_elsewhere_can_still_be_read(cache: Cache) -> None:
+def test_removed_entry_that_is_open_can_still_be_read(cache: Cache) -> None:
     kept, _ = keep(cache, "abc")
     assert remove(entries_of(cache.folder)[0])
     assert entries_of(cache.folder) == []
     assert kept.rows[np.array([2])][0, 0] == ord("c")
 
 
-def test_what_is_locked_or_not_ones_own_is_not_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_or_foreign_entry_is_not_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache, "abc")
     (entry,) = entries_of(cache.folder)
     with lock_of(entry.folder):
@@ -118,16 +116,10 @@ def test_what_is_locked_or_not_ones_own_is_not_removed(cache: Cache, monkeypatch
     assert keep(cache, "abc")[1] == []
 
 
-@pytest.fixture
-def torn(cache: Cache) -> Cache:
-    """A cache with rows under a key that can't be read."""
+def test_entry_with_an_unreadable_key_is_used(cache: Cache) -> None:
     keep(cache, "abc")
     (entries_of(cache.folder)[0].folder / KEY_FILE).write_bytes(b"{")
-    return cache
-
-
-def test_a_recipe_that_can_not_be_read_does_no_harm(torn: Cache) -> None:
-    (entry,) = entries_of(torn.folder)
+    (entry,) = entries_of(cache.folder)
     assert (entry.key, entry.rows) == ({}, 3)
     assert entry.bytes > 3 * 16
-    assert keep(torn, "abc")[1] == []
+    assert keep(cache, "abc")[1] == []

@@ -1,4 +1,4 @@
-"""Results are kept by the content of what was asked, and no longer than there is room."""
+"""Results are kept by the content of arguments, the latest of them."""
 
 import numpy as np
 
@@ -6,22 +6,22 @@ from cxr.audit.linear_probe import Target, out_of_fold_probabilities
 from cxr.cache.memoized import memoized_by_content
 
 
-def test_the_same_content_is_computed_once_and_other_content_anew() -> None:
-    asked = []
+def test_same_content_is_computed_once() -> None:
+    computed = []
 
     @memoized_by_content(lambda values, ignored: values, most=2)
     def total(values: np.ndarray, ignored: str) -> float:
-        asked.append(ignored)
+        computed.append(ignored)
         return float(values.sum())
 
     ones, twos = np.ones(3), np.full(3, 2.0)
     assert [total(ones, "a"), total(ones.copy(), "b"), total(twos, "c"), total(ones.astype(np.float32), "d")] == [3, 3, 6, 3]
-    assert asked == ["a", "c", "d"]  # of another type is other content
+    assert computed == ["a", "c", "d"]  # of another type is other content
     total(ones, "e")  # gone: there is room for two
-    assert asked == ["a", "c", "d", "e"]
+    assert computed == ["a", "c", "d", "e"]
 
 
-def test_a_probe_of_the_same_features_is_another_for_other_labels_and_groups() -> None:
+def test_probe_of_other_labels_or_groups_is_computed_again() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     features = rng.normal(0, 1, (60, 5)) + labels[:, None]

@@ -12,7 +12,7 @@ from cxr.cache.rows import FileRows, Rows, RowsLost
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.data())
-def test_rows_of_several_arrays_are_as_of_one(lengths: list[int], data: st.DataObject) -> None:
+def test_rows_of_several_arrays_are_those_of_one(lengths: list[int], data: st.DataObject) -> None:
     arrays = tuple(np.random.default_rng(0).random((length, 2, 3)) for length in lengths)
     where = np.array([(number, row) for number, length in enumerate(lengths) for row in range(length)]).reshape(-1, 2)
     whole, rows = np.concatenate(arrays), Rows(arrays, where)
@@ -36,7 +36,7 @@ def test_rows_of_a_file_are_as_in_memory(shape: tuple[int, ...], tmp_path: Path)
         rows[np.array([6])]
 
 
-def test_a_file_that_is_cut_off_is_told_and_does_not_end_the_process(tmp_path: Path) -> None:
+def test_file_that_is_cut_off_is_an_error_and_does_not_end_the_process(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((6, 1000)))
     rows = FileRows(tmp_path / "a.npy")
     os.truncate(tmp_path / "a.npy", 5000)

@@ -1,4 +1,4 @@
-"""`cxr cache` shows the entries in plain words, and clears them."""
+"""`cxr cache` shows the entries, and clears them."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def zeros(places: NDArray[np.int64]) -> Values:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    """One set of decoded images, activations of them as they are and of two views."""
+    """Decoded images, and their activations without augmentation and of two views."""
     monkeypatch.setenv("CXR_CACHE", str(tmp_path))
     cache = Cache(tmp_path, 10**9)
     (tmp_path / "seen").mkdir()
@@ -32,14 +32,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     return cache
 
 
-def test_it_shows_what_is_kept(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_lists_entries_with_their_size(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main([])
-    said = capsys.readouterr().out
+    out = capsys.readouterr().out
     for words in ("96 px", "pooled", "[-1, 1]", "not augmented", "2 of seed 3", "4 entries, 33.4 kB"):
-        assert words in said
+        assert words in out
 
 
-def test_it_clears_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clear_removes_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     main(["clear", "--kind", "activations"])
     assert [entry.kind for entry in entries_of(cache.folder)] == ["decoded"]
     assert "Cleared 3 entries" in capsys.readouterr().out
@@ -50,7 +50,7 @@ def test_it_clears_one_kind_or_all(cache: Cache, capsys: pytest.CaptureFixture[s
     assert not (cache.folder / "seen").exists()
 
 
-def test_what_a_run_is_writing_stays(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+def test_entry_that_a_run_is_writing_stays(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     with lock_of(entries_of(cache.folder)[0].folder):
         main(["clear"])
     assert "1 entry is in use by a run" in capsys.readouterr().out

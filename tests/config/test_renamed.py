@@ -9,6 +9,8 @@ from cxr.config.options import option_groups
 from cxr.config.renamed import OPTIONS, SETTINGS
 from cxr.config.schema import Config
 from cxr.run.logged import read_logged, restore
+from cxr.stages.basis import Basis
+from cxr.stages.record import Record
 from cxr.tracking.search import LoggedRun
 from tests.conftest import Command
 from tests.untrained_runs import leave_out, say, say_overrides
@@ -45,3 +47,8 @@ def test_a_run_that_was_logged_with_old_names_is_restored(run: LoggedRun) -> Non
     assert restored.config.evaluation.saliency_images == 7
     assert restored.provenance.overrides[-2:] == ("split=train_val_80_20", "evaluation.saliency_images=7")
     assert not [note for note in restored.notes if "no longer compose" in note]
+
+
+def test_record_with_an_old_setting_counts_as_one_with_the_new() -> None:
+    old, new = (Record(Basis(settings={f"augment.{name}": "0.4"}), {}) for name in ("surroundings", "background"))
+    assert Record.from_json(old.to_json()) == new

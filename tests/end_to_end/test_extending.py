@@ -71,7 +71,7 @@ def test_each_section_has_its_command() -> None:
 
 def test_what_was_added_passes_the_linter_and_the_contracts(extended: Path) -> None:
     config = str(REPOSITORY / "pyproject.toml")
-    contracts = [f"{REPOSITORY}/tests/data/test_augment_contract.py", f"{REPOSITORY}/tests/model/test_losses.py"]
+    contracts = [f"{REPOSITORY}/tests/data/test_augment.py", f"{REPOSITORY}/tests/model/test_losses.py"]
     for command in (
         ["ruff", "check", "--config", config, "cxr"],
         ["pytest", "-q", "-n0", "-p", "no:cacheprovider", "-c", config, "--rootdir", str(REPOSITORY), *contracts],

@@ -7,8 +7,8 @@ import mlflow
 import numpy as np
 import pytest
 
+from cxr.anatomy.phantom import draw
 from cxr.config.schema import PhantomConfig
-from cxr.data.sources.phantom import draw
 from cxr.model.preprocessing import Preprocessing
 from tests.conftest import Command
 

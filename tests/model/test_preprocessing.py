@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from cxr.anatomy.lung_atlas import fit
+from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.config.schema import BackboneConfig, PhantomConfig, PrepareConfig
-from cxr.data.lung_atlas import fit
-from cxr.data.sources.phantom import CLASS_SHARES, draw
 from cxr.model.grad_cam import grad_cam, saliency_maps
 from cxr.model.network import build_network
 from cxr.model.preprocessing import Preprocessing

@@ -23,7 +23,7 @@ MOVES = {
         prepare.markers prepare.borders prepare.corners prepare.histogram prepare.mask prepare.crop
         freeze.trainable_from freeze.gradual engine.name
         augment.rotation_degrees augment.translation augment.zoom augment.shear_degrees augment.brightness augment.contrast
-        augment.aspect augment.gamma augment.resolution augment.noise augment.erase_corners augment.surroundings augment.mixup
+        augment.aspect augment.gamma augment.resolution augment.noise augment.erase_corners augment.background augment.mixup
         augment.more
         loss.weighting loss.focal_gamma loss.label_smoothing loss.cost_strength loss.formula loss.group_robust
         optimizer.name optimizer.learning_rate optimizer.warmup_steps optimizer.clip_norm optimizer.schedule
@@ -175,7 +175,7 @@ def test_order_of_rows_does_not_count() -> None:
 
 
 def test_files_count_by_content() -> None:
-    one, puts = params(), params(**{"augment.surroundings": "0.5"})
+    one, puts = params(), params(**{"augment.background": "0.5"})
     assert moved(inputs(one), inputs(one, weights="others")) == DOWNSTREAM["train"]
     assert moved(inputs(one), inputs(one, network="another")) == DOWNSTREAM["train"]
     assert moved(inputs(one), inputs(one, masks="others")) == DOWNSTREAM["audit"]
@@ -231,7 +231,7 @@ NO_RESULT = (
         "cxr.tracking",
         "cxr.stages",
     ),
-    *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list", "cxr.data.survey"),
+    *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list"),
     *("cxr.run.attempt", "cxr.run.tags", "cxr.run.remaining", "cxr.run.reasons", "cxr.compare"),
 )
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from cxr.anatomy.backgrounds import backgrounds_of
 from cxr.audit.linear_probe import (
     Floats,
     above_chance_retained,
@@ -19,7 +20,6 @@ from cxr.audit.linear_probe import (
 from cxr.audit.regions import FILLS, REGIONS, Images, region_of
 from cxr.audit.subject import Subject, TrainedModel, score_made
 from cxr.cache.rows import Rows
-from cxr.data.backgrounds import backgrounds_of
 from cxr.evaluation.estimates import Estimate, proportion
 
 View = tuple[str, str]  # one of the `REGIONS`, and how the rest is filled

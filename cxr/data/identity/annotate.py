@@ -1,11 +1,10 @@
-"""Everything known about the images that were read: facts of the files, labels, groups."""
+"""Everything known about images that were read: facts of the files, labels, groups."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 import pandas as pd
 
 from cxr.data.identity.groups import copies, joined, of_several
-from cxr.data.image_list import COLUMNS as LISTED
 from cxr.data.image_list import ImageList
 from cxr.data.images.image_file import ImageFacts
 from cxr.data.images.perceptual import PerceptualHashes
@@ -14,13 +13,14 @@ from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
 
 _FILES_OF_ONE = 20  # DICOM files that one patient may have
+_FACTS = ("sha256", "width", "height", "mode")  # columns of the manifest
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What is known of images that belong together: images in sets of copies, those sets, and images whose patient is named.
+    """Numbers of images in sets of copies (equal pixels or near copies), of those sets, and of images whose patient is named.
 
-    A patient is named by a group of the user's own, or by DICOM. Copies are equal pixels or near copies.
+    A group of the user's own, or DICOM, names a patient.
     """
 
     copies: int
@@ -47,26 +47,18 @@ def annotate(image_list: ImageList, pixels: ImagePixels, dicom_patients: bool = 
     Its group is the smallest pixel hash among all images that it is a copy or near copy of, or shares the user's own group or a
     DICOM patient with, directly or through others.
     """
-    said = image_list.images.set_index("path").loc[list(pixels.paths)].reset_index()
-    facts = pd.DataFrame({field.name: [getattr(fact, field.name) for fact in pixels.facts] for field in fields(ImageFacts)})
+    rows = image_list.images.set_index("path").loc[list(pixels.paths)].reset_index()
+    facts = pd.DataFrame(list(map(asdict, pixels.facts)), columns=[field.name for field in fields(ImageFacts)])
     patients = facts["patient"] if dicom_patients else pd.Series("", index=facts.index)
     _check_patients(patients)
     perceptual = PerceptualHashes.of([fact.perceptual for fact in pixels.facts])
     same_image = copies(list(facts["sha256"]), perceptual)
-    images = pd.DataFrame(
-        {
-            "path": said["path"],
-            "label": said["label"],
-            "source": said["source"],
-            "group": joined(facts["sha256"], same_image, said["group"].str.strip(), patients),
-            "phash": perceptual.phashes,
-            **{name: facts[name] for name in ("sha256", "width", "height", "mode")},
-            "split": said["split"],
-        },
-        columns=list(COLUMNS),
-    ).join(said.drop(columns=list(LISTED)))
+    own = rows["group"].str.strip()
+    known = rows.assign(
+        group=joined(facts["sha256"], same_image, own, patients), phash=perceptual.phashes, **{name: facts[name] for name in _FACTS}
+    )
+    images = known[list(dict.fromkeys([*COLUMNS, *rows.columns]))]
     labels = images["label"].groupby(same_image).transform("nunique")
-    own = said["group"].str.strip()
     of_patient = own.ne("") & ~own.isin(facts["sha256"])  # a manifest of cxr's names groups by a pixel hash
     of_patient |= patients.ne("") | pd.Series(same_image).groupby(images["group"]).transform("nunique").gt(1)
     sizes = of_several(pd.Series(same_image))
@@ -89,6 +81,6 @@ def altered(image_list: ImageList, images: pd.DataFrame) -> list[str]:
 
     Empty if the image list does not come from a manifest.
     """
-    found = dict(zip(images["path"], images["sha256"], strict=True))
+    read = dict(zip(images["path"], images["sha256"], strict=True))
     expected = zip(image_list.images["path"], image_list.images["sha256"], strict=True)
-    return [path for path, sha256 in expected if sha256 and found.get(path) != sha256]
+    return [path for path, sha256 in expected if sha256 and read.get(path) != sha256]

@@ -41,7 +41,7 @@ def near_copies(perceptual: PerceptualHashes) -> NDArray[np.int64]:
     shared = [with_hash(int(value)) for value in np.flatnonzero(order[end - count] // parts != order[end - 1] // parts)]
     shared += [np.concatenate([with_hash(one), with_hash(other)]) for one, other in _one_bit_apart(values)]
     outlines = perceptual.outlines.reshape(-1, perceptual.outlines.shape[-1])
-    pairs = np.concatenate([np.empty((0, 2), np.int64), *(_alike(each, outlines) // parts for each in shared)])
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *(_alike(chosen, outlines) // parts for chosen in shared)])
     return np.asarray(pairs[pairs[:, 0] != pairs[:, 1]])
 
 
@@ -58,13 +58,13 @@ def _alike(chosen: NDArray[np.int64], outlines: NDArray[np.int8]) -> NDArray[np.
     """Pairs among some outlines, (n, 64), that correlate."""
     values = outlines[chosen].astype(np.float32)  # whole numbers, so that products below are exact on every machine
     lengths = np.sqrt((values**2).sum(axis=1, dtype=np.float64))
-    found = [np.empty((0, 2), np.int64)]
+    pairs = [np.empty((0, 2), np.int64)]
     for start in range(0, len(chosen), 1000):  # a folder full of black images is no reason to run out of memory
         some = slice(start, start + 1000)
         one, other = np.nonzero(values[some] @ values.T > _ALIKE * lengths[some, None] * lengths)
         later = one + start < other
-        found.append(np.stack([chosen[one[later] + start], chosen[other[later]]], axis=1))
-    return np.concatenate(found)
+        pairs.append(np.stack([chosen[one[later] + start], chosen[other[later]]], axis=1))
+    return np.concatenate(pairs)
 
 
 def joined(sha256: pd.Series, same_image: NDArray[np.int64], *patients: pd.Series) -> pd.Series:

@@ -3,7 +3,6 @@
 import pandas as pd
 
 SAME, ALIKE = "same pixels", "looks alike"
-_BITS = 64
 
 
 def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
@@ -20,8 +19,8 @@ def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
     for path, sha256, phash in zip(other["path"], other["sha256"], other["phash"], strict=True):
         if sha256 in by_pixels.index:
             match, how = by_pixels.loc[sha256], SAME
-        elif near := [each for each in _near(phash) if each in by_look.index]:
-            match, how = min((by_look.loc[each] for each in near), key=lambda row: bool(row["split"] == "test")), ALIKE
+        elif near := [other_hash for other_hash in _near(phash) if other_hash in by_look.index]:
+            match, how = by_look.loc[min(near, key=lambda other_hash: bool(by_look.loc[other_hash, "split"] == "test"))], ALIKE
         else:
             continue
         rows.append({"path": path, "seen_as": match["path"], "part": match["split"], "how": how})
@@ -33,4 +32,4 @@ def _near(phash: str) -> list[str]:
     if not phash:
         return []
     value = int(phash, 16)
-    return [f"{each:016x}" for each in (value, *(value ^ (1 << bit) for bit in range(_BITS)))]
+    return [f"{value ^ flipped:016x}" for flipped in (0, *(1 << bit for bit in range(64)))]

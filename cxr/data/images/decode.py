@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from cxr.data.images.dicom import is_dicom, read_dicom
+from cxr.data.images.files import read_file
 from cxr.data.images.limits import UnreadableImage, check_scans, check_size
 
 # No other decoder of Pillow's ever sees a file: some are old, and one runs another program.
@@ -27,27 +29,33 @@ class DecodedImage:
     patient: str = ""
 
 
+def read_grey(path: Path) -> Image.Image:
+    """The grey levels of a file (mode L) at its own size; raises `OSError` or `UnreadableImage`."""
+    return decode_image(read_file(str(path))).image
+
+
 def decode_image(content: bytes) -> DecodedImage:
     """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
 
-    Deeper files are scaled from 0 to the largest value of their depth, which is taken to be the fewest of 8, 10, 12, 14 or
-    16 bits that hold their brightest pixel. What is transparent becomes black.
+    Deeper files are scaled from 0 to the largest value of their depth, the smallest of 8, 10, 12, 14 and
+    16 bits that holds their brightest pixel. Transparent pixels become black.
     """
     if is_dicom(content):
-        dicom = read_dicom(content)
-        return DecodedImage(Image.fromarray(dicom.grey), dicom.mode, dicom.patient)
-    with _told_by_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
+        grey, mode, patient = read_dicom(content)
+        return DecodedImage(Image.fromarray(grey), mode, patient)
+    with _errors_of_pillow(), Image.open(BytesIO(content), formats=_FORMATS) as image:
         check_size(image.width, image.height)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise UnreadableImage(f"{frames} images in one file: save the one that is meant by itself")
         if image.format == "JPEG":
             check_scans(content)
         image.load()
-        return DecodedImage(_grey(ImageOps.exif_transpose(image), negative=_white_is_zero(image)), image.mode)
+        negative = isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+        return DecodedImage(_grey(ImageOps.exif_transpose(image), negative), image.mode)
 
 
 @contextmanager
-def _told_by_pillow() -> Iterator[None]:
+def _errors_of_pillow() -> Iterator[None]:
     """Raise any error of Pillow's readers as `UnreadableImage` in one line."""
     try:
         yield
@@ -74,18 +82,13 @@ def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.asarray((values * (255 / (2**bits - 1))).round(), np.uint8)
 
 
-def _white_is_zero(image: Image.Image) -> bool:
-    """Whether a deep TIFF is a negative, which Pillow does not undo."""
-    return bool(isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0)
-
-
 def _grey(image: Image.Image, negative: bool) -> Image.Image:
+    """The image in mode L; of a deep TIFF Pillow does not turn a `negative` itself."""
     if image.mode == "F":
         raise UnreadableImage("its values are fractions: save it with whole grey levels of 8 or 16 bits")
     if image.mode.startswith("I"):
         levels = to_eight_bits(np.asarray(image, np.float32))
         return Image.fromarray(255 - levels if negative else levels)
     if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), seen).convert("L")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA")).convert("L")
     return image.convert("L")

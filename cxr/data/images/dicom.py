@@ -7,7 +7,6 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
@@ -35,15 +34,6 @@ _JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # markers of a f
 _CODECS = ("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm", "pyjpegls")
 
 
-@dataclass(frozen=True)
-class Dicom:
-    """Grey levels (height, width) in 0..255, bright where little was absorbed less; depth and photometry as stored; a patient."""
-
-    grey: NDArray[np.uint8]
-    mode: str
-    patient: str  # a hash of the id: it groups images of a patient, and is no anonymisation
-
-
 def is_dicom(content: bytes) -> bool:
     """Whether its preamble is that of DICOM (PS3.10, section 7.1)."""
     return content[128:132] == b"DICM"
@@ -51,42 +41,44 @@ def is_dicom(content: bytes) -> bool:
 
 def reader() -> str:
     """The libraries that read DICOM here, with their versions."""
-    found = []
+    versions = []
     for name in ("pydicom", *_CODECS):
         with suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
-    return ", ".join(found) or "no pydicom"
+            versions.append(f"{name} {version(name)}")
+    return ", ".join(versions) or "no pydicom"
 
 
-def read_dicom(content: bytes) -> Dicom:
-    """Read a single-frame grey image. Raises `UnreadableImage` for all others, never with a value of the file.
+def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
+    """Grey levels (height, width) in 0..255, bit depth and photometry as stored, and a hash of the patient id ("" without one).
 
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
-    PS3.3, sections C.11.1 and C.11.2); what comes out is scaled from its darkest to its brightest pixel, padding left out and
-    black. MONOCHROME1 is inverted.
+    PS3.3, sections C.11.1 and C.11.2); the result is scaled from its darkest to its brightest pixel, padding left out and
+    black. MONOCHROME1 is inverted. The hash groups images of a patient, and does not make them anonymous. Raises
+    `UnreadableImage` for all but a single-frame grey image, never with a value of the file.
     """
     import pydicom
 
-    _say_nothing_of_its_values()
+    _silence_warnings()
     if _DEFLATED.search(content):
         raise UnreadableImage("a deflated DICOM file, which may unpack to any size: save it without")
-    with _told("its DICOM header can't be read"):
+    with _errors_without_values("its DICOM header can't be read"):
         dataset = pydicom.dcmread(BytesIO(content), specific_tags=list(_TAGS))
         height, width = int(dataset.Rows), int(dataset.Columns)
         frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
-        photometry, patient = str(dataset.get("PhotometricInterpretation")), _patient(dataset)
+        photometry, patient = str(dataset.get("PhotometricInterpretation")), str(dataset.get("PatientID") or "").strip()
     check_size(width, height)
     if frames > 1:
         raise UnreadableImage(f"{frames} frames in one DICOM file: save the one that is meant by itself")
     if samples != 1 or photometry not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableImage("a DICOM file in colour: a radiograph is MONOCHROME1 or MONOCHROME2")
-    with _told("its DICOM pixels can't be decoded", dataset):
+    with _errors_without_values("its DICOM pixels can't be decoded", dataset):
         grey = _pixels(dataset, height, width, inverted=photometry == "MONOCHROME1")
-    return Dicom(grey, f"{dataset.get('BitsStored', '?')}-bit {photometry}", patient)
+    patient_hash = hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else ""
+    return grey, f"{dataset.get('BitsStored', '?')}-bit {photometry}", patient_hash
 
 
 @cache
-def _say_nothing_of_its_values() -> None:
+def _silence_warnings() -> None:
     """Silence the warnings of the library: they quote values of the file, which may be personal data or terminal codes."""
     import pydicom
 
@@ -96,24 +88,22 @@ def _say_nothing_of_its_values() -> None:
 
 
 @contextmanager
-def _told(what: str, dataset: Any = None) -> Iterator[None]:
+def _errors_without_values(what: str, dataset: Any = None) -> Iterator[None]:
     """Raise any error of pydicom and its codecs as `UnreadableImage`, without a value of the file."""
     try:
         yield
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:
-        raise UnreadableImage(f"{what} ({type(error).__name__}){_packed(dataset)}") from None
+        raise UnreadableImage(f"{what} ({type(error).__name__}){_compression_hint(dataset)}") from None
 
 
-def _packed(dataset: Any) -> str:
+def _compression_hint(dataset: Any) -> str:
     """What to install for compressed files; "" for others."""
-    try:
+    with suppress(AttributeError, ValueError):
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax.is_compressed and syntax.name != str(syntax):  # a known one
             return f"; it is packed as {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
-    except (AttributeError, ValueError):
-        pass
     return ""
 
 
@@ -126,8 +116,8 @@ def _pixels(dataset: Any, height: int, width: int, inverted: bool) -> NDArray[np
         raise UnreadableImage("its pixels are not as many as its DICOM header says")
     shown = _windowed(apply_modality_lut(stored, dataset), dataset)
     padding = dataset.get("PixelPaddingValue")
-    seen = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
-    return _stretched(shown, seen & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
+    valid = stored != padding if isinstance(padding, int) else np.ones(stored.shape, bool)
+    return _stretched(shown, valid & np.isfinite(shown), inverted, flat=bool((stored == stored[0, 0]).all()))
 
 
 def _check_packed_size(dataset: Any, height: int, width: int) -> None:
@@ -145,7 +135,7 @@ def _check_packed_size(dataset: Any, height: int, width: int) -> None:
         check_scans(frame)
         fits = _jpeg_size(frame) == (height, width, 1)
     else:  # every header that a decoder might take
-        sizes = [struct.unpack(">8IH", found) for found in _JPEG_2000.findall(frame)]
+        sizes = [struct.unpack(">8IH", header) for header in _JPEG_2000.findall(frame)]
         fits = all((y - top, x - left, bands) == (height, width, 1) for x, y, left, top, _, _, _, _, bands in sizes)
     if not fits:
         raise UnreadableImage("its compressed pixels are not as many as its DICOM header says")
@@ -167,30 +157,24 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
 
 
 def _windowed(values: NDArray[Any], dataset: Any) -> NDArray[np.float64]:
-    """With the first VOI lookup table, or else the first window; what a window puts out is scaled later, so it only cuts off."""
+    """The values with the first VOI lookup table, or else cut off by the first window; `_stretched` scales them."""
     from pydicom.multival import MultiValue
     from pydicom.pixels.processing import apply_voi_lut
 
     if "VOILUTSequence" in dataset or "WindowCenter" not in dataset or dataset.get("VOILUTFunction") == "SIGMOID":
         return np.asarray(apply_voi_lut(values, dataset, prefer_lut=True), np.float64)
-    center, width = (
-        float(said[0] if isinstance(said, MultiValue) else said) for said in (dataset.WindowCenter, dataset.get("WindowWidth", 1))
-    )
+    window = (dataset.WindowCenter, dataset.get("WindowWidth", 1))
+    center, width = (float(value[0] if isinstance(value, MultiValue) else value) for value in window)
     if dataset.get("VOILUTFunction", "LINEAR") == "LINEAR":  # C.11.2.1.2.1: of whole numbers, so half a level less
         center, width = center - 0.5, width - 1
     return np.clip(np.asarray(values, np.float64), center - width / 2, center + width / 2)
 
 
-def _stretched(values: NDArray[np.float64], seen: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
-    low, high = (values[seen].min(), values[seen].max()) if seen.any() else (0.0, 0.0)
+def _stretched(values: NDArray[np.float64], valid: NDArray[np.bool_], inverted: bool, flat: bool) -> NDArray[np.uint8]:
+    low, high = (values[valid].min(), values[valid].max()) if valid.any() else (0.0, 0.0)
     if flat:
         return np.zeros(values.shape, np.uint8)
     if not 0 < high - low < np.inf:
         raise UnreadableImage("its DICOM pixels, rescaled and windowed, are all the same")
     share = np.clip((values - low) / (high - low), 0, 1)
-    return np.where(seen, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)
-
-
-def _patient(dataset: Any) -> str:
-    said = str(dataset.get("PatientID") or "").strip()
-    return hashlib.sha256(said.encode()).hexdigest()[:16] if said else ""
+    return np.where(valid, ((1 - share if inverted else share) * 255).round(), 0).astype(np.uint8)

@@ -25,8 +25,8 @@ def read_file(path: str) -> bytes:
     try:
         _check(os.stat(path))  # noqa: PTH116 - a set has many files, and a Path takes as long as to read one
         with open(path, "rb", buffering=0, opener=_at_once) as file:
-            _check(found := os.fstat(file.fileno()))
-            return file.read(found.st_size + 1)
+            _check(opened := os.fstat(file.fileno()))
+            return file.read(opened.st_size + 1)
     except OSError as error:
         if error.errno in _OF_THE_FILE:
             raise
@@ -38,10 +38,10 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _check(found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _check(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EISDIR, "is a directory")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a file, but a pipe, socket or device")
-    if found.st_size > MOST_BYTES:
-        raise OSError(errno.EFBIG, f"{in_bytes(found.st_size)} are more than any chest radiograph has")
+    if status.st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"{in_bytes(status.st_size)} are more than any chest radiograph has")

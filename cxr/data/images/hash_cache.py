@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -29,7 +30,7 @@ class HashCache:
 
     def recall(self, paths: Sequence[str]) -> dict[str, Content]:
         """The files that have not changed."""
-        now, found = time.time(), {}
+        now, unchanged = time.time(), dict[str, Content]()
         for path in paths:
             try:
                 stat = os.stat(f"{self.root}/{path}")  # noqa: PTH116 - of many files, and a Path takes longer than this
@@ -39,25 +40,23 @@ class HashCache:
                 self._stats[path] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
             before = self._before.get(path)
             if isinstance(before, list) and before[:-1] == self._stats.get(path):
-                found[path] = Content(f"{self.root}/{path}", str(before[-1]))
-        return found
+                unchanged[path] = Content(f"{self.root}/{path}", str(before[-1]))
+        return unchanged
 
     def remember(self, contents: Mapping[str, Content]) -> None:
         """Keep the hashes of files that `recall` looked up. If they can't be written, they are not kept."""
         kept = {path: [*stat, contents[path].sha256] for path, stat in self._stats.items() if path in contents}
         if kept == self._before:
             return
-        try:
+        with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # names of files may be names of people
             with NamedTemporaryFile("w", dir=self.file.parent, delete=False) as file:
                 file.write(json.dumps(kept))  # json.dump takes five times as long
             Path(file.name).replace(self.file)
-        except OSError:
-            return
 
     def _read(self) -> dict[str, object]:
         try:
-            said = json.loads(self.file.read_bytes())
+            hashes = json.loads(self.file.read_bytes())
         except (OSError, ValueError):
             return {}
-        return said if isinstance(said, dict) else {}
+        return hashes if isinstance(hashes, dict) else {}

@@ -16,7 +16,7 @@ from cxr.data.images.limits import UnreadableImage
 from cxr.data.images.perceptual import perceptual_hashes_of
 from cxr.errors import UserError
 
-# All that decides, beside the file, what its pixels and facts are; the number counts changes of this project's own.
+# What pixels and facts depend on beside the file; the number counts changes of this project's own.
 DECODER = f"grey 4, bilinear, pillow {PIL.__version__}, {dicom.reader()}"
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", *dicom.SUFFIXES)
@@ -81,13 +81,13 @@ class Content:
 
 def contents_of(files: Sequence[str]) -> list[Content | OSError]:
     """Each file with the hash of its content, or why it can't be read."""
-    found: list[Content | OSError] = []
+    contents: list[Content | OSError] = []
     for file in files:
         try:
-            found.append(Content(file, _hash(read_file(file))))
+            contents.append(Content(file, hashlib.sha256(read_file(file)).hexdigest()))
         except OSError as error:
-            found.append(error)
-    return found
+            contents.append(error)
+    return contents
 
 
 def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[ImageFacts | str]]:
@@ -97,13 +97,13 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
     """
     pixels = np.zeros((len(contents), *shape_of(size)), np.uint8)
     facts: list[ImageFacts | str] = []
-    for row, looked_at in enumerate(contents):
+    for row, known in enumerate(contents):
         try:
-            content = read_file(looked_at.file)
+            content = read_file(known.file)
         except OSError:
             content = b""
-        if _hash(content) != looked_at.sha256:
-            raise UserError(f"{looked_at.file} changed while it was being read: start again when nothing writes there any more")
+        if hashlib.sha256(content).hexdigest() != known.sha256:
+            raise UserError(f"{known.file} changed while it was being read: start again when nothing writes there any more")
         grey, fact = decode(content, size)
         facts.append(fact)
         if grey is not None:
@@ -114,7 +114,3 @@ def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDAr
 def shape_of(size: int | None) -> tuple[int, ...]:
     """The shape of one image at a network's size; (0,) without a size."""
     return (0,) if size is None else (size, size, 1)
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

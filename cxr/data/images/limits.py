@@ -6,7 +6,7 @@ _SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten; each 
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
-class UnreadableImage(Exception):
+class UnreadableImage(ValueError):
     """A file that is no readable image; the text says why. It is the same whenever the file is read."""
 
 

@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from functools import cached_property
 from math import ceil
 from multiprocessing import get_context
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from cxr.errors import UserError
 from cxr.system import cores, prepare_worker
@@ -17,7 +19,7 @@ Result = TypeVar("Result")
 _CHUNK = 64  # items
 
 
-class AllCores:
+class AllCores(ExitStack):
     """Threads and processes, each started when they are first needed and ended with the block.
 
     >>> with AllCores() as all_cores:
@@ -25,25 +27,27 @@ class AllCores:
     10
     """
 
-    def __init__(self) -> None:
-        self._pools: dict[bool, Executor] = {}
+    @cached_property
+    def _threads(self) -> Executor:
+        return self._ending(ThreadPoolExecutor(cores()))
 
-    def __enter__(self) -> Self:
-        return self
+    @cached_property
+    def _processes(self) -> Executor:
+        # Forking would copy locks that threads of this process hold; a new interpreter is safe, and starts in half a second.
+        return self._ending(ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=prepare_worker))
 
-    def __exit__(self, *_: object) -> None:
-        for pool in self._pools.values():
-            pool.shutdown(cancel_futures=True)
+    def _ending(self, pool: Executor) -> Executor:
+        self.callback(pool.shutdown, cancel_futures=True)
+        return pool
 
     def map(self, function: Callable[[Sequence[Item]], Result], items: Sequence[Item], few: int) -> Iterator[Result]:
         """The results of `function` for chunks of the items, in order; only a few chunks are in memory at once.
 
-        Up to so `few` items are done by threads, as to start processes would take longer than it saves. `function` has to be
-        one that another process can import. Raises what it raises, and `UserError` where a process was killed, as the system does
-        where memory runs out.
+        Threads do up to so `few` items, as starting processes would take longer than it saves. Another process has to be able to
+        import `function`. Raises what it raises, and `UserError` where the system killed a process, perhaps for lack of memory.
         """
         size = max(1, min(_CHUNK, ceil(len(items) / cores())))
-        pool = self._pool(processes=len(items) > few and cores() > 1)
+        pool = self._processes if len(items) > few and cores() > 1 else self._threads
         coming = deque[Future[Result]]()
         try:
             for start in range(0, len(items), size):
@@ -56,13 +60,3 @@ class AllCores:
             raise UserError(
                 "a process that read images was killed, perhaps because memory ran out: free some, and start again"
             ) from None
-
-    def _pool(self, processes: bool) -> Executor:
-        if processes not in self._pools:
-            self._pools[processes] = _processes() if processes else ThreadPoolExecutor(cores())
-        return self._pools[processes]
-
-
-def _processes() -> Executor:
-    # Forking would copy locks that threads of this process hold; a new interpreter is safe, and starts in half a second.
-    return ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=prepare_worker)

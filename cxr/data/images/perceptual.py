@@ -28,13 +28,13 @@ class PerceptualHashes:
         return [f"{value:016x}" for value in self.hashes[:, 0].tolist()]
 
     def only(self, chosen: NDArray[np.int64]) -> "PerceptualHashes":
-        """Of some images."""
+        """The hashes of some images."""
         return PerceptualHashes(self.hashes[chosen], self.outlines[chosen])
 
     @staticmethod
-    def of(said: Sequence[str]) -> "PerceptualHashes":
-        """From the text that `perceptual_hashes_of` made of each image."""
-        content = np.frombuffer(b"".join(map(b64decode, said)), np.uint8).reshape(len(said), _PARTS * (8 + _WAVES**2))
+    def of(texts: Sequence[str]) -> "PerceptualHashes":
+        """The hashes in the text that `perceptual_hashes_of` made of each image."""
+        content = np.frombuffer(b"".join(map(b64decode, texts)), np.uint8).reshape(len(texts), _PARTS * (8 + _WAVES**2))
         hashes = np.ascontiguousarray(content[:, : 8 * _PARTS]).view(">u8").astype(np.uint64)
         return PerceptualHashes(hashes, content[:, 8 * _PARTS :].view(np.int8).reshape(-1, _PARTS, _WAVES**2))
 
@@ -64,8 +64,8 @@ def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
 @lru_cache(maxsize=64)
 def _waves(length: int) -> NDArray[np.float32]:
     """The lowest cosines (24, length): 8 over all pixels, 8 over all but the last, 8 over all but the first."""
-    found = np.zeros((3, _WAVES, length), np.float32)
+    waves = np.zeros((3, _WAVES, length), np.float32)
     for part, (first, last) in enumerate(((0, length), (0, length - 1), (1, length))):
         places = (2 * np.arange(last - first) + 1) / (2 * (last - first))
-        found[part, :, first:last] = (np.cos(np.pi * np.arange(_WAVES)[:, None] * places) * _STEPS).round()
-    return found.reshape(3 * _WAVES, length)
+        waves[part, :, first:last] = (np.cos(np.pi * np.arange(_WAVES)[:, None] * places) * _STEPS).round()
+    return waves.reshape(3 * _WAVES, length)

@@ -1,4 +1,4 @@
-"""Simple properties of decoded images, which tell how two sets of images differ before any network is asked."""
+"""Simple properties of decoded images, which show how two sets of images differ without any network."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from cxr.cache.memoized import memoized_by_content
 
-# By column: what it is, in words.
+# What each column is.
 PROPERTIES = {
     "brightness": "mean grey level",
     "contrast": "standard deviation of grey levels",
@@ -29,7 +29,7 @@ def properties(images: NDArray[np.uint8]) -> pd.DataFrame:
     frame = np.ones(grey.shape[1:], bool)
     frame[edge:-edge, edge:-edge] = False
     steps = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(grey, axis=2)).mean(axis=(1, 2))
-    found = {
+    columns = {
         "brightness": grey.mean(axis=(1, 2)),
         "contrast": grey.std(axis=(1, 2)),
         "black": (grey < 10).mean(axis=(1, 2)),
@@ -37,4 +37,4 @@ def properties(images: NDArray[np.uint8]) -> pd.DataFrame:
         "border": grey[:, frame].mean(axis=1),
         "sharpness": steps / 2,
     }
-    return pd.DataFrame({name: np.asarray(values, np.float64) for name, values in found.items()}, columns=list(PROPERTIES))
+    return pd.DataFrame({name: np.asarray(values, np.float64) for name, values in columns.items()}, columns=list(PROPERTIES))

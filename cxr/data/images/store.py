@@ -46,10 +46,10 @@ def read_images(
 ) -> ImagePixels:
     """Read every path below `root` as grey levels, resized to `size` x `size`; bad images are left out and listed.
 
-    Without a size only the facts of each image are made, and its pixels are an empty array.
-    Uses all cores; the result does not depend on how many. With a `cache` a file's content is decoded once, and the pixels
-    stay on disk; without one, or where it is unusable, they are held in memory. Within a process nothing is read again as
-    long as no file changes (by size and time); with `hash_cache`, neither is what another process has looked at.
+    Without a size only the facts of each image are made, and its pixels are an empty array. All cores are used; the result does
+    not depend on how many. With a `cache` a file's content is decoded once, and the pixels stay on disk; without one, or where it
+    is unusable, they are held in memory. A process reads nothing again as long as no file changes (by size and time); with
+    `hash_cache`, it does not read what another process has hashed.
     """
     with AllCores() as all_cores:
         with stage("index", f"Looking through {pluralize(len(paths), 'image')}"):
@@ -57,10 +57,17 @@ def read_images(
             if key in _latest:
                 return _latest[key]
             contents, unreadable = _contents_of(root, paths, hash_cache, all_cores)
-        reading = _Reading(size, stage, contents, all_cores)
-        found = reading.into_memory() if cache is None else reading.into_cache(cache)
+        rows, facts = _decoded(list(contents.values()), size, stage, cache, all_cores)
+    good = [place for place, fact in enumerate(facts) if "bad" not in fact]
+    bad = [BadImage(path, fact["bad"]) for path, fact in zip(contents, facts, strict=True) if "bad" in fact]
+    names = list(contents)
     _latest.clear()
-    _latest[key] = _pixels(*found, list(contents), unreadable)
+    _latest[key] = ImagePixels(
+        paths=tuple(names[place] for place in good),
+        images=rows.only(np.array(good, np.int64)),
+        facts=tuple(ImageFacts(**facts[place]) for place in good),
+        bad=tuple(sorted([*bad, *unreadable], key=lambda image: image.path)),
+    )
     return _latest[key]
 
 
@@ -69,72 +76,50 @@ def forget_images() -> None:
     _latest.clear()
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """Files to decode, by path, with the hash of each content."""
+def _decoded(
+    contents: list[Content], size: int | None, stage: Stage, cache: Cache | None, all_cores: AllCores
+) -> tuple[Rows, list[Any]]:
+    """Every image and its facts, in this order: from the cache as far as it has them, in memory if it is unusable."""
 
-    size: int | None
-    stage: Stage
-    contents: dict[str, Content]
-    all_cores: AllCores
-
-    def into_memory(self) -> tuple[Rows, list[Any]]:
-        """Every image and its facts, in the order of the paths."""
-        images = np.empty((len(self.contents), *shape_of(self.size)), np.uint8)
-        facts: list[Any] = []
-        for chunk, said in self._decode(np.arange(len(images))):
-            images[len(facts) : len(facts) + len(chunk)] = chunk
-            facts.extend(said)
-        return Rows.of(images), facts
-
-    def into_cache(self, cache: Cache) -> tuple[Rows, list[Any]]:
-        """The same, from the cache as far as it has them; in memory if the cache is unusable."""
-        key = {"image_size": self.size, "decoder": DECODER}
-        kind: Kind = "facts" if self.size is None else "decoded"
-        hashes = [content.sha256 for content in self.contents.values()]
-        try:
-            kept = cache.rows(kind, key, hashes, shape_of(self.size), np.uint8, self._decode)
-            return kept.rows, kept.facts
-        except CacheUnusable as why:
-            cache.tell(f"decoded images are held in memory, not kept: {why}")
-        return self.into_memory()
-
-    def _decode(self, places: NDArray[np.int64]) -> Values:
-        contents, done = list(self.contents.values()), 0
-        decode = partial(decode_contents, size=self.size)
-        with self.stage("decode", f"Decoding {pluralize(len(places), 'image')}") as update:
-            for pixels, facts in self.all_cores.map(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
+    def compute(places: NDArray[np.int64]) -> Values:
+        done, decode = 0, partial(decode_contents, size=size)
+        with stage("decode", f"Decoding {pluralize(len(places), 'image')}") as update:
+            for pixels, facts in all_cores.map(decode, [contents[place] for place in places], few=_FEW_TO_DECODE):
                 done += len(facts)
                 update(done, len(places))
                 yield pixels, [{"bad": fact} if isinstance(fact, str) else asdict(fact) for fact in facts]
 
-
-def _pixels(images: Rows, facts: list[Any], paths: list[str], unreadable: list[BadImage]) -> ImagePixels:
-    good = [place for place, fact in enumerate(facts) if "bad" not in fact]
-    bad = [BadImage(path, fact["bad"]) for path, fact in zip(paths, facts, strict=True) if "bad" in fact]
-    return ImagePixels(
-        paths=tuple(paths[place] for place in good),
-        images=images.only(np.array(good, np.int64)),
-        facts=tuple(ImageFacts(**facts[place]) for place in good),
-        bad=tuple(sorted([*bad, *unreadable], key=lambda each: each.path)),
-    )
+    if cache is not None:
+        key = {"image_size": size, "decoder": DECODER}
+        kind: Kind = "facts" if size is None else "decoded"
+        try:
+            kept = cache.rows(kind, key, [content.sha256 for content in contents], shape_of(size), np.uint8, compute)
+            return kept.rows, kept.facts
+        except CacheUnusable as why:
+            cache.tell(f"decoded images are held in memory, not kept: {why}")
+    images = np.empty((len(contents), *shape_of(size)), np.uint8)
+    all_facts: list[Any] = []
+    for chunk, facts in compute(np.arange(len(images))):
+        images[len(all_facts) : len(all_facts) + len(chunk)] = chunk
+        all_facts.extend(facts)
+    return Rows.of(images), all_facts
 
 
 def _contents_of(
     root: Path, paths: tuple[str, ...], hash_cache: HashCache | None, all_cores: AllCores
 ) -> tuple[dict[str, Content], list[BadImage]]:
     """The content hash of each file, and the files that can't be read."""
-    known = hash_cache.recall(paths) if hash_cache else {}
-    unknown = [path for path in paths if path not in known]
-    found = chain.from_iterable(all_cores.map(contents_of, [f"{root}/{path}" for path in unknown], few=_FEW_TO_HASH))
-    looked_at: dict[str, Content | OSError] = {**known, **dict(zip(unknown, found, strict=True))}
-    readable, bad = {}, []
+    contents: dict[str, Content | OSError] = {**hash_cache.recall(paths)} if hash_cache else {}
+    unknown = [path for path in paths if path not in contents]
+    read = chain.from_iterable(all_cores.map(contents_of, [f"{root}/{path}" for path in unknown], few=_FEW_TO_HASH))
+    contents.update(zip(unknown, read, strict=True))
+    readable, bad = dict[str, Content](), []
     for path in paths:
-        said = looked_at[path]
-        if isinstance(said, Content):
-            readable[path] = said
+        if isinstance(content := contents[path], Content):
+            readable[path] = content
         else:
-            bad.append(BadImage(path, _in_lower_case(said.strerror or "can't be opened")))
+            reason = content.strerror or "can't be opened"
+            bad.append(BadImage(path, reason[:1].lower() + reason[1:]))
     if hash_cache:
         hash_cache.remember(readable)
     return readable, bad
@@ -151,7 +136,3 @@ def _state_of(root: Path, paths: tuple[str, ...], size: int | None) -> str:
         else:
             digest.update(f"\0{path!a}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-def _in_lower_case(reason: str) -> str:
-    return reason[:1].lower() + reason[1:]

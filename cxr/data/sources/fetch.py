@@ -28,17 +28,17 @@ def fetch(to: Path | None) -> Path:
     """Download the database into a folder and return that of its classes; print licence and citation first.
 
     The default is where the client keeps what it downloads. Interrupted downloads resume, complete files are not downloaded
-    again, and the archive is checked against its checksum by the client. Raises `UserError` where the client is missing or the
-    download fails, and where what came is not the database.
+    again, and the client checks the archive against its checksum. Raises `UserError` where the client is missing, the download
+    fails, or the downloaded folder is not the database.
     """
     if find_spec("kagglehub") is None:
         raise UserError("cxr data fetch needs a package that is not here: pip install 'cxr[fetch]'")
     print(NOTICE, flush=True)
     if to is not None:
         os.environ["KAGGLEHUB_CACHE"] = str(to.expanduser().absolute())
-    found = _download()
-    check_database(found)
-    return found
+    folder = _download()
+    check_database(folder)
+    return folder
 
 
 def check_database(folder: Path) -> None:
@@ -59,10 +59,10 @@ def _download() -> Path:
     try:
         return Path(kagglehub.dataset_download(HANDLE)) / FOLDER
     except (UnauthenticatedError, KaggleApiHTTPError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"the host refused ({said}): an account may be needed, see https://www.kaggle.com/settings") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"the host refused ({reason}): an account may be needed, see https://www.kaggle.com/settings") from None
     except DataCorruptionError:
-        raise UserError("what came is damaged, and was removed: fetch again") from None
+        raise UserError("the download is damaged, and was removed: fetch again") from None
     except RequestException as error:
         why = type(error).__name__
         raise UserError(f"the download stopped ({why}): with a network, the same command resumes") from None

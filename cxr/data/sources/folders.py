@@ -46,28 +46,25 @@ def find_images(data: DataConfig, root: Path) -> ImageList:
     names = counted_as(data, present)
     for name, counts_as in names.items():
         folder = root / _folder_of(name, data, root, present)
-        found, unlisted = _images_in(root, folder)
+        paths, unlisted = _images_in(root, folder)
         bad += unlisted
-        if not found and not unlisted:
+        if not paths and not unlisted:
             raise UserError(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
-        if not found and data.on_bad_image == "stop":
+        if not paths and data.on_bad_image == "stop":
             raise UserError(f"{folder} can't be looked into ({unlisted[0].reason}): correct its permissions, or leave {name} out")
-        rows += [(path, counts_as) for path in found if has_clear_label(path)]
-        bad += [
-            BadImage(ascii(path)[1:-1], "its name is not text in one line: rename it")
-            for path in found
-            if not has_clear_label(path)
-        ]
+        rows += [(path, counts_as) for path in paths if has_clear_label(path)]
+        unclear = [ascii(path)[1:-1] for path in paths if not has_clear_label(path)]
+        bad += [BadImage(path, "its name is not text in one line: rename it") for path in unclear]
     return image_list_of(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
 
 
 def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:
     """The folder of a class that may have another spelling on this disk."""
-    found = name if name in present else spelling(name, data, present)
-    if found is None:
+    folder = name if name in present else spelling(name, data, present)
+    if folder is None:
         hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
         raise UserError(f"data.root={root} has no folder for class {name}{hint}")
-    return found
+    return folder
 
 
 def _deeper(root: Path) -> str:
@@ -82,20 +79,18 @@ def _deeper(root: Path) -> str:
 def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
     """Sorted paths from the root, and folders that can't be listed; links are followed, but no cycles."""
     start = folder / "images" if os.path.isdir(folder / "images") else folder  # noqa: PTH112 - may be in a folder that is closed
-    found: list[str] = []
-    closed: list[BadImage] = []
-    been: set[str] = set()
+    paths, closed, visited = list[str](), list[BadImage](), set[str]()
 
     def note(error: OSError) -> None:
         where = os.path.relpath(error.filename, root)
         closed.append(BadImage(where if has_clear_label(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
 
     for directory, subfolders, names in os.walk(start, onerror=note, followlinks=True):
-        if (here := os.path.realpath(directory)) in been:
+        if (here := os.path.realpath(directory)) in visited:
             subfolders.clear()
             continue
-        been.add(here)
+        visited.add(here)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(directory).relative_to(root).as_posix()
-        found += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(found), closed
+        paths += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
+    return sorted(paths), closed

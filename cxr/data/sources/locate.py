@@ -28,7 +28,7 @@ class Source(Protocol):
         """The folder that paths are relative to, made if need be."""
 
     def find(self, data: DataConfig, root: Path) -> ImageList:
-        """The images, by name alone. Raises `UserError` if there are none to find."""
+        """The images, by name alone. Raises `UserError` if it finds no image."""
 
 
 def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
@@ -38,14 +38,14 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
-    found = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
-    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in found.paths):
-        raise UserError(f"{found.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
-    return found
+    images = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
+    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
+        raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
+    return images
 
 
 def source_names() -> list[str]:
-    """The sources that there are, sorted."""
+    """The names of all sources, sorted."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NO_SOURCES)
 
 

@@ -1,5 +1,6 @@
 """The sources of the radiography database's images, from the tables beside its class folders."""
 
+from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,14 +15,15 @@ _NAME, _URL = "FILE NAME", "URL"
 
 
 def with_sources_of_tables(images: ImageList) -> ImageList:
-    """With the source of each image that the database's own tables name; raises `UserError` for one that can't be read."""
+    """The same with the source of each image that the database's own tables name; raises `UserError` for one that can't be read."""
     tables = sorted(path for path in images.root.glob(_TABLES) if path.is_file())
     if not tables:
         return images
     by_stem: dict[str, str] = {}
     for table in tables:
         by_stem |= _sources_in(table)
-    return images.with_sources({path: by_stem[key] for path in images.paths if (key := _key(Path(path).stem)) in by_stem})
+    sources = [by_stem.get(_key(Path(path).stem), "") for path in images.paths]
+    return replace(images, images=images.images.assign(source=sources))
 
 
 def _sources_in(table: Path) -> dict[str, str]:
@@ -33,5 +35,5 @@ def _sources_in(table: Path) -> dict[str, str]:
 
 
 def _key(stem: str) -> str:
-    """File names as the tables and the folders both can be brought to spell them: case and spaces differ between releases."""
+    """The spelling of a file name that tables and folders share: case and spaces differ between releases."""
     return stem.strip().lower().replace(" ", "")

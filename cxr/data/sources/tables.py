@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -34,24 +35,22 @@ def find(data: DataConfig, root: Path) -> ImageList:
 def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
     """The images that a table lists, of the chosen classes.
 
-    Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of
-    a manifest that cxr wrote is one, and its hashes are what is expected of the images. Raises `UserError` for a table that can't
-    be read, a column that is missing, a path that leaves the root or comes twice, and a class that is not there.
+    Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of a manifest that cxr wrote is one,
+    and the images have to have its hashes. Raises `UserError` for a table that can't be read, a missing column or class, and a path
+    that leaves the root or comes twice.
     """
-    read = _read(file)
-    if set(NEEDED) <= set(read.columns):
-        read = unmarked(read)
-    table = _renamed(read, data, file)
-    if set(NEEDED) <= set(read.columns):
-        table["sha256"] = read["sha256"].to_numpy()
+    rows = _read(file)
+    if set(NEEDED) <= set(rows.columns):
+        rows = unmarked(rows)
+        table = _renamed(rows, data, file).assign(sha256=rows["sha256"].to_numpy())
     else:
-        table = table.apply(lambda column: column if column.name == "path" else column.str.strip())
+        table = _renamed(rows, data, file).apply(lambda column: column if column.name == "path" else column.str.strip())
     table["path"] = [_inside(str(path), root, file) for path in table["path"]]
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
         raise UserError(f"{file} lists {twice.iloc[0]} more than once: one row for each image")
     if data.on_bad_image == "stop":
-        _check_present(root, tuple(table["path"]), str(file))
+        _check_present(root, table["path"], str(file))
     return _of_classes(root, table, data, file)
 
 
@@ -60,14 +59,14 @@ def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> Image
 
     Raises `UserError` as `read_table` does.
     """
-    said = "the run's manifest"
+    name = "the run's manifest"
     table = manifest[["path", "label", "source", "group", "split", *more_columns(manifest)]].assign(sha256="")
-    table["path"] = [_inside(str(path), root, said) for path in table["path"]]
-    _check_present(root, tuple(table["path"]), said)
-    return _of_classes(root, table, data, said)
+    table["path"] = [_inside(str(path), root, name) for path in table["path"]]
+    _check_present(root, table["path"], name)
+    return _of_classes(root, table, data, name)
 
 
-def _check_present(root: Path, paths: tuple[str, ...], listed_by: str) -> None:
+def _check_present(root: Path, paths: Iterable[str], listed_by: str) -> None:
     """Raise `UserError` if a listed file does not exist."""
     absent = sorted(path for path in paths if not os.path.isfile(root / path))  # noqa: PTH113 - of Path it raises for long names
     if absent:
@@ -82,17 +81,15 @@ def _read(file: Path) -> pd.DataFrame:
     if not file.is_file():
         raise UserError(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
     try:
-        if file.suffix.lower() in _PARQUET:
-            return _read_parquet(file)
-        return _read_csv(file)
+        return _read_parquet(file) if file.suffix.lower() in _PARQUET else _read_csv(file)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
     try:
-        found = pd.read_parquet(file)
-        return found.astype(object).where(found.notna(), "").astype(str)
+        table = pd.read_parquet(file)
+        return table.astype(object).where(table.notna(), "").astype(str)
     except MemoryError:
         raise
     except Exception as error:  # of pyarrow and pandas, which raise nearly anything on columns that are not text or numbers
@@ -117,7 +114,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 
 def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
-    """With the columns of an image list."""
+    """The table with the columns of an image list."""
     theirs = {name: getattr(data.columns, name, None) for name in COLUMNS}
     for name in _REQUIRED:
         if theirs[name] not in table.columns:
@@ -126,15 +123,15 @@ def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
     for name in data.columns.more:
         if name not in table.columns:
             raise UserError(f"{file} has no column {name}, which data.columns.more names: {nearest(name, map(str, table.columns))}")
-    found = {name: column for name, column in theirs.items() if column in table.columns}
-    found |= {name: name for name in data.columns.more}
-    return pd.DataFrame({name: table[column] for name, column in found.items()}).reset_index(drop=True)
+    chosen = {name: column for name, column in theirs.items() if column in table.columns}
+    chosen |= {name: name for name in data.columns.more}
+    return pd.DataFrame({name: table[column] for name, column in chosen.items()}).reset_index(drop=True)
 
 
 def _inside(path: str, root: Path, file: Path | str) -> str:
     """A path below the root, with forward slashes; raises `UserError` for one that is not."""
-    there = os.path.exists(root / path)  # noqa: PTH110 - that of Path raises for names that are too long
-    pure = PurePosixPath(path if there else path.strip().replace("\\", "/"))
+    exists = os.path.exists(root / path)  # noqa: PTH110 - that of Path raises for names that are too long
+    pure = PurePosixPath(path if exists else path.strip().replace("\\", "/"))
     if pure.is_absolute():
         for top in (root.absolute(), root.resolve()):
             if pure.is_relative_to(top.as_posix()):
@@ -154,9 +151,9 @@ def _of_classes(root: Path, table: pd.DataFrame, data: DataConfig, file: Path | 
     present = sorted(set(labels))
     parts = {part for whole, merged in data.merge.items() for part in merged if part != whole}
     if "sha256" in table and not parts & set(present):  # a manifest of cxr's: merged already
-        names = {whole: whole for whole in counted_as(data, found=sorted({*present, *parts})).values()}
+        names = {whole: whole for whole in counted_as(data, sorted({*present, *parts})).values()}
     else:
-        names = counted_as(data, found=present)
+        names = counted_as(data, present)
     for name in names:
         if name not in present:
             raise UserError(f"{file} has no image of class {name}: {nearest(name, present)}; name yours with data.classes")

@@ -11,8 +11,6 @@ from cxr.data.identity.groups import copies, joined, near_copies
 from cxr.data.images.perceptual import PerceptualHashes
 
 OUTLINES = [np.eye(64)[0] * 127, np.eye(64)[1] * 127, np.eye(64)[0] * 127 + np.eye(64)[1] * 5]  # the first and last look alike
-
-
 Look = tuple[list[int], int]  # five hashes, and which outline
 
 
@@ -20,11 +18,9 @@ def look(hashes: list[int], outline: int = 0) -> Look:
     return (hashes * 5)[:5], outline
 
 
-def perceptual_of(perceptual: list[Look]) -> PerceptualHashes:
-    hashes = np.array([hashes for hashes, _ in perceptual], np.uint64).reshape(-1, 5)
-    return PerceptualHashes(
-        hashes, np.array([[OUTLINES[outline]] * 5 for _, outline in perceptual]).reshape(-1, 5, 64).astype(np.int8)
-    )
+def perceptual_of(looks: list[Look]) -> PerceptualHashes:
+    hashes = np.array([hashes for hashes, _ in looks], np.uint64).reshape(-1, 5)
+    return PerceptualHashes(hashes, np.array([[OUTLINES[outline]] * 5 for _, outline in looks]).reshape(-1, 5, 64).astype(np.int8))
 
 
 # Few bits vary, so that some hashes are near each other; the highest is among them.
@@ -33,7 +29,7 @@ LOOKS = st.lists(st.builds(look, st.lists(HASHES, min_size=1, max_size=5), st.in
 
 
 def sets_of(components: np.ndarray) -> set[frozenset[int]]:
-    return {frozenset(np.flatnonzero(components == each).tolist()) for each in set(components.tolist())}
+    return {frozenset(np.flatnonzero(components == number).tolist()) for number in set(components.tolist())}
 
 
 def look_alike(one: Look, other: Look) -> bool:
@@ -45,8 +41,8 @@ def look_alike(one: Look, other: Look) -> bool:
 @given(LOOKS)
 def test_near_copies_are_those_of_all_pairs(perceptual: list[Look]) -> None:
     expected = {pair for pair in combinations(range(len(perceptual)), 2) if look_alike(perceptual[pair[0]], perceptual[pair[1]])}
-    found = [(int(one), int(other)) for one, other in near_copies(perceptual_of(perceptual))]
-    assert {(min(pair), max(pair)) for pair in found} == expected
+    pairs = near_copies(perceptual_of(perceptual)).tolist()
+    assert {(min(pair), max(pair)) for pair in pairs} == expected
 
 
 def test_sets_of_copies_reach_through_others_and_equal_pixels() -> None:
@@ -56,7 +52,7 @@ def test_sets_of_copies_reach_through_others_and_equal_pixels() -> None:
     assert len(copies([], perceptual_of([]))) == 0
 
 
-def test_a_group_is_named_by_its_smallest_hash_and_joins_through_others() -> None:
+def test_group_has_the_smallest_hash_and_joins_through_others() -> None:
     sha256 = pd.Series(["d", "c", "b", "b", "a"])
     patients = pd.Series(["p", "", "p", "q", "q"])
     same_image = np.array([0, 0, 1, 1, 2])

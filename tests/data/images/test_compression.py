@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr.anatomy.phantom import draw
 from cxr.config.schema import PhantomConfig
 from cxr.data.images.compression import blockiness
-from cxr.data.sources.phantom import draw
 
 GREY = draw("Normal", 0, PhantomConfig())
 
@@ -25,5 +25,5 @@ def test_compression_leaves_blocks() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 40), (24, 7)])
-def test_small_images_have_none_that_could_be_told(shape: tuple[int, int]) -> None:
+def test_small_image_has_a_finite_blockiness(shape: tuple[int, int]) -> None:
     assert all(np.isfinite(blockiness(np.zeros(shape, np.uint8))))

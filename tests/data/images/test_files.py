@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,31 +12,35 @@ from cxr.data.images.image_file import contents_of, decode
 from cxr.errors import UserError
 
 
-def test_a_file_is_read_whole(tmp_path: Path) -> None:
+def test_file_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 70_000)
     assert read_file(str(tmp_path / "a")) == b"x" * 70_000
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "sparse", "loop", "absent"])
-def test_what_is_no_file_of_a_films_size_is_a_bad_image_at_once(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "sparse":
-        path.touch()
-        os.truncate(path, MOST_BYTES + 1)
-    elif kind == "loop":
-        path.symlink_to(path)
-    (found,) = contents_of([str(path)])
-    assert isinstance(found, OSError)
-    assert found.strerror
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, MOST_BYTES + 1)
 
 
-def test_a_fault_of_the_machine_says_nothing_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "folder": Path.mkdir,
+    "sparse": sparse,
+    "loop": lambda path: path.symlink_to(path),
+    "absent": str,
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_anything_but_a_file_of_an_images_size_is_bad_at_once(kind: str, tmp_path: Path) -> None:
+    NO_FILES[kind](tmp_path / "a.png")
+    (error,) = contents_of([str(tmp_path / "a.png")])
+    assert isinstance(error, OSError)
+    assert error.strerror
+
+
+def test_fault_of_the_machine_is_no_bad_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
 
     def gone(_: str) -> os.stat_result:
@@ -46,8 +51,8 @@ def test_a_fault_of_the_machine_says_nothing_of_the_file(tmp_path: Path, monkeyp
         contents_of([str(tmp_path / "a.png")])
 
 
-def test_a_fault_of_cxr_is_no_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be kept in the cache as what is known of the file."""
+def test_fault_of_cxr_is_no_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache would keep it as a fact of the file."""
 
     def broken(_: bytes) -> None:
         raise AttributeError("a fault of cxr's")

@@ -27,45 +27,42 @@ def write(file: Path, text: str, age: float = 60) -> None:
     os.utime(file, (time.time() - age,) * 2)
 
 
-def look(root: Path, paths: Sequence[str] = PATHS) -> set[str]:
-    """Which files are recalled; all of them are remembered afterwards."""
+def recalled(root: Path, paths: Sequence[str] = PATHS) -> set[str]:
+    """The files that are recalled; all are remembered afterwards."""
     hash_cache = HashCache(root.parent / "cache", root)
-    recalled = hash_cache.recall(paths)
-    found = {path: content for path in paths if not isinstance(content := contents_of([f"{root}/{path}"])[0], OSError)}
-    assert recalled == {path: found[path] for path in recalled}
-    hash_cache.remember(found)
-    return set(recalled)
+    known = hash_cache.recall(paths)
+    contents = {path: content for path in paths if not isinstance(content := contents_of([f"{root}/{path}"])[0], OSError)}
+    assert known == {path: contents[path] for path in known}
+    hash_cache.remember(contents)
+    return set(known)
 
 
 def test_unchanged_files_are_recalled(root: Path) -> None:
-    assert look(root) == set()
-    assert look(root) == set(PATHS)
-    assert look(root, (*PATHS, "missing.png")) == set(PATHS)
+    assert recalled(root) == set()
+    assert recalled(root) == set(PATHS)
+    assert recalled(root, (*PATHS, "missing.png")) == set(PATHS)
 
 
-def test_a_file_of_another_size_or_time_is_not(root: Path) -> None:
-    look(root)
+def test_file_of_another_size_or_time_is_not_recalled(root: Path) -> None:
+    recalled(root)
     write(root / "a.png", "longer than before")
     write(root / "b.png", "b.pnG", age=30)
-    assert look(root) == set()
-
-
-def test_a_file_that_has_just_changed_is_not(root: Path) -> None:
-    write(root / "a.png", "a.png", age=0)
-    look(root)
-    assert look(root) == {"b.png"}
+    assert recalled(root) == set()
+    write(root / "a.png", "longer than before", age=0)  # it may change again without another time
+    recalled(root)
+    assert recalled(root) == {"b.png"}
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"rubbish", b'{"a.png": [1]}'])
-def test_a_damaged_memory_is_none(content: bytes, root: Path) -> None:
-    look(root)
-    (memory,) = (root.parent / "cache/seen").iterdir()
-    memory.write_bytes(content)
-    assert look(root) == set()
-    assert look(root) == set(PATHS)
+def test_damaged_hash_cache_recalls_nothing(content: bytes, root: Path) -> None:
+    recalled(root)
+    (file,) = (root.parent / "cache/seen").iterdir()
+    file.write_bytes(content)
+    assert recalled(root) == set()
+    assert recalled(root) == set(PATHS)
 
 
-def test_where_it_can_not_be_kept_nothing_is_recalled(root: Path) -> None:
+def test_unwritable_hash_cache_recalls_nothing(root: Path) -> None:
     (root.parent / "cache").write_text("a file where the folder should be")
-    assert look(root) == set()
-    assert look(root) == set()
+    assert recalled(root) == set()
+    assert recalled(root) == set()

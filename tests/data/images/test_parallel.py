@@ -17,10 +17,11 @@ from cxr.system import cores
 
 THREADS, PROCESSES = 1000, 0
 Result = TypeVar("Result")
+several_cores = pytest.mark.skipif(cores() == 1, reason="with one core there are no processes")
 
 
 def squares(numbers: Sequence[int]) -> list[int]:
-    """What each chunk comes to."""
+    """The result of a chunk."""
     return [number**2 for number in numbers]
 
 
@@ -41,16 +42,15 @@ def on_all_cores(function: Callable[[Sequence[int]], Result], numbers: Sequence[
 
 
 @pytest.mark.parametrize("few", [THREADS, PROCESSES])
-def test_results_come_in_order_and_errors_as_they_are(few: int) -> None:
-    found = [number for chunk in on_all_cores(squares, range(300), few) for number in chunk]
-    assert found == squares(range(300))
+def test_results_come_in_order_and_errors_unchanged(few: int) -> None:
+    assert [number for chunk in on_all_cores(squares, range(300), few) for number in chunk] == squares(range(300))
     assert not on_all_cores(squares, [], few)
     with pytest.raises(ValueError, match="150 is too much"):
         on_all_cores(refuse, range(300), few)
 
 
-@pytest.mark.skipif(cores() == 1, reason="with one core there are no processes")
-def test_a_process_that_the_system_kills_is_told_in_words() -> None:
+@several_cores
+def test_killed_process_is_an_error_of_the_user() -> None:
     with pytest.raises(UserError, match="memory ran out"):
         on_all_cores(be_killed, range(300), PROCESSES)
 
@@ -64,12 +64,12 @@ if __name__ == "__main__":
 
 
 def endless(numbers: Sequence[int]) -> None:
-    """Say who is at work, and never be done."""
+    """Print the process, and never end."""
     print(os.getpid(), flush=True)
     time.sleep(600)
 
 
-@pytest.mark.skipif(cores() == 1, reason="with one core there are no processes")
+@several_cores
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS)

@@ -28,15 +28,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was decoded so far."""
-    seen: list[bytes] = []
+    """The contents that were decoded so far."""
+    contents: list[bytes] = []
 
     def counted(content: bytes, size: int | None) -> object:
-        seen.append(content)
+        contents.append(content)
         return decode(content, size)
 
     monkeypatch.setattr(image_file, "decode", counted)
-    return seen
+    return contents
 
 
 def forget() -> None:
@@ -57,7 +57,7 @@ def test_pixels_and_facts_come_in_the_order_of_the_paths(cached: bool, folder: P
             assert read.facts[row] == fact
 
 
-def test_content_is_decoded_once_whatever_its_name(folder: Path, decodings: list[bytes]) -> None:
+def test_content_is_decoded_once_under_any_name(folder: Path, decodings: list[bytes]) -> None:
     cache = Cache(folder / "cache", 10**9)
     read_images(folder, NAMES[:2], 32, stage, cache)
     assert len(decodings) == 2
@@ -70,7 +70,7 @@ def test_content_is_decoded_once_whatever_its_name(folder: Path, decodings: list
     assert len(decodings) == 4  # another size
 
 
-def test_in_one_process_a_file_is_read_again_only_if_it_changed(folder: Path, decodings: list[bytes]) -> None:
+def test_process_reads_a_file_again_only_if_it_changed(folder: Path, decodings: list[bytes]) -> None:
     first = read_images(folder, NAMES, 32, stage)
     assert read_images(folder, NAMES, 32, stage) is first
     Image.new("L", (40, 40)).save(folder / "2.png")
@@ -91,9 +91,8 @@ def test_bad_images_are_named_and_left_out(cached: bool, folder: Path) -> None:
         assert all(bad.reason and str(folder) not in bad.reason for bad in read.bad)
 
 
-def test_where_nothing_can_be_kept_images_are_held_in_memory(folder: Path) -> None:
-    told: list[str] = []
-    read = read_images(folder, NAMES, 32, stage, Cache(folder / "cache", 100, told.append))
+def test_images_are_held_in_memory_where_the_cache_is_too_small(folder: Path) -> None:
+    messages: list[str] = []
+    read = read_images(folder, NAMES, 32, stage, Cache(folder / "cache", 100, messages.append))
     assert read.paths == NAMES
-    assert len(told) == 1
-    assert "held in memory" in told[0]
+    assert ["held in memory" in message for message in messages] == [True]

@@ -26,13 +26,13 @@ def test_folder_names_of_every_release(names: tuple[str, ...], level: str, tmp_p
     touch(tmp_path, *(f"{name}/{level}1.png" for name in names), *(f"{name}/masks/1.png" for name in names if level))
     touch(tmp_path, "COVID.metadata.xlsx", "Lung_Opacity/images/1.png")
     data = compose_config("data=radiography", f"data.root={tmp_path}").data
-    found = find_images(data, tmp_path)
-    assert found.classes == ("COVID", "Normal", "Viral Pneumonia")
-    assert found.paths == tuple(f"{name}/{level}1.png" for name in names)
-    assert list(found.images["label"]) == list(found.classes)
+    images = find_images(data, tmp_path)
+    assert images.classes == ("COVID", "Normal", "Viral Pneumonia")
+    assert images.paths == tuple(f"{name}/{level}1.png" for name in names)
+    assert list(images.images["label"]) == list(images.classes)
 
 
-def test_a_fourth_class_can_join(tmp_path: Path, compose_config: Compose) -> None:
+def test_classes_are_chosen(tmp_path: Path, compose_config: Compose) -> None:
     touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png")
     data = compose_config("data=radiography", f"data.root={tmp_path}", "data.classes=[Normal,Lung_Opacity]").data
     assert find_images(data, tmp_path).classes == ("Normal", "Lung_Opacity")
@@ -40,13 +40,13 @@ def test_a_fourth_class_can_join(tmp_path: Path, compose_config: Compose) -> Non
 
 def test_any_folder_sorted_with_subfolders_and_without_hidden_or_other_files(tmp_path: Path) -> None:
     touch(tmp_path, "b/2.PNG", "b/patient/1.jpeg", "a/10.tif", "a/9.webp", "a/notes.txt", "a/._9.png", ".git/x.png", "a/.tmp/y.png")
-    found = find_images(DataConfig(), tmp_path)
-    assert found.classes == ("a", "b")
-    assert found.paths == ("a/10.tif", "a/9.webp", "b/2.PNG", "b/patient/1.jpeg")
-    assert found.class_counts() == {"a": 2, "b": 2}
+    images = find_images(DataConfig(), tmp_path)
+    assert images.classes == ("a", "b")
+    assert images.paths == ("a/10.tif", "a/9.webp", "b/2.PNG", "b/patient/1.jpeg")
+    assert images.class_counts() == {"a": 2, "b": 2}
 
 
-def test_the_folder_above_is_recognised(tmp_path: Path, compose_config: Compose) -> None:
+def test_folder_above_is_recognised(tmp_path: Path, compose_config: Compose) -> None:
     inner = tmp_path / "COVID-19_Radiography_Dataset"
     touch(inner, "COVID/images/1.png", "Normal/images/1.png", "Viral Pneumonia/images/1.png")
     data = compose_config("data=radiography", f"data.root={tmp_path}").data
@@ -60,27 +60,27 @@ def test_two_classes_can_not_share_a_metric_name(tmp_path: Path) -> None:
         find_images(DataConfig(), tmp_path)
 
 
-def test_links_are_followed_but_never_round_in_a_circle(tmp_path: Path) -> None:
-    touch(tmp_path, "elsewhere/3.png", "films/a/1.png", "films/b/2.png")
-    (tmp_path / "films/a/ward").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "films/a")
-    assert find_images(DataConfig(), tmp_path / "films").paths == ("a/1.png", "a/ward/3.png", "b/2.png")
+def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/3.png", "images/a/1.png", "images/b/2.png")
+    (tmp_path / "images/a/ward").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "images/a")
+    assert find_images(DataConfig(), tmp_path / "images").paths == ("a/1.png", "a/ward/3.png", "b/2.png")
 
 
 def test_classes_are_merged(tmp_path: Path, compose_config: Compose) -> None:
     touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png", "Viral Pneumonia/images/1.png")
     merge = "+data.merge={pneumonia: [Viral Pneumonia, Lung_Opacity]}"
-    found = find_images(compose_config("data=radiography", f"data.root={tmp_path}", merge).data, tmp_path)
-    assert found.class_counts() == {"COVID": 1, "Normal": 1, "pneumonia": 2}
-    found = find_images(DataConfig(merge={"ill": ["COVID", "Lung_Opacity", "Viral Pneumonia"]}), tmp_path)
-    assert found.class_counts() == {"ill": 3, "Normal": 1}
+    images = find_images(compose_config("data=radiography", f"data.root={tmp_path}", merge).data, tmp_path)
+    assert images.class_counts() == {"COVID": 1, "Normal": 1, "pneumonia": 2}
+    images = find_images(DataConfig(merge={"ill": ["COVID", "Lung_Opacity", "Viral Pneumonia"]}), tmp_path)
+    assert images.class_counts() == {"ill": 3, "Normal": 1}
 
 
 @pytest.mark.parametrize(
     ("merge", "answer"),
     [({"x": ["a"], "y": ["a"]}, "counts a as x and as y"), ({"z": ["q"]}, "makes z of classes that are not in data.classes")],
 )
-def test_merges_that_make_no_sense_are_refused(merge: dict[str, list[str]], answer: str, tmp_path: Path) -> None:
+def test_contradictory_merges_are_refused(merge: dict[str, list[str]], answer: str, tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "b/1.png")
     with pytest.raises(UserError, match=answer):
         find_images(DataConfig(classes=["a", "b"], merge=merge), tmp_path)

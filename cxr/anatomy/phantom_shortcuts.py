@@ -1,7 +1,7 @@
-"""Shortcuts that are planted into phantoms: something beside the finding that tells the class, to try an audit on.
+"""Shortcuts that are planted into phantoms: something beside the finding that predicts the class, to try an audit on.
 
 Each image has a value 0, 1 or 2 of the shortcut. With probability `strength` it is the number of its class, otherwise it is drawn
-blindly; so at strength 0 the shortcut is there and tells nothing. Turned round, the value is that of the next class.
+blindly; so at strength 0 the shortcut is there and predicts nothing. Turned round, the value is that of the next class.
 """
 
 from collections.abc import Callable
@@ -35,9 +35,9 @@ def _marker(image: Grey, value: int) -> Grey:
     height, width = glyph.shape
     edge = max(1, len(image) // 16)
     left = edge if value else len(image) - edge - width
-    found = image.copy()
-    found[edge : edge + height, left : left + width][glyph] = 235
-    return found
+    marked = image.copy()
+    marked[edge : edge + height, left : left + width][glyph] = 235
+    return marked
 
 
 def _border(image: Grey, value: int) -> Grey:
@@ -45,9 +45,9 @@ def _border(image: Grey, value: int) -> Grey:
     if value == 2:
         return image
     width = max(1, len(image) // 24)
-    found = np.full_like(image, 90 * value)
-    found[width:-width, width:-width] = image[width:-width, width:-width]
-    return found
+    framed = np.full_like(image, 90 * value)
+    framed[width:-width, width:-width] = image[width:-width, width:-width]
+    return framed
 
 
 def _exposure(image: Grey, value: int) -> Grey:

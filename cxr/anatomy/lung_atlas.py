@@ -1,4 +1,4 @@
-"""An atlas of two ellipses that is placed where an image is darkest against its surroundings: lungs where no mask is known."""
+"""An atlas of two ellipses that is placed where an image is darkest against its background: lungs where no mask is known."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from cxr.cache.memoized import memoized_by_content
 MIDDLE = 0.46
 _APART, _HALF_WIDTHS, _HALF_HEIGHTS = (0.17, 0.19, 0.22), (0.11, 0.135, 0.16, 0.185), (0.22, 0.27, 0.32, 0.37)
 _SHIFTS_X, _SHIFTS_Y = (-0.06, -0.03, 0.0, 0.03, 0.06), (-0.08, -0.04, 0.0, 0.04, 0.08)
-_RING = 1.25  # the surroundings that lungs are compared with, as a multiple of their size
+_RING = 1.25  # the ring that lungs are compared with, as a multiple of their size
 FITTED_AT = 64  # pixels
 
 
@@ -38,19 +38,19 @@ class Placing:
 
 @cache
 def placings() -> tuple[Placing, ...]:
-    """Every place that is tried."""
-    return tuple(Placing(*each) for each in product(_APART, _HALF_WIDTHS, _HALF_HEIGHTS, _SHIFTS_X, _SHIFTS_Y))
+    """Every place of the atlas that is tried."""
+    return tuple(Placing(*place) for place in product(_APART, _HALF_WIDTHS, _HALF_HEIGHTS, _SHIFTS_X, _SHIFTS_Y))
 
 
 @cache
 def contrasts() -> NDArray[np.float32]:
     """For each placing the weights of pixels, (placings, 64 * 64), whose sum is the mean around the ellipses less that within."""
-    found = []
+    weights = []
     for placing in placings():
         inside = placing.ellipses(FITTED_AT)
         ring = placing.ellipses(FITTED_AT, _RING) & ~inside
-        found.append((ring / ring.sum() - inside / inside.sum()).ravel())
-    return np.asarray(found, np.float32)
+        weights.append((ring / ring.sum() - inside / inside.sum()).ravel())
+    return np.asarray(weights, np.float32)
 
 
 def shrinking(size: int, to: int = FITTED_AT) -> NDArray[np.float32]:
@@ -68,11 +68,11 @@ def shrinking(size: int, to: int = FITTED_AT) -> NDArray[np.float32]:
 def fit(images: NDArray[np.uint8]) -> list[Placing]:
     """The placing of each image (n, size, size, 1)."""
     shrink = shrinking(images.shape[1])
-    small = np.stack([(shrink @ each[..., 0].astype(np.float32) @ shrink.T).ravel() for each in images])
+    small = np.stack([(shrink @ image[..., 0].astype(np.float32) @ shrink.T).ravel() for image in images])
     return [placings()[best] for best in (small @ contrasts().T).argmax(axis=1)]
 
 
 @memoized_by_content(lambda images: images, most=2)
 def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Two ellipses in each image (n, size, size, 1), where they are darkest against their surroundings."""
+    """Two ellipses in each image (n, size, size, 1), where they are darkest against their background."""
     return np.stack([placing.ellipses(images.shape[1]) for placing in fit(images)])

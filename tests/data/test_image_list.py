@@ -33,6 +33,6 @@ def test_images_of_the_named_values_are_kept() -> None:
         ({"source": ["one"]}, "data.keep leaves no image of Normal"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(values: dict[str, list[str]], answer: str) -> None:
+def test_unknown_column_or_value_and_empty_class_are_refused(values: dict[str, list[str]], answer: str) -> None:
     with pytest.raises(UserError, match=answer):
         IMAGES.keeping(values)

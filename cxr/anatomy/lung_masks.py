@@ -1,0 +1,114 @@
+"""Where the lungs are in each image: from mask files, from the geometry of phantoms, or from an atlas that is fitted to the image.
+
+Mask files are those of a column `mask` of the manifest, or `CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography
+database ships them (Rahman et al. 2021).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from cxr.anatomy.lung_atlas import fit_atlas
+from cxr.anatomy.phantom import lungs_of
+from cxr.config.schema import DataConfig, PhantomConfig
+from cxr.errors import UserError
+from cxr.text import pluralize
+
+_LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
+_ORIGINS = {"files": "mask files", "phantom": "the phantoms' geometry", "atlas": "an atlas fitted to each image"}
+# Gives the grey levels (mode L) of a file; raises `OSError`, or `ValueError` for a file that is no image.
+Reader = Callable[[Path], Image.Image]
+
+
+@dataclass(frozen=True)
+class LungMasks:
+    """Masks (n, size, size), True in the lungs; the number of masks of each origin, and of unused files by reason."""
+
+    masks: NDArray[np.bool_]
+    origins: dict[str, int]  # files, phantom, atlas
+    unused: dict[str, int]
+
+    @property
+    def text(self) -> str:
+        """The origins in a line."""
+        used = " and ".join(f"{pluralize(count, 'image')} from {_ORIGINS[name]}" for name, count in self.origins.items() if count)
+        unused = "".join(f"; {pluralize(count, 'mask file')} not used: {reason}" for reason, count in sorted(self.unused.items()))
+        return f"Lung masks: {used}{unused}"
+
+
+def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDArray[np.uint8], read: Reader) -> LungMasks:
+    """The masks of images (n, size, size, 1), whose rows `manifest` has in the same order; `read` reads mask files below `root`."""
+    masks, size = np.zeros(images.shape[:3], bool), images.shape[1]
+    origins, unused = dict.fromkeys(_ORIGINS, 0), Counter[str]()
+    without = []
+    for place, (path, file) in enumerate(zip(manifest["path"], _mask_files(manifest), strict=True)):
+        mask, origin = None, "files"
+        try:
+            mask = _of_file(root, file, size, read) if file else None
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            unused[getattr(error, "strerror", None) or str(error)] += 1
+        if mask is None and data.phantom is not None:
+            mask, origin = _of_phantom(data.phantom, PurePosixPath(path), size), "phantom"
+        if mask is None:
+            without.append(place)
+        else:
+            masks[place], origins[origin] = mask, origins[origin] + 1
+    if without:
+        masks[without], origins["atlas"] = fit_atlas(images[without]), len(without)
+    return LungMasks(masks, origins, unused)
+
+
+def masks_hash(root: Path, manifest: pd.DataFrame) -> str:
+    """16 hex digits of the content of all mask files of a manifest; those that are not there count as such."""
+    digest = hashlib.sha256()
+    for path, file in sorted(zip(manifest["path"], _mask_files(manifest), strict=True)):
+        try:
+            content = (root / file).read_bytes() if file and _is_inside(file) else b""
+        except (FileNotFoundError, IsADirectoryError):
+            content = b""
+        except OSError as error:
+            raise UserError(f"can't read the lung mask {root / file} ({error.strerror}): correct its permissions") from None
+        digest.update(f"{path}\0{file}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _is_inside(file: str) -> bool:
+    return not (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts)
+
+
+def _mask_files(manifest: pd.DataFrame) -> list[str]:
+    """The mask file of each image, from the column `mask` or beside the image; "" for none."""
+    if "mask" in manifest:
+        return [str(name) for name in manifest["mask"]]
+    paths = [PurePosixPath(path) for path in manifest["path"]]
+    return [str(path.parents[1] / "masks" / path.name) if path.parent.name == "images" else "" for path in paths]
+
+
+def _of_file(root: Path, file: str, size: int, read: Reader) -> NDArray[np.bool_]:
+    """The mask of a file; raises `FileNotFoundError` for an absent one, and `OSError` or `ValueError` with why it is of no use."""
+    if not _is_inside(file):
+        raise ValueError("outside of data.root")
+    mask = np.asarray(read(root / file).resize((size, size), Image.Resampling.BILINEAR)) > 127
+    if not _LEAST <= (share := mask.mean()) <= _MOST:
+        raise ValueError("empty" if share < _LEAST else "nearly the whole image")
+    return mask
+
+
+def _of_phantom(config: PhantomConfig, path: PurePosixPath, size: int) -> NDArray[np.bool_] | None:
+    """The mask of a phantom CLASS/.../NAME-NUMBER.png, wherever a finding may show: with a rim for its blur."""
+    number = path.stem.rpartition("-")[2]
+    if not number.isdigit():
+        return None
+    lungs = lungs_of(path.parts[0], int(number) - 1, config) > 0.05
+    at_size = np.asarray(Image.fromarray(lungs).resize((size, size)))
+    return np.asarray(binary_dilation(at_size, iterations=max(1, size // 48)))
