@@ -32,7 +32,7 @@ def code_version() -> CodeVersion:
 
 
 def code_tags() -> dict[str, str | None]:
-    """The tags that name the code; None for unknown ones."""
+    """The tags cxr.git_commit and cxr.git_dirty ("true" or "false"); None for unknown ones."""
     code = code_version()
     return {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
 
@@ -61,8 +61,9 @@ def lock_of_code() -> str | None:
 @cache
 def packages() -> str:
     """Every installed distribution as NAME==VERSION, a line each, sorted."""
-    found = {name.lower(): version for item in distributions() if (name := _of(item, "Name")) and (version := _of(item, "Version"))}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+    fields = [(_field(package, "Name").lower(), _field(package, "Version")) for package in distributions()]
+    versions = {name: version for name, version in fields if name and version}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
 
 
 def machine() -> dict[str, str | int]:
@@ -76,17 +77,18 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _of(item: Distribution, key: str) -> str:
+def _field(package: Distribution, key: str) -> str:
     """A field of a package's metadata; "" where an interrupted installation left no readable one."""
     try:
-        return str(item.metadata[key] or "")  # none, or an error by now, where there is no such field
+        return str(package.metadata[key] or "")  # None, or an error in later Pythons, for a field that is missing
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 
 def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(_REPOSITORY), *arguments], capture_output=True, text=True, timeout=30, check=False)
+        command = ["git", "-C", str(_REPOSITORY), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode in fine else None

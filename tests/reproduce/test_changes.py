@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cxr.reproduce.changes import (
     EnvironmentChange,
     code_changes,
+    commands_for_logged_code,
     config_changes,
     data_changes,
     environment_changes,
@@ -81,6 +83,34 @@ def test_another_source_is_told_where_git_knows_nothing(today: Callable[..., Non
     run = replace(logged.run, tags={"cxr.code_fingerprint": "s"})
     today(commit=None, source="other")
     assert code_changes(replace(logged, run=run)) == [EnvironmentChange("code", "the package's source is not the same")]
+
+
+@pytest.mark.parametrize(
+    ("store", "place"),
+    [
+        ("sqlite:////a b/mlflow.db?timeout=60", " --from 'sqlite:////a b/mlflow.db?timeout=60'"),
+        ("http://127.0.0.1:5000", " --from http://127.0.0.1:5000"),
+        ("postgresql://cxr:secret@host/runs", ""),  # a password is never shown
+    ],
+)
+def test_commands_check_out_the_logged_commit_and_run_it(
+    store: str, place: str, logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my cxr/.git").mkdir(parents=True)
+    monkeypatch.setattr("cxr.reproduce.changes._REPOSITORY", tmp_path / "my cxr")
+    logged = replace(logged, run=replace(logged.run, store=store))
+    first, last = commands_for_logged_code(logged)
+    assert first == f"git -C '{tmp_path}/my cxr' worktree add {tmp_path}/cxr-{A[:12]} {A}"
+    assert last == f"{tmp_path}/cxr-{A[:12]}/scripts/cxr reproduce {'0' * 32}{place}"
+    (_, note, _) = commands_for_logged_code(replace(logged, diff=DIFF))
+    assert note.startswith("# read the logged environment/uncommitted.diff")
+    monkeypatch.setattr("cxr.reproduce.changes._REPOSITORY", tmp_path / "site-packages")
+    assert commands_for_logged_code(logged) == []
+
+
+@pytest.mark.parametrize("commit", ["", "HEAD", "--upload-pack=touch x", "A" * 40, f"{'0' * 40}\n"])
+def test_commands_are_not_made_of_a_tag_that_is_not_a_commit(commit: str, logged: Logged) -> None:
+    assert commands_for_logged_code(replace(logged, run=replace(logged.run, tags={"cxr.git_commit": commit}))) == []
 
 
 def test_packages_that_compute_are_named_first_and_others_counted(today: Callable[..., None], logged: Logged) -> None:

@@ -13,8 +13,6 @@ def test_they_are_what_mlflow_refuses() -> None:
     assert limits.MOST_IN_PARAM == validation.MAX_PARAM_VAL_LENGTH
     assert limits.MOST_IN_TAG <= validation.MAX_TAG_VAL_LENGTH
     assert limits.MOST_IN_EXPERIMENT == validation.MAX_EXPERIMENT_NAME_LENGTH
-    assert limits.METRICS_AT_ONCE == validation.MAX_METRICS_PER_BATCH
-    assert limits.OTHERS_AT_ONCE == validation.MAX_PARAMS_TAGS_PER_BATCH
 
 
 @pytest.mark.parametrize(("length", "fits"), [(190, True), (255, False)])

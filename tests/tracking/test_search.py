@@ -182,7 +182,7 @@ def test_a_server_that_does_not_list_artifacts_is_an_error(shared_store: Store, 
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     run = replace(logged("1" * 32, "away"), artifacts="mlflow-artifacts:/1/a", store=address)
-    with pytest.raises(UserError, match=r"the store does not say whether run away \(11111111\) has model/gate.npz: "):
+    with pytest.raises(UserError, match=r"can't list the files of run away \(11111111\): "):
         run.has_file("model/gate.npz")
 
 

@@ -123,7 +123,7 @@ def test_a_run_that_goes_on_keeps_the_params_that_it_has(fresh_store: Store) -> 
     with open_run(fresh_store, Config(), "a run", {}) as run:
         pass
     moved = Config(data=DataConfig(root="elsewhere"))
-    with open_run(fresh_store, moved, "a run", {}, go_on=run.id) as again:
+    with open_run(fresh_store, moved, "a run", {}, resumed=run.id) as again:
         again.log_metrics({"test/accuracy": 1.0})
     assert mlflow.get_run(run.id).data.params["data.root"] == "None"
     assert mlflow.get_run(run.id).info.status == "FINISHED"

@@ -27,7 +27,7 @@ from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import TAG, claim
 store = locate_store(TrackingConfig())
 open_store(store)
-claimed = claim(sys.argv[1], anew=False)
+claimed = claim(sys.argv[1], fresh=False)
 with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
     claimed.belongs_to(run.id)
     print(run.id, flush=True)
@@ -48,7 +48,7 @@ CLAIM = """
 import sys
 from cxr.tracking.unfinished import claim
 say = lambda: print("waiting", flush=True)
-claimed = claim("abc", anew=False, on_wait=say if sys.argv[1] == "wait" else None)
+claimed = claim("abc", fresh=False, on_wait=say if sys.argv[1] == "wait" else None)
 print(claimed.folder.name, claimed.checkpoint.exists(), flush=True)
 """
 
@@ -81,26 +81,26 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 
 def test_what_is_let_go_is_found_again_and_what_is_removed_is_not() -> None:
-    first = claim("abc", anew=False)
+    first = claim("abc", fresh=False)
     first.checkpoint.write_bytes(b"state")
     first.let_go()
-    second = claim("abc", anew=False)
+    second = claim("abc", fresh=False)
     assert second.checkpoint.read_bytes() == b"state"
     second.remove()
     assert list((FOLDER / PLACE).iterdir()) == []
-    assert not claim("abc", anew=False).checkpoint.exists()
+    assert not claim("abc", fresh=False).checkpoint.exists()
 
 
 def test_anew_drops_what_an_earlier_attempt_left() -> None:
-    first = claim("abc", anew=False)
+    first = claim("abc", fresh=False)
     first.checkpoint.write_bytes(b"state")
     first.let_go()
-    second = claim("abc", anew=True)
+    second = claim("abc", fresh=True)
     assert list(second.folder.iterdir()) == []
 
 
 def test_who_does_not_wait_takes_another_folder() -> None:
-    mine = claim("abc", anew=False)
+    mine = claim("abc", fresh=False)
     mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "go-on") as other:
         assert line_of(other) == "abc-2 False"
@@ -108,7 +108,7 @@ def test_who_does_not_wait_takes_another_folder() -> None:
 
 @pytest.mark.parametrize(("end", "found"), [("let_go", "abc True"), ("remove", "abc False")])
 def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
-    mine = claim("abc", anew=False)
+    mine = claim("abc", fresh=False)
     mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "wait") as other:
         assert line_of(other) == "waiting"
@@ -119,7 +119,7 @@ def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
 
 
 def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_store: Store) -> None:
-    alive = claim("alive", anew=False)
+    alive = claim("alive", fresh=False)
     alive_id = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: alive.folder.name}).info.run_id
     with python(RUN, "dead") as dead:
         dead_id = line_of(dead)
@@ -131,7 +131,7 @@ def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_s
     assert closed.info.status == "KILLED"
     assert "the process ended without a reason" in closed.data.tags["cxr.failure"]
     assert mlflow.get_run(alive_id).info.status == "RUNNING"
-    left = claim("dead", anew=False)
+    left = claim("dead", fresh=False)
     assert (found := left.earlier_run()) is not None
     assert found.id == dead_id
     mlflow.MlflowClient().set_tag(dead_id, STAGE, "finished")  # it was killed after its last word
@@ -170,7 +170,7 @@ def test_a_live_run_of_another_folder_is_not_closed_by_a_folder_of_the_same_name
     """As in a server's store: the same config in two folders."""
     server, elsewhere = Store(fresh_store.uri, None), tmp_path / "elsewhere"
     elsewhere.mkdir()
-    claim("abc", anew=False).let_go()
+    claim("abc", fresh=False).let_go()
     with python(RUN, "abc", cwd=elsewhere, env={**os.environ, "MLFLOW_TRACKING_URI": fresh_store.uri}) as alive:
         run_id = line_of(alive)
         assert close_cut_off_runs(server) == []
@@ -202,7 +202,7 @@ def test_a_live_run_of_another_machine_is_not_closed(has_locks: bool, fresh_stor
 def test_runs_with_a_work_folder_of_their_own_are_judged_where_it_is(fresh_store: Store, tmp_path: Path) -> None:
     work = tmp_path / "shared"
     work.mkdir()
-    held = claim("abc", anew=False, work=work)
+    held = claim("abc", fresh=False, work=work)
     client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
     run_id = client.create_run(experiment, tags={TAG: held.folder.name}).info.run_id
     client.log_param(run_id, "work.dir", str(work))
@@ -227,7 +227,7 @@ def test_a_servers_runs_from_elsewhere_are_left_alone(fresh_store: Store) -> Non
     run = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"})
     server = Store(fresh_store.uri, None)
     assert close_cut_off_runs(server) == []
-    claim("abc", anew=False).let_go()
+    claim("abc", fresh=False).let_go()
     assert close_cut_off_runs(server) == [run.info.run_id]
 
 

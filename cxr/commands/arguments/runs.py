@@ -87,15 +87,7 @@ def _reproduce() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
     )
-    parser.add_argument("--in-worktree", action="store_true", help="check out the logged commit first, and run that code")
-    parser.add_argument(
-        "--install", action="store_true", help="check out the logged commit, and make an environment from its lock to run it in"
-    )
-    parser.add_argument(
-        "--with-diff",
-        action="store_true",
-        help="in the worktree, apply the logged uncommitted changes: code of the person who made the run, so read it first",
-    )
+    parser.add_argument("--in-worktree", "--install", "--with-diff", dest="removed", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
