@@ -62,7 +62,7 @@ def _repeat(logged: Logged, restored: Restored, args: Namespace, cache: Path) ->
     _print_changes(logged, changes)
     if args.dry:
         return 0
-    end = run_experiment(restored.config, restored.provenance, progress, logged.manifest, cache)
+    end = run_experiment(restored.config, restored.provenance, progress, prepared=prepared)
     verdict = compare_again(logged.run, runs_by_id([end.run_id])[end.run_id], args.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0

@@ -12,18 +12,16 @@ from cxr.run.origin import MODEL
 from cxr.stages.basis import settings_of
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, find_run
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import Store, open_store
 
 
-def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
-    """The config with the whole ids of the runs of `training.soup`, and those runs; unchanged and empty without a soup.
+def with_ingredients(config: Config, store: Store) -> tuple[Config, list[LoggedRun]]:
+    """The config with the whole ids of the runs of `training.soup` in a store, and those runs; unchanged and empty without one.
 
     Raises `UserError` for a run that is not there or has no model, and for a soup of one.
     """
     if not config.training.soup:
         return config, []
-    store = locate_store(config.tracking, config.work)
-    check_store(store)
     open_store(store)
     runs = [find_run(reference, store) for reference in config.training.soup]
     for run in runs:

@@ -7,21 +7,19 @@ from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.model.weights import RUN
 from cxr.tracking.search import find_run
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import Store, open_store
 
 MODEL = "model/model.keras"  # of a run
 
 
-def with_origin(config: Config) -> tuple[Config, Path | None]:
-    """The config with the whole id of that run, and its model; unchanged and None where no run is named.
+def with_origin(config: Config, store: Store) -> tuple[Config, Path | None]:
+    """The config with the whole id of that run in a store, and its model; unchanged and None where no run is named.
 
     Raises `UserError` for a run that is not there, or has no model.
     """
     named = config.backbone.weights
     if not named.startswith(RUN):
         return config, None
-    store = locate_store(config.tracking, config.work)
-    check_store(store)
     open_store(store)
     origin = find_run(named.removeprefix(RUN), store)
     if not origin.has_file(MODEL):

@@ -11,6 +11,7 @@ from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.ingredients import check_ingredients, with_ingredients
 from cxr.tracking.search import LoggedRun
+from cxr.tracking.store import Store
 from tests.logged_runs import MakeRun
 
 
@@ -27,15 +28,15 @@ def soup_of(*names: str) -> Config:
     return config
 
 
-def test_runs_are_found_by_name_and_kept_by_id(make_run: MakeRun) -> None:
+def test_runs_are_found_by_name_and_kept_by_id(make_run: MakeRun, fresh_store: Store) -> None:
     runs = [with_model(make_run(name)) for name in ("one", "two")]
-    config, found = with_ingredients(soup_of("two", runs[0].short_id, "one"))
+    config, found = with_ingredients(soup_of("two", runs[0].short_id, "one"), fresh_store)
     assert config.training.soup == [runs[1].id, runs[0].id]
     assert [run.id for run in found] == config.training.soup
-    assert with_ingredients(Config()) == (Config(), [])
+    assert with_ingredients(Config(), fresh_store) == (Config(), [])
 
 
-def test_a_soup_needs_two_runs_with_models(make_run: MakeRun) -> None:
+def test_a_soup_needs_two_runs_with_models(make_run: MakeRun, fresh_store: Store) -> None:
     with_model(make_run("one"))
     make_run("without")
     for names, reason in (
@@ -44,7 +45,7 @@ def test_a_soup_needs_two_runs_with_models(make_run: MakeRun) -> None:
         (("one", "ghost"), "no run ghost"),
     ):
         with pytest.raises(UserError, match=reason):
-            with_ingredients(soup_of(*names))
+            with_ingredients(soup_of(*names), fresh_store)
 
 
 @pytest.mark.parametrize(

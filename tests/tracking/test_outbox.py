@@ -207,7 +207,7 @@ def test_half_an_item_is_left_out_and_an_unknown_one_refused(outbox: Outbox) -> 
     send.main([])
     assert known_of(outbox.run_id)["tags"] == {"cxr.baseline": "there is none"}
     outbox.keep({"kind": "dream"})
-    with pytest.raises(UserError, match="can't be sent .*unknown kind 'dream'.*: it stays in"):
+    with pytest.raises(UserError, match=r"can't be sent .*unknown kind 'dream'.*: it stays in"):
         send.main([])
 
 
