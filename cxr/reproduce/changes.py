@@ -3,7 +3,6 @@
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -11,12 +10,11 @@ import pandas as pd
 from cxr.run.logged import Logged
 from cxr.stages.code import code_fingerprint
 from cxr.text import pluralize
-from cxr.tracking.environment import code_version, machine, packages, uncommitted_changes
+from cxr.tracking.environment import REPOSITORY, code_version, machine, packages, uncommitted_changes
 
 # Versions that decide numbers come first, and only they are named one by one.
 _NUMERIC = ("tensorflow", "keras", "numpy", "scipy", "pillow", "scikit-learn", "pandas", "h5py", "cxr")
 _DECIDES = ("python", "architecture")
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,12 @@ def commands_for_logged_code(logged: Logged) -> list[str]:
     """
     run = logged.run
     commit = run.tags.get("cxr.git_commit", "")
-    if not re.fullmatch("[0-9a-f]{40}", commit) or not (_REPOSITORY / ".git").exists():
+    if not re.fullmatch("[0-9a-f]{40}", commit) or not (REPOSITORY / ".git").exists():
         return []
-    folder = _REPOSITORY.parent / f"cxr-{commit[:12]}"
+    folder = REPOSITORY.parent / f"cxr-{commit[:12]}"
     store = [] if urlsplit(run.store).password else ["--from", run.store]
     return [
-        shlex.join(["git", "-C", str(_REPOSITORY), "worktree", "add", str(folder), commit]),
+        shlex.join(["git", "-C", str(REPOSITORY), "worktree", "add", str(folder), commit]),
         *(["# read the logged environment/uncommitted.diff, then git apply it in that folder"] if logged.diff else []),
         shlex.join([str(folder / "scripts/cxr"), "reproduce", run.id, *store]),
     ]

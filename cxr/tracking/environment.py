@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cxr.system import cores
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]
 _CODE = ("cxr", "conf", "scripts", "pyproject.toml")
 
 
@@ -24,7 +24,7 @@ class CodeVersion:
 @cache
 def code_version() -> CodeVersion:
     """Run git in the checkout of this package, from any current folder."""
-    if not (_REPOSITORY / ".git").exists():
+    if not (REPOSITORY / ".git").exists():
         return CodeVersion(None, None)
     commit = (_git("rev-parse", "HEAD") or "").strip()
     status = _git("status", "--porcelain", "--", *_CODE)
@@ -43,7 +43,7 @@ def uncommitted_changes() -> str:
 
     Only the project's own folders are included, no other files of the checkout.
     """
-    if not (_REPOSITORY / ".git").exists():
+    if not (REPOSITORY / ".git").exists():
         return ""
     changed = _git("diff", "HEAD", "--binary", "--", *_CODE) or ""
     added = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or "").split("\0")
@@ -54,7 +54,7 @@ def uncommitted_changes() -> str:
 
 def lock_of_code() -> str | None:
     """The lock file that this checkout's environment is made from; none for an installed wheel."""
-    lock = _REPOSITORY / "scripts/locks/run.txt"
+    lock = REPOSITORY / "scripts/locks/run.txt"
     return lock.read_text() if lock.is_file() else None
 
 
@@ -87,7 +87,7 @@ def _field(package: Distribution, key: str) -> str:
 
 def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:
     try:
-        command = ["git", "-C", str(_REPOSITORY), *arguments]
+        command = ["git", "-C", str(REPOSITORY), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
