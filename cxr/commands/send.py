@@ -19,10 +19,15 @@ def main(arguments: list[str]) -> None:
     if args.folder is not None and not args.folder.is_dir():
         raise UserError(f"{args.folder} is no folder: name the work.dir of the runs, or a folder with their stores")
     waiting = outboxes(args.folder or FOLDER)
-    carried = _carry(args.folder, args.uri) if args.folder is not None else 0
+    try:
+        carried = _carry(args.folder, args.uri) if args.folder is not None else 0
+        refusals = [reason for outbox in waiting if (reason := _deliver(outbox, args.uri or outbox.uri))]
+    except Exception as error:
+        if is_lost_connection(error):
+            raise UserError("the server was lost: give the same command again, it sends what is missing") from None
+        raise
     if not waiting and not carried:
         print("Nothing waits to be sent.")
-    refusals = [reason for outbox in waiting if (reason := _deliver(outbox, args.uri or outbox.uri))]
     if refusals:
         raise UserError("; ".join(refusals))
 
@@ -38,22 +43,17 @@ def _carry(folder: Path, uri: str | None) -> int:
         raise UserError("name the server that gets the runs: --uri http://HOST:PORT, or MLFLOW_TRACKING_URI")
     open_store(target)
     counts: Counter[str] = Counter()
-    try:
-        for run, outcome in (carried for source in sources for carried in carry_runs(source, target)):
-            counts[outcome] += 1
-            if outcome != "there already":
-                print(printable(f"{name_of(run)} ({run.info.run_id[:8]}): {outcome}"), flush=True)
-    except Exception as error:
-        if is_lost_connection(error):
-            raise UserError(f"{target.uri} was lost: give the same command again, it sends what is missing") from None
-        raise
+    for run, outcome in (carried for source in sources for carried in carry_runs(source, target)):
+        counts[outcome] += 1
+        if outcome != "there already":
+            print(printable(f"{name_of(run)} ({run.info.run_id[:8]}): {outcome}"), flush=True)
     outcomes = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
     print(f"{pluralize(counts.total(), 'run')} in {pluralize(len(sources), 'store')}: {outcomes}")
     return counts.total()
 
 
 def _deliver(outbox: Outbox, uri: str) -> str | None:
-    """The reason why it could not be sent; None if it was sent, or its run is not finished."""
+    """The reason why the server refuses an outbox; None if it was sent, or its run is not finished."""
     try:
         open_store(locate_store(TrackingConfig(uri=uri)))
     except UserError as error:
@@ -64,10 +64,10 @@ def _deliver(outbox: Outbox, uri: str) -> str | None:
             outbox.deliver()
     except Timeout:
         print(f"{name} is under way: it sends itself when it ends.")
+        return None
     except Exception as error:
         if is_lost_connection(error):
-            raise UserError(f"{uri} was lost again: everything not sent is still in {outbox.folder.parent}") from None
+            raise
         return f"{name} can't be sent ({' '.join(str(error).split())}): it stays in {outbox.folder}"
-    else:
-        print(f"Sent {name} to {uri}.")
+    print(f"Sent {name} to {uri}.")
     return None

@@ -1,4 +1,4 @@
-"""What cxr uses of MLflow beyond its documented interface, each in one place; `tests/tracking/test_internals.py` holds it.
+"""The parts of MLflow that cxr uses and that MLflow does not document; `tests/tracking/test_internals.py` checks them.
 
 MLflow is pinned to the minor version for which these were tested.
 """
@@ -11,6 +11,7 @@ SHARED_VIEW = "mlflow.sharedViewState."  # tag of an experiment: a view in the U
 TABLES = "mlflow.loggedArtifacts"  # tag of a run: the tables that the UI compares across runs
 NOTE = "mlflow.note.content"  # tag of a run: what the UI shows first
 USER = "mlflow.user"
+DATABASE_LOGGER = "mlflow.store.db.utils"  # logs the traceback of each error that it raises
 ABOUT = (NOTE, USER, "mlflow.source.name", "mlflow.source.type", TABLES)  # tags that hold in another store too
 
 

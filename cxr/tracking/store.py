@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
+from cxr.tracking.internals import DATABASE_LOGGER
 from cxr.tracking.usable import check_address, check_database, check_folder, check_work
 
 OFFLINE = "offline"  # in the work folder: stores of single machines
@@ -134,7 +135,7 @@ def open_store(store: Store) -> None:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it would report each retry
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs the traceback of each error that it raises
+    logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
     value = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(store.uri)  # also sets the variable, which has to keep the user's value
     if value is None:

@@ -52,16 +52,12 @@ class Unfinished:
     @property
     def can_resume(self) -> bool:
         """Whether another attempt can resume from a trained epoch, here or in the store."""
-        return self.checkpoint.exists() or self._in_store.exists()
+        return _has_epoch(self.folder)
 
     def training_is_in_store(self) -> None:
         """Remove the checkpoint: the results of training are in the store."""
-        self._in_store.touch()
+        (self.folder / _TRAINED).touch()
         self.checkpoint.unlink(missing_ok=True)
-
-    @property
-    def _in_store(self) -> Path:
-        return self.folder / _TRAINED
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and release it."""
@@ -106,7 +102,10 @@ def work_of(run: LoggedRun) -> Path:
 
 def can_resume(fingerprint: str, work: Path = FOLDER) -> bool:
     """Whether an earlier attempt at a run of this fingerprint has left a trained epoch, here or in the store."""
-    folder = work / PLACE / fingerprint
+    return _has_epoch(work / PLACE / fingerprint)
+
+
+def _has_epoch(folder: Path) -> bool:
     return (folder / _CHECKPOINT).exists() or (folder / _TRAINED).exists()
 
 

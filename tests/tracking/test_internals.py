@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import mlflow
 import pytest
 from mlflow.models import Model
+from mlflow.store.db import utils
 from mlflow.utils import mlflow_tags
 from packaging.requirements import Requirement
 
@@ -18,6 +19,10 @@ def test_mlflow_is_of_the_versions_that_the_package_allows() -> None:
     project = tomllib.loads(Path(internals.__file__).parents[2].joinpath("pyproject.toml").read_text())["project"]
     (requirement,) = [entry for entry in map(Requirement, project["dependencies"]) if entry.name == "mlflow"]
     assert version("mlflow") in requirement.specifier
+
+
+def test_database_logger_has_the_name_of_mlflow() -> None:
+    assert internals.DATABASE_LOGGER == utils.__name__
 
 
 def test_tags_have_the_names_of_mlflow() -> None:
