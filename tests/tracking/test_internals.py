@@ -22,7 +22,7 @@ def test_mlflow_is_of_the_versions_that_the_package_allows() -> None:
 
 
 def test_database_logger_has_the_name_of_mlflow() -> None:
-    assert internals.DATABASE_LOGGER == utils.__name__
+    assert utils._logger.name == internals.DATABASE_LOGGER
 
 
 def test_tags_have_the_names_of_mlflow() -> None:
