@@ -68,7 +68,7 @@ MISTAKES = [
     (["data", "check", "data.root=a", "data.root=b"], "data.root is given more than once"),
     (["prepare.crop=lung"], "prepare.crop=lung is not known: did you mean lungs?"),
     (["loss.group_robust=0.1", "augment.mixup=0.2"], "augment.mixup makes images of two: choose one of them"),
-    (["objective=auc_without_shortcut", "audit=off"], "comes from an audit, and there is none: choose audit=standard"),
+    (["objective=auc_without_shortcut", "audit=off"], "comes from an audit, and the run has no audit: choose audit=standard"),
     (["+data.keep.source=[elsewhere]"], "data.keep.source keeps elsewhere, which no image has"),
     (["evaluation.primary=auc"], "evaluation.primary=auc is not compared for these classes"),
     (["compare", "x"], "there are no runs in"),
