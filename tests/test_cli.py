@@ -66,7 +66,7 @@ MISTAKES = {
     "loss=focal loss=plain": "loss is given more than once (loss=focal loss=plain): give it once, or with -m as loss=A,B",
     "data check data.root=a data.root=b": "data.root is given more than once",
     "loss.group_robust=0.1 augment.mixup=0.2": "augment.mixup makes images of two: choose one of them",
-    "objective=auc_without_shortcut audit=off": "comes from an audit, and there is none: choose audit=standard",
+    "objective=auc_without_shortcut audit=off": "comes from an audit, and the run has no audit: choose audit=standard",
     "+data.keep.source=[elsewhere]": "data.keep.source keeps elsewhere, which no image has",
     "evaluation.primary=auc": "evaluation.primary=auc is not compared for these classes",
     "compare x": "there are no runs in",

@@ -190,12 +190,7 @@ _command(
     _argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in a probability that counts as equal ({TOLERANCE})"
     ),
-    _flag("--in-worktree", help="check out the logged commit first, and run that code"),
-    _flag("--install", help="check out the logged commit, and make an environment from its lock to run it in"),
-    _flag(
-        "--with-diff",
-        help="in the worktree, apply the logged uncommitted changes: code of the person who made the run, so read it first",
-    ),
+    _argument("--in-worktree", "--install", "--with-diff", dest="removed", action="store_true", help=argparse.SUPPRESS),
     epilog="Exit code 0: the same to the bit, or within the tolerance. 1: different. 2: it can't be done.",
 )
 _command(

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     store = locate_store(common.tracking, common.work)
     check_store(store)
     with without_downloads():
-        plan, prepared_jobs = look_ahead(plan, common, jobs)
+        plan, prepared_jobs = look_ahead(plan, common, jobs, store)
     if plan.count == 1 and not args.multirun:  # a single run, which may change what no sweep shows
         prepared_jobs = [replace(prepared, provenance=replace(prepared.provenance, job=None)) for prepared in prepared_jobs]
     has_store = store.folder is None or (store.folder / "mlflow.db").is_file()

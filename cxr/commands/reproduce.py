@@ -1,7 +1,5 @@
 """`cxr reproduce RUN`: repeat a logged run and report every difference."""
 
-import os
-import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -18,37 +16,40 @@ from cxr.reproduce.agreement import Agreement, check_finished, compare_again
 from cxr.reproduce.changes import (
     EnvironmentChange,
     code_changes,
+    commands_for_logged_code,
     config_changes,
     data_changes,
     environment_changes,
     weights_changes,
 )
-from cxr.reproduce.worktree import checked_out
 from cxr.run.logged import Logged, Restored, read_logged, restore
 from cxr.run.prepared import prepare
 from cxr.run.start import run_experiment
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun, find_run, runs_by_id
-from cxr.tracking.store import Store, open_store, store_with_runs
+from cxr.tracking.search import find_run, runs_by_id
+from cxr.tracking.store import Store, address_of, open_store, store_with_runs
 
 
 def main(arguments: list[str]) -> int:
     """Return 0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ."""
-    asked = parse("reproduce", arguments)
-    store = _store_of_the_run(asked.store)
+    args = parse("reproduce", arguments)
+    if args.removed:
+        raise UserError(
+            "--in-worktree, --install and --with-diff are no longer options: git worktree add ../cxr-COMMIT COMMIT, then "
+            "../cxr-COMMIT/scripts/cxr reproduce RUN --from STORE; cxr reproduce RUN --dry prints these commands for a run"
+        )
+    store = _store_of_the_run(args.store)
     open_store(store)
-    run = find_run(asked.run, store)
+    run = find_run(args.run, store)
     check_finished(run)
     logged = read_logged(run)
-    if asked.in_worktree or asked.install:
-        return _in_worktree(logged, asked)
-    restored = restore(logged, asked.elsewhere)
-    # Nothing is taken that the run itself may have kept: all of it is computed again. To look makes no folder of runs.
-    with TemporaryDirectory(prefix="cxr-") if asked.dry else scratch() as cache:
-        return _do_again(run, logged, restored, asked, Path(cache))
+    restored = restore(logged, args.elsewhere)
+    # Nothing is taken that the run itself may have kept: all of it is computed again. A dry run makes no folder of runs.
+    with TemporaryDirectory(prefix="cxr-") if args.dry else scratch() as cache:
+        return _repeat(logged, restored, args, Path(cache))
 
 
-def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: Namespace, cache: Path) -> int:
+def _repeat(logged: Logged, restored: Restored, args: Namespace, cache: Path) -> int:
     progress = Progress()
     prepared = prepare(restored.config, restored.provenance, progress, logged.manifest, cache)
     changes = [
@@ -59,10 +60,10 @@ def _do_again(run: LoggedRun, logged: Logged, restored: Restored, asked: Namespa
         *config_changes(restored.changed, restored.notes),
     ]
     _print_changes(logged, changes)
-    if asked.dry:
+    if args.dry:
         return 0
-    end = run_experiment(restored.config, restored.provenance, progress, logged.manifest, cache)
-    verdict = compare_again(run, runs_by_id([end.run_id])[end.run_id], asked.tolerance)
+    end = run_experiment(restored.config, restored.provenance, progress, prepared=prepared)
+    verdict = compare_again(logged.run, runs_by_id([end.run_id])[end.run_id], args.tolerance)
     _print_verdict(verdict, restored, [change for change in changes if change.decides])
     return 1 if verdict.kind == "different" else 0
 
@@ -73,7 +74,7 @@ def _store_of_the_run(named: str | None) -> Store:
         folder = Path(named).expanduser().resolve()
         if not (folder / "mlflow.db").is_file():
             raise UserError(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
-        return Store(f"sqlite:///{folder / 'mlflow.db'}", folder)
+        return Store(address_of(folder / "mlflow.db"), folder)
     return store_with_runs(named)
 
 
@@ -86,6 +87,8 @@ def _print_changes(logged: Logged, changes: list[EnvironmentChange]) -> None:
     print("What differs today:", file=sys.stderr)
     for change in changes:
         print(f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}", file=sys.stderr)
+    if any(change.what == "code" for change in changes) and (commands := commands_for_logged_code(logged)):
+        print("To run the code of then:", *commands, sep="\n  ", file=sys.stderr)
     sys.stderr.flush()
 
 
@@ -104,15 +107,3 @@ def _print_verdict(verdict: Agreement, restored: Restored, causes: list[Environm
             print("  Likely cause: training.deterministic=false, so sums were rounded in another order")
         else:
             print("  Nothing that is logged explains it")
-
-
-def _in_worktree(logged: Logged, asked: Namespace) -> int:
-    """Run the same command with the code of the logged commit."""
-    words = [asked.run, *asked.elsewhere, f"--tolerance={asked.tolerance}", *(["--dry"] if asked.dry else [])]
-    words += [f"--from={asked.store}"] if asked.store else []
-    with checked_out(logged.run.tags.get("cxr.git_commit"), logged.diff, asked.with_diff, keep=asked.install) as folder:
-        # Python would look in the folder that the user is in first, and that may be the repository with today's code.
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-        if asked.install:
-            return subprocess.run([str(folder / "scripts/cxr"), "reproduce", *words], env=environment, check=False).returncode
-        return subprocess.run([sys.executable, "-m", "cxr", "reproduce", *words], env=environment, check=False).returncode

@@ -43,9 +43,9 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
 
     has_audit = Stage.AUDIT in records_of(run, [Stage.AUDIT]) or not config.audit.images
     audited, basis = (None, None) if has_audit else audit_again(run, logged, config, progress)
-    claimed = claim(run.tags[TAG], anew=False, on_wait=under_way, work=work_of(run) if work_of(run).is_dir() else FOLDER)
+    claimed = claim(run.tags[TAG], fresh=False, on_wait=under_way, work=work_of(run) if work_of(run).is_dir() else FOLDER)
     try:
-        with open_run(store, config, run.name, {}, go_on=run.id) as opened, scratch() as folder:
+        with open_run(store, config, run.name, {}, resumed=run.id) as opened, scratch() as folder:
             with progress.stage("report", "Assessing the predictions"):
                 evidence = evidence_of(logged, config, trained.predictions["val"], evaluated, part, rows)
                 assessment = assess(evidence, config.evaluation)

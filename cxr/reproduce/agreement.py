@@ -38,8 +38,8 @@ def compare_again(then: LoggedRun, now: LoggedRun, tolerance: float) -> Agreemen
     results, again = read_results(then), read_results(now)
     metrics = [
         (f"{part}/{name}", value, again[part].metrics.get(name, np.nan) if part in again else np.nan)
-        for part, found in results.items()
-        for name, value in found.metrics.items()
+        for part, result in results.items()
+        for name, value in result.metrics.items()
     ]
     if set(results) != set(again):
         return Agreement("different", float("inf"), metrics)

@@ -38,7 +38,7 @@ def claimed(prepared: PreparedRun, progress: Progress) -> Iterator[Unfinished]:
     waiting = f"{job.name if job else 'this run'} is under way in another process: waiting for it"
     unfinished = claim(
         folder_name(prepared),
-        anew=prepared.config.force,
+        fresh=prepared.config.force,
         on_wait=(lambda: progress.console.print(f"cxr: {waiting}")) if job else None,
         work=work_folder(prepared.config.work),
     )

@@ -62,7 +62,7 @@ def _claimed(prepared: PreparedRun) -> Unfinished | None:
         raise _UnderWay
 
     try:
-        held = claim(folder_name(prepared), anew=False, on_wait=under_way, work=work_folder(prepared.config.work))
+        held = claim(folder_name(prepared), fresh=False, on_wait=under_way, work=work_folder(prepared.config.work))
     except _UnderWay:
         return None
     if held.can_resume:

@@ -1,7 +1,7 @@
 """A logged run, read as data: nothing in it is executed, imported or resolved."""
 
 import json
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are
 
 @dataclass(frozen=True)
 class Logged:
-    """One logged run."""
+    """What a run logged of its inputs."""
 
     run: LoggedRun
-    values: dict[str, Any]  # the whole config, resolved
+    values: dict[str, Any]  # the whole config by group, resolved
     overrides: tuple[str, ...]
     choices: dict[str, str]
     manifest: pd.DataFrame
@@ -41,7 +41,7 @@ class Logged:
 
 
 def read_logged(run: LoggedRun) -> Logged:
-    """Fetch it; raises `UserError` for a run that was not made by cxr, or whose files can't be read."""
+    """What a run logged; raises `UserError` for a run that was not made by cxr, or whose files can't be read."""
     try:
         values = _plain(run.file("config/config.yaml"))
         overrides = _plain(run.file("config/overrides.yaml"))
@@ -56,9 +56,9 @@ def read_logged(run: LoggedRun) -> Logged:
         raise UserError(f"what run {run.name} ({run.short_id}) logged can't be read: {' '.join(str(error).split())}") from None
     if not (isinstance(values, dict) and values and isinstance(overrides, list) and isinstance(choices, dict)):
         raise UserError(f"what run {run.name} ({run.short_id}) logged is not a config of cxr")
-    said = tuple(renamed(str(each)) for each in overrides)
-    named = renamed_choices({str(group): str(option) for group, option in choices.items()})
-    return Logged(run, renamed_settings(values), said, named, manifest, packages, machine, diff)
+    overrides = tuple(renamed(str(override)) for override in overrides)
+    choices = renamed_choices({str(group): str(option) for group, option in choices.items()})
+    return Logged(run, renamed_settings(values), overrides, choices, manifest, packages, machine, diff)
 
 
 @dataclass(frozen=True)
@@ -78,44 +78,14 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     """Compose today's config from the logged overrides, apply the logged values, and then the places that changed.
 
     `elsewhere` are overrides of settings that do not bear on the result (data.root, tracking.uri, ...), or of where the weights
-    are. Raises `UserError` with the whole list where logged values no longer fit the schema.
+    are. Raises `UserError` with the whole list if logged values no longer fit the schema.
     """
     today, notes = _composed_today(logged)
     schema = _with_phantom(logged.values)
-    config = OmegaConf.structured(schema)
-    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, schema)]
-    for key, value, item in settings(schema):
-        if (found := _lookup(logged.values, key)) is _ABSENT:
-            now = _lookup(today, key) if today else value
-            now = PhantomConfig(**now) if key == "data.phantom" and isinstance(now, dict) else now
-            OmegaConf.update(config, key, value if now is _ABSENT else now)
-            if bears_on_result(key):
-                notes.append(f"{key} is new since then: {value if now is _ABSENT else now}")
-            continue
-        try:
-            _refuse_interpolation(key, found)
-            OmegaConf.update(config, key, found, merge=False)
-            check_value(key, OmegaConf.select(config, key), item)
-        except UserError as error:
-            problems.append(str(error))
-        except (OmegaConfBaseException, ValueError) as error:
-            problems.append(f"{key}={str(found)[:80]}: {str(error).splitlines()[0]}")
-    if problems:
-        raise UserError(f"the logged config of {logged.run.name} no longer fits: {'; '.join(problems)}")
-    before, after = _meaning(logged.values), _meaning(today or {})
-    changed = [
-        (key, str(found), str(now))
-        for key, _, _ in settings(schema)
-        if today
-        and bears_on_result(key)
-        and (found := before.get(key, _lookup(logged.values, key))) is not _ABSENT
-        and (now := after.get(key, _lookup(today, key))) is not _ABSENT
-        and found != now
-    ]
-    tracking = TrackingConfig(
-        experiment=str(_lookup(logged.values, "tracking.experiment")), role=str(_lookup(logged.values, "tracking.role"))
-    )
-    OmegaConf.update(config, "tracking", OmegaConf.structured(replace(tracking, run_name=f"{logged.run.name}-again")), merge=False)
+    config, notes_of_new = _with_logged_values(logged, schema, today)
+    experiment, role = (str(_lookup(logged.values, f"tracking.{key}")) for key in ("experiment", "role"))
+    tracking = TrackingConfig(experiment=experiment, role=role, run_name=f"{logged.run.name}-again")
+    OmegaConf.update(config, "tracking", OmegaConf.structured(tracking), merge=False)
     if config.data.phantom is not None:
         config.data.root = None  # phantoms are drawn where this machine keeps them
     if config.training.threads is None:
@@ -123,28 +93,64 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     config.baseline.auto, config.force = False, True
     config.work = OmegaConf.structured(WorkConfig)  # a folder of the machine that it ran on
     for override in elsewhere:
-        _lay_over(config, override)
+        _override(config, override)
     checked = typed(config)
     provenance = Provenance(logged.choices, logged.overrides, OmegaConf.to_yaml(config), reproduces=logged.run.id)
-    return Restored(checked, provenance, changed, notes)
+    return Restored(checked, provenance, _changed_values(logged.values, today, schema) if today else [], [*notes, *notes_of_new])
 
 
 _ABSENT = object()
 
 
-def _meaning(values: dict[str, Any]) -> dict[str, Any]:
-    """What a config leaves to its backbone, by key: block_13 and last_stage may be one depth. Empty where it can't be said."""
+def _with_logged_values(logged: Logged, schema: Config, today: dict[str, Any] | None) -> tuple[DictConfig, list[str]]:
+    """A config of the logged values, and notes on settings that are new since then: those have the values of today."""
+    config, notes = OmegaConf.structured(schema), []
+    problems = [f"{key} is no longer a setting" for key in _unknown(logged.values, schema)]
+    for key, value, item in settings(schema):
+        if (then := _lookup(logged.values, key)) is _ABSENT:
+            now = _lookup(today, key, value) if today else value
+            now = PhantomConfig(**now) if key == "data.phantom" and isinstance(now, dict) else now
+            OmegaConf.update(config, key, now)
+            if bears_on_result(key):
+                notes.append(f"{key} is new since then: {now}")
+            continue
+        try:
+            if "${" in str(then):
+                raise ValueError("holds an interpolation, which a logged config never does")
+            OmegaConf.update(config, key, then, merge=False)
+            check_value(key, OmegaConf.select(config, key), item)
+        except UserError as error:
+            problems.append(str(error))
+        except (OmegaConfBaseException, ValueError) as error:
+            problems.append(f"{key}={str(then)[:80]}: {str(error).splitlines()[0]}")
+    if problems:
+        raise UserError(f"the logged config of {logged.run.name} no longer fits: {'; '.join(problems)}")
+    return config, notes
+
+
+def _changed_values(then: dict[str, Any], today: dict[str, Any], schema: Config) -> list[tuple[str, str, str]]:
+    """The settings that bear on the result and differ: key, value then, value today."""
+    before, after = _resolved(then), _resolved(today)
+    pairs = [
+        (key, before.get(key, _lookup(then, key)), after.get(key, _lookup(today, key)))
+        for key, _, _ in settings(schema)
+        if bears_on_result(key)
+    ]
+    return [(key, str(old), str(new)) for key, old, new in pairs if _ABSENT not in (old, new) and old != new]
+
+
+def _resolved(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings that a config leaves to its backbone, by key: block_13 and last_stage may be one depth. Empty for a misfit."""
     parts = {}
     for group, kind in (("backbone", BackboneConfig), ("freeze", FreezeConfig)):
-        given = values.get(group)
-        known = {item.name for item in fields(kind)}
-        parts[group] = {key: value for key, value in given.items() if key in known} if isinstance(given, dict) else {}
+        known, part = {item.name for item in fields(kind)}, values.get(group)
+        parts[group] = {key: value for key, value in part.items() if key in known} if isinstance(part, dict) else {}
     try:
-        found = resolve(Config(backbone=BackboneConfig(**parts["backbone"]), freeze=FreezeConfig(**parts["freeze"]))).config
+        config = resolve(Config(backbone=BackboneConfig(**parts["backbone"]), freeze=FreezeConfig(**parts["freeze"]))).config
     except (UserError, TypeError, ValueError, AttributeError):
         return {}
-    meant = {"freeze.trainable_from": found.freeze.trainable_from, "backbone.input_range": found.backbone.input_range}
-    return {key: value for key, value in meant.items() if key.partition(".")[2] in parts[key.partition(".")[0]]}
+    resolved = {"freeze.trainable_from": config.freeze.trainable_from, "backbone.input_range": config.backbone.input_range}
+    return {key: value for key, value in resolved.items() if _lookup(parts, key) is not _ABSENT}
 
 
 def _plain(path: Path) -> Any:
@@ -155,17 +161,12 @@ def _plain(path: Path) -> Any:
 
 
 def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
-    """The config that the logged overrides compose today, as plain data; none, and why, where they no longer compose."""
-    kept, left = [], []
-    for override in logged.overrides:
-        key = override.lstrip("+~").partition("=")[0].partition("@")[0]
-        if "$" in override or not _is_ours(key) or not _is_option(override):
-            left.append(override)
-        else:
-            kept.append(override)
-    notes = [f"left out of today's composition: {override}" for override in left if not override.startswith(f"{_SEARCH}=")]
+    """The config that the logged overrides compose today, as plain data; None, and why, where they no longer compose."""
+    safe = [override for override in logged.overrides if _is_safe(override)]
+    left_out = [override for override in logged.overrides if override not in safe and not override.startswith(f"{_SEARCH}=")]
+    notes = [f"left out of today's composition: {override}" for override in left_out]
     try:
-        composed, _ = compose(kept)
+        composed, _ = compose(safe)
     except UserError as error:
         return None, [*notes, f"the logged overrides no longer compose ({error}); the logged values are used"]
     plain = OmegaConf.to_container(composed, resolve=True)
@@ -173,20 +174,20 @@ def _composed_today(logged: Logged) -> tuple[dict[str, Any] | None, list[str]]:
     return {str(key): value for key, value in plain.items()}, notes
 
 
-def _is_ours(key: str) -> bool:
-    return key.partition(".")[0] in {*option_groups(), *(item.name for item in fields(Config))}
-
-
-def _is_option(override: str) -> bool:
-    """Whether a choice is one of conf/'s own options: Hydra would take a path to any YAML file too. True for other overrides."""
-    group, _, option = override.lstrip("+~").partition("=")
+def _is_safe(override: str) -> bool:
+    """Whether an override sets a value, or chooses one of conf/'s own options: Hydra would take a path to any YAML file too."""
+    name, _, value = override.lstrip("+~").partition("=")
     options = option_groups()
-    return "/" not in group and "@" not in group and (group not in options or option in options[group]) and group != _SEARCH
+    if "$" in override or "/" in name or "@" in name or name == _SEARCH:
+        return False
+    if name in options:
+        return value in options[name]
+    return name.partition(".")[0] in {*options, *(item.name for item in fields(Config))}
 
 
 def _check_manifest(manifest: pd.DataFrame) -> None:
     if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {"train", "val", "test"}:
-        raise ValueError("its manifest names an image twice, or a part that is none")
+        raise ValueError("its manifest names an image twice, or a part that is not train, val or test")
 
 
 def _check_machine(machine: Any) -> None:
@@ -203,33 +204,31 @@ def _with_phantom(values: dict[str, Any]) -> Config:
 
 
 def _unknown(values: Any, schema: Any, prefix: str = "") -> list[str]:
+    """Keys of logged values that the schema does not have."""
     known = {item.name: getattr(schema, item.name) for item in fields(schema)}
-    found = []
+    unknown = []
     for key, value in values.items():
         if key not in known:
-            found.append(f"{prefix}{key}")
+            unknown.append(f"{prefix}{key}")
         elif is_dataclass(known[key]) and isinstance(value, dict):
-            found += _unknown(value, known[key], f"{prefix}{key}.")
+            unknown += _unknown(value, known[key], f"{prefix}{key}.")
         elif is_dataclass(known[key]) and value is not None:
-            found.append(f"{prefix}{key} as a single value")
-    return found
+            unknown.append(f"{prefix}{key} as a single value")
+    return unknown
 
 
-def _lookup(values: dict[str, Any], key: str) -> Any:
-    found: Any = values
+def _lookup(values: dict[str, Any], key: str, default: Any = _ABSENT) -> Any:
+    """The value at a dotted key of a nested config."""
+    value: Any = values
     for part in key.split("."):
-        if not isinstance(found, dict) or part not in found:
-            return _ABSENT
-        found = found[part]
-    return found
+        if not isinstance(value, dict) or part not in value:
+            return default
+        value = value[part]
+    return value
 
 
-def _refuse_interpolation(key: str, value: Any) -> None:
-    if "${" in str(value):
-        raise ValueError("holds an interpolation, which a logged config never does")
-
-
-def _lay_over(config: DictConfig, override: str) -> None:
+def _override(config: DictConfig, override: str) -> None:
+    """Set a value that says where something is; raises `UserError` for a setting that bears on the result."""
     key, equals, value = override.partition("=")
     known = {name for name, _, _ in settings(Config())}
     if not equals or key not in known or (bears_on_result(key) and key != "backbone.weights"):

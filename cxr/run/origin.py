@@ -13,12 +13,12 @@ from cxr.model.weights import RUN
 from cxr.stages.basis import settings_of
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, find_run
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import Store, open_store
 
 MODEL = "model/model.keras"  # of a run
 
 
-def with_origin(config: Config) -> tuple[Config, Path | None]:
+def with_origin(config: Config, store: Store) -> tuple[Config, Path | None]:
     """The config with the whole id of the run of `backbone.weights`, and its model; unchanged and None where no run is named.
 
     Raises `UserError` for a run that is not there, or has no model.
@@ -26,26 +26,24 @@ def with_origin(config: Config) -> tuple[Config, Path | None]:
     weights = config.backbone.weights
     if not weights.startswith(RUN):
         return config, None
-    (run,) = _runs_with_model([weights.removeprefix(RUN)], config, f"backbone.weights={weights}: ")
+    (run,) = _runs_with_model([weights.removeprefix(RUN)], store, f"backbone.weights={weights}: ")
     return replace(config, backbone=replace(config.backbone, weights=f"{RUN}{run.id}")), run.file(MODEL)
 
 
-def with_ingredients(config: Config) -> tuple[Config, list[LoggedRun]]:
+def with_ingredients(config: Config, store: Store) -> tuple[Config, list[LoggedRun]]:
     """The config with the whole ids of the runs of `training.soup`, and those runs; unchanged and empty without a soup.
 
     Raises `UserError` for a run that is not there or has no model, and for a soup of one.
     """
     if not config.training.soup:
         return config, []
-    runs = {run.id: run for run in _runs_with_model(config.training.soup, config)}
+    runs = {run.id: run for run in _runs_with_model(config.training.soup, store)}
     if len(runs) < 2:
         raise UserError(f"a soup needs two runs or more: {name_with_id(*runs.values())} alone is no soup")
     return replace(config, training=replace(config.training, soup=list(runs))), list(runs.values())
 
 
-def _runs_with_model(references: Sequence[str], config: Config, setting: str = "") -> list[LoggedRun]:
-    store = locate_store(config.tracking, config.work)
-    check_store(store)
+def _runs_with_model(references: Sequence[str], store: Store, setting: str = "") -> list[LoggedRun]:
     open_store(store)
     runs = [find_run(reference, store) for reference in references]
     for run in runs:

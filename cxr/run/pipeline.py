@@ -62,7 +62,7 @@ def run_pipeline(
         return RunResult(left.run.id, left.run.metrics, was_finished=True)
     config, begun = prepared.config, left.run
     with (
-        open_run(store, config, run_name(prepared), _tags(prepared, left, claimed), go_on=begun.id if begun else None) as run,
+        open_run(store, config, run_name(prepared), _tags(prepared, left, claimed), resumed=begun.id if begun else None) as run,
         scratch() as folder,
         BackgroundFigures(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
     ):

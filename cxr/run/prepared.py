@@ -33,11 +33,12 @@ from cxr.stages.basis import Inputs, check_settings, result_tags
 from cxr.stages.table import File
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
+from cxr.tracking.store import Store, locate_store
 
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run whose config, images and weights were found, read and checked. `cache` is none for the plain loop."""
+    """A run whose config, images and weights were read and checked. `cache` is None for the plain loop."""
 
     config: Config
     provenance: Provenance
@@ -45,6 +46,7 @@ class PreparedRun:
     weights: Weights
     cache: Cache | None
     root: Path  # of the images
+    store: Store  # that the run goes to
     ingredients: tuple[Path, ...] = ()  # saved models whose weights are averaged in place of a training
 
     @cached_property
@@ -75,18 +77,20 @@ def prepare(
     progress: Progress,
     manifest: pd.DataFrame | None = None,
     cache_folder: Path | None = None,
+    store: Store | None = None,
 ) -> PreparedRun:
     """Find weights and images, check that they fit the config and each other, and read the images.
 
-    With a logged `manifest` the run uses its images and its split. The cache is `cache_folder`, or this user's cache folder.
-    Raises `UserError` for the first thing that does not fit.
+    With a logged `manifest` the run uses its images and its split. The cache is `cache_folder`, or this user's cache folder; the
+    store is `store`, or the one that the config names. Raises `UserError` for the first thing that does not fit.
     """
+    store = store or locate_store(config.tracking, config.work)
     config, provenance, other = earned_role(config, provenance)
     if other:
         progress.line(f"This run is no frozen-head baseline but a candidate, since it has {other}")
     _check_names(config)
-    config, of_run = with_origin(config)
-    config, soup = with_ingredients(config)
+    config, of_run = with_origin(config, store)
+    config, soup = with_ingredients(config, store)
     resolved = resolve(config)
     config = resolved.config
     for note in resolved.notes:
@@ -99,7 +103,7 @@ def prepare(
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
     check_ingredients(soup, config, data_fingerprint(dataset.manifest), split_fingerprint(dataset.manifest))
-    return PreparedRun(config, provenance, dataset, weights, cache, images.root, tuple(run.file(MODEL) for run in soup))
+    return PreparedRun(config, provenance, dataset, weights, cache, images.root, store, tuple(run.file(MODEL) for run in soup))
 
 
 def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:
@@ -107,7 +111,7 @@ def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:
     forget_images()
     manifest = prepared.dataset.manifest
     folder = prepared.cache.folder if prepared.cache else None
-    again = prepare(prepared.config, prepared.provenance, progress, manifest, folder)
+    again = prepare(prepared.config, prepared.provenance, progress, manifest, folder, prepared.store)
     if not again.dataset.manifest.equals(manifest):
         raise RunFailed("the images changed while the run was under way: give the same command again")
     return again
@@ -148,7 +152,9 @@ def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
     known = metric_names(classes)
     if config.objective.metric == WITHOUT_SHORTCUT:
         if not config.audit.images:
-            raise UserError(f"objective.metric={WITHOUT_SHORTCUT} comes from an audit, and there is none: choose audit=standard")
+            raise UserError(
+                f"objective.metric={WITHOUT_SHORTCUT} comes from an audit, and the run has no audit: choose audit=standard"
+            )
     elif config.objective.metric.removeprefix("val/") not in known:
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])
         raise UserError(f"objective.metric={config.objective.metric} is not a metric of these classes: {hint}")

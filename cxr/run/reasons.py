@@ -34,7 +34,8 @@ def reasons_of(left: Remaining, manifest: pd.DataFrame) -> list[str]:
     shown = [stage for stage in shown if stage != Stage.DECODE or len(shown) == 1]
     made = {stage.value for stage in left.stages}
     reasons = {
-        stage: [each for each in left.stages[stage] if each.kind != Kind.EARLIER or each.name not in made] for stage in shown
+        stage: [reason for reason in left.stages[stage] if reason.kind != Kind.EARLIER or reason.name not in made]
+        for stage in shown
     }
     return list(dict.fromkeys(line for stage in shown for line in _lines(stage, reasons[stage], run, manifest)))
 

@@ -46,14 +46,10 @@ class Remaining:
         return None if Stage.TRAIN in self.stages else self.run or self.source
 
 
-def wants_report(prepared: PreparedRun) -> bool:
-    """Whether the run ends with a report: a job of a sweep may not."""
-    return prepared.provenance.job is None or prepared.config.sweep.reports == "all"
-
-
 def wanted_stages(prepared: PreparedRun, with_audit: bool = False) -> list[Stage]:
-    """The stages that the run is to have, in their order; `with_audit` also one that it may have anyway."""
-    extra = {Stage.AUDIT: with_audit or is_audited(prepared.inputs.params), Stage.REPORT: wants_report(prepared)}
+    """The stages that the run is to have, in their order; `with_audit` also an audit that it may have anyway."""
+    has_report = prepared.provenance.job is None or prepared.config.sweep.reports == "all"  # a job of a sweep may have none
+    extra = {Stage.AUDIT: with_audit or is_audited(prepared.inputs.params), Stage.REPORT: has_report}
     return [*ALWAYS, *(stage for stage, wanted in extra.items() if wanted)]
 
 
@@ -119,7 +115,7 @@ def lacking(run: LoggedRun, wanted: Sequence[Stage], inputs: Inputs, copied: boo
 
 
 def records_of(run: LoggedRun, stages: Sequence[Stage]) -> dict[Stage, Record]:
-    """The records of a run; one that is gone or damaged counts as none, since what it speaks of can be made again."""
+    """The records of a run; one that is gone or damaged is left out, since the results of its stage can be made again."""
     records = {}
     for stage in stages:
         if run.tags.get(tag_of(stage)) and run.has_file(file_of(stage)):
@@ -156,7 +152,7 @@ class Recorder:
 
 
 def record_stage(run: Run, stage: Stage, record: Record) -> None:
-    """Put the record of a stage into the store."""
+    """Log the record of a stage and its fingerprint."""
     run.log_text(record.to_json(), file_of(stage))
     run.set_tags({tag_of(stage): record.basis.fingerprint})
 
@@ -170,7 +166,7 @@ def copy_files(run: LoggedRun, stages: Sequence[Stage], folder: Path) -> None:
 
 
 def changed_settings(run: LoggedRun, params: Mapping[str, str]) -> dict[str, str]:
-    """The tags that name settings which a run has now, and had not when it began: a store takes each param once."""
+    """Tags of the settings whose values differ from the run's params: a store takes a param once."""
     return {
         f"{CHANGED}{key}": value
         for key, value in params.items()

@@ -91,7 +91,7 @@ def report_and_finish(work: Unreported) -> str:
     progress.log.extend(work.log)
     try:
         open_store(work.store)
-        with open_run(work.store, work.config, work.name, {}, go_on=work.run_id) as run, scratch() as folder:
+        with open_run(work.store, work.config, work.name, {}, resumed=work.run_id) as run, scratch() as folder:
             make_report(work, run, folder, progress)
     except Exception as error:  # of drawing or of the store; the run says so too
         return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -37,9 +37,9 @@ def run_experiment(
     Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
     """
     progress = progress or Progress()
-    store = locate_store(config.tracking, config.work)
+    store = prepared.store if prepared else locate_store(config.tracking, config.work)
     check_store(store)
-    prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder)
+    prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder, store)
     with progress.timed("start"):
         open_store(store)
         deliver_kept(store)

@@ -20,7 +20,7 @@ def run_name(prepared: PreparedRun) -> str:
 
 
 def run_tags(prepared: PreparedRun) -> dict[str, str | None]:
-    """The cxr.* tags of a run; what is unknown is none."""
+    """The cxr.* tags of a run; an unknown value is None."""
     job = prepared.provenance.job
     return prepared.fingerprints | {
         "cxr.role": prepared.config.tracking.role,

@@ -25,7 +25,7 @@ from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left
 from cxr.sweep.plan import Plan
 from cxr.system import keep_going_without_output, prepare_memory
 from cxr.text import duration, printable
-from cxr.tracking.store import locate_store, names_server
+from cxr.tracking.store import Store, locate_store, names_server
 
 _PATIENCE = 60  # seconds that a job waits for its store
 
@@ -52,10 +52,8 @@ def run_job(composed: DictConfig, reports: Reports | None = None, planned: Plann
 
     def do(progress: Progress, place: SweepJob) -> RunResult:
         config, recipe = typed(composed), replace(provenance, job=place)
-        _wait_for_server(config)
-        prepared = None
+        prepared = prepare(config, recipe, progress, store=_wait_for_store(config))
         if planned is not None:
-            prepared = prepare(config, recipe, progress)
             check_images(planned, number, prepared)
         return run_experiment(config, recipe, progress, reports=reports, prepared=prepared)
 
@@ -66,7 +64,7 @@ def run_prepared_job(plan: Plan, number: int, prepared: PreparedRun, reports: Re
     """Do a job that was composed and prepared with the plan: Hydra would compose it twice more."""
 
     def do(progress: Progress, place: SweepJob) -> RunResult:
-        _wait_for_server(prepared.config)
+        _wait_for_store(prepared.config)
         return run_experiment(prepared.config, prepared.provenance, progress, reports=reports, prepared=prepared)
 
     _recorded(plan, plan.folder, number, prepared.provenance.overrides, do)
@@ -104,15 +102,14 @@ def _recorded(
     return found.objective
 
 
-def _wait_for_server(config: Config) -> None:
-    """Let a server that is restarted come back: a job that starts just then would be rejected, and those after it too."""
+def _wait_for_store(config: Config) -> Store:
+    """Locate the store, once a server that is restarted is back: a job that starts just then would be rejected."""
     until = time.monotonic() + _PATIENCE
-    while names_server(config.tracking):
+    while True:
         try:
-            locate_store(config.tracking, config.work)
-            return
+            return locate_store(config.tracking, config.work)
         except UserError:  # the sweep found it when it began
-            if time.monotonic() > until:
+            if not names_server(config.tracking) or time.monotonic() > until:
                 raise
             time.sleep(2)
 

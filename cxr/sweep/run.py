@@ -43,7 +43,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     store = locate_store(common.tracking, common.work)
     check_store(store)
     check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
-    plan, prepared_jobs = look_ahead(plan, common, jobs)
+    plan, prepared_jobs = look_ahead(plan, common, jobs, store)
     open_store(store)
     deliver_kept(store)
     close_cut_off_runs(store)
@@ -188,16 +188,18 @@ def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     run_experiment(typed(composed), replace(provenance, job=plan.job(best.number, best.name)), Progress(job=best.name))
 
 
-def look_ahead(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]]) -> tuple[Plan, list[PreparedRun]]:
+def look_ahead(
+    plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]], store: Store
+) -> tuple[Plan, list[PreparedRun]]:
     """The plan with its id, and every job with data and weights checked, and images decoded that processes will share."""
     if not plan.names:
-        searched = prepare(common, Provenance({}, (), ""), Progress())
+        searched = prepare(common, Provenance({}, (), ""), Progress(), store=store)
         return named(plan, common, [searched.inputs.identity()], [plan.search]), []
     prepared_jobs = []
     for number, (config, provenance) in enumerate(jobs):
         job = plan.job(number, plan.names[number])
         progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
-        prepared_jobs.append(prepare(config, replace(provenance, job=job), progress))
+        prepared_jobs.append(prepare(config, replace(provenance, job=job), progress, store=store))
     plan = named(plan, common, [prepared.inputs.identity() for prepared in prepared_jobs])
     return plan, [_in_sweep(prepared, plan) for prepared in prepared_jobs]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cxr.system import cores
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]
 _CODE = ("cxr", "conf", "scripts", "pyproject.toml")
 
 
@@ -24,7 +24,7 @@ class CodeVersion:
 @cache
 def code_version() -> CodeVersion:
     """Run git in the checkout of this package, from any current folder."""
-    if not (_REPOSITORY / ".git").exists():
+    if not (REPOSITORY / ".git").exists():
         return CodeVersion(None, None)
     commit = (_git("rev-parse", "HEAD") or "").strip()
     status = _git("status", "--porcelain", "--", *_CODE)
@@ -32,7 +32,7 @@ def code_version() -> CodeVersion:
 
 
 def code_tags() -> dict[str, str | None]:
-    """The tags that name the code; None for unknown ones."""
+    """The tags cxr.git_commit and cxr.git_dirty ("true" or "false"); None for unknown ones."""
     code = code_version()
     return {"cxr.git_commit": code.commit, "cxr.git_dirty": None if code.dirty is None else str(code.dirty).lower()}
 
@@ -43,7 +43,7 @@ def uncommitted_changes() -> str:
 
     Only the project's own folders are included, no other files of the checkout.
     """
-    if not (_REPOSITORY / ".git").exists():
+    if not (REPOSITORY / ".git").exists():
         return ""
     changed = _git("diff", "HEAD", "--binary", "--", *_CODE) or ""
     added = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE) or "").split("\0")
@@ -54,15 +54,16 @@ def uncommitted_changes() -> str:
 
 def lock_of_code() -> str | None:
     """The lock file that this checkout's environment is made from; none for an installed wheel."""
-    lock = _REPOSITORY / "scripts/locks/run.txt"
+    lock = REPOSITORY / "scripts/locks/run.txt"
     return lock.read_text() if lock.is_file() else None
 
 
 @cache
 def packages() -> str:
     """Every installed distribution as NAME==VERSION, a line each, sorted."""
-    found = {name.lower(): version for item in distributions() if (name := _of(item, "Name")) and (version := _of(item, "Version"))}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+    fields = [(_field(package, "Name").lower(), _field(package, "Version")) for package in distributions()]
+    versions = {name: version for name, version in fields if name and version}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
 
 
 def machine() -> dict[str, str | int]:
@@ -76,17 +77,18 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _of(item: Distribution, key: str) -> str:
+def _field(package: Distribution, key: str) -> str:
     """A field of a package's metadata; "" where an interrupted installation left no readable one."""
     try:
-        return str(item.metadata[key] or "")  # none, or an error by now, where there is no such field
+        return str(package.metadata[key] or "")  # None, or an error in later Pythons, for a field that is missing
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 
 def _git(*arguments: str, fine: tuple[int, ...] = (0,)) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(_REPOSITORY), *arguments], capture_output=True, text=True, timeout=30, check=False)
+        command = ["git", "-C", str(REPOSITORY), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode in fine else None

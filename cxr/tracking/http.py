@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 
+from cxr.tracking.internals import scoring_app
+
 _GRACE = 5  # seconds that requests get at the end
 
 
@@ -57,9 +59,7 @@ def serve(folder: Path, listening: socket.socket, timeout: int, most: int, ready
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"], os.environ["MLFLOW_LOGGING_LEVEL"] = "true", "WARNING"
     os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(timeout)
-    from mlflow.pyfunc import load_model, scoring_server
-
-    app = scoring_server.init(load_model(str(folder)))
+    app = scoring_app(str(folder))
     app.user_middleware.append(Middleware(BodyLimit, most=most))  # innermost, where Starlette makes a response of its exception
     app.add_exception_handler(RecursionError, lambda request, error: JSONResponse({"detail": "the body is nested too deep"}, 400))
     # A page of another site that has its own name resolve to this machine (DNS rebinding) sends that name as Host.

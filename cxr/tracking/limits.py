@@ -8,7 +8,6 @@ MOST_IN_NAME = 250  # characters of a metric, param or tag name
 MOST_IN_PARAM = 6000
 MOST_IN_TAG = 5000  # MLflow takes 8,000, and databases of older versions 5,000
 MOST_IN_EXPERIMENT = 500
-METRICS_AT_ONCE, OTHERS_AT_ONCE = 1000, 100  # entries of one request
 _WRAPPED = len("interval/vs_baseline/") + len("_lo")  # what is put around a metric's name; external/ is shorter
 
 

@@ -1,13 +1,45 @@
-"""Models for MLflow to serve: written as folders, registered under a name, and fetched from the registry."""
+"""Models and datasets of a run as MLflow keeps them, and models to serve: written as folders, registered, and fetched."""
 
+import json
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from cxr.errors import UserError
+from cxr.tracking.internals import SavedModel
 
 LOADER = "cxr.predict.served"  # module that MLflow imports to load one
 REGISTERED = "models:/"  # how an address in the registry begins
+
+
+def log_dataset(run_id: str, name: str, digest: str, profile: Mapping[str, object]) -> None:
+    """Log the manifest of a run as an MLflow dataset: a name, a fingerprint, and counts."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"uri": f"runs:/{run_id}/data/manifest.csv"})
+    dataset = Dataset(name, digest, "artifact", source, profile=json.dumps(profile))
+    MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "images")])])
+
+
+def log_model(run_id: str, file: str, image_size: int, class_count: int) -> None:
+    """Log a `.keras` file as an MLflow model: float32 grey levels (n, size, size, 3) in, probabilities (n, classes) out."""
+    import mlflow.keras
+    import numpy as np
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, image_size, image_size, 3))]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, class_count))]),
+    )
+    needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
+    # By itself MLflow would put the model into the experiment that is active, and none is.
+    client = mlflow.MlflowClient()
+    made = client.create_logged_model(client.get_run(run_id).info.experiment_id, name="model", source_run_id=run_id)
+    place = {"name": "model", "run_id": run_id, "model_id": made.model_id}
+    Model.log(None, mlflow.keras, **place, model=SavedModel(file), signature=signature, pip_requirements=needed)
 
 
 def write_pyfunc(folder: Path, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""The outbox of a run: items for the store. Items that a lost server did not get stay on disk and are sent later.
+"""The items that a run writes into its store, and the outbox: items that a lost server did not get, on disk until they are sent.
 
 An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `items.jsonl` and copies of the files they name.
 """
@@ -6,165 +6,52 @@ An outbox is a folder `mlruns/unsent/RUN_ID` with a line of JSON an item in `ite
 import json
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cxr.tracking.limits import METRICS_AT_ONCE, OTHERS_AT_ONCE
+from cxr.tracking.models import log_dataset, log_model
 from cxr.tracking.store import FOLDER, Store
 
 PLACE = "unsent"  # in the work folder
+_MODEL = "model.keras"
 
-Item = dict[str, Any]
-
-
-def metrics_item(values: Mapping[str, float], step: int) -> Item:
-    """Metrics at a step, with their time."""
-    return {"kind": "metrics", "values": dict(values), "step": step, "milliseconds": _now()}
-
-
-def epochs_item(epochs: Sequence[tuple[int, Mapping[str, float]]]) -> Item:
-    """Metrics of several epochs at once: the number of each, and its values."""
-    return {"kind": "epochs", "epochs": [[number, dict(values)] for number, values in epochs], "milliseconds": _now()}
-
-
-def history_item(points: Sequence[tuple[str, float, int, int]]) -> Item:
-    """Metrics as an earlier store had them: name, value, time in milliseconds, step."""
-    return {"kind": "history", "points": [list(point) for point in points]}
-
-
-def tags_item(tags: Mapping[str, str]) -> Item:
-    """Tags to set."""
-    return {"kind": "tags", "tags": dict(tags)}
-
-
-def params_item(params: Mapping[str, str]) -> Item:
-    """Params to log."""
-    return {"kind": "params", "params": dict(params)}
-
-
-def folder_item(folder: Path) -> Item:
-    """Artifacts: everything in a folder, under the same names."""
-    return {"kind": "folder", "folder": str(folder)}
-
-
-def model_item(file: Path, image_size: int, class_count: int) -> Item:
-    """A saved `.keras` file, to be kept as an MLflow model too."""
-    return {"kind": "model", "file": str(file), "image_size": image_size, "class_count": class_count}
-
-
-def dataset_item(name: str, digest: str, profile: Mapping[str, object]) -> Item:
-    """The manifest that a run logs, as an MLflow dataset: a name, a fingerprint, and counts."""
-    return {"kind": "dataset", "name": name, "digest": digest, "profile": dict(profile)}
-
-
-def end_item(status: str) -> Item:
-    """How the run ended, FINISHED, FAILED or KILLED, and when."""
-    return {"kind": "end", "status": status, "milliseconds": _now()}
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
+Item = dict[str, Any]  # a kind, and what `send` matches with it
 
 
 def send(run_id: str, item: Item) -> None:
-    """Send an item to the store; raises MLflow's errors."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    match item["kind"]:
-        case "metrics" | "epochs" | "history" | "tags" | "params":
-            _log_entries(run_id, item)
-        case "folder":
-            client.log_artifacts(run_id, item["folder"])
-        case "dataset":
-            _log_dataset(run_id, item)
-        case "model":
-            _log_model(run_id, item)
-        case "end":
-            client.set_terminated(run_id, item["status"], item["milliseconds"])
-        case kind:
-            raise ValueError(f"an outbox holds an item of unknown kind {kind!r}")
-
-
-def _log_entries(run_id: str, item: Item) -> None:
+    """Write an item into a run of the open store; raises MLflow's errors."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 
     client = MlflowClient()
-    if item["kind"] == "history":
-        for some in _batches([Metric(*point) for point in item["points"]], METRICS_AT_ONCE):
-            client.log_batch(run_id, metrics=some)
-    elif item["kind"] in ("metrics", "epochs"):
-        when, steps = item["milliseconds"], item["epochs"] if item["kind"] == "epochs" else [[item["step"], item["values"]]]
-        metrics = [Metric(name, value, when, step) for step, values in steps for name, value in values.items()]
-        for some in _batches(metrics, METRICS_AT_ONCE):
-            client.log_batch(run_id, metrics=some)
-    elif item["kind"] == "tags":
-        for some in _batches([RunTag(name, value) for name, value in item["tags"].items()], OTHERS_AT_ONCE):
-            client.log_batch(run_id, tags=some)
-    else:
-        for some in _batches([Param(name, value) for name, value in item["params"].items()], OTHERS_AT_ONCE):
-            client.log_batch(run_id, params=some)
-
-
-def _log_dataset(run_id: str, item: Item) -> None:
-    from mlflow import MlflowClient
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    source = json.dumps({"uri": f"runs:/{run_id}/data/manifest.csv"})
-    dataset = Dataset(item["name"], item["digest"], "artifact", source, profile=json.dumps(item["profile"]))
-    MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "images")])])
-
-
-def _batches(items: list[Any], most: int) -> Iterator[list[Any]]:
-    """Batches of the size that MLflow takes in one request."""
-    for start in range(0, len(items), most):
-        yield items[start : start + most]
-
-
-@dataclass(frozen=True)
-class _Saved:
-    """A model that is already on disk, in the form that MLflow saves: this avoids writing it again."""
-
-    file: str
-
-    def save(self, path: str) -> None:
-        shutil.copy(self.file, path)
-
-
-def _log_model(run_id: str, item: Item) -> None:
-    import mlflow.keras
-    import numpy as np
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    size = item["image_size"]
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, size, size, 3))]),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, item["class_count"]))]),
-    )
-    needed = [f"{package}=={version(package)}" for package in ("keras", "numpy", "tensorflow")]
-    saved, client = _Saved(item["file"]), mlflow.MlflowClient()
-    # By itself MLflow would put the model into the experiment that is active, and none is.
-    experiment = client.get_run(run_id).info.experiment_id
-    made = client.create_logged_model(experiment, name="model", source_run_id=run_id)
-    Model.log(
-        None,
-        mlflow.keras,
-        name="model",
-        run_id=run_id,
-        model_id=made.model_id,
-        model=saved,
-        signature=signature,
-        pip_requirements=needed,
-    )
+    match item:
+        case {"kind": "history", "points": points}:  # each with name, value, time in milliseconds, step
+            client.log_batch(run_id, metrics=[Metric(*point) for point in points])
+        case {"kind": "tags", "tags": tags}:
+            client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        case {"kind": "params", "params": params}:
+            client.log_batch(run_id, params=[Param(name, value) for name, value in params.items()])
+        case {"kind": "folder", "folder": folder}:  # its files become artifacts of the same names
+            client.log_artifacts(run_id, folder)
+        case {"kind": "dataset", "name": name, "digest": digest, "profile": profile}:
+            log_dataset(run_id, name, digest, profile)
+        case {"kind": "model", "file": file, "image_size": size, "class_count": count}:
+            log_model(run_id, file, size, count)
+        case {"kind": "end", "status": status, "milliseconds": ended}:
+            client.set_terminated(run_id, status, ended)
+        case {"kind": "metrics", "values": values, "step": step, "milliseconds": time}:  # of version 0.2, as is the next
+            client.log_batch(run_id, metrics=[Metric(name, value, time, step) for name, value in values.items()])
+        case {"kind": "epochs", "epochs": epochs, "milliseconds": time}:
+            send(
+                run_id, {"kind": "history", "points": [[*value, time, step] for step, values in epochs for value in values.items()]}
+            )
+        case _:
+            raise ValueError(f"an outbox holds an item of unknown kind {item.get('kind')!r}")
 
 
 def is_lost_connection(error: Exception) -> bool:
@@ -202,7 +89,7 @@ class Outbox:
             item = {**item, "folder": copy.name}
         if item["kind"] == "model":
             copy.mkdir()
-            shutil.copy(item["file"], copy / "model.keras")
+            shutil.copy(item["file"], copy / _MODEL)
             item = {**item, "file": copy.name}
         if not (self.folder / "run.json").exists():
             (self.folder / "run.json").write_text(json.dumps({"uri": self.uri, "run_id": self.run_id, "name": self.name}))
@@ -215,24 +102,22 @@ class Outbox:
         An item may be sent twice, if the server took it without an answer: metrics keep their time, and
         everything else has a name.
         """
-        lines = self._lines()
-        for done, line in enumerate(lines, 1):
+        path = self.folder / "items.jsonl"
+        text = path.read_text() if path.exists() else ""
+        lines = text.splitlines(keepends=True)
+        for number, line in enumerate(lines, 1):
+            if not line.endswith("\n"):
+                break  # its process was killed while it wrote the last one
             item = json.loads(line)
             if item["kind"] == "folder":
                 item["folder"] = str(self.folder / Path(item["folder"]).name)
             if item["kind"] == "model":
-                item["file"] = str(self.folder / Path(item["file"]).name / "model.keras")
+                item["file"] = str(self.folder / Path(item["file"]).name / _MODEL)
             send(self.run_id, item)
-            left = self.folder / "items.part"
-            left.write_text("".join(f"{each}\n" for each in lines[done:]))
-            left.replace(self.folder / "items.jsonl")
+            rest = self.folder / "items.part"
+            rest.write_text("".join(lines[number:]))
+            rest.replace(path)
         shutil.rmtree(self.folder)
-
-    def _lines(self) -> list[str]:
-        """The complete items."""
-        path = self.folder / "items.jsonl"
-        text = path.read_text() if path.exists() else ""
-        return text[: text.rfind("\n") + 1].splitlines()
 
     @contextmanager
     def held(self, timeout: float = -1) -> Iterator[None]:
@@ -264,8 +149,4 @@ def command_to_send(work: Path) -> str:
 
 def outboxes(work: Path = FOLDER) -> list[Outbox]:
     """Every outbox in a work folder, by the run's id."""
-    found = []
-    for facts in sorted((work / PLACE).glob("*/run.json")):
-        said = json.loads(facts.read_text())
-        found.append(Outbox(facts.parent, said["uri"], said["run_id"], said["name"]))
-    return found
+    return [Outbox(path.parent, **json.loads(path.read_text())) for path in sorted((work / PLACE).glob("*/run.json"))]

@@ -12,12 +12,12 @@ _LOCAL = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overl
 
 
 def this_process() -> str:
-    """This process, as no other one is called."""
+    """A name of this process that no other process has: machine, number, and start in ticks of the kernel."""
     return f"{_machine()} {os.getpid()} {_start_of(os.getpid()) or '-'}"
 
 
 def is_alive(process: str) -> bool | None:
-    """Whether a process of this machine lives; None for one of another machine, and where this system does not tell."""
+    """Whether a process of this machine lives; None for one of another machine, and where this system does not say."""
     machine, _, rest = process.partition(" ")
     number, _, start = rest.partition(" ")
     if machine != _machine() or not number.isdigit() or start in ("", "-"):
@@ -35,10 +35,10 @@ def lock_reach(folder: Path) -> str:
     """The same on two machines that see this folder only if it is certain that they see each other's locks in it."""
     command = ["findmnt", "--noheadings", "--output", "FSTYPE,OPTIONS", "--target", str(folder)]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+        mount = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
-        found = ""
-    return _reach_of(*(found.split() or [""])[:2])
+        mount = ""
+    return _reach_of(*(mount.split() or [""])[:2])
 
 
 def reaches_this_machine_alone(reach: str) -> bool:
@@ -63,7 +63,7 @@ def _machine() -> str:
 
 
 def _start_of(number: int) -> str | None:
-    """When a process began, in ticks since the kernel did; "" for one that has ended, None where the system does not tell."""
+    """When a process began, in ticks since the kernel did; "" for one that has ended, None where the system does not say."""
     try:
         state, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -10,22 +11,9 @@ from pathlib import Path
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
+from cxr.tracking.internals import NOTE, TABLES, USER, tags_of_context
 from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
-from cxr.tracking.outbox import (
-    Item,
-    Outbox,
-    command_to_send,
-    dataset_item,
-    end_item,
-    epochs_item,
-    folder_item,
-    is_lost_connection,
-    metrics_item,
-    model_item,
-    params_item,
-    send,
-    tags_item,
-)
+from cxr.tracking.outbox import Item, Outbox, command_to_send, is_lost_connection, send
 from cxr.tracking.process import TAG as PROCESS
 from cxr.tracking.process import this_process
 from cxr.tracking.scratch import scratch
@@ -51,11 +39,11 @@ class Run:
     files: dict[str, tuple[int, str]] = field(default_factory=dict)  # logged by this process: bytes and SHA-256, by name
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Numbers at a step; for metrics of an epoch the step is the global epoch."""
-        self.say(metrics_item(values, step))
+        """Log numbers at a step; for metrics of an epoch the step is the global epoch."""
+        self._log_history([(step, values)])
 
     def log_epochs(self, epochs: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Metrics of epochs that an earlier process trained and may not have logged."""
+        """Log metrics of epochs that an earlier process trained and may not have logged."""
         from mlflow import MlflowClient
 
         known = set()
@@ -64,36 +52,41 @@ class Run:
         except Exception as error:
             if self.outbox is None or not is_lost_connection(error):
                 raise
-            self.lose()
+            self._lose()
         if new := [(number, values) for number, values in epochs if number not in known]:
-            self.say(epochs_item(new))
+            self._log_history(new)
+
+    def _log_history(self, steps: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        now = _milliseconds()
+        points = [(name, value, now, step) for step, values in steps for name, value in values.items()]
+        self._write({"kind": "history", "points": points})
 
     def log_folder(self, folder: Path) -> None:
-        """Everything in a folder, as artifacts under the same names."""
+        """Log everything in a folder, as artifacts under the same names."""
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 self.files[path.relative_to(folder).as_posix()] = path.stat().st_size, sha256_of(path)
-        self.say(folder_item(folder))
+        self._write({"kind": "folder", "folder": str(folder)})
 
     def log_text(self, text: str, name: str) -> None:
-        """A text as an artifact."""
+        """Log a text as an artifact, which does not count among `files`."""
         with scratch() as folder:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
-            self.say(folder_item(folder))
+            self._write({"kind": "folder", "folder": str(folder)})
 
     def log_dataset(self, name: str, digest: str, profile: Mapping[str, object]) -> None:
-        """The run's data/manifest.csv as an MLflow dataset, with counts."""
-        self.say(dataset_item(name, digest, profile))
+        """Log the run's data/manifest.csv as an MLflow dataset, with its fingerprint and counts."""
+        self._write({"kind": "dataset", "name": name, "digest": digest, "profile": dict(profile)})
 
     def describe(self, markdown: str) -> None:
-        """What MLflow's page of the run says first."""
-        self.set_tags({"mlflow.note.content": markdown})
+        """Set the text that MLflow's page of the run shows first."""
+        self.set_tags({NOTE: markdown})
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
-        """Tags that have a value."""
+        """Set the tags that have a value, shortened to MLflow's limit."""
         if known := {name: value for name, value in tags.items() if value is not None}:
-            self.say(tags_item(shortened(known, MOST_IN_TAG)))
+            self._write({"kind": "tags", "tags": shortened(known, MOST_IN_TAG)})
 
     def reached(self, stage: str) -> None:
         """Record a stage: everything of this stage is in the store."""
@@ -101,20 +94,20 @@ class Run:
 
     def show_table(self, name: str) -> None:
         """Have MLflow's UI compare a table, an artifact of this name, across runs."""
-        self.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"}])})
-
-    def log_params(self, params: Mapping[str, str], known: Collection[str] = ()) -> None:
-        """The config's scalars, without those that are `known`: a store takes each param once."""
-        if new := {name: value for name, value in params.items() if name not in known}:
-            self.say(params_item(shortened(new, MOST_IN_PARAM)))
+        self.set_tags({TABLES: json.dumps([{"path": name, "type": "table"}])})
 
     def log_model(self, file: Path, image_size: int, class_count: int) -> None:
-        """A saved `.keras` file as an MLflow model that can be served and registered: raw grey levels in, probabilities out."""
-        self.say(model_item(file, image_size, class_count))
+        """Log a saved `.keras` file as an MLflow model that can be served and registered: raw grey levels in, probabilities out."""
+        self._write({"kind": "model", "file": str(file), "image_size": image_size, "class_count": class_count})
+
+    def log_params(self, params: Mapping[str, str], known: Collection[str] = ()) -> None:
+        """Log the config's scalars, without those that are `known`: a store takes each param once."""
+        if new := {name: value for name, value in params.items() if name not in known}:
+            self._write({"kind": "params", "params": shortened(new, MOST_IN_PARAM)})
 
     def end(self, status: str) -> None:
-        """Record how the run ended. If a server was lost, try to send the kept items again."""
-        self.say(end_item(status))
+        """Record how the run ended: FINISHED, FAILED or KILLED. If a server was lost, try to send the kept items again."""
+        self._write({"kind": "end", "status": status, "milliseconds": _milliseconds()})
         if self.outbox is None or not self.lost:
             return
         try:
@@ -122,10 +115,10 @@ class Run:
         except Exception as error:
             if not is_lost_connection(error):
                 raise
-            sending = command_to_send(self.outbox.folder.parents[1])
-            print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: {sending}", file=sys.stderr)
+            command = command_to_send(self.outbox.folder.parents[1])
+            print(f"cxr: run {self.id} is kept whole in {self.outbox.folder}; send it with: {command}", file=sys.stderr)
 
-    def say(self, item: Item) -> None:
+    def _write(self, item: Item) -> None:
         """Send an item to the store, or keep it if the server is lost. Raises `RunFailed` if the store rejects it."""
         if not self.lost:
             try:
@@ -133,35 +126,40 @@ class Run:
             except Exception as error:
                 if self.outbox is None or not is_lost_connection(error):
                     raise RunFailed(describe_refusal(self.store, error)) from error
-                self.lose()
+                self._lose()
         assert self.outbox is not None
         self.outbox.keep(item)
         return None
 
-    def lose(self) -> None:
+    def _lose(self) -> None:
         """The store can't be reached: keep all further items on disk."""
         assert self.outbox is not None
         self.lost = True
         print(f"cxr: {self.outbox.uri} is lost: the run continues, and keeps its results in {self.outbox.folder}", file=sys.stderr)
 
 
-@contextmanager
-def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | None], go_on: str | None = None) -> Iterator[Run]:
-    """Start a run, or resume run `go_on`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
+def _milliseconds() -> int:
+    """Now, in milliseconds since 1970."""
+    return int(time.time() * 1000)
 
-    The store has to be open. Params are the config's scalars. Tags are set in the same breath as the run is made. MLflow never
+
+@contextmanager
+def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | None], resumed: str | None = None) -> Iterator[Run]:
+    """Start a run, or resume the run with the id `resumed`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
+
+    The store has to be open. Params are the config's scalars. The request that makes the run sets its tags. MLflow never
     knows of an active run: its own hook would mark it FINISHED at the end of the process, even after a failure.
     """
     known = shortened({key: value for key, value in tags.items() if value is not None}, MOST_IN_TAG)
     try:
-        run = _begun(store, config, name, known, go_on)
+        run, params = _begin(store, config, name, {**known, PROCESS: this_process()}, resumed)
     except UserError:
         raise
     except Exception as error:  # of SQLAlchemy, requests or MLflow; nothing has been done yet
         raise UserError(describe_refusal(store.uri, error)) from error
     with run.outbox.held() if run.outbox else nullcontext():
         try:
-            run.log_params(flat_params(config), known=_params_of(go_on) if go_on else ())
+            run.log_params(flat_params(config), known=params)
             yield run
             if run.handed_over:
                 return
@@ -170,8 +168,8 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
             _end_badly(run, "KILLED", None)
             raise
         except BaseException as error:
-            told = isinstance(error, UserError | RunFailed)
-            _end_badly(run, "FAILED", str(error) if told else f"{type(error).__name__}: {error}")
+            has_message = isinstance(error, UserError | RunFailed)
+            _end_badly(run, "FAILED", str(error) if has_message else f"{type(error).__name__}: {error}")
             raise
         run.end("FINISHED")
 
@@ -179,48 +177,44 @@ def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | N
 @contextmanager
 def adding_to(store: Store, run: LoggedRun) -> Iterator[Run]:
     """A run that has ended, to add to; its status does not change. The store has to be open."""
-    ended = Run(run.id, run.name, store.uri, run.started, run.tags.get("mlflow.user", ""), Outbox.of(store, run.id, run.name))
+    ended = Run(run.id, run.name, store.uri, run.started, run.tags.get(USER, ""), Outbox.of(store, run.id, run.name))
     with ended.outbox.held() if ended.outbox else nullcontext():
         yield ended
         if ended.lost:
             ended.end(run.status)
 
 
-def _begun(store: Store, config: Config, name: str, tags: Mapping[str, str], go_on: str | None) -> Run:
-    from mlflow import MlflowClient
-    from mlflow.tracking.context.registry import resolve_tags
-
-    client, tags = MlflowClient(), {**tags, PROCESS: this_process()}
-    if go_on is None:
-        number = experiment_id(store, config.tracking.experiment)
-        name = free_name(name, config.tracking.experiment)
-        made = client.create_run(number, run_name=name, tags=resolve_tags({**tags, TAG: STARTED}))
-        said = made.info.start_time, made.data.tags.get("mlflow.user", "")
-        return Run(made.info.run_id, name, store.uri, *said, Outbox.of(store, made.info.run_id, name))
-    earlier = client.get_run(go_on)
-    said = earlier.info.start_time, earlier.data.tags.get("mlflow.user", "")
-    name = earlier.info.run_name or name
-    run = Run(go_on, name, store.uri, *said, Outbox.of(store, go_on, name))
-    if run.outbox and run.outbox.folder.exists():
-        run.outbox.deliver()
-    send(go_on, tags_item(tags))
-    client.update_run(go_on, status="RUNNING")
-    if FAILURE in earlier.data.tags:
-        client.delete_tag(go_on, FAILURE)
-    return run
-
-
-def _params_of(run_id: str) -> dict[str, str]:
+def _begin(store: Store, config: Config, name: str, tags: Mapping[str, str], resumed: str | None) -> tuple[Run, Collection[str]]:
+    """The run, and the names of the params that it has already."""
     from mlflow import MlflowClient
 
-    return dict(MlflowClient().get_run(run_id).data.params)
+    client = MlflowClient()
+    if resumed is None:
+        experiment = config.tracking.experiment
+        number, name = experiment_id(store, experiment), free_name(name, experiment)
+        entity = client.create_run(number, run_name=name, tags=tags_of_context({**tags, TAG: STARTED}))
+    else:
+        outbox = Outbox.of(store, resumed, name)
+        if outbox and outbox.folder.exists():
+            outbox.deliver()
+        entity = client.get_run(resumed)
+        send(resumed, {"kind": "tags", "tags": tags})
+        client.update_run(resumed, status="RUNNING")
+        if FAILURE in entity.data.tags:
+            client.delete_tag(resumed, FAILURE)
+    run_id, name = entity.info.run_id, entity.info.run_name or name
+    user, outbox = entity.data.tags.get(USER, ""), Outbox.of(store, run_id, name)
+    return Run(run_id, name, store.uri, entity.info.start_time, user, outbox), entity.data.params
 
 
 def _end_badly(run: Run, status: str, reason: str | None) -> None:
-    """Record the status, then the reason. If the store fails here, print a line; the next command closes the run."""
-    items = [end_item(status), *([tags_item({FAILURE: reason[:MOST_IN_TAG]})] if reason else [])]
+    """Record the status and the reason. If the store fails here, print a line; the next command closes the run."""
+    reason_first = run.lost  # `end` sends what is kept for a lost server
     try:
-        for item in reversed(items) if run.lost else items:  # what is kept for a lost server is sent with the end
-            run.say(item) if item["kind"] != "end" else run.end(status)
+        if reason_first:
+            run.set_tags({FAILURE: reason})
+        run.end(status)
+        if not reason_first:
+            run.set_tags({FAILURE: reason})
     except Exception as error:
         print(f"cxr: how run {run.id[:8]} ended can't be kept: {' '.join(str(error).split())[:300]}", file=sys.stderr)

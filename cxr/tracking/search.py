@@ -51,12 +51,15 @@ class LoggedRun:
         return datetime.fromtimestamp(self.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
     def file(self, name: str) -> Path:
-        """The artifact if it is on this disk, else a copy that goes with this process; raises `UserError` if it can't be had."""
-        if folder_at(self.artifacts) is not None:
-            for folder in (folders := self._folders()):
-                if S_ISREG(self._mode(folder / name)):
-                    return folder / name
-            raise UserError(f"run {self.name} ({self.short_id}) has no {name}: it should be in {folders[0]}")
+        """The artifact on this disk, else a copy that goes with this process; raises `UserError` if it can't be read."""
+        if folder_at(self.artifacts) is None:
+            return self._download(name)
+        for folder in (folders := self._folders()):
+            if S_ISREG(self._mode(folder / name)):
+                return folder / name
+        raise UserError(f"run {self.name} ({self.short_id}) has no {name}: it should be in {folders[0]}")
+
+    def _download(self, name: str) -> Path:
         import mlflow
 
         try:
@@ -68,25 +71,17 @@ class LoggedRun:
     def has_file(self, name: str) -> bool:
         """Whether the run's store has this artifact; of a server's only the list is fetched.
 
-        Raises `UserError` where the store does not say so: a folder that is missing, a permission, a server that refuses.
+        Raises `UserError` where this can't be read: a folder that is missing, a permission, a server that refuses.
         """
-        if folder_at(self.artifacts) is not None:
-            modes = [self._mode(folder / name, follow_symlinks=False) for folder in self._folders()]
-            return any(mode and not S_ISDIR(mode) for mode in modes)
-        import mlflow
-
-        try:
-            listed = mlflow.MlflowClient(self.store).list_artifacts(self.id, str(Path(name).parent) if "/" in name else None)
-        except Exception as error:  # as above
-            what = f"whether run {self.name} ({self.short_id}) has {name}"
-            raise UserError(f"the store does not say {what}: {' '.join(str(error).split())}") from None
-        return name in {artifact.path for artifact in listed}
+        if folder_at(self.artifacts) is None:
+            return name in self._listed_sizes({name.rpartition("/")[0]})
+        modes = [self._mode(folder / name, follow_symlinks=False) for folder in self._folders()]
+        return any(mode and not S_ISDIR(mode) for mode in modes)
 
     def _folders(self) -> list[Path]:
-        """The folders on this disk that hold the artifacts; raises `UserError` if there is none.
+        """The folders on this disk that hold the artifacts; raises `UserError` if they are missing.
 
-        A store that was moved, or copied from another machine, still names the folders of the day: then the artifacts beside it
-        are meant.
+        A store that was moved, or copied from another machine, still names the old folders: then the artifacts next to it count.
         """
         logged, beside = folder_at(self.artifacts), folder_of(self.store)
         assert logged is not None
@@ -120,6 +115,7 @@ class LoggedRun:
         return [name for name, file in files.items() if not self.has_file(name) or _state_of(self.file(name)) != file]
 
     def _listed_sizes(self, folders: Set[str]) -> dict[str, int | None]:
+        """Bytes of the artifacts in these folders of a server, by name; None for a folder."""
         import mlflow
 
         client = mlflow.MlflowClient(self.store)
@@ -187,10 +183,10 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
     from mlflow.exceptions import MlflowException
 
     client = mlflow.MlflowClient()
-    experiments = [each.experiment_id for each in client.search_experiments() if experiment in (None, each.name)]
+    experiments = [entry.experiment_id for entry in client.search_experiments() if experiment in (None, entry.name)]
     if not experiments:
         return []
-    found, token = [], None
+    runs, token = [], None
     while True:
         try:
             page = client.search_runs(
@@ -200,14 +196,14 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
             if is_lost_connection(error):
                 raise
             raise UserError(f"MLflow can't use the filter {wanted!r}: {error.message}") from None
-        found += [_logged(run) for run in page]
+        runs += [_logged(run) for run in page]
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def find_run(reference: str, store: Store) -> LoggedRun:
-    """The run with this id, beginning of an id, or name; raises `UserError` if there is none, or several finished ones."""
+    """The run with this id, beginning of an id, or name; raises `UserError` for no run, or several finished ones."""
     runs = filtered_runs("")
     if not runs:
         raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")
@@ -221,8 +217,8 @@ def find_run(reference: str, store: Store) -> LoggedRun:
         listed = ", ".join(f"{run.short_id} of {run.day}" for run in finished[:10])
         more = f" and {len(finished) - 10} more" if len(finished) > 10 else ""
         raise UserError(f"{len(finished)} runs are called {reference}: name one by its id: {listed}{more}")
-    if found := by_id or finished or named:
-        return found[0]
+    if matches := by_id or finished or named:
+        return matches[0]
     raise UserError(f"there is no run {reference}: {nearest(reference, dict.fromkeys(run.name for run in runs[:20]))}")
 
 
@@ -231,15 +227,15 @@ def free_name(name: str, experiment: str) -> str:
     alike = filtered_runs(f"attributes.run_name LIKE '{_quoted(name)}%'", experiment)
     taken = {run.name for run in alike if run.status not in ("FAILED", "KILLED") or run.holds_training}
     numbered = (f"{name}-{number}" for number in count(2))
-    return next(each for each in chain([name], numbered) if each not in taken)
+    return next(candidate for candidate in chain([name], numbered) if candidate not in taken)
 
 
 def find_runs(references: Sequence[str], wanted: str | None, store: Store) -> list[LoggedRun]:
     """The named runs, then those that match the filter, each once."""
-    found = [find_run(reference, store) for reference in references]
+    runs = [find_run(reference, store) for reference in references]
     if wanted is not None:
-        found += filtered_runs(wanted)
-    return list({run.id: run for run in found}.values())
+        runs += filtered_runs(wanted)
+    return list({run.id: run for run in runs}.values())
 
 
 def runs_by_id(ids: Sequence[str]) -> dict[str, LoggedRun]:
@@ -254,14 +250,14 @@ def runs_here(ids: Sequence[str]) -> dict[str, LoggedRun]:
     """Those of the runs that this store has, by id: others may be in stores of other machines."""
     from mlflow.exceptions import MlflowException
 
-    found: dict[str, LoggedRun] = {}
+    runs: dict[str, LoggedRun] = {}
     for run_id in ids:
         try:
-            found |= runs_by_id([run_id])
+            runs |= runs_by_id([run_id])
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-    return found
+    return runs
 
 
 def join_sweep(run: LoggedRun, sweep_id: str) -> None:

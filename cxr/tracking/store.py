@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
+from cxr.tracking.internals import DATABASE_LOGGER
 from cxr.tracking.usable import check_address, check_database, check_folder, check_work
 
 OFFLINE = "offline"  # in the work folder: stores of single machines
@@ -142,13 +143,13 @@ def open_store(store: Store) -> None:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it would report each retry
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs the traceback of each error that it raises
-    told_by_user = os.environ.get("MLFLOW_TRACKING_URI")
+    logging.getLogger(DATABASE_LOGGER).setLevel(logging.CRITICAL)
+    value = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(store.uri)  # also sets the variable, which has to keep the user's value
-    if told_by_user is None:
+    if value is None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
-        os.environ["MLFLOW_TRACKING_URI"] = told_by_user
+        os.environ["MLFLOW_TRACKING_URI"] = value
     try:
         if store.folder is not None:
             store.folder.mkdir(exist_ok=True, parents=True, mode=0o700)  # for the owner alone: images and predictions
@@ -172,13 +173,13 @@ def experiment_id(store: Store, name: str) -> str:
     import mlflow
 
     with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
-        found = mlflow.get_experiment_by_name(name)
+        experiment = mlflow.get_experiment_by_name(name)
         location = (store.folder / "artifacts").as_uri() if store.folder else None
-        if found is not None:
-            if location and found.artifact_location != location:
-                raise UserError(
-                    f"this store was moved: files of new runs would go to {found.artifact_location}; it can be read (compare, ui, "
-                    "reproduce --from), so make new runs in another folder, or move it back"
-                )
-            return str(found.experiment_id)
-        return mlflow.create_experiment(name, artifact_location=location)
+        if experiment is None:
+            return mlflow.create_experiment(name, artifact_location=location)
+        if location and experiment.artifact_location != location:
+            raise UserError(
+                f"this store was moved: files of new runs would go to {experiment.artifact_location}; it can be read (compare, ui, "
+                "reproduce --from), so make new runs in another folder, or move it back"
+            )
+        return str(experiment.experiment_id)

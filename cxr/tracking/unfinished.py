@@ -22,9 +22,8 @@ from cxr.tracking.store import FOLDER, Store
 
 PLACE = "unfinished"  # in the work folder
 _CHECKPOINT, _TRAINED, _RUN = "state.npz", "trained", "run.json"
-_WORK = "work.dir"  # the param of a run that names its work folder
 TAG = "cxr.unfinished"  # the folder's name, on the run itself
-_ENDED_TOO_WELL = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
+_ENDED_BY_HOOK = f"attributes.status = 'FINISHED' and tags.`{STAGE}` != '{FINISHED}'"
 _CUT_OFF = "the process ended without a reason: killed, out of memory, or the machine went down"
 
 
@@ -53,16 +52,12 @@ class Unfinished:
     @property
     def can_resume(self) -> bool:
         """Whether another attempt can resume from a trained epoch, here or in the store."""
-        return self.checkpoint.exists() or self._in_store.exists()
+        return _has_epoch(self.folder)
 
     def training_is_in_store(self) -> None:
         """Remove the checkpoint: the results of training are in the store."""
-        self._in_store.touch()
+        (self.folder / _TRAINED).touch()
         self.checkpoint.unlink(missing_ok=True)
-
-    @property
-    def _in_store(self) -> Path:
-        return self.folder / _TRAINED
 
     def let_go(self) -> None:
         """Keep the folder for another attempt, and release it."""
@@ -75,8 +70,8 @@ class Unfinished:
         self._lock.release()
 
 
-def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = None, work: Path = FOLDER) -> Unfinished:
-    """Take the folder of a run with this fingerprint in a work folder; `anew` removes the files of an earlier attempt.
+def claim(fingerprint: str, fresh: bool, on_wait: Callable[[], None] | None = None, work: Path = FOLDER) -> Unfinished:
+    """Take the folder of a run with this fingerprint in a work folder; `fresh` removes the files of an earlier attempt.
 
     Where a living process holds it, wait for it after calling `on_wait`, or without one take a folder of another name.
     """
@@ -92,7 +87,7 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
                 continue
             on_wait()
             lock.acquire()
-        if anew:
+        if fresh:
             rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)  # its last holder may have removed it
         return Unfinished(folder, lock, is_first=attempt == 1)
@@ -100,14 +95,17 @@ def claim(fingerprint: str, anew: bool, on_wait: Callable[[], None] | None = Non
 
 
 def work_of(run: LoggedRun) -> Path:
-    """The work folder that a run says it has."""
-    named = run.params.get(_WORK, "None")
-    return FOLDER if named == "None" else Path(named)
+    """The work folder of a logged run, from its param work.dir."""
+    work = run.params.get("work.dir", "None")
+    return FOLDER if work == "None" else Path(work)
 
 
 def can_resume(fingerprint: str, work: Path = FOLDER) -> bool:
-    """Whether an earlier attempt at a run of this fingerprint has left a trained epoch."""
-    folder = work / PLACE / fingerprint
+    """Whether an earlier attempt at a run of this fingerprint has left a trained epoch, here or in the store."""
+    return _has_epoch(work / PLACE / fingerprint)
+
+
+def _has_epoch(folder: Path) -> bool:
     return (folder / _CHECKPOINT).exists() or (folder / _TRAINED).exists()
 
 
@@ -121,7 +119,7 @@ def close_cut_off_runs(store: Store) -> list[str]:
 
     client = mlflow.MlflowClient()
     closed = []
-    for run in filtered_runs("attributes.status = 'RUNNING'") + filtered_runs(_ENDED_TOO_WELL):
+    for run in filtered_runs("attributes.status = 'RUNNING'") + filtered_runs(_ENDED_BY_HOOK):
         name = run.tags.get(TAG)
         if name is None or Path(name).name != name:
             continue  # not made by cxr
@@ -130,7 +128,7 @@ def close_cut_off_runs(store: Store) -> list[str]:
             continue  # started from another folder, or on a machine with other disks
         if not _is_gone(run, folder):
             continue
-        if run.tags.get(STAGE) == FINISHED:  # its last word came, and its status did not
+        if run.tags.get(STAGE) == FINISHED:  # its last mark came, and its status did not
             client.set_terminated(run.id, "FINISHED")
             continue
         client.set_terminated(run.id, "KILLED")

@@ -73,11 +73,11 @@ def check_address(uri: str) -> None:
     if database not in _DRIVERS:
         return None
     drivers, port = _DRIVERS[database]
-    found = drivers.get(driver or next(iter(drivers)))
-    if found is None:
+    driver = driver or next(iter(drivers))
+    if driver not in drivers:
         known = ", ".join(f"{database}+{name}" for name in drivers)
         raise UserError(f"tracking store {scheme}://... names a driver that is not known: give {database} or one of {known}")
-    module, package = found
+    module, package = drivers[driver]
     if find_spec(module) is None:
         raise UserError(f"tracking store {scheme}://... needs a package that is not here: pip install {package}")
     try:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from cxr.errors import UserError
 from cxr.text import nearest
+from cxr.tracking.internals import SHARED_VIEW
 from cxr.tracking.search import of_sweep
 
 _PARAMS = ("freeze.name", "augment.name", "loss.name", "optimizer.name", "optimizer.learning_rate", "training.seed")
@@ -19,7 +20,7 @@ EVALUATIONS = "tags.`cxr.role` = 'evaluation'"
 
 @dataclass(frozen=True)
 class View:
-    """A shared view: its key in the address, its name, which runs it shows, and its metrics, the first of which orders a sweep."""
+    """A shared view: its key in the address, its name, a filter of runs, and metrics, the first of which orders a sweep."""
 
     key: str
     name: str
@@ -44,7 +45,7 @@ def save_view(experiment: str, view: View) -> str:
     import mlflow
 
     client = mlflow.MlflowClient()
-    known = {each.name: str(each.experiment_id) for each in client.search_experiments()}
+    known = {entry.name: str(entry.experiment_id) for entry in client.search_experiments()}
     if experiment not in known:
         raise UserError(f"there is no MLflow experiment {experiment}: {nearest(experiment, known)}")
     columns = [*(f"params.`{name}`" for name in _PARAMS), *(f"metrics.`{name}`" for name in view.metrics)]
@@ -57,8 +58,8 @@ def save_view(experiment: str, view: View) -> str:
         "compareRunCharts": _charts(view.metrics),
         "isAccordionReordered": True,
     }
-    said = {"name": view.name, "createdAt": int(time.time() * 1000), "state": json.dumps(state)}
-    client.set_experiment_tag(known[experiment], f"mlflow.sharedViewState.{view.key}", json.dumps(said))
+    shared = {"name": view.name, "createdAt": int(time.time() * 1000), "state": json.dumps(state)}
+    client.set_experiment_tag(known[experiment], f"{SHARED_VIEW}{view.key}", json.dumps(shared))
     return f"/#/experiments/{known[experiment]}/runs?{urlencode({'viewStateShareKey': view.key})}"
 
 
@@ -76,5 +77,5 @@ def _charts(metrics: Sequence[str]) -> list[dict[str, Any]]:
     return [lines, *bars]
 
 
-def _entry(**said: Any) -> dict[str, Any]:
-    return {"deleted": False, "isGenerated": False, **said}
+def _entry(**values: Any) -> dict[str, Any]:
+    return {"deleted": False, "isGenerated": False, **values}

@@ -15,7 +15,7 @@ CLASSES = ("COVID", "Normal")
 
 def predictions(*covid: float, ids: tuple[str, ...] = ("a.png", "b.png", "c.png")) -> Predictions:
     """Two classes; the probabilities of the first."""
-    probabilities = np.array([[each, 1 - each] for each in covid])
+    probabilities = np.array([[probability, 1 - probability] for probability in covid])
     return Predictions(ids, CLASSES, np.zeros(len(covid), np.int64), probabilities)
 
 
@@ -40,7 +40,7 @@ THEN = predictions(0.25, 0.5, 0.75)
         (predictions(0.75, 0.5, 0.25), "different"),
     ],
 )
-def test_it_goes_by_the_largest_difference_in_any_probability(now: Predictions, kind: Kind) -> None:
+def test_verdict_follows_the_largest_difference_in_any_probability(now: Predictions, kind: Kind) -> None:
     assert agreement_of([(THEN, now)], [], tolerance=0.0625).kind == kind
 
 
@@ -61,7 +61,7 @@ def test_the_worst_part_decides() -> None:
     ],
     ids=["one fewer", "another", "one more"],
 )
-def test_other_images_are_different_and_it_says_so(now: Predictions) -> None:
+def test_other_images_are_a_difference_of_images(now: Predictions) -> None:
     verdict = agreement_of([(THEN, now)], [], tolerance=1.0)
     assert verdict.kind == "different"
     assert "inf" not in verdict.text
@@ -69,11 +69,11 @@ def test_other_images_are_different_and_it_says_so(now: Predictions) -> None:
 
 
 @pytest.mark.parametrize("pair", [(THEN, predictions(0.25, np.nan, 0.75)), (predictions(0.25, np.nan, 0.75), THEN)])
-def test_what_is_no_number_is_not_equal(pair: tuple[Predictions, Predictions]) -> None:
+def test_nan_is_not_equal(pair: tuple[Predictions, Predictions]) -> None:
     assert agreement_of([(THEN, THEN), pair], [], tolerance=1.0).kind == "different"
 
 
-def test_metrics_are_told_then_and_now_and_do_not_decide(tmp_path: Path) -> None:
+def test_metrics_are_listed_then_and_now_and_do_not_decide(tmp_path: Path) -> None:
     then = run_in(tmp_path / "then", {"accuracy": 0.5, "covid/auc": float("nan"), "mcc": 0.1}, 0.25, 0.5, 0.75)
     now = run_in(tmp_path / "now", {"accuracy": 0.6, "covid/auc": 0.7}, 0.25, 0.5, 0.75)
     verdict = compare_again(then, now, tolerance=0.0)

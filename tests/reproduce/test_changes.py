@@ -1,7 +1,8 @@
-"""What differs today from a run: each change in words, and whether it may explain another result."""
+"""What differs today from a run: the text of a change, and whether it may explain another result."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cxr.reproduce.changes import (
     EnvironmentChange,
     code_changes,
+    commands_for_logged_code,
     config_changes,
     data_changes,
     environment_changes,
@@ -26,9 +28,9 @@ MANIFEST = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "sha256": ["1", "2
 
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Say what the code, the packages and the machine are today."""
+    """Sets the code, the packages and the machine of today."""
 
-    def say(
+    def set_today(
         commit: str | None = A, diff: str = "", source: str = "s", packages: str = "keras==3\nnumpy==2\n", **machine: object
     ) -> None:
         monkeypatch.setattr("cxr.reproduce.changes.code_version", lambda: CodeVersion(commit, bool(diff)))
@@ -37,8 +39,8 @@ def today(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("cxr.reproduce.changes.packages", lambda: packages)
         monkeypatch.setattr("cxr.reproduce.changes.machine", lambda: {**MACHINE, **machine})
 
-    say()
-    return say
+    set_today()
+    return set_today
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def logged() -> Logged:
     return Logged(run, {}, (), {}, MANIFEST, {"keras": "3", "numpy": "2"}, machine, "")
 
 
-def test_where_nothing_differs_nothing_is_found(today: Callable[..., None], logged: Logged) -> None:
+def test_equal_environment_has_no_changes(today: Callable[..., None], logged: Logged) -> None:
     assert code_changes(logged) + environment_changes(logged) == []
     assert data_changes(logged, MANIFEST) + weights_changes(logged, None) + config_changes([], []) == []
 
@@ -77,10 +79,38 @@ def test_uncommitted_changes_are_counted_in_lines(
     assert code_changes(replace(logged, diff=then)) == [EnvironmentChange("code", text)]
 
 
-def test_another_source_is_told_where_git_knows_nothing(today: Callable[..., None], logged: Logged) -> None:
+def test_another_source_is_a_change_without_git(today: Callable[..., None], logged: Logged) -> None:
     run = replace(logged.run, tags={"cxr.code_fingerprint": "s"})
     today(commit=None, source="other")
     assert code_changes(replace(logged, run=run)) == [EnvironmentChange("code", "the package's source is not the same")]
+
+
+@pytest.mark.parametrize(
+    ("store", "place"),
+    [
+        ("sqlite:////a b/mlflow.db?timeout=60", " --from 'sqlite:////a b/mlflow.db?timeout=60'"),
+        ("http://127.0.0.1:5000", " --from http://127.0.0.1:5000"),
+        ("postgresql://cxr:secret@host/runs", ""),  # a password is never shown
+    ],
+)
+def test_commands_check_out_the_logged_commit_and_run_it(
+    store: str, place: str, logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my cxr/.git").mkdir(parents=True)
+    monkeypatch.setattr("cxr.reproduce.changes.REPOSITORY", tmp_path / "my cxr")
+    logged = replace(logged, run=replace(logged.run, store=store))
+    first, last = commands_for_logged_code(logged)
+    assert first == f"git -C '{tmp_path}/my cxr' worktree add {tmp_path}/cxr-{A[:12]} {A}"
+    assert last == f"{tmp_path}/cxr-{A[:12]}/scripts/cxr reproduce {'0' * 32}{place}"
+    (_, note, _) = commands_for_logged_code(replace(logged, diff=DIFF))
+    assert note.startswith("# read the logged environment/uncommitted.diff")
+    monkeypatch.setattr("cxr.reproduce.changes.REPOSITORY", tmp_path / "site-packages")
+    assert commands_for_logged_code(logged) == []
+
+
+@pytest.mark.parametrize("commit", ["", "HEAD", "--upload-pack=touch x", "A" * 40, f"{'0' * 40}\n"])
+def test_commands_are_not_made_of_a_tag_that_is_not_a_commit(commit: str, logged: Logged) -> None:
+    assert commands_for_logged_code(replace(logged, run=replace(logged.run, tags={"cxr.git_commit": commit}))) == []
 
 
 def test_packages_that_compute_are_named_first_and_others_counted(today: Callable[..., None], logged: Logged) -> None:
@@ -115,23 +145,23 @@ def test_altered_images_are_counted_and_new_ones_left_out(logged: Logged) -> Non
     assert data_changes(logged, today) == [EnvironmentChange("data", "2 images altered since then, the first of them b.png")]
 
 
-def test_images_that_can_no_longer_be_read_are_told(logged: Logged) -> None:
+def test_images_that_can_no_longer_be_read_are_a_change(logged: Logged) -> None:
     (change,) = data_changes(logged, MANIFEST.iloc[:2])
     assert "c.png" in change.text
     assert change.decides
 
 
-def test_other_weights_are_told_with_what_to_do(logged: Logged) -> None:
+def test_other_weights_are_a_change_with_advice(logged: Logged) -> None:
     run = replace(logged.run, tags={"cxr.weights_sha256": A})
     assert weights_changes(replace(logged, run=run), A) == []
     (change,) = weights_changes(replace(logged, run=run), B)
     assert change == EnvironmentChange("weights", "sha256 aaaaaaaa then, bbbbbbbb now: give the same file as backbone.weights=FILE")
 
 
-def test_what_presets_say_today_is_told_and_does_not_matter() -> None:
-    found = config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"])
-    assert [change.text for change in found] == [
+def test_values_of_presets_today_are_listed_and_do_not_matter() -> None:
+    changes = config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"])
+    assert [change.text for change in changes] == [
         "optimizer.learning_rate was 0.01; the same arguments give 0.1 today",
         "a note",
     ]
-    assert not any(change.decides for change in found)
+    assert not any(change.decides for change in changes)

@@ -81,10 +81,10 @@ def test_interpolations_in_a_config_are_refused_and_not_resolved(trap: str, run:
     for key, value in hostile.items():
         say(run, key, value)
     assert "${oc.env:A_SECRET}" in run.file("config/config.yaml").read_text()
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         restored(run)
-    assert [key for key in hostile if key not in str(told.value)] == []
-    assert SECRET not in str(told.value)
+    assert [key for key in hostile if key not in str(error.value)] == []
+    assert SECRET not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -218,13 +218,6 @@ def test_results_of_a_part_that_can_not_be_are_refused_before_anything_is_traine
     path.write_text(json.dumps({**document, "../../../elsewhere": document["test"]}))
     with pytest.raises(UserError):
         main([run.id, "--dry"])
-
-
-def test_a_commit_that_is_an_option_never_reaches_git(log_run: LogRun, trap: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.reproduce.worktree._git", lambda *arguments, **options: pytest.fail(f"git {arguments}"))
-    run, _ = log_run(tags={"cxr.git_commit": f"--upload-pack={trap}"})
-    with pytest.raises(UserError, match="commit"):
-        main([run.id, "--in-worktree"])
 
 
 def test_names_and_tags_are_only_words(log_run: LogRun) -> None:

@@ -11,6 +11,7 @@ from cxr.commands.reproduce import main
 from cxr.errors import UserError
 from cxr.tracking.search import LoggedRun, filtered_runs
 from tests.conftest import Command
+from tests.untrained_runs import LogRun
 
 DEEP = ("freeze=last_block", "freeze.warmup_epochs=0", "augment=medium", "training.epochs=2")
 TINY = (
@@ -22,10 +23,22 @@ TINY = (
 def test_a_dry_run_says_what_differs_and_makes_none(run: LoggedRun, capsys: pytest.CaptureFixture[str]) -> None:
     packages = run.file("environment/packages.txt")
     packages.write_text(re.sub("^numpy==.*$", "numpy==0.1", packages.read_text(), flags=re.M))
-    before = {each.id for each in filtered_runs("")}
+    before = {logged.id for logged in filtered_runs("")}
     assert main([run.short_id, "--dry"]) == 0
     assert "packages: numpy 0.1 then" in capsys.readouterr().err
-    assert {each.id for each in filtered_runs("")} == before
+    assert {logged.id for logged in filtered_runs("")} == before
+
+
+@pytest.mark.parametrize("option", ["--in-worktree", "--install", "--with-diff"])
+def test_removed_option_is_answered_with_the_commands(option: str, run: LoggedRun) -> None:
+    with pytest.raises(UserError, match=r"no longer options: git worktree add \.\./cxr-COMMIT COMMIT, then"):
+        main([run.id, option])
+
+
+def test_dry_run_prints_the_commands_where_the_commit_differs(log_run: LogRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run, _ = log_run(tags={"cxr.git_commit": "a" * 40})
+    assert main([run.id, "--dry"]) == 0
+    assert f"/scripts/cxr reproduce {run.id} --from " in capsys.readouterr().err
 
 
 def test_settings_may_follow_a_flag(run: LoggedRun) -> None:
@@ -45,9 +58,9 @@ def test_a_store_that_was_moved_is_read_where_it_is_now(run: LoggedRun, tmp_path
 def test_artifacts_that_are_gone_are_told_with_their_place(run: LoggedRun) -> None:
     gone = run.file("config/config.yaml")
     gone.unlink()
-    with pytest.raises(UserError, match=r"has no config/config\.yaml") as told:
+    with pytest.raises(UserError, match=r"has no config/config\.yaml") as error:
         main([run.id, "--dry"])
-    assert str(gone.parents[1]) in str(told.value)
+    assert str(gone.parents[1]) in str(error.value)
 
 
 def test_a_run_again_is_the_same_to_the_bit(tmp_path: Path, cxr_here: Command) -> None:

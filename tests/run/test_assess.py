@@ -16,6 +16,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.model.weights import Weights
 from cxr.run.assess import assess_run
 from cxr.run.prepared import PreparedRun
+from cxr.tracking.store import Store
 from tests.evaluation.made import CLASSES, skilled
 
 
@@ -30,7 +31,7 @@ def test_groups_of_both_parts_are_those_of_the_manifest() -> None:
         parts.append(pd.DataFrame({"path": predictions.ids, "label": labels, "group": groups, "split": part, "source": "one"}))
     no_images, weights, root = cast(Rows, None), cast(Weights, None), Path()  # numbers need none of these
     dataset = Dataset(CLASSES, no_images, pd.concat(parts, ignore_index=True), (), Identity(0, 0, 100))
-    by_part, assessment = assess_run(PreparedRun(typed(composed), provenance, dataset, weights, None, root), shown)
+    by_part, assessment = assess_run(PreparedRun(typed(composed), provenance, dataset, weights, None, root, Store("", None)), shown)
     assert assessment.groups == 50
     for result, predictions in zip(by_part, shown.values(), strict=True):
         right, all_images = predictions.predicted == predictions.labels, np.ones(300, bool)

@@ -46,7 +46,7 @@ def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, 
     assert again.provenance.reproduces == run.id
 
 
-def test_it_is_kept_here_under_a_name_of_its_own_and_computed_on_as_many_threads(run: LoggedRun) -> None:
+def test_restored_run_has_a_name_of_its_own_the_store_of_today_and_as_many_threads(run: LoggedRun) -> None:
     say(run, "tracking.uri", "http://elsewhere.example:5000")
     say(run, "tracking.experiment", "lungs")
     config = restored(run).config
@@ -60,7 +60,7 @@ def test_a_folder_of_the_machine_that_it_ran_on_is_not_written_to(run: LoggedRun
     assert restore(read_logged(run), ["work.dir=/here"]).config.work.dir == "/here"
 
 
-def test_where_a_preset_says_something_else_today_the_value_of_then_is_used_and_listed(run: LoggedRun) -> None:
+def test_logged_value_is_used_and_listed_where_a_preset_changed(run: LoggedRun) -> None:
     say(run, "freeze.trainable_from", "block_12")
     again = restored(run)
     assert again.config.freeze.trainable_from == "block_12"
@@ -82,7 +82,7 @@ def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run
     assert again.notes == ["freeze.batch_norm is new since then: inference", "training.seed is new since then: 3"]
 
 
-def test_all_that_no_longer_fits_is_said_at_once(run: LoggedRun) -> None:
+def test_all_misfits_are_reported_at_once(run: LoggedRun) -> None:
     problems: dict[str, object] = {
         "colours": {"red": 1},  # no such group
         "optimizer.colour": "red",  # no such setting
@@ -95,9 +95,9 @@ def test_all_that_no_longer_fits_is_said_at_once(run: LoggedRun) -> None:
     }
     for key, value in problems.items():
         say(run, key, value)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         restored(run)
-    assert [key for key in problems if key not in str(told.value)] == []
+    assert [key for key in problems if key not in str(error.value)] == []
 
 
 @pytest.mark.parametrize("override", ["freeze=tp_block", "freeze=null", "freez=head", "training.epochs=[1"])
@@ -109,7 +109,7 @@ def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(o
     assert len(again.notes) == 1
 
 
-def test_what_lies_elsewhere_today_can_be_said(run: LoggedRun) -> None:
+def test_places_that_changed_can_be_given(run: LoggedRun) -> None:
     config = restored(
         run, "data.root=elsewhere", "backbone.weights=weights.h5", "training.threads=3", "tracking.experiment=lungs"
     ).config
@@ -120,6 +120,6 @@ def test_what_lies_elsewhere_today_can_be_said(run: LoggedRun) -> None:
 @pytest.mark.parametrize(
     "override", ["optimizer.learning_rate=1", "data.phantom.count=60", "training.threads=0", "data.root", "+force=true"]
 )
-def test_what_bears_on_the_result_can_not_be_changed(override: str, run: LoggedRun) -> None:
+def test_setting_that_bears_on_the_result_can_not_be_changed(override: str, run: LoggedRun) -> None:
     with pytest.raises(UserError, match=override.lstrip("+").partition("=")[0]):
         restored(run, override)

@@ -11,6 +11,7 @@ from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.origin import MODEL, check_ingredients, with_ingredients, with_origin
 from cxr.tracking.search import LoggedRun
+from cxr.tracking.store import Store
 from tests.conftest import Compose
 from tests.logged_runs import MakeRun
 
@@ -28,28 +29,28 @@ def soup_of(*names: str) -> Config:
     return config
 
 
-def test_origin_is_found_by_name_and_logged_by_id(make_run: MakeRun, compose_config: Compose) -> None:
+def test_origin_is_found_by_name_and_logged_by_id(make_run: MakeRun, fresh_store: Store, compose_config: Compose) -> None:
     run = with_model(make_run("pretrained"))
-    config, file = with_origin(compose_config("backbone.weights=run:pretrained"))
+    config, file = with_origin(compose_config("backbone.weights=run:pretrained"), fresh_store)
     assert (config.backbone.weights, file) == (f"run:{run.id}", run.file(MODEL))
-    assert with_origin(compose_config()) == (compose_config(), None)
+    assert with_origin(compose_config(), fresh_store) == (compose_config(), None)
 
 
-def test_origin_without_a_model_is_refused(make_run: MakeRun, compose_config: Compose) -> None:
+def test_origin_without_a_model_is_refused(make_run: MakeRun, fresh_store: Store, compose_config: Compose) -> None:
     for name, reason in ((make_run("bare").id, "has no model"), ("elsewhere", "there is no run elsewhere")):
         with pytest.raises(UserError, match=reason):
-            with_origin(compose_config(f"backbone.weights=run:{name}"))
+            with_origin(compose_config(f"backbone.weights=run:{name}"), fresh_store)
 
 
-def test_ingredients_are_found_by_name_and_logged_by_id(make_run: MakeRun) -> None:
+def test_ingredients_are_found_by_name_and_logged_by_id(make_run: MakeRun, fresh_store: Store) -> None:
     runs = [with_model(make_run(name)) for name in ("one", "two")]
-    config, ingredients = with_ingredients(soup_of("two", runs[0].short_id, "one"))
+    config, ingredients = with_ingredients(soup_of("two", runs[0].short_id, "one"), fresh_store)
     assert config.training.soup == [runs[1].id, runs[0].id]
     assert [run.id for run in ingredients] == config.training.soup
-    assert with_ingredients(Config()) == (Config(), [])
+    assert with_ingredients(Config(), fresh_store) == (Config(), [])
 
 
-def test_soup_of_fewer_than_two_models_is_refused(make_run: MakeRun) -> None:
+def test_soup_of_fewer_than_two_models_is_refused(make_run: MakeRun, fresh_store: Store) -> None:
     with_model(make_run("one"))
     make_run("without")
     for names, reason in (
@@ -58,7 +59,7 @@ def test_soup_of_fewer_than_two_models_is_refused(make_run: MakeRun) -> None:
         (("one", "ghost"), "no run ghost"),
     ):
         with pytest.raises(UserError, match=reason):
-            with_ingredients(soup_of(*names))
+            with_ingredients(soup_of(*names), fresh_store)
 
 
 @pytest.mark.parametrize(

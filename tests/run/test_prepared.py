@@ -1,4 +1,4 @@
-"""What a run needs is told before anything is read."""
+"""A package that a run lacks is an error before anything is read."""
 
 import pytest
 from rich.console import Console
@@ -18,7 +18,7 @@ from cxr.run.prepared import prepare
         (["augment=none", "evaluation.views=8"], r"evaluation\.views=8 needs a package that is not installed"),
     ],
 )
-def test_what_needs_openvino_says_so(overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_openvino_is_an_error_with_advice(overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "find_spec", lambda name: None)
     composed, provenance = compose(overrides)
     with pytest.raises(UserError, match=message):

@@ -1,9 +1,8 @@
-"""What a finished run lacks after one change: the stages that run again, each with a true reason, and no other."""
+"""What a finished run lacks after one change: the stages that run again, with their reasons, and no other."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import mlflow
@@ -23,6 +22,7 @@ from cxr.stages.basis import Basis
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
+from tests.run.conftest import breaking
 
 SMALL = (
     *("split=three_way", "freeze.warmup_epochs=0"),
@@ -45,7 +45,7 @@ class Place:
         shutil.copytree(images, self.images)
         for path in sorted(self.images.rglob("*.png")):
             (path.parents[1] / "masks").mkdir(exist_ok=True)
-            shutil.copy(path, path.parents[1] / "masks" / path.name)  # bright enough to be told from an empty one
+            shutil.copy(path, path.parents[1] / "masks" / path.name)  # bright enough to differ from an empty one
         paths = sorted(path.relative_to(self.images).as_posix() for path in self.images.rglob("images/*.png"))
         self.write(
             pd.DataFrame(
@@ -106,7 +106,7 @@ def _finished(phantoms: Path, folder: Path, patch: pytest.MonkeyPatch) -> tuple[
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place = Place(folder, phantoms)
     end = place.run(AUDITED)
-    return place, runs_by_id([end.run_id])[end.run_id]
+    return place, logged(end)
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_code_of_a_module_counts_for_its_stage(place: Place, monkeypatch: pytest
             assert f"the code of {name} changed since run " in place.why(AUDITED)
 
 
-def test_run_of_an_earlier_version_can_not_be_told(place: Place, finished: tuple[Place, LoggedRun]) -> None:
+def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[Place, LoggedRun]) -> None:
     client, run = mlflow.MlflowClient(), finished[1]
     fingerprint = run.tags["cxr.train_fingerprint"]
     client.delete_tag(run.id, "cxr.train_fingerprint")
@@ -293,39 +293,26 @@ def own(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plac
     return Place(tmp_path, phantoms)
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Has an item for each epoch that was trained."""
-    from cxr.training.steps import Steps
-
-    epochs: list[int] = []
-    train: Callable[..., Any] = Steps.train
-
-    def counted(self: Steps, *arguments: Any) -> Any:
-        epochs.append(1)
-        return train(self, *arguments)
-
-    monkeypatch.setattr(Steps, "train", counted)
-    return epochs
+def logged(end: RunResult) -> LoggedRun:
+    return runs_by_id([end.run_id])[end.run_id]
 
 
-def files_of(run_id: str, *names: str) -> dict[str, bytes]:
-    run = runs_by_id([run_id])[run_id]
-    return {name: run.file(name).read_bytes() for name in names}
+def files_of(end: RunResult, *names: str) -> dict[str, bytes]:
+    return {name: logged(end).file(name).read_bytes() for name in names}
 
 
 def test_audit_is_added_to_the_same_run_and_nothing_is_trained_again(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
-    kept = files_of(first.run_id, "model/model.keras", "predictions/test.csv", "evaluation/metrics.json")
+    kept = files_of(first, "model/model.keras", "predictions/test.csv", "evaluation/metrics.json")
     second = own.run(AUDITED)
     assert second.run_id == first.run_id
     assert len(trained) == 1
-    run = runs_by_id([first.run_id])[first.run_id]
+    run = logged(first)
     assert run.is_finished
     assert run.tags["cxr.audit"]
     assert (run.params["audit.images"], run.params["audit.seen"]) == ("40", "40")
     assert "audit/images" in run.metrics
-    assert files_of(first.run_id, *kept) == kept
+    assert files_of(first, *kept) == kept
     assert own.left(AUDITED).is_nothing
     assert own.left("audit.images=0").is_nothing
 
@@ -336,7 +323,7 @@ def test_assessment_with_other_targets_is_that_of_a_run_of_its_own(own: Place, t
     first = own.run(AUDITED)
     second = own.run(AUDITED, "evaluation.sensitivity=0.8", "evaluation.missed_cost=3")
     assert (second.run_id, len(trained)) == (first.run_id, 1)
-    changed = runs_by_id([first.run_id])[first.run_id]
+    changed = logged(first)
     assert changed.params["evaluation.sensitivity"] == "0.8"
     fresh = own.run(AUDITED, "evaluation.sensitivity=0.8", "evaluation.missed_cost=3", "force=true")
     assert fresh.run_id != first.run_id
@@ -344,7 +331,7 @@ def test_assessment_with_other_targets_is_that_of_a_run_of_its_own(own: Place, t
     assert numbers.keys() <= changed.metrics.keys()
     assert {name: changed.metrics[name] for name in numbers} == numbers
     names = ("evaluation/metrics.json", "model/decisions.json", "audit/audit.json", "predictions/test.csv")
-    assert files_of(first.run_id, *names) == files_of(fresh.run_id, *names)
+    assert files_of(first, *names) == files_of(fresh, *names)
 
 
 @pytest.mark.parametrize(
@@ -359,14 +346,14 @@ def test_predictions_are_made_again_to_the_bit_from_the_model(own: Place, traine
     more = (*more, "data=phantom", "data.manifest=null", "data.root=null", "data.columns.more=[]", "data.phantom.count=150")
     names = ("predictions/test.csv", "predictions/val.csv", "features/validation.csv", "model/model.keras", "model/orientation.npz")
     first = own.run(*more)
-    run = runs_by_id([first.run_id])[first.run_id]
-    before = files_of(first.run_id, *names, "evaluation/metrics.json")
+    run = logged(first)
+    before = files_of(first, *names, "evaluation/metrics.json")
     run.file("predictions/test.csv").unlink()
     run.file("predictions/val.csv").write_bytes(b"")
     epochs = len(trained)
     assert own.run(*more).run_id == first.run_id
     assert len(trained) == epochs
-    assert files_of(first.run_id, *before) == before
+    assert files_of(first, *before) == before
     assert own.left(*more).is_nothing
 
 
@@ -374,15 +361,15 @@ def test_predictions_are_made_again_to_the_bit_from_the_model(own: Place, traine
 def test_run_that_another_sweep_shows_is_not_changed(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
     mlflow.MlflowClient().set_tag(first.run_id, "cxr.sweep_id", "another-sweep")
-    before = files_of(first.run_id, "evaluation/metrics.json", "report.json")
+    before = files_of(first, "evaluation/metrics.json", "report.json")
     second = own.run("audit.images=0", "evaluation.sensitivity=0.8")
     assert second.run_id != first.run_id
     assert len(trained) == 1
-    assert files_of(first.run_id, *before) == before
-    copied = runs_by_id([second.run_id])[second.run_id]
+    assert files_of(first, *before) == before
+    copied = logged(second)
     assert copied.tags["cxr.training_of"] == first.run_id
     names = ("model/model.keras", "predictions/test.csv", "predictions/val.csv")
-    assert files_of(first.run_id, *names) == files_of(second.run_id, *names)
+    assert files_of(first, *names) == files_of(second, *names)
     assert own.left("audit.images=0", "evaluation.sensitivity=0.8").is_nothing
     third = own.run(AUDITED)  # only adds to the first
     assert third.run_id == first.run_id
@@ -393,10 +380,10 @@ def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
 ) -> None:
     first = own.run()
     with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.artifacts.write_report", _full_disk)
+        broken.setattr("cxr.run.artifacts.write_report", breaking)
         with pytest.raises(Exception, match="No space left"):
             own.run("evaluation.sensitivity=0.8")
-    run = runs_by_id([first.run_id])[first.run_id]
+    run = logged(first)
     assert not run.is_finished
     assert own.run("evaluation.sensitivity=0.8").run_id == first.run_id
     assert own.left("evaluation.sensitivity=0.8").is_nothing
@@ -404,11 +391,7 @@ def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
     assert len(trained) == 1
     fresh = own.run("force=true")
     names = ("evaluation/metrics.json", "model/decisions.json")
-    assert files_of(first.run_id, *names) == files_of(fresh.run_id, *names)
-
-
-def _full_disk(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
+    assert files_of(first, *names) == files_of(fresh, *names)
 
 
 @pytest.mark.slow
@@ -416,7 +399,7 @@ def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], m
     from cxr.commands.evaluate import main
 
     with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.pipeline.audit_run", _full_disk)
+        broken.setattr("cxr.run.pipeline.audit_run", breaking)
         with pytest.raises(Exception, match="No space left"):
             own.run(AUDITED)
     (run,) = filtered_runs("")
@@ -432,9 +415,9 @@ def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], m
 @pytest.mark.slow
 def test_report_is_made_again_when_its_baseline_is_another(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
-    assert not [name for name in runs_by_id([first.run_id])[first.run_id].metrics if name.startswith("vs_baseline/")]
+    assert not [name for name in logged(first).metrics if name.startswith("vs_baseline/")]
     second = own.run("audit.images=0", "baseline.auto=true")
-    run, baseline = runs_by_id([first.run_id])[first.run_id], filtered_runs("tags.`cxr.role` = 'baseline'")[0]
+    run, baseline = logged(first), filtered_runs("tags.`cxr.role` = 'baseline'")[0]
     assert (second.run_id, run.tags["cxr.baseline"]) == (first.run_id, baseline.id)
     assert [name for name in run.metrics if name.startswith("vs_baseline/")]
     assert own.left("audit.images=0").is_nothing
@@ -453,13 +436,13 @@ def test_changed_run_shows_neither_an_old_audit_nor_an_old_report(own: Place, tr
     second = own.run("audit.images=0")  # would keep the audit of the old sources
     assert second.run_id != first.run_id
     assert len(trained) == 1
-    assert not runs_by_id([second.run_id])[second.run_id].has_file("audit/audit.json")
+    assert not logged(second).has_file("audit/audit.json")
 
 
 @pytest.mark.slow
 def test_run_whose_artifacts_were_removed_is_made_again(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
-    shutil.rmtree(runs_by_id([first.run_id])[first.run_id].file("report.html").parent)
+    shutil.rmtree(logged(first).file("report.html").parent)
     assert "the folder of artifacts of run" in own.why("audit.images=0")
     assert own.run("audit.images=0").run_id != first.run_id
 
@@ -482,16 +465,16 @@ def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> No
 def test_settings_that_a_run_was_completed_with_show_in_its_params(own: Place) -> None:
     first = own.run("audit.images=0")
     own.run("audit.images=0", "evaluation.figure_dpi=60")
-    run = runs_by_id([first.run_id])[first.run_id]
+    run = logged(first)
     assert run.params["evaluation.figure_dpi"] == "60"
     own.run("audit.images=0")
-    run = runs_by_id([first.run_id])[first.run_id]
+    run = logged(first)
     assert run.params["evaluation.figure_dpi"] == "50"
 
 
 @pytest.mark.slow
 def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(own: Place) -> None:
-    """What the table says of a change, executed: each change is made from nothing, in deterministic mode."""
+    """The rule of the table of stages, executed: every change is made from nothing, in deterministic mode."""
     first = contents(own.run(AUDITED))
     for change in (
         "optimizer.momentum=0.5",
@@ -507,8 +490,8 @@ def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(
 
 
 def contents(end: RunResult) -> dict[Stage, tuple[Basis, dict[str, bytes]]]:
-    """What each stage rested on and wrote; of the model its weights, since Keras writes a date beside them."""
-    run = runs_by_id([end.run_id])[end.run_id]
+    """The basis and the files of every stage; of the model its weights, since Keras writes a date next to them."""
+    run = logged(end)
 
     def content(path: Path) -> bytes:
         return ZipFile(path).read("model.weights.h5") if path.suffix == ".keras" else path.read_bytes()

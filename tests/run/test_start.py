@@ -20,7 +20,7 @@ from cxr.run.remaining import remaining
 from cxr.run.start import run_experiment
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import Store
-from cxr.training.steps import Steps
+from tests.run.conftest import breaking
 
 EPOCHS = 2
 SMALL = (
@@ -65,27 +65,9 @@ def do(fresh_store: Store, request: pytest.FixtureRequest, monkeypatch: pytest.M
     return run
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Has an item for each epoch that was trained."""
-    epochs: list[int] = []
-    train = Steps.train
-
-    def counted(self: Steps, *arguments: Any) -> Any:
-        epochs.append(1)
-        return train(self, *arguments)
-
-    monkeypatch.setattr(Steps, "train", counted)
-    return epochs
-
-
 def only_run() -> LoggedRun:
     (run,) = filtered_runs("")
     return run
-
-
-def breaking(*_: object, **__: object) -> None:
-    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("do", [PICTURES], indirect=True, ids=["with pictures"])
@@ -142,7 +124,7 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     assert len(trained) == EPOCHS
 
 
-def test_earlier_run_counts_with_its_role_experiment_and_files(do: Do, quiet: Progress) -> None:
+def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do, quiet: Progress) -> None:
     from cxr.run.prepared import prepare
 
     run_id = do().run_id
@@ -154,8 +136,8 @@ def test_earlier_run_counts_with_its_role_experiment_and_files(do: Do, quiet: Pr
         left = remaining(replace(prepared, config=changed))
         return left.run if left.is_nothing else None
 
-    assert (same := twin()) is not None
-    assert same.id == run_id
+    assert (earlier := twin()) is not None
+    assert earlier.id == run_id
     assert twin(experiment="other") is None
     assert twin(role="baseline") is None
     shutil.rmtree(only_run().file("report.html").parent / "model")

@@ -7,6 +7,7 @@ import pytest
 from cxr.errors import UserError
 from cxr.sweep.plan import Plan, make_plan
 from cxr.sweep.run import look_ahead
+from cxr.tracking.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def planned(*overrides: str) -> Plan:
 
 def with_id(*overrides: str) -> Plan:
     """The plan once the images of its jobs were read."""
-    return look_ahead(*make_plan(["data.phantom.count=30", *overrides]))[0]
+    return look_ahead(*make_plan(["data.phantom.count=30", *overrides]), Store("", None))[0]
 
 
 def test_names_are_made_of_what_differs() -> None:

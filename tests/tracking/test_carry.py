@@ -8,7 +8,7 @@ import pytest
 
 from cxr.commands import send
 from cxr.errors import UserError
-from cxr.tracking.carry import carry_runs, stores_in
+from cxr.tracking.carry import carry_runs, name_of, stores_in
 from cxr.tracking.run import open_run
 from cxr.tracking.search import ORIGIN, filtered_runs, find_run
 from cxr.tracking.store import Store, locate_store, open_store
@@ -19,7 +19,7 @@ from tests.conftest import Compose
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_config: Compose) -> tuple[str, dict[str, str]]:
     """A store of a machine without network with a finished, an interrupted and a running run: its address, and ids by name."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://nowhere.example")  # which offline does not ask
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://nowhere.example")  # which offline does not use
     config = compose_config("tracking=offline")
     store = locate_store(config.tracking, config.work)
     open_store(store)
@@ -49,19 +49,23 @@ def target(tmp_path: Path) -> Store:
     return store
 
 
+def outcomes(source: str, target: Store) -> dict[str, str]:
+    """What was done with each run, by name."""
+    return {name_of(run): outcome for run, outcome in carry_runs(source, target)}
+
+
 def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
     uri, ids = offline
-    (found,) = stores_in(tmp_path / "mlruns")
-    assert uri.startswith(found)
-    done = {run.name: run.done for run in carry_runs(found, target)}
-    assert done == {"whole": "sent", "interrupted": "sent", "running": "under way"}
+    (source,) = stores_in(tmp_path / "mlruns")
+    assert uri.startswith(source)
+    assert outcomes(source, target) == {"whole": "sent", "interrupted": "sent", "running": "under way"}
     there = {run.name: run for run in filtered_runs("")}
     assert {name: run.status for name, run in there.items()} == {"whole": "FINISHED", "interrupted": "KILLED"}
     assert there["whole"].is_finished
     assert there["whole"].tags["cxr.sweep_id"] == "loss-12"
     assert there["whole"].params["tracking.name"] == "offline"
     assert there["whole"].file("data/manifest.csv").read_text() == "path\na.png\n"
-    client, origin = mlflow.MlflowClient(), mlflow.MlflowClient(found)
+    client, origin = mlflow.MlflowClient(), mlflow.MlflowClient(source)
     points = [(point.value, point.step, point.timestamp) for point in client.get_metric_history(there["whole"].id, "train/loss")]
     assert points == [(p.value, p.step, p.timestamp) for p in origin.get_metric_history(ids["whole"], "train/loss")]
     arrived = client.get_run(there["whole"].id)
@@ -70,33 +74,32 @@ def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target
     assert arrived.info.end_time == origin.get_run(ids["whole"]).info.end_time
     assert find_run(ids["whole"][:8], target).id == there["whole"].id  # by the id that it had
 
-    again = {run.name: run.done for run in carry_runs(found, target)}
-    assert again == {"whole": "there already", "interrupted": "there already", "running": "under way"}
+    assert outcomes(source, target) == {"whole": "there already", "interrupted": "there already", "running": "under way"}
     assert len(filtered_runs("")) == 2
 
     origin.set_tag(ids["whole"], "cxr.audit", "none")  # it was audited since
-    assert {run.name: run.done for run in carry_runs(found, target)}["whole"] == "sent"
+    assert outcomes(source, target)["whole"] == "sent"
     assert {run.tags.get("cxr.audit") for run in filtered_runs("") if run.name == "whole"} == {"none"}
     assert len(filtered_runs("")) == 2
 
 
-def test_what_was_carried_is_carried_on_and_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
+def test_carried_run_is_carried_further_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
     """From a node to a server of the lab, and from there to another: each knows the run by the id that the one before gave it."""
-    (found,) = stores_in(tmp_path / "mlruns")
-    list(carry_runs(found, target))
+    (source,) = stores_in(tmp_path / "mlruns")
+    list(carry_runs(source, target))
     first = {run.name: run.id for run in filtered_runs("")}
     (tmp_path / "second").mkdir()
     second = Store(f"sqlite:///{tmp_path}/second/mlflow.db", tmp_path / "second")
     open_store(second)
-    for told in ("sent", "there already"):
-        assert {run.name: run.done for run in carry_runs(target.uri, second)} == dict.fromkeys(first, told)
+    for outcome in ("sent", "there already"):
+        assert outcomes(target.uri, second) == dict.fromkeys(first, outcome)
     assert {run.name: run.tags[ORIGIN] for run in filtered_runs("")} == first
 
 
-def test_one_that_was_cut_off_goes_on(
+def test_carrying_that_was_cut_off_is_resumed(
     offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (found,) = stores_in(tmp_path / "mlruns")
+    (source,) = stores_in(tmp_path / "mlruns")
 
     def lost(run_id: str, item: object) -> None:
         raise ConnectionError("the cable")
@@ -104,11 +107,11 @@ def test_one_that_was_cut_off_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr("cxr.tracking.carry.send", lost)
         with pytest.raises(ConnectionError):
-            list(carry_runs(found, target))
+            list(carry_runs(source, target))
     (begun,) = filtered_runs("")
     assert begun.tags[ORIGIN] == offline[1]["whole"]
     assert begun.status == "RUNNING"
-    assert {run.name: run.done for run in carry_runs(found, target)}["whole"] == "sent"
+    assert outcomes(source, target)["whole"] == "sent"
     (whole,) = (run for run in filtered_runs("") if run.name == "whole")
     assert whole.id == begun.id
     assert whole.is_finished

@@ -8,7 +8,7 @@ import pytest
 from cxr.tracking import environment
 
 
-def test_a_package_without_readable_metadata_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_without_readable_metadata_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As an interrupted installation leaves it."""
     whole = Message()
     whole["Name"], whole["Version"] = "NumPy", "2.0"
@@ -18,6 +18,6 @@ def test_a_package_without_readable_metadata_fails_no_run(monkeypatch: pytest.Mo
         def metadata(self) -> Message:
             raise FileNotFoundError("METADATA")
 
-    found = [SimpleNamespace(metadata=Message()), SimpleNamespace(metadata=whole), SimpleNamespace(metadata=None), Broken()]
-    monkeypatch.setattr("cxr.tracking.environment.distributions", lambda: found)
+    distributions = [SimpleNamespace(metadata=Message()), SimpleNamespace(metadata=whole), SimpleNamespace(metadata=None), Broken()]
+    monkeypatch.setattr("cxr.tracking.environment.distributions", lambda: distributions)
     assert environment.packages.__wrapped__() == "numpy==2.0\n"

@@ -1,13 +1,6 @@
 """A server that is lost during a run: the run continues, and its results are sent later."""
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,77 +21,28 @@ from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.predictions import Predictions
-from cxr.tracking.outbox import (
-    PLACE,
-    Item,
-    Outbox,
-    end_item,
-    folder_item,
-    is_lost_connection,
-    metrics_item,
-    model_item,
-    outboxes,
-    params_item,
-    tags_item,
-)
+from cxr.tracking.outbox import PLACE, Item, Outbox, is_lost_connection, outboxes
 from cxr.tracking.outbox import send as send_item
 from cxr.tracking.process import TAG as PROCESS
 from cxr.tracking.run import open_run
 from cxr.tracking.store import FOLDER, Store, experiment_id, open_store
+from tests.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.slow
 
-HOST = "127.0.0.1"
-NOWHERE = f"http://{HOST}:9"  # nothing answers there
-
-
-class Server:
-    """An `mlflow server` that can be killed, and started again at the same address and on the same store."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server((HOST, 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self.uri = f"http://{HOST}:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        log = self.folder / "server.log"
-        with log.open("a") as output:  # a session of its own: whoever kills the server has to kill its workers too
-            self.process = subprocess.Popen(
-                command, env={**os.environ, **lean}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
-                return
-            except OSError:
-                ended = self.process.poll() is not None
-                if ended or time.monotonic() > deadline:
-                    self.kill()
-                    pytest.fail(f"the server {'ended' if ended else 'never answered'}:\n{log.read_text()[-2000:]}")
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+NOWHERE = "http://127.0.0.1:9"  # nothing answers there
+NOTE: Item = {"kind": "tags", "tags": {"cxr.baseline": "there is none"}}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("server"))
     yield server
     server.kill()
 
 
 @pytest.fixture
-def store(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The server's store, open, seen from a fresh folder."""
     if server.process.poll() is not None:  # another test left it dead
         server.start()
@@ -140,8 +84,13 @@ def known_of(run_id: str) -> dict[str, Any]:
 
 def models_of(run_id: str) -> list[str]:
     """The ids of the MLflow models that a run made."""
-    made = mlflow.get_run(run_id).outputs
-    return [model.model_id for model in made.model_outputs] if made else []
+    outputs = mlflow.get_run(run_id).outputs
+    return [model.model_id for model in outputs.model_outputs] if outputs else []
+
+
+@pytest.fixture
+def outbox(store: Store) -> Outbox:
+    return cut_off_run(store)
 
 
 def cut_off_run(store: Store) -> Outbox:
@@ -150,24 +99,21 @@ def cut_off_run(store: Store) -> Outbox:
     return Outbox(FOLDER / PLACE / run.info.run_id, store.uri, run.info.run_id, "cut off")
 
 
-def test_a_run_on_a_server_that_stays_leaves_nothing_behind(store: Store, files: Path) -> None:
-    with open_run(store, Config(), "a run", {"cxr.role": "candidate"}) as run:
-        run.log_metrics({"train/loss": 0.9, "val/loss": 1.1}, step=1)
-        run.log_metrics({"train/loss": 0.1 + 0.2}, step=2)
-        run.set_tags({"cxr.baseline": "there is none"})
-        run.log_folder(files)
-    assert known_of(run.id) == {
-        "status": "FINISHED",
-        "metrics": [("train/loss", 1, 0.9), ("train/loss", 2, 0.1 + 0.2), ("val/loss", 1, 1.1)],
-        "tags": {"cxr.role": "candidate", "cxr.stage": "finished", "cxr.baseline": "there is none"},
-        "params": flat_params(Config()),
-        "artifacts": contents(files),
-    }
-    assert list((FOLDER / PLACE).iterdir()) == []
+def history(*points: tuple[str, float, int]) -> Item:
+    """Metrics, each with name, value and step."""
+    return {"kind": "history", "points": [[name, value, 1000, step] for name, value, step in points]}
 
 
-def test_a_lost_server_is_told_the_rest_when_it_is_back(
-    store: Store, server: Server, files: Path, capsys: pytest.CaptureFixture[str]
+def end(status: str) -> Item:
+    return {"kind": "end", "status": status, "milliseconds": 5000}
+
+
+def model(file: Path) -> Item:
+    return {"kind": "model", "file": str(file), "image_size": 8, "class_count": 2}
+
+
+def test_results_kept_for_a_lost_server_are_sent_when_it_is_back(
+    store: Store, server: MlflowServer, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with open_run(store, Config(), "a run", {"cxr.role": "candidate"}) as run:
         run.log_metrics({"train/loss": 0.9}, step=1)
@@ -179,19 +125,19 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
         run.log_folder(files)
         (living,) = outboxes()
         with pytest.raises(Timeout), living.held(timeout=0):
-            pass  # what lives is not sent yet
+            pass  # the outbox of a living run is not sent yet
     logged = contents(files)
     shutil.rmtree(files)
-    lost, end = capsys.readouterr().err.splitlines()
+    lost, kept = capsys.readouterr().err.splitlines()
     assert server.uri in lost
-    assert str(FOLDER / PLACE / run.id) in end
-    assert end.endswith("cxr send")
+    assert str(FOLDER / PLACE / run.id) in kept
+    assert kept.endswith("cxr send")
 
-    kept = contents(FOLDER / PLACE / run.id)
+    unsent = contents(FOLDER / PLACE / run.id)
     with pytest.raises(UserError, match=f"no MLflow server answers at {server.uri}") as mistake:
         send.main([])
     assert "\n" not in str(mistake.value)
-    assert contents(FOLDER / PLACE / run.id) == kept
+    assert contents(FOLDER / PLACE / run.id) == unsent
 
     server.start()
     send.main([])
@@ -208,66 +154,67 @@ def test_a_lost_server_is_told_the_rest_when_it_is_back(
     assert "Nothing waits to be sent." in capsys.readouterr().out
 
 
-def test_a_server_that_is_back_before_the_end_is_told_at_the_end(store: Store) -> None:
-    with open_run(store, Config(), "a run", {}) as run:
-        mlflow.set_tracking_uri(NOWHERE)
-        run.log_metrics({"train/loss": 0.9}, step=1)
-        mlflow.set_tracking_uri(store.uri)
-    known = known_of(run.id)
-    assert (known["status"], known["metrics"]) == ("FINISHED", [("train/loss", 1, 0.9)])
-    assert list((FOLDER / PLACE).iterdir()) == []
-
-
-def test_a_run_that_goes_on_does_not_ask_a_lost_server(store: Store) -> None:
+def test_server_that_is_back_before_the_end_gets_the_epochs_at_the_end(store: Store) -> None:
+    """A resumed run logs its earlier epochs: it does so without asking the lost server which of them it has."""
     with open_run(store, Config(), "a run", {}) as run:
         run.log_metrics({"train/loss": 0.9}, step=1)
         mlflow.set_tracking_uri(NOWHERE)
         run.log_epochs([(1, {"train/loss": 0.9}), (2, {"train/loss": 0.5})])
-    send.main([])
+        mlflow.set_tracking_uri(store.uri)
     known = known_of(run.id)
     assert known["status"] == "FINISHED"
     assert set(known["metrics"]) == {("train/loss", 1, 0.9), ("train/loss", 2, 0.5)}
+    assert list((FOLDER / PLACE).iterdir()) == []
 
 
-def test_a_lost_server_leaves_a_run_without_a_baseline_and_says_why(store: Store) -> None:
+def test_lost_server_leaves_a_run_without_a_baseline_and_says_why(store: Store) -> None:
     tags = dict.fromkeys(SAME, "abc")
     predictions = Predictions(("a.png",), ("no", "yes"), np.array([1]), np.array([[0.25, 0.75]]))
     mlflow.set_tracking_uri(NOWHERE)
-    found = against_baseline(tags, predictions, Provenance({}, (), ""))
-    assert found.baseline is None
-    assert "lost" in found.reason
-    assert "\n" not in found.reason
+    comparison = against_baseline(tags, predictions, Provenance({}, (), ""))
+    assert comparison.baseline is None
+    assert "lost" in comparison.reason
+    assert "\n" not in comparison.reason
 
 
-def test_what_is_sent_twice_is_there_once(store: Store, files: Path) -> None:
-    outbox = cut_off_run(store)
-    items: list[Item] = [metrics_item({"train/loss": 0.5}, 1), metrics_item({"train/loss": 0.25}, 2), params_item({"late": "yes"})]
-    items += [tags_item({"cxr.baseline": "there is none"}), folder_item(files), end_item("FINISHED")]
+def test_items_that_are_sent_twice_are_there_once(outbox: Outbox, files: Path) -> None:
+    points = history(("train/loss", 0.5, 1), ("train/loss", 0.25, 2))
+    late: Item = {"kind": "params", "params": {"late": "yes"}}
     known = []
     for _ in range(2):
-        for item in items:
+        for item in (points, late, NOTE, {"kind": "folder", "folder": str(files)}, end("FINISHED")):
             outbox.keep(item)
         send.main([])
         known.append(known_of(outbox.run_id))
     assert known[0] == known[1]
     assert known[0]["metrics"] == [("train/loss", 1, 0.5), ("train/loss", 2, 0.25)]
+    assert mlflow.get_run(outbox.run_id).info.end_time == 5000  # when it ended, not when it was sent
 
 
-def test_a_run_ends_when_it_ended_not_when_it_is_sent(store: Store) -> None:
-    outbox = cut_off_run(store)
-    outbox.keep(end_item("FINISHED"))
-    ended = time.time_ns() // 1_000_000
-    while time.time_ns() // 1_000_000 < ended + 20:
-        time.sleep(0.01)
+def test_outbox_of_version_0_2_is_sent(outbox: Outbox) -> None:
+    outbox.keep({"kind": "metrics", "values": {"val/loss": 0.5, "train/loss": 0.25}, "step": 1, "milliseconds": 1000})
+    outbox.keep({"kind": "epochs", "epochs": [[2, {"val/loss": 0.75}], [3, {"val/loss": 1.0}]], "milliseconds": 1000})
     send.main([])
-    assert mlflow.get_run(outbox.run_id).info.end_time <= ended
+    assert known_of(outbox.run_id)["metrics"] == [
+        *[("train/loss", 1, 0.25), ("val/loss", 1, 0.5), ("val/loss", 2, 0.75), ("val/loss", 3, 1.0)]
+    ]
 
 
-def test_a_run_that_is_gone_on_with_keeps_the_status_of_its_last_attempt(store: Store) -> None:
-    outbox = cut_off_run(store)
-    outbox.keep(metrics_item({"train/loss": 0.5}, 1))
-    outbox.keep(end_item("KILLED"))
-    with open_run(store, Config(), "cut off", {}, go_on=outbox.run_id) as run:
+def test_half_an_item_is_left_out_and_an_unknown_one_refused(outbox: Outbox) -> None:
+    outbox.keep(NOTE)
+    with (outbox.folder / "items.jsonl").open("a") as file:
+        file.write('{"kind": "ta')  # its process was killed
+    send.main([])
+    assert known_of(outbox.run_id)["tags"] == {"cxr.baseline": "there is none"}
+    outbox.keep({"kind": "dream"})
+    with pytest.raises(UserError, match=r"can't be sent .*unknown kind 'dream'.*: it stays in"):
+        send.main([])
+
+
+def test_resumed_run_keeps_the_status_of_its_last_attempt(store: Store, outbox: Outbox) -> None:
+    outbox.keep(history(("train/loss", 0.5, 1)))
+    outbox.keep(end("KILLED"))
+    with open_run(store, Config(), "cut off", {}, resumed=outbox.run_id) as run:
         run.log_metrics({"train/loss": 0.25}, step=2)
     send.main([])
     known = known_of(run.id)
@@ -275,10 +222,10 @@ def test_a_run_that_is_gone_on_with_keeps_the_status_of_its_last_attempt(store: 
     assert known["status"] == "FINISHED"
 
 
-def test_one_run_that_can_not_be_sent_does_not_hold_up_the_others(store: Store) -> None:
+def test_run_that_can_not_be_sent_does_not_hold_up_the_others(store: Store) -> None:
     deleted, fine = sorted([cut_off_run(store), cut_off_run(store)], key=lambda outbox: outbox.run_id)
     for outbox in (deleted, fine):
-        outbox.keep(end_item("FINISHED"))
+        outbox.keep(end("FINISHED"))
     mlflow.delete_run(deleted.run_id)
     with pytest.raises(UserError, match=deleted.run_id[:8]):
         send.main([])
@@ -286,7 +233,7 @@ def test_one_run_that_can_not_be_sent_does_not_hold_up_the_others(store: Store) 
     assert mlflow.get_run(fine.run_id).info.status == "FINISHED"
 
 
-def test_what_the_server_refuses_is_an_error(store: Store) -> None:
+def test_refusal_of_the_server_is_an_error(store: Store) -> None:
     opened = open_run(store, Config(), "a run", {})
     with pytest.raises(RunFailed, match="Changing param values is not allowed"), opened as run:
         run.log_params({"freeze.trainable_from": "elsewhere"})
@@ -306,7 +253,7 @@ def answer(status: int) -> HTTPError:
 
 
 @pytest.mark.parametrize(
-    ("error", "lost"),
+    ("error", "is_lost"),
     [
         (NoConnection("refused"), True),
         (MlflowException("API request failed"), True),
@@ -316,37 +263,29 @@ def answer(status: int) -> HTTPError:
     ],
     ids=["no-connection", "no-answer", "server-overloaded", "artifact-too-large", "own-disk"],
 )
-def test_only_a_lost_connection_is_taken_for_one(error: Exception, lost: bool) -> None:
-    assert is_lost_connection(error) is lost
+def test_only_a_lost_connection_is_taken_for_one(error: Exception, is_lost: bool) -> None:
+    assert is_lost_connection(error) is is_lost
 
 
-def test_a_model_that_was_kept_can_be_loaded_from_the_server(store: Store, tmp_path: Path) -> None:
+def test_kept_model_can_be_loaded_from_the_server(outbox: Outbox, tmp_path: Path) -> None:
     import keras
     import mlflow.keras
 
     layers = [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, activation="softmax")]
     network = keras.Sequential(layers)
     network.save(tmp_path / "network.keras")
-    outbox = cut_off_run(store)
-    outbox.keep(model_item(tmp_path / "network.keras", image_size=8, class_count=2))
+    outbox.keep(model(tmp_path / "network.keras"))
     (tmp_path / "network.keras").unlink()
     send.main([])
     (model_id,) = models_of(outbox.run_id)
     loaded = mlflow.keras.load_model(f"models:/{model_id}")
     image = np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 3)).astype("float32")
     np.testing.assert_array_equal(loaded(image), network(image))
+    assert mlflow.get_run(outbox.run_id).info.status == "RUNNING"  # its process recorded no end
 
 
-def test_sending_a_model_does_not_end_its_run(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "network.keras").write_bytes(b"weights")
-    outbox = cut_off_run(store)
-    outbox.keep(model_item(tmp_path / "network.keras", image_size=8, class_count=2))
-    send.main([])
-    assert mlflow.get_run(outbox.run_id).info.status == "RUNNING"  # its process never said how it ended
-
-
-def test_a_model_is_sent_once_though_the_server_is_lost_again(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_model_is_sent_once_though_the_server_is_lost_again(
+    store: Store, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost_at_tags(run_id: str, item: Item) -> None:
         if item["kind"] == "tags":
@@ -354,12 +293,11 @@ def test_a_model_is_sent_once_though_the_server_is_lost_again(
         send_item(run_id, item)
 
     (tmp_path / "network.keras").write_bytes(b"weights")
-    outbox = cut_off_run(store)
-    outbox.keep(model_item(tmp_path / "network.keras", image_size=8, class_count=2))
-    outbox.keep(tags_item({"cxr.baseline": "there is none"}))
+    outbox.keep(model(tmp_path / "network.keras"))
+    outbox.keep(NOTE)
     with monkeypatch.context() as patch:
         patch.setattr("cxr.tracking.outbox.send", lost_at_tags)
-        with pytest.raises(UserError, match=f"{store.uri} was lost again: everything not sent is still in"):
+        with pytest.raises(UserError, match="the server was lost: give the same command again, it sends what is missing"):
             send.main([])
     send.main([])
     assert len(models_of(outbox.run_id)) == 1

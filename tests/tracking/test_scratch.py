@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from cxr.commands.local_server import HOST, free_port, wait_until_it_answers
 from cxr.tracking.scratch import PLACE, scratch
+from tests.mlflow_server import MlflowServer
 
 KILLED = """
 import os, tempfile
 from cxr.tracking.scratch import scratch
 with scratch() as folder:
-    (folder / "film.png").touch()
+    (folder / "image.png").touch()
     print(tempfile.mkdtemp(), flush=True)
     os.kill(os.getpid(), 9)
 """
 
 
-def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scratch_of_a_killed_process_is_removed_and_of_a_living_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
     left = Path(done.stdout.strip())
@@ -61,21 +63,14 @@ print(*copies, sep="\\n")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """A tracking server that keeps artifacts too."""
-    port = free_port(0)
-    places = ["--backend-store-uri", f"sqlite:///{tmp_path}/runs.db", "--artifacts-destination", str(tmp_path / "artifacts")]
-    command = [sys.executable, "-m", "mlflow", "server", *places, "--host", HOST, "--port", str(port), "--workers", "1"]
-    lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with subprocess.Popen(command, env={**os.environ, **lean}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_until_it_answers(process, port, "the server")
-            yield f"http://{HOST}:{port}"
-        finally:
-            process.terminate()
+    """The address of a tracking server that keeps artifacts too."""
+    server = MlflowServer(tmp_path)
+    yield server.uri
+    server.kill()
 
 
 @pytest.mark.slow
-def test_copies_of_a_server_s_artifacts_go_with_the_process(server: str, tmp_path: Path) -> None:
+def test_copies_of_server_artifacts_are_removed_with_the_process(server: str, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
     command = [sys.executable, "-c", COPIES, server]

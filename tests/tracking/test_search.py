@@ -118,21 +118,26 @@ def test_a_run_that_two_sweeps_share_is_found_by_both(shared_store: Store) -> No
     for _ in range(2):
         join_sweep(runs_by_id([both.id])[both.id], "loss-3c4d")
     assert runs_by_id([both.id])[both.id].tags["cxr.sweep_id"] == "freeze-1a2b loss-3c4d"
-    for sweep, found in [("freeze-1a2b", both), ("loss-3c4d", both), ("loss-9f9f", other)]:
-        assert [run.id for run in filtered_runs(of_sweep(sweep))] == [found.id]
+    for sweep, run in [("freeze-1a2b", both), ("loss-3c4d", both), ("loss-9f9f", other)]:
+        assert [match.id for match in filtered_runs(of_sweep(sweep))] == [run.id]
 
 
-def test_a_sweep_that_was_forced_anew_is_another_sweep(shared_store: Store) -> None:
-    plain, anew = (sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force, Path("sweeps")) for force in (False, True))
+def test_forced_sweep_is_another_sweep(shared_store: Store) -> None:
+    plain, forced = (sweep_id(["freeze"], "5e6f7a8b9c0d1e2f", force, Path("sweeps")) for force in (False, True))
     first = make_run(shared_store, "first", 7, sweep_id=plain)
-    make_run(shared_store, "anew", 8, sweep_id=anew)
+    make_run(shared_store, "forced", 8, sweep_id=forced)
     assert [run.id for run in filtered_runs(of_sweep(plain))] == [first.id]
 
 
-def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store: Store, tmp_path: Path) -> None:
-    run = make_run(shared_store, "with artifacts", 9)
-    (tmp_path / "metrics.json").write_text("{}")
-    mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "metrics.json"), "evaluation")
+def with_artifact(store: Store, name: str, second: int, artifact: str) -> LoggedRun:
+    """A run with one artifact, which holds {}."""
+    run = make_run(store, name, second)
+    mlflow.MlflowClient().log_text(run.id, "{}", artifact)
+    return run
+
+
+def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store: Store) -> None:
+    run = with_artifact(shared_store, "with artifacts", 9, "evaluation/metrics.json")
     assert run.file("evaluation/metrics.json").read_text() == "{}"
     with pytest.raises(UserError, match=rf"run with artifacts \({run.short_id}\) has no predictions/test\.csv"):
         run.file("predictions/test.csv")
@@ -142,10 +147,8 @@ def test_an_artifact_is_found_and_one_that_is_missing_is_a_mistake(shared_store:
     assert moved.file("evaluation/metrics.json").read_text() == "{}"
 
 
-def test_artifacts_that_can_not_be_read_are_not_absent(shared_store: Store, tmp_path: Path) -> None:
-    run = make_run(shared_store, "unreadable", 10)
-    (tmp_path / "gate.npz").write_text("a gate")
-    mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "gate.npz"), "model")
+def test_artifacts_that_can_not_be_read_are_not_absent(shared_store: Store) -> None:
+    run = with_artifact(shared_store, "unreadable", 10, "model/gate.npz")
     folder = Path(run.file("model/gate.npz")).parents[1]
     assert not run.has_file("model/orientation.npz")
     (folder / "model/orientation.npz").symlink_to("nowhere")
@@ -163,10 +166,8 @@ def test_artifacts_that_can_not_be_read_are_not_absent(shared_store: Store, tmp_
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission_is_not_an_absent_file(shared_store: Store, tmp_path: Path) -> None:
-    run = make_run(shared_store, "forbidden", 11)
-    (tmp_path / "gate.npz").write_text("a gate")
-    mlflow.MlflowClient().log_artifact(run.id, str(tmp_path / "gate.npz"), "model")
+def test_a_folder_without_permission_is_not_an_absent_file(shared_store: Store) -> None:
+    run = with_artifact(shared_store, "forbidden", 11, "model/gate.npz")
     folder = Path(run.file("model/gate.npz")).parent
     folder.chmod(0)
     try:
@@ -182,7 +183,7 @@ def test_a_server_that_does_not_list_artifacts_is_an_error(shared_store: Store, 
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     run = replace(logged("1" * 32, "away"), artifacts="mlflow-artifacts:/1/a", store=address)
-    with pytest.raises(UserError, match=r"the store does not say whether run away \(11111111\) has model/gate.npz: "):
+    with pytest.raises(UserError, match=r"can't list the files of run away \(11111111\): "):
         run.has_file("model/gate.npz")
 
 
@@ -195,4 +196,4 @@ def test_a_run_of_an_earlier_version_is_finished_where_its_headline_is_there(hea
     if headline:
         client.log_metric(run, "test/accuracy", 0.9)
     client.set_terminated(run, "FINISHED")
-    assert [found.id for found in finished_runs({"cxr.role": "candidate"})] == ([run] if headline else [])
+    assert [match.id for match in finished_runs({"cxr.role": "candidate"})] == ([run] if headline else [])

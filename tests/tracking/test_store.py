@@ -62,7 +62,7 @@ with open_run(store, Config(), "a run", {}) as run:
     [(ValueError("no good"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (None, "FINISHED")],
     ids=["error", "ctrl-c", "end"],
 )
-def test_a_run_ends_with_the_status_it_earned(error: BaseException | None, status: str, shared_store: Store) -> None:
+def test_status_of_a_run_is_how_it_ended(error: BaseException | None, status: str, shared_store: Store) -> None:
     mlflow.set_tracking_uri(shared_store.uri)  # another test may have turned to its own
     begun = open_run(shared_store, Config(), "a run", {"cxr.role": "candidate", "cxr.sweep_id": None})
     with pytest.raises(type(error)) if error else nullcontext(), begun as run:
@@ -113,17 +113,17 @@ def test_more_numbers_than_mlflow_takes_in_one_request_are_sent_in_several(fresh
     with open_run(fresh_store, Config(), "many classes", {f"tag.{number}": "x" for number in range(150)}) as run:
         run.log_metrics(values)
         run.set_tags({f"more.{number}": "x" for number in range(150)})
-    found = mlflow.get_run(run.id).data
-    assert found.metrics == values
-    assert len([name for name in found.tags if name.startswith(("tag.", "more."))]) == 300
+    data = mlflow.get_run(run.id).data
+    assert data.metrics == values
+    assert len([name for name in data.tags if name.startswith(("tag.", "more."))]) == 300
 
 
-def test_a_run_that_goes_on_keeps_the_params_that_it_has(fresh_store: Store) -> None:
+def test_resumed_run_keeps_the_params_that_it_has(fresh_store: Store) -> None:
     """What differs is no part of the result, or it would be another run; MLflow refuses another value."""
     with open_run(fresh_store, Config(), "a run", {}) as run:
         pass
     moved = Config(data=DataConfig(root="elsewhere"))
-    with open_run(fresh_store, moved, "a run", {}, go_on=run.id) as again:
+    with open_run(fresh_store, moved, "a run", {}, resumed=run.id) as again:
         again.log_metrics({"test/accuracy": 1.0})
     assert mlflow.get_run(run.id).data.params["data.root"] == "None"
     assert mlflow.get_run(run.id).info.status == "FINISHED"

@@ -18,7 +18,7 @@ from cxr.tracking.store import FOLDER, Store, experiment_id
 from cxr.tracking.unfinished import PLACE, TAG, claim, close_cut_off_runs
 from tests.other_machine import on_machine
 
-# A run as the experiment opens it; it goes on until it is killed.
+# A run as the experiment opens it, which lasts until it is killed.
 RUN = """
 import sys
 from cxr.config.schema import Config, TrackingConfig
@@ -27,7 +27,7 @@ from cxr.tracking.store import locate_store, open_store
 from cxr.tracking.unfinished import TAG, claim
 store = locate_store(TrackingConfig())
 open_store(store)
-claimed = claim(sys.argv[1], anew=False)
+claimed = claim(sys.argv[1], fresh=False)
 with open_run(store, Config(), sys.argv[1], {TAG: claimed.folder.name}) as run:
     claimed.belongs_to(run.id)
     print(run.id, flush=True)
@@ -48,7 +48,7 @@ CLAIM = """
 import sys
 from cxr.tracking.unfinished import claim
 say = lambda: print("waiting", flush=True)
-claimed = claim("abc", anew=False, on_wait=say if sys.argv[1] == "wait" else None)
+claimed = claim("abc", fresh=False, on_wait=say if sys.argv[1] == "wait" else None)
 print(claimed.folder.name, claimed.checkpoint.exists(), flush=True)
 """
 
@@ -80,97 +80,78 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_what_is_let_go_is_found_again_and_what_is_removed_is_not() -> None:
-    first = claim("abc", anew=False)
+@pytest.mark.parametrize(
+    ("end", "fresh", "is_left"),
+    [("let_go", False, True), ("let_go", True, False), ("remove", False, False), ("remove", True, False)],
+)
+def test_checkpoint_is_left_for_the_next_attempt_alone(end: str, fresh: bool, is_left: bool) -> None:
+    first = claim("abc", fresh=False)
     first.checkpoint.write_bytes(b"state")
-    first.let_go()
-    second = claim("abc", anew=False)
-    assert second.checkpoint.read_bytes() == b"state"
-    second.remove()
-    assert list((FOLDER / PLACE).iterdir()) == []
-    assert not claim("abc", anew=False).checkpoint.exists()
+    getattr(first, end)()
+    assert (FOLDER / PLACE / "abc.lock").exists() == (end == "let_go")
+    assert claim("abc", fresh=fresh).checkpoint.exists() == is_left
 
 
-def test_anew_drops_what_an_earlier_attempt_left() -> None:
-    first = claim("abc", anew=False)
-    first.checkpoint.write_bytes(b"state")
-    first.let_go()
-    second = claim("abc", anew=True)
-    assert list(second.folder.iterdir()) == []
-
-
-def test_who_does_not_wait_takes_another_folder() -> None:
-    mine = claim("abc", anew=False)
+def test_claim_without_waiting_takes_another_folder() -> None:
+    mine = claim("abc", fresh=False)
     mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "go-on") as other:
         assert line_of(other) == "abc-2 False"
 
 
-@pytest.mark.parametrize(("end", "found"), [("let_go", "abc True"), ("remove", "abc False")])
-def test_who_waits_goes_on_when_the_first_is_done(end: str, found: str) -> None:
-    mine = claim("abc", anew=False)
+@pytest.mark.parametrize(("end", "claimed"), [("let_go", "abc True"), ("remove", "abc False")])
+def test_claim_that_waits_is_granted_when_the_first_is_done(end: str, claimed: str) -> None:
+    mine = claim("abc", fresh=False)
     mine.checkpoint.write_bytes(b"state")
     with python(CLAIM, "wait") as other:
         assert line_of(other) == "waiting"
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(0.5)
         getattr(mine, end)()
-        assert line_of(other) == found
+        assert line_of(other) == claimed
 
 
-def test_a_run_whose_process_is_gone_is_closed_and_one_that_lives_is_not(fresh_store: Store) -> None:
-    alive = claim("alive", anew=False)
-    alive_id = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: alive.folder.name}).info.run_id
-    with python(RUN, "dead") as dead:
-        dead_id = line_of(dead)
+@pytest.mark.parametrize(
+    ("seconds", "has_lock_file"),
+    [(0, True), (3600, True), (-3600, True), (0, False)],
+    ids=["", "clock-ahead", "clock-behind", "no-lock"],
+)
+def test_run_is_closed_only_when_its_process_is_gone(seconds: int, has_lock_file: bool, fresh_store: Store) -> None:
+    """Whatever the clock of its machine, and also where its lock file was deleted."""
+    clock = f"import time; right = time.time; time.time = lambda: right() + {seconds}\n"
+    with python(clock + RUN, "abc") as process:
+        run_id = line_of(process)
+        assert abs(mlflow.get_run(run_id).info.start_time / 1000 - time.time() - seconds) < 600
+        if not has_lock_file:
+            (FOLDER / PLACE / "abc.lock").unlink()
         assert close_cut_off_runs(fresh_store) == []
-        dead.kill()
-        dead.wait(30)
-        assert close_cut_off_runs(fresh_store) == [dead_id]
-    closed = mlflow.get_run(dead_id)
+        process.kill()
+        process.wait(30)
+        assert close_cut_off_runs(fresh_store) == [run_id]
+    closed = mlflow.get_run(run_id)
     assert closed.info.status == "KILLED"
     assert "the process ended without a reason" in closed.data.tags["cxr.failure"]
-    assert mlflow.get_run(alive_id).info.status == "RUNNING"
-    left = claim("dead", anew=False)
-    assert (found := left.earlier_run()) is not None
-    assert found.id == dead_id
-    mlflow.MlflowClient().set_tag(dead_id, STAGE, "finished")  # it was killed after its last word
-    mlflow.MlflowClient().set_terminated(dead_id, "FINISHED")
-    assert left.earlier_run() is None
-    mlflow.MlflowClient().set_terminated(dead_id, "KILLED")
-    mlflow.delete_run(dead_id)
-    assert left.earlier_run() is None
 
 
-@pytest.mark.parametrize("seconds", [3600, -3600])
-def test_a_clock_that_differs_by_an_hour_changes_nothing(seconds: int, fresh_store: Store) -> None:
-    """Of the machine that a run is on: what tells that it lives is its lock."""
-    wrong = f"import time; right = time.time; time.time = lambda: right() + {seconds}\n"
-    with python(wrong + RUN, "elsewhere") as alive:
-        run_id = line_of(alive)
-        assert close_cut_off_runs(fresh_store) == []
-        told = mlflow.get_run(run_id).info.start_time / 1000
-        assert abs(told - time.time() - seconds) < 600
-        alive.kill()
-        alive.wait(30)
-        assert close_cut_off_runs(fresh_store) == [run_id]
-
-
-def test_a_live_run_whose_lock_file_was_deleted_is_not_closed(fresh_store: Store) -> None:
-    with python(RUN, "abc") as alive:
-        run_id = line_of(alive)
-        (FOLDER / PLACE / "abc.lock").unlink()
-        assert close_cut_off_runs(fresh_store) == []
-        alive.kill()
-        alive.wait(30)
-        assert close_cut_off_runs(fresh_store) == [run_id]
+def test_earlier_run_is_one_that_is_neither_finished_nor_deleted(fresh_store: Store) -> None:
+    client, claimed = mlflow.MlflowClient(), claim("abc", fresh=False)
+    run_id = client.create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"}).info.run_id
+    claimed.belongs_to(run_id)
+    assert (earlier := claimed.earlier_run()) is not None
+    assert earlier.id == run_id
+    client.set_tag(run_id, STAGE, "finished")
+    client.set_terminated(run_id, "FINISHED")
+    assert claimed.earlier_run() is None
+    client.set_terminated(run_id, "KILLED")
+    client.delete_run(run_id)
+    assert claimed.earlier_run() is None
 
 
 def test_a_live_run_of_another_folder_is_not_closed_by_a_folder_of_the_same_name_here(fresh_store: Store, tmp_path: Path) -> None:
     """As in a server's store: the same config in two folders."""
     server, elsewhere = Store(fresh_store.uri, None), tmp_path / "elsewhere"
     elsewhere.mkdir()
-    claim("abc", anew=False).let_go()
+    claim("abc", fresh=False).let_go()
     with python(RUN, "abc", cwd=elsewhere, env={**os.environ, "MLFLOW_TRACKING_URI": fresh_store.uri}) as alive:
         run_id = line_of(alive)
         assert close_cut_off_runs(server) == []
@@ -199,10 +180,10 @@ def test_a_live_run_of_another_machine_is_not_closed(has_locks: bool, fresh_stor
         assert line_of(rebooted) == run_id
 
 
-def test_runs_with_a_work_folder_of_their_own_are_judged_where_it_is(fresh_store: Store, tmp_path: Path) -> None:
+def test_runs_with_a_work_folder_of_their_own_are_closed_only_where_it_is(fresh_store: Store, tmp_path: Path) -> None:
     work = tmp_path / "shared"
     work.mkdir()
-    held = claim("abc", anew=False, work=work)
+    held = claim("abc", fresh=False, work=work)
     client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
     run_id = client.create_run(experiment, tags={TAG: held.folder.name}).info.run_id
     client.log_param(run_id, "work.dir", str(work))
@@ -227,17 +208,18 @@ def test_a_servers_runs_from_elsewhere_are_left_alone(fresh_store: Store) -> Non
     run = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"})
     server = Store(fresh_store.uri, None)
     assert close_cut_off_runs(server) == []
-    claim("abc", anew=False).let_go()
+    claim("abc", fresh=False).let_go()
     assert close_cut_off_runs(server) == [run.info.run_id]
 
 
 @pytest.mark.parametrize(("stage", "status"), [("trained", "KILLED"), ("finished", "FINISHED")])
-@pytest.mark.parametrize("said", ["FINISHED", "RUNNING"])
-def test_a_status_is_put_right_by_the_runs_own_mark(stage: str, status: str, said: str, fresh_store: Store) -> None:
+@pytest.mark.parametrize("before", ["FINISHED", "RUNNING"])
+def test_status_is_corrected_by_the_mark_of_the_run(stage: str, status: str, before: str, fresh_store: Store) -> None:
     """MLflow's own hook may have ended the run as FINISHED, and a store may have taken the last mark and not the status."""
     client = mlflow.MlflowClient()
     run = client.create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc", STAGE: stage}).info.run_id
-    client.set_terminated(run, said) if said != "RUNNING" else None
+    if before != "RUNNING":
+        client.set_terminated(run, before)
     close_cut_off_runs(fresh_store)
     assert client.get_run(run).info.status == status
 

@@ -19,10 +19,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused() -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         check_store(locate_store(TrackingConfig()))
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def database() -> Path:
@@ -77,9 +77,9 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_address_of_the_users_own(uri: str, answer: str) -> None:
-    with pytest.raises(UserError, match=answer) as told:
+    with pytest.raises(UserError, match=answer) as error:
         check_store(locate_store(TrackingConfig(uri=uri)))
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["plain", "why?", "a#b %20c", "100%", "a b", "ä;x&y=1+2"])
