@@ -80,7 +80,7 @@ def training_set(prepared: PreparedRun, progress: Progress) -> TrainingSet:
         train=dataset.rows("train"),
         val=dataset.rows("val"),
         sources=dataset.sources,
-        surroundings=_backgrounds(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
+        backgrounds=_backgrounds(prepared, progress) if config.augment.surroundings and not prepared.ingredients else None,
     )
 
 

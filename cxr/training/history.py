@@ -56,13 +56,13 @@ class Verified:
     @property
     def agreed(self) -> bool:
         """Whether rounding explains the difference."""
-        return self.largest <= self.tolerance  # false for what is no number
+        return self.largest <= self.tolerance  # false for NaN
 
     @property
     def text(self) -> str:
-        """The result in words."""
-        said = f"on {pluralize(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
-        return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
+        """The result as a sentence."""
+        text = f"on {pluralize(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
+        return text if self.agreed else f"{text}: all predictions are made with the saved model; please report this"
 
 
 def epoch_metrics(train_loss: float, train_accuracy: float, val_loss: float, val_accuracy: float, rate: float) -> dict[str, float]:

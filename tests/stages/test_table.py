@@ -233,7 +233,6 @@ NO_RESULT = (
         "cxr.progress",
         "cxr.system",
         "cxr.quiet_openvino",
-        "cxr.background",
         "cxr.config",
         "cxr.tracking",
         "cxr.stages",

@@ -46,7 +46,7 @@ def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> 
     assert (same.left.is_nothing, same.resumes, same.frozen, same.with_job) == (False, False, "cached", None)
     assert same.seconds == 2.0 + 24.0 + 1.0  # twice the epochs, and nothing to compute of the frozen part
     assert (first.frozen, second.frozen, second.with_job) == ("computed", "computed once, with job", 1)
-    assert first.told_by == 1
+    assert first.based_on == 1
 
 
 def test_a_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
