@@ -42,7 +42,7 @@ class Forecast:
 
 
 def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_store: bool) -> list[Forecast]:
-    """Forecast every job, in order. The store has to be open, unless there is none yet."""
+    """Forecast every job, in order. The store has to be open, unless it does not exist yet."""
     earlier = (
         [run for run in filtered_runs(FINISHED) if run.is_finished and run.tags.get("cxr.role") in _TRAININGS] if has_store else []
     )

@@ -9,7 +9,7 @@ from cxr.config.schema import Config
 from cxr.errors import TrainingDiverged
 from cxr.model.optimizer import learning_rate, single_optimizers
 from cxr.training.checkpoint import Arrays, values_of
-from cxr.training.history import Epoch, History, epoch_metrics, epochs_since_best, reductions, stops_early
+from cxr.training.history import Epoch, History, epochs_since_best, is_on_plateau, stops_early
 from cxr.training.phases import Phase
 from cxr.training.steps import Score
 
@@ -49,14 +49,15 @@ class Course:
         number = len(self.history.epochs) + 1
         if not (isfinite(trained.loss) and isfinite(validated.loss)):
             raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")
-        metrics = epoch_metrics(trained.loss, trained.accuracy, validated.loss, validated.accuracy, rate)
+        metrics = {
+            "train/loss": trained.loss,
+            "train/accuracy": trained.accuracy,
+            "val/loss": validated.loss,
+            "val/accuracy": validated.accuracy,
+            "train/learning_rate": rate,
+        }
         self.history.epochs.append(Epoch(number, self.phase.name, metrics))
-        if self.config.optimizer.schedule == "plateau":
-            self._lower_rate()
-
-    def _lower_rate(self) -> None:
-        """As Keras' ReduceLROnPlateau, for an optimizer of several parts, which has no single learning rate."""
         optimizer, losses = self.config.optimizer, self.history.losses_of(self.phase.name)
-        if reductions(losses, optimizer.plateau_patience) > reductions(losses[:-1], optimizer.plateau_patience):
-            for part in single_optimizers(self.optimizer):
+        if optimizer.schedule == "plateau" and is_on_plateau(losses, optimizer.plateau_patience):
+            for part in single_optimizers(self.optimizer):  # Keras' ReduceLROnPlateau knows optimizers of one rate alone
                 part.learning_rate = learning_rate(part) * optimizer.plateau_factor

@@ -107,7 +107,7 @@ def _memory_named() -> Iterator[None]:
         yield
     except tf.errors.OpError as why:
         if "RESOURCE_EXHAUSTED" not in str(why) and not isinstance(why, tf.errors.ResourceExhaustedError):
-            raise  # cuDNN that finds no room to try its kernels says so in words alone
+            raise  # cuDNN that finds no room to try its kernels raises another error with these words
         raise RunFailed(
             "the GPU has too little memory for this training: lower training.batch_size or backbone.image_size, choose a lighter "
             "backbone, or run fewer jobs at once"

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as tasks of a Ray cluster: each in a new worker, again elsewhere where a worker or a machine died."""
+"""The jobs of a sweep as tasks of a Ray cluster: a new worker for each, elsewhere again where a worker or a machine died."""
 
 import sys
 from collections import Counter, deque

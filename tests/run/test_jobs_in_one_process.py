@@ -67,7 +67,7 @@ OTHER = [f"{job} freeze=last_block freeze.warmup_epochs=0 training.epochs=1" for
 
 
 @pytest.mark.parametrize(("jobs", "distances"), [(FREEZE, [1, 0, 3]), (OTHER, [1])], ids=["freeze", "precision-prepare"])
-def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
+def test_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
     """One process for each job, which is its first; each later job is one of `distances` further on in the ring of jobs.
 
     So each is alone once, and comes before and after others. Not all pairs: the square of freeze options takes three times as long.
@@ -86,11 +86,11 @@ def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: l
 
     with ThreadPoolExecutor(cores()) as pool:
         results = list(pool.map(run, walks))
-    alone = [found[0] for found in results]
+    alone = [digests[0] for digests in results]
     wrong = [
         f"{jobs[place]} after {jobs[before]}"
-        for walk, found in zip(walks, results, strict=True)
-        for (before, place), digest in zip(pairwise(walk), found[1:], strict=True)
+        for walk, digests in zip(walks, results, strict=True)
+        for (before, place), digest in zip(pairwise(walk), digests[1:], strict=True)
         if digest != alone[place]
     ]
     assert not wrong
@@ -101,8 +101,8 @@ def network() -> keras.Model:
     """Four blocks of two stages: a convolution and a normalisation each."""
     keras.utils.set_random_seed(3)
     images = keras.Input((32, 32, 3))
-    found = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    maps = layers.Rescaling(1 / 127.5, offset=-1)(images)
     for filters, strides in ((4, 2), (6, 2), (8, 2), (8, 1)):
-        found = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(found)
-        found = layers.ReLU()(layers.BatchNormalization()(found))
-    return keras.Model(images, found)
+        maps = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(maps)
+        maps = layers.ReLU()(layers.BatchNormalization()(maps))
+    return keras.Model(images, maps)

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from cxr.cache.store import Cache
-from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config
-from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import Loss, make_loss
+from cxr.model.losses.registry import Loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import checkpoint
@@ -20,7 +18,7 @@ from cxr.training.heads import fit_heads
 from cxr.training.history import Epoch, FrozenWork
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, SMALL
+from tests.training.test_fit import DATA, SMALL, loss_of
 
 SHARED = (*SMALL, "freeze=head", "backbone.dropout=0.3", "training.epochs=4")
 JOBS = (
@@ -38,11 +36,6 @@ MORE = (
 def network_of(config: Config) -> Network:
     prepare_tensorflow(config.training)
     return build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-
-
-def loss_of(config: Config) -> Loss:
-    costs = cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs")
-    return make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), costs)
 
 
 def cache_in(folder: Path) -> Cache:

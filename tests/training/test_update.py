@@ -55,7 +55,7 @@ def test_averages_follow_their_formula_and_can_be_swapped_in() -> None:
     np.testing.assert_allclose(weight, expected, rtol=1e-5)
 
 
-def test_the_rate_rises_evenly_and_then_falls_as_it_would_have() -> None:
+def test_rate_rises_evenly_and_then_falls_as_a_cosine() -> None:
     cosine = keras.optimizers.schedules.CosineDecay(0.3, 10)
     rates = [float(Schedule(0.3, 3, 10)(step)) for step in range(13)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
