@@ -61,7 +61,7 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
         forecasts.append(
             Forecast(
                 *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),
-                0.0 if done else _middle(sizes),
+                0.0 if done else median(sizes) if sizes else None,
             )
         )
         if not done:
@@ -114,10 +114,6 @@ def _seconds(run: LoggedRun, prepared: PreparedRun, skipped: Collection[str]) ->
     epochs = prepared.config.training.epochs / max(1.0, float(run.params.get("training.epochs", 1)))
     factors = {"train": images * epochs} | dict.fromkeys(_OF_IMAGES, images)
     return sum(value * factors.get(name, 1.0) for name, value in run.seconds.items() if name not in skipped)
-
-
-def _middle(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
 
 
 def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:

@@ -34,13 +34,12 @@ class Jobs:
     def run(self, places: int) -> list[JobReturn]:
         """Run them on a cluster that has room for `places` at once. Prints a line when one ends."""
         plan = Plan.load(self.planned.folder)
-        self._objectives.update(
-            {outcome.number: outcome.objective for outcome in read_outcomes(plan.folder)}
-        )  # of jobs that were done before
+        self._objectives = {outcome.number: outcome.objective for outcome in read_outcomes(plan.folder)}  # done before
         at_once = min(self.wanted.max_concurrent or len(self._overrides), len(self._overrides))
         plan = replace(plan, at_once=min(at_once, places))
         plan.save()  # for the time that is left
-        work, waiting, running = ray.put(self._work), deque(self._left()), dict[Any, int]()
+        waiting = deque(number for number in self._overrides if number not in self._objectives)
+        work, running = ray.put(self._work), dict[Any, int]()
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
@@ -57,9 +56,6 @@ class Jobs:
             _interrupt(list(running))
             raise
         return [returned(overrides, self._objectives[number]) for number, overrides in self._overrides.items()]
-
-    def _left(self) -> list[int]:
-        return [number for number in self._overrides if number not in self._objectives]
 
     def _start(self, work: Any, number: int) -> Any:
         self._tries[number] += 1
