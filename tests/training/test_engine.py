@@ -63,7 +63,7 @@ def test_batches_come_in_order_also_after_a_caller_that_stopped_early(parts: Par
     next(stopped)
     stopped.close()
     assert list(compute([])) == []
-    for batch, activations in zip(many, compute(many), strict=True):
+    for batch, activations in zip(many, list(compute(many)), strict=True):
         np.testing.assert_array_equal(activations[0], next(compute([batch]))[0])
 
 
