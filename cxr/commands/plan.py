@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
         out.print("  How long it takes is not known: no earlier run here is like them. The first that ends will show it")
     else:
         end = datetime.now().astimezone() + timedelta(seconds=seconds)
-        basis = pluralize(min(job.told_by for job in todo), "earlier run")
+        basis = pluralize(min(job.based_on for job in todo), "earlier run")
         out.print(f"  About {duration(seconds)}, to {end:%H:%M on %d %b}, estimated from at least {basis}; other machines differ")
     sizes = [job.bytes for job in todo if job.bytes is not None]
     if sizes and store.folder is not None:

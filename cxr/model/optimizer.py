@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from cxr.config.schema import Config, OptimizerConfig
 from cxr.model.freeze import POOLED, stage_of_layers
@@ -45,53 +44,6 @@ def make_optimizer(
     return made
 
 
-class LearningRates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The rates of several heads, (heads, 1, 1), each by its own schedule; `factors` (heads,) are what plateaus left of them."""
-
-    def __init__(self, configs: Sequence[OptimizerConfig], steps: Sequence[int]) -> None:
-        super().__init__()
-        self.schedules = [_rate(each, 1.0, count) for each, count in zip(configs, steps, strict=True)]
-        self.factors = keras.Variable(np.ones(len(configs), np.float32), trainable=False)
-
-    def __call__(self, step: Any) -> Any:
-        """The rates of an update."""
-        rates = [keras.ops.cast(each(step) if callable(each) else each, "float32") for each in self.schedules]
-        return keras.ops.reshape(keras.ops.stack(rates) * self.factors, (-1, 1, 1))
-
-    def get_config(self) -> dict[str, Any]:
-        """What Keras would save; `cxr` saves no optimizer."""
-        return {}
-
-
-def make_stacked_optimizer(
-    configs: Sequence[OptimizerConfig], variables: Sequence[keras.Variable], rates: LearningRates
-) -> keras.optimizers.Optimizer:
-    """One update rule for heads whose weights are stacked along the first axis; of `configs` only the rates may differ."""
-    made = _made(configs[0], rates)
-    made.build(list(variables))
-    return made
-
-
-def update_rule(config: OptimizerConfig) -> tuple[str, float, float]:
-    """The same for optimizers that differ in their rate alone."""
-    return config.name, config.weight_decay, config.momentum
-
-
-def optimizer_form(
-    config: Config, variables: Sequence[keras.Variable], shares: Mapping[str, float], steps: int
-) -> tuple[object, ...]:
-    """The same for optimizers over the same variables that differ in the values of `optimizer_numbers` alone."""
-    used = [_share_of(variable, shares) for variable in variables]
-    levels, rate = sorted(set(used)), _rate(config.optimizer, 1.0, steps)
-    return (*update_rule(config.optimizer), rate.form if isinstance(rate, Schedule) else None, *map(levels.index, used))
-
-
-def optimizer_numbers(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """All that a later update depends on, beside weights and gradients: what is remembered, and the numbers of schedules."""
-    rates = [part._learning_rate for part in _rules(optimizer)]
-    return [*optimizer_variables(optimizer), *(number for rate in rates if isinstance(rate, Schedule) for number in rate.numbers)]
-
-
 def rate_shares(config: Config, network: Network) -> dict[str, float]:
     """The learning rate of each layer as a share of the head's, by the name that Keras has for it.
 
@@ -126,14 +78,10 @@ def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
 
 def single_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """The update rules that an optimizer is made of, in order of their learning rate, highest (the head's) first."""
-    return sorted(_rules(optimizer), key=learning_rate, reverse=True)
-
-
-def _rules(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    """The update rules in an order that does not depend on what their rates have become."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return _rules(optimizer.inner_optimizer)
-    return list(optimizer.optimizers) if isinstance(optimizer, keras.optimizers.MultiOptimizer) else [optimizer]
+        optimizer = optimizer.inner_optimizer
+    rules = optimizer.optimizers if isinstance(optimizer, keras.optimizers.MultiOptimizer) else [optimizer]
+    return sorted(rules, key=learning_rate, reverse=True)
 
 
 def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
@@ -160,21 +108,20 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
     """A rate that rises evenly over `rising` updates and then falls as half a cosine over `falling`; 0 leaves that part out.
 
     Update k, from 0, has (k + 1) / rising of the rate while it rises (Goyal et al. 2017, section 2.2). The three numbers are
-    variables: schedules of one form share compiled updates.
+    variables: TensorFlow would fold constants into other operations, which round otherwise.
     """
 
     def __init__(self, rate: float, rising: int, falling: int) -> None:
         super().__init__()
-        self.form = rising > 0, falling > 0
-        self.numbers = [keras.Variable(each, dtype="float32", trainable=False) for each in (rate, rising, falling)]
-        self._cosine = keras.optimizers.schedules.CosineDecay(self.numbers[0], self.numbers[2]) if falling else None
+        numbers = [keras.Variable(number, dtype="float32", trainable=False) for number in (rate, rising, falling)]
+        self._rate, self._rising, self._rises = numbers[0], numbers[1], rising > 0
+        self._cosine = keras.optimizers.schedules.CosineDecay(numbers[0], numbers[2]) if falling else None
 
     def __call__(self, step: Any) -> Any:
         """The rate of an update."""
-        rate, rising, _ = (each.value for each in self.numbers)
-        step = keras.ops.cast(step, "float32")
+        rate, rising, step = self._rate.value, self._rising.value, keras.ops.cast(step, "float32")
         after = self._cosine(keras.ops.maximum(step - rising, 0.0)) if self._cosine else rate
-        return keras.ops.where(step < rising, rate * (step + 1) / rising, after) if self.form[0] else after
+        return keras.ops.where(step < rising, rate * (step + 1) / rising, after) if self._rises else after
 
     def get_config(self) -> dict[str, Any]:
         """What Keras would save; `cxr` saves no optimizer."""

@@ -110,27 +110,22 @@ class Results:
     audit_pictures: Sequence[Callable[[], Drawn]] = ()
 
 
-def figures_of(results: Results, dpi: int) -> list[Picture]:
+def _figures_of(results: Results, dpi: int) -> list[Picture]:
     """Every figure but those of the audit and of the comparison with the baseline."""
     with_images = [draw() for draw in results.pictures]
     assessed = assessment_figures(results.evaluated, results.assessment)
     return pictures_of([*assessed, *with_images, training_curves(curves_of(results.history))], dpi)
 
 
-def record_report(
-    run: Run, context: ReportContext, results: Results, dpi: int, folder: Path, figures: Sequence[Picture] | None = None
-) -> dict[str, float]:
-    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds.
-
-    `figures` are those of `figures_of`, where they were drawn before.
-    """
+def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
+    """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
     against = results.against
     drawn = [draw() for draw in results.audit_pictures]
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    pictures = [*(figures_of(results, dpi) if figures is None else figures), *pictures_of(drawn, dpi)]
+    pictures = [*_figures_of(results, dpi), *pictures_of(drawn, dpi)]
     document = write_report(folder, context, results.assessment, results.saliency, pictures)
     run.log_folder(folder)
     run.describe(description(document))

@@ -1,11 +1,10 @@
-"""Which jobs of a sweep train their heads side by side, and the note that tells each of them so. Imports no TensorFlow."""
+"""Which jobs of a sweep train their heads side by side, and the note for each of them. Imports no TensorFlow."""
 
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cxr.config.schema import Config
 from cxr.model.freeze import HEAD
 from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import of_head
@@ -16,7 +15,7 @@ _NOTE = "side_by_side.json"
 
 @dataclass(frozen=True)
 class SideBySide:
-    """What a group of heads took together, in seconds, and what of the frozen part one of its jobs accounts for."""
+    """The seconds of a group of heads together, and the part of the frozen work that one of its jobs accounts for."""
 
     heads: int
     training: float
@@ -24,12 +23,12 @@ class SideBySide:
     computed: int = 0  # activations
 
     def write(self, folder: Path) -> None:
-        """Beside the checkpoint of one of its jobs."""
+        """Write it next to the checkpoint of one of its jobs."""
         (folder / _NOTE).write_text(json.dumps(asdict(self)))
 
     @staticmethod
     def read(folder: Path) -> "SideBySide | None":
-        """What `write` wrote; None for a job that trains alone."""
+        """The note in a folder; None for a job that trains alone."""
         try:
             return SideBySide(**json.loads((folder / _NOTE).read_text()))
         except (OSError, ValueError, TypeError):
@@ -46,8 +45,8 @@ def groups_of_heads(prepared_jobs: Sequence[PreparedRun], done: Collection[int])
 
 
 def why_alone(prepared: PreparedRun) -> str:
-    """Why a job can't train beside others, as the settings that say so; "" if it can."""
-    config: Config = prepared.config
+    """The settings for which a job can't train side by side with others; "" if it can."""
+    config = prepared.config
     reasons = {
         "a backbone that trains": config.freeze.trainable_from != HEAD,
         "training.cache=false": prepared.cache is None,

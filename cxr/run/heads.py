@@ -1,4 +1,4 @@
-"""Training of several heads side by side: each job of the group then goes on from its last epoch, as after an interruption."""
+"""Training of several heads side by side: each job of the group then resumes after its last epoch, as after an interruption."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from cxr.training.heads import fit_heads
 from cxr.training.history import FrozenWork
 
 
-class _UnderWay(Exception):
+class _IsHeld(Exception):
     """Another process does this job."""
 
 
@@ -41,29 +41,28 @@ def train_heads(group: Sequence[PreparedRun], progress: Progress) -> None:
 def _train(claims: Sequence[tuple[PreparedRun, Unfinished]], progress: Progress) -> None:
     first, _ = claims[0]
     assert first.cache is not None
-    config, classes, work = first.config, len(first.dataset.classes), FrozenWork()
+    config, work = first.config, FrozenWork()
     with progress.timed("train"):
-        network = build_network(config.backbone, classes, first.weights, config.training.seed, config.prepare)
-    data = training_set(first, progress)
-    jobs = [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
+        network = build_network(config.backbone, len(first.dataset.classes), first.weights, config.training.seed, config.prepare)
+    data, jobs = training_set(first, progress), [(prepared.config, loss_of(prepared)) for prepared, _ in claims]
     with progress.stage("train", f"Training {len(jobs)} heads side by side on {pluralize(len(data.train), 'image')}") as update:
         watcher = Watcher(on_images=update, computing=partial(computing, progress, update))
         states = fit_heads(network, data, jobs, first.cache, watcher, work)
-    note, frozen = SideBySide(len(jobs), progress.seconds["train"]), progress.seconds.get("frozen", 0.0)
-    for place, ((_, held), state) in enumerate(zip(claims, states, strict=True)):
+    note = SideBySide(len(jobs), progress.seconds["train"], progress.seconds.get("frozen", 0.0), work.computed)
+    for (_, held), state in zip(claims, states, strict=True):
         if state is not None:
-            # The first job accounts for the frozen part, as it would in a sweep of one job after another.
-            (note if place else replace(note, frozen=frozen, computed=work.computed)).write(held.folder)
+            note.write(held.folder)
             save(state, held.checkpoint)
+        note = replace(note, frozen=0.0, computed=0)  # the first job accounts for the frozen part, as in a sweep one by one
 
 
 def _claimed(prepared: PreparedRun) -> Unfinished | None:
-    def under_way() -> None:
-        raise _UnderWay
+    def refuse() -> None:
+        raise _IsHeld
 
     try:
-        held = claim(folder_name(prepared), fresh=False, on_wait=under_way, work=work_folder(prepared.config.work))
-    except _UnderWay:
+        held = claim(folder_name(prepared), fresh=False, on_wait=refuse, work=work_folder(prepared.config.work))
+    except _IsHeld:
         return None
     if held.can_resume:
         held.let_go()

@@ -15,7 +15,6 @@ from cxr.run.artifacts import Results, record_inputs, record_numbers
 from cxr.run.assess import assess_run
 from cxr.run.attempt import RunResult
 from cxr.run.audited import AuditResult, audit_run, kept_audit, log_audit
-from cxr.run.background_figures import BackgroundFigures
 from cxr.run.explain import explain
 from cxr.run.origin import MODEL
 from cxr.run.predict import predict
@@ -64,7 +63,6 @@ def run_pipeline(
     with (
         open_run(store, config, run_name(prepared), _tags(prepared, left, claimed), resumed=begun.id if begun else None) as run,
         scratch() as folder,
-        BackgroundFigures(wanted=_may_draw_ahead(prepared, left) and reports is None) as ahead,
     ):
         claimed.belongs_to(run.id)
         if left.run and left.trained:  # whatever fails from here on, the same command resumes
@@ -73,7 +71,6 @@ def run_pipeline(
         recorder = _begin(prepared, run, left, context, folder, progress)
         trained = _training(prepared, run, left, recorder, claimed, folder, progress)
         claimed.training_is_in_store()
-        ahead.start()
         with _costs_no_training(run, "the assessment of its predictions"), progress.stage("report", "Assessing predictions"):
             results, assessment = assess_run(prepared, trained.predictions)
             metrics = {} if Stage.ASSESS in left.stages or begun is None else dict(begun.metrics)
@@ -86,7 +83,6 @@ def run_pipeline(
             with _costs_no_training(run, "Grad-CAM"), progress.stage("report", "Computing Grad-CAM"):
                 drawn, saliency = _with_images(prepared, progress, lambda run: explain(run, evaluated, assessment, trained.model))
                 content = replace(content, pictures=drawn, saliency=saliency)
-            ahead.draw(content, config.evaluation.figure_dpi)
         with _costs_no_training(run, "its audit"):
             if audited := _audited(prepared, run, left, recorder, trained, folder / "audit", progress):
                 context, content = with_audit(context, audited.audit), replace(content, audit_pictures=audited.pictures)
@@ -97,11 +93,11 @@ def run_pipeline(
         against = None
         if Stage.REPORT not in left.stages:
             close_account(work, run, folder, progress)
-        elif reports is not None and not run.lost and reports.has_room():
+        elif reports is not None and not run.lost:
             run.handed_over = claimed.handed_over = True
         else:
             with _costs_no_training(run, "its report"):
-                against = make_report(work, run, folder, progress, ahead.figures())
+                against = make_report(work, run, folder, progress)
     if reports is not None and run.handed_over:
         reports.take(work, claimed)
     if progress.job is None:
@@ -136,11 +132,6 @@ def _begin(prepared: PreparedRun, run: Run, left: Remaining, context: ReportCont
     keep_context(run, context, folder / "context")
     recorder.done(Stage.DECODE)
     return recorder
-
-
-def _may_draw_ahead(prepared: PreparedRun, left: Remaining) -> bool:
-    """Whether there is an audit to draw beside, and no other job that wants the cores."""
-    return {Stage.AUDIT, Stage.REPORT} <= set(left.stages) and prepared.provenance.at_once == 1
 
 
 def _audited(

@@ -3,7 +3,7 @@
 It needs neither TensorFlow nor the images, so another process can make it while the next job of a sweep trains.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,6 @@ from typing import Protocol
 from cxr.compare.baseline import AgainstBaseline, against_baseline
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
-from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
 from cxr.run.artifacts import Results, record_costs, record_log, record_report
@@ -47,45 +46,37 @@ class Unreported:
 
 
 class Reports(Protocol):
-    """Whoever makes reports of a sweep's jobs beside their training."""
-
-    def has_room(self) -> bool:
-        """Whether another report would be made soon."""
+    """What makes reports of a sweep's jobs beside their training."""
 
     def wait_for(self, folder: str) -> None:
-        """Wait for the report of a run that holds the folder of this name: a job may ask for the same run once more."""
+        """Wait for the report of a run that holds the folder of this name: a job may be the same run again."""
 
     def take(self, work: Unreported, held: Unfinished) -> None:
         """Make the report, finish the run, and then let go of its folder."""
 
 
-def make_report(
-    work: Unreported, run: Run, folder: Path, progress: Progress, figures: Sequence[Picture] | None = None
-) -> AgainstBaseline | None:
-    """Draw and write all of it into the store, with what the run cost. Returns the comparison; a baseline has none.
-
-    `figures` are those of `figures_of`, where they were drawn before.
-    """
+def make_report(work: Unreported, run: Run, folder: Path, progress: Progress) -> AgainstBaseline | None:
+    """Draw and write all of it into the store, with what the run cost. Returns the comparison; a baseline has none."""
     with progress.stage("log", "Drawing figures, writing the report, logging all of it"):
         is_baseline = work.config.tracking.role == "baseline"
         against = None if is_baseline else against_baseline(work.tags, work.results.evaluated, work.provenance)
         results = replace(work.results, against=against)
         context, dpi = beside_baseline(work.context, against), work.config.evaluation.figure_dpi
-        record_report(run, context, results, dpi, folder / "report", figures)
+        record_report(run, context, results, dpi, folder / "report")
         record_stage(run, Stage.REPORT, Record(work.basis, written_by(Stage.REPORT, run.files)))
     close_account(work, run, folder, progress)
     return against
 
 
 def close_account(work: Unreported, run: Run, folder: Path, progress: Progress) -> None:
-    """Where the time of a run went, and what it told."""
+    """Log where the time of a run went, and its lines."""
     record_costs(run, progress.seconds, work.frozen, step=work.results.history.epochs[-1].number)
     progress.line(describe_seconds(progress.seconds, work.frozen))
     record_log(run, progress.log, folder / "log")
 
 
 def report_and_finish(work: Unreported) -> str:
-    """In a process of its own: make the report and finish the run. Returns what went wrong, or ""."""
+    """Make the report and finish the run, in whatever process. Returns what went wrong, or ""."""
     progress = Progress(job=work.name, bars=False)
     progress.seconds.update(work.seconds)
     progress.log.extend(work.log)

@@ -226,7 +226,7 @@ ROWS: tuple[Row, ...] = (
 # The first stage that a module computes something for, by the beginning of its path; the longest beginning counts. None: it finds,
 # starts, moves or shows, and computes no result.
 CODE: Mapping[str, Stage | None] = {
-    **dict.fromkeys(("__init__.py", "__main__.py", "cli.py", "background.py", "errors.py", "progress.py", "system.py"), None),
+    **dict.fromkeys(("__init__.py", "__main__.py", "cli.py", "errors.py", "progress.py", "system.py"), None),
     **dict.fromkeys(("commands/", "compare/", "config/", "predict/", "reevaluate/", "reproduce/"), None),
     **dict.fromkeys(("stages/", "sweep/", "tracking/", "data/", "run/"), None),
     **dict.fromkeys(("cache/", "config/extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
@@ -250,5 +250,5 @@ CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("compare/baseline.py", "compare/runs.py", "evaluation/paired.py"), R),
     "training/exported.py": None,
     "evaluation/light.py": A,
-    **dict.fromkeys(("run/background_figures.py", "run/summary.py"), None),
+    "run/summary.py": None,
 }

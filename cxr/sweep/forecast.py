@@ -1,4 +1,4 @@
-"""What a sweep would do, and how long it would take, told from earlier runs; nothing is started."""
+"""What a sweep would do, and how long it would take by earlier runs; nothing is started."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from cxr.tracking.unfinished import can_resume, earlier_run
 
 Frozen = Literal["cached", "computed once, with job", "computed"]
 
-# Stages whose settings make the time of a run, most alike first: runs that agree in those of a line tell the time of a job.
+# Stages whose settings make the time of a run, most alike first: the time of a job is that of runs that agree in those of a line.
 _ALIKE = ((Stage.NETWORK, Stage.VIEWS, Stage.AUDIT), (Stage.NETWORK, Stage.VIEWS), (Stage.NETWORK,))
 _DEPTH = "freeze.trainable_from"
-_TIMES = {Stage.TRAIN: "train", Stage.PREDICT: "evaluate", Stage.AUDIT: "audit"}  # what the time of a stage is called in a run
+_TIMES = {Stage.TRAIN: "train", Stage.PREDICT: "evaluate", Stage.AUDIT: "audit"}  # the name of a stage's time in a run
 _OF_IMAGES = ("draw", "index", "decode", "frozen")  # stages whose time is in line with the images
 _TRAININGS = ("candidate", "baseline")
 
@@ -36,19 +36,19 @@ class Forecast:
     resumes: bool  # from a trained epoch
     frozen: Frozen
     with_job: int | None  # the earlier job, from 0, that computes the same frozen part
-    seconds: float | None  # None where no earlier run tells
-    told_by: int  # number of earlier runs that tell it
+    seconds: float | None  # None without an earlier run like it
+    based_on: int  # number of earlier runs that `seconds` is the median of
     bytes: float | None  # that the run adds to a store on this disk
 
 
 def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_store: bool) -> list[Forecast]:
-    """What each job would do. The store has to be open, unless there is none yet."""
+    """Forecast every job, in order. The store has to be open, unless it does not exist yet."""
     earlier = (
         [run for run in filtered_runs(FINISHED) if run.is_finished and run.tags.get("cxr.role") in _TRAININGS] if has_store else []
     )
     known = {_frozen_key(run.tags, run.params) for run in earlier}
     first: dict[tuple[object, ...], int] = {}
-    found = []
+    forecasts = []
     for number, (name, prepared) in enumerate(zip(names, prepared_jobs, strict=True)):
         tags, params = _tags_of(prepared), flat_params(prepared.config)
         key, left = _frozen_key(tags, params), _left(prepared) if has_store else Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
@@ -58,15 +58,15 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
         seconds = median([_seconds(run, prepared, skipped) for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
         done, resumes = left.is_nothing, not prepared.config.force and can_resume(*_attempt(prepared))
-        found.append(
+        forecasts.append(
             Forecast(
                 *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),
-                0.0 if done else _middle(sizes),
+                0.0 if done else median(sizes) if sizes else None,
             )
         )
         if not done:
             first.setdefault(key, number)
-    return found
+    return forecasts
 
 
 def _left(prepared: PreparedRun) -> Remaining:
@@ -74,16 +74,16 @@ def _left(prepared: PreparedRun) -> Remaining:
 
 
 def _attempt(prepared: PreparedRun) -> tuple[str, Path]:
-    """What an attempt that was cut off is found by: the name of its folder, and the work folder."""
+    """The name of the folder of an attempt that was cut off, and the work folder."""
     return folder_name(prepared), work_folder(prepared.config.work)
 
 
 def _tags_of(prepared: PreparedRun) -> dict[str, str]:
-    judged = prepared.dataset.manifest["split"] == prepared.dataset.parts[-1]
+    evaluated = prepared.dataset.manifest["split"] == prepared.dataset.parts[-1]
     return {
         "cxr.data_fingerprint": prepared.fingerprints["cxr.data_fingerprint"],
         "cxr.weights_sha256": prepared.weights.sha256 or "",
-        "cxr.evaluated_images": str(int(judged.sum())),
+        "cxr.evaluated_images": str(int(evaluated.sum())),
     }
 
 
@@ -103,11 +103,11 @@ def _alike(params: Mapping[str, str], earlier: Sequence[LoggedRun]) -> list[Logg
 
 
 def _seconds(run: LoggedRun, prepared: PreparedRun, skipped: Collection[str]) -> float:
-    """What a run like this would take, without times of some names.
+    """Seconds that a run like this would take, without times of some names.
 
     Its training grows with images and epochs, its pass over the images with images.
 
-    What a training takes before its first update is taken to grow too, so times told by much smaller runs are too long.
+    The time before the first update is taken to grow too, so a forecast from much smaller runs is too long.
     """
     evaluated = float(run.tags.get("cxr.evaluated_images") or 0)
     images = float(_tags_of(prepared)["cxr.evaluated_images"]) / evaluated if evaluated else 1.0
@@ -116,12 +116,8 @@ def _seconds(run: LoggedRun, prepared: PreparedRun, skipped: Collection[str]) ->
     return sum(value * factors.get(name, 1.0) for name, value in run.seconds.items() if name not in skipped)
 
 
-def _middle(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
-
-
 def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:
-    """Seconds of all jobs, of which `at_once` run side by side; None where no earlier run tells of one of them.
+    """Seconds of all jobs, of which `at_once` run side by side; None where one of them has no forecast.
 
     >>> job = Forecast("a", Remaining({}), False, "cached", None, 30.0, 2, None)
     >>> total_seconds([job, job, job], 2)

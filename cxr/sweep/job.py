@@ -84,22 +84,22 @@ def _recorded(
     prepare_memory()  # a worker is a separate process
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
 
-    found = Outcome(number, name, "failed", overrides=tuple(overrides))
+    outcome = Outcome(number, name, "failed", overrides=tuple(overrides))
     try:
         end = do(progress, plan.job(number, name))
         kind: Kind = "before" if end.was_finished else "finished"
-        found = replace(found, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
+        outcome = replace(outcome, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:
-        found = replace(found, kind="rejected", reason=str(error))
+        outcome = replace(outcome, kind="rejected", reason=str(error))
     except RunFailed as failure:
-        found = replace(found, reason=str(failure))
+        outcome = replace(outcome, reason=str(failure))
     except Exception as error:
         traceback.print_exc()
-        found = replace(found, reason=f"{type(error).__name__}: {error}")
-    found = replace(found, seconds=time.perf_counter() - started)
-    found.save(folder)
-    print(printable(told(found, plan, read_outcomes(folder))), file=sys.stderr, flush=True)
-    return found.objective
+        outcome = replace(outcome, reason=f"{type(error).__name__}: {error}")
+    outcome = replace(outcome, seconds=time.perf_counter() - started)
+    outcome.save(folder)
+    print_end(outcome, plan, read_outcomes(folder))
+    return outcome.objective
 
 
 def _wait_for_store(config: Config) -> Store:
@@ -114,11 +114,11 @@ def _wait_for_store(config: Config) -> Store:
             time.sleep(2)
 
 
-def told(outcome: Outcome, plan: Plan, done: list[Outcome]) -> str:
-    """One line on a job that has ended, the last of those that are done, with the time that those to come will take."""
+def print_end(outcome: Outcome, plan: Plan, done: Sequence[Outcome]) -> None:
+    """Print a line on a job that has ended, the last of those that are done, with the time that those to come will take."""
     width = len(str(plan.count))
     objective = "has no value" if outcome.objective is None else f"{outcome.objective:.4f}"
-    said = {
+    end = {
         "finished": f"{plan.metric} {objective}, {duration(outcome.seconds)}",
         "before": f"{plan.metric} {objective}, finished before",
         "rejected": f"REJECTED, {outcome.reason}",
@@ -128,4 +128,5 @@ def told(outcome: Outcome, plan: Plan, done: list[Outcome]) -> str:
     ahead = f"; {plan.count - len(done)} to go" if len(done) < plan.count else ""
     if ahead and left is not None:
         ahead += f", about {duration(left)}"
-    return f"[{len(done):>{width}}/{plan.count}] {outcome.name}: {' '.join(said.split())}{ahead}"
+    line = f"[{len(done):>{width}}/{plan.count}] {outcome.name}: {' '.join(end.split())}{ahead}"
+    print(printable(line), file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from cxr.tracking.process import lock_reach, reaches_this_machine_alone
 from cxr.tracking.store import Store
 
 _TOKEN = "folder.token"  # noqa: S105 (tells one folder from another of the same name; no secret)
-_ON_ITS_OWN = "slurm"  # its jobs go on after the command that queued them
+_ON_ITS_OWN = "slurm"  # its jobs continue after the command that queued them
 _WITH_LOCKS = "mount that disk with locks (NFS 4, flock on Lustre, or Ceph)"
 _OR_WAIT = ", or let the command wait (cxr -m hydra/launcher=slurm)"
 LOCK = "planning.lock"  # held in the sweep's folder while the command that planned it waits
@@ -42,7 +42,7 @@ class Planned:
     def here(plan: Plan, store: Store, prepared_jobs: Sequence[PreparedRun]) -> "Planned":
         """As it is on this machine. Writes a token into each folder that other machines have to see.
 
-        Raises `UserError` where jobs go on without the command, on a disk that may have no locks between machines.
+        Raises `UserError` where jobs continue without the command, on a disk that may have no locks between machines.
         """
         has_lock, reach = plan.launcher != _ON_ITS_OWN, lock_reach(plan.folder)
         if not has_lock and not plan.waits and reaches_this_machine_alone(reach):
@@ -73,10 +73,10 @@ def check_node(planned: Planned) -> None:
     """Raise `UserError` where this machine sees other folders, no locks of other machines, or has another cxr."""
     here = socket.gethostname()
     for folder, token in planned.tokens:
-        found = ""
+        here_is = ""
         with suppress(OSError):
-            found = (Path(folder) / _TOKEN).read_text()
-        if found != token:
+            here_is = (Path(folder) / _TOKEN).read_text()
+        if here_is != token:
             what = "another folder" if Path(folder).is_dir() else "no folder"
             raise UserError(f"{here} has {what} at {folder}, which all machines of a sweep have to share: name one as work.dir")
     certain = not planned.has_lock and lock_reach(planned.folder) == planned.lock_reach

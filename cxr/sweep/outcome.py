@@ -1,6 +1,7 @@
 """The outcome of each job of a sweep: one small file for each job."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,14 +37,14 @@ class Outcome:
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """What has come of the jobs so far, by number."""
-    found = [json.loads(path.read_text()) for path in sorted((folder / "jobs").glob("*.json"))]
-    return [Outcome(**{**said, "overrides": tuple(said["overrides"])}) for said in found]
+    """The outcomes of all jobs that have ended, by number."""
+    documents = [json.loads(path.read_text()) for path in sorted((folder / "jobs").glob("*.json"))]
+    return [Outcome(**{**document, "overrides": tuple(document["overrides"])}) for document in documents]
 
 
 def outcome_of(folder: Path, number: int) -> Outcome | None:
-    """What has come of one job; None before it has ended."""
-    return next((each for each in read_outcomes(folder) if each.number == number), None)
+    """The outcome of one job; None before it has ended."""
+    return next((outcome for outcome in read_outcomes(folder) if outcome.number == number), None)
 
 
 def forget_outcomes(folder: Path) -> None:
@@ -52,7 +53,7 @@ def forget_outcomes(folder: Path) -> None:
         path.unlink()
 
 
-def time_left(outcomes: list[Outcome], count: int, at_once: int) -> float | None:
+def time_left(outcomes: Sequence[Outcome], count: int, at_once: int) -> float | None:
     """Seconds that the jobs to come will take if they take as long as those that ran; none before one has.
 
     >>> time_left([Outcome(0, "a", "finished", 30.0), Outcome(1, "b", "before", 0.1)], 6, 2)

@@ -69,10 +69,10 @@ class Plan:
     @staticmethod
     def load(folder: Path) -> "Plan":
         """Read what `save` wrote."""
-        said = json.loads((folder / "plan.json").read_text())
-        known = {each.name for each in fields(Plan)}  # of a later version there may be more
-        values: dict[str, Any] = {key: value for key, value in said.items() if key in known}
-        return Plan(**{**values, "swept": tuple(said["swept"]), "names": tuple(said["names"])})
+        document = json.loads((folder / "plan.json").read_text())
+        known = {field.name for field in fields(Plan)}  # a later version may have written more
+        values: dict[str, Any] = {key: value for key, value in document.items() if key in known}
+        return Plan(**{**values, "swept": tuple(document["swept"]), "names": tuple(document["names"])})
 
 
 def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Provenance]]]:
@@ -133,7 +133,7 @@ def sweep_id(swept: Sequence[str], fingerprint: str, force: bool, place: Path) -
 
 
 def values_of(overrides: Sequence[str]) -> dict[str, str]:
-    """What each override sets, by key.
+    """The value of each override, by key.
 
     >>> values_of(["freeze=head", "+loss.costs.covid.normal=5"])
     {'freeze': 'head', 'loss.costs.covid.normal': '5'}

@@ -31,8 +31,8 @@ def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
         write_results(plan, frame)
     print_results(plan, frame, outcomes)
     if away := len(ids) - len(runs):
-        told = f"{pluralize(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
-        plain_console().print(as_called(f"  {told}"))
+        note = f"{pluralize(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
+        plain_console().print(as_called(f"  {note}"))
 
 
 def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, LoggedRun]) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def _heading(metric: str) -> str:
     covid sensitivity_at_specificity
     """
     part, _, name = metric.partition("/")
-    known = {each.name: each.label for each in OVERALL}
+    known = {row.name: row.label for row in OVERALL}
     return f"{part_in_full(part)}\n{known.get(name, name.replace('/', ' '))}"
 
 

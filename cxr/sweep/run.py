@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 
@@ -98,14 +98,14 @@ def _run(
             raise
         failure = error if ended + len(done) < plan.count else None  # a search of which every job failed has no best one
     if not plan.waits and len(done) < plan.count:
-        print(as_called(f"  cxr sweep status {plan.id}  tells how the jobs stand, cxr sweep results {plan.id}  what they found"))
+        print(as_called(f"  cxr sweep status {plan.id}  shows the state of the jobs, cxr sweep results {plan.id}  their results"))
         return 0
     code = _conclude(plan, common, store, failure)
     return 1 if reports and reports.failed else code
 
 
 def _conclude(plan: Plan, common: Config, store: Store, failure: Exception | None) -> int:
-    """Show what the jobs found. Returns the exit code."""
+    """Show the results of the jobs. Returns the exit code."""
     outcomes = read_outcomes(plan.folder)
     try:
         close_cut_off_runs(store)
@@ -135,7 +135,7 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
             prepare_tensorflow(group[0].config.training)
         try:
             train_heads(group, Progress())
-        except Exception as error:  # of TensorFlow or of the disk; each job then says what is wrong with it
+        except Exception as error:  # of TensorFlow or of the disk; each job then reports its own error
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             print(
                 printable(f"cxr: training side by side failed ({reason}): each job trains on its own"), file=sys.stderr, flush=True
@@ -148,41 +148,34 @@ def _settle(plan: Plan, finished: Sequence[PreparedRun]) -> None:
         job = prepared.provenance.job
         assert job is not None
         end = run_experiment(prepared.config, prepared.provenance, Progress(job=job.name, bars=False), prepared=prepared)
-        found = Outcome(job.number, job.name, "before", 0.0, end.run_id, end.metrics.get(plan.metric))
-        replace(found, overrides=prepared.provenance.overrides).save(plan.folder)
+        objective, overrides = end.metrics.get(plan.metric), prepared.provenance.overrides
+        Outcome(job.number, job.name, "before", run_id=end.run_id, objective=objective, overrides=overrides).save(plan.folder)
 
 
 def _run_here(
     plan: Plan, reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]
 ) -> None:
-    """Heads side by side, all jobs one after another, then their reports."""
+    """Train heads side by side, then do all jobs one after another."""
 
     def job(composed: DictConfig) -> float | None:
         return run_job(composed, reports)
 
-    try:
+    with reports or nullcontext():
         _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
         if plan.by_hydra:
             compose_and_call(job)
         else:
             for number, prepared in enumerate(prepared_jobs):
                 run_prepared_job(plan, number, prepared, reports)
-    except KeyboardInterrupt:
-        if reports is not None:
-            reports.abandon()
-        raise
-    finally:
-        if reports is not None:
-            reports.finish()
 
 
 def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     """Make the report of the best job by the objective; nothing is trained again."""
-    known = [each for each in outcomes if each.objective is not None and each.run_id]
+    known = [outcome for outcome in outcomes if outcome.objective is not None and outcome.run_id]
     if not known:
         return
     sign = 1 if plan.direction == "minimize" else -1
-    best = min(known, key=lambda each: (sign * (each.objective or 0.0), each.name))
+    best = min(known, key=lambda outcome: (sign * (outcome.objective or 0.0), outcome.name))
     composed, provenance = compose([*best.overrides, "sweep.reports=all"])
     print(f"cxr: {best.name} is the best: making its report", file=sys.stderr, flush=True)
     run_experiment(typed(composed), replace(provenance, job=plan.job(best.number, best.name)), Progress(job=best.name))

@@ -1,4 +1,4 @@
-"""How a sweep stands, told from the runs in its store: also from a machine that sees neither its folder nor its scheduler."""
+"""The status of a sweep by the runs in its store: also from a machine that sees neither its folder nor its scheduler."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class SweepStatus:
         return self.count - len(self.jobs) if state == "waiting" else sum(job.state == state for job in self.jobs)
 
     def seconds_left(self) -> float | None:
-        """What is left takes, if jobs go on side by side as they do now; None before one has finished, or with none running.
+        """Seconds that are left, if jobs run side by side as they do now; None before one has finished, or with none running.
 
         >>> SweepStatus((), 3).seconds_left()
         """
@@ -69,35 +69,37 @@ def status_of(sweep_id: str, work: Path) -> SweepStatus:
         raise UserError(f"there is no sweep {sweep_id} in this store or in {work}: --uri names its server, --work its work.dir")
     latest: dict[tuple[str, ...], JobStatus] = {}
     for run in runs:
-        found = JobStatus(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
+        job = JobStatus(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
         key = run.tags.get(_CONFIG, run.id), *(run.tags.get(name, "") for name in _REST)
-        if key not in latest or _BEST_FIRST.index(found.state) < _BEST_FIRST.index(latest[key].state):
-            latest[key] = found
+        if key not in latest or _BEST_FIRST.index(job.state) < _BEST_FIRST.index(latest[key].state):
+            latest[key] = job
     jobs = list(latest.values())
     if plan is not None:
         refused = [outcome for outcome in read_outcomes(folder) if outcome.is_bad and outcome.run_id is None]
         names = {job.name for job in jobs}
-        jobs += [JobStatus(each.name, "rejected", None, each.reason or "") for each in refused if each.name not in names]
+        jobs += [
+            JobStatus(outcome.name, "rejected", None, outcome.reason or "") for outcome in refused if outcome.name not in names
+        ]
     count = plan.count if plan else max(int(run.tags.get("cxr.sweep_jobs", 0)) for run in runs)
     return SweepStatus(tuple(sorted(jobs, key=lambda job: job.name)), max(count, len(jobs)))
 
 
 def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
-    """The plan of a sweep and what has come of its jobs, from its folder, or where that is not here from its runs alone."""
+    """The plan of a sweep and the outcomes of its jobs, from its folder, or where that is not here from its runs alone."""
     folder = work / PLACE / sweep_id
     if (folder / "plan.json").is_file():
         plan = Plan.load(folder)
         if outcomes := read_outcomes(folder):
             return plan, outcomes
-    standing = status_of(sweep_id, work)
-    finished = [(job.run, job.seconds or 0.0) for job in standing.jobs if job.state == "finished" and job.run is not None]
+    status = status_of(sweep_id, work)
+    finished = [(job.run, job.seconds or 0.0) for job in status.jobs if job.state == "finished" and job.run is not None]
     runs = [run for run, _ in finished]
     if not runs:
-        raise UserError(f"no job of sweep {sweep_id} has finished: cxr sweep status {sweep_id} tells how they stand")
+        raise UserError(f"no job of sweep {sweep_id} has finished: cxr sweep status {sweep_id} shows their state")
     swept = _differing(runs)
     metric, direction = runs[0].params["objective.metric"], runs[0].params["objective.direction"]
     names = tuple(run.name for run in runs)
-    plan = Plan(sweep_id, standing.count, swept, names, 1, metric, direction, work=str(work))
+    plan = Plan(sweep_id, status.count, swept, names, 1, metric, direction, work=str(work))
     outcomes = []
     for number, (run, seconds) in enumerate(finished):
         overrides = tuple(f"{key}={run.params.get(key, '')}" for key in swept)
@@ -112,7 +114,7 @@ def _state(run: LoggedRun) -> State:
 
 
 def _differing(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
-    """Settings that bear on the result and differ from run to run; names of options in place of their values where they tell."""
+    """Settings that bear on the result and differ from run to run; names of options in place of their values where those differ."""
     keys = sorted({key for run in runs for key in run.params})
     differ = [key for key in keys if len({run.params.get(key) for run in runs}) > 1]
     named = [key for key in differ if key.endswith(".name") and not key.startswith("tracking.")]

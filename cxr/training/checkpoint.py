@@ -81,7 +81,7 @@ def save(state: State, path: Path) -> None:
 
 
 def load(path: Path) -> State | None:
-    """The saved state; None if there is none that can be read. Nothing is ever unpickled."""
+    """The saved state; None if the file is missing or can't be read. Nothing is ever unpickled."""
     try:
         with np.load(path, allow_pickle=False) as file:
             course = json.loads(str(file["history"]))

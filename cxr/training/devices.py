@@ -25,14 +25,14 @@ class Gpu:
 def visible_gpus() -> list[Gpu]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES says; none without a driver."""
     try:
-        asked = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True)
+        listing = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    found = [_gpu(line) for line in asked.stdout.splitlines() if line.count(",") == 3]
+    gpus = [_gpu(line) for line in listing.stdout.splitlines() if line.count(",") == 3]
     if (chosen := os.environ.get(_VISIBLE)) is None:
-        return found
-    by_name = {str(gpu.index): gpu for gpu in found} | {gpu.uuid: gpu for gpu in found}
-    return [by_name[each.strip()] for each in chosen.split(",") if each.strip() in by_name]
+        return gpus
+    by_name = {str(gpu.index): gpu for gpu in gpus} | {gpu.uuid: gpu for gpu in gpus}
+    return [by_name[name.strip()] for name in chosen.split(",") if name.strip() in by_name]
 
 
 def check_memory(gpus: list[Gpu], at_once: int) -> None:

@@ -92,8 +92,8 @@ def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
 def _tensorflow(graph: Any) -> Engine:
     def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
         for batch in batches:
-            (found,) = graph(tf.constant(batch))
-            yield found.numpy()
+            (activations,) = graph(tf.constant(batch))
+            yield activations.numpy()
 
     return compute
 
@@ -103,13 +103,13 @@ def compile_openvino(graph: Any, threads: int) -> Any:
 
     A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
     are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
-    library's own reader: its Python converter would send usage statistics unasked. Raises `EngineUnusable`.
+    library's own reader: its Python converter would send usage statistics. Raises `EngineUnusable`.
     """
     core = openvino_core()
     with graph_file(graph) as path:
-        asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads)}
+        speed = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads), "ENABLE_CPU_PINNING": False}
         try:
-            return core.compile_model(core.read_model(path), "CPU", {**asked, "ENABLE_CPU_PINNING": False})
+            return core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **speed})
         except RuntimeError as why:
             reasons = [line.lstrip("- ") for line in str(why).splitlines() if line.strip() and "https://" not in line]
             raise EngineUnusable(f"OpenVINO can't compile it: {reasons[-1][:200]}") from why
@@ -132,9 +132,9 @@ def _checked(engine: Engine, graph: Any) -> Engine:
         nonlocal agreed
         coming = iter(batches)
         if not agreed and (first := next(coming, None)) is not None:
-            found, expected = next(engine([first])), graph(tf.constant(first))[0].numpy()
-            if not np.allclose(found, expected, rtol=0, atol=_TOLERANCE * np.abs(expected).max(), equal_nan=True):
-                off = np.abs(found - expected).max() / np.abs(expected).max()
+            values, expected = next(engine([first])), graph(tf.constant(first))[0].numpy()
+            if not np.allclose(values, expected, rtol=0, atol=_TOLERANCE * np.abs(expected).max(), equal_nan=True):
+                off = np.abs(values - expected).max() / np.abs(expected).max()
                 raise EngineUnusable(f"OpenVINO's activations differ from TensorFlow's by {off:.1g} of the largest")
             agreed, coming = True, chain([first], coming)
         yield from engine(coming)

@@ -45,8 +45,8 @@ def largest_difference(file: Path, of: Format, folder: Path, images: NDArray[np.
     path.parent.mkdir(parents=True, exist_ok=True)
     of.write(saved.model, path)
     grey = images.astype(np.float32)
-    found = of.open(path)(np.repeat(grey, 3, axis=-1))
-    return float(np.abs(found - saved.probabilities(grey)).max())
+    probabilities = of.open(path)(np.repeat(grey, 3, axis=-1))
+    return float(np.abs(probabilities - saved.probabilities(grey)).max())
 
 
 def difference_of_precision(file: Path, images: NDArray[np.uint8]) -> float:
@@ -57,8 +57,8 @@ def difference_of_precision(file: Path, images: NDArray[np.uint8]) -> float:
 
 
 def _function_of(model: keras.Model) -> tuple[tf.types.experimental.PolymorphicFunction, tf.TensorSpec]:
-    given = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="images")
-    return tf.function(lambda images: model(images, training=False), input_signature=[given], autograph=False), given
+    spec = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="images")
+    return tf.function(lambda images: model(images, training=False), input_signature=[spec], autograph=False), spec
 
 
 def _write_openvino(model: keras.Model, path: Path) -> None:
@@ -78,8 +78,8 @@ def _open_openvino(path: Path) -> Probabilities:
 def _write_onnx(model: keras.Model, path: Path) -> None:
     import tf2onnx
 
-    forward, given = _function_of(model)
-    tf2onnx.convert.from_function(forward, input_signature=[given], opset=_OPSET, output_path=str(path))
+    forward, spec = _function_of(model)
+    tf2onnx.convert.from_function(forward, input_signature=[spec], opset=_OPSET, output_path=str(path))
 
 
 def _open_onnx(path: Path) -> Probabilities:

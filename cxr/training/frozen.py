@@ -62,9 +62,9 @@ class FrozenPart:
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
         """Activations of the given rows under a view, in order, in chunks (k, ...). Raises `EngineUnusable`."""
         left = len(rows)
-        for found in self._engine(self._batches(rows, view)):
-            yield found[: min(left, len(found))]
-            left -= len(found)
+        for activations in self._engine(self._batches(rows, view)):
+            yield activations[: min(left, len(activations))]
+            left -= len(activations)
 
     def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
         """Images in batches of one size."""

@@ -24,7 +24,7 @@ class GroupWeights:
 
     @property
     def memory(self) -> list[keras.Variable]:
-        """All that has to be kept to go on."""
+        """The weights of the groups, which later updates depend on."""
         return [self.weights]
 
     def loss(self, losses: Any, members: Any) -> Any:
@@ -53,7 +53,7 @@ def balanced(
 
     Rows of a source that is smaller than its share come more than once, evenly; of a larger one other rows come in each epoch.
     """
-    rng, found = np.random.Generator(np.random.Philox([seed, epoch])), []
+    rng, drawn = np.random.Generator(np.random.Philox([seed, epoch])), []
     for label in np.unique(labels[rows]):
         own = rows[labels[rows] == label]
         names = np.unique(sources[own])
@@ -61,5 +61,5 @@ def balanced(
         for name, share in zip(names, shares, strict=True):
             some = own[sources[own] == name]
             rounds = [rng.permutation(some) for _ in range(-(-share // len(some)))]
-            found.append(np.concatenate([np.empty(0, np.int64), *rounds])[:share])
-    return rng.permutation(np.concatenate(found))
+            drawn.append(np.concatenate([np.empty(0, np.int64), *rounds])[:share])
+    return rng.permutation(np.concatenate(drawn))

@@ -39,7 +39,7 @@ class History:
 
 @dataclass
 class FrozenWork:
-    """Numbers of activations that a run computed, and that it found in the cache."""
+    """Numbers of activations that a run computed, and that it took from the cache."""
 
     computed: int = 0
     found: int = 0
@@ -56,24 +56,13 @@ class Verified:
     @property
     def agreed(self) -> bool:
         """Whether rounding explains the difference."""
-        return self.largest <= self.tolerance  # false for what is no number
+        return self.largest <= self.tolerance  # false for NaN
 
     @property
     def text(self) -> str:
-        """The result in words."""
-        said = f"on {pluralize(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
-        return said if self.agreed else f"{said}: all predictions are made with the saved model; please report this"
-
-
-def epoch_metrics(train_loss: float, train_accuracy: float, val_loss: float, val_accuracy: float, rate: float) -> dict[str, float]:
-    """The metrics of one epoch by name."""
-    return {
-        "train/loss": train_loss,
-        "train/accuracy": train_accuracy,
-        "val/loss": val_loss,
-        "val/accuracy": val_accuracy,
-        "train/learning_rate": rate,
-    }
+        """The result as a sentence."""
+        text = f"on {pluralize(self.images, 'image')} the saved model's probabilities differ by up to {self.largest:.1e}"
+        return text if self.agreed else f"{text}: all predictions are made with the saved model; please report this"
 
 
 def stops_early(losses: Sequence[float], patience: int | None) -> bool:
@@ -94,18 +83,11 @@ def epochs_since_best(losses: Sequence[float]) -> int:
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
-def reductions(losses: Sequence[float], patience: int) -> int:
-    """How often a plateau has lowered the learning rate: after each `patience` epochs without a new lowest loss.
+def is_on_plateau(losses: Sequence[float], patience: int) -> bool:
+    """Whether a plateau lowers the learning rate here: after each `patience` epochs without a new lowest loss.
 
-    >>> [reductions([2.0, 2.0, 2.0, 2.0, 1.0][:count], 2) for count in range(1, 6)]
-    [0, 0, 1, 1, 1]
+    >>> [is_on_plateau([2.0, 2.0, 2.0, 2.0, 2.0, 1.0][:count], 2) for count in range(1, 7)]
+    [False, False, True, False, True, False]
     """
-    lowest, waited, count = float("inf"), 0, 0
-    for loss in losses:
-        if loss < lowest:
-            lowest, waited = loss, 0
-            continue
-        waited += 1
-        if waited == patience:
-            waited, count = 0, count + 1
-    return count
+    waited = epochs_since_best(losses)
+    return waited > 0 and waited % patience == 0

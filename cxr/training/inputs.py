@@ -96,7 +96,7 @@ class Activations:
     computing: Callable[[], AbstractContextManager[Update]]
     work: FrozenWork
     _ready: dict[int | None, _Ready] = field(default_factory=dict)
-    _told: bool = False
+    _has_warned: bool = False  # that activations are not kept
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -120,10 +120,10 @@ class Activations:
         places[wanted] = np.arange(len(wanted))
         computed = self.work.computed
         self._ready.pop(view, None)  # it lacks the new rows
-        if (found := self._find(wanted, view)) is not None:
+        if (activations := self._find(wanted, view)) is not None:
             at_hand = 0 if ready is None else len(ready.rows)
             self.work.found += max(0, len(wanted) - at_hand - (self.work.computed - computed))
-            self._ready[view] = _Ready(found, places)
+            self._ready[view] = _Ready(activations, places)
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """Prepared activations, or activations computed now if they could not be kept."""
@@ -150,16 +150,16 @@ class Activations:
             self._leave_engine(why)
             return self._find(rows, view)
         except CacheUnusable as why:
-            if not self._told:
+            if not self._has_warned:
                 self.cache.tell(f"activations of the frozen part are not kept: {why}")
-            self._told = True
+            self._has_warned = True
         if len(rows) * int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize > _IN_MEMORY_BYTES:
             return None
         return Rows.of(self._compute_now(rows, view))
 
     def _compute_now(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         try:
-            return np.concatenate([found for found, _ in self._compute(rows, view)])
+            return np.concatenate([activations for activations, _ in self._compute(rows, view)])
         except EngineUnusable as why:
             self._leave_engine(why)
             return self._compute_now(rows, view)
@@ -171,8 +171,8 @@ class Activations:
     def _compute(self, rows: NDArray[np.int64], view: int | None) -> Values:
         done = 0
         with self.computing() as update:
-            for found in self.frozen.compute(rows, view):
-                done += len(found)
-                self.work.computed += len(found)
+            for activations in self.frozen.compute(rows, view):
+                done += len(activations)
+                self.work.computed += len(activations)
                 update(done, len(rows))
-                yield found, [None] * len(found)
+                yield activations, [None] * len(activations)

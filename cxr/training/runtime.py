@@ -24,9 +24,9 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1, job: int = 0)
     fresh = "tensorflow" not in sys.modules
     gpus = visible_gpus() if fresh else []
     deal(gpus, job, at_once)
-    tf, keras, said = _import_quietly()
+    tf, keras, notices = _import_quietly()
     if fresh:
-        _prepare_gpus(tf, gpus, said)
+        _prepare_gpus(tf, gpus, notices)
     # The same threads however many runs share the cores: how sums are shared out among threads decides their last digits.
     _limit_threads(tf, training.threads or (cores() if training.deterministic else fair_share(at_once)))
     if fresh:
@@ -55,19 +55,19 @@ def compute() -> dict[str, Any]:
     return {"threads": tf.config.threading.get_intra_op_parallelism_threads(), "gpus": names}
 
 
-def _prepare_gpus(tf: Any, gpus: list[Gpu], said: str) -> None:
+def _prepare_gpus(tf: Any, gpus: list[Gpu], notices: str) -> None:
     """Let GPU memory grow as it is needed; where a card is there and TensorFlow can't use it, print why."""
     usable = tf.config.list_physical_devices("GPU")
     for gpu in usable:
         tf.config.experimental.set_memory_growth(gpu, True)
     if gpus and not usable:
         names = ", ".join(gpu.name for gpu in gpus)
-        reason = cuda_reason(said + _notices())
+        reason = cuda_reason(notices + _all_notices())
         print(f"cxr: TensorFlow can't use the GPU ({names}), so the CPU trains: {reason}", file=sys.stderr)
 
 
-def cuda_reason(said: str) -> str:
-    """What TensorFlow's start-up notices say of CUDA, in a line: the libraries that it lacks, or else all that names CUDA.
+def cuda_reason(notices: str) -> str:
+    """Why TensorFlow can't use a GPU, in a line of its start-up notices: the libraries that it lacks, or all that names CUDA.
 
     >>> cuda_reason("I0000 00:00:1 dso_loader.cc:144] Could not load dynamic library 'libcufft.so.11'; dlerror: no such file")
     "it lacks libcufft.so.11; pip install 'tensorflow[and-cuda]' brings CUDA's libraries"
@@ -75,17 +75,17 @@ def cuda_reason(said: str) -> str:
     'Skipping registering GPU devices...'
     """
     brings = "pip install 'tensorflow[and-cuda]' brings CUDA's libraries"
-    if lacking := re.findall(r"Could not load dynamic library '([\w.-]+)'", said):
+    if lacking := re.findall(r"Could not load dynamic library '([\w.-]+)'", notices):
         return f"it lacks {', '.join(dict.fromkeys(lacking))}; {brings}"
-    told = [line.partition("] ")[2] or line for line in said.splitlines() if re.search("cuda|gpu|cudnn", line, re.IGNORECASE)]
-    return " / ".join(dict.fromkeys(told))[:400] or f"it says nothing of CUDA; {brings}"
+    lines = [line.partition("] ")[2] or line for line in notices.splitlines() if re.search("cuda|gpu|cudnn", line, re.IGNORECASE)]
+    return " / ".join(dict.fromkeys(lines))[:400] or f"it says nothing of CUDA; {brings}"
 
 
-def _notices() -> str:
-    """What TensorFlow writes when it looks for GPUs, in a process of its own: it can't be asked again for what it left out."""
+def _all_notices() -> str:
+    """What TensorFlow writes when it looks for GPUs, in a process of its own: this one has its shorter notices already."""
     code = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
     try:
-        asked = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-P", "-c", code],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"},
             capture_output=True,
@@ -95,7 +95,7 @@ def _notices() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return asked.stderr
+    return process.stderr
 
 
 def _import_quietly() -> tuple[Any, Any, str]:

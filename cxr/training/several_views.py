@@ -30,5 +30,5 @@ def mean_over_views(
     opened = open_model(model, config) if isinstance(model, Path) else model
     viewer = Viewer(images, hashes, VIEWS, _SEED)
     views = [None, *range(config.evaluation.views - 1)]
-    found = np.mean([opened.score(np.rint(viewer.see(rows, view)).astype(np.uint8))[0] for view in views], axis=0)
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
+    probabilities = np.mean([opened.score(np.rint(viewer.see(rows, view)).astype(np.uint8))[0] for view in views], axis=0)
+    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))

@@ -14,7 +14,7 @@ from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
 from cxr.model.partition import pooled_part
 from cxr.training.checkpoint import Arrays, assign, values_of
-from cxr.training.fit import Fitted, TrainingSet, Watcher
+from cxr.training.fit import Fitted, TrainingSet, Watcher, fitted_by
 from cxr.training.history import Epoch, FrozenWork, History
 from cxr.training.inputs import Images
 from cxr.training.steps import Steps
@@ -51,21 +51,16 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
         diverged = "the validation loss of each network of this soup is not a finite number"
         raise RunFailed(f"{diverged}: name runs whose training did not diverge")
     assign(variables, soup)
-    return _fitted(steps, history, config)
+    return fitted_by(steps, history, FrozenWork(), config)
 
 
 def soup_from(network: Network, model: Path, data: TrainingSet, loss: Loss, config: Config, history: History) -> Fitted:
     """A soup whose weights are in the `.keras` file `model`: predictions are those that it had, to the bit."""
     network.classifier.load_weights(model)
-    return _fitted(_steps_of(network, data, loss, config), history, config)
+    return fitted_by(_steps_of(network, data, loss, config), history, FrozenWork(), config)
 
 
 def _steps_of(network: Network, data: TrainingSet, loss: Loss, config: Config) -> Steps:
     viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
     never = keras.optimizers.SGD()  # makes no update
     return Steps(network.trainee, Images(viewer), data.targets, loss, never, body=pooled_part(network.trainee, None))
-
-
-def _fitted(steps: Steps, history: History, config: Config) -> Fitted:
-    at_once = config.evaluation.batch_size
-    return Fitted(history, FrozenWork(), lambda rows: steps.predict(rows, at_once), lambda rows: steps.pooled(rows, at_once))

@@ -1,7 +1,7 @@
 """The compiled steps of one phase: many updates in one TensorFlow call, with the same numbers as single updates."""
 
-from collections.abc import Callable
-from copy import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cxr.config.schema import Config
 from cxr.model.fused_batch_norm import fuse_batch_norms
 from cxr.model.losses.registry import Loss
-from cxr.model.optimizer import single_optimizers
+from cxr.model.optimizer import optimizer_variables, single_optimizers
+from cxr.training.checkpoint import assign
 from cxr.training.engine import on_gpu
 from cxr.training.group_robust import GroupWeights
 from cxr.training.inputs import Inputs, chunks_of
@@ -47,9 +48,9 @@ class Score:
 class Steps:
     """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
-    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` asks for
-    nothing beside it. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA. With
-    `groups` an update weighs the groups of its images. `body` makes pooled features of inputs; without one, inputs are those.
+    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` has its
+    defaults. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA. With `groups` an
+    update weighs the groups of its images. `body` makes pooled features of inputs; without one, inputs are those.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class Steps:
         groups: GroupWeights | None = None,
         body: keras.Model | None = None,
     ) -> None:
-        self.inputs = inputs
+        self.inputs, self.optimizer, self.groups = inputs, optimizer, groups
         self.targets = targets if groups is None else np.concatenate([targets, groups.members], axis=1)
         more = more or Update()
         images = tf.TensorSpec((None, *inputs.shape), inputs.dtype)
-        known = tf.TensorSpec((None, self.targets.shape[1]), tf.float32)  # the class of each image, and its group
+        labels = tf.TensorSpec((None, self.targets.shape[1]), tf.float32)  # the class of each image, and its group
         classes = targets.shape[1]
         channels = part.input.shape[-1] // inputs.shape[-1]  # a whole network takes grey levels three times
         variables = part.trainable_variables
@@ -115,68 +116,74 @@ class Steps:
 
             return count
 
-        self._train = _over_batches(counted(update), images, known, xla=xla)
-        self._evaluate = _over_batches(counted(evaluate), images, known)
+        self._train = _over_batches(counted(update), images, labels, xla=xla)
+        self._evaluate = _over_batches(counted(evaluate), images, labels)
         self._predict = _compiled(lambda x: tf.nn.softmax(logits_of(x, training=False)), images)
-        self._pool = _pool_of(body, images)
+        self._pool = (lambda x: x) if body is None else _compiled(lambda x: body(_in_channels(x, channels), training=False), images)
 
-    def on(self, inputs: Inputs, targets: NDArray[np.float32]) -> "Steps":
-        """The same compiled steps on other inputs and targets, of the same shapes."""
-        other = copy(self)
-        other.inputs, other.targets = inputs, targets
-        return other
+    @property
+    def memory(self) -> list[keras.Variable]:
+        """What later updates depend on, beside weights: of the optimizer, of averages and of the weights of groups."""
+        averages = self.averages.memory if self.averages else []
+        return [*optimizer_variables(self.optimizer), *averages, *(self.groups.memory if self.groups else [])]
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the network has its averaged weights, where there are any: they are what is validated and kept."""
+        before = self.averages.swap_in() if self.averages else []
+        try:
+            yield
+        finally:
+            if self.averages:
+                assign(self.averages.variables, before)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
         """Train one epoch: one update for each `batch_size` rows, in order."""
-        return self._run(self._train, rows, view, batch_size, on_progress)
+        return mean_scores(self._train, self.inputs, self.targets, rows, view, batch_size, on_progress)[0]
 
     def evaluate(self, rows: NDArray[np.int64], batch_size: int) -> Score:
         """Loss and accuracy on unaugmented rows; the network does not change."""
-        return self._run(self._evaluate, rows, None, batch_size, lambda done, of: None)
+        return mean_scores(self._evaluate, self.inputs, self.targets, rows, None, batch_size)[0]
 
     def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
         """Probabilities of unaugmented rows: (len(rows), classes), each row sums to 1."""
-        chunks = chunks_of(self.inputs, rows, None, batch_size)
-        found = [
-            self._predict(values[start : start + batch_size]).numpy()
-            for _, values in chunks
-            for start in range(0, len(values), batch_size)
-        ]
-        probabilities = np.concatenate(found).astype(np.float64)
+        probabilities = self._batch_by_batch(self._predict, rows, batch_size).astype(np.float64)
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def pooled(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
         """Pooled features of unaugmented rows, (len(rows), channels)."""
-        chunks = chunks_of(self.inputs, rows, None, batch_size)
-        if self._pool is None:
-            return np.concatenate([np.asarray(values, np.float32) for _, values in chunks])
-        found = [
-            self._pool(values[start : start + batch_size]).numpy()
-            for _, values in chunks
+        return np.asarray(self._batch_by_batch(self._pool, rows, batch_size), np.float32)
+
+    def _batch_by_batch(self, function: Callable[..., Any], rows: NDArray[np.int64], batch_size: int) -> NDArray[Any]:
+        results = [
+            np.asarray(function(values[start : start + batch_size]))
+            for _, values in chunks_of(self.inputs, rows, None, batch_size)
             for start in range(0, len(values), batch_size)
         ]
-        return np.asarray(np.concatenate(found), np.float32)
+        return np.concatenate(results)
 
-    def _run(
-        self, function: Any, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]
-    ) -> Score:
-        loss_sum, right, done = 0.0, 0.0, 0
-        for chosen, values in chunks_of(self.inputs, rows, view, batch_size):
-            found = function(values, self.targets[chosen], batch_size)
-            loss_sum, right, done = loss_sum + float(found[0]), right + float(found[1]), done + len(chosen)
-            on_progress(done, len(rows))
-        return Score(loss_sum / len(rows), right / len(rows))
+
+def mean_scores(
+    totals: Totals,
+    inputs: Inputs,
+    targets: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    view: int | None,
+    batch_size: int,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Score]:
+    """Loss and accuracy of each head over rows, which are taken in order, `batch_size` at once."""
+    losses, right, done = np.zeros(()), np.zeros(()), 0
+    for chosen, values in chunks_of(inputs, rows, view, batch_size):
+        sums = totals(values, targets[chosen], batch_size)
+        losses, right, done = losses + np.asarray(sums[0], float), right + np.asarray(sums[1], float), done + len(chosen)
+        on_progress(done, len(rows))
+    pairs = zip(np.atleast_1d(losses / len(rows)), np.atleast_1d(right / len(rows)), strict=True)
+    return [Score(float(loss), float(accuracy)) for loss, accuracy in pairs]
 
 
 def _in_channels(batch: tf.Tensor, count: int) -> tf.Tensor:
     return tf.repeat(batch, count, axis=-1) if count > 1 else batch
-
-
-def _pool_of(body: keras.Model | None, images: tf.TensorSpec) -> Callable[..., Any] | None:
-    if body is None:
-        return None
-    channels = body.input.shape[-1] // images.shape[-1]
-    return _compiled(lambda x: body(_in_channels(x, channels), training=False), images)
 
 
 def _over_batches(step: Step, images: tf.TensorSpec, targets: tf.TensorSpec, xla: bool = False) -> Totals:
@@ -190,8 +197,8 @@ def over_vectors(step: Step, *signature: tf.TensorSpec, heads: int | None = None
 
     def totals(inputs: tf.Tensor, targets: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         def body(start: tf.Tensor, losses: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            found = step(inputs[start : start + size], targets[start : start + size])
-            return start + size, losses + found[0], right + found[1]
+            sums = step(inputs[start : start + size], targets[start : start + size])
+            return start + size, losses + sums[0], right + sums[1]
 
         begin = (tf.constant(0), none, none)
         ended: tuple[tf.Tensor, ...] = tf.while_loop(
@@ -207,12 +214,12 @@ def _over_arrays(step: Step, *signature: tf.TensorSpec, xla: bool = False) -> To
     compiled = _compiled(step, *signature, xla=xla)
 
     def totals(inputs: NDArray[Any], targets: NDArray[np.float32], size: int) -> tuple[float, float]:
-        found = [compiled(inputs[start : start + size], targets[start : start + size]) for start in range(0, len(inputs), size)]
-        return sum(float(losses) for losses, _ in found), sum(float(right) for _, right in found)
+        sums = [compiled(inputs[start : start + size], targets[start : start + size]) for start in range(0, len(inputs), size)]
+        return sum(float(losses) for losses, _ in sums), sum(float(right) for _, right in sums)
 
     return totals
 
 
 def _compiled(function: Callable[..., Any], *signature: tf.TensorSpec, xla: bool = False) -> Callable[..., Any]:
-    made: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=xla)
-    return made
+    compiled: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False, jit_compile=xla)
+    return compiled

@@ -1,4 +1,4 @@
-"""The saved model of a run as an audit asks it. Loads TensorFlow."""
+"""The saved model of a run: probabilities and features of images that are in no data set. Loads TensorFlow."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ class SavedTrainedModel:
         self._body = keras.Model(model.input, pooled)
         self._head = keras.Model(model.get_layer(POOLED).output, model.output)
         self._name: Name = choose_engine(config.engine, config.training.precision)
-        self._below: dict[str, tuple[Engine, Name]] = {}  # of layers whose features were asked for
+        self._below: dict[str, tuple[Engine, Name]] = {}  # of layers whose features were computed
 
     @property
     def body(self) -> str | None:
@@ -83,22 +83,21 @@ class SavedTrainedModel:
             joined = keras.layers.Concatenate(dtype=keras.DTypePolicy("float32"))([self._body.output, self._mean_of(layer)])
             return keras.Model(self._body.input, joined)
 
-        found, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
-        return self._head_by_row(found[:, :channels]), found[:, channels:]
+        features, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
+        return self._head_by_row(features[:, :channels]), features[:, channels:]
 
     def _head_by_row(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
         """As `head`, row by row: products of matrices round by the number of their rows."""
         rows = [self._head_of_one(row[None]).numpy() for row in pooled]
-        found = np.concatenate([np.empty((0, int(self._head.output.shape[-1])), np.float32), *rows]).astype(np.float64)
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+        none = np.empty((0, int(self._head.output.shape[-1])), np.float32)
+        probabilities = np.concatenate([none, *rows]).astype(np.float64)
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     @cached_property
     def _head_of_one(self) -> Callable[[Any], Any]:
-        given = tf.TensorSpec((1, *self._head.input.shape[1:]), tf.float32)
-        made: Callable[[Any], Any] = tf.function(
-            lambda row: self._head(row, training=False), input_signature=[given], autograph=False
-        )
-        return made
+        spec = tf.TensorSpec((1, *self._head.input.shape[1:]), tf.float32)
+        head = tf.function(lambda row: self._head(row, training=False), input_signature=[spec], autograph=False)
+        return cast(Callable[[Any], Any], head)
 
     def _by_engine(self, name: str, make: Callable[[], keras.Model], images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What a model of that name makes of images; its engine is kept."""
@@ -113,7 +112,7 @@ class SavedTrainedModel:
     def _mean_of(self, layer: str) -> Any:
         """The mean of a layer's maps over their places, as a symbolic tensor."""
         model = self.network.saved.model
-        named = dict(zip((each.name for each in architecture_of(model).layers), model.operations, strict=True))
+        named = dict(zip((step.name for step in architecture_of(model).layers), model.operations, strict=True))
         # A name of its own: in another thread Keras would begin again to count, and take one that the network has.
         return keras.layers.GlobalAveragePooling2D(dtype=keras.DTypePolicy("float32"), name="mean_of_maps")(named[layer].output)
 
@@ -153,7 +152,7 @@ class SavedTrainedModel:
 
 
 def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:
-    """Open the saved model of a run; raises `UserError` for a file that is none, or has no feature map.
+    """Open the saved model of a run; raises `UserError` for a file that is not a model, or has no feature map.
 
     Pooled features of a backbone that was trained are this run's alone, and are not kept.
     """

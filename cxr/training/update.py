@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from cxr.config.schema import Config
+from cxr.training.checkpoint import Arrays, values_of
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ def clipped(gradients: Sequence[tf.Tensor], limit: float, scale: Any) -> list[tf
 
     Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
     """
-    found, _ = tf.clip_by_global_norm(list(gradients), tf.cast(limit, tf.float32) * tf.cast(scale, tf.float32))
-    return list(found)
+    limited, _ = tf.clip_by_global_norm(list(gradients), tf.cast(limit, tf.float32) * tf.cast(scale, tf.float32))
+    return list(limited)
 
 
 class Averages:
@@ -66,13 +65,12 @@ class Averages:
 
     def __init__(self, variables: Sequence[keras.Variable], decay: float) -> None:
         self.variables, self.decay = list(variables), decay
-        begun = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # copies, which share no memory
-        self.values = [keras.Variable(value, dtype=value.dtype.name, trainable=False) for value in begun]
+        self.values = [keras.Variable(value, dtype=value.dtype.name, trainable=False) for value in values_of(variables)]
         self.count = keras.Variable(0, dtype="int64", trainable=False)
 
     @property
     def memory(self) -> list[keras.Variable]:
-        """All that has to be kept to go on."""
+        """The averages and the number of updates, which later updates depend on."""
         return [*self.values, self.count]
 
     def update(self) -> None:
@@ -84,9 +82,9 @@ class Averages:
             own = tf.cast(decay, average.dtype)
             average.assign(own * average.value + (1 - own) * tf.cast(variable.value, average.dtype))
 
-    def swap_in(self) -> list[NDArray[Any]]:
+    def swap_in(self) -> Arrays:
         """Give the variables their averages; returns what they were, for `assign`."""
-        before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
+        before = values_of(self.variables)
         for average, variable in zip(self.values, self.variables, strict=True):
             variable.assign(average.value)
         return before

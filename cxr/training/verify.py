@@ -31,11 +31,11 @@ def verify(
     chosen = np.linspace(0, len(parts) - 1, count).round().astype(np.int64)
     saved = load_model(model)
 
-    def asked(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    def predict(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         at_once = config.evaluation.batch_size
         pieces = [chosen[start : start + at_once] for start in range(0, len(chosen), at_once)]
         return np.concatenate([saved.probabilities(images[piece].astype(np.float32)) for piece in pieces])
 
-    largest = float(np.abs(asked(parts[chosen]) - probabilities[chosen]).max())
+    largest = float(np.abs(predict(parts[chosen]) - probabilities[chosen]).max())
     verified = Verified(count, largest, _TOLERANCES[config.training.precision])
-    return (predicted if verified.agreed else {part: asked(rows[part]) for part in predicted}), verified
+    return (predicted if verified.agreed else {part: predict(rows[part]) for part in predicted}), verified

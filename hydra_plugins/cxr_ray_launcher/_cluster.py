@@ -31,15 +31,15 @@ def connected(wanted: RayConfig, planned: Planned) -> Iterator[int]:
     _join(wanted.address)
     signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end the process without a word to the jobs
     try:
-        machines = [each for each in ray.nodes() if each["Alive"]]
-        places = sum(_room(each["Resources"], wanted) for each in machines)
+        machines = [node for node in ray.nodes() if node["Alive"]]
+        places = sum(_room(node["Resources"], wanted) for node in machines)
         if not places:
-            most, gpus = (max((each["Resources"].get(name, 0) for each in machines), default=0) for name in ("CPU", "GPU"))
+            most, gpus = (max((node["Resources"].get(name, 0) for node in machines), default=0) for name in ("CPU", "GPU"))
             raise UserError(
                 f"no machine of this Ray cluster has {wanted.num_cpus} CPUs, {wanted.num_gpus:g} GPUs and the memory for a job; "
                 f"the largest has {most:g} CPUs and {gpus:g} GPUs: set hydra.launcher.num_cpus, num_gpus or memory"
             )
-        _check_machines([each["NodeID"] for each in machines], planned)
+        _check_machines([node["NodeID"] for node in machines], planned)
         yield places
     finally:
         ray.shutdown()
@@ -83,10 +83,10 @@ def _room(resources: dict[str, float], wanted: RayConfig) -> int:
 
 def _check_machines(nodes: list[str], planned: Planned) -> None:
     """Raise `UserError` with what is wrong with the machines that do not fit the sweep."""
-    asked = {ray.remote(**_on(node))(_reason).remote(planned): node for node in nodes}
-    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
+    nodes_of = {ray.remote(**_on(node))(_reason).remote(planned): node for node in nodes}
+    answered, silent = ray.wait(list(nodes_of), num_returns=len(nodes_of), timeout=_PATIENCE)
     reasons = [reason for reason in ray.get(answered) if reason]
-    reasons += [f"machine {asked[each][:8]} of the Ray cluster does not answer" for each in silent]
+    reasons += [f"machine {nodes_of[reference][:8]} of the Ray cluster does not answer" for reference in silent]
     if reasons:
         raise UserError("; ".join(reasons))
 

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as tasks of a Ray cluster: each in a new worker, again elsewhere where a worker or a machine died."""
+"""The jobs of a sweep as tasks of a Ray cluster: a new worker for each, elsewhere again where a worker or a machine died."""
 
 import sys
 from collections import Counter, deque
@@ -13,7 +13,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from cxr.config.launched import LaunchedJob, returned
 from cxr.config.launchers import RayConfig
-from cxr.sweep.job import RemoteJob, told
+from cxr.sweep.job import RemoteJob, print_end
 from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import printable
@@ -27,18 +27,19 @@ class Jobs:
     def __init__(self, wanted: RayConfig, work: LaunchedJob, overrides: Sequence[Sequence[str]], first: int) -> None:
         assert isinstance(work.task, RemoteJob)
         self.wanted, self.planned, self._work = wanted, work.task.planned, work
-        self._overrides = {first + place: list(each) for place, each in enumerate(overrides)}
+        self._overrides = {number: list(job) for number, job in enumerate(overrides, first)}
         self._tries: Counter[int] = Counter()
-        self._found: dict[int, float | None] = {}
+        self._objectives: dict[int, float | None] = {}
 
     def run(self, places: int) -> list[JobReturn]:
-        """Run them on a cluster that has room for `places` at once. Tells each end in a line."""
+        """Run them on a cluster that has room for `places` at once. Prints a line when one ends."""
         plan = Plan.load(self.planned.folder)
-        self._found.update({each.number: each.objective for each in read_outcomes(plan.folder)})  # of jobs that were done before
+        self._objectives = {outcome.number: outcome.objective for outcome in read_outcomes(plan.folder)}  # done before
         at_once = min(self.wanted.max_concurrent or len(self._overrides), len(self._overrides))
         plan = replace(plan, at_once=min(at_once, places))
         plan.save()  # for the time that is left
-        work, waiting, running = ray.put(self._work), deque(self._left()), dict[Any, int]()
+        waiting = deque(number for number in self._overrides if number not in self._objectives)
+        work, running = ray.put(self._work), dict[Any, int]()
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
@@ -48,16 +49,13 @@ class Jobs:
                 for reference in ended:
                     number = running.pop(reference)
                     if self._is_done(reference, number, plan):
-                        self._tell(number, plan)
+                        self._print_end(number, plan)
                     else:
                         waiting.appendleft(number)
         except KeyboardInterrupt:
             _interrupt(list(running))
             raise
-        return [returned(overrides, self._found[number]) for number, overrides in self._overrides.items()]
-
-    def _left(self) -> list[int]:
-        return [number for number in self._overrides if number not in self._found]
+        return [returned(overrides, self._objectives[number]) for number, overrides in self._overrides.items()]
 
     def _start(self, work: Any, number: int) -> Any:
         self._tries[number] += 1
@@ -70,7 +68,7 @@ class Jobs:
     def _is_done(self, reference: Any, number: int, plan: Plan) -> bool:
         """Keep what a job returned; False if it has to start again."""
         try:
-            self._found[number] = ray.get(reference)
+            self._objectives[number] = ray.get(reference)
         except RayTaskError as error:  # before the job began: a machine that does not fit, or a fault
             self._fail(number, plan, " ".join(str(error.cause).split()))
         except RayError as error:  # its worker or its machine is gone
@@ -85,11 +83,11 @@ class Jobs:
     def _fail(self, number: int, plan: Plan, reason: str) -> None:
         overrides = tuple(self._overrides[number])
         Outcome(number, plan.name_of(number, overrides), "failed", reason=reason, overrides=overrides).save(plan.folder)
-        self._found[number] = None
+        self._objectives[number] = None
 
-    def _tell(self, number: int, plan: Plan) -> None:
-        if found := outcome_of(plan.folder, number):  # none where the sweep stops after a failure
-            print(printable(told(found, plan, read_outcomes(plan.folder))), file=sys.stderr, flush=True)
+    def _print_end(self, number: int, plan: Plan) -> None:
+        if outcome := outcome_of(plan.folder, number):  # none where the sweep stops after a failure
+            print_end(outcome, plan, read_outcomes(plan.folder))
 
 
 def _interrupt(running: Sequence[Any]) -> None:

@@ -23,7 +23,7 @@ class RayLauncher(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs; what they found is in the sweep's folder, and their objectives are returned in order."""
+        """Run the jobs; their outcomes are in the sweep's folder, and their objectives are returned in order."""
         from cxr.config.launched import LaunchedJob
         from hydra_plugins.cxr_ray_launcher._cluster import connected
         from hydra_plugins.cxr_ray_launcher._jobs import Jobs

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as an array of SLURM: queued by submitit, and waited for by what they leave in the sweep's folder."""
+"""The jobs of a sweep as an array of SLURM: queued by submitit, and waited for by their outcomes in the sweep's folder."""
 
 import subprocess
 import sys
@@ -14,10 +14,10 @@ from hydra.core.utils import JobReturn
 from cxr.config.launched import LaunchedJob, returned
 from cxr.config.launchers import SlurmConfig
 from cxr.errors import UserError
-from cxr.sweep.job import RemoteJob, told
+from cxr.sweep.job import RemoteJob, print_end
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import Plan
-from cxr.text import pluralize, printable
+from cxr.text import pluralize
 
 LOGS = "slurm"  # in the sweep's folder: what jobs print
 _EVERY = 5  # seconds between two looks
@@ -35,7 +35,7 @@ class QueuedJob:
         return self.work.do(number, overrides)
 
     def checkpoint(self, number: int, overrides: list[str]) -> submitit.helpers.DelayedSubmission:
-        """Before the time is up, or where it is preempted: the same job again, which goes on from its last epoch."""
+        """Before the time is up, or where it is preempted: the same job again, which resumes after its last epoch."""
         return submitit.helpers.DelayedSubmission(self, number, overrides)
 
 
@@ -58,14 +58,14 @@ class Queue:
         except RuntimeError as error:
             raise UserError(f"there is no SLURM on this machine ({error}): give the command where sbatch is") from error
         executor.update_parameters(**_of_sbatch(wanted))
-        numbered = {first + place: list(each) for place, each in enumerate(overrides)}
+        numbered = {number: list(job) for number, job in enumerate(overrides, first)}
         done = {outcome.number for outcome in read_outcomes(folder)}
         open_jobs = [number for number in numbered if number not in done]
         if not open_jobs:
             return Queue("", folder, numbered, {})
         try:
             jobs = executor.map_array(QueuedJob(work), open_jobs, [numbered[number] for number in open_jobs])
-        except Exception as error:  # submitit raises errors of its own, with what sbatch said
+        except Exception as error:  # submitit raises errors of its own, with the output of sbatch
             raise UserError(f"SLURM refused the jobs ({' '.join(str(error).split())[-300:]})") from error
         places = {number: place for place, number in enumerate(open_jobs)}
         queue = Queue(jobs[0].job_id.partition("_")[0], folder, numbered, places)
@@ -78,7 +78,7 @@ class Queue:
         return [returned(overrides, None) for overrides in self.overrides.values()]
 
     def wait(self) -> list[JobReturn]:
-        """Stay until each job has ended or is gone from the queue, and tell each end in a line. An interrupt cancels them."""
+        """Stay until each job has ended or is gone from the queue, and print a line when one ends. An interrupt cancels them."""
         plan, waiting, gone_since = Plan.load(self.folder), dict(self.places), dict[int, float]()
         try:
             while waiting:
@@ -88,7 +88,7 @@ class Queue:
                 for outcome in (outcome for outcome in outcomes if outcome.number in waiting):
                     ended.append(outcome)
                     waiting.pop(outcome.number)
-                    print(printable(told(outcome, plan, ended)), file=sys.stderr, flush=True)
+                    print_end(outcome, plan, ended)
                 queued = self._queued()
                 for number in [number for number, place in waiting.items() if queued is not None and place not in queued]:
                     if time.monotonic() - gone_since.setdefault(number, time.monotonic()) > _GRACE:
@@ -101,19 +101,19 @@ class Queue:
             while self._queued() and time.monotonic() < until:
                 time.sleep(1)
             raise
-        found = {outcome.number: outcome.objective for outcome in read_outcomes(self.folder)}
-        return [returned(overrides, found.get(number)) for number, overrides in self.overrides.items()]
+        objectives = {outcome.number: outcome.objective for outcome in read_outcomes(self.folder)}
+        return [returned(overrides, objectives.get(number)) for number, overrides in self.overrides.items()]
 
     def _queued(self) -> set[int] | None:
         """Places in the array that wait or run; None where SLURM does not answer."""
-        asked = ["squeue", "--noheader", "--array", "--jobs", self.id, "--format=%K"]
+        command = ["squeue", "--noheader", "--array", "--jobs", self.id, "--format=%K"]
         try:
-            said = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+            listing = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
-        if said.returncode and "Invalid job id" not in said.stderr:
+        if listing.returncode and "Invalid job id" not in listing.stderr:
             return None
-        return {int(word) for word in said.stdout.split() if word.isdigit()}
+        return {int(word) for word in listing.stdout.split() if word.isdigit()}
 
     def _give_up(self, number: int, plan: Plan) -> None:
         """Record a job that has left the queue without an outcome: it was cancelled or killed."""

@@ -23,7 +23,7 @@ class SlurmLauncher(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Queue the jobs, and with `wait` stay until they have ended; what they found is in the sweep's folder."""
+        """Queue the jobs, and with `wait` stay until they have ended; their outcomes are in the sweep's folder."""
         from cxr.config.launched import LaunchedJob
         from hydra_plugins.cxr_slurm_launcher._queue import Queue
 

@@ -104,9 +104,11 @@ def _start_munge() -> None:
 def _wait_until_idle(environment: dict[str, str]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        asked = ["sinfo", "--noheader", "--format=%t"]
-        said = subprocess.run(asked, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60)
-        if said.stdout.strip() == "idle":
+        command = ["sinfo", "--noheader", "--format=%t"]
+        listing = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+        )
+        if listing.stdout.strip() == "idle":
             return
         time.sleep(0.5)
     pytest.skip("SLURM's programs do not start on this machine")

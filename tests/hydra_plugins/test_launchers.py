@@ -27,14 +27,14 @@ _TIMES = ("seconds/", "frozen/", "train/images_per_second", "model/")
 def runs_in(folder: Path) -> dict[str, Run]:
     """Runs by name; no two have one name."""
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    found = list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
-    runs = {run.info.run_name: run for run in found}
-    assert len(runs) == len(found)
-    return runs
+    runs = list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
+    by_name = {run.info.run_name: run for run in runs}
+    assert len(by_name) == len(runs)
+    return by_name
 
 
 def results_of(folder: Path) -> dict[str, dict[str, float]]:
-    """All numbers of all runs that do not tell time, after a look at how the runs ended."""
+    """All metrics of all runs but times; every run has to be finished."""
     runs = runs_in(folder)
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(runs, "FINISHED")
     assert not [place for place in folder.glob("mlruns/unfinished/*") if place.is_dir()]
@@ -45,7 +45,7 @@ def results_of(folder: Path) -> dict[str, dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def one_after_another(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> dict[str, dict[str, float]]:
-    """What the four jobs find in one process, without any cluster."""
+    """Results of the four jobs in one process, without any cluster."""
     folder = tmp_path_factory.mktemp("plain")
     done = run_cxr(*SWEEP, folder=folder)
     assert done.returncode == 0, done.stderr
@@ -85,7 +85,7 @@ def wait_for_an_epoch(process: "subprocess.Popen[str]", folder: Path) -> None:
         time.sleep(0.2)
 
 
-def test_on_ray_a_command_and_then_a_machine_is_killed_and_all_is_the_same_to_the_bit(
+def test_sweep_on_ray_is_the_same_to_the_bit_after_a_killed_command_and_machine(
     tmp_path: Path, ray_cluster: Any, one_after_another: dict[str, dict[str, float]], cache_home: Path, run_cxr: Command
 ) -> None:
     on_ray = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
@@ -101,10 +101,10 @@ def test_on_ray_a_command_and_then_a_machine_is_killed_and_all_is_the_same_to_th
         assert time.monotonic() < deadline
         time.sleep(0.2)
     ray_cluster.remove_node(ray_cluster.list_all_nodes()[1], allow_graceful=False)
-    _, said = second.communicate(timeout=LIMIT)
-    assert second.returncode == 0, said
-    assert "up to 4 at once on Ray" in said
-    assert "[4/4]" in said
+    _, messages = second.communicate(timeout=LIMIT)
+    assert second.returncode == 0, messages
+    assert "up to 4 at once on Ray" in messages
+    assert "[4/4]" in messages
     assert results_of(tmp_path) == one_after_another
     runs = runs_in(tmp_path).values()
     assert {run.data.tags["cxr.launcher"] for run in runs} == {"ray"}
@@ -114,17 +114,17 @@ def test_on_ray_a_command_and_then_a_machine_is_killed_and_all_is_the_same_to_th
     assert len(runs_in(tmp_path)) == 4
 
 
-def test_an_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
+def test_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
     process = started(tmp_path, cache_home, "hydra/launcher=ray", "hydra.launcher.num_cpus=1", RAY_ADDRESS=ray_cluster.address)
     wait_for_an_epoch(process, tmp_path)
     process.terminate()
-    _, said = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130, said
-    assert "the same command resumes the sweep" in said
+    _, messages = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, messages
+    assert "the same command resumes the sweep" in messages
     assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
 
 
-def test_what_ray_lacks_is_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
+def test_missing_resources_of_ray_are_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
     def refused(*arguments: str) -> str:
         done = run_cxr(*SWEEP, "hydra/launcher=ray", *arguments, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
         assert done.returncode == 2, done.stderr
@@ -134,9 +134,7 @@ def test_what_ray_lacks_is_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: C
     assert "the Ray cluster at 127.0.0.1:9 can't be joined" in refused("hydra.launcher.address=127.0.0.1:9")
 
 
-def test_a_machine_that_does_not_see_the_shared_folder_is_named_and_nothing_runs(
-    tmp_path: Path, ray_cluster: Any, run_cxr: Command
-) -> None:
+def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
     """A raylet whose mounts hide the folder, as on a machine that lacks the disk."""
     hides = f"mount -t tmpfs none {tmp_path} && exec {Path(sys.executable).parent}/ray start --address={ray_cluster.address}"
     command = ["unshare", "--mount", "sh", "-c", f"{hides} --num-cpus=1 --block"]
@@ -155,10 +153,10 @@ def test_a_machine_that_does_not_see_the_shared_folder_is_named_and_nothing_runs
     assert not runs_in(tmp_path)
 
 
-def test_on_slurm_all_is_the_same_to_the_bit(
+def test_sweep_on_slurm_is_the_same_to_the_bit(
     tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
 ) -> None:
-    """Submitted and left, then told how it stands, and shown."""
+    """Submitted and left, then asked for its status and its results."""
     left = run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm)
     assert left.returncode == 0, left.stderr
     assert "4 jobs queued as SLURM job" in left.stderr
@@ -167,9 +165,9 @@ def test_on_slurm_all_is_the_same_to_the_bit(
     while len(read_outcomes(sweep)) < 4:
         assert time.monotonic() < deadline, "\n".join(path.read_text() for path in sweep.glob("slurm/*.err"))
         time.sleep(1)
-    stands = run_cxr("sweep", "status", sweep.name, folder=tmp_path)
-    assert stands.returncode == 0, stands.stderr
-    assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in stands.stdout
+    status = run_cxr("sweep", "status", sweep.name, folder=tmp_path)
+    assert status.returncode == 0, status.stderr
+    assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in status.stdout
     shown = run_cxr("sweep", "results", sweep.name, folder=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert all(name in shown.stdout for name in one_after_another)
@@ -177,19 +175,19 @@ def test_on_slurm_all_is_the_same_to_the_bit(
     assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}
 
 
-def test_jobs_that_are_cancelled_are_told_and_go_on(tmp_path: Path, slurm: dict[str, str], cache_home: Path) -> None:
+def test_interrupt_cancels_the_jobs_on_slurm(tmp_path: Path, slurm: dict[str, str], cache_home: Path) -> None:
     process = started(tmp_path, cache_home, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm)
     wait_for_an_epoch(process, tmp_path)
     process.terminate()
-    _, said = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130, said
-    assert "the same command resumes the sweep" in said
+    _, messages = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, messages
+    assert "the same command resumes the sweep" in messages
     queued = subprocess.run(["squeue", "--noheader"], env={**os.environ, **slurm}, capture_output=True, text=True, check=True)
     assert not queued.stdout.strip()
     assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
 
 
-def test_without_slurm_it_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+def test_missing_slurm_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
     done = run_cxr(*SWEEP, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
     assert done.returncode == 2
     assert "there is no SLURM on this machine" in done.stderr.splitlines()[-1]

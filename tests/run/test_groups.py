@@ -1,5 +1,6 @@
 """Which jobs train their heads side by side, and why others don't."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,21 @@ from cxr.tracking.store import Store
 SMALL = ("data=folder", "backbone=phantom", "freeze=head")
 
 
-class Prepare:
-    """A prepared run of forty phantoms."""
-
-    def __init__(self, root: Path, quiet: Progress) -> None:
-        self.root, self.quiet = root, quiet
-
-    def __call__(self, *overrides: str) -> PreparedRun:
-        composed, provenance = compose([*SMALL, f"data.root={self.root}", *overrides])
-        return prepare(typed(composed), provenance, self.quiet)
+Prepare = Callable[..., PreparedRun]
 
 
 @pytest.fixture
 def prepared(fresh_store: Store, phantoms: Path, quiet: Progress) -> Prepare:
-    return Prepare(phantoms, quiet)
+    """A prepared run of forty phantoms, by overrides."""
+
+    def prepare_run(*overrides: str) -> PreparedRun:
+        composed, provenance = compose([*SMALL, f"data.root={phantoms}", *overrides])
+        return prepare(typed(composed), provenance, quiet)
+
+    return prepare_run
 
 
-def test_jobs_that_share_batches_train_together(prepared: Prepare) -> None:
+def test_jobs_that_share_batches_are_a_group(prepared: Prepare) -> None:
     jobs = [
         prepared("loss=focal"),
         prepared("training.seed=1"),
@@ -55,13 +54,13 @@ def test_jobs_that_share_batches_train_together(prepared: Prepare) -> None:
         ("force=true", "force=true"),
     ],
 )
-def test_the_reason_to_train_alone_is_the_setting(override: str, reason: str, prepared: Prepare) -> None:
+def test_job_trains_alone_for_a_setting(override: str, reason: str, prepared: Prepare) -> None:
     jobs = [prepared(override), prepared(override, "optimizer.learning_rate=0.01")]
     assert [why_alone(job) for job in jobs] == [reason, reason]
     assert not groups_of_heads(jobs, done=set())
 
 
-def test_the_note_of_a_group_is_read_or_there_is_none(tmp_path: Path) -> None:
+def test_note_of_a_group_is_read_back(tmp_path: Path) -> None:
     assert SideBySide.read(tmp_path) is None
     note = SideBySide(3, 1.5, 2.5, 40)
     note.write(tmp_path)

@@ -66,7 +66,7 @@ OTHER = [f"{job} freeze=last_block freeze.warmup_epochs=0 training.epochs=1" for
 
 
 @pytest.mark.parametrize(("jobs", "distances"), [(FREEZE, [1, 0, 3]), (OTHER, [1])], ids=["freeze", "precision-prepare"])
-def test_a_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
+def test_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: list[int], tmp_path: Path) -> None:
     """One process for each job, which is its first; each later job is one of `distances` further on in the ring of jobs.
 
     So each is alone once, and comes before and after others. Not all pairs: the square of freeze options takes three times as long.

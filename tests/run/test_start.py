@@ -49,12 +49,8 @@ Do = Callable[[], RunResult]
 
 
 @pytest.fixture(params=[NO_PICTURES], ids=["numbers"])
-def do(fresh_store: Store, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Do:
-    """The same run as often as it is called, each time as a process of its own would do it, and on one core.
-
-    A second process, which draws where there are more, would not see what a test breaks here.
-    """
-    monkeypatch.setattr("cxr.run.background_figures.cores", lambda: 1)
+def do(fresh_store: Store, request: pytest.FixtureRequest) -> Do:
+    """The same run as often as it is called, each time as a process of its own would do it."""
     assert fresh_store.folder is not None
     composed, provenance = compose([*SMALL, *request.param])
     config: Config = typed(composed)

@@ -226,7 +226,6 @@ NO_RESULT = (
         "cxr.progress",
         "cxr.system",
         "cxr.data.openvino_core",
-        "cxr.background",
         "cxr.config",
         "cxr.tracking",
         "cxr.stages",

@@ -1,4 +1,4 @@
-"""What a sweep would do: jobs that are finished, jobs that share a frozen part, and times told by earlier runs."""
+"""What a sweep would do: jobs that are finished, jobs that share a frozen part, and times of earlier runs."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def prepared(*overrides: str) -> PreparedRun:
     return prepare(typed(composed), job, Progress(Console(quiet=True)))
 
 
-def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> None:
+def test_forecast_takes_times_and_frozen_parts_from_earlier_runs(fresh_store: Store) -> None:
     ran = prepared("loss=plain", "training.epochs=4")
     seconds = {"seconds/start": 2.0, "seconds/frozen": 8.0, "seconds/train": 12.0, "seconds/log": 1.0}
     with open_run(fresh_store, ran.config, "plain", run_tags(ran)) as run:
@@ -46,10 +46,10 @@ def test_times_and_frozen_parts_are_told_by_earlier_runs(fresh_store: Store) -> 
     assert (same.left.is_nothing, same.resumes, same.frozen, same.with_job) == (False, False, "cached", None)
     assert same.seconds == 2.0 + 24.0 + 1.0  # twice the epochs, and nothing to compute of the frozen part
     assert (first.frozen, second.frozen, second.with_job) == ("computed", "computed once, with job", 1)
-    assert first.told_by == 1
+    assert first.based_on == 1
 
 
-def test_a_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
+def test_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
     job = prepared("loss=plain")
     (FOLDER / PLACE / folder_name(job)).mkdir(parents=True)
     assert not forecast(["plain"], [job], has_store=True)[0].resumes
@@ -57,7 +57,7 @@ def test_a_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
     assert forecast(["plain"], [job], has_store=True)[0].resumes
 
 
-def test_jobs_side_by_side_end_with_the_last() -> None:
+def test_jobs_at_once_end_with_the_last() -> None:
     def job(seconds: float | None) -> Forecast:
         return Forecast("a", Remaining({}), False, "cached", None, seconds, 1, None)
 
@@ -65,13 +65,13 @@ def test_jobs_side_by_side_end_with_the_last() -> None:
     assert total_seconds([job(30), job(None)], 2) is None
 
 
-def test_nothing_is_started_and_no_store_is_made(
+def test_plan_starts_nothing_and_makes_no_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     command.main(["-m", "loss=plain,focal", *SMALL])
-    said = capsys.readouterr().out
-    assert "2 jobs, 0 of them finished; one after another" in said
-    assert "How long it takes is not known" in said
+    output = capsys.readouterr().out
+    assert "2 jobs, 0 of them finished; one after another" in output
+    assert "How long it takes is not known" in output
     assert not list(tmp_path.iterdir())

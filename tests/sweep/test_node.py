@@ -37,22 +37,22 @@ def planned(tmp_path: Path) -> Iterator[Planned]:
     plan = Plan("loss-1234", 2, ("loss",), ("plain", "focal"), 2, "val/accuracy", "maximize", "ray", work=str(tmp_path / "work"))
     (tmp_path / "work").mkdir()
     plan.save()
-    found = Planned.here(plan, Store("http://127.0.0.1:1", None, tmp_path / "work"), [])
-    with found.planning_lock():
-        yield found
+    planned = Planned.here(plan, Store("http://127.0.0.1:1", None, tmp_path / "work"), [])
+    with planned.planning_lock():
+        yield planned
 
 
-def said_elsewhere(planned: Planned, machine: Sequence[str] = ()) -> str:
+def answer_elsewhere(planned: Planned, machine: Sequence[str] = ()) -> str:
     command = [*machine, sys.executable, "-c", ELSEWHERE]
     done = subprocess.run(command, input=pickle.dumps(planned), capture_output=True, check=True, timeout=60)
     return done.stdout.decode().strip()
 
 
-def test_a_machine_that_shares_all_fits(planned: Planned) -> None:
-    assert said_elsewhere(planned) == "fits"
+def test_machine_that_shares_all_fits(planned: Planned) -> None:
+    assert answer_elsewhere(planned) == "fits"
 
 
-def test_no_folder_or_another_one_of_the_same_name_is_refused(planned: Planned, tmp_path: Path) -> None:
+def test_missing_or_other_folder_is_refused(planned: Planned, tmp_path: Path) -> None:
     token = tmp_path / "work/folder.token"
     (tmp_path / "work").rename(tmp_path / "unmounted")
     with pytest.raises(UserError, match=f"has no folder at {tmp_path / 'work'}, which all machines of a sweep have to share"):
@@ -65,34 +65,32 @@ def test_no_folder_or_another_one_of_the_same_name_is_refused(planned: Planned, 
         check_node(planned)
 
 
-def test_a_disk_without_locks_is_refused(planned: Planned) -> None:
+def test_disk_without_locks_is_refused(planned: Planned) -> None:
     unheld = replace(planned, folder=planned.folder.parent)  # nobody holds the lock there: as where it is not seen
-    assert "does not see locks of other machines" in said_elsewhere(unheld)
+    assert "does not see locks of other machines" in answer_elsewhere(unheld)
 
 
-def test_jobs_of_slurm_need_locks_between_machines_too(planned: Planned, tmp_path: Path) -> None:
+def test_jobs_of_slurm_need_locks_between_machines(planned: Planned, tmp_path: Path) -> None:
     """The command has left, so its disk has to show them; a job that finds it waiting sees its lock."""
     on_slurm = replace(planned, has_lock=False)
     left = replace(on_slurm, folder=planned.folder.parent)
-    assert said_elsewhere(left) == "fits"  # the same machine
+    assert answer_elsewhere(left) == "fits"  # the same machine
     other, lacks = on_machine("other", tmp_path), "other does not see locks of other machines"
-    assert said_elsewhere(on_slurm, other) == "fits"
-    assert lacks in said_elsewhere(left, other)
-    assert lacks in said_elsewhere(on_slurm, on_machine("other", tmp_path, [planned.folder / "planning.lock"]))
+    assert answer_elsewhere(on_slurm, other) == "fits"
+    assert lacks in answer_elsewhere(left, other)
+    assert lacks in answer_elsewhere(on_slurm, on_machine("other", tmp_path, [planned.folder / "planning.lock"]))
 
 
-def test_two_jobs_that_look_at_once_are_no_command_that_waits(planned: Planned) -> None:
+def test_shared_lock_of_a_job_is_not_that_of_the_command(planned: Planned) -> None:
     unheld = replace(planned, folder=planned.folder.parent)
     unheld.planning_lock().acquire()
     unheld.planning_lock().release()
     with Path(unheld.planning_lock().lock_file).open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
-        assert "does not see locks of other machines" in said_elsewhere(unheld)
+        assert "does not see locks of other machines" in answer_elsewhere(unheld)
 
 
-def test_a_queue_on_a_disk_that_shows_no_locks_is_refused_before_it_is_filled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_queue_on_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")  # so that the disk is not known
     plan = Plan(
         "loss-1234", 2, ("loss",), ("plain", "focal"), 2, "val/accuracy", "maximize", "slurm", waits=False, work=str(tmp_path)
@@ -103,12 +101,12 @@ def test_a_queue_on_a_disk_that_shows_no_locks_is_refused_before_it_is_filled(
     Planned.here(replace(plan, waits=True), Store("http://127.0.0.1:1", None, tmp_path), [])
 
 
-def test_another_version_is_refused_by_name(planned: Planned) -> None:
-    assert "has cxr" in said_elsewhere(replace(planned, version="0.0.1"))
-    assert "planned with cxr 0.0.1" in said_elsewhere(replace(planned, version="0.0.1"))
-    assert "code abcdef01" in said_elsewhere(replace(planned, code="abcdef0123"))
+def test_other_version_is_refused_by_name(planned: Planned) -> None:
+    assert "has cxr" in answer_elsewhere(replace(planned, version="0.0.1"))
+    assert "planned with cxr 0.0.1" in answer_elsewhere(replace(planned, version="0.0.1"))
+    assert "code abcdef01" in answer_elsewhere(replace(planned, code="abcdef0123"))
     others = {**planned.libraries, "keras": "0.1"}
-    assert "and the sweep was planned with 0.1: install that one" in said_elsewhere(replace(planned, libraries=others))
+    assert "and the sweep was planned with 0.1: install that one" in answer_elsewhere(replace(planned, libraries=others))
 
 
 def test_other_images_are_refused(planned: Planned) -> None:

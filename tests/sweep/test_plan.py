@@ -24,7 +24,7 @@ def with_id(*overrides: str) -> Plan:
     return look_ahead(*make_plan(["data.phantom.count=30", *overrides]), Store("", None))[0]
 
 
-def test_names_are_made_of_what_differs() -> None:
+def test_job_name_is_made_of_values_that_differ() -> None:
     plan, _, jobs = make_plan(["freeze=head,last_stage", "optimizer.learning_rate=1e-3,3e-4", "augment=none"])
     assert plan.names == (
         "head-learning_rate=0.001",
@@ -37,7 +37,7 @@ def test_names_are_made_of_what_differs() -> None:
     assert {config.augment.name for config, _ in jobs} == {"none"}
 
 
-def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for() -> None:
+def test_sweep_id_does_not_depend_on_the_order_of_jobs() -> None:
     plan = with_id("freeze=head,last_stage", "loss=plain,focal")
     assert with_id("loss=focal,plain", "freeze=last_stage,head").id.rpartition("-")[2] == plan.id.rpartition("-")[2]
     assert with_id("freeze=head,last_stage", "loss=plain,focal", "optimizer.momentum=0.5").id == plan.id
@@ -45,7 +45,7 @@ def test_the_same_jobs_are_the_same_sweep_in_whatever_order_they_are_asked_for()
     assert plan.id.startswith("freeze-loss-")
 
 
-def test_same_jobs_on_other_images_are_another_sweep() -> None:
+def test_sweep_id_depends_on_images() -> None:
     """Also a search, whose jobs are not known before."""
     for jobs in ("loss=plain,focal", "hparams_search=covid_sensitivity"):
         one, again, other = (with_id(jobs, f"data.phantom.seed={seed}") for seed in (0, 0, 1))
@@ -53,7 +53,7 @@ def test_same_jobs_on_other_images_are_another_sweep() -> None:
         assert one.id == again.id
 
 
-def test_a_sweep_that_is_forced_is_another_sweep() -> None:
+def test_forced_sweep_has_another_id() -> None:
     plain, forced = with_id("loss=plain,focal"), with_id("loss=plain,focal", "force=true")
     assert forced.id == plain.id.replace("loss-", "loss-again1-")
     (forced.folder / "x").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_a_sweep_that_is_forced_is_another_sweep() -> None:
         (["loss=plain,focal", "objective.metric=test/accuracy"], "what chooses among runs must not be what judges them"),
     ],
 )
-def test_a_mistake_in_any_job_is_found_before_the_first(overrides: list[str], answer: str) -> None:
+def test_mistake_in_any_job_is_refused(overrides: list[str], answer: str) -> None:
     with pytest.raises(UserError) as mistake:
         make_plan(overrides)
     assert answer in str(mistake.value)
@@ -83,7 +83,7 @@ def test_parallel_jobs_are_counted() -> None:
     assert planned("loss=plain,focal").at_once == 1
 
 
-def test_a_search_names_its_jobs_as_they_come() -> None:
+def test_search_names_jobs_by_their_overrides() -> None:
     plan, common, jobs = make_plan(["hparams_search=covid_sensitivity", "hydra.sweeper.n_trials=7"])
     assert (plan.count, plan.names, jobs) == (7, (), [])
     assert plan.metric == common.objective.metric == "val/covid/sensitivity_at_specificity"
@@ -93,7 +93,7 @@ def test_a_search_names_its_jobs_as_they_come() -> None:
     assert made == "focal-half-learning_rate=0.0031-backbone_rate=0.5"
 
 
-def test_a_plan_is_read_back_as_it_was() -> None:
+def test_saved_plan_is_read_back() -> None:
     plan = planned("loss=plain,focal")
     plan.save()
     assert Plan.load(plan.folder) == plan
@@ -107,7 +107,7 @@ def test_a_plan_is_read_back_as_it_was() -> None:
         (["+hydra.callbacks.own._target_=hydra.experimental.callback.Callback"], True),
     ],
 )
-def test_hydra_runs_the_jobs_where_it_does_more_than_to_compose_them(more: list[str], by_hydra: bool) -> None:
+def test_hydra_runs_the_jobs_where_settings_need_it(more: list[str], by_hydra: bool) -> None:
     plan, _, jobs = make_plan(["loss=plain,balanced", *more])
     assert plan.by_hydra == by_hydra
     assert [provenance.overrides for _, provenance in jobs] == [("loss=plain",), ("loss=balanced",)]

@@ -51,7 +51,7 @@ def logged(config: Config, auc: float, role: str = "candidate") -> RunResult:
 AUCS = {"plain": 0.7, "focal": 0.9, "balanced": 0.8}
 
 
-def test_all_finished(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_finished_jobs_are_in_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         assert provenance.job is not None
         assert provenance.job.name == config.loss.name
@@ -60,36 +60,34 @@ def test_all_finished(sweep: Callable[..., int], capsys: pytest.CaptureFixture[s
         return logged(config, AUCS[config.loss.name])
 
     assert sweep(do) == 0
-    said = capsys.readouterr()
-    assert "3 jobs, one after another" in said.err
-    assert said.err.index("[1/3] plain") < said.err.index("[2/3] focal") < said.err.index("[3/3] balanced")
-    assert "2 to go, about" in said.err
+    printed = capsys.readouterr()
+    assert "3 jobs, one after another" in printed.err
+    assert printed.err.index("[1/3] plain") < printed.err.index("[2/3] focal") < printed.err.index("[3/3] balanced")
+    assert "2 to go, about" in printed.err
     (results,) = (tmp_path / "mlruns/sweeps").glob("*/results.csv")
     table = pd.read_csv(results)
     assert list(table["name"]) == ["focal", "balanced", "run of plain", "plain"]
     assert list(table["role"]) == ["candidate", "candidate", "baseline", "candidate"]
     assert table["val/auc_macro_ovr"].is_monotonic_decreasing
-    assert "baseline: run of plain" in said.out
-    assert f"LIKE '%{results.parent.name}%'" in said.out
+    assert "baseline: run of plain" in printed.out
+    assert f"LIKE '%{results.parent.name}%'" in printed.out
     assert (results.parent / "results.png").stat().st_size > 10_000
 
 
-def test_a_job_that_fails_is_reported_at_once_and_the_others_go_on(
-    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_job_is_reported_at_once_and_the_others_run(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         if config.loss.name == "focal":
             raise RuntimeError("no more\nmemory")
         return logged(config, AUCS[config.loss.name])
 
     assert sweep(do) == 1
-    said = capsys.readouterr()
-    assert said.err.index("[2/3] focal: FAILED, RuntimeError: no more memory") < said.err.index("[3/3] balanced")
-    assert "focal failed: RuntimeError: no more" in said.out
-    assert "balanced" in said.out
+    printed = capsys.readouterr()
+    assert printed.err.index("[2/3] focal: FAILED, RuntimeError: no more memory") < printed.err.index("[3/3] balanced")
+    assert "focal failed: RuntimeError: no more" in printed.out
+    assert "balanced" in printed.out
 
 
-def test_no_further_job_starts_after_a_failure_where_that_is_asked_for(
+def test_no_further_job_starts_after_a_failure_with_on_failure_stop(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = []
@@ -102,12 +100,12 @@ def test_no_further_job_starts_after_a_failure_where_that_is_asked_for(
 
     assert sweep(do, "sweep.on_failure=stop") == 1
     assert done == ["plain", "focal"]
-    said = capsys.readouterr().out
-    assert "focal failed: RuntimeError: the disk is full" in said
-    assert "1 job did not end: the same command resumes the sweep" in said
+    output = capsys.readouterr().out
+    assert "focal failed: RuntimeError: the disk is full" in output
+    assert "1 job did not end: the same command resumes the sweep" in output
 
 
-def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejected_job_exits_with_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         raise UserError("there is no such thing")
 
@@ -115,7 +113,9 @@ def test_a_job_that_is_refused_gives_two(sweep: Callable[..., int], capsys: pyte
     assert "REJECTED, there is no such thing" in capsys.readouterr().err
 
 
-def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_interrupt_prints_how_many_jobs_have_ended(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         if config.loss.name == "balanced":
             raise KeyboardInterrupt
@@ -128,39 +128,39 @@ def test_an_interrupt_says_how_far_it_came(sweep: Callable[..., int], capsys: py
     assert [outcome["kind"] for outcome in outcomes] == ["finished", "finished"]
 
 
-def test_a_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
-    asked: list[str] = []
+def test_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
+    jobs: list[str] = []
 
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
-        asked.append(f"{config.loss.name} {config.optimizer.learning_rate}")
-        if len(asked) == 2:
+        jobs.append(f"{config.loss.name} {config.optimizer.learning_rate}")
+        if len(jobs) == 2:
             raise RuntimeError("a job that fails does not end a search")
         return logged(config, config.optimizer.learning_rate)
 
     search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=1", "hydra.sweeper.sampler.seed=0")
     more = (*search, "optimizer.learning_rate=interval(1e-4,1e-2)")
     assert sweep(do, *more) == 1
-    first = list(asked)
-    asked.clear()
+    first = list(jobs)
+    jobs.clear()
     sweep(do, *more)
-    assert asked == first
+    assert jobs == first
     assert len(set(first)) == 4
 
 
-def test_a_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
         with open_run(locate_store(config.tracking), config, config.loss.name, LIKE) as run:
             run.log_metrics({"test/accuracy": 0.5})
         return RunResult(run.id, {})
 
     assert sweep(do) == 0
-    said = capsys.readouterr()
-    assert "plain: val/auc_macro_ovr has no value" in said.err
-    assert "0.500" in said.out
-    assert " nan " not in said.out
+    printed = capsys.readouterr()
+    assert "plain: val/auc_macro_ovr has no value" in printed.err
+    assert "0.500" in printed.out
+    assert " nan " not in printed.out
 
 
-def test_where_heads_can_not_train_side_by_side_each_job_trains(
+def test_jobs_train_alone_where_heads_can_not_train_side_by_side(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_room(group: object, progress: Progress) -> None:
@@ -169,6 +169,6 @@ def test_where_heads_can_not_train_side_by_side_each_job_trains(
     monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [[0, 1, 2]])
     monkeypatch.setattr("cxr.run.heads.train_heads", no_room)
     assert sweep(lambda config, provenance, progress: logged(config, AUCS[config.loss.name])) == 0
-    said = capsys.readouterr().err
-    assert "jobs 1-3 train their heads side by side" in said
-    assert "training side by side failed (MemoryError: of 3 heads): each job trains on its own" in said
+    messages = capsys.readouterr().err
+    assert "jobs 1-3 train their heads side by side" in messages
+    assert "training side by side failed (MemoryError: of 3 heads): each job trains on its own" in messages

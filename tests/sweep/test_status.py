@@ -1,4 +1,4 @@
-"""How a sweep stands, told from runs: with its folder, and from a machine that sees the store alone."""
+"""The status of a sweep by its runs: with its folder, and from a machine that sees the store alone."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def make_run(store: Store, name: str, status: str, second: int = 1, config: str 
 
 @pytest.fixture
 def runs(fresh_store: Store) -> Store:
-    """Two finished jobs, one that failed and then runs again, one that failed; two nobody has begun."""
+    """Two finished jobs, one that failed and then runs again, one that failed; two have not begun."""
     make_run(fresh_store, "plain", "FINISHED", 1)
     make_run(fresh_store, "focal", "FINISHED", 2)
     make_run(fresh_store, "balanced", "FAILED", 3, config="again")
@@ -43,30 +43,30 @@ def runs(fresh_store: Store) -> Store:
     return fresh_store
 
 
-def test_without_its_folder_the_runs_tell(runs: Store) -> None:
-    standing = status_of(ID, FOLDER)
-    assert standing.count == 6
-    assert {job.name: job.state for job in standing.jobs} == {
+def test_status_without_the_folder_comes_from_runs(runs: Store) -> None:
+    status = status_of(ID, FOLDER)
+    assert status.count == 6
+    assert {job.name: job.state for job in status.jobs} == {
         "plain": "finished",
         "focal": "finished",
         "balanced-2": "running",
         "cost": "stopped",
     }
-    assert {job.reason for job in standing.jobs if job.state == "stopped"} == {"the disk is full"}
-    assert standing.number("waiting") == 2
-    assert standing.seconds_left() == 40.0 * 2.5  # two wait, and one is half-way
+    assert {job.reason for job in status.jobs if job.state == "stopped"} == {"the disk is full"}
+    assert status.number("waiting") == 2
+    assert status.seconds_left() == 40.0 * 2.5  # two wait, and one is half-way
 
 
-def test_with_its_folder_jobs_that_were_refused_are_told_too(runs: Store) -> None:
+def test_status_with_the_folder_has_rejected_jobs_too(runs: Store) -> None:
     plan = Plan(ID, 6, ("loss",), ("plain", "focal", "balanced", "cost", "odd", "last"), 2, "val/accuracy", "maximize", "slurm")
     plan.save()
     Outcome(4, "odd", "rejected", reason="node7 has other images").save(plan.folder)
-    standing = status_of(ID, FOLDER)
-    assert {job.name: job.reason for job in standing.jobs if job.state == "rejected"} == {"odd": "node7 has other images"}
-    assert standing.number("waiting") == 1
+    status = status_of(ID, FOLDER)
+    assert {job.name: job.reason for job in status.jobs if job.state == "rejected"} == {"odd": "node7 has other images"}
+    assert status.number("waiting") == 1
 
 
-def test_its_table_comes_from_the_runs_alone(runs: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outcomes_without_the_folder_come_from_runs(runs: Store) -> None:
     plan, outcomes = plan_and_outcomes(ID, FOLDER)
     assert (plan.metric, plan.direction, plan.count) == ("val/accuracy", "maximize", 6)
     assert {outcome.name: (outcome.objective, outcome.overrides) for outcome in outcomes} == {
@@ -75,14 +75,14 @@ def test_its_table_comes_from_the_runs_alone(runs: Store, capsys: pytest.Capture
     }
 
 
-def test_the_command_tells_it_in_lines(runs: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_the_status(runs: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["status", ID]) == 1
-    said = capsys.readouterr().out
-    assert f"Sweep {ID}: 6 jobs, 2 finished, 1 running, 2 waiting, 1 stopped" in said
-    assert "the disk is full" in said
+    output = capsys.readouterr().out
+    assert f"Sweep {ID}: 6 jobs, 2 finished, 1 running, 2 waiting, 1 stopped" in output
+    assert "the disk is full" in output
 
 
-def test_a_sweep_that_nobody_knows_is_refused(runs: Store, tmp_path: Path) -> None:
+def test_unknown_sweep_is_refused(runs: Store, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no sweep none-00 in this store or in"):
         status_of("none-00", tmp_path)
     mlflow.MlflowClient().create_run("0", tags={"cxr.sweep_id": "begun-00", "cxr.sweep_jobs": "2"})

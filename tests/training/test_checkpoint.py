@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from cxr.config.schema import Config
-from cxr.model.losses.registry import make_loss
 from cxr.training.checkpoint import load
 from cxr.training.fit import Watcher, fit
 from cxr.training.history import Epoch, History
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, SMALL, tiny_network
+from tests.training.test_fit import DATA, SMALL, loss_of, tiny_network
 
 # Two phases, dropout, two learning rates, a schedule, early stopping: everything that has a state.
 STATEFUL = ("freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "optimizer.learning_rate=0.05")
@@ -32,9 +31,8 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
         if epoch.number == cut_after:
             raise CutOff
 
-    loss = make_loss(config.loss, np.ones(3), np.ones((3, 3)))
-    found = fit(network, DATA, loss, config, Watcher(on_epoch=on_epoch), checkpoint)
-    return found.history, network.trainee.get_weights(), seen
+    history = fit(network, DATA, loss_of(config), config, Watcher(on_epoch=on_epoch), checkpoint).history
+    return history, network.trainee.get_weights(), seen
 
 
 @pytest.mark.parametrize(
@@ -50,7 +48,9 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
     ],
     ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping", "group-robust"],
 )
-def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path) -> None:
+def test_training_cut_off_after_every_epoch_ends_the_same(
+    overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path
+) -> None:
     config = compose_config(*SMALL, *STATEFUL, *overrides, "training.deterministic=true")
     whole, weights, numbers = trained(config, None)
     for number in numbers:
@@ -63,7 +63,7 @@ def test_cut_off_after_every_epoch_it_ends_the_same(overrides: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 torn"], ids=["absent", "empty", "torn"])
-def test_a_checkpoint_that_can_not_be_read_is_as_none(content: bytes | None, tmp_path: Path) -> None:
+def test_unreadable_checkpoint_is_none(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
     if content is not None:
         path.write_bytes(content)

@@ -20,17 +20,15 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("visible", "expected"), [(None, [0, 1]), ("1", [1]), ("GPU-bb,0", [1, 0]), ("", []), ("7", [])])
-def test_those_that_may_be_used_are_listed(
-    visible: str | None, expected: list[int], driver: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_visible_gpus_are_listed(visible: str | None, expected: list[int], driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = visible_gpus()
-    assert [gpu.index for gpu in found] == expected
-    assert all(gpu.free_gb == pytest.approx(20.0, abs=0.01) for gpu in found if gpu.index == 0)
+    gpus = visible_gpus()
+    assert [gpu.index for gpu in gpus] == expected
+    assert all(gpu.free_gb == pytest.approx(20.0, abs=0.01) for gpu in gpus if gpu.index == 0)
 
 
-def test_without_a_driver_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gpu_is_listed_without_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert visible_gpus() == []
 

@@ -30,9 +30,9 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (16, 96, 96, 1)).astype(np.flo
 
 @pytest.fixture(scope="module", params=["pooled", "block_3_expand"])
 def parts(request: pytest.FixtureRequest) -> Partition:
-    found = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), request.param)
-    assert found is not None
-    return found
+    parts = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), request.param)
+    assert parts is not None
+    return parts
 
 
 def batches(name: Name, images: np.ndarray) -> np.ndarray:
@@ -41,58 +41,50 @@ def batches(name: Name, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
 def test_activations_are_those_of_keras(name: Name, parts: Partition) -> None:
-    found = np.concatenate(list(make_engine(name, parts.frozen, "float32", 2)(batches(name, IMAGES))))
+    activations = np.concatenate(list(make_engine(name, parts.frozen, "float32", 2)(batches(name, IMAGES))))
     expected = keras.ops.convert_to_numpy(parts.frozen(np.repeat(IMAGES, 3, axis=-1)))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
-    logits = [keras.ops.convert_to_numpy(parts.trainable(each)) for each in (found, expected)]
-    probabilities = [tf.nn.softmax(each).numpy() for each in logits]
-    np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-4)
+    assert activations.dtype == np.float32
+    np.testing.assert_allclose(activations, expected, atol=1e-5 * np.abs(expected).max())
+    logits = [keras.ops.convert_to_numpy(parts.trainable(values)) for values in (activations, expected)]
+    np.testing.assert_allclose(tf.nn.softmax(logits[0]), tf.nn.softmax(logits[1]), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
-def test_an_image_comes_out_the_same_to_the_bit_whatever_it_is_with(name: Name, parts: Partition) -> None:
+def test_activations_do_not_depend_on_other_images_of_the_batch(name: Name, parts: Partition) -> None:
     compute, order = make_engine(name, parts.frozen, "float32", 2), np.random.default_rng(1).permutation(len(IMAGES))
-    found, shuffled = (np.concatenate(list(compute(batches(name, each)))) for each in (IMAGES, IMAGES[order]))
-    np.testing.assert_array_equal(shuffled, found[order])
+    plain, shuffled = (np.concatenate(list(compute(batches(name, images)))) for images in (IMAGES, IMAGES[order]))
+    np.testing.assert_array_equal(shuffled, plain[order])
 
 
-def test_batches_come_in_order_and_none_is_lost(parts: Partition) -> None:
-    compute = make_engine("openvino", parts.frozen, "float32", 2)
-    many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
-    found = [each[0] for each in compute(many)]
-    assert list(compute([])) == []
-    for grey, each in enumerate(found):
-        np.testing.assert_array_equal(each, next(compute(many[grey : grey + 1]))[0])
-
-
-def test_whoever_stops_in_the_middle_leaves_no_request_busy(parts: Partition) -> None:
+def test_batches_come_in_order_also_after_a_caller_that_stopped_early(parts: Partition) -> None:
     compute = make_engine("openvino", parts.frozen, "float32", 2)
     many = [np.full((BATCHES["openvino"], 96, 96, 1), grey, np.float32) for grey in range(0, 250, 10)]
     stopped = compute(many)
-    first = next(stopped)
+    next(stopped)
     stopped.close()
-    np.testing.assert_array_equal(next(compute(many)), first)
+    assert list(compute([])) == []
+    for batch, activations in zip(many, list(compute(many)), strict=True):
+        np.testing.assert_array_equal(activations[0], next(compute([batch]))[0])
 
 
-def test_openvino_is_asked_for_float32_and_sends_nothing(parts: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_computes_in_float32_and_sends_nothing(parts: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # where its usage statistics would leave their traces
     compiled = compile_openvino(constant_graph(parts.frozen, "float32", BATCHES["openvino"]), 2)
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_engine_that_computes_other_values_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    films = keras.Input((96, 96, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(films)
-    other = constant_graph(keras.Model(films, keras.layers.Rescaling(1.01)(pooled)), "float32", BATCHES["openvino"])
+def test_engine_that_computes_other_values_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = keras.Input((96, 96, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    other = constant_graph(keras.Model(images, keras.layers.Rescaling(1.01)(pooled)), "float32", BATCHES["openvino"])
     wrong = compile_openvino(other, 2)
     monkeypatch.setattr(engine, "compile_openvino", lambda graph, threads: wrong)
     with pytest.raises(EngineUnusable, match=r"activations differ from TensorFlow's by 0.01 of the largest"):
-        next(make_engine("openvino", keras.Model(films, pooled), "float32", 2)(batches("openvino", IMAGES)))
+        next(make_engine("openvino", keras.Model(images, pooled), "float32", 2)(batches("openvino", IMAGES)))
 
 
-def test_an_operation_that_openvino_lacks_is_said() -> None:
+def test_operation_that_openvino_lacks_is_named() -> None:
     grey = keras.Input((96, 96, 3))
     lacking = keras.Model(grey, keras.ops.det(keras.ops.transpose(grey, (0, 3, 1, 2))))
     with pytest.raises(EngineUnusable, match="OpenVINO can't compile it: No conversion rule found for operations: MatrixDet"):
@@ -100,7 +92,7 @@ def test_an_operation_that_openvino_lacks_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "precision", "gpu", "installed", "chosen"),
+    ("name", "precision", "gpu", "installed", "chosen"),
     [
         ("auto", "float32", False, True, "openvino"),
         ("auto", "float32", False, False, "tensorflow"),
@@ -110,20 +102,20 @@ def test_an_operation_that_openvino_lacks_is_said() -> None:
         ("tensorflow", "float32", False, True, "tensorflow"),
     ],
 )
-def test_what_auto_means(
-    asked: str, precision: str, gpu: bool, installed: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+def test_engine_is_chosen_by_machine_and_precision(
+    name: str, precision: str, gpu: bool, installed: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if gpu else [])
     monkeypatch.setattr(engine, "find_spec", lambda name: object() if installed else None)
-    assert choose_engine(EngineConfig(asked), precision) == chosen
+    assert choose_engine(EngineConfig(name), precision) == chosen
 
 
-def test_the_version_is_part_of_the_name() -> None:
+def test_engine_version_names_the_library() -> None:
     assert engine_version("tensorflow") == f"tensorflow {tf.__version__}"
 
 
 @pytest.mark.slow
-def test_nobody_is_told_that_openvino_was_imported() -> None:
+def test_import_of_openvino_sends_nothing() -> None:
     """By itself it sends an event over the network with each import."""
     code = "import sys; from cxr.data.openvino_core import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

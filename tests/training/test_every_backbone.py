@@ -46,7 +46,7 @@ def trained(config: Config, cache: Cache) -> Fitted:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "depth", "precision"), CASES, ids=["-".join(case) for case in CASES])
-def test_it_trains_and_trains_again_to_the_bit(
+def test_backbone_trains_and_trains_again_to_the_bit(
     name: str, depth: str, precision: str, compose_config: Compose, tmp_path: Path
 ) -> None:
     known = backbone_of(name)

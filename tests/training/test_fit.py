@@ -17,7 +17,7 @@ from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described
 from cxr.model.class_weights import class_weights
 from cxr.model.construction import architecture_of
-from cxr.model.losses.registry import make_loss
+from cxr.model.losses.registry import Loss, make_loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
@@ -50,25 +50,25 @@ def tiny_network(dropout: float = 0.0) -> Network:
     return Network(keras.Model(images, probabilities), keras.Model(images, logits), Described("tiny", backbone, layers))
 
 
+def loss_of(config: Config) -> Loss:
+    costs = cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs")
+    return make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), costs)
+
+
 def fitted(config: Config, network: Network | None = None) -> tuple[Fitted, list[tuple[str, int]]]:
     """The plain loop, and the phases with their numbers of trainable weights."""
     if network is None:
         prepare_tensorflow(config.training)
         network = tiny_network()
-    loss = make_loss(
-        config.loss,
-        class_weights(config.loss, [5, 5, 5]),
-        cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs"),
-    )
     phases: list[tuple[str, int]] = []
     seen: list[Epoch] = []
     watcher = Watcher(on_phase=lambda phase, trainable: phases.append((phase.name, trainable)), on_epoch=seen.append)
-    found = fit(network, DATA, loss, config, watcher)
-    assert seen == found.history.epochs
-    return found, phases
+    result = fit(network, DATA, loss_of(config), config, watcher)
+    assert seen == result.history.epochs
+    return result, phases
 
 
-def test_each_epoch_shows_every_row_once_in_an_order_of_its_own() -> None:
+def test_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
     rows = np.array([1, 2, 3, 5, 8, 13, 14, 15])
     orders = [shuffled(rows, seed, epoch).tolist() for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))]
     assert all(sorted(order) == rows.tolist() for order in orders)
@@ -76,15 +76,15 @@ def test_each_epoch_shows_every_row_once_in_an_order_of_its_own() -> None:
     assert len({tuple(order) for order in orders}) == 3
 
 
-def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> None:
+def test_warm_up_then_fine_tuning_changes_the_trained_block_alone(compose_config: Compose) -> None:
     config = compose_config(*SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=2")
     prepare_tensorflow(config.training)
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS))
-    found, phases = fitted(config, network)
-    assert [(epoch.number, epoch.phase) for epoch in found.history.epochs] == [(1, "head warm-up"), (2, "fine-tuning")]
+    result, phases = fitted(config, network)
+    assert [(epoch.number, epoch.phase) for epoch in result.history.epochs] == [(1, "head warm-up"), (2, "fine-tuning")]
     assert phases[0][1] == 1280 * 3 + 3
     assert phases[1][1] > 10 * phases[0][1]
-    assert found.history.best_epoch == 2
+    assert result.history.best_epoch == 2
     before = keras.applications.MobileNetV2(input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=str(PHANTOM_WEIGHTS))
     for name, same in (("block_15_project", True), ("block_16_project", False), ("block_16_project_BN", True)):
         for ours, theirs in zip(
@@ -93,45 +93,44 @@ def test_warm_up_then_unfreeze_on_the_real_network(compose_config: Compose) -> N
             assert np.array_equal(ours, theirs) == same, name
 
 
-def test_gradual_unfreezing_goes_down_step_by_step(compose_config: Compose) -> None:
+def test_gradual_unfreezing_trains_more_weights_in_each_phase(compose_config: Compose) -> None:
     steps = ("freeze=gradual", "freeze.gradual={head:1,last_block:1}", "freeze.trainable_from=all", "training.epochs=3")
-    found, phases = fitted(compose_config(*SMALL, *steps))
+    result, phases = fitted(compose_config(*SMALL, *steps))
     assert [name for name, _ in phases] == ["from head", "from last_block", "fine-tuning"]
     trained = [count for _, count in phases]
     assert trained == sorted(set(trained))
-    assert len(found.history.epochs) == 3
+    assert len(result.history.epochs) == 3
 
 
 def test_averaged_weights_are_validated_and_kept(compose_config: Compose) -> None:
     """With a decay of almost 1 the average lags behind, so what is kept is nearer to the beginning than without it."""
     overrides = (*SMALL, "training.epochs=3", "optimizer.learning_rate=0.05", "optimizer.schedule=constant")
     plain, averaged = (fitted(compose_config(*overrides, f"training.weight_average={decay}"))[0] for decay in (0, 0.99))
-    losses = [[epoch.metrics["val/loss"] for epoch in found.history.epochs] for found in (plain, averaged)]
+    losses = [result.history.losses for result in (plain, averaged)]
     assert losses[0][0] < losses[1][0]
     rows = np.arange(15, 24)
     chosen = averaged.predict(rows)[np.arange(9), LABELS[15:]]
     assert -np.log(chosen).mean() == pytest.approx(min(losses[1]), rel=1e-2)
 
 
-def test_the_network_ends_with_the_weights_of_its_best_epoch(compose_config: Compose) -> None:
+def test_network_ends_with_the_weights_of_its_best_epoch(compose_config: Compose) -> None:
     overrides = ("training.epochs=20", "optimizer.learning_rate=10", "optimizer.schedule=constant")
-    found, _ = fitted(compose_config(*SMALL, *overrides, "training.early_stopping_patience=2"))
-    epochs, best = found.history.epochs, found.history.best_epoch
-    losses = [epoch.metrics["val/loss"] for epoch in epochs]
+    result, _ = fitted(compose_config(*SMALL, *overrides, "training.early_stopping_patience=2"))
+    losses, best = result.history.losses, result.history.best_epoch
     assert best == int(np.argmin(losses)) + 1
-    assert len(epochs) == min(20, best + 2) < 20
-    chosen = found.predict(np.arange(15, 24))[np.arange(9), LABELS[15:]]
+    assert len(losses) == min(20, best + 2) < 20
+    chosen = result.predict(np.arange(15, 24))[np.arange(9), LABELS[15:]]
     assert -np.log(chosen).mean() == pytest.approx(min(losses), rel=1e-2)
 
 
-def test_a_phase_that_is_worse_than_its_warm_up_is_undone(compose_config: Compose) -> None:
+def test_phase_that_is_worse_than_its_warm_up_is_undone(compose_config: Compose) -> None:
     """At a rate that wrecks the backbone, the network ends as the warm-up left it."""
     overrides = (*SMALL, "freeze=last_block", "freeze.warmup_epochs=2", "training.epochs=4", "optimizer.backbone_rate=1")
-    found, wrecked = (
+    improved, wrecked = (
         fitted(compose_config(*overrides, "optimizer.schedule=constant", f"optimizer.learning_rate={rate}"))[0]
         for rate in (0.05, 2)
     )
-    assert not found.history.undone
+    assert not improved.history.undone
     assert wrecked.history.undone
     assert wrecked.history.best_epoch <= 2
     chosen = wrecked.predict(np.arange(15, 24))[np.arange(9), LABELS[15:]]
@@ -139,26 +138,21 @@ def test_a_phase_that_is_worse_than_its_warm_up_is_undone(compose_config: Compos
 
 
 @pytest.mark.parametrize("loss", ["plain", "focal", "cost"])
-def test_a_loss_of_each_kind_learns(loss: str, compose_config: Compose) -> None:
-    overrides = (
-        "freeze=all",
-        "freeze.warmup_epochs=0",
-        "training.epochs=25",
-        "optimizer.learning_rate=0.02",
-        "optimizer.backbone_rate=1",
-    )
-    found, _ = fitted(compose_config(*SMALL, f"loss={loss}", *overrides, "training.deterministic=true"))
-    assert (found.predict(np.arange(24)).argmax(axis=1) == LABELS).mean() > 0.8
+def test_every_loss_learns(loss: str, compose_config: Compose) -> None:
+    whole = ("freeze=all", "freeze.warmup_epochs=0", "training.epochs=25")
+    overrides = (*whole, "optimizer.learning_rate=0.02", "optimizer.backbone_rate=1")
+    result, _ = fitted(compose_config(*SMALL, f"loss={loss}", *overrides, "training.deterministic=true"))
+    assert (result.predict(np.arange(24)).argmax(axis=1) == LABELS).mean() > 0.8
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "lion"])
-def test_every_optimizer_fits_and_its_schedule_is_logged(optimizer: str, compose_config: Compose) -> None:
+def test_every_optimizer_fits_and_its_rate_is_logged(optimizer: str, compose_config: Compose) -> None:
     config = compose_config(*SMALL, *DEEP, f"optimizer={optimizer}", "training.epochs=2")
     first = config.optimizer.learning_rate
     assert [epoch.metrics["train/learning_rate"] for epoch in fitted(config)[0].history.epochs] == pytest.approx([first, first / 2])
 
 
-def test_a_plateau_halves_the_rate_whenever_the_loss_stays(compose_config: Compose) -> None:
+def test_plateau_halves_the_rate_whenever_the_loss_does_not_fall(compose_config: Compose) -> None:
     still = ("optimizer=sgd", "optimizer.learning_rate=1e-12", "optimizer.schedule=plateau", "optimizer.plateau_patience=1")
     epochs = fitted(compose_config(*SMALL, *DEEP, *still, "training.epochs=4"))[0].history.epochs
     lowest, rate, expected = float("inf"), 1e-12, []
@@ -172,7 +166,7 @@ def test_a_plateau_halves_the_rate_whenever_the_loss_stays(compose_config: Compo
     assert rate < 1e-12
 
 
-def test_a_loss_that_is_no_number_stops_the_run(compose_config: Compose) -> None:
+def test_loss_that_is_not_finite_stops_the_run(compose_config: Compose) -> None:
     wild = ("freeze=all", "freeze.warmup_epochs=0", "optimizer=sgd", "optimizer.learning_rate=10", "optimizer.backbone_rate=1")
     network = tiny_network()
     network.trainee.get_layer("Conv1").set_weights([np.full((5, 5, 3, 4), 1e30), np.zeros(4)])
@@ -185,27 +179,27 @@ def test_mixed_precision_ends_in_float32_probabilities(precision: str, compose_c
     config = compose_config(*SMALL, *DEEP, "training.epochs=1", f"training.precision={precision}")
     prepare_tensorflow(config.training)
     network = tiny_network()
-    found, _ = fitted(config, network)
+    result, _ = fitted(config, network)
     assert network.classifier.output.dtype == "float32"
     assert network.classifier.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
-    np.testing.assert_allclose(found.predict(np.arange(24)).sum(axis=1), 1)
+    np.testing.assert_allclose(result.predict(np.arange(24)).sum(axis=1), 1)
     prepare_tensorflow(TrainingConfig())  # back to float32 for the tests that follow
 
 
-def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Compose) -> None:
+def test_graphs_of_an_earlier_training_are_freed(compose_config: Compose) -> None:
     from tensorflow.python.framework.func_graph import FuncGraph
 
     def graphs() -> list[Any]:
-        return [each for each in gc.get_objects() if isinstance(each, FuncGraph)]
+        return [graph for graph in gc.get_objects() if isinstance(graph, FuncGraph)]
 
     there = graphs()  # of a saved model that another test opened
     config = compose_config(*SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=2")
     fitted(config)
-    made = [weakref.ref(each) for each in graphs() if not any(each is other for other in there)]
-    assert made
+    first = [weakref.ref(graph) for graph in graphs() if not any(graph is other for other in there)]
+    assert first
     fitted(config)  # of another network
     prepare_tensorflow(config.training)  # as the next run would
-    assert [graph.name for graph in (each() for each in made) if graph is not None] == []
+    assert [graph.name for reference in first if (graph := reference()) is not None] == []
 
 
 @pytest.mark.parametrize(
@@ -216,7 +210,7 @@ def test_a_sweep_does_not_carry_the_trainings_that_are_over(compose_config: Comp
     ],
     ids=["TensorFlow", "cuDNN"],
 )
-def test_a_gpu_with_too_little_memory_is_named(error: Exception, compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_with_too_little_memory_is_named(error: Exception, compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
         raise error
 

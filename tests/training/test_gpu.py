@@ -38,21 +38,21 @@ import tensorflow as tf
 assert all(tf.config.experimental.get_memory_growth(gpu) for gpu in tf.config.list_physical_devices("GPU"))
 parts = partition(build_network(BackboneConfig(alpha=0.35, image_size=96), 3, Weights(path=PHANTOM_WEIGHTS)), "block_13")
 images = np.random.default_rng(0).uniform(0, 255, (batch_of("tensorflow"), 96, 96, 1)).astype(np.float32)
-found = next(make_engine("tensorflow", parts.frozen, "float32", 2)([images]))
+values = next(make_engine("tensorflow", parts.frozen, "float32", 2)([images]))
 with tf.device("/CPU:0"):
     expected = parts.frozen(np.repeat(images, 3, axis=-1)).numpy()
-print(float(np.abs(found - expected).max() / np.abs(expected).max()))
+print(float(np.abs(values - expected).max() / np.abs(expected).max()))
 """
 
 
 def predictions(folder: Path) -> pd.DataFrame:
-    (found,) = folder.glob("mlruns/artifacts/*/artifacts/predictions/test.csv")
-    return pd.read_csv(found)
+    (path,) = folder.glob("mlruns/artifacts/*/artifacts/predictions/test.csv")
+    return pd.read_csv(path)
 
 
 def machine(folder: Path) -> dict[str, list[str]]:
-    found = next(folder.glob("mlruns/artifacts/*/artifacts/environment/machine.json"))
-    return dict(json.loads(found.read_text()))
+    path = next(folder.glob("mlruns/artifacts/*/artifacts/environment/machine.json"))
+    return dict(json.loads(path.read_text()))
 
 
 def test_activations_are_those_of_the_cpu() -> None:
@@ -67,7 +67,7 @@ def test_every_precision_trains_saves_and_agrees(precision: str, run_cxr: Comman
     done = run_cxr(*SMALL, f"training.precision={precision}", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "can't use the GPU" not in done.stderr
-    assert "saved model" not in done.stderr  # it would say that the saved model predicts otherwise
+    assert "saved model" not in done.stderr  # a line names a saved model that predicts otherwise
     assert machine(tmp_path)["gpus"]
     assert np.isfinite(predictions(tmp_path).select_dtypes("number")).all(axis=None)
 
@@ -76,17 +76,17 @@ XLA = "from cxr.training import steps; steps._XLA_PAYS_AFTER = 1; from cxr.cli i
 
 
 def test_updates_that_xla_compiles_are_those_of_tensorflow(tmp_path: Path) -> None:
-    asked, losses = (*SMALL, "augment=none", "backbone.dropout=0"), []
+    overrides, losses = (*SMALL, "augment=none", "backbone.dropout=0"), []
     for command in (["-c", XLA], ["-m", "cxr"]):
         (folder := tmp_path / command[0]).mkdir()
-        done = subprocess.run([sys.executable, *command, *asked], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, *command, *overrides], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        (found,) = folder.glob("mlruns/artifacts/*/artifacts/evaluation/training_curves.csv")
-        losses.append(pd.read_csv(found))
+        (path,) = folder.glob("mlruns/artifacts/*/artifacts/evaluation/training_curves.csv")
+        losses.append(pd.read_csv(path))
     pd.testing.assert_frame_equal(losses[0], losses[1], rtol=1e-3)
 
 
-def test_twice_the_same_to_the_bit(run_cxr: Command, tmp_path: Path) -> None:
+def test_run_repeats_to_the_bit(run_cxr: Command, tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         done = run_cxr(*SMALL, "training.deterministic=true", folder=tmp_path / name, CXR_CACHE=str(tmp_path / f"{name} cache"))
@@ -101,7 +101,7 @@ def test_two_jobs_share_a_card(run_cxr: Command, tmp_path: Path) -> None:
     assert machine(tmp_path)["gpus"]
 
 
-def test_without_its_card_it_trains_on_the_cpu(run_cxr: Command, tmp_path: Path) -> None:
+def test_run_without_a_card_trains_on_the_cpu(run_cxr: Command, tmp_path: Path) -> None:
     done = run_cxr(*SMALL, folder=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 0, done.stderr
     assert machine(tmp_path)["gpus"] == []

@@ -22,7 +22,7 @@ def test_weights_rise_with_the_loss_as_in_algorithm_1() -> None:
     assert float(loss) == pytest.approx(float(expected @ [2.0, 0.5, 0.0]), rel=1e-6)
 
 
-def test_groups_that_a_batch_lacks_keep_their_place() -> None:
+def test_group_without_an_image_in_the_batch_keeps_its_weight() -> None:
     members = np.eye(2, dtype=np.float32)[[0, 0]]
     groups = GroupWeights(np.eye(2, dtype=np.float32), step=0.1)
     groups.loss(tf.constant([0.0, 0.0]), tf.constant(members))
@@ -30,13 +30,13 @@ def test_groups_that_a_batch_lacks_keep_their_place() -> None:
 
 
 def test_cells_are_those_that_train() -> None:
-    found = cells_of(LABELS, SOURCES, ROWS[:80])
-    assert found.shape == (90, 3)
-    assert found.sum(axis=1).tolist() == [1] * 90
+    cells = cells_of(LABELS, SOURCES, ROWS[:80])
+    assert cells.shape == (90, 3)
+    assert cells.sum(axis=1).tolist() == [1] * 90
     assert cells_of(LABELS, SOURCES, ROWS[:55]).sum(axis=1)[60:].tolist() == [0] * 30  # a class that does not train
 
 
-def test_a_balanced_epoch_keeps_classes_and_evens_out_sources() -> None:
+def test_balanced_epoch_keeps_classes_and_evens_out_sources() -> None:
     rows = balanced(ROWS, LABELS, SOURCES, seed=3, epoch=0)
     assert np.bincount(LABELS[rows]).tolist() == [60, 30]
     assert np.bincount(SOURCES[rows]).tolist() == [30, 30, 30]

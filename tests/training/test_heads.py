@@ -1,23 +1,24 @@
 """Heads side by side: each ends as its training on its own would, to rounding."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxr.cache.store import Cache
-from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config
-from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import Loss, make_loss
+from cxr.model.losses.registry import Loss
 from cxr.model.network import Network, build_network
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import checkpoint
+from cxr.training.checkpoint import State
 from cxr.training.fit import Watcher, fit
 from cxr.training.heads import fit_heads
+from cxr.training.history import Epoch, FrozenWork
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, SMALL
+from tests.training.test_fit import DATA, SMALL, loss_of
 
 SHARED = (*SMALL, "freeze=head", "backbone.dropout=0.3", "training.epochs=4")
 JOBS = (
@@ -37,66 +38,55 @@ def network_of(config: Config) -> Network:
     return build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
 
 
-def loss_of(config: Config) -> Loss:
-    costs = cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs")
-    return make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), costs)
-
-
 def cache_in(folder: Path) -> Cache:
     return Cache(folder, 10**9, lambda text: None)
+
+
+def side_by_side(jobs: Sequence[tuple[Config, Loss]], cache: Cache) -> list[State | None]:
+    return fit_heads(network_of(jobs[0][0]), DATA, jobs, cache, Watcher(), FrozenWork())
 
 
 @pytest.mark.parametrize(
     ("augment", "chosen"), [("none", JOBS), pytest.param("light", JOBS + MORE, marks=pytest.mark.slow)], ids=["none", "light"]
 )
-def test_each_head_ends_as_it_would_alone(
+def test_head_ends_as_it_would_alone(
     augment: str, chosen: tuple[tuple[str, ...], ...], compose_config: Compose, tmp_path: Path
 ) -> None:
-    configs = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen]
-    jobs = [(config, loss_of(config)) for config in configs]
-    together = fit_heads(network_of(configs[0]), DATA, jobs, cache_in(tmp_path / "cache"), Watcher())
-    ended = set()
-    for number, (config, state) in enumerate(zip(configs, together, strict=True)):
+    """And its job resumes from that state without another epoch."""
+    configs, cache = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen], cache_in(tmp_path / "cache")
+    lengths = set()
+    for config, state in zip(configs, side_by_side([(config, loss_of(config)) for config in configs], cache), strict=True):
         assert state is not None
-        path = tmp_path / f"{number}.npz"
-        alone = fit(network_of(config), DATA, loss_of(config), config, Watcher(), path, cache_in(tmp_path / "cache")).history
-        kept = checkpoint.load(path)
-        assert kept is not None
+        path, new_epochs = tmp_path / "state.npz", list[Epoch]()
+        alone = fit(network_of(config), DATA, loss_of(config), config, Watcher(), path, cache).history
+        expected = checkpoint.load(path)
+        assert expected is not None
         assert state.history.best_epoch == alone.best_epoch
-        assert [each.phase for each in state.history.epochs] == [each.phase for each in alone.epochs]
+        assert [epoch.phase for epoch in state.history.epochs] == [epoch.phase for epoch in alone.epochs]
         for ours, theirs in zip(state.history.epochs, alone.epochs, strict=True):
             assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-4, abs=1e-5)
-        for mine, other in zip(state.best, kept.best, strict=True):
-            np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-4)
-        ended.add(len(alone.epochs))
-    assert len(ended) > 1  # some stop earlier than others
+        for best, lone in zip(state.best, expected.best, strict=True):
+            np.testing.assert_allclose(best, lone, rtol=1e-3, atol=1e-4)
+        lengths.add(len(alone.epochs))
+
+        checkpoint.save(state, path)
+        network = network_of(config)
+        resumed = fit(network, DATA, loss_of(config), config, Watcher(on_epoch=new_epochs.append), path, cache)
+        assert (new_epochs, resumed.history) == ([], state.history)
+        np.testing.assert_array_equal(network.trainee.get_layer("logits").kernel.value.numpy(), state.best[0])
+        path.unlink()
+    assert len(lengths) > 1  # some stop earlier than others
 
 
-def test_a_job_goes_on_from_the_state_without_another_epoch(compose_config: Compose, tmp_path: Path) -> None:
+def test_loss_that_is_not_finite_harms_no_other_head(compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(*SHARED)
-    cache, path, said = cache_in(tmp_path / "cache"), tmp_path / "state.npz", []
-    (state, _) = fit_heads(network_of(config), DATA, [(config, loss_of(config))] * 2, cache, Watcher())
-    assert state is not None
-    checkpoint.save(state, path)
-    watcher = Watcher(on_epoch=lambda epoch: said.append(epoch))
-    network = network_of(config)
-    fitted = fit(network, DATA, loss_of(config), config, watcher, path, cache)
-    assert not said
-    assert fitted.history == state.history
-    np.testing.assert_array_equal(network.trainee.get_layer("logits").kernel.value.numpy(), state.best[0])
-
-
-def test_a_loss_that_is_not_finite_harms_no_other_head(compose_config: Compose, tmp_path: Path) -> None:
-    config = compose_config(*SHARED)
-
-    whole = loss_of(config)
+    loss = loss_of(config)
 
     def broken(targets: object, logits: object) -> object:
-        return whole(targets, logits) * float("nan")
+        return loss(targets, logits) * float("nan")
 
-    cache = cache_in(tmp_path)
-    one, other = fit_heads(network_of(config), DATA, [(config, broken), (config, loss_of(config))], cache, Watcher())
-    assert one is None
+    diverged, other = side_by_side([(config, broken), (config, loss)], cache_in(tmp_path))
+    assert diverged is None
     assert other is not None
     assert np.isfinite(other.best[0]).all()
     assert len(other.history.epochs) == config.training.epochs

@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 
 from cxr.cache.store import Cache
-from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
-from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import make_loss
 from cxr.model.network import build_network
 from cxr.model.partition import partition
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
@@ -24,13 +21,11 @@ from cxr.training.inputs import Activations
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
 from tests.data.test_views import rows_of
+from tests.training.test_fit import HASHES, LABELS, loss_of
 
 RNG = np.random.default_rng(0)
-LABELS = np.arange(24) % 3
 IMAGES = np.clip(RNG.normal(60 + 60 * LABELS[:, None, None, None], 20, (24, 64, 64, 1)), 0, 255).astype(np.uint8)
-DATA = TrainingSet(
-    rows_of(IMAGES), [f"{row:064x}" for row in range(24)], np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24)
-)
+DATA = TrainingSet(rows_of(IMAGES), HASHES, np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24))
 SMALL = ("backbone.image_size=64", "training.batch_size=8", "training.early_stopping_patience=null", "augment=light")
 VAL = DATA.val
 
@@ -38,10 +33,7 @@ VAL = DATA.val
 def fitted(config: Config, cache: Cache | None) -> Fitted:
     prepare_tensorflow(config.training)
     network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    loss = make_loss(
-        config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix(config.loss.costs, ["a", "b", "c"], "loss.costs")
-    )
-    return fit(network, DATA, loss, config, Watcher(), cache=cache)
+    return fit(network, DATA, loss_of(config), config, Watcher(), cache=cache)
 
 
 GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_rate=1e-3", "optimizer.momentum=0")
@@ -78,7 +70,7 @@ def test_cached_training_is_plain_training(depth: tuple[str, ...], compose_confi
     np.testing.assert_allclose(cached.predict(np.arange(24)), plain.predict(np.arange(24)), atol=1e-4)
 
 
-def test_a_second_run_computes_nothing_and_gives_the_same_to_the_bit(compose_config: Compose, tmp_path: Path) -> None:
+def test_second_run_computes_nothing_and_is_the_same_to_the_bit(compose_config: Compose, tmp_path: Path) -> None:
     config = compose_config(
         *SMALL, "freeze=last_block", "freeze.warmup_epochs=1", "training.epochs=3", "training.deterministic=true"
     )
@@ -113,33 +105,29 @@ def work_of(config: Config, cache: Cache) -> FrozenWork:
         ("training.epochs=3", 15),
         ("augment=none", 15),
         ("training.seed=1", 2 * 15),
+        ("training.epochs=5 augment.views=2", 0),  # views are taken in turn
     ],
 )
 def test_runs_share_what_they_can(other: str, computed: int, compose_config: Compose, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", 10**9)
     assert work_of(compose_config(*SMALL, "training.epochs=2"), cache) == FrozenWork(computed=2 * 15 + 9, found=0)
-    assert work_of(compose_config(*SMALL, "training.epochs=2", other), cache).computed == computed
-
-
-def test_views_are_taken_in_turn(compose_config: Compose, tmp_path: Path) -> None:
-    config = compose_config(*SMALL, "training.epochs=5", "augment.views=2")
-    assert work_of(config, Cache(tmp_path / "cache", 10**9)).computed == 2 * 15 + 9
+    assert work_of(compose_config(*SMALL, "training.epochs=2", *other.split()), cache).computed == computed
 
 
 @pytest.mark.parametrize("limit", [10**9, 100], ids=["on disk", "in memory"])
-def test_where_openvino_cannot_tensorflow_computes(
+def test_tensorflow_computes_where_openvino_can_not(
     limit: int, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lacks(graph: object, threads: int) -> None:
         raise EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
 
-    asked = (*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
-    expected = fitted(compose_config(*asked, "engine=tensorflow"), Cache(tmp_path / "cache", 10**9))
+    overrides = (*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
+    expected = fitted(compose_config(*overrides, "engine=tensorflow"), Cache(tmp_path / "cache", 10**9))
     monkeypatch.setattr("cxr.training.engine.compile_openvino", lacks)
-    told: list[str] = []
-    found = fitted(compose_config(*asked, "engine=openvino"), Cache(tmp_path / "other", limit, told.append))
-    assert found.history == expected.history
-    assert sum("Erfc: TensorFlow computes the frozen part" in text for text in told) == 1
+    messages: list[str] = []
+    result = fitted(compose_config(*overrides, "engine=openvino"), Cache(tmp_path / "other", limit, messages.append))
+    assert result.history == expected.history
+    assert sum("Erfc: TensorFlow computes the frozen part" in message for message in messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,16 +139,16 @@ def test_where_openvino_cannot_tensorflow_computes(
         pytest.param("augment=none", 100_000, 0, marks=pytest.mark.slow),
     ],
 )
-def test_without_room_on_disk_it_goes_on(
+def test_training_without_room_on_disk_is_the_same(
     augment: str, limit: int, in_memory: int, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = compose_config(*SMALL, augment, "freeze=head", "training.epochs=2", "training.deterministic=true")
     expected = fitted(config, Cache(tmp_path / "cache", 10**9))
-    told: list[str] = []
+    messages: list[str] = []
     monkeypatch.setattr("cxr.training.inputs._IN_MEMORY_BYTES", in_memory)
-    without = fitted(config, Cache(tmp_path / "no room", limit, told.append))
+    without = fitted(config, Cache(tmp_path / "no room", limit, messages.append))
     assert without.history == expected.history
     np.testing.assert_array_equal(without.predict(VAL), expected.predict(VAL))
-    (text,) = told
-    assert "are not kept" in text
-    assert "raise training.cache_limit_gb" in text
+    (message,) = messages
+    assert "are not kept" in message
+    assert "raise training.cache_limit_gb" in message

@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.config.costs import cost_matrix
 from cxr.errors import RunFailed
-from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import make_loss
 from cxr.model.network import Network
 from cxr.training.checkpoint import assign, values_of
 from cxr.training.fit import Watcher
 from cxr.training.runtime import prepare_tensorflow
 from cxr.training.soup import mix
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, LABELS, SMALL, fitted, tiny_network
+from tests.training.test_fit import DATA, LABELS, SMALL, fitted, loss_of, tiny_network
 
 
 @pytest.fixture
@@ -44,13 +41,12 @@ def trained(tmp_path: Path, compose_config: Compose) -> tuple[Network, list[Path
 def stirred(network: Network, files: list[Path], compose_config: Compose) -> tuple[list[int], list[float], np.ndarray]:
     """How many had stayed after each, the validation losses, and predictions of all images."""
     config = compose_config(*SMALL, "loss=plain")
-    loss = make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), cost_matrix({}, ("a", "b", "c"), "loss.costs"))
-    found = mix(network, files, DATA, loss, config, Watcher())
-    stayed = [int(epoch.metrics["soup/ingredients"]) for epoch in found.history.epochs]
-    return stayed, found.history.losses, found.predict(np.arange(24))
+    result = mix(network, files, DATA, loss_of(config), config, Watcher())
+    stayed = [int(epoch.metrics["soup/ingredients"]) for epoch in result.history.epochs]
+    return stayed, result.history.losses, result.predict(np.arange(24))
 
 
-def test_what_stays_is_averaged_and_what_makes_it_worse_does_not_stay(
+def test_network_that_lowers_the_loss_is_averaged_and_no_other(
     trained: tuple[Network, list[Path]], compose_config: Compose
 ) -> None:
     network, (good, alike, bad) = trained
@@ -58,7 +54,7 @@ def test_what_stays_is_averaged_and_what_makes_it_worse_does_not_stay(
     first = values_of(network.classifier.weights)
     network.classifier.load_weights(alike)
     second = values_of(network.classifier.weights)
-    stayed, losses, said = stirred(network, [good, bad, alike], compose_config)
+    stayed, losses, probabilities = stirred(network, [good, bad, alike], compose_config)
     assert stayed[:2] == [1, 1]
     assert losses[1] > losses[0]
     kept = stayed[2] == 2
@@ -66,12 +62,12 @@ def test_what_stays_is_averaged_and_what_makes_it_worse_does_not_stay(
     expected = [(a + b) / 2 for a, b in zip(first, second, strict=True)] if kept else first
     for ours, theirs in zip(values_of(network.classifier.weights), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    own = -np.log(said[15:][np.arange(9), LABELS[15:]]).mean()
+    own = -np.log(probabilities[15:][np.arange(9), LABELS[15:]]).mean()
     assert own == pytest.approx(min(losses), rel=1e-3)
 
 
-def test_three_that_stay_count_alike(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
-    """Heads that are drawn to the same place from three sides: each lowers the loss, and the mean is that of all three."""
+def test_ingredients_count_alike(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
+    """Heads on two sides of a better one: each lowers the loss, and the mean is the better one."""
     network, (good, *_) = trained
     network.classifier.load_weights(good)
     best, files = values_of(network.classifier.weights), []
@@ -87,9 +83,7 @@ def test_three_that_stay_count_alike(trained: tuple[Network, list[Path]], compos
     np.testing.assert_allclose(values_of(network.classifier.weights)[-2], best[-2], atol=1e-5)
 
 
-def test_a_network_that_diverged_does_not_stay_and_nothing_else_is_no_soup(
-    trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path
-) -> None:
+def test_diverged_network_does_not_stay(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
     network, (good, alike, _) = trained
     network.classifier.load_weights(good)
     first = values_of(network.classifier.weights)
@@ -103,7 +97,7 @@ def test_a_network_that_diverged_does_not_stay_and_nothing_else_is_no_soup(
         stirred(network, [tmp_path / "diverged.keras"] * 2, compose_config)
 
 
-def test_a_file_that_does_not_fit_is_named(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
+def test_file_that_does_not_fit_is_named(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
     network, (good, *_) = trained
     (tmp_path / "broken.keras").write_bytes(b"no model")
     with pytest.raises(RunFailed, match=r"the weights in .*broken\.keras do not fit the others"):

@@ -34,7 +34,7 @@ def arrays(dropout: float = 0.3) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(dropout)(pooled)))
 
 
-class Given:
+class InMemory:
     """Inputs from memory."""
 
     dtype = "float32"
@@ -57,13 +57,13 @@ CASES = [(make, name) for make in (vectors, arrays) for name in ("adam", "sgd")]
 
 
 @pytest.mark.parametrize(("make", "name"), CASES, ids=[f"{make.__name__}-{name}" for make, name in CASES])
-def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) -> None:
+def test_steps_are_those_of_keras(make: Callable[[], keras.Model], name: str) -> None:
     config = Config(optimizer=OptimizerConfig(name=name, learning_rate=0.05, schedule="cosine"))
     values = RNG.normal(size=(30, *make().input.shape[1:])).astype(np.float32)
 
     prepare_tensorflow(TrainingConfig(seed=3))
     ours = make()
-    steps = Steps(ours, Given(values), TARGETS, loss, make_optimizer(config, ours.trainable_variables, {}, steps=9))
+    steps = Steps(ours, InMemory(values), TARGETS, loss, make_optimizer(config, ours.trainable_variables, {}, steps=9))
     scores = []
     for epoch in range(EPOCHS):
         trained = steps.train(shuffled(TRAIN, 0, epoch), None, BATCH, lambda done, of: None)
@@ -74,11 +74,11 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
     theirs.compile(make_optimizer(config, theirs.trainable_variables, {}, steps=9), loss, metrics=["accuracy"], jit_compile=False)
     for epoch in range(EPOCHS):
         rows = shuffled(TRAIN, 0, epoch)
-        said = theirs.fit(
+        history = theirs.fit(
             values[rows], TARGETS[rows], BATCH, shuffle=False, verbose=0, validation_data=(values[VAL], TARGETS[VAL])
         ).history
         trained, validated = scores[epoch]
-        expected = [said[key][0] for key in ("loss", "accuracy", "val_loss", "val_accuracy")]
+        expected = [history[key][0] for key in ("loss", "accuracy", "val_loss", "val_accuracy")]
         assert [trained.loss, trained.accuracy, validated.loss, validated.accuracy] == pytest.approx(expected, rel=1e-5)
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
@@ -87,15 +87,15 @@ def test_they_are_what_keras_does(make: Callable[[], keras.Model], name: str) ->
 
 def test_updates_that_xla_compiles_are_those_of_tensorflow() -> None:
     """Without dropout, for which it draws other numbers."""
-    values, found = RNG.normal(size=(30, 6, 6, 2)).astype(np.float32), []
+    values, results = RNG.normal(size=(30, 6, 6, 2)).astype(np.float32), []
     for xla in (False, True):
         prepare_tensorflow(TrainingConfig(seed=3))
         model = arrays(dropout=0)
         optimizer = make_optimizer(Config(), model.trainable_variables, {}, steps=9)
-        steps = Steps(model, Given(values), TARGETS, loss, optimizer, Update(clip_norm=0.5, average=0.9), xla=xla)
-        found.append((steps.train(TRAIN, None, BATCH, lambda done, of: None).loss, model.get_weights()))
-    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
-    for one, other in zip(found[0][1], found[1][1], strict=True):
+        steps = Steps(model, InMemory(values), TARGETS, loss, optimizer, Update(clip_norm=0.5, average=0.9), xla=xla)
+        results.append((steps.train(TRAIN, None, BATCH, lambda done, of: None).loss, model.get_weights()))
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
+    for one, other in zip(results[0][1], results[1][1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
@@ -116,14 +116,14 @@ def test_xla_is_for_many_updates_on_a_gpu(
     assert xla_pays(compose_config(*overrides), updates) == pays
 
 
-def test_rows_that_do_not_fit_into_one_piece_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_do_not_depend_on_the_size_of_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     values = RNG.normal(size=(30, 12)).astype(np.float32)
     scores, seen = [], []
     for size in (10**6, BATCH * 12 * 4):
         monkeypatch.setattr("cxr.training.inputs._BYTES_AT_ONCE", size)
         prepare_tensorflow(TrainingConfig(seed=3))
         model = vectors()
-        steps = Steps(model, Given(values), TARGETS, loss, make_optimizer(Config(), model.trainable_variables, {}, steps=9))
+        steps = Steps(model, InMemory(values), TARGETS, loss, make_optimizer(Config(), model.trainable_variables, {}, steps=9))
         scores.append(steps.train(TRAIN, None, BATCH, lambda done, of: seen.append((done, of))))
     assert (scores[0].loss, scores[0].accuracy) == pytest.approx((scores[1].loss, scores[1].accuracy), rel=1e-6)
     assert seen == [(21, 21), (8, 21), (16, 21), (21, 21)]

@@ -10,9 +10,6 @@ import pytest
 from cxr.cache.store import Cache
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, TrainingConfig
 from cxr.model.freeze import HEAD
-from cxr.model.network import build_network
-from cxr.model.saved import save_model
-from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.trained_model import open_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 1)).astype(np.uint8)
@@ -26,19 +23,17 @@ def _float32_again() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
 
 
-def saved(precision: str, folder: Path) -> tuple[Path, Config]:
-    """A model of this precision, and the config of its run."""
-    backbone = BackboneConfig(alpha=0.35, image_size=32)
-    keras.config.set_dtype_policy(precision)
-    save_model(build_network(backbone, 3, Weights(path=PHANTOM_WEIGHTS)), folder / f"{precision}.keras")
-    config = Config(backbone=backbone, freeze=FreezeConfig(trainable_from=HEAD), training=TrainingConfig(precision=precision))
-    return folder / f"{precision}.keras", config
+def config_of(precision: str) -> Config:
+    """The config of the run of a saved model."""
+    backbone, training = BackboneConfig(alpha=0.35, image_size=32), TrainingConfig(precision=precision)
+    return Config(backbone=backbone, freeze=FreezeConfig(trainable_from=HEAD), training=training)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_values_do_not_depend_on_the_precision_of_the_process(precision: str, tmp_path: Path) -> None:
+def test_values_do_not_depend_on_the_precision_of_the_process(precision: str, saved_models: dict[str, Path]) -> None:
     """And features beside probabilities are those that a gate is fitted on."""
-    file, config = saved(precision, tmp_path)
+    file, config = saved_models[precision], config_of(precision)
+    keras.config.set_dtype_policy(precision)
     fitted_on = open_model(file, config).features(IMAGES, LAYER)
     keras.config.set_dtype_policy("float32")
     expected, features = open_model(file, config).score_and_features(IMAGES, LAYER)
@@ -49,11 +44,12 @@ def test_values_do_not_depend_on_the_precision_of_the_process(precision: str, tm
     np.testing.assert_array_equal(probabilities, expected)
 
 
-def test_cached_features_are_of_the_same_precision(tmp_path: Path) -> None:
+def test_cached_features_are_of_the_same_precision(saved_models: dict[str, Path], tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", 10**9, print)
-    found = {}
+    features = {}
     for precision in PRECISIONS[1:]:
-        file, config = saved(precision, tmp_path)
-        found[precision] = open_model(file, config, cache).score(IMAGES)[1]
-        np.testing.assert_array_equal(found[precision], open_model(file, config).score(IMAGES)[1])
-    assert not np.array_equal(found["mixed_float16"], found["mixed_bfloat16"])
+        file, config = saved_models[precision], config_of(precision)
+        keras.config.set_dtype_policy(precision)
+        features[precision] = open_model(file, config, cache).score(IMAGES)[1]
+        np.testing.assert_array_equal(features[precision], open_model(file, config).score(IMAGES)[1])
+    assert not np.array_equal(features["mixed_float16"], features["mixed_bfloat16"])

@@ -10,7 +10,7 @@ from cxr.model.optimizer import Schedule
 from cxr.training.update import Averages, clipped, mixed, partners
 
 
-def test_shares_are_of_beta_and_partners_a_permutation() -> None:
+def test_mixup_shares_follow_beta_and_partners_are_a_permutation() -> None:
     drawn = [partners(8, 0.4, 7, step) for step in range(400)]
     shares = [float(share) for share, _ in drawn]
     assert kstest(shares, beta(0.4, 0.4).cdf).pvalue > 0.01
@@ -27,18 +27,18 @@ def test_a_step_draws_the_same_whenever_it_is_taken() -> None:
 
 def test_inputs_are_mixed_with_their_partners() -> None:
     batch = np.arange(12, dtype=np.float32).reshape(3, 4)
-    found = mixed(tf.constant(batch), tf.constant(0.25), tf.constant([2, 0, 1]))
-    np.testing.assert_allclose(found, 0.25 * batch + 0.75 * batch[[2, 0, 1]])
+    mixture = mixed(tf.constant(batch), tf.constant(0.25), tf.constant([2, 0, 1]))
+    np.testing.assert_allclose(mixture, 0.25 * batch + 0.75 * batch[[2, 0, 1]])
 
 
 @pytest.mark.parametrize(("limit", "scale"), [(0.5, 1.0), (100.0, 1.0), (0.5, 1024.0)])
 def test_gradients_keep_their_direction_and_have_at_most_the_norm(limit: float, scale: float) -> None:
     rng = np.random.default_rng(0)
     plain = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 2), (4,))]
-    found = [np.asarray(each) / scale for each in clipped([tf.constant(each * scale) for each in plain], limit, scale)]
-    norm = np.sqrt(sum((each**2).sum() for each in plain))
-    for ours, theirs in zip(found, plain, strict=True):
-        np.testing.assert_allclose(ours, theirs * min(1.0, limit / norm), rtol=1e-5)
+    scaled = clipped([tf.constant(gradient * scale) for gradient in plain], limit, scale)
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in plain))
+    for ours, theirs in zip(scaled, plain, strict=True):
+        np.testing.assert_allclose(np.asarray(ours) / scale, theirs * min(1.0, limit / norm), rtol=1e-5)
 
 
 def test_averages_follow_their_formula_and_can_be_swapped_in() -> None:
@@ -55,7 +55,7 @@ def test_averages_follow_their_formula_and_can_be_swapped_in() -> None:
     np.testing.assert_allclose(weight, expected, rtol=1e-5)
 
 
-def test_the_rate_rises_evenly_and_then_falls_as_it_would_have() -> None:
+def test_rate_rises_evenly_and_then_falls_as_a_cosine() -> None:
     cosine = keras.optimizers.schedules.CosineDecay(0.3, 10)
     rates = [float(Schedule(0.3, 3, 10)(step)) for step in range(13)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])

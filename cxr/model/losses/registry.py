@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -19,17 +19,6 @@ from cxr.text import nearest
 
 # One-hot targets and logits, both (n, classes), to one value an image, (n,).
 Loss = Callable[[Any, Any], Any]
-
-
-@runtime_checkable
-class NumberedLoss(Protocol):
-    """A loss whose numbers are Keras variables: steps compiled for one serve another of its form, with the other's numbers."""
-
-    form: tuple[object, ...]
-    numbers: list[Any]
-
-    def __call__(self, targets: Any, logits: Any) -> Any:
-        """A `Loss`."""
 
 
 def loss_names() -> list[str]:

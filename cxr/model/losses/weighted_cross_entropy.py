@@ -22,27 +22,20 @@ def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> L
     cross-entropy at gamma 0; the second is the expected cost, as Galdran et al. add it to cross-entropy ("Cost-Sensitive
     Regularization for Diabetic Retinopathy Grading from Eye Fundus Images", MICCAI 2020, equation 3).
     """
-    return WeighedLoss(loss, weights, costs)
+    values = (weights, costs, loss.focal_gamma, loss.label_smoothing, loss.cost_strength)
+    # Variables: TensorFlow would fold constants into other operations, which round otherwise.
+    numbers = [keras.Variable(np.asarray(value, np.float32), trainable=False) for value in values]
 
-
-class WeighedLoss:
-    """The loss of `make_loss`, whose numbers are variables: compiled steps of one loss serve another of the same `form`."""
-
-    def __init__(self, loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> None:
-        self.form = ("weighted_cross_entropy", len(weights), loss.focal_gamma != 0, loss.cost_strength > 0)
-        numbers = (weights, costs, loss.focal_gamma, loss.label_smoothing, loss.cost_strength)
-        self.numbers = [keras.Variable(np.asarray(each, np.float32), trainable=False) for each in numbers]
-
-    def __call__(self, targets: Any, logits: Any) -> Any:
-        """The loss of each image."""
-        weights, costs, gamma, smoothing, strength = (ops.cast(each, logits.dtype) for each in self.numbers)
-        _, class_count, focal, costly = self.form
+    def weighted_cross_entropy(targets: Any, logits: Any) -> Any:
+        class_weights, pair_costs, gamma, smoothing, strength = (ops.cast(number, logits.dtype) for number in numbers)
         targets = ops.cast(targets, logits.dtype)
         log_p = ops.log_softmax(logits, axis=-1)
         p = ops.exp(log_p)
-        smoothed = targets * (1 - smoothing) + smoothing / class_count
-        focused = -log_p * (1 - p) ** gamma if focal else -log_p
-        per_image = ops.sum(targets * weights, axis=-1) * ops.sum(smoothed * focused, axis=-1)
-        if costly:
-            per_image += strength * ops.sum(ops.matmul(targets, costs) * p, axis=-1)
+        smoothed = targets * (1 - smoothing) + smoothing / len(weights)
+        focused = -log_p * (1 - p) ** gamma if loss.focal_gamma else -log_p
+        per_image = ops.sum(targets * class_weights, axis=-1) * ops.sum(smoothed * focused, axis=-1)
+        if loss.cost_strength > 0:
+            per_image += strength * ops.sum(ops.matmul(targets, pair_costs) * p, axis=-1)
         return per_image
+
+    return weighted_cross_entropy
