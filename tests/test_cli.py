@@ -60,6 +60,7 @@ MISTAKES = {
     "backbone.alpha=0.5": "does not fit MobileNetV2 with backbone.alpha=0.5",
     "loss=cost +loss.costs.covd.normal=3": "the data has no class covd: did you mean covid?",
     "-m loss=plain,focal data=folder data.root=few backbone=phantom": "class COVID has 2 images, too few",
+    "-m tracking.offline=true,false": "a sweep has one store: give tracking.offline one value",
     "-m loss=plain,fcal": "loss=fcal is not an option: did you mean focal?",
     "objective.metric=test/accuracy": "what chooses among runs must not be what judges them",
     "objective.metric=val/covid/sensitivty": "did you mean val/covid/sensitivity",

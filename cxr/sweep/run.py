@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from cxr.config.compose import add_override, compose, compose_and_call, typed
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
+from cxr.errors import UserError
 from cxr.progress import Progress
 from cxr.run.groups import groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
@@ -188,6 +189,9 @@ def look_ahead(
     if not plan.names:
         searched = prepare(common, Provenance({}, (), ""), Progress(), store=store)
         return named(plan, common, [searched.inputs.identity()], [plan.search]), []
+    of_store = ("tracking.uri", "tracking.offline", "work.dir")
+    if several := [key for key in of_store if key in plan.swept]:
+        raise UserError(f"a sweep has one store: give {several[0]} one value")
     prepared_jobs = []
     for number, (config, provenance) in enumerate(jobs):
         job = plan.job(number, plan.names[number])
