@@ -14,8 +14,8 @@ from cxr.config.compose import compose, typed
 from cxr.config.schema import Config, TrackingConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.progress import Progress
+from cxr.run.identity.tags import run_tags
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.tags import run_tags
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id
 from cxr.tracking.store import locate_store, open_store
@@ -26,14 +26,14 @@ LogRun = Callable[..., tuple[LoggedRun, Config]]
 @pytest.fixture(scope="session")
 def log_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Iterator[LogRun]:
     """Log a run of these overrides, finished but never trained, in a store that the tests here share and work in."""
-    from cxr.run.artifacts import record_inputs  # Keras takes seconds, and tests that log no run do without
+    from cxr.run.report.artifacts import record_inputs  # Keras takes seconds, and tests that log no run do without
 
     folder = tmp_path_factory.mktemp("untrained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(cache_home))
-        patch.setattr("cxr.run.artifacts.compute", lambda: {"threads": 2, "gpus": []})
+        patch.setattr("cxr.run.report.artifacts.compute", lambda: {"threads": 2, "gpus": []})
         store = locate_store(TrackingConfig())
 
         def log(*overrides: str, name: str = "then", tags: dict[str, str | None] | None = None) -> tuple[LoggedRun, Config]:

@@ -15,7 +15,7 @@ from cxr.model.resolve import resolve
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.reevaluate.audited import add_audit, audit_again
 from cxr.reproduce.agreement import check_finished
-from cxr.run.logged import read_logged, restore
+from cxr.run.identity.logged import read_logged, restore
 from cxr.tracking.run import adding_to
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import find_run

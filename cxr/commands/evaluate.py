@@ -10,8 +10,8 @@ from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_other_da
 from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import check_overrides, request_of
 from cxr.reproduce.agreement import check_finished
-from cxr.run.logged import read_logged, restore
-from cxr.run.summary import print_assessment, report_of
+from cxr.run.identity.logged import read_logged, restore
+from cxr.run.report.summary import print_assessment, report_of
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import find_run
 from cxr.tracking.store import opened_store

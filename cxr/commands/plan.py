@@ -12,7 +12,7 @@ from cxr.commands.arguments import parse
 from cxr.errors import UserError
 from cxr.model.weights import without_downloads
 from cxr.progress import plain_console, wide_console
-from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
+from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
 from cxr.sweep.run import look_ahead

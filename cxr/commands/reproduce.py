@@ -22,7 +22,7 @@ from cxr.reproduce.changes import (
     environment_changes,
     weights_changes,
 )
-from cxr.run.logged import Logged, Restored, read_logged, restore
+from cxr.run.identity.logged import Logged, Restored, read_logged, restore
 from cxr.run.prepared import prepare
 from cxr.run.start import run_experiment
 from cxr.tracking.scratch import scratch

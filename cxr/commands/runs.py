@@ -9,9 +9,9 @@ from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.progress import Progress, plain_console, wide_console
+from cxr.run.identity.reasons import reasons_of, stages_of
+from cxr.run.identity.remaining import Remaining, inputs_in_store, lacking, wanted_stages
 from cxr.run.prepared import prepare
-from cxr.run.reasons import reasons_of, stages_of
-from cxr.run.remaining import Remaining, inputs_in_store, lacking, wanted_stages
 from cxr.stages.record import Kind
 from cxr.text import as_called, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep

@@ -9,7 +9,7 @@ from cxr.commands.arguments import parse
 from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.progress import Progress
-from cxr.run.logged import read_logged, restore
+from cxr.run.identity.logged import read_logged, restore
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep

@@ -21,9 +21,9 @@ from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, read_decisions
 from cxr.evaluation.operating_points import Rule
 from cxr.run.audited import GATE, ORIENTATION
-from cxr.run.logged import read_logged, restore
+from cxr.run.fit.stored_training import kept_gate
+from cxr.run.identity.logged import read_logged, restore
 from cxr.run.origin import MODEL
-from cxr.run.stored_training import kept_gate
 from cxr.text import nearest
 from cxr.tracking.models import REGISTERED, fetch_registered
 from cxr.tracking.scratch import scratch

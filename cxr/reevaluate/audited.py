@@ -8,11 +8,11 @@ from cxr.data.dataset import read_dataset
 from cxr.data.sources.locate import locate_images
 from cxr.progress import Progress
 from cxr.run.audited import AuditResult, audit_run, log_audit
-from cxr.run.logged import Logged
+from cxr.run.fit.stored_training import kept_gate
+from cxr.run.identity.logged import Logged
+from cxr.run.identity.remaining import record_stage
 from cxr.run.origin import MODEL
 from cxr.run.prepared import cache_of, inputs_of
-from cxr.run.remaining import record_stage
-from cxr.run.stored_training import kept_gate
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record, tag_of, written_by
 from cxr.stages.table import Stage

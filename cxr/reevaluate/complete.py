@@ -11,12 +11,12 @@ from cxr.evaluation.results import results_of
 from cxr.progress import Progress
 from cxr.reevaluate.audited import add_audit, audit_again
 from cxr.reevaluate.evaluate import Evaluated, evidence_of, rows_of
-from cxr.run.artifacts import Results, record_numbers, record_report
 from cxr.run.audited import read_audit
-from cxr.run.logged import Logged, Restored
-from cxr.run.remaining import records_of
-from cxr.run.report_context import beside_baseline, with_audit
-from cxr.run.stored_training import kept_context, kept_training
+from cxr.run.fit.stored_training import kept_context, kept_training
+from cxr.run.identity.logged import Logged, Restored
+from cxr.run.identity.remaining import records_of
+from cxr.run.report.artifacts import Results, record_numbers, record_report
+from cxr.run.report.context import beside_baseline, with_audit
 from cxr.stages.table import Stage
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch

@@ -26,12 +26,12 @@ from cxr.evaluation.shift import shift_of
 from cxr.evaluation.unpaired import unpaired_difference
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData, ScoredData
-from cxr.run.artifacts import evaluation_tags
-from cxr.run.features import read_sample
-from cxr.run.logged import Logged
+from cxr.run.fit.features import read_sample
+from cxr.run.fit.stored_training import kept_gate
+from cxr.run.identity.logged import Logged
 from cxr.run.origin import MODEL
-from cxr.run.report_context import data_caveats, day_of, describe_code
-from cxr.run.stored_training import kept_gate
+from cxr.run.report.artifacts import evaluation_tags
+from cxr.run.report.context import data_caveats, day_of, describe_code
 from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import open_run

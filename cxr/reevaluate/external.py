@@ -13,7 +13,7 @@ from cxr.progress import Progress
 from cxr.reevaluate.evaluate import OTHER, evaluate_other_data, model_classes
 from cxr.reevaluate.other_data import OtherData, read_other_data
 from cxr.reevaluate.settings import request_of
-from cxr.run.logged import read_logged, restore
+from cxr.run.identity.logged import read_logged, restore
 from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
 from cxr.tracking.store import Store
 

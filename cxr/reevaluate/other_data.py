@@ -22,9 +22,9 @@ from cxr.evaluation.report.document import Data, Overlap
 from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import Sample
 from cxr.progress import Progress
-from cxr.run.logged import Logged
+from cxr.run.identity.logged import Logged
 from cxr.run.prepared import cache_of
-from cxr.run.report_context import data_context, left_out_of
+from cxr.run.report.context import data_context, left_out_of
 from cxr.text import nearest, pluralize, slug
 
 

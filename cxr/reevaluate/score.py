@@ -22,10 +22,10 @@ from cxr.model.freeze import POOLED
 from cxr.model.saved import SavedModel, load_model
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData, ScoredData
-from cxr.run.explain import draw_pictures
-from cxr.run.features import sample_of
-from cxr.run.logged import Logged
+from cxr.run.fit.features import sample_of
+from cxr.run.identity.logged import Logged
 from cxr.run.prepared import cache_of
+from cxr.run.report.explain import draw_pictures
 from cxr.text import pluralize
 from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from cxr.run.logged import Logged
+from cxr.run.identity.logged import Logged
 from cxr.stages.code import code_fingerprint
 from cxr.text import pluralize
 from cxr.tracking.environment import REPOSITORY, code_version, machine, packages, uncommitted_changes

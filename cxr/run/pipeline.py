@@ -11,16 +11,13 @@ from cxr.cache.rows import RowsLost
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
-from cxr.run.artifacts import Results, record_inputs, record_numbers
-from cxr.run.assess import assess_run
-from cxr.run.attempt import RunResult
 from cxr.run.audited import AuditResult, audit_run, kept_audit, log_audit
-from cxr.run.explain import explain
-from cxr.run.origin import MODEL
-from cxr.run.predict import predict
-from cxr.run.prepared import PreparedRun, read_again
-from cxr.run.reasons import reasons_of, stages_of
-from cxr.run.remaining import (
+from cxr.run.fit.predict import predict
+from cxr.run.fit.stored_training import Trained, keep_context, keep_training, kept_course, kept_training
+from cxr.run.fit.train import train, train_from
+from cxr.run.identity.attempt import RunResult
+from cxr.run.identity.reasons import reasons_of, stages_of
+from cxr.run.identity.remaining import (
     BY_NETWORK,
     Recorder,
     Remaining,
@@ -31,12 +28,15 @@ from cxr.run.remaining import (
     remaining,
     wanted_stages,
 )
-from cxr.run.report_context import context_of, with_audit
-from cxr.run.reporting import Reports, Unreported, close_account, make_report
-from cxr.run.stored_training import Trained, keep_context, keep_training, kept_course, kept_training
-from cxr.run.summary import print_summary
-from cxr.run.tags import run_name, run_tags
-from cxr.run.train import train, train_from
+from cxr.run.identity.tags import run_name, run_tags
+from cxr.run.origin import MODEL
+from cxr.run.prepared import PreparedRun, read_again
+from cxr.run.report.artifacts import Results, record_inputs, record_numbers
+from cxr.run.report.assess import assess_run
+from cxr.run.report.context import context_of, with_audit
+from cxr.run.report.explain import explain
+from cxr.run.report.reporting import Reports, Unreported, close_account, make_report
+from cxr.run.report.summary import print_summary
 from cxr.stages.table import Stage
 from cxr.tracking.run import Run, open_run
 from cxr.tracking.scratch import scratch

@@ -8,12 +8,12 @@ from cxr.compare.baseline import baseline_for, baselines_like
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult, claimed, folder_name
+from cxr.run.identity.attempt import RunResult, claimed, folder_name
+from cxr.run.identity.remaining import remaining
+from cxr.run.identity.tags import run_tags
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.remaining import remaining
-from cxr.run.reporting import Reports
-from cxr.run.summary import print_finished
-from cxr.run.tags import run_tags
+from cxr.run.report.reporting import Reports
+from cxr.run.report.summary import print_finished
 from cxr.tracking.outbox import deliver_kept
 from cxr.tracking.search import join_sweep
 from cxr.tracking.store import check_store, locate_store, open_store, work_folder

@@ -7,9 +7,9 @@ from statistics import median
 from typing import Literal
 
 from cxr.config.fields import flat_params
-from cxr.run.attempt import folder_name
+from cxr.run.identity.attempt import folder_name
+from cxr.run.identity.remaining import Remaining, remaining
 from cxr.run.prepared import PreparedRun
-from cxr.run.remaining import Remaining, remaining
 from cxr.stages.basis import settings_of
 from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage

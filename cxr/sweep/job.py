@@ -16,9 +16,9 @@ from cxr.config.provenance import SweepJob
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult
+from cxr.run.identity.attempt import RunResult
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.reporting import Reports
+from cxr.run.report.reporting import Reports
 from cxr.run.start import run_experiment
 from cxr.sweep.node import Planned, check_images, check_node
 from cxr.sweep.outcome import Kind, Outcome, read_outcomes, time_left

@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from types import TracebackType
 
-from cxr.run.reporting import Unreported, report_and_finish
+from cxr.run.report.reporting import Unreported, report_and_finish
 from cxr.system import prepare_worker
 from cxr.text import printable
 from cxr.tracking.store import Store, open_store

@@ -15,10 +15,10 @@ from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.progress import Progress
-from cxr.run.groups import groups_of_heads, why_alone
+from cxr.run.fit.groups import groups_of_heads, why_alone
+from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
+from cxr.run.identity.remaining import Remaining, remaining
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.reasons import is_worth_saying, reasons_of, stages_of
-from cxr.run.remaining import Remaining, remaining
 from cxr.run.start import run_experiment
 from cxr.sweep.job import RemoteJob, run_job, run_prepared_job
 from cxr.sweep.node import LOCK, Planned
@@ -129,7 +129,7 @@ def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
         return
     with Progress().stage("start", "Starting TensorFlow"):
         prepare_tensorflow(groups[0][0].config.training)
-    from cxr.run.heads import train_heads  # imports Keras
+    from cxr.run.fit.heads import train_heads  # imports Keras
 
     for number, group in enumerate(groups):
         if number:

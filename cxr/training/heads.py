@@ -26,7 +26,7 @@ def fit_heads(
     """The state in which the training of each job on its own would end, to rounding; None for one whose loss is not finite.
 
     The configs of all jobs have the same data, seed, batches and views, and train the head alone; `network` has the head with which
-    each of them begins; `cxr.run.groups` says what they may differ in. `work` counts activations.
+    each of them begins; `cxr.run.fit.groups` says what they may differ in. `work` counts activations.
     """
     config, loss = jobs[0]
     inputs = steps_of(plan_phases(config)[0], network, data, loss, config, watcher, cache, work).inputs

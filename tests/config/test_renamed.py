@@ -8,7 +8,7 @@ from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.renamed import OPTIONS, SETTINGS
 from cxr.config.schema import Config
-from cxr.run.logged import read_logged, restore
+from cxr.run.identity.logged import read_logged, restore
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record
 from cxr.tracking.search import LoggedRun

@@ -16,7 +16,7 @@ from cxr.reproduce.changes import (
     environment_changes,
     weights_changes,
 )
-from cxr.run.logged import Logged
+from cxr.run.identity.logged import Logged
 from cxr.tracking.environment import CodeVersion
 from cxr.tracking.search import LoggedRun
 

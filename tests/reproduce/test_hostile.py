@@ -9,7 +9,7 @@ import pytest
 from cxr.commands.reproduce import main
 from cxr.config.schema import Config
 from cxr.errors import UserError
-from cxr.run.logged import Restored, read_logged, restore
+from cxr.run.identity.logged import Restored, read_logged, restore
 from cxr.tracking.search import LoggedRun
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
 

@@ -34,8 +34,8 @@ for job in sys.argv[1:]:
     prepared = prepare(typed(composed), provenance, progress)
     config = prepared.config
     prepare_tensorflow(config.training)
-    from cxr.run.predict import predict
-    from cxr.run.train import loss_of, network_of, training_set
+    from cxr.run.fit.predict import predict
+    from cxr.run.fit.train import loss_of, network_of, training_set
     from cxr.training.fit import Watcher, fit
 
     network = network_of(prepared)

@@ -15,8 +15,8 @@ from cxr.config.compose import compose, typed
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult
-from cxr.run.remaining import remaining
+from cxr.run.identity.attempt import RunResult
+from cxr.run.identity.remaining import remaining
 from cxr.run.start import run_experiment
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import Store
@@ -31,19 +31,19 @@ PICTURES = ("evaluation.saliency_images=1", "evaluation.failures=1")
 NO_PICTURES = ("evaluation.pictures=false",)
 # What breaks, in the order of a run, and what the run's own line calls it: "" before the training is kept.
 STAGES = {
-    "cxr.run.predict.save_model": "",
-    "cxr.run.predict.verify": "",
+    "cxr.run.fit.predict.save_model": "",
+    "cxr.run.fit.predict.verify": "",
     "cxr.tracking.run.Run.log_model": "",
     "cxr.run.pipeline.assess_run": "the assessment of its predictions",
-    "cxr.run.artifacts.write_part_results": "the assessment of its predictions",
-    "cxr.run.explain.draw_pictures": "Grad-CAM",
+    "cxr.run.report.artifacts.write_part_results": "the assessment of its predictions",
+    "cxr.run.report.explain.draw_pictures": "Grad-CAM",
     "cxr.compare.baseline.baselines_like": "its report",
-    "cxr.run.artifacts.assessment_figures": "its report",
-    "cxr.run.artifacts.write_report": "its report",
-    "cxr.run.reporting.record_costs": "its report",
+    "cxr.run.report.artifacts.assessment_figures": "its report",
+    "cxr.run.report.artifacts.write_report": "its report",
+    "cxr.run.report.reporting.record_costs": "its report",
 }
 
-SOME_STAGES = ("cxr.run.predict.verify", "cxr.run.artifacts.write_part_results", "cxr.run.artifacts.write_report")
+SOME_STAGES = ("cxr.run.fit.predict.verify", "cxr.run.report.artifacts.write_part_results", "cxr.run.report.artifacts.write_report")
 
 Do = Callable[[], RunResult]
 
@@ -101,7 +101,7 @@ def test_a_run_that_fails_at_each_stage_is_trained_once(
 
 def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """At the real place: where the artifacts should go there is a file all of a sudden."""
-    save = "cxr.run.predict.save_model"
+    save = "cxr.run.fit.predict.save_model"
     from cxr.model.saved import save_model
 
     def and_then(*arguments: Any) -> None:
@@ -146,7 +146,7 @@ def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int], m
     from cxr.commands.evaluate import main
 
     with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.explain.draw_pictures", breaking)
+        broken.setattr("cxr.run.report.explain.draw_pictures", breaking)
         with pytest.raises(RunFailed, match=r"or cxr evaluate \w{8}, makes what is missing"):
             do()
     before = only_run()
@@ -197,7 +197,7 @@ def test_images_that_the_cache_loses_are_read_again(
                 (tmp_path / "cut").touch()
         return verify(*arguments)
 
-    monkeypatch.setattr("cxr.run.predict.verify", after_a_cut)
+    monkeypatch.setattr("cxr.run.fit.predict.verify", after_a_cut)
     do()
     assert (tmp_path / "cut").exists()
     assert only_run().is_finished

@@ -231,7 +231,7 @@ NO_RESULT = (
         "cxr.stages",
     ),
     *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list"),
-    *("cxr.run.attempt", "cxr.run.tags", "cxr.run.remaining", "cxr.run.reasons", "cxr.compare"),
+    *("cxr.run.identity.attempt", "cxr.run.identity.tags", "cxr.run.identity.remaining", "cxr.run.identity.reasons", "cxr.compare"),
 )
 # Imported by an earlier stage for a type, a name or a function that is no part of its result.
 LATER = {

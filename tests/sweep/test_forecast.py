@@ -9,10 +9,10 @@ from cxr.commands import plan as command
 from cxr.config.compose import compose, typed
 from cxr.config.provenance import Provenance
 from cxr.progress import Progress
-from cxr.run.attempt import folder_name
+from cxr.run.identity.attempt import folder_name
+from cxr.run.identity.remaining import Remaining
+from cxr.run.identity.tags import run_tags
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.remaining import Remaining
-from cxr.run.tags import run_tags
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.tracking.run import open_run
 from cxr.tracking.store import FOLDER, Store

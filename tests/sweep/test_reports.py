@@ -12,8 +12,8 @@ from cxr.config.compose import compose, typed
 from cxr.config.provenance import SweepJob
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult
-from cxr.run.reporting import Unreported
+from cxr.run.identity.attempt import RunResult
+from cxr.run.report.reporting import Unreported
 from cxr.run.start import run_experiment
 from cxr.sweep.reports import BackgroundReports
 from cxr.tracking.search import LoggedRun, runs_by_id

@@ -15,7 +15,7 @@ from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult
+from cxr.run.identity.attempt import RunResult
 from cxr.sweep import job
 from cxr.tracking.run import open_run
 from cxr.tracking.store import Store, locate_store
@@ -167,7 +167,7 @@ def test_jobs_train_alone_where_heads_can_not_train_side_by_side(
         raise MemoryError("of 3 heads")
 
     monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [[0, 1, 2]])
-    monkeypatch.setattr("cxr.run.heads.train_heads", no_room)
+    monkeypatch.setattr("cxr.run.fit.heads.train_heads", no_room)
     assert sweep(lambda config, provenance, progress: logged(config, AUCS[config.loss.name])) == 0
     messages = capsys.readouterr().err
     assert "jobs 1-3 train their heads side by side" in messages

@@ -6,10 +6,10 @@ from functools import partial
 
 from cxr.model.network import build_network
 from cxr.progress import Progress
-from cxr.run.attempt import folder_name
-from cxr.run.groups import SideBySide
+from cxr.run.fit.groups import SideBySide
+from cxr.run.fit.train import computing, loss_of, training_set
+from cxr.run.identity.attempt import folder_name
 from cxr.run.prepared import PreparedRun
-from cxr.run.train import computing, loss_of, training_set
 from cxr.text import pluralize
 from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import Unfinished, claim

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cxr.data.manifest import changes, read_manifest
 from cxr.errors import UserError
-from cxr.run.remaining import Remaining
+from cxr.run.identity.remaining import Remaining
 from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun

@@ -8,7 +8,7 @@ import pytest
 from cxr.config.schema import BaselineConfig, Config, TrackingConfig
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
-from cxr.run.logged import Restored, read_logged, restore
+from cxr.run.identity.logged import Restored, read_logged, restore
 from cxr.tracking.search import LoggedRun
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
 

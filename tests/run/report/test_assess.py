@@ -14,8 +14,8 @@ from cxr.data.split import Part
 from cxr.evaluation.estimates import proportion_among
 from cxr.evaluation.predictions import Predictions
 from cxr.model.weights import Weights
-from cxr.run.assess import assess_run
 from cxr.run.prepared import PreparedRun
+from cxr.run.report.assess import assess_run
 from cxr.tracking.store import Store
 from tests.evaluation.made import CLASSES, skilled
 

@@ -13,10 +13,10 @@ from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.evaluation.report.document import ReportContext
 from cxr.progress import Progress
-from cxr.run.artifacts import Results, record_costs, record_log, record_report
-from cxr.run.remaining import record_stage
-from cxr.run.report_context import beside_baseline
-from cxr.run.summary import describe_seconds
+from cxr.run.identity.remaining import record_stage
+from cxr.run.report.artifacts import Results, record_costs, record_log, record_report
+from cxr.run.report.context import beside_baseline
+from cxr.run.report.summary import describe_seconds
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record, written_by
 from cxr.stages.table import Stage

@@ -15,10 +15,10 @@ from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
 from cxr.run.audited import GATE, ORIENTATION
-from cxr.run.features import sample_of, write_sample
+from cxr.run.fit.features import sample_of, write_sample
+from cxr.run.fit.stored_training import Trained
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
-from cxr.run.stored_training import Trained
 from cxr.training.fit import Fitted
 from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model

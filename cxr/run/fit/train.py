@@ -16,7 +16,7 @@ from cxr.model.class_weights import class_weights
 from cxr.model.losses.registry import Loss, make_loss
 from cxr.model.network import Network, build_network
 from cxr.progress import Progress, Update
-from cxr.run.groups import SideBySide
+from cxr.run.fit.groups import SideBySide
 from cxr.run.prepared import PreparedRun
 from cxr.text import pluralize
 from cxr.tracking.run import Run

@@ -13,10 +13,10 @@ from rich.console import Console
 from cxr.config.compose import compose, typed
 from cxr.errors import UserError
 from cxr.progress import Progress
-from cxr.run.attempt import RunResult
+from cxr.run.identity.attempt import RunResult
+from cxr.run.identity.reasons import reasons_of
+from cxr.run.identity.remaining import Remaining, records_of, remaining
 from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.reasons import reasons_of
-from cxr.run.remaining import Remaining, records_of, remaining
 from cxr.run.start import run_experiment
 from cxr.stages.basis import Basis
 from cxr.stages.table import Stage
@@ -380,7 +380,7 @@ def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
 ) -> None:
     first = own.run()
     with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.artifacts.write_report", breaking)
+        broken.setattr("cxr.run.report.artifacts.write_report", breaking)
         with pytest.raises(Exception, match="No space left"):
             own.run("evaluation.sensitivity=0.8")
     run = logged(first)

@@ -7,7 +7,7 @@ import pytest
 
 from cxr.config.compose import compose, typed
 from cxr.progress import Progress
-from cxr.run.groups import SideBySide, groups_of_heads, why_alone
+from cxr.run.fit.groups import SideBySide, groups_of_heads, why_alone
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.tracking.store import Store
 

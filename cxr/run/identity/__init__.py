@@ -1,0 +1,1 @@
+"""What identifies a run: its attempt, what it logged, what is left of it to make, and why."""

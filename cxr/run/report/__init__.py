@@ -1,0 +1,1 @@
+"""What a run reports: its assessment, pictures, artifacts and report."""
