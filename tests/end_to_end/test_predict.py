@@ -68,7 +68,8 @@ def test_each_file_is_answered_as_it_should_be(odd: Path, asked_run: Path, cxr_h
     out = odd / "out"
     more = ("--html", str(out / "page.html"), "--log", str(out / "log"), "--heatmaps", str(out / "heat"))
     done = cxr_here("predict", "then", str(odd), "--to", str(out), *more, folder=asked_run)
-    assert done.returncode == 1  # notes.txt
+    assert done.returncode == 1, done.stderr  # notes.txt
+    assert "Traceback" not in done.stderr, done.stderr
     table = read_csv(out / "predictions.csv").set_index("path")
     table.index = [Path(path).name for path in table.index]
     reasons = table["reason"].to_dict()
