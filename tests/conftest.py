@@ -132,7 +132,7 @@ def _quick_stores(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
     """Stores that this process makes are copies of one, made once: MLflow's migrations take 4 s a store, a copy takes 0.2 s."""
     folder = tmp_path_factory.getbasetemp()
     template = (folder if worker_id == "master" else folder.parent) / "mlflow-template.db"
-    migrate = db_utils._initialize_tables
+    migrate: Callable[[Engine], None] = db_utils._initialize_tables
 
     def copy_template(engine: Engine) -> None:
         if engine.dialect.name != "sqlite":
