@@ -177,7 +177,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--all`, leave out the slow tests, unless one is asked for by its own name."""
+    """Without `--all`, leave out the slow tests, unless one is given by its own name."""
     named = any("::" in argument for argument in config.args)
     if not (config.getoption("--all") or config.getoption("-m") or named):
         slow = [item for item in items if item.get_closest_marker("slow")]

@@ -95,19 +95,19 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         tags: dict[str, str] | None = None,
         metrics: dict[str, float] | None = None,
     ) -> LoggedRun:
-        said, before = predicted(seed, skill), predicted(seed + 1000, skill, 120)
-        all_images = [*said.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
+        test, val = predicted(seed, skill), predicted(seed + 1000, skill, 120)
+        all_images = [*test.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
         if fold is not None:
             turn = "ab".index(fold.source) if fold.source else fold.fold
-            said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == turn)
+            test = only(test, np.arange(len(test.ids)) // 3 % fold.folds == turn)
         files = tmp_path / "files" / name
-        for each in ("evaluation", "predictions", "data", "config"):
-            (files / each).mkdir(parents=True, exist_ok=True)
-        said.to_csv(files / "predictions/test.csv")
-        replace(before, ids=tuple(f"val/{name}" for name in before.ids)).to_csv(files / "predictions/val.csv")
+        for folder in ("evaluation", "predictions", "data", "config"):
+            (files / folder).mkdir(parents=True, exist_ok=True)
+        test.to_csv(files / "predictions/test.csv")
+        replace(val, ids=tuple(f"val/{path}" for path in val.ids)).to_csv(files / "predictions/val.csv")
         document = {
-            part: {"classes": CLASSES, "metrics": {"accuracy": float((each.predicted == each.labels).mean())}}
-            for part, each in (("val", before), ("test", said))
+            part: {"classes": CLASSES, "metrics": {"accuracy": float((of_part.predicted == of_part.labels).mean())}}
+            for part, of_part in (("val", val), ("test", test))
         }
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
         pd.DataFrame({"path": all_images, "group": all_images, "sha256": all_images, "label": "x"}).to_csv(
@@ -136,5 +136,5 @@ def dataset_profile(run: Run) -> dict[str, Any]:
     """The counts of the manifest that a run logged as its MLflow dataset."""
     assert run.inputs is not None
     (logged,) = run.inputs.dataset_inputs
-    found: dict[str, Any] = json.loads(str(logged.dataset.profile))
-    return found
+    counts: dict[str, Any] = json.loads(str(logged.dataset.profile))
+    return counts

@@ -88,12 +88,12 @@ REAL.append(MISTAKES[IDS.index("compare x")])
 
 
 @pytest.mark.parametrize(("arguments", "answer"), MISTAKES, ids=IDS)
-def test_a_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, cxr_here: Command) -> None:
+def test_mistake_is_one_line_and_leaves_nothing(arguments: list[str], answer: str, folder: Path, cxr_here: Command) -> None:
     check_mistake(arguments, answer, folder, cxr_here)
 
 
 @pytest.mark.parametrize(("arguments", "answer"), REAL, ids=[" ".join(arguments) for arguments, _ in REAL])
-def test_so_it_is_in_a_process_of_its_own(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
+def test_mistake_in_a_process_of_its_own_is_one_line(arguments: list[str], answer: str, folder: Path, run_cxr: Command) -> None:
     check_mistake(arguments, answer, folder, run_cxr)
 
 
@@ -111,7 +111,7 @@ def check_mistake(arguments: list[str], answer: str, folder: Path, command: Comm
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
-def test_a_full_disk_is_one_line(folder: Path, cxr_here: Command) -> None:
+def test_full_disk_is_one_line(folder: Path, cxr_here: Command) -> None:
     (folder / "list.part").symlink_to("/dev/full")
     done = cxr_here("data", "index", "data=folder", "data.root=good", "--to", "list.csv", folder=folder)
     assert done.returncode == 1
@@ -128,7 +128,7 @@ def test_help_and_the_composed_config_are_printed_without_a_run(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
+def test_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, phantoms: Path, cxr_here: Command) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns/artifacts").symlink_to("a place that is not there")
     done = cxr_here("data=folder", f"data.root={phantoms}", "backbone=phantom", "training=quick", "audit=off", folder=tmp_path)
@@ -141,7 +141,7 @@ def test_a_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, cache_home: Path) -> None:
+def test_run_finishes_after_its_output_pipe_is_closed(tmp_path: Path, cache_home: Path) -> None:
     """As behind `| head -1`, or in a notebook that died."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cxr", "data.phantom.count=60", "training.epochs=1", "evaluation=numbers", "audit=off"],
@@ -159,7 +159,7 @@ def test_a_run_goes_on_where_nobody_reads_its_output_any_more(tmp_path: Path, ca
         assert store.execute("select value from tags where key = 'cxr.stage'").fetchone() == ("finished",)
 
 
-def test_the_version_is_that_of_cxr(tmp_path: Path, cxr_here: Command) -> None:
+def test_version_is_that_of_cxr(tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here("--version", folder=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"cxr {version('cxr')}\n")
 
@@ -170,7 +170,7 @@ def test_flags_may_stand_between_overrides(tmp_path: Path, cxr_here: Command) ->
     assert "loss=fcal is not an option" in done.stderr
 
 
-def test_hints_name_the_command_as_it_was_called(tmp_path: Path, cxr_here: Command) -> None:
+def test_hints_name_the_command_as_called(tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here("folds", folder=tmp_path, CXR_COMMAND="scripts/cxr")
     assert "make one with" in done.stderr or "scripts/cxr" in done.stderr
     done = cxr_here("data", "index", "data=folder", "data.root=nowhere", folder=tmp_path, CXR_COMMAND="scripts/cxr")

@@ -1,4 +1,4 @@
-"""Parts of an installed package: found by entry point, used by name, and told where they can't be imported."""
+"""Parts of an installed package: found by entry point, used by name, and named where they can't be imported."""
 
 from pathlib import Path
 
@@ -58,14 +58,14 @@ def install(folder: Path) -> Path:
     return folder / "site"
 
 
-def test_a_loss_an_augmentation_and_a_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
+def test_loss_augmentation_and_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
     site = str(install(tmp_path))
     done = run_cxr(*SMALL, "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
     assert done.returncode == 0, done.stderr
     assert "error rate 0." in done.stdout
 
 
-def test_what_is_not_there_or_can_not_be_imported_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+def test_missing_or_broken_extension_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
     without = run_cxr(*SMALL, "loss.formula=doubled", folder=tmp_path)
     assert without.returncode == 2
     assert "loss.formula=doubled is not known" in without.stderr
@@ -75,7 +75,7 @@ def test_what_is_not_there_or_can_not_be_imported_is_one_line(tmp_path: Path, ru
     assert "Traceback" not in broken.stderr
 
 
-def test_content_of_an_installed_package_counts_where_the_config_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_depends_on_a_package_that_the_config_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same version: changed code, and another augmentation, which any augmented view might have met."""
     site = install(tmp_path)
     monkeypatch.syspath_prepend(str(site))

@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_second_is_counted_once_and_repeated_names_add_up(clock: list[float], quiet: Progress) -> None:
+def test_second_is_counted_once_and_repeated_names_add_up(clock: list[float], quiet: Progress) -> None:
     with quiet.stage("train", "Training"):
         clock[0] += 1
         for seconds in (10, 20):
@@ -29,9 +29,9 @@ def test_a_second_is_counted_once_and_repeated_names_add_up(clock: list[float], 
     assert quiet.seconds == {"train": 3, "frozen": 30, "decode": 1}
 
 
-def test_a_stage_that_fails_is_counted_but_not_said_to_be_done(clock: list[float]) -> None:
-    said = io.StringIO()
-    progress = Progress(Console(file=said))
+def test_failed_stage_is_counted_but_not_reported_as_done(clock: list[float]) -> None:
+    output = io.StringIO()
+    progress = Progress(Console(file=output))
 
     def fail() -> None:
         with progress.stage("train", "Training"), progress.timed("frozen"):
@@ -43,4 +43,4 @@ def test_a_stage_that_fails_is_counted_but_not_said_to_be_done(clock: list[float
     with progress.stage("log", "Logging"):
         clock[0] += 1.25
     assert progress.seconds == {"train": 0, "frozen": 4, "log": 1.25}
-    assert said.getvalue() == "Logging: 1.2 s\n"
+    assert output.getvalue() == "Logging: 1.2 s\n"

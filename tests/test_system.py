@@ -21,7 +21,7 @@ open(sys.argv[1], "w").write("done")
 
 
 @pytest.mark.parametrize("how", ["closed pipe", "full disk"])
-def test_what_can_not_be_written_ends_nothing(how: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_output_that_can_not_be_written_ends_nothing(how: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     done = tmp_path_factory.mktemp("console") / "done"
     command = [sys.executable, "-c", PRINTS, str(done)]
     if how == "full disk":
@@ -36,14 +36,14 @@ def test_what_can_not_be_written_ends_nothing(how: str, tmp_path_factory: pytest
     assert done.read_text() == "done"
 
 
-def test_what_can_be_written_arrives_whole_and_in_order() -> None:
+def test_output_that_can_be_written_arrives_whole_and_in_order() -> None:
     code = "from cxr.system import keep_going_without_output as k; k(); print('ü'); import sys; print('b', file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert (done.stdout, done.stderr) == ("ü\n", "b\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_what_was_closed_before_ends_nothing_either(closed: str, tmp_path: Path) -> None:
+def test_stream_closed_before_the_start_ends_nothing(closed: str, tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f'"$0" -c "$1" "$2" {closed}', sys.executable, PRINTS, str(tmp_path / "done")],
         capture_output=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "cxr"
 SLOW = {"tensorflow", "keras", "mlflow", "openvino"}
-# Imports inside functions, each where what comes before it can be said without it.
+# Imports inside functions, where the command may end before it needs them.
 LAZY = {
     "cli.py": {"importlib"},
     "commands": {
@@ -45,7 +45,7 @@ def lazy_imports(path: Path) -> set[str]:
     return plain | {node.module or "" for node in inside if isinstance(node, ast.ImportFrom)}
 
 
-def test_imports_stand_at_the_top_of_files_but_for_the_known_ones() -> None:
+def test_imports_are_at_the_top_of_files_but_for_the_known_ones() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE).as_posix()
         allowed = next((names for start, names in LAZY.items() if place.startswith(start)), set())

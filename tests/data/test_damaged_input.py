@@ -15,9 +15,14 @@ from cxr.data.images.image_file import decode
 from cxr.data.sources.tables import read_table
 from cxr.errors import UserError
 
-CELLS = st.text(max_size=8) | st.sampled_from(
-    ["..", "../a/0.png", "a/../../b", "/etc/passwd", "C:\\a\\1.png", "./a/0.png", "a//0.png", "a/", "a/" * 3000, "x" * 140_000]
-    + ["nan", "NA", "-1", "1e999", "=1", '"', "a\nb", "a\rb", "\0", "\u2028", "\x1b[31m", "\ufeff", "e\u0301", "ill "]
+CELLS = (
+    st.text(max_size=8)
+    | st.sampled_from(
+        ["nan", "NA", "-1", "1e999", "=1", '"', "a\nb", "a\rb", "\0", "\u2028", "\x1b[31m", "\ufeff", "e\u0301", "ill "]
+    )
+    | st.sampled_from(
+        ["..", "../a/0.png", "a/../../b", "/etc/passwd", "C:\\a\\1.png", "./a/0.png", "a//0.png", "a/", "a/" * 3000, "x" * 140_000]
+    )
 )
 HEADERS = ["path", "label", "source", "group", "split", "sha256", "width", "path ", "Path", ""]
 CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.binary(max_size=4)), max_size=6)
@@ -82,8 +87,12 @@ def test_table_of_any_content_is_read_or_rejected_in_one_line(suffix: str, write
             try:
                 images = read_table(file, Path(folder), data)
             except UserError as error:
-                assert len(str(error).splitlines()) == 1
-                return
+                lines = str(error).splitlines()
+            else:
+                lines = []
+        if lines:
+            assert len(lines) == 1
+            return
         assert set(COLUMNS) <= set(images.images.columns)
         assert all(isinstance(cell, str) for cell in images.images.to_numpy().ravel())
         assert not any(path.startswith("/") or ".." in Path(path).parts for path in images.paths)

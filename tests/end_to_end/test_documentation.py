@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, phantoms: Path) -> Path:
     return home
 
 
-def test_the_readme_is_short_and_shows_the_commands_that_people_need() -> None:
+def test_readme_is_short_and_shows_the_commands_that_people_need() -> None:
     text = PAGES[0].read_text(encoding="utf-8")
     assert len(text.split()) <= 900
     commands = [command for page, block in BLOCKS if page == "README.md" for command in block]
@@ -53,7 +53,7 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
             assert (page.parent / target.partition("#")[0] if not target.startswith("#") else page).is_file(), target
 
 
-def test_the_configuration_reference_is_current() -> None:
+def test_configuration_reference_is_current() -> None:
     made = subprocess.run(
         [sys.executable, REPOSITORY / "scripts/documentation/config_reference.py"], capture_output=True, text=True, check=True
     )
@@ -64,7 +64,7 @@ RUN_HERE = [(page, commands) for page, block in BLOCKS if (commands := [each for
 
 
 @pytest.mark.parametrize(("page", "block"), RUN_HERE, ids=[f"{page}: {block[0]}" for page, block in RUN_HERE])
-def test_the_commands_of_a_block_run_as_written(page: str, block: list[str], home: Path, cache_home: Path, tmp_path: Path) -> None:
+def test_commands_of_a_block_run_as_written(page: str, block: list[str], home: Path, cache_home: Path, tmp_path: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment = {**inherited, "HOME": str(home), "KERAS_HOME": str(home / ".keras"), "XDG_CACHE_HOME": str(cache_home)}
     for command in block:
@@ -80,7 +80,7 @@ def test_the_commands_of_a_block_run_as_written(page: str, block: list[str], hom
             assert len(runs) >= 2
 
 
-def test_the_ui_command_starts_a_server_where_runs_are(tmp_path: Path) -> None:
+def test_ui_command_starts_a_server_where_runs_are(tmp_path: Path) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns/mlflow.db").touch()
     server = subprocess.Popen(

@@ -23,7 +23,7 @@ STEP = re.compile(
     re.DOTALL,
 )
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-SECTIONS = [each.partition("\n")[0] for each in PAGE.split("\n## ")[1:] if "```sh" in each]
+SECTIONS = [section.partition("\n")[0] for section in PAGE.split("\n## ")[1:] if "```sh" in section]
 
 
 def apply(step: re.Match[str], root: Path) -> None:
@@ -69,7 +69,7 @@ def test_each_section_has_its_command() -> None:
     assert len(COMMANDS) == len(SECTIONS) == 8
 
 
-def test_what_was_added_passes_the_linter_and_the_contracts(extended: Path) -> None:
+def test_added_code_passes_the_linter_and_the_contracts(extended: Path) -> None:
     config = str(REPOSITORY / "pyproject.toml")
     contracts = [f"{REPOSITORY}/tests/data/test_augment_contract.py", f"{REPOSITORY}/tests/model/test_losses.py"]
     for command in (

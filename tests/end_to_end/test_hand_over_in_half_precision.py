@@ -16,7 +16,7 @@ RUNS = [("mixed_bfloat16", ("freeze=head",)), ("mixed_float16", ("freeze=last_bl
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "freeze"), RUNS, ids=[run[0] for run in RUNS])
-def test_a_run_in_mixed_precision_is_handed_over(
+def test_run_in_mixed_precision_is_handed_over(
     precision: str, freeze: tuple[str, ...], many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = cxr_here(

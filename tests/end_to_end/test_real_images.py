@@ -11,7 +11,7 @@ from tests.logged_runs import dataset_profile
 pytestmark = pytest.mark.slow
 
 
-def test_a_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Command) -> None:
+def test_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Command) -> None:
     for folder in sorted(real_images.iterdir()):
         (tmp_path / "few" / folder.name / "images").mkdir(parents=True)
         for image in sorted((folder / "images").iterdir())[:10]:

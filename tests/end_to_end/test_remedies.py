@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 SHORT = ("data.phantom.count=90", "training.epochs=3", "evaluation.resamples=100", "evaluation.saliency_images=2")
 
 
-def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: Command) -> None:
+def test_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: Command) -> None:
     more = ("audit.images=60", "audit.changed=10", "objective=auc_without_shortcut", "prepare.crop=thorax")
     done = cxr_here("experiment=lungs_first", *SHORT, *more, "data.phantom.shortcut=marker", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,7 @@ def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: C
     assert again.returncode == 0, again.stderr
 
 
-def test_the_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Command) -> None:
+def test_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Command) -> None:
     """Surroundings, noise and covered corners are drawn from the seed and the pixels alone."""
     short = (*SHORT, "experiment=lungs_first", "audit=off", "evaluation=numbers", "training.deterministic=true")
     losses = []
