@@ -68,7 +68,7 @@ def compose_config() -> Compose:
 
 @pytest.fixture(scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder of this test session's own, so that phantoms are really drawn."""
+    """A cache folder of these tests, so that phantoms are really drawn."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -152,22 +152,23 @@ def _quick_stores(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs within the test process keep nothing in the cache of whoever runs the tests, and find nothing there."""
+def _cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs in this process neither read nor write the cache of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_CACHE", str(tmp_path_factory.mktemp("cxr-cache")))
         yield
 
 
 @pytest.fixture(autouse=True)
-def _no_store_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow writes the store that a test opened into the environment, where the next test's commands would find it."""
+def _environment_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the store of the test before, which MLflow writes into the environment, and how pytest was started."""
+    monkeypatch.setenv("CXR_COMMAND", "cxr")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture
 def quiet() -> Progress:
-    """Progress that nobody sees."""
+    """Progress that prints nothing."""
     return Progress(Console(quiet=True))
 
 
@@ -189,7 +190,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def real_images() -> Path:
-    """The real images beside the checkout; tests that want them skip where they are absent."""
+    """The real images next to the checkout; tests that need them skip where they are absent."""
     if not (REAL_IMAGES.is_dir() and REAL_WEIGHTS.is_file()):
         pytest.skip("the real images and weights of ../shared are not here")
     return REAL_IMAGES

@@ -1,7 +1,6 @@
 """Finished runs with predictions, made without any training."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,34 +40,24 @@ def only(predictions: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
     return Predictions(ids, predictions.classes, predictions.labels[chosen], predictions.probabilities[chosen])
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with no runs, to start from: to make one takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    open_store(Store(f"sqlite:///{folder}/mlflow.db", folder))
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def fresh_store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """This test's own store, open, in the folder that the test is in."""
     monkeypatch.chdir(tmp_path)
-    return open_copy(empty_store)
+    return opened()
 
 
 @pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Store]:
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One store for all tests of a file, open."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("shared"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield open_copy(empty_store)
+        yield opened()
 
 
-def open_copy(empty_store: Path) -> Store:
-    """A copy of a store in the folder that the process is in, open."""
-    Path("mlruns").mkdir()
-    shutil.copy(empty_store, "mlruns/mlflow.db")
+def opened() -> Store:
+    """A new store in the folder that the process is in, open."""
     store = locate_store(TrackingConfig())
     open_store(store)
     return store

@@ -30,7 +30,7 @@ FIGURES = (
     *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "triage_workload"),
     *("predictive_values", "decision_curve", "reliability", "grad_cam", "heat_by_class", "failures", "training_curves"),
 )
-OF_FILMS = ("grad_cam", "heat_by_class", "failures")
+OF_IMAGES = ("grad_cam", "heat_by_class", "failures")
 ARTIFACTS = {
     "audit/audit.json",
     "config/config.yaml",
@@ -43,7 +43,7 @@ ARTIFACTS = {
     "evaluation/by_class.json",
     "evaluation/classification_report.txt",
     *(f"evaluation/{name}.png" for name in FIGURES),
-    *(f"evaluation/{name}.svg" for name in FIGURES if name not in OF_FILMS),
+    *(f"evaluation/{name}.svg" for name in FIGURES if name not in OF_IMAGES),
     "features/validation.csv",
     "features/validation_pooled.npy",
     "evaluation/metrics.json",
@@ -86,9 +86,9 @@ def test_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> None:
     assert run.info.status == "FINISHED"
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     there = {name for name in there if "audit_flips" not in name}  # drawn where a small change makes another class
-    films = {name for name in there if name.startswith("evaluation/films/")}
-    assert {name.partition("-")[0] for name in films} == {f"evaluation/films/{name}" for name in OF_FILMS}
-    assert there - films - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
+    single = {name for name in there if name.startswith("evaluation/films/")}
+    assert {name.partition("-")[0] for name in single} == {f"evaluation/films/{name}" for name in OF_IMAGES}
+    assert there - single - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
     for name in there - {"log.txt"} - {name for name in there if name.startswith("stages/")}:
         owners = [row.stage for row in ROWS if written_by(row.stage, {name: (0, "")})]
         assert len(owners) == 1, f"{name} is written by {owners} in cxr/stages/table.py"

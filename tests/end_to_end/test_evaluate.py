@@ -77,7 +77,7 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, cxr_her
     assert shareable.returncode == 0, shareable.stderr
     names = {path.stem for path in (latest(place)[1] / "evaluation").glob("*.png")}
     assert "training_curves" in names
-    assert not {"grad_cam", "heat_by_class", "failures"} & names  # no film in a report that shall have none
+    assert not {"grad_cam", "heat_by_class", "failures"} & names  # no image in a report without pictures
     again = cxr_here("evaluate", run.info.run_id, folder=place)
     assert (again.returncode, "is an evaluation itself" in again.stderr) == (2, True)
 

@@ -38,17 +38,17 @@ def exported(gated_run: Path, tmp_path_factory: pytest.TempPathFactory, cxr_here
 
 
 @pytest.fixture(scope="module")
-def films(many_phantoms: Path) -> list[str]:
+def radiographs(many_phantoms: Path) -> list[str]:
     return [str(path) for path in sorted(many_phantoms.glob("*/images/*-1.png"))]
 
 
 @pytest.fixture(scope="module")
 def expected(
-    gated_run: Path, films: list[str], tmp_path_factory: pytest.TempPathFactory, cxr_here: Command
+    gated_run: Path, radiographs: list[str], tmp_path_factory: pytest.TempPathFactory, cxr_here: Command
 ) -> list[dict[str, Any]]:
-    """What `cxr predict` says of the films, as JSON."""
+    """What `cxr predict` says of the radiographs, as JSON."""
     folder = tmp_path_factory.mktemp("expected")
-    assert cxr_here("predict", "then", *films, "--to", str(folder), folder=gated_run).returncode == 0
+    assert cxr_here("predict", "then", *radiographs, "--to", str(folder), folder=gated_run).returncode == 0
     return answers_in(folder)
 
 
@@ -60,22 +60,22 @@ def answers_in(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
 
 
-def body_of(films: list[str], **params: object) -> dict[str, Any]:
-    rows = [[base64.b64encode(Path(film).read_bytes()).decode(), film] for film in films]
+def body_of(radiographs: list[str], **params: object) -> dict[str, Any]:
+    rows = [[base64.b64encode(Path(radiograph).read_bytes()).decode(), radiograph] for radiograph in radiographs]
     return {"dataframe_split": {"columns": ["image", "name"], "data": rows}, "params": params}
 
 
 def test_exported_folder_answers_as_the_run_without_a_store(
-    exported: Path, films: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
+    exported: Path, radiographs: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
 ) -> None:
-    done = cxr_here("predict", str(exported), *films, "--to", "out", folder=tmp_path)
+    done = cxr_here("predict", str(exported), *radiographs, "--to", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert answers_in(tmp_path / "out") == expected
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
 
-def test_model_loaded_by_mlflow_gives_the_same_json(exported: Path, films: list[str], expected: list[dict[str, Any]]) -> None:
-    body = body_of(films)["dataframe_split"]
+def test_model_loaded_by_mlflow_gives_the_same_json(exported: Path, radiographs: list[str], expected: list[dict[str, Any]]) -> None:
+    body = body_of(radiographs)["dataframe_split"]
     images = pd.DataFrame(body["data"], columns=body["columns"])
     loaded = mlflow.pyfunc.load_model(str(exported))
     assert loaded.predict(images) == expected
@@ -119,12 +119,12 @@ def test_input_that_is_not_an_image_is_answered_with_a_reason(exported: Path, mo
     ],
 )
 def test_folder_that_was_changed_is_one_line(
-    name: str, content: str | None, message: str, exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+    name: str, content: str | None, message: str, exported: Path, radiographs: list[str], tmp_path: Path, cxr_here: Command
 ) -> None:
     shutil.copytree(exported, tmp_path / "model")
     changed = tmp_path / "model/data/model" / name
     changed.unlink() if content is None else changed.write_text(content)
-    done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+    done = cxr_here("predict", "./model", radiographs[0], "--to", "out", folder=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -132,19 +132,19 @@ def test_folder_that_was_changed_is_one_line(
 
 
 def test_model_without_checks_answers_and_names_what_it_does_not_notice(
-    exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+    exported: Path, radiographs: list[str], tmp_path: Path, cxr_here: Command
 ) -> None:
     shutil.copytree(exported, tmp_path / "model")
     for name in ("gate.npz", "orientation.npz"):
         (tmp_path / "model/data/model" / name).unlink()
-    done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+    done = cxr_here("predict", "./model", radiographs[0], "--to", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "does not notice images unlike those that it knows and films that are turned or negatives" in done.stdout
     assert len(json.loads((tmp_path / "out/predictions.json").read_text())["model"]["unchecked"]) == 2
 
 
 def test_check_of_a_folder_that_can_not_be_read_is_not_left_out(
-    exported: Path, films: list[str], tmp_path: Path, cxr_here: Command
+    exported: Path, radiographs: list[str], tmp_path: Path, cxr_here: Command
 ) -> None:
     shutil.copytree(exported, tmp_path / "model")
     for name in ("gate.npz", "orientation.npz"):
@@ -152,18 +152,18 @@ def test_check_of_a_folder_that_can_not_be_read_is_not_left_out(
         content = file.read_bytes()
         file.unlink()
         file.symlink_to("on another disk")
-        done = cxr_here("predict", "./model", films[0], "--to", "out", folder=tmp_path)
+        done = cxr_here("predict", "./model", radiographs[0], "--to", "out", folder=tmp_path)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert name in done.stderr
         file.unlink()
         file.write_bytes(content)
 
 
-def test_later_version_is_named(exported: Path, films: list[str], tmp_path: Path, cxr_here: Command) -> None:
+def test_later_version_is_named(exported: Path, radiographs: list[str], tmp_path: Path, cxr_here: Command) -> None:
     shutil.copytree(exported, tmp_path / "model")
     facts = tmp_path / "model/data/model/facts.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "version": 99}))
-    done = cxr_here("predict", "model", films[0], folder=tmp_path)
+    done = cxr_here("predict", "model", radiographs[0], folder=tmp_path)
     assert "was written by a later version of cxr" in done.stderr
 
 
@@ -175,13 +175,13 @@ def test_folder_that_is_there_is_not_written_into(exported: Path, gated_run: Pat
 
 
 def test_registered_model_answers_and_has_its_card(
-    gated_run: Path, films: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
+    gated_run: Path, radiographs: list[str], expected: list[dict[str, Any]], tmp_path: Path, cxr_here: Command
 ) -> None:
     done = cxr_here("register", "then", "--name", "chest", "--alias", "champion", "--despite", folder=gated_run)
     assert done.returncode == 0, done.stderr
     assert "then" in done.stdout
     assert "its audit: there is none" in done.stdout
-    predicted = cxr_here("predict", "models:/chest@champion", *films, "--to", str(tmp_path), folder=gated_run)
+    predicted = cxr_here("predict", "models:/chest@champion", *radiographs, "--to", str(tmp_path), folder=gated_run)
     assert predicted.returncode == 0, predicted.stderr
     assert answers_in(tmp_path) == expected
     mlflow.set_tracking_uri(f"sqlite:///{gated_run}/mlruns/mlflow.db")
@@ -190,7 +190,7 @@ def test_registered_model_answers_and_has_its_card(
     assert version.run_id is not None
     assert version.description == Path(artifacts_of(client, version.run_id) / "model_card.md").read_text()
     assert version.tags["cxr.audit"] == "not audited"
-    missing = cxr_here("predict", "models:/chest@nobody", films[0], folder=gated_run)
+    missing = cxr_here("predict", "models:/chest@nobody", radiographs[0], folder=gated_run)
     assert missing.returncode == 2
     assert "there is no models:/chest@nobody in the registry" in missing.stderr
 
@@ -203,6 +203,7 @@ def test_model_that_was_not_audited_is_not_registered(gated_run: Path, cxr_here:
     assert not mlflow.MlflowClient().search_registered_models("name = 'unaudited'")
 
 
+@pytest.mark.slow
 def test_model_whose_audit_is_strong_is_not_registered(tmp_path: Path, cxr_here: Command) -> None:
     small = ("data.phantom.count=150", "training.epochs=2", "freeze=head", "evaluation.resamples=100", "evaluation.pictures=false")
     planted = ("data.phantom.shortcut=border", "data.phantom.strength=1", "audit=standard", "audit.images=120")
@@ -220,9 +221,9 @@ def test_model_whose_audit_is_strong_is_not_registered(tmp_path: Path, cxr_here:
 
 
 @pytest.mark.slow
-def test_keras_alone_gives_the_same_probabilities(exported: Path, films: list[str], expected: list[dict[str, Any]]) -> None:
+def test_keras_alone_gives_the_same_probabilities(exported: Path, radiographs: list[str], expected: list[dict[str, Any]]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (exported / "README.md").read_text(), re.DOTALL)
-    code = code.replace("FILM.png", films[0])
+    code = code.replace("FILM.png", radiographs[0])
     done = subprocess.run([sys.executable, "-c", code], cwd=exported, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     probabilities = [float(text) for text in re.findall(r"float32\(([\d.e-]+)\)", done.stdout)]
@@ -257,10 +258,10 @@ def ask(address: str, body: bytes) -> Any:
 
 @pytest.mark.slow
 def test_server_gives_the_same_answers_and_outlives_hostile_bodies(
-    address: str, films: list[str], expected: list[dict[str, Any]]
+    address: str, radiographs: list[str], expected: list[dict[str, Any]]
 ) -> None:
     assert address.startswith("http://127.0.0.1:")
-    assert ask(address, json.dumps(body_of(films)).encode()) == expected
+    assert ask(address, json.dumps(body_of(radiographs)).encode()) == expected
     for body in (b"junk", b"[]", b'{"instances": [1]}', b'{"dataframe_split": {"columns": ["x"], "data": [[1]]}}'):
         with pytest.raises(urllib.error.HTTPError) as refused:
             ask(address, body)
@@ -270,9 +271,9 @@ def test_server_gives_the_same_answers_and_outlives_hostile_bodies(
     assert (deep.value.code, deep.value.read()) == (400, b'{"detail":"the body is nested too deep"}')
     (bomb,) = ask(address, json.dumps({"dataframe_split": {"columns": ["image"], "data": [[_bomb()]]}}).encode())
     assert bomb["reason"] == "more pixels than any chest radiograph has"
-    (unknown,) = ask(address, json.dumps(body_of(films[:1], point="best")).encode())
+    (unknown,) = ask(address, json.dumps(body_of(radiographs[:1], point="best")).encode())
     assert "has no operating point best" in unknown["reason"]
-    assert ask(address, json.dumps(body_of(films)).encode()) == expected
+    assert ask(address, json.dumps(body_of(radiographs)).encode()) == expected
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ def test_test_images_get_the_logged_probabilities_and_decisions(gated_run: Path,
 
 @pytest.fixture
 def odd(tmp_path: Path, many_phantoms: Path) -> Path:
-    """A folder with one good film, the same as DICOM, and what people leave beside films."""
-    film = many_phantoms / "COVID/images/COVID-1.png"
-    grey = Image.open(film).convert("L")
-    shutil.copy(film, tmp_path / "film.png")
+    """A folder with one good radiograph, the same as DICOM, and what people leave next to radiographs."""
+    radiograph = many_phantoms / "COVID/images/COVID-1.png"
+    grey = Image.open(radiograph).convert("L")
+    shutil.copy(radiograph, tmp_path / "film.png")
     ImageOps.invert(grey).save(tmp_path / "inverted.png")
     grey.rotate(180).save(tmp_path / "turned.png")
     rng = np.random.default_rng(0)
@@ -125,14 +125,14 @@ def logged_hashes(log: Path) -> list[str]:
     return [json.loads(line)["sha256"] for line in log.read_text().splitlines()]
 
 
-def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_replaced_is_answered_again(
+def test_after_a_full_disk_answers_and_audit_log_agree_and_a_replaced_file_is_answered_again(
     gated_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command
 ) -> None:
-    films = [tmp_path / f"{number}.png" for number in range(3)]
-    for number, film in enumerate(films, 1):
-        shutil.copy(many_phantoms / f"COVID/images/COVID-{number}.png", film)
+    images = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, image in enumerate(images, 1):
+        shutil.copy(many_phantoms / f"COVID/images/COVID-{number}.png", image)
     out, log = tmp_path / "out", tmp_path / "log"
-    command = ("predict", "then", *map(str, films), "--to", str(out), "--log", str(log))
+    command = ("predict", "then", *map(str, images), "--to", str(out), "--log", str(log))
     AuditLog(log, "a" * 32, {}, print).append([made.answered("of another batch.png")] * 12_000)  # larger than any other file
     with made.full_disk(log.stat().st_size + 800):
         full = cxr_here(*command, folder=gated_run)
@@ -140,14 +140,14 @@ def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_repla
     assert full.stderr.splitlines()[-1].endswith("log can't be written: File too large: correct that, then resume with --resume")
     assert "Traceback" not in full.stderr
     assert verify(log)[0] == 12_000
-    before = [hashlib.sha256(film.read_bytes()).hexdigest() for film in films]
-    shutil.copy(many_phantoms / "Normal/images/Normal-1.png", films[1])
-    now = hashlib.sha256(films[1].read_bytes()).hexdigest()
+    before = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+    shutil.copy(many_phantoms / "Normal/images/Normal-1.png", images[1])
+    now = hashlib.sha256(images[1].read_bytes()).hexdigest()
     again = cxr_here(*command, "--resume", folder=gated_run)
     assert again.returncode == 0, again.stderr
     assert "1 file changed since the batch was interrupted: answered again" in again.stderr
     hashes = read_csv(out / "predictions.csv").set_index("path")["sha256"].to_dict()
-    assert hashes == dict(zip(map(str, films), (before[0], now, before[2]), strict=True))
+    assert hashes == dict(zip(map(str, images), (before[0], now, before[2]), strict=True))
     stored = [json.loads(line)["sha256"] for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert sorted(stored) == sorted(hashes.values())
     assert sorted(logged_hashes(log)[12_000:]) == sorted([*before, now])  # whatever was answered, each once

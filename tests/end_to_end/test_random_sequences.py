@@ -138,7 +138,7 @@ class World:
             self.killed()
         if kind in ("sweep", "two sweeps"):
             swept = self.rng.sample(SWEPT, 2)
-            commands = [["-m", *self.command(each)] for each in swept[: 1 if kind == "sweep" else 2]]
+            commands = [["-m", *self.command(choices)] for choices in swept[: 1 if kind == "sweep" else 2]]
             started = [self.start(command) for command in commands]
             texts = [process.communicate()[0] for process in started]
             for command, process, text in zip(commands, started, texts, strict=True):

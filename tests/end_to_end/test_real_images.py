@@ -11,14 +11,14 @@ from tests.logged_runs import dataset_profile
 pytestmark = pytest.mark.slow
 
 
-def test_handful_of_real_images(real_images: Path, tmp_path: Path, run_cxr: Command) -> None:
+def test_handful_of_real_images(real_images: Path, tmp_path: Path, cxr_here: Command) -> None:
     for folder in sorted(real_images.iterdir()):
         (tmp_path / "few" / folder.name / "images").mkdir(parents=True)
         for image in sorted((folder / "images").iterdir())[:10]:
             (tmp_path / "few" / folder.name / "images" / image.name).symlink_to(image)
     (tmp_path / "few/Normal/images/torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     real = ("data=radiography", "data.root=few", f"backbone.weights={REAL_WEIGHTS}", "data.on_bad_image=skip")
-    done = run_cxr("experiment=original_protocol", *real, "training.epochs=1", "audit=off", folder=tmp_path)
+    done = cxr_here("experiment=original_protocol", *real, "training.epochs=1", "audit=off", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")

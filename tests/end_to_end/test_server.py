@@ -148,14 +148,14 @@ def signed_in(server: Server, password: str = "correct horse battery") -> dict[s
 
 
 def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
-    server: Server, database: Database, tmp_path: Path, run_cxr: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, database: Database, tmp_path: Path, cxr_here: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    wrong = run_cxr("tracking=server", *SMALL, folder=work, **signed_in(server, "wrong"))
+    wrong = cxr_here("tracking=server", *SMALL, folder=work, **signed_in(server, "wrong"))
     assert wrong.returncode == 2
     assert "can't be used" in wrong.stderr.splitlines()[-1]
-    nowhere = run_cxr("tracking=server", *SMALL, folder=work)
+    nowhere = cxr_here("tracking=server", *SMALL, folder=work)
     assert nowhere.returncode == 2
     assert "tracking=server needs to know which" in nowhere.stderr
 
@@ -178,9 +178,9 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
     server.start()
     _, errors = sweep.communicate(timeout=300)
     assert sweep.returncode in (0, 1, 2), errors  # a job may have failed, or been rejected, at the moment of the restart
-    again = run_cxr(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
+    again = cxr_here(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
     assert again.returncode == 0, again.stderr
-    sent = run_cxr("send", folder=work, **signed_in(server))
+    sent = cxr_here("send", folder=work, **signed_in(server))
     assert sent.returncode == 0, sent.stderr
 
     runs = {run.info.run_id: run for run in runs_of(server, monkeypatch)}
@@ -209,17 +209,17 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 
 
 def test_runs_of_a_node_without_network_arrive_with_their_models(
-    database: Database, tmp_path: Path, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = server_on(database, tmp_path, "third")
     away = tmp_path / "away"
     away.mkdir()
-    done = run_cxr(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = cxr_here(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     server.start()
     try:
         for answer in ("1 sent", "1 there already"):
-            sent = run_cxr("send", "mlruns", folder=away, **signed_in(server))
+            sent = cxr_here("send", "mlruns", folder=away, **signed_in(server))
             assert sent.returncode == 0, sent.stderr
             assert answer in sent.stdout
         (run,) = runs_of(server, monkeypatch)
@@ -227,7 +227,7 @@ def test_runs_of_a_node_without_network_arrive_with_their_models(
         assert run.data.metrics["test/accuracy"] >= 0
         assert run.outputs is not None
         assert len(run.outputs.model_outputs) == 1
-        listed = run_cxr("runs", folder=away, **signed_in(server))
+        listed = cxr_here("runs", folder=away, **signed_in(server))
         assert "finished" in listed.stdout
     finally:
         server.stop()

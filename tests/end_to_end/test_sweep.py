@@ -62,7 +62,7 @@ def test_parallel_job_is_the_same_to_the_bit_as_alone(
 
 
 def test_killed_sweep_ends_complete_when_started_again(
-    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], run_cxr: Command, cache_home: Path
+    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], cxr_here: Command, cache_home: Path
 ) -> None:
     larger = ("-m", "loss=plain,focal,balanced", *SMALL)
     process = subprocess.Popen(
@@ -80,7 +80,7 @@ def test_killed_sweep_ends_complete_when_started_again(
     process.send_signal(signal.SIGKILL)
     process.wait()
     (cut_off,) = (run for run in runs_in(folder) if run.info.status == "RUNNING")
-    done = run_cxr(*larger, folder=folder)
+    done = cxr_here(*larger, folder=folder)
     assert done.returncode == 0, done.stderr
     assert "3 jobs, one after another, 2 of them finished before" in done.stderr
     runs = {run.info.run_name: run for run in runs_in(folder)}
