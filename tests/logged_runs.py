@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +120,17 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         return runs_by_id([run.id])[run.id]
 
     return make
+
+
+def runs_in(folder: Path, query: str = "") -> list[Run]:
+    """Runs of the store in a folder that an MLflow filter lets through, latest first; mlflow then uses this store."""
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    return list(mlflow.search_runs(search_all_experiments=True, filter_string=query, output_format="list"))
+
+
+def artifacts_of(run: Run) -> Path:
+    """The folder of a run's artifacts in a local store."""
+    return Path(str(run.info.artifact_uri).removeprefix("file://"))
 
 
 def dataset_profile(run: Run) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.stages.record import written_by
 from cxr.stages.table import ROWS
 from tests.conftest import Command
-from tests.logged_runs import dataset_profile
+from tests.logged_runs import artifacts_of, dataset_profile, runs_in
 
 COUNT = 150
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -74,9 +74,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tupl
     assert "WARNING" not in done.stderr
     assert "tensorflow/" not in done.stderr
     assert {path.name for path in folder.iterdir()} == {"mlruns"}
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    artifacts = Path(str(run.info.artifact_uri).removeprefix("file://"))
+    (run,) = runs_in(folder)
+    artifacts = artifacts_of(run)
     assert artifacts.is_relative_to(folder / "mlruns/artifacts")
     return run, artifacts, done.stdout
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import keras
-import mlflow
 import pytest
 
 from tests.conftest import REPOSITORY, Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -82,8 +82,7 @@ def test_commands_of_a_block_run_as_written(
             done = cxr_here(*arguments, folder=tmp_path, **environment)
         assert done.returncode == 0, done.stderr
         if arguments[:1] == ["-m"]:
-            mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-            runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+            runs = runs_in(tmp_path)
             assert [run.info.status for run in runs] == ["FINISHED"] * len(runs)
             assert len(runs) >= 2
 

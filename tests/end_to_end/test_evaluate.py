@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ from sklearn.metrics import accuracy_score
 
 from cxr.text import pluralize
 from tests.conftest import Command
+from tests.logged_runs import artifacts_of, runs_in
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 
@@ -43,9 +43,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms:
 
 
 def latest(place: Path) -> tuple[Run, Path]:
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
-    return run, Path(str(run.info.artifact_uri).removeprefix("file://"))
+    run = runs_in(place)[0]
+    return run, artifacts_of(run)
 
 
 def test_subgroups_are_by_the_columns_that_the_table_kept(place: Path) -> None:
@@ -83,8 +82,7 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, cxr_her
 
 
 def test_other_data_is_scored_without_images_of_the_run(place: Path, cxr_here: Command, phantoms: Path) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    (then,) = runs_in(place, "run_name = 'then'")
     manifest = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
     other = place / "other"
     for row in manifest.itertuples():
@@ -104,7 +102,7 @@ def test_other_data_is_scored_without_images_of_the_run(place: Path, cxr_here: C
     predictions = pd.read_csv(artifacts / "predictions/external.csv")
     assert len(predictions) == (manifest["split"] == "test").sum()
     assert run.data.metrics["external/accuracy"] == pytest.approx(accuracy_score(predictions["label"], predictions["predicted"]))
-    source = json.loads((Path(str(then.info.artifact_uri).removeprefix("file://")) / "report.json").read_text())
+    source = json.loads((artifacts_of(then) / "report.json").read_text())
     report = json.loads((artifacts / "report.json").read_text())
     rules = [[point["rule"] for point in one["assessment"]["operating_points"]] for one in (report, source)]
     assert rules[0] == rules[1]  # chosen on the run's validation images, not on these
@@ -136,8 +134,7 @@ def test_mistakes_end_in_one_line_and_leave_no_run(
 
 def test_training_images_of_the_run_are_refused_as_other_data(place: Path, cxr_here: Command, phantoms: Path) -> None:
     manifest = pd.read_csv(place / "films.csv", dtype=str)
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    (then,) = runs_in(place, "run_name = 'then'")
     parts = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
     trained = set(parts.loc[parts["split"] == "train", "path"])
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
@@ -149,9 +146,8 @@ def test_training_images_of_the_run_are_refused_as_other_data(place: Path, cxr_h
 def test_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:
     import keras
 
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
-    model = Path(str(then.info.artifact_uri).removeprefix("file://")) / "model/model.keras"
+    (then,) = runs_in(place, "run_name = 'then'")
+    model = artifacts_of(then) / "model/model.keras"
     kept = model.read_bytes()
     images = keras.Input((96, 96, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Lambda(lambda x: x + 0)(images))
@@ -172,8 +168,8 @@ def test_several_views_are_predicted_again_with_the_saved_model(place: Path, cxr
     run, artifacts = latest(place)
     assert run.data.params["evaluation.views"] == "3"
     own = pd.read_csv(artifacts / "predictions/test.csv").set_index("id")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
-    before = pd.read_csv(Path(str(then.info.artifact_uri).removeprefix("file://")) / "predictions/test.csv").set_index("id")
+    (then,) = runs_in(place, "run_name = 'then'")
+    before = pd.read_csv(artifacts_of(then) / "predictions/test.csv").set_index("id")
     assert list(own.index) == list(before.index)
     moved = (own["p_covid"] - before["p_covid"]).abs()
     assert 1e-5 < moved.max() < 0.5

@@ -25,6 +25,7 @@ import pytest
 
 from cxr.predict.served import _load_pyfunc
 from tests.conftest import Command
+from tests.logged_runs import artifacts_of
 
 FACTS = '{"version": 1, "run_id": "r", "run_name": "then", "config": "c", "image_size": 96, "precision": "float32", "views": 1}'
 
@@ -50,10 +51,6 @@ def expected(
     folder = tmp_path_factory.mktemp("expected")
     assert cxr_here("predict", "then", *radiographs, "--to", str(folder), folder=gated_run).returncode == 0
     return answers_in(folder)
-
-
-def artifacts_of(client: mlflow.MlflowClient, run_id: str) -> Path:
-    return Path(str(client.get_run(run_id).info.artifact_uri).removeprefix("file://"))
 
 
 def answers_in(folder: Path) -> list[dict[str, Any]]:
@@ -188,7 +185,7 @@ def test_registered_model_answers_and_has_its_card(
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("chest", "champion")
     assert version.run_id is not None
-    assert version.description == Path(artifacts_of(client, version.run_id) / "model_card.md").read_text()
+    assert version.description == (artifacts_of(client.get_run(version.run_id)) / "model_card.md").read_text()
     assert version.tags["cxr.audit"] == "not audited"
     missing = cxr_here("predict", "models:/chest@nobody", radiographs[0], folder=gated_run)
     assert missing.returncode == 2

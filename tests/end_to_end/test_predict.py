@@ -5,7 +5,6 @@ import json
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,15 +15,14 @@ from cxr.predict.output import Output
 from cxr.safe_csv import read_csv
 from tests.conftest import Command
 from tests.data.images.test_dicom import dicom
+from tests.logged_runs import artifacts_of, runs_in
 from tests.predict import made
 
 POINTS = {"argmax": "argmax", "sensitivity": "sensitivity_target"}
 
 
 def artifacts(gated_run: Path) -> Path:
-    mlflow.set_tracking_uri(f"sqlite:///{gated_run}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    return Path(str(run.info.artifact_uri).removeprefix("file://"))
+    return artifacts_of(runs_in(gated_run)[0])
 
 
 def test_test_images_get_the_logged_probabilities_and_decisions(gated_run: Path, many_phantoms: Path, cxr_here: Command) -> None:

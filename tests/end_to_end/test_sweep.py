@@ -12,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +21,6 @@ SMALL = (
     *("training.deterministic=true", "evaluation=numbers", "audit=off"),
 )
 LIMIT = 240  # seconds
-
-
-def runs_in(folder: Path) -> list[Run]:
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    return list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +85,7 @@ def test_killed_sweep_ends_complete_when_started_again(
     steps = [point.step for point in mlflow.MlflowClient().get_metric_history(cut_off.info.run_id, "train/loss")]
     assert steps == [1, 2, 3]
     sweep = runs["balanced"].data.tags["cxr.sweep_id"]
-    shown = mlflow.search_runs(search_all_experiments=True, filter_string=f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")
-    assert len(shown) == 3
+    assert len(runs_in(folder, f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")) == 3
     assert not list(folder.glob("mlruns/unfinished/*"))
 
 

@@ -4,11 +4,11 @@ import json
 import subprocess
 from pathlib import Path
 
-import mlflow
 import pytest
 from mlflow.entities import Run
 
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -32,8 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
 
 
 def run_named(name: str, folder: Path) -> Run:
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, filter_string=f"attributes.run_name = '{name}'", output_format="list")
+    (run,) = runs_in(folder, f"run_name = '{name}'")
     return run
 
 

@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 from PIL import Image
 
 from tests.conftest import Command
+from tests.logged_runs import artifacts_of, runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -35,17 +35,12 @@ def test_four_new_classes_are_cross_validated_and_a_logged_manifest_trains_the_s
     assert numbers.loc["accuracy", "pooled"] == (pooled["label"] == pooled["predicted"]).mean()
 
     shutil.move(tmp_path / "here", tmp_path / "there")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    first = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
+    first = runs_in(tmp_path)[0]
     assert {"test/no_finding/sensitivity", "test/old_tb/auc", "test/auc_macro_ovr"} <= set(first.data.metrics)
-    logged = artifacts(first) / "data/manifest.csv"
+    logged = artifacts_of(first) / "data/manifest.csv"
     again = cxr_here("data=manifest", f"data.manifest={logged}", "data.root=there", *QUICK, folder=tmp_path)
     assert again.returncode == 0, again.stderr
-    later = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
-    assert (artifacts(later) / "data/manifest.csv").read_bytes() == logged.read_bytes()
+    later = runs_in(tmp_path)[0]
+    assert (artifacts_of(later) / "data/manifest.csv").read_bytes() == logged.read_bytes()
     for tag in ("cxr.data_fingerprint", "cxr.split_fingerprint"):
         assert later.data.tags[tag] == first.data.tags[tag]
-
-
-def artifacts(run: mlflow.entities.Run) -> Path:
-    return Path(str(run.info.artifact_uri).removeprefix("file://"))
