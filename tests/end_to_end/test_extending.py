@@ -107,6 +107,7 @@ def finished(extended: Path, flat_folder: Path, tmp_path_factory: pytest.TempPat
         (folders[-1] / "arguments").write_text("\n".join(words[1:]))
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, *map(str, folders)],
+        cwd=extended,
         env=environment(extended),
         capture_output=True,
         text=True,
