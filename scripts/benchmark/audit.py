@@ -1,4 +1,4 @@
-"""How often an audit finds a shortcut that was planted into phantoms, names its place, and sees one where there is none."""
+"""How often an audit finds a shortcut that was planted into phantoms, names its place, and sees one in phantoms without any."""
 
 import tempfile
 from collections.abc import Iterator
