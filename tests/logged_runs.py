@@ -1,12 +1,12 @@
 """Finished runs with predictions, made without any training."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,34 +46,24 @@ def only(predictions: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
     return Predictions(ids, predictions.classes, predictions.labels[chosen], predictions.probabilities[chosen])
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with no runs, to start from: to make one takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    open_store(Store(f"sqlite:///{folder}/mlflow.db", folder))
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def fresh_store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """This test's own store, open, in the folder that the test is in."""
     monkeypatch.chdir(tmp_path)
-    return open_copy(empty_store)
+    return opened()
 
 
 @pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Store]:
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One store for all tests of a file, open."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("shared"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield open_copy(empty_store)
+        yield opened()
 
 
-def open_copy(empty_store: Path) -> Store:
-    """A copy of a store in the folder that the process is in, open."""
-    Path("mlruns").mkdir()
-    shutil.copy(empty_store, "mlruns/mlflow.db")
+def opened() -> Store:
+    """A new store in the folder that the process is in, open."""
     store = locate_store(TrackingConfig())
     open_store(store)
     return store
@@ -100,19 +90,19 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         tags: dict[str, str] | None = None,
         metrics: dict[str, float] | None = None,
     ) -> LoggedRun:
-        said, before = predicted(seed, skill), predicted(seed + 1000, skill, 120)
-        all_images = [*said.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
+        test, val = predicted(seed, skill), predicted(seed + 1000, skill, 120)
+        all_images = [*test.ids, *([f"apart for {fold.source}"] if fold and fold.source else [])]
         if fold is not None:
             turn = "ab".index(fold.source) if fold.source else fold.fold
-            said = only(said, np.arange(len(said.ids)) // 3 % fold.folds == turn)
+            test = only(test, np.arange(len(test.ids)) // 3 % fold.folds == turn)
         files = tmp_path / "files" / name
-        for each in ("evaluation", "predictions", "data", "config"):
-            (files / each).mkdir(parents=True, exist_ok=True)
-        said.to_csv(files / "predictions/test.csv")
-        replace(before, ids=tuple(f"val/{name}" for name in before.ids)).to_csv(files / "predictions/val.csv")
+        for folder in ("evaluation", "predictions", "data", "config"):
+            (files / folder).mkdir(parents=True, exist_ok=True)
+        test.to_csv(files / "predictions/test.csv")
+        replace(val, ids=tuple(f"val/{path}" for path in val.ids)).to_csv(files / "predictions/val.csv")
         document = {
-            part: {"classes": CLASSES, "metrics": {"accuracy": float((each.predicted == each.labels).mean())}}
-            for part, each in (("val", before), ("test", said))
+            part: {"classes": CLASSES, "metrics": {"accuracy": float((of_part.predicted == of_part.labels).mean())}}
+            for part, of_part in (("val", val), ("test", test))
         }
         (files / "evaluation/metrics.json").write_text(json.dumps(document))
         pd.DataFrame({"path": all_images, "group": all_images, "sha256": all_images, "label": "x"}).to_csv(
@@ -137,9 +127,20 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
     return make
 
 
+def runs_in(folder: Path, query: str = "") -> list[Run]:
+    """Runs of the store in a folder that an MLflow filter lets through, latest first; mlflow then uses this store."""
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
+    return list(mlflow.search_runs(search_all_experiments=True, filter_string=query, output_format="list"))
+
+
+def artifacts_of(run: Run) -> Path:
+    """The folder of a run's artifacts in a local store."""
+    return Path(str(run.info.artifact_uri).removeprefix("file://"))
+
+
 def dataset_profile(run: Run) -> dict[str, Any]:
     """The counts of the manifest that a run logged as its MLflow dataset."""
     assert run.inputs is not None
     (logged,) = run.inputs.dataset_inputs
-    found: dict[str, Any] = json.loads(str(logged.dataset.profile))
-    return found
+    counts: dict[str, Any] = json.loads(str(logged.dataset.profile))
+    return counts

@@ -14,7 +14,7 @@ LOCKS = [*sorted((REPOSITORY / "scripts/locks").glob("*.txt")), REPOSITORY / "de
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_configs_weights_and_the_report_template(tmp_path: Path) -> None:
+def test_wheel_carries_configs_weights_and_the_report_template(tmp_path: Path) -> None:
     build = [
         sys.executable,
         "-m",

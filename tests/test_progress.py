@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_second_is_counted_once_and_repeated_names_add_up(clock: list[float], quiet: Progress) -> None:
+def test_second_is_counted_once_and_repeated_names_add_up(clock: list[float], quiet: Progress) -> None:
     with quiet.stage("train", "Training"):
         clock[0] += 1
         for seconds in (10, 20):

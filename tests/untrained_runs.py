@@ -101,5 +101,5 @@ def leave_out(run: LoggedRun, key: str) -> None:
 
 
 def say_overrides(run: LoggedRun, *overrides: str) -> None:
-    """Make a run say that it was asked for with these overrides."""
+    """Make a run's logged overrides these."""
     run.file("config/overrides.yaml").write_text(json.dumps(overrides))

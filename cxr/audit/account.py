@@ -48,7 +48,7 @@ def reasons_of(audit: Audit) -> list[str]:
     if None not in (retained.value, retained.low, retained.high):
         value, low, high = _percentages(retained)
         above_chance = f"{value} % ({low} to {high} %) of what it tells above chance"
-        reasons.append(f"the model keeps {above_chance} on the surroundings of another class")
+        reasons.append(f"the model keeps {above_chance} on the background of another class")
     value, low, high = _percentages(least)
     left = f"{value} % of what a linear probe tells above chance is left without the lungs ({PERCENT} interval {low} to {high} %)"
     places = [name for name in audit.verdict.places if name in traits]
@@ -58,7 +58,7 @@ def reasons_of(audit: Audit) -> list[str]:
 def _doubt(name: str) -> str:
     """Why the interval of a region or trait rules no strong evidence out."""
     if name == "other_surroundings":
-        return "on the surroundings of another class the model may lose more than that"
+        return "on the background of another class the model may lose more than that"
     return f"the interval {'without the lungs' if name == 'lungs_removed' else f'of {TRAITS[name].label}'} is too wide"
 
 

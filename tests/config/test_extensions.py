@@ -50,15 +50,15 @@ def install(folder: Path) -> Path:
     return folder / "site"
 
 
-def test_a_loss_an_augmentation_and_a_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
+def test_loss_augmentation_and_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
     site = str(install(tmp_path))
     done = run_cxr(*SMALL.split(), "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
     assert done.returncode == 0, done.stderr
     assert "error rate 0." in done.stdout
 
 
-def test_extension_that_is_absent_or_can_not_be_imported_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
-    without = run_cxr(*SMALL.split(), "loss.formula=doubled", folder=tmp_path)
+def test_missing_or_broken_extension_is_one_line(tmp_path: Path, run_cxr: Command, cxr_here: Command) -> None:
+    without = cxr_here(*SMALL, "loss.formula=doubled", folder=tmp_path)
     assert without.returncode == 2
     assert "loss.formula=doubled is not known" in without.stderr
     broken = run_cxr(*SMALL.split(), "loss.formula=broken", folder=tmp_path, PYTHONPATH=str(install(tmp_path)))
@@ -67,7 +67,7 @@ def test_extension_that_is_absent_or_can_not_be_imported_is_one_line(tmp_path: P
     assert "Traceback" not in broken.stderr
 
 
-def test_content_of_an_installed_package_counts_where_the_config_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_depends_on_a_package_that_the_config_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same version: changed code, and another augmentation, which any augmented view might have met."""
     site = install(tmp_path)
     monkeypatch.syspath_prepend(str(site))

@@ -19,8 +19,8 @@ def test_text_comes_back_and_no_cell_is_a_formula(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         write_csv(pd.DataFrame({"text": texts, "loss": -1.5}), path)
-        found = read_csv(path)
+        table = read_csv(path)
         cells = pd.read_csv(path, dtype=str, keep_default_na=False)["text"]
-    assert found["text"].tolist() == texts
-    assert set(found["loss"]) == {"-1.5"}
+    assert table["text"].tolist() == texts
+    assert set(table["loss"]) == {"-1.5"}
     assert not cells.str.match(r"[=+\-@]").any()

@@ -1,4 +1,4 @@
-"""A run that several modules ask."""
+"""A run that several modules share."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ def many_phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def asked_run(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, many_phantoms: Path) -> Path:
+def gated_run(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, many_phantoms: Path) -> Path:
     """A folder with one finished run, `then`, which has a gate. Tests add no other."""
-    folder = tmp_path_factory.mktemp("asked")
+    folder = tmp_path_factory.mktemp("gated")
     done = cxr_here(
         *("data=folder", f"data.root={many_phantoms}", "backbone=phantom", "split=three_way", "training.epochs=2", "audit=off"),
         *("tracking.run_name=then", "evaluation.resamples=100", "evaluation.pictures=false"),

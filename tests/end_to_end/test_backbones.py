@@ -27,10 +27,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> Path:
 
 def test_every_job_is_in_the_table(folder: Path) -> None:
     (table,) = folder.glob("mlruns/sweeps/*/results.csv")
-    found = pd.read_csv(table)
-    assert set(found["name"]) == NAMES
-    assert found["run_id"].is_unique  # no job is taken for another
-    assert found["val/auc_macro_ovr"].between(0, 1).all()
+    results = pd.read_csv(table)
+    assert set(results["name"]) == NAMES
+    assert results["run_id"].is_unique  # no job is taken for another
+    assert results["val/auc_macro_ovr"].between(0, 1).all()
 
 
 def test_two_backbones_are_compared(folder: Path, cxr_here: Command) -> None:
@@ -40,13 +40,13 @@ def test_two_backbones_are_compared(folder: Path, cxr_here: Command) -> None:
     assert "freeze.trainable_from: " in done.stdout
 
 
-def test_one_is_evaluated_again_on_other_images(folder: Path, cxr_here: Command) -> None:
+def test_run_is_evaluated_on_other_images(folder: Path, cxr_here: Command) -> None:
     other = ("data=phantom", "data.phantom.seed=7", "data.phantom.count=30", "evaluation=numbers")
     done = cxr_here("evaluate", "mobilenet_v3_small-last_stage", *other, folder=folder)
     assert done.returncode == 0, done.stderr
 
 
-def test_one_is_reproduced_to_the_bit(folder: Path, cxr_here: Command) -> None:
+def test_run_is_reproduced_to_the_bit(folder: Path, cxr_here: Command) -> None:
     done = cxr_here("reproduce", "mobilenet_v3_small-last_stage", folder=folder)
     assert done.returncode == 0, done.stderr
     assert "identical to the bit" in done.stdout

@@ -21,7 +21,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.stages.record import written_by
 from cxr.stages.table import ROWS
 from tests.conftest import Command
-from tests.logged_runs import dataset_profile
+from tests.logged_runs import artifacts_of, dataset_profile, runs_in
 
 COUNT = 150
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -30,7 +30,7 @@ FIGURES = (
     *("confusion_matrix", "sensitivity_specificity", "roc_curves", "pr_curves", "operating_points", "triage_workload"),
     *("predictive_values", "decision_curve", "reliability", "grad_cam", "heat_by_class", "failures", "training_curves"),
 )
-OF_FILMS = ("grad_cam", "heat_by_class", "failures")
+OF_IMAGES = ("grad_cam", "heat_by_class", "failures")
 ARTIFACTS = {
     "audit/audit.json",
     "config/config.yaml",
@@ -43,7 +43,7 @@ ARTIFACTS = {
     "evaluation/by_class.json",
     "evaluation/classification_report.txt",
     *(f"evaluation/{name}.png" for name in FIGURES),
-    *(f"evaluation/{name}.svg" for name in FIGURES if name not in OF_FILMS),
+    *(f"evaluation/{name}.svg" for name in FIGURES if name not in OF_IMAGES),
     "features/validation.csv",
     "features/validation_pooled.npy",
     "evaluation/metrics.json",
@@ -74,21 +74,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> tupl
     assert "WARNING" not in done.stderr
     assert "tensorflow/" not in done.stderr
     assert {path.name for path in folder.iterdir()} == {"mlruns"}
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    artifacts = Path(str(run.info.artifact_uri).removeprefix("file://"))
+    (run,) = runs_in(folder)
+    artifacts = artifacts_of(run)
     assert artifacts.is_relative_to(folder / "mlruns/artifacts")
     return run, artifacts, done.stdout
 
 
-def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> None:
+def test_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> None:
     run, artifacts, _ = finished
     assert run.info.status == "FINISHED"
     there = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     there = {name for name in there if "audit_flips" not in name}  # drawn where a small change makes another class
-    films = {name for name in there if name.startswith("evaluation/films/")}
-    assert {name.partition("-")[0] for name in films} == {f"evaluation/films/{name}" for name in OF_FILMS}
-    assert there - films - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
+    single = {name for name in there if name.startswith("evaluation/films/")}
+    assert {name.partition("-")[0] for name in single} == {f"evaluation/films/{name}" for name in OF_IMAGES}
+    assert there - single - {"environment/uncommitted.diff"} == ARTIFACTS  # a developer's checkout may hold changes
     for name in there - {"log.txt"} - {name for name in there if name.startswith("stages/")}:
         owners = [row.stage for row in ROWS if written_by(row.stage, {name: (0, "")})]
         assert len(owners) == 1, f"{name} is written by {owners} in cxr/stages/table.py"
@@ -108,17 +107,19 @@ def test_the_run_is_finished_and_complete(finished: tuple[Run, Path, str]) -> No
     assert "cxr.sweep_id" not in tags
 
 
-def test_the_printed_table_is_the_logged_one(finished: tuple[Run, Path, str]) -> None:
+def test_printed_table_is_the_logged_one(finished: tuple[Run, Path, str]) -> None:
     run, _, printed = finished
     metrics = run.data.metrics
-    told = f"{metrics['test/accuracy']:.3f} ({metrics['interval/test/accuracy_lo']:.3f}-{metrics['interval/test/accuracy_hi']:.3f})"
-    assert f"accuracy {told}" in printed
+    accuracy = (
+        f"{metrics['test/accuracy']:.3f} ({metrics['interval/test/accuracy_lo']:.3f}-{metrics['interval/test/accuracy_hi']:.3f})"
+    )
+    assert f"accuracy {accuracy}" in printed
     assert f"{run.data.metrics['test/covid/sensitivity']:.3f}" in printed
     assert run.info.run_id in printed
     assert "cxr ui" in printed
 
 
-def test_the_headline_can_be_made_again_from_the_predictions_alone(finished: tuple[Run, Path, str]) -> None:
+def test_headline_follows_from_the_predictions_alone(finished: tuple[Run, Path, str]) -> None:
     """With other libraries than those that made it: of `predictions/*.csv`, nothing else is read."""
     run, artifacts, _ = finished
     document = json.loads((artifacts / "evaluation/metrics.json").read_text())
@@ -130,27 +131,30 @@ def test_the_headline_can_be_made_again_from_the_predictions_alone(finished: tup
         assert document[part]["metrics"]["accuracy"] == run.data.metrics[f"{part}/accuracy"]
 
 
-def test_report_page_and_metrics_say_what_the_predictions_say(finished: tuple[Run, Path, str]) -> None:
+def test_report_page_and_metrics_follow_from_the_predictions(finished: tuple[Run, Path, str]) -> None:
     run, artifacts, _ = finished
     (val_labels, val), (labels, p) = (_read(artifacts / f"predictions/{part}.csv") for part in ("val", "test"))
-    said = json.loads((artifacts / "report.json").read_text())["assessment"]
+    assessment = json.loads((artifacts / "report.json").read_text())["assessment"]
     page = (artifacts / "report.html").read_text()
     right = int((p.argmax(axis=1) == labels).sum())
     low, high = proportion_confint(right, len(labels), method="wilson")
-    assert said["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["interval/test/accuracy_lo"]
+    assert assessment["estimates"]["accuracy"]["low"] == pytest.approx(low) == run.data.metrics["interval/test/accuracy_lo"]
     assert f"{low:.3f} to {high:.3f}; {right}/{len(labels)}" in page
     covid = labels == 0
     called = p.argmax(axis=1) == 0
     assert f"<b>{(called & covid).sum() / covid.sum():.3f} <small>" in page
-    point = next(each for each in said["operating_points"] if each["rule"]["name"] == "sensitivity_target")
+    point = next(point for point in assessment["operating_points"] if point["rule"]["name"] == "sensitivity_target")
     reached = np.sort(val[val_labels == 0, 0])[::-1][math.ceil(0.95 * (val_labels == 0).sum()) - 1]
     assert point["rule"]["threshold"] == reached == run.data.metrics["test/points/sensitivity_target/threshold"]
     assert point["evaluated"]["sensitivity"]["value"] == pytest.approx((p[covid, 0] >= reached).mean())
     assert point["evaluated"]["specificity"]["value"] == pytest.approx((p[~covid, 0] < reached).mean())
-    assert said["calibration"]["nll"] == pytest.approx(log_loss(labels, p))
+    assert assessment["calibration"]["nll"] == pytest.approx(log_loss(labels, p))
     decisions = json.loads((artifacts / "model/decisions.json").read_text())
-    assert decisions["temperature"] == said["temperature"]["value"] == run.data.metrics["test/calibration/temperature"]
-    assert said["triage"]["zones"][0]["of_positives"]["count"] + said["triage"]["zones"][1]["of_positives"]["count"] <= covid.sum()
+    assert decisions["temperature"] == assessment["temperature"]["value"] == run.data.metrics["test/calibration/temperature"]
+    assert (
+        assessment["triage"]["zones"][0]["of_positives"]["count"] + assessment["triage"]["zones"][1]["of_positives"]["count"]
+        <= covid.sum()
+    )
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +173,7 @@ def test_manifest_predictions_and_tags_agree(finished: tuple[Run, Path, str]) ->
     assert run.data.tags["cxr.split_fingerprint"] == split_fingerprint(manifest)
 
 
-def test_the_frozen_head_is_better_than_chance(finished: tuple[Run, Path, str]) -> None:
+def test_frozen_head_is_better_than_chance(finished: tuple[Run, Path, str]) -> None:
     assert finished[0].data.metrics["interval/test/auc_macro_ovr_lo"] > 0.5
 
 
@@ -183,9 +187,7 @@ def test_epochs_arrive_as_a_series_and_the_final_is_the_last_value(finished: tup
     assert run.data.metrics["val/accuracy"] == pytest.approx(kept, abs=1e-6)
 
 
-def test_the_saved_models_take_raw_images_and_give_the_logged_probabilities(
-    finished: tuple[Run, Path, str], cache_home: Path
-) -> None:
+def test_saved_models_give_the_logged_probabilities_for_raw_images(finished: tuple[Run, Path, str], cache_home: Path) -> None:
     run, artifacts, _ = finished
     logged = Predictions.from_csv(artifacts / "predictions/test.csv", CLASSES)
     (root,) = (path for path in (cache_home / "kept/phantoms").iterdir() if path.is_dir() and f"-{COUNT}-" in path.name)

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ from sklearn.metrics import accuracy_score
 
 from cxr.text import pluralize
 from tests.conftest import Command
+from tests.logged_runs import artifacts_of, runs_in
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 
@@ -43,17 +43,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms:
 
 
 def latest(place: Path) -> tuple[Run, Path]:
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
-    return run, Path(str(run.info.artifact_uri).removeprefix("file://"))
+    run = runs_in(place)[0]
+    return run, artifacts_of(run)
 
 
 def test_subgroups_are_by_the_columns_that_the_table_kept(place: Path) -> None:
     manifest = pd.read_csv(latest(place)[1] / "data/manifest.csv", dtype=str)
     assert set(manifest["sex"]) == {"f", "m"}
-    said = json.loads((latest(place)[1] / "report.json").read_text())["assessment"]
-    assert {each["column"] for each in said["subgroups"]} >= {"sex"}
-    assert all(each["small"] for each in said["subgroups"])
+    assessment = json.loads((latest(place)[1] / "report.json").read_text())["assessment"]
+    assert {subgroup["column"] for subgroup in assessment["subgroups"]} >= {"sex"}
+    assert all(subgroup["small"] for subgroup in assessment["subgroups"])
     assert "sex: f (small)" in (latest(place)[1] / "report.html").read_text()
 
 
@@ -67,32 +66,31 @@ def test_other_targets_need_no_images_and_keep_the_pictures(place: Path, cxr_her
     run, artifacts = latest(place)
     assert run.data.tags["cxr.role"] == "evaluation"
     assert run.data.metrics["test/points/sensitivity_target/threshold"] > 0
-    said = json.loads((artifacts / "report.json").read_text())
-    assert said["assessment"]["operating_points"][1]["rule"]["target"] == 0.5
-    assert said["assessment"]["costs"][0] == [0, 40, 40]
-    assert said["context"]["evaluated"].endswith("from its logged predictions")
+    report = json.loads((artifacts / "report.json").read_text())
+    assert report["assessment"]["operating_points"][1]["rule"]["target"] == 0.5
+    assert report["assessment"]["costs"][0] == [0, 40, 40]
+    assert report["context"]["evaluated"].endswith("from its logged predictions")
     assert (artifacts / "evaluation/grad_cam.png").read_bytes() == (before / "evaluation/grad_cam.png").read_bytes()
     assert str(artifacts / "report.html") in done.stdout
     shareable = cxr_here("evaluate", "then", "evaluation=numbers", folder=place)
     assert shareable.returncode == 0, shareable.stderr
     names = {path.stem for path in (latest(place)[1] / "evaluation").glob("*.png")}
     assert "training_curves" in names
-    assert not {"grad_cam", "heat_by_class", "failures"} & names  # no film in a report that shall have none
+    assert not {"grad_cam", "heat_by_class", "failures"} & names  # no image in a report without pictures
     again = cxr_here("evaluate", run.info.run_id, folder=place)
     assert (again.returncode, "is an evaluation itself" in again.stderr) == (2, True)
 
 
-def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, cxr_here: Command, phantoms: Path) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+def test_other_data_is_scored_without_images_of_the_run(place: Path, cxr_here: Command, phantoms: Path) -> None:
+    (then,) = runs_in(place, "run_name = 'then'")
     manifest = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
     other = place / "other"
     for row in manifest.itertuples():
         target = other / str(row.label).lower() / Path(str(row.path)).name
         target.parent.mkdir(parents=True, exist_ok=True)
         if row.split == "test":  # pixels that no one has seen
-            film = np.asarray(Image.open(phantoms / str(row.path)))[:, ::-1]
-            Image.fromarray(film).save(target)
+            pixels = np.asarray(Image.open(phantoms / str(row.path)))[:, ::-1]
+            Image.fromarray(pixels).save(target)
         elif row.split == "val":
             shutil.copy(phantoms / str(row.path), target)
     done = cxr_here("evaluate", "then", "data=folder", "data.root=other", "evaluation.subgroups=[source]", folder=place)
@@ -104,25 +102,25 @@ def test_other_data_is_scored_but_for_what_the_run_has_too(place: Path, cxr_here
     predictions = pd.read_csv(artifacts / "predictions/external.csv")
     assert len(predictions) == (manifest["split"] == "test").sum()
     assert run.data.metrics["external/accuracy"] == pytest.approx(accuracy_score(predictions["label"], predictions["predicted"]))
-    source = json.loads((Path(str(then.info.artifact_uri).removeprefix("file://")) / "report.json").read_text())
-    said = json.loads((artifacts / "report.json").read_text())
-    rules = [[each["rule"] for each in one["assessment"]["operating_points"]] for one in (said, source)]
+    source = json.loads((artifacts_of(then) / "report.json").read_text())
+    report = json.loads((artifacts / "report.json").read_text())
+    rules = [[point["rule"] for point in one["assessment"]["operating_points"]] for one in (report, source)]
     assert rules[0] == rules[1]  # chosen on the run's validation images, not on these
-    assert said["context"]["overlap"]["same_pixels"] == seen
-    assert said["context"]["data"] == source["context"]["data"]  # what the model learned from
-    assert said["context"]["other_data"]["flow"].keys() == source["context"]["data"]["flow"].keys()
+    assert report["context"]["overlap"]["same_pixels"] == seen
+    assert report["context"]["data"] == source["context"]["data"]  # what the model learned from
+    assert report["context"]["other_data"]["flow"].keys() == source["context"]["data"]["flow"].keys()
     assert (artifacts / "evaluation/grad_cam.png").is_file()
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (("training.epochs=3",), "can't be changed in an evaluation"),
         (("data=folder", "data.root=ankles"), "the run never learned class ankle of this data"),
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_no_run(
-    overrides: tuple[str, ...], said: str, place: Path, cxr_here: Command, phantoms: Path
+    overrides: tuple[str, ...], message: str, place: Path, cxr_here: Command, phantoms: Path
 ) -> None:
     for name in ("ankle", "normal"):
         (place / "ankles" / name).mkdir(parents=True, exist_ok=True)
@@ -130,14 +128,13 @@ def test_mistakes_end_in_one_line_and_leave_no_run(
     before = latest(place)[0].info.run_id
     done = cxr_here("evaluate", "then", *overrides, folder=place)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert said in done.stderr
+    assert message in done.stderr
     assert latest(place)[0].info.run_id == before
 
 
-def test_the_runs_own_images_are_no_other_data(place: Path, cxr_here: Command, phantoms: Path) -> None:
+def test_training_images_of_the_run_are_refused_as_other_data(place: Path, cxr_here: Command, phantoms: Path) -> None:
     manifest = pd.read_csv(place / "films.csv", dtype=str)
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
+    (then,) = runs_in(place, "run_name = 'then'")
     parts = pd.read_csv(f"{str(then.info.artifact_uri).removeprefix('file://')}/data/manifest.csv", dtype=str)
     trained = set(parts.loc[parts["split"] == "train", "path"])
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
@@ -146,12 +143,11 @@ def test_the_runs_own_images_are_no_other_data(place: Path, cxr_here: Command, p
     assert "of this data are among those of then itself" in done.stderr
 
 
-def test_a_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:
+def test_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:
     import keras
 
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlruns/mlflow.db")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
-    model = Path(str(then.info.artifact_uri).removeprefix("file://")) / "model/model.keras"
+    (then,) = runs_in(place, "run_name = 'then'")
+    model = artifacts_of(then) / "model/model.keras"
     kept = model.read_bytes()
     images = keras.Input((96, 96, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Lambda(lambda x: x + 0)(images))
@@ -172,8 +168,8 @@ def test_several_views_are_predicted_again_with_the_saved_model(place: Path, cxr
     run, artifacts = latest(place)
     assert run.data.params["evaluation.views"] == "3"
     own = pd.read_csv(artifacts / "predictions/test.csv").set_index("id")
-    (then,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name = 'then'")
-    before = pd.read_csv(Path(str(then.info.artifact_uri).removeprefix("file://")) / "predictions/test.csv").set_index("id")
+    (then,) = runs_in(place, "run_name = 'then'")
+    before = pd.read_csv(artifacts_of(then) / "predictions/test.csv").set_index("id")
     assert list(own.index) == list(before.index)
     moved = (own["p_covid"] - before["p_covid"]).abs()
     assert 1e-5 < moved.max() < 0.5

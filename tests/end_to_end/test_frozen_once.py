@@ -18,17 +18,17 @@ pytestmark = pytest.mark.slow
 def small(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> tuple[Path, list[str]]:
     """A folder where three small runs were done: one, another loss, the first again without a cache; and their Time lines."""
     folder = tmp_path_factory.mktemp("runs")
-    said: list[str] = []
+    lines: list[str] = []
     common = (
         *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=train_val_80_20"),
         "evaluation=numbers",
         "audit=off",
     )
-    for others, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
-        done = cxr_here(*common, *others, folder=folder, CXR_CACHE=str(folder / cache))
+    for more, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
+        done = cxr_here(*common, *more, folder=folder, CXR_CACHE=str(folder / cache))
         assert done.returncode == 0, done.stderr
-        said.extend(line for line in done.stderr.splitlines() if line.startswith("Time: "))
-    return folder, said
+        lines.extend(line for line in done.stderr.splitlines() if line.startswith("Time: "))
+    return folder, lines
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +38,15 @@ def runs(small: tuple[Path, list[str]]) -> list[LoggedRun]:
     return filtered_runs("attributes.status = 'FINISHED'")[::-1]
 
 
-def test_the_second_computes_nothing_below_the_boundary(runs: list[LoggedRun]) -> None:
+def test_second_run_computes_nothing_below_the_boundary(runs: list[LoggedRun]) -> None:
     computed = [run.metrics["frozen/computed"] for run in runs]
-    found = [run.metrics["frozen/from_cache"] for run in runs]
-    assert (computed, found) == ([2 * 48 + 12, 0, 0], [0, 2 * 48 + 12, 0])
+    cached = [run.metrics["frozen/from_cache"] for run in runs]
+    assert (computed, cached) == ([2 * 48 + 12, 0, 0], [0, 2 * 48 + 12, 0])
 
 
-def test_without_a_cache_it_comes_to_the_same_and_nothing_is_kept(small: tuple[Path, list[str]], runs: list[LoggedRun]) -> None:
+def test_run_without_a_cache_has_the_same_predictions_and_keeps_nothing(
+    small: tuple[Path, list[str]], runs: list[LoggedRun]
+) -> None:
     kept, plain = (pd.read_csv(run.file("predictions/val.csv")) for run in (runs[0], runs[2]))
     columns = [name for name in kept if str(name).startswith("p_")]
     np.testing.assert_allclose(kept[columns], plain[columns], atol=1e-4)
@@ -53,7 +55,7 @@ def test_without_a_cache_it_comes_to_the_same_and_nothing_is_kept(small: tuple[P
     assert {path.name for path in (small[0] / "nothing").iterdir()} == {"phantoms"}  # which are drawn, and no one's
 
 
-def test_each_says_in_a_line_where_the_time_went(small: tuple[Path, list[str]], runs: list[LoggedRun]) -> None:
+def test_time_line_names_the_stages(small: tuple[Path, list[str]], runs: list[LoggedRun]) -> None:
     first, second, plain = small[1]
     for name in ("index", "decode", "train", "evaluate", "log", "start-up"):
         assert f"{name} " in first
@@ -65,5 +67,5 @@ def test_each_says_in_a_line_where_the_time_went(small: tuple[Path, list[str]], 
         assert runs[0].metrics[f"seconds/{name}"] >= 0
 
 
-def test_the_saved_model_said_the_same(runs: list[LoggedRun]) -> None:
+def test_saved_model_gives_the_same_probabilities(runs: list[LoggedRun]) -> None:
     assert all(run.metrics["model/largest_difference"] <= 1e-4 for run in runs)

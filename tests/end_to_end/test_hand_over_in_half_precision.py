@@ -16,7 +16,7 @@ RUNS = [("mixed_bfloat16", ("freeze=head",)), ("mixed_float16", ("freeze=last_bl
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "freeze"), RUNS, ids=[run[0] for run in RUNS])
-def test_a_run_in_mixed_precision_is_handed_over(
+def test_run_in_mixed_precision_is_handed_over(
     precision: str, freeze: tuple[str, ...], many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = cxr_here(
@@ -34,10 +34,10 @@ def test_a_run_in_mixed_precision_is_handed_over(
     assert f"compute in {precision}, which differs from float32 by at most" in (tmp_path / "out/README.md").read_text()
     assert cxr_here("register", "half", "--name", "half", "--alias", "best", "--despite", folder=tmp_path).returncode == 0
 
-    films = [str(path) for path in sorted(many_phantoms.glob("*/images/*-1.png"))]
-    assert cxr_here("predict", "half", *films, "--to", "answers", folder=tmp_path).returncode == 0
+    radiographs = [str(path) for path in sorted(many_phantoms.glob("*/images/*-1.png"))]
+    assert cxr_here("predict", "half", *radiographs, "--to", "answers", folder=tmp_path).returncode == 0
     expected = answers_in(tmp_path / "answers")
     assert all(answer["distance"] is not None for answer in expected)
-    body = body_of(films)["dataframe_split"]
+    body = body_of(radiographs)["dataframe_split"]
     served = mlflow.pyfunc.load_model(str(tmp_path / "out")).predict(pd.DataFrame(body["data"], columns=body["columns"]))
     assert served == expected

@@ -5,7 +5,6 @@ import json
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,43 +15,40 @@ from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.output import Output
 from tests.conftest import Command
 from tests.data.images.test_dicom import dicom
+from tests.logged_runs import artifacts_of, runs_in
 from tests.predict import made
 
 POINTS = {"argmax": "argmax", "sensitivity": "sensitivity_target"}
 
 
-def artifacts(asked_run: Path) -> Path:
-    mlflow.set_tracking_uri(f"sqlite:///{asked_run}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
-    return Path(str(run.info.artifact_uri).removeprefix("file://"))
+def artifacts(gated_run: Path) -> Path:
+    return artifacts_of(runs_in(gated_run)[0])
 
 
-def test_its_own_test_images_get_the_logged_probabilities_and_decisions(
-    asked_run: Path, many_phantoms: Path, cxr_here: Command
-) -> None:
-    logged = read_csv(artifacts(asked_run) / "predictions/test.csv").set_index("id")
+def test_test_images_get_the_logged_probabilities_and_decisions(gated_run: Path, many_phantoms: Path, cxr_here: Command) -> None:
+    logged = read_csv(artifacts(gated_run) / "predictions/test.csv").set_index("id")
     listed = pd.DataFrame({"path": [str(many_phantoms / name) for name in logged.index]})
-    listed.to_csv(asked_run / "test.csv", index=False)
-    report = json.loads((artifacts(asked_run) / "report.json").read_text())["assessment"]
+    listed.to_csv(gated_run / "test.csv", index=False)
+    report = json.loads((artifacts(gated_run) / "report.json").read_text())["assessment"]
     rates = {point["rule"]["name"]: point["evaluated"] for point in report["operating_points"]}
     for point, rule in POINTS.items():
-        done = cxr_here("predict", "then", "test.csv", "--point", point, "--no-gate", "--to", point, folder=asked_run)
+        done = cxr_here("predict", "then", "test.csv", "--point", point, "--no-gate", "--to", point, folder=gated_run)
         assert done.returncode == 0, done.stderr
-        found = read_csv(asked_run / point / "predictions.csv")
+        predictions = read_csv(gated_run / point / "predictions.csv")
         for column in ("p_covid", "p_normal", "p_viral_pneumonia"):
-            np.testing.assert_allclose(found[column].astype(float), logged[column].astype(float), atol=1e-4)
-        assert (found["class"] == "COVID").sum() == rates[rule]["called_positive"]
+            np.testing.assert_allclose(predictions[column].astype(float), logged[column].astype(float), atol=1e-4)
+        assert (predictions["class"] == "COVID").sum() == rates[rule]["called_positive"]
         zones = {zone["name"]: sum(zone["images"].values()) for zone in report["triage"]["zones"]}
-        assert found["zone"].value_counts().to_dict() == {name: count for name, count in zones.items() if count}
-        assert set(found["path"]) == {str(many_phantoms / name) for name in logged.index}
+        assert predictions["zone"].value_counts().to_dict() == {name: count for name, count in zones.items() if count}
+        assert set(predictions["path"]) == {str(many_phantoms / name) for name in logged.index}
 
 
 @pytest.fixture
 def odd(tmp_path: Path, many_phantoms: Path) -> Path:
-    """A folder with one good film, the same as DICOM, and what people leave beside films."""
-    film = many_phantoms / "COVID/images/COVID-1.png"
-    grey = Image.open(film).convert("L")
-    shutil.copy(film, tmp_path / "film.png")
+    """A folder with one good radiograph, the same as DICOM, and what people leave next to radiographs."""
+    radiograph = many_phantoms / "COVID/images/COVID-1.png"
+    grey = Image.open(radiograph).convert("L")
+    shutil.copy(radiograph, tmp_path / "film.png")
     ImageOps.invert(grey).save(tmp_path / "inverted.png")
     grey.rotate(180).save(tmp_path / "turned.png")
     rng = np.random.default_rng(0)
@@ -64,11 +60,12 @@ def odd(tmp_path: Path, many_phantoms: Path) -> Path:
     return tmp_path
 
 
-def test_each_file_is_answered_as_it_should_be(odd: Path, asked_run: Path, cxr_here: Command) -> None:
+def test_each_kind_of_file_gets_its_answer_or_reason(odd: Path, gated_run: Path, cxr_here: Command) -> None:
     out = odd / "out"
     more = ("--html", str(out / "page.html"), "--log", str(out / "log"), "--heatmaps", str(out / "heat"))
-    done = cxr_here("predict", "then", str(odd), "--to", str(out), *more, folder=asked_run)
-    assert done.returncode == 1  # notes.txt
+    done = cxr_here("predict", "then", str(odd), "--to", str(out), *more, folder=gated_run)
+    assert done.returncode == 1, done.stderr  # notes.txt
+    assert "Traceback" not in done.stderr, done.stderr
     table = read_csv(out / "predictions.csv").set_index("path")
     table.index = [Path(path).name for path in table.index]
     reasons = table["reason"].to_dict()
@@ -84,11 +81,11 @@ def test_each_file_is_answered_as_it_should_be(odd: Path, asked_run: Path, cxr_h
     assert len(list((out / "heat").iterdir())) == 2
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     assert not any(b"Somebody" in content or b"12345" in content for content in written)
-    assert cxr_here("predict", "--verify-log", str(out / "log"), folder=asked_run).returncode == 0
+    assert cxr_here("predict", "--verify-log", str(out / "log"), folder=gated_run).returncode == 0
 
 
-def test_without_the_gate_an_odd_image_gets_a_class_and_keeps_its_flags(odd: Path, asked_run: Path, cxr_here: Command) -> None:
-    done = cxr_here("predict", "then", str(odd / "noise.png"), "--no-gate", "--to", str(odd / "out"), folder=asked_run)
+def test_ood_image_without_the_gate_gets_a_class_and_keeps_its_flags(odd: Path, gated_run: Path, cxr_here: Command) -> None:
+    done = cxr_here("predict", "then", str(odd / "noise.png"), "--no-gate", "--to", str(odd / "out"), folder=gated_run)
     assert done.returncode == 0
     (row,) = read_csv(odd / "out/predictions.csv").to_dict("records")
     assert row["class"]
@@ -96,11 +93,11 @@ def test_without_the_gate_an_odd_image_gets_a_class_and_keeps_its_flags(odd: Pat
 
 
 @pytest.mark.slow
-def test_an_interrupted_batch_is_resumed_and_ends_the_same(
-    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
+def test_interrupted_batch_is_resumed_and_ends_the_same(
+    gated_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("predict", "then", str(many_phantoms / "COVID"), "--to")
-    assert cxr_here(*asked, str(tmp_path / "whole"), folder=asked_run).returncode == 0
+    command = ("predict", "then", str(many_phantoms / "COVID"), "--to")
+    assert cxr_here(*command, str(tmp_path / "whole"), folder=gated_run).returncode == 0
     add, calls = Output.add, []
 
     def interrupted(self: Output, answers: list[object]) -> None:
@@ -110,13 +107,13 @@ def test_an_interrupted_batch_is_resumed_and_ends_the_same(
         add(self, answers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Output, "add", interrupted)
-    assert cxr_here(*asked, str(tmp_path / "cut"), folder=asked_run).returncode == 130
+    assert cxr_here(*command, str(tmp_path / "cut"), folder=gated_run).returncode == 130
     monkeypatch.undo()
     assert not (tmp_path / "cut/predictions.csv").exists()
-    again = cxr_here(*asked, str(tmp_path / "cut"), folder=asked_run)
+    again = cxr_here(*command, str(tmp_path / "cut"), folder=gated_run)
     assert again.returncode == 2
     assert "resume it with --resume" in again.stderr
-    assert cxr_here(*asked, str(tmp_path / "cut"), "--resume", folder=asked_run).returncode == 0
+    assert cxr_here(*command, str(tmp_path / "cut"), "--resume", folder=gated_run).returncode == 0
     whole, cut = (read_csv(tmp_path / name / "predictions.csv") for name in ("whole", "cut"))
     assert whole["path"].tolist() == cut["path"].tolist()
     np.testing.assert_allclose(whole["p_covid"].astype(float), cut["p_covid"].astype(float), atol=1e-6)
@@ -126,39 +123,39 @@ def logged_hashes(log: Path) -> list[str]:
     return [json.loads(line)["sha256"] for line in log.read_text().splitlines()]
 
 
-def test_after_a_full_disk_answers_and_audit_log_agree_and_a_film_that_was_replaced_is_answered_again(
-    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command
+def test_after_a_full_disk_answers_and_audit_log_agree_and_a_replaced_file_is_answered_again(
+    gated_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command
 ) -> None:
-    films = [tmp_path / f"{number}.png" for number in range(3)]
-    for number, film in enumerate(films, 1):
-        shutil.copy(many_phantoms / f"COVID/images/COVID-{number}.png", film)
+    images = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, image in enumerate(images, 1):
+        shutil.copy(many_phantoms / f"COVID/images/COVID-{number}.png", image)
     out, log = tmp_path / "out", tmp_path / "log"
-    asked = ("predict", "then", *map(str, films), "--to", str(out), "--log", str(log))
+    command = ("predict", "then", *map(str, images), "--to", str(out), "--log", str(log))
     AuditLog(log, "a" * 32, {}, print).append([made.answered("of another batch.png")] * 12_000)  # larger than any other file
     with made.full_disk(log.stat().st_size + 800):
-        full = cxr_here(*asked, folder=asked_run)
+        full = cxr_here(*command, folder=gated_run)
     assert full.returncode == 2
     assert full.stderr.splitlines()[-1].endswith("log can't be written: File too large: correct that, then resume with --resume")
     assert "Traceback" not in full.stderr
     assert verify(log)[0] == 12_000
-    before = [hashlib.sha256(film.read_bytes()).hexdigest() for film in films]
-    shutil.copy(many_phantoms / "Normal/images/Normal-1.png", films[1])
-    now = hashlib.sha256(films[1].read_bytes()).hexdigest()
-    again = cxr_here(*asked, "--resume", folder=asked_run)
+    before = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+    shutil.copy(many_phantoms / "Normal/images/Normal-1.png", images[1])
+    now = hashlib.sha256(images[1].read_bytes()).hexdigest()
+    again = cxr_here(*command, "--resume", folder=gated_run)
     assert again.returncode == 0, again.stderr
     assert "1 file changed since the batch was interrupted: answered again" in again.stderr
-    found = read_csv(out / "predictions.csv").set_index("path")["sha256"].to_dict()
-    assert found == dict(zip(map(str, films), (before[0], now, before[2]), strict=True))
+    hashes = read_csv(out / "predictions.csv").set_index("path")["sha256"].to_dict()
+    assert hashes == dict(zip(map(str, images), (before[0], now, before[2]), strict=True))
     stored = [json.loads(line)["sha256"] for line in (out / "predictions.jsonl").read_text().splitlines()]
-    assert sorted(stored) == sorted(found.values())
+    assert sorted(stored) == sorted(hashes.values())
     assert sorted(logged_hashes(log)[12_000:]) == sorted([*before, now])  # whatever was answered, each once
-    assert cxr_here("predict", "--verify-log", str(log), folder=asked_run).returncode == 0
+    assert cxr_here("predict", "--verify-log", str(log), folder=gated_run).returncode == 0
 
 
-def test_a_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
-    asked_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
+def test_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
+    gated_run: Path, many_phantoms: Path, tmp_path: Path, cxr_here: Command, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("predict", "then", str(many_phantoms / "COVID/images/COVID-1.png"), "--to", str(tmp_path / "out"))
+    command = ("predict", "then", str(many_phantoms / "COVID/images/COVID-1.png"), "--to", str(tmp_path / "out"))
     add = Output.add
     others: list[tuple[int, str]] = []
 
@@ -166,18 +163,18 @@ def test_a_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
         add(self, answers)  # type: ignore[arg-type]
         if not others:
             for more in ((), ("--resume",)):
-                other = run_cxr(*asked, *more, folder=asked_run)
+                other = run_cxr(*command, *more, folder=gated_run)
                 others.append((other.returncode, other.stderr))
 
     monkeypatch.setattr(Output, "add", add_while_others_try)
-    assert cxr_here(*asked, folder=asked_run).returncode == 0
+    assert cxr_here(*command, folder=gated_run).returncode == 0
     assert [code for code, _ in others] == [2, 2]
     assert all("a batch is under way in" in text and "--resume" not in text for _, text in others)
     assert len(read_csv(tmp_path / "out/predictions.csv")) == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("then",), "cxr predict needs a run and what to ask it about"),
         (("then", "nowhere"), "there is no file or folder nowhere"),
@@ -190,23 +187,23 @@ def test_a_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(
-    arguments: tuple[str, ...], said: str, asked_run: Path, cxr_here: Command
+    arguments: tuple[str, ...], message: str, gated_run: Path, cxr_here: Command
 ) -> None:
-    before = sorted(asked_run.iterdir())
-    done = cxr_here("predict", *arguments, folder=asked_run)
+    before = sorted(gated_run.iterdir())
+    done = cxr_here("predict", *arguments, folder=gated_run)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted(asked_run.iterdir()) == before
+    assert sorted(gated_run.iterdir()) == before
 
 
 @pytest.mark.parametrize("check", ["gate", "orientation"])
-def test_a_check_that_can_not_be_read_is_not_left_out(check: str, odd: Path, asked_run: Path, cxr_here: Command) -> None:
-    (file,) = asked_run.glob(f"mlruns/artifacts/*/artifacts/model/{check}.npz")
+def test_check_that_can_not_be_read_is_not_left_out(check: str, odd: Path, gated_run: Path, cxr_here: Command) -> None:
+    (file,) = gated_run.glob(f"mlruns/artifacts/*/artifacts/model/{check}.npz")
     kept = file.rename(odd / "kept.npz")
     file.symlink_to(file.name)  # a loop, which the system refuses to read, as it does without permission
     try:
-        done = cxr_here("predict", "then", str(odd / "noise.png"), "--to", str(odd / "out"), folder=asked_run)
+        done = cxr_here("predict", "then", str(odd / "noise.png"), "--to", str(odd / "out"), folder=gated_run)
     finally:
         file.unlink()
         kept.rename(file)
@@ -216,9 +213,9 @@ def test_a_check_that_can_not_be_read_is_not_left_out(check: str, odd: Path, ask
 
 
 @pytest.mark.slow
-def test_a_manifest_by_the_real_command(asked_run: Path, many_phantoms: Path, tmp_path: Path, run_cxr: Command) -> None:
+def test_manifest_by_the_real_command(gated_run: Path, many_phantoms: Path, tmp_path: Path, run_cxr: Command) -> None:
     (tmp_path / "one.csv").write_text(f"path\n{many_phantoms}/Normal/images/Normal-1.png\n")
-    done = run_cxr("predict", "then", str(tmp_path / "one.csv"), "--to", str(tmp_path), folder=asked_run)
+    done = run_cxr("predict", "then", str(tmp_path / "one.csv"), "--to", str(tmp_path), folder=gated_run)
     assert done.returncode == 0, done.stderr
     assert "research use only, no diagnosis" in done.stdout
     assert len(read_csv(tmp_path / "predictions.csv")) == 1

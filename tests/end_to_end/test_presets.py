@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 
 from cxr.compare.presets import preset_names
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 SHORT = ("data.phantom.count=40", "training.epochs=2", "evaluation=numbers", "audit=off", "augment.views=1")
@@ -19,31 +19,31 @@ HEADS = ("frozen_head_baseline", "cost_sensitive_head")
 
 
 @pytest.mark.parametrize("preset", [name for name in preset_names() if name not in (*HEADS, "lungs_first")])
-def test_a_preset_trains_and_evaluates(preset: str, tmp_path: Path, cxr_here: Command) -> None:
+def test_preset_trains_and_evaluates(preset: str, tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here(f"experiment={preset}", *SHORT, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    (run,) = runs_in(tmp_path)
     assert run.info.run_name == preset
     assert 0 < run.data.metrics["val/auc_macro_ovr"] <= 1
     assert run.data.tags["cxr.role"] == "candidate"  # shrunk, the baseline is none
 
 
-def test_results_makes_what_is_missing_and_asks_other_data_once(tmp_path: Path, cxr_here: Command, phantoms: Path) -> None:
+def test_results_makes_missing_runs_and_evaluates_other_data_once(tmp_path: Path, cxr_here: Command, phantoms: Path) -> None:
     """The presets of frozen heads, as their two epochs take no time; other data are phantoms of another seed."""
     made = ("--run", "data.phantom.count=60", "data.phantom.seed=5", "evaluation=numbers", "audit=off", "split=three_way")
-    asked = ("results", "--presets", ",".join(HEADS), "--csv", "r.csv", "--external", str(phantoms))
-    done = cxr_here(*asked, *made, folder=tmp_path)
+    command = ("results", "--presets", ",".join(HEADS), "--csv", "r.csv", "--external", str(phantoms))
+    done = cxr_here(*command, *made, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "r.csv").set_index("name")
     assert list(table.index) == list(HEADS)
     assert set(table["external/images"]) == {40}
     assert table["external/accuracy"].between(0, 1).all()
-    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    runs = runs_in(tmp_path)
     evaluations = [run for run in runs if run.data.tags.get("cxr.role") == "evaluation"]
     assert len(evaluations) == 2
-    again = cxr_here(*asked, folder=tmp_path)
+    again = cxr_here(*command, folder=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert len(mlflow.search_runs(search_all_experiments=True, output_format="list")) == len(runs)
+    assert len(runs_in(tmp_path)) == len(runs)
     other = tmp_path / "other"
     (other / "Pneumothorax").mkdir(parents=True)
     shutil.copy(next(phantoms.rglob("*.png")), other / "Pneumothorax/1.png")

@@ -63,10 +63,13 @@ class World:
         return World(folder, random.Random(seed))
 
     def command(self, *more: str) -> list[str]:
-        return [*(f"{key}={value}" for key, value in self.settings.items()), *more]
+        swept = {override.partition("=")[0] for override in more}
+        return [*(f"{key}={value}" for key, value in self.settings.items() if key not in swept), *more]
 
     def start(self, arguments: list[str], folder: Path | None = None) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "cxr", *SMALL, *arguments]
+        given = {override.partition("=")[0] for override in arguments}
+        small = [override for override in SMALL if override.partition("=")[0] not in given]
+        command = [sys.executable, "-m", "cxr", *small, *arguments]
         return subprocess.Popen(command, cwd=folder or self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def change(self) -> None:
@@ -138,7 +141,7 @@ class World:
             self.killed()
         if kind in ("sweep", "two sweeps"):
             swept = self.rng.sample(SWEPT, 2)
-            commands = [["-m", *self.command(each)] for each in swept[: 1 if kind == "sweep" else 2]]
+            commands = [["-m", *self.command(choices)] for choices in swept[: 1 if kind == "sweep" else 2]]
             started = [self.start(command) for command in commands]
             texts = [process.communicate()[0] for process in started]
             for command, process, text in zip(commands, started, texts, strict=True):

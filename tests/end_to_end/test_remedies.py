@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import keras
-import mlflow
 import numpy as np
 import pytest
 
@@ -11,17 +10,17 @@ from cxr.anatomy.phantom import draw
 from cxr.config.schema import PhantomConfig
 from cxr.model.preprocessing import Preprocessing
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 SHORT = ("data.phantom.count=90", "training.epochs=3", "evaluation.resamples=100", "evaluation.saliency_images=2")
 
 
-def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: Command) -> None:
+def test_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: Command) -> None:
     more = ("audit.images=60", "audit.changed=10", "objective=auc_without_shortcut", "prepare.crop=thorax")
     done = cxr_here("experiment=lungs_first", *SHORT, *more, "data.phantom.shortcut=marker", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    (run,) = runs_in(tmp_path)
     assert 0 <= run.data.metrics["val/auc_on_other_surroundings"] <= 1
     assert run.data.params["prepare.crop"] == "thorax"
     (artifacts,) = tmp_path.glob("mlruns/artifacts/*/artifacts")
@@ -34,7 +33,7 @@ def test_the_preset_from_training_to_the_saved_model(tmp_path: Path, cxr_here: C
     assert again.returncode == 0, again.stderr
 
 
-def test_the_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Command) -> None:
+def test_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Command) -> None:
     """Surroundings, noise and covered corners are drawn from the seed and the pixels alone."""
     short = (*SHORT, "experiment=lungs_first", "audit=off", "evaluation=numbers", "training.deterministic=true")
     losses = []
@@ -42,7 +41,6 @@ def test_the_same_command_trains_the_same_network(tmp_path: Path, cxr_here: Comm
         (tmp_path / name).mkdir()
         done = cxr_here(*short, f"tracking.run_name={name}", folder=tmp_path / name, CXR_CACHE=str(tmp_path / f"{name} cache"))
         assert done.returncode == 0, done.stderr
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path / name}/mlruns/mlflow.db")
-        (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+        (run,) = runs_in(tmp_path / name)
         losses.append(run.data.metrics["val/loss"])
     assert losses[0] == losses[1]

@@ -147,15 +147,15 @@ def signed_in(server: Server, password: str = "correct horse battery") -> dict[s
     return {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
 
 
-def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
-    server: Server, database: Database, tmp_path: Path, run_cxr: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
+    server: Server, database: Database, tmp_path: Path, cxr_here: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    wrong = run_cxr("tracking=server", *SMALL, folder=work, **signed_in(server, "wrong"))
+    wrong = cxr_here("tracking=server", *SMALL, folder=work, **signed_in(server, "wrong"))
     assert wrong.returncode == 2
     assert "can't be used" in wrong.stderr.splitlines()[-1]
-    nowhere = run_cxr("tracking=server", *SMALL, folder=work)
+    nowhere = cxr_here("tracking=server", *SMALL, folder=work)
     assert nowhere.returncode == 2
     assert "tracking=server needs to know which" in nowhere.stderr
 
@@ -176,16 +176,16 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
         time.sleep(0.2)
     server.stop()
     server.start()
-    _, said = sweep.communicate(timeout=300)
-    assert sweep.returncode in (0, 1, 2), said  # a job may have failed, or been rejected, at the moment of the restart
-    again = run_cxr(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
+    _, errors = sweep.communicate(timeout=300)
+    assert sweep.returncode in (0, 1, 2), errors  # a job may have failed, or been rejected, at the moment of the restart
+    again = cxr_here(*parallel, folder=work, **signed_in(server))  # what the restart interrupted, and nothing else
     assert again.returncode == 0, again.stderr
-    sent = run_cxr("send", folder=work, **signed_in(server))
+    sent = cxr_here("send", folder=work, **signed_in(server))
     assert sent.returncode == 0, sent.stderr
 
     runs = {run.info.run_id: run for run in runs_of(server, monkeypatch)}
     ended = [run.info.status for run in runs.values()]
-    assert ended.count("FINISHED") == JOBS, f"{ended}\n{said}\n{again.stderr}"
+    assert ended.count("FINISHED") == JOBS, f"{ended}\n{errors}\n{again.stderr}"
     assert "RUNNING" not in ended
 
     saved = server.do("backup", str(tmp_path / "saved"))
@@ -209,25 +209,25 @@ def test_a_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 
 
 def test_runs_of_a_node_without_network_arrive_with_their_models(
-    database: Database, tmp_path: Path, run_cxr: Command, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = server_on(database, tmp_path, "third")
     away = tmp_path / "away"
     away.mkdir()
-    done = run_cxr(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = cxr_here(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     server.start()
     try:
-        for told in ("1 sent", "1 there already"):
-            sent = run_cxr("send", "mlruns", folder=away, **signed_in(server))
+        for answer in ("1 sent", "1 there already"):
+            sent = cxr_here("send", "mlruns", folder=away, **signed_in(server))
             assert sent.returncode == 0, sent.stderr
-            assert told in sent.stdout
+            assert answer in sent.stdout
         (run,) = runs_of(server, monkeypatch)
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/accuracy"] >= 0
         assert run.outputs is not None
         assert len(run.outputs.model_outputs) == 1
-        listed = run_cxr("runs", folder=away, **signed_in(server))
+        listed = cxr_here("runs", folder=away, **signed_in(server))
         assert "finished" in listed.stdout
     finally:
         server.stop()
@@ -245,7 +245,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.rmdir()
 
 
-def test_a_database_whose_disk_is_full_loses_nothing(
+def test_database_whose_disk_is_full_loses_nothing(
     small_disk: Path, tmp_path: Path, compose_config: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fills up under a run, which keeps its results."""
@@ -271,7 +271,7 @@ def test_a_database_whose_disk_is_full_loses_nothing(
             assert run.lost
         (small_disk / "filler").unlink()
         send.main([])
-        (sent,) = [each for each in runs_of(server, monkeypatch) if each.info.status == "FINISHED"]
+        (sent,) = [logged for logged in runs_of(server, monkeypatch) if logged.info.status == "FINISHED"]
         assert sent.info.run_id == run.id
         assert len(mlflow.MlflowClient().get_metric_history(run.id, "train/7")) == step + 1
     finally:
@@ -281,12 +281,12 @@ def test_a_database_whose_disk_is_full_loses_nothing(
 
 def test_settings_that_are_missing_or_not_changed_are_one_line(tmp_path: Path) -> None:
     bare = {"PATH": os.environ["PATH"]}
-    said = subprocess.run([str(DEPLOY / "serve")], env=bare, capture_output=True, text=True, check=False, timeout=30)
-    assert said.returncode == 2
-    assert said.stderr.strip() == "serve: MLFLOW_BACKEND_STORE_URI is not set: settings.example says what it is"
+    done = subprocess.run([str(DEPLOY / "serve")], env=bare, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "serve: MLFLOW_BACKEND_STORE_URI is not set: settings.example says what it is"
     lines = (DEPLOY / "settings.example").read_text().splitlines()
     example = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     environment = {**bare, **example}
-    said = subprocess.run([str(DEPLOY / "serve")], env=environment, capture_output=True, text=True, check=False, timeout=30)
-    assert said.returncode == 2
-    assert "still change-me" in said.stderr
+    done = subprocess.run([str(DEPLOY / "serve")], env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert "still change-me" in done.stderr

@@ -7,20 +7,19 @@ import mlflow
 import pytest
 
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 SHORT = ("data.phantom.count=60", "training.epochs=2", "augment=none", "evaluation=numbers", "audit=off")
 
 
 @pytest.mark.slow
-def test_a_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, cxr_here: Command) -> None:
+def test_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, cxr_here: Command) -> None:
     assert cxr_here("-m", *SHORT, "freeze=head", "training.seed=0,1", folder=tmp_path).returncode == 0
-    (sweep,) = (each.name for each in (tmp_path / "mlruns/sweeps").iterdir())
+    (sweep,) = (path.name for path in (tmp_path / "mlruns/sweeps").iterdir())
     done = cxr_here("soup", sweep, "--most", "2", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "A soup of up to 2 runs, best first" in done.stdout
-    (soup,) = mlflow.search_runs(
-        search_all_experiments=True, filter_string="attributes.run_name = 'soup-of-2'", output_format="list"
-    )
+    (soup,) = runs_in(tmp_path, "run_name = 'soup-of-2'")
     ids = json.loads(soup.data.params["training.soup"])
     assert len(ids) == 2
     assert all(run_id in done.stdout or run_id[:8] in done.stdout for run_id in ids)

@@ -12,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 from tests.conftest import Command
+from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +21,6 @@ SMALL = (
     *("training.deterministic=true", "evaluation=numbers", "audit=off"),
 )
 LIMIT = 240  # seconds
-
-
-def runs_in(folder: Path) -> list[Run]:
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlruns/mlflow.db")
-    return list(mlflow.search_runs(search_all_experiments=True, output_format="list"))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +35,7 @@ def parallel(folder: Path, run_cxr: Command) -> tuple[subprocess.CompletedProces
     return done, runs_in(folder)
 
 
-def test_side_by_side_from_an_empty_store(parallel: tuple[subprocess.CompletedProcess[str], list[Run]]) -> None:
+def test_parallel_jobs_start_from_an_empty_store(parallel: tuple[subprocess.CompletedProcess[str], list[Run]]) -> None:
     done, runs = parallel
     assert done.returncode == 0, done.stderr
     assert "2 jobs, 2 at once" in done.stderr
@@ -49,7 +45,7 @@ def test_side_by_side_from_an_empty_store(parallel: tuple[subprocess.CompletedPr
     assert len({run.data.tags["cxr.sweep_id"] for run in runs}) == 1
 
 
-def test_a_job_beside_others_is_the_same_to_the_bit_as_alone(
+def test_parallel_job_is_the_same_to_the_bit_as_alone(
     folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], tmp_path: Path, run_cxr: Command
 ) -> None:
     """In deterministic mode, which takes the same threads however many jobs share the cores."""
@@ -61,8 +57,8 @@ def test_a_job_beside_others_is_the_same_to_the_bit_as_alone(
         assert (alone / part).read_bytes() == there.read_bytes()
 
 
-def test_killed_and_started_again_it_ends_complete(
-    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], run_cxr: Command, cache_home: Path
+def test_killed_sweep_ends_complete_when_started_again(
+    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], cxr_here: Command, cache_home: Path
 ) -> None:
     larger = ("-m", "loss=plain,focal,balanced", *SMALL)
     process = subprocess.Popen(
@@ -80,7 +76,7 @@ def test_killed_and_started_again_it_ends_complete(
     process.send_signal(signal.SIGKILL)
     process.wait()
     (cut_off,) = (run for run in runs_in(folder) if run.info.status == "RUNNING")
-    done = run_cxr(*larger, folder=folder)
+    done = cxr_here(*larger, folder=folder)
     assert done.returncode == 0, done.stderr
     assert "3 jobs, one after another, 2 of them finished before" in done.stderr
     runs = {run.info.run_name: run for run in runs_in(folder)}
@@ -89,15 +85,14 @@ def test_killed_and_started_again_it_ends_complete(
     steps = [point.step for point in mlflow.MlflowClient().get_metric_history(cut_off.info.run_id, "train/loss")]
     assert steps == [1, 2, 3]
     sweep = runs["balanced"].data.tags["cxr.sweep_id"]
-    shown = mlflow.search_runs(search_all_experiments=True, filter_string=f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")
-    assert len(shown) == 3
+    assert len(runs_in(folder, f"tags.`cxr.sweep_id` LIKE '%{sweep}%'")) == 3
     assert not list(folder.glob("mlruns/unfinished/*"))
 
 
 HEADS = ("data.phantom.count=60", "training.epochs=2", "augment=none", "audit=off", "evaluation.resamples=100")
 
 
-def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(cxr_here: Command, tmp_path: Path) -> None:
+def test_heads_train_side_by_side_and_reports_are_made_on_request(cxr_here: Command, tmp_path: Path) -> None:
     """None, then that of the best, then all: of the same three runs, which are trained once."""
 
     def sweep(reports: str) -> tuple[str, dict[str, Path]]:
@@ -107,17 +102,17 @@ def test_heads_train_side_by_side_and_reports_come_when_they_are_asked_for(cxr_h
         assert {run.info.status for run in runs} == {"FINISHED"}
         return done.stderr, {run.info.run_id: tmp_path / f"mlruns/artifacts/{run.info.run_id}/artifacts" for run in runs}
 
-    said, runs = sweep("none")
-    assert "jobs 1-3 train their heads side by side" in said
+    progress, runs = sweep("none")
+    assert "jobs 1-3 train their heads side by side" in progress
     assert len(runs) == 3
     assert not any((folder / "report.html").exists() for folder in runs.values())
     assert all((folder / "evaluation/metrics.json").exists() for folder in runs.values())
-    said, again = sweep("best")
+    progress, again = sweep("best")
     assert again == runs
-    assert "is the best: making its report" in said
+    assert "is the best: making its report" in progress
     assert sum((folder / "report.html").exists() for folder in runs.values()) == 1
-    said, again = sweep("all")
+    progress, again = sweep("all")
     assert again == runs
-    assert "side by side" not in said
+    assert "side by side" not in progress
     assert all((folder / "report.html").exists() for folder in runs.values())
     assert all((folder / "evaluation/grad_cam.png").exists() for folder in runs.values())

@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 from PIL import Image
 
 from tests.conftest import Command
+from tests.logged_runs import artifacts_of, runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -17,17 +17,17 @@ CLASSES = {"effusion": ".tif", "No Finding": ".png", "nodule": ".jpg", "old TB":
 
 
 def test_four_new_classes_are_cross_validated_and_a_logged_manifest_trains_the_same_elsewhere(
-    phantoms: Path, tmp_path: Path, run_cxr: Command
+    phantoms: Path, tmp_path: Path, cxr_here: Command
 ) -> None:
-    for index, film in enumerate(sorted(phantoms.rglob("*.png"))):
+    for index, phantom in enumerate(sorted(phantoms.rglob("*.png"))):
         name, suffix = list(CLASSES.items())[index % 4]
         (tmp_path / "here" / name / "ward 1").mkdir(parents=True, exist_ok=True)
-        with Image.open(film) as image:
-            image.save(tmp_path / "here" / name / "ward 1" / f"{film.stem}{suffix}")
+        with Image.open(phantom) as image:
+            image.save(tmp_path / "here" / name / "ward 1" / f"{phantom.stem}{suffix}")
     folds = ("split=kfold", "split.folds=2", "split.fold=0,1")
-    swept = run_cxr("-m", "data=folder", "data.root=here", *folds, *QUICK, folder=tmp_path)
+    swept = cxr_here("-m", "data=folder", "data.root=here", *folds, *QUICK, folder=tmp_path)
     assert swept.returncode == 0, swept.stderr
-    gathered = run_cxr("folds", "--predictions", "pooled.csv", "--csv", "numbers.csv", folder=tmp_path)
+    gathered = cxr_here("folds", "--predictions", "pooled.csv", "--csv", "numbers.csv", folder=tmp_path)
     assert gathered.returncode == 0, gathered.stderr
     assert "kfold: 2 runs, 40 images" in gathered.stdout
     pooled, numbers = pd.read_csv(tmp_path / "pooled.csv"), pd.read_csv(tmp_path / "numbers.csv", index_col="metric")
@@ -35,17 +35,12 @@ def test_four_new_classes_are_cross_validated_and_a_logged_manifest_trains_the_s
     assert numbers.loc["accuracy", "pooled"] == (pooled["label"] == pooled["predicted"]).mean()
 
     shutil.move(tmp_path / "here", tmp_path / "there")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    first = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
+    first = runs_in(tmp_path)[0]
     assert {"test/no_finding/sensitivity", "test/old_tb/auc", "test/auc_macro_ovr"} <= set(first.data.metrics)
-    logged = artifacts(first) / "data/manifest.csv"
-    again = run_cxr("data=manifest", f"data.manifest={logged}", "data.root=there", *QUICK, folder=tmp_path)
+    logged = artifacts_of(first) / "data/manifest.csv"
+    again = cxr_here("data=manifest", f"data.manifest={logged}", "data.root=there", *QUICK, folder=tmp_path)
     assert again.returncode == 0, again.stderr
-    later = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
-    assert (artifacts(later) / "data/manifest.csv").read_bytes() == logged.read_bytes()
+    later = runs_in(tmp_path)[0]
+    assert (artifacts_of(later) / "data/manifest.csv").read_bytes() == logged.read_bytes()
     for tag in ("cxr.data_fingerprint", "cxr.split_fingerprint"):
         assert later.data.tags[tag] == first.data.tags[tag]
-
-
-def artifacts(run: mlflow.entities.Run) -> Path:
-    return Path(str(run.info.artifact_uri).removeprefix("file://"))

@@ -1,31 +1,35 @@
 """The speed of the frozen part inside cxr, compared with the same engine on random input."""
 
 import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from contest import Images
+from measure import GFLOP_AN_IMAGE, Images, Options, add_row, seconds_of, table
+from rich.table import Table
 
 from cxr.config.schema import AugmentConfig, BackboneConfig, Config, EngineConfig
 from cxr.data.sources.folders import find_images
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
-
-@dataclass(frozen=True)
-class EngineRates:
-    """Images a second, medians."""
-
-    alone: float  # the engine's own asynchronous queue on random input
-    as_they_are: float  # cxr, decoded images to activations
-    moved: float  # the same with light augmentation
+_COUNT = 1000  # images
 
 
-def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
-    """Measure OpenVINO up to the pooled vector, the three ways in turn."""
+def answer(options: Options) -> Iterator[Table]:
+    """Images a second of each way, and their share of the engine alone."""
+    rates = _rates(options.images, options.args.repeats)
+    result = table("The frozen part up to the pooled vector", "images/s", "of the engine alone")
+    alone, *_ = rates.values()
+    for name, rate in rates.items():
+        add_row(result, name, f"{rate:.0f}", f"{rate / alone:.2f}")
+    if options.images.size == 224:
+        result.add_row("limit: matrix products", f"{options.matrix_rate / GFLOP_AN_IMAGE:.0f}", "")
+    yield result
+
+
+def _rates(images: Images, repeats: int) -> dict[str, float]:
+    """Images a second of OpenVINO up to the pooled vector, the three ways in turn; medians."""
     prepare_memory()
     prepare_tensorflow(Config().training)
     from openvino import AsyncInferQueue
@@ -42,8 +46,9 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     backbone = BackboneConfig(image_size=images.size, alpha=images.alpha)
     parts = partition(build_network(backbone, 3, Weights(path=Path(images.weights))), "pooled")
     assert parts is not None
-    found = find_images(Config().data, images.root)
-    pixels = read_images(found.root, found.paths[:: max(1, len(found.paths) // count)][:count], images.size, Progress().stage)
+    listed = find_images(Config().data, images.root)
+    paths = listed.paths[:: max(1, len(listed.paths) // _COUNT)][:_COUNT]
+    pixels = read_images(listed.root, paths, images.size, Progress().stage)
     augment = AugmentConfig(rotation_degrees=9, translation=0.05, zoom=0.05)
     viewer = Viewer(pixels.images, tuple(fact.sha256 for fact in pixels.facts), augment, 0)
     frozen = FrozenPart(parts, viewer, Config(engine=EngineConfig("openvino"), backbone=backbone))
@@ -61,14 +66,12 @@ def engine_rates(images: Images, count: int, repeats: int) -> EngineRates:
     def in_cxr(view: int | None) -> Callable[[], None]:
         return lambda: [None for _ in frozen.compute(rows, view)].clear()
 
-    ways: tuple[Callable[[], None], ...] = (alone, in_cxr(None), in_cxr(0))
-    for way in ways:
+    ways: dict[str, Callable[[], None]] = {
+        "OpenVINO alone, its asynchronous queue on random input": alone,
+        "in cxr, images as they are": in_cxr(None),
+        "in cxr, moved images": in_cxr(0),
+    }
+    for way in ways.values():
         way()
-    times = [[_seconds(way) for way in ways] for _ in range(repeats)]
-    return EngineRates(*(len(rows) / statistics.median(of_way) for of_way in zip(*times, strict=True)))
-
-
-def _seconds(way: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    way()
-    return time.perf_counter() - started
+    times = [[seconds_of(way) for way in ways.values()] for _ in range(repeats)]
+    return {name: len(rows) / statistics.median(seconds) for name, seconds in zip(ways, zip(*times, strict=True), strict=True)}

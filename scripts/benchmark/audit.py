@@ -1,14 +1,16 @@
-"""How often an audit finds a shortcut that was planted into phantoms, names its place, and sees one where there is none."""
+"""How often an audit finds a shortcut that was planted into phantoms, names its place, and sees one in phantoms without any."""
 
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from measure import Options, add_row, table
+from remedy_payoff import SHORTCUTS, payoff_table
+from rich.table import Table
 
 from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.config.schema import AuditConfig, BackboneConfig, Config, DataConfig, PhantomConfig
@@ -17,33 +19,25 @@ from cxr.evaluation.light import Light
 from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
-SHORTCUTS = ("marker", "border", "exposure", "resolution")
 _PLACES = {"marker": ("corners", "marks"), "border": ("border",), "exposure": ("exposure",), "resolution": ("resolution",)}
 
 
-@dataclass(frozen=True)
-class Power:
-    """Of one shortcut at one strength: shares of audits with evidence, with strong evidence, and with the right place first."""
-
-    shortcut: str
-    strength: float
-    found: float
-    strong: float
-    placed: float
-
-
-def audit_power(seeds: int, images: int, strengths: tuple[float, ...]) -> Iterator[Power]:
-    """Audit the shipped backbone on phantoms of `seeds` seeds for each shortcut and strength, and on phantoms without any."""
-    cases = [("none", 0.0), *product(SHORTCUTS, strengths)]
+def answer(options: Options) -> Iterator[Table]:
+    """Audit the shipped backbone for each shortcut and strength, and on phantoms without any; then what remedies are worth."""
+    seeds, images = options.args.seeds, options.args.phantoms
+    title = f"Shortcuts planted into {images} phantoms, {seeds} seeds: shares of audits that see evidence"
+    result = table(title, "strength", "evidence", "strong", "right place first")
     with ProcessPoolExecutor(cores(), initializer=_prepare) as pool:
-        for shortcut, strength in cases:
-            found = list(
-                pool.map(_light, [PhantomConfig(images, seed=s, shortcut=shortcut, strength=strength) for s in range(seeds)])
-            )
-            seen = [places for light, places in found if light in (Light.SOME, Light.STRONG)]
+        for shortcut, strength in [("none", 0.0), *product(SHORTCUTS, options.args.strengths)]:
+            phantoms = [PhantomConfig(images, seed=seed, shortcut=shortcut, strength=strength) for seed in range(seeds)]
+            verdicts = list(pool.map(_light, phantoms))
+            seen = [places for light, places in verdicts if light in (Light.SOME, Light.STRONG)]
+            strong = np.mean([light is Light.STRONG for light, _ in verdicts])
             placed = [places[:1] != [] and places[0] in _PLACES.get(shortcut, ()) for places in seen]
-            strong = np.mean([light is Light.STRONG for light, _ in found])
-            yield Power(shortcut, strength, len(seen) / seeds, float(strong), float(np.mean(placed)) if placed else float("nan"))
+            share = f"{np.mean(placed):.0%}" if placed and shortcut != "none" else "-"
+            add_row(result, shortcut, f"{strength:g}", f"{len(seen) / seeds:.0%}", f"{strong:.0%}", share)
+    yield result
+    yield payoff_table(min(seeds, 5), images)
 
 
 def _prepare() -> None:

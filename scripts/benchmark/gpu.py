@@ -2,17 +2,17 @@
 
 import gc
 import statistics
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
+from measure import Options, add_row, seconds_of, table
 from numpy.typing import NDArray
+from rich.table import Table
 
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig
-from cxr.system import prepare_memory
+from cxr.system import cores, prepare_memory
 from cxr.training.runtime import prepare_tensorflow
 
 BACKBONES = ("mobilenet_v2", "densenet121")
@@ -21,55 +21,39 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SIZE, BATCH = 224, 32
 
 
-@dataclass(frozen=True)
-class FrozenRates:
-    """Images a second of the part below `last_stage`, by images at once, and of the same graph on this machine's CPU."""
-
-    name: str
-    gpu: dict[int, float]
-    cpu: float
-
-
-@dataclass(frozen=True)
-class UpdateRates:
-    """Updates of 32 images: milliseconds each, seconds of the first, and the most GPU memory that TensorFlow held, in GB."""
-
-    name: str
-    depth: str
-    precision: str
-    xla: bool
-    milliseconds: float
-    first: float
-    memory: float
-
-
-def device_name() -> str | None:
-    """The GPU that TensorFlow uses; None where it can use none."""
+def answer(options: Options) -> Iterator[Table | str]:
+    """Images a second of the frozen part, and updates of training, with random weights and images at 224 px."""
     prepare_memory()
     prepare_tensorflow(Config().training)
     from cxr.training.runtime import compute
 
-    names = compute()["gpus"]
-    return str(names[0]) if names else None
+    if not (devices := compute()["gpus"]):
+        yield "TensorFlow can use no GPU here: nothing is measured."
+        return
+    yield _frozen_table(devices[0], options.args.repeats)
+    title = f"Updates of 32 images on {devices[0]}, by TensorFlow's kernels and by XLA"
+    updates = table(title, "trained from", "precision", "XLA", "ms an update", "first update, s", "GPU memory, GB")
+    for xla, name, depth, precision in product((False, True), BACKBONES, ("last_stage", "all"), PRECISIONS):
+        cells = _update(name, depth, precision, xla, options.args.repeats)
+        add_row(updates, name, depth, precision, "yes" if xla else "no", *cells)
+    yield updates
 
 
-def frozen_rates(repeats: int) -> Iterator[FrozenRates]:
-    """Measure the engine in float32, transfers included."""
+def _frozen_table(device: str, repeats: int) -> Table:
+    """Images a second of the part below `last_stage`, transfers included, by images at once, and on this machine's CPU."""
     import tensorflow as tf
 
     from cxr.training.engine import BATCHES
 
+    title = f"The frozen part up to last_stage on {device}, float32, images/s by images at once, and on {cores()} cores"
+    result = table(title, *map(str, AT_ONCE), f"CPU, {cores()} cores")
     for name in BACKBONES:
         parts = _partition(name, "float32")
-        gpu = {count: _rate(parts.frozen, count, repeats) for count in AT_ONCE}
+        rates = [_rate(parts.frozen, count, repeats) for count in AT_ONCE]
         with tf.device("/CPU:0"):
-            yield FrozenRates(name, gpu, _rate(parts.frozen, BATCHES["tensorflow"], repeats))
-
-
-def update_rates(repeats: int) -> Iterator[UpdateRates]:
-    """Measure the steps that training takes, on whole images and on kept activations."""
-    for xla, name, depth, precision in product((False, True), BACKBONES, ("last_stage", "all"), PRECISIONS):
-        yield _update(name, depth, precision, xla, repeats)
+            rates.append(_rate(parts.frozen, BATCHES["tensorflow"], repeats))
+        add_row(result, name, *(f"{rate:.0f}" for rate in rates))
+    return result
 
 
 def _partition(name: str, precision: str) -> Any:
@@ -108,11 +92,11 @@ def _rate(frozen: Any, count: int, repeats: int) -> float:
             graph(tf.constant(batch))[0].numpy()
 
     compute()
-    return len(batches) * count / statistics.median(_seconds(compute) for _ in range(repeats))
+    return len(batches) * count / statistics.median(seconds_of(compute) for _ in range(repeats))
 
 
-def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> UpdateRates:
-    """The steps of `cxr.training.steps` on 8 batches of random values."""
+def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> tuple[str, str, str]:
+    """The steps of `cxr.training.steps` on 8 batches of random values: milliseconds, seconds of the first, GB of GPU memory."""
     import keras
     import tensorflow as tf
 
@@ -137,11 +121,11 @@ def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> U
     def train(batches: int) -> None:
         steps.train(np.arange(batches * BATCH), None, BATCH, lambda done, of: None)
 
-    started = _seconds(lambda: train(1))
+    first_seconds = seconds_of(lambda: train(1))
     train(8)
-    taken = statistics.median(_seconds(lambda: train(8)) for _ in range(repeats)) / 8
+    taken = statistics.median(seconds_of(lambda: train(8)) for _ in range(repeats)) / 8
     memory = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9
-    return UpdateRates(name, depth, precision, xla, 1000 * taken, started, memory)
+    return f"{1000 * taken:.1f}", f"{first_seconds:.1f}", f"{memory:.2f}"
 
 
 class _Random:
@@ -157,9 +141,3 @@ class _Random:
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
         """The inputs of rows."""
         return self._values[rows]
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
