@@ -48,17 +48,22 @@ def tensors_in(node: Any) -> Iterator[tuple[str, int]]:
             yield from tensors_in(item)
 
 
-def weight_shapes(file: h5py.File) -> dict[str, tuple[tuple[int, ...], ...]]:
-    """The shapes of each layer's weights in `WEIGHTS`: a group `vars` has the layer's name, and arrays numbered from 0."""
-    shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+def weight_groups(file: h5py.File) -> dict[str, h5py.Group]:
+    """Each layer's weights in `WEIGHTS`: a group `vars` has the layer's name, and arrays numbered from 0."""
+    groups: dict[str, h5py.Group] = {}
 
     def visit(path: str, item: Any) -> None:
         is_layer = isinstance(item, h5py.Group) and path.endswith("/vars") and not path.startswith("optimizer")
         if is_layer and len(item) and "name" in item.attrs:
-            shapes[str(item.attrs["name"])] = tuple(item[key].shape for key in sorted(item, key=int))
+            groups[str(item.attrs["name"])] = item
 
     file.visititems(visit)
-    return shapes
+    return groups
+
+
+def weight_shapes(file: h5py.File) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """The shapes of each layer's weights in `WEIGHTS`."""
+    return {name: tuple(group[key].shape for key in sorted(group, key=int)) for name, group in weight_groups(file).items()}
 
 
 def has_keras_3_layout(file: h5py.File) -> bool:

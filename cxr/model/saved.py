@@ -3,18 +3,21 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 from zipfile import ZipFile
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from cxr.model.feature_maps import FeatureMaps
-from cxr.model.keras_private import CONFIG
+from cxr.model.keras_private import CONFIG, WEIGHTS, weight_groups
 from cxr.model.network import Network
 from cxr.model.partition import weights_hash
 from cxr.model.preprocessing import Preprocessing
@@ -90,9 +93,37 @@ class SavedModel:
 
 
 def save_model(network: Network, path: Path) -> None:
-    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes)."""
+    """Write the classifier, from raw grey levels (n, size, size, 3) in 0..255 to probabilities (n, classes).
+
+    Keras looks through every object of a network for its weights, so it writes the first of several jobs with one network alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    freedom, members = _written.get(network.classifier, (None, {}))
+    if freedom == network.freedom:
+        _write_again(network.classifier, members, path)
+        return
     network.classifier.save(path)
+    with ZipFile(path) as archive:
+        _written[network.classifier] = network.freedom, {name: archive.read(name) for name in archive.namelist()}
+
+
+# The members of the file that Keras wrote of a network, and what trained then, which the file says too.
+_written: WeakKeyDictionary[keras.Model, tuple[object, dict[str, bytes]]] = WeakKeyDictionary()
+
+
+def _write_again(model: keras.Model, members: dict[str, bytes], path: Path) -> None:
+    """The same file with today's weights."""
+    saved = {"keras_version": keras.__version__, "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S")}
+    content = BytesIO(members[WEIGHTS])
+    with h5py.File(content, "r+") as file:
+        groups = weight_groups(file)
+        for layer in model.layers:
+            for number, weight in enumerate(layer.weights):
+                groups[layer.name][str(number)][...] = weight.numpy()
+    changed = {"metadata.json": json.dumps(saved).encode(), WEIGHTS: content.getvalue()}
+    with ZipFile(path, "w") as archive:
+        for name, member in (members | changed).items():
+            archive.writestr(name, member)
 
 
 def load_model(path: Path, in_float32: bool = False) -> SavedModel:
@@ -131,8 +162,7 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     config = json.dumps(layers)
     known = _built.get(config)
     if known is not None and not any(saved.model is known.model for saved in _loaded.values()):
-        known.model.load_weights(path)
-        known.weights = None
+        _take_weights(known, path)
         return known
     own = {"cxr>Preparation": Preprocessing}
     if in_float32:
@@ -144,6 +174,19 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     _built.clear()
     _built[config] = _compiled(model, feature_map)
     return _built[config]
+
+
+def _take_weights(parts: _Parts, path: Path) -> None:
+    """Give a network the weights of a file of the same config; TensorFlow gets those that differ. Raises what h5py raises."""
+    below = set() if parts.body is None else {id(layer) for layer in parts.body.layers}
+    with ZipFile(path) as archive, h5py.File(BytesIO(archive.read(WEIGHTS))) as file:
+        groups = weight_groups(file)
+        for layer in parts.model.layers:
+            for number, weight in enumerate(layer.weights):
+                value = np.asarray(groups[layer.name][str(number)])
+                if not np.array_equal(weight.numpy(), value, equal_nan=True):
+                    parts.weights = None if id(layer) in below else parts.weights
+                    weight.assign(value)
 
 
 def _without_identity(config: dict[str, Any]) -> dict[str, Any]:

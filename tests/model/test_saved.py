@@ -45,6 +45,26 @@ def test_each_file_brings_its_own_weights(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.probabilities(GREY), a, atol=1e-6)
 
 
+def test_network_that_was_written_before_is_written_as_keras_does(tmp_path: Path) -> None:
+    built = network()
+    save_model(built, tmp_path / "first.keras")
+    built.classifier.get_layer("logits").bias.assign([1, 2, 3])
+    built.classifier.get_layer("logits").trainable = False
+    for name in ("other", "again"):
+        save_model(built, tmp_path / f"{name}.keras")
+        built.classifier.get_layer("logits").bias.assign([3, 2, 1])
+    built.classifier.save(tmp_path / "keras.keras")
+    configs = []
+    for name in ("again", "keras"):
+        with ZipFile(tmp_path / f"{name}.keras") as file:
+            configs.append(file.read("config.json"))
+        model = keras.saving.load_model(tmp_path / f"{name}.keras", safe_mode=True)
+        for weight, expected in zip(model.get_weights(), built.classifier.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, expected)
+    assert configs[0] == configs[1]
+    built.classifier.get_layer("logits").trainable = True
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "empty archive"])
 def test_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(content)
