@@ -40,12 +40,7 @@ def block_by(pattern: str) -> Callable[[str], str | None]:
     ('conv4_block6', None)
     """
     compiled = re.compile(pattern)
-
-    def block_of(layer: str) -> str | None:
-        match = compiled.match(layer)
-        return match[1] if match else None
-
-    return block_of
+    return lambda layer: match[1] if (match := compiled.match(layer)) else None
 
 
 def numbered(pattern: str, first: int, last: int) -> tuple[str, ...]:
@@ -57,7 +52,7 @@ def numbered(pattern: str, first: int, last: int) -> tuple[str, ...]:
     return tuple(pattern.format(number) for number in range(first, last + 1))
 
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET = standardised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import pytest
 
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, OptimizerConfig
 from cxr.model.backbones.mobilenet_v2 import BACKBONE as MOBILENET
-from cxr.model.backbones.mobilenet_v2 import block_of
 from cxr.model.freeze import apply_freeze, first_layer, resolve_freeze_point
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
@@ -70,7 +69,7 @@ def test_layers_below_the_boundary_are_frozen(option: str, network: Network, com
     depth = resolve_freeze_point(freeze.trainable_from, network.described).name
     apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze)
     blocks = [*MOBILENET.blocks, "head"]
-    trained = {block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
+    trained = {MOBILENET.block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
     assert [block for block in blocks if block in trained] == blocks[blocks.index(depth) :]
 
 
