@@ -35,11 +35,10 @@ Compute = Callable[[NDArray[np.int64]], Values]
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows from the cache, the JSON value of each, and the number that was computed now."""
+    """Rows from the cache, and the JSON value of each."""
 
     rows: Rows
     facts: list[Any]
-    computed: int
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class Cache:
         """
         wanted = _Wanted(self.folder / kind / folder_name(key), ids, shape, np.dtype(dtype))
         shards = wanted.shards()
-        missing = wanted.missing(shards)
-        if missing:
+        if wanted.missing(shards):
             with self._locked(wanted.folder):
                 with writing(self.folder):
                     wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # for the owner alone
@@ -76,7 +74,7 @@ class Cache:
                     shards = wanted.shards()
                     if wanted.missing(shards):
                         raise CacheUnusable(f"what was written to {wanted.folder} can't be read back")
-        return wanted.gathered(shards, computed=len(missing))
+        return wanted.gathered(shards)
 
     def _locked(self, folder: Path) -> AbstractContextManager[Any]:
         with writing(self.folder):
@@ -129,16 +127,16 @@ class _Wanted:
                 first.setdefault(name, place)
         return first
 
-    def gathered(self, shards: list[Shard], computed: int) -> Kept:
+    def gathered(self, shards: list[Shard]) -> Kept:
         """The rows in the order of the ids; the shards are marked as used now."""
         if not self.ids:
-            return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [], 0)
+            return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [])
         for shard in shards:
             with suppress(OSError):  # a read-only cache works too
                 os.utime(shard.index)
         where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
         places = np.array([where[name] for name in self.ids], np.int64)
-        return Kept(Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places], computed)
+        return Kept(Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places])
 
 
 def default_folder() -> Path:

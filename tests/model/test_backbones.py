@@ -15,7 +15,7 @@ from cxr.model.architecture import Architecture, read_architecture
 from cxr.model.backbones import registry
 from cxr.model.backbones.registry import LAYERS, backbone_names, backbone_of
 from cxr.model.construction import architecture_of
-from cxr.model.freeze import apply_freeze, first_layer, named_freeze_points, stage_of_layers
+from cxr.model.freeze import apply_freeze, first_layer, stage_of_layers
 from cxr.model.grad_cam import grad_cam, saliency_maps
 from cxr.model.network import Network, build_network
 from cxr.model.partition import partition
@@ -70,8 +70,8 @@ def test_every_block_is_a_cut_and_both_parts_are_the_whole(network: Network) -> 
     for block in described.backbone.blocks[1:]:
         first = first_layer(block, described)
         assert described.backbone.block_of(first) in (block, None), "the cut lies at the end of another block"
-    for depth in ("last_block", "last_stage", "half", "stage_1"):
-        first = first_layer(named_freeze_points(described.backbone)[depth], described)
+    for depth in ("head", "last_block", "last_stage", "half", "stage_1"):
+        first = first_layer(depth, described)
         apply_freeze(network.trainee.operations, network.architecture, first, FreezeConfig(batch_norm="train"))
         parts = partition(network, first)
         assert parts is not None
