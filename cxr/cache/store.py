@@ -34,14 +34,6 @@ Compute = Callable[[NDArray[np.int64]], Values]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Rows from the cache, and the JSON value of each."""
-
-    rows: Rows
-    facts: list[Any]
-
-
-@dataclass(frozen=True)
 class Cache:
     """A folder of entries, with at most `limit` bytes in it; `tell` gets lines for the user."""
 
@@ -51,8 +43,8 @@ class Cache:
 
     def rows(
         self, kind: Kind, key: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
-    ) -> Kept:
-        """The rows of ids under a cache key. Missing rows are computed now and kept.
+    ) -> tuple[Rows, list[Any]]:
+        """The rows of ids under a cache key, and the JSON value of each. Missing rows are computed now and kept.
 
         `key` holds, as JSON values, everything that a row depends on beside its id; `shape` and `dtype` are those of a row.
         If several processes need missing rows of a key, one computes at a time. Raises `CacheUnusable` if rows can't be
@@ -127,16 +119,16 @@ class _Wanted:
                 first.setdefault(name, place)
         return first
 
-    def gathered(self, shards: list[Shard]) -> Kept:
-        """The rows in the order of the ids; the shards are marked as used now."""
+    def gathered(self, shards: list[Shard]) -> tuple[Rows, list[Any]]:
+        """The rows and their JSON values in the order of the ids; the shards are marked as used now."""
         if not self.ids:
-            return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [])
+            return Rows.of(np.empty((0, *self.shape), self.dtype)), []
         for shard in shards:
             with suppress(OSError):  # a read-only cache works too
                 os.utime(shard.index)
         where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
         places = np.array([where[name] for name in self.ids], np.int64)
-        return Kept(Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places])
+        return Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places]
 
 
 def default_folder() -> Path:

@@ -54,7 +54,7 @@ def test_entry_that_this_process_has_open_stays(cache: Cache) -> None:
     used_at(cache, held=1000, free=2000)
     keep(tight(cache), "abcd", "new")
     assert names(cache) == {"held", "new"}
-    assert held.rows[np.array([2])][0, 0] == ord("c")
+    assert held[np.array([2])][0, 0] == ord("c")
 
 
 def test_unrequested_rows_of_an_entry_make_room_for_others(cache: Cache) -> None:
@@ -88,10 +88,10 @@ def test_entry_that_is_being_written_counts(cache: Cache) -> None:
 
 
 def test_removed_entry_that_is_open_can_still_be_read(cache: Cache) -> None:
-    kept, _ = keep(cache, "abc")
+    rows, _ = keep(cache, "abc")
     assert remove(entries_of(cache.folder)[0])
     assert entries_of(cache.folder) == []
-    assert kept.rows[np.array([2])][0, 0] == ord("c")
+    assert rows[np.array([2])][0, 0] == ord("c")
 
 
 def test_locked_or_foreign_entry_is_not_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from cxr.data.views import Viewer
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 1), np.uint8)
 HASHES = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in IMAGES)
+rows_of = Rows.of
 ROWS = np.array([1, 2, 3, 5, 8, 13, 14, 15, 16, 17])
 
 

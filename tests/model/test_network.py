@@ -37,8 +37,7 @@ def test_the_next_network_of_a_process_begins_as_the_first_did() -> None:
     before = [weight.copy() for weight in first.classifier.get_weights()]
     first.classifier.set_weights([weight + 1 for weight in before])
     again = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=5)
-    for one, other in zip(again.classifier.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_equal(again.classifier.get_weights(), before)
     head = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=6).classifier.get_weights()[-2]
     assert not np.array_equal(head, before[-2])
 

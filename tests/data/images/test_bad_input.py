@@ -9,17 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
-from cxr.config.schema import Config, DataConfig
-from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.image_list import has_clear_label
 from cxr.data.images import store
-from cxr.data.sources.locate import locate_images
 from cxr.errors import UserError
-from cxr.progress import Progress
-
-stage = Progress(Console(quiet=True)).stage
+from tests.data.test_manifest import dataset
 
 
 def image(seed: int, side: int = 40) -> Image.Image:
@@ -56,20 +50,15 @@ CORPUS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path) -> Path:
     """A folder with all of it in one class, beside good images."""
-    monkeypatch.setattr(store, "_latest", {})
+    store.forget_images()
     save_images(tmp_path)
     for name, (make, _) in CORPUS.items():
         make(made := tmp_path / f"new{Path(name).suffix}")  # Pillow takes no name that is not text
         made.rename(tmp_path / "ill" / name)
     (tmp_path / "ill" / "again").symlink_to(tmp_path / "ill")
     return tmp_path
-
-
-def dataset(root: Path, **data: object) -> Dataset:
-    config = Config(data=DataConfig(root=str(root), **data))  # type: ignore[arg-type]
-    return read_dataset(config, locate_images(config.data, stage), stage)
 
 
 def test_skip_keeps_all_good_images_and_names_each_bad_file(root: Path) -> None:
@@ -122,7 +111,8 @@ def test_file_without_permission_is_bad(readable_by_all: Path) -> None:
 def test_run_without_any_good_image_stops(tmp_path: Path) -> None:
     for label in ("ill", "well"):
         (tmp_path / label).mkdir()
-        (tmp_path / label / "1.png").write_text("version https://git-lfs.github.com/spec/v1")
+        for number in range(3):
+            (tmp_path / label / f"{number}.png").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(UserError, match="no image is left to train on"):
         dataset(tmp_path, on_bad_image="skip")
 
