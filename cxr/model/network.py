@@ -35,6 +35,11 @@ class Network:
         """The steps of `trainee` from the images to logits; those of the backbone are named as in `described`."""
         return architecture_of(self.trainee)
 
+    @property
+    def freedom(self) -> tuple[object, ...]:
+        """Which layers train, and the momentum of those that normalise."""
+        return tuple(tuple(_settings_of(layer).values()) for layer in self.classifier.layers)
+
 
 def build_network(
     backbone: BackboneConfig, class_count: int, weights: Weights, seed: int = 0, prepare: PrepareConfig | None = None
