@@ -94,10 +94,7 @@ class _Wanted:
     dtype: np.dtype[Any]
 
     def shards(self, drop: Callable[[Path], None] | None = None) -> list[Shard]:
-        """Every valid shard that has any of the ids.
-
-        To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
-        """
+        """Every valid shard that has any of the ids; with `drop`, under the lock, all damaged ones and unfinished files go."""
         wanted = set(self.ids)
         read = {index: read_shard(index, self.shape, self.dtype) for index in indexes(self.folder)}
         if drop is not None:
