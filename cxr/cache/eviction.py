@@ -3,13 +3,13 @@
 import json
 import shutil
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from rich.filesize import decimal as in_bytes
 
 from cxr.cache.shards import KEY_FILE, CacheUnusable, drop_shard, indexes, is_in_use, reserve, writing
@@ -85,7 +85,7 @@ def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path
     holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
     """
     with writing(cache):
-        (cache / "room.lock").parent.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache / "room.lock").acquire()
     with lock:
         entries = entries_of(cache)
@@ -115,14 +115,11 @@ def lock_of(folder: Path) -> FileLock:
 
 def _drop(index: Path, own: Path) -> bool:
     try:
-        if index.parent == own:
+        with nullcontext() if index.parent == own else lock_of(index.parent).acquire(timeout=0):
             drop_shard(index)
-        else:
-            with lock_of(index.parent).acquire(timeout=0):
-                drop_shard(index)
-                if not indexes(index.parent):
-                    shutil.rmtree(index.parent)
-    except (OSError, Timeout):
+            if index.parent != own and not indexes(index.parent):
+                shutil.rmtree(index.parent)
+    except OSError:  # as in `remove`
         return False
     return True
 

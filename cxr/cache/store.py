@@ -34,15 +34,6 @@ Compute = Callable[[NDArray[np.int64]], Values]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Rows from the cache, the JSON value of each, and the number that was computed now."""
-
-    rows: Rows
-    facts: list[Any]
-    computed: int
-
-
-@dataclass(frozen=True)
 class Cache:
     """A folder of entries, with at most `limit` bytes in it; `tell` gets lines for the user."""
 
@@ -52,8 +43,8 @@ class Cache:
 
     def rows(
         self, kind: Kind, key: Mapping[str, Any], ids: Sequence[str], shape: tuple[int, ...], dtype: DTypeLike, compute: Compute
-    ) -> Kept:
-        """The rows of ids under a cache key. Missing rows are computed now and kept.
+    ) -> tuple[Rows, list[Any]]:
+        """The rows of ids under a cache key, and the JSON value of each. Missing rows are computed now and kept.
 
         `key` holds, as JSON values, everything that a row depends on beside its id; `shape` and `dtype` are those of a row.
         If several processes need missing rows of a key, one computes at a time. Raises `CacheUnusable` if rows can't be
@@ -61,8 +52,7 @@ class Cache:
         """
         wanted = _Wanted(self.folder / kind / folder_name(key), ids, shape, np.dtype(dtype))
         shards = wanted.shards()
-        missing = wanted.missing(shards)
-        if missing:
+        if wanted.missing(shards):
             with self._locked(wanted.folder):
                 with writing(self.folder):
                     wanted.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # for the owner alone
@@ -76,7 +66,7 @@ class Cache:
                     shards = wanted.shards()
                     if wanted.missing(shards):
                         raise CacheUnusable(f"what was written to {wanted.folder} can't be read back")
-        return wanted.gathered(shards, computed=len(missing))
+        return wanted.gathered(shards)
 
     def _locked(self, folder: Path) -> AbstractContextManager[Any]:
         with writing(self.folder):
@@ -104,10 +94,7 @@ class _Wanted:
     dtype: np.dtype[Any]
 
     def shards(self, drop: Callable[[Path], None] | None = None) -> list[Shard]:
-        """Every valid shard that has any of the ids.
-
-        To `drop` those that are not whole, and what a killed writer left, the folder has to be locked.
-        """
+        """Every valid shard that has any of the ids; with `drop`, under the lock, all damaged ones and unfinished files go."""
         wanted = set(self.ids)
         read = {index: read_shard(index, self.shape, self.dtype) for index in indexes(self.folder)}
         if drop is not None:
@@ -129,16 +116,16 @@ class _Wanted:
                 first.setdefault(name, place)
         return first
 
-    def gathered(self, shards: list[Shard], computed: int) -> Kept:
-        """The rows in the order of the ids; the shards are marked as used now."""
+    def gathered(self, shards: list[Shard]) -> tuple[Rows, list[Any]]:
+        """The rows and their JSON values in the order of the ids; the shards are marked as used now."""
         if not self.ids:
-            return Kept(Rows.of(np.empty((0, *self.shape), self.dtype)), [], 0)
+            return Rows.of(np.empty((0, *self.shape), self.dtype)), []
         for shard in shards:
             with suppress(OSError):  # a read-only cache works too
                 os.utime(shard.index)
         where = {name: (number, row) for number, shard in enumerate(shards) for row, name in enumerate(shard.ids)}
         places = np.array([where[name] for name in self.ids], np.int64)
-        return Kept(Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places], computed)
+        return Rows(tuple(shard.array for shard in shards), places), [shards[n].facts[row] for n, row in places]
 
 
 def default_folder() -> Path:

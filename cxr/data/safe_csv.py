@@ -1,14 +1,11 @@
 """CSV files that are safe to open in a spreadsheet: text that looks like a formula is marked as text."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-# What a spreadsheet takes for a formula when a cell begins with it (OWASP, "CSV Injection").
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_MARKED = re.compile(r"'+[=+\-@\t\r]")
+_FORMULA = r"'*[=+\-@\t\r]"  # what a spreadsheet takes for a formula when a cell begins with it (OWASP, "CSV Injection")
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -27,22 +24,17 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
     >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
     ["'=1+1", 'COVID']
     """
-    return _mapped(frame, _mark)
+    return _replaced(frame, rf"\A({_FORMULA})", r"'\1")
 
 
 def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
     """Without the apostrophes that `marked` put there."""
-    return _mapped(frame, _unmark)
+    return _replaced(frame, rf"\A'({_FORMULA})", r"\1")
 
 
-def _mapped(frame: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
+def _replaced(frame: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
+    def change(value: object) -> object:
+        return re.sub(pattern, by, value) if isinstance(value, str) else value
+
     texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
     return frame.assign(**{name: frame[name].map(change) for name in texts})
-
-
-def _mark(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def _unmark(value: object) -> object:
-    return value[1:] if isinstance(value, str) and _MARKED.match(value) else value

@@ -56,10 +56,6 @@ class Architecture:
             open_until = max(open_until, last_use.get(layer.name, -1))
         return cuts
 
-    def cut_below(self, place: int) -> int | None:
-        """The place of the highest cut below a layer; None without a cut, so that nothing can stay frozen."""
-        return max((cut for cut in self.cuts if cut < place), default=None)
-
     @property
     def shapes(self) -> Counter[Shape]:
         """How many weight arrays of each shape there are."""

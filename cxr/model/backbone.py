@@ -1,7 +1,7 @@
 """What `cxr` has to know of a backbone: how to build it, which pixels and weights fit, and its stages from input to top."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,8 @@ def in_range(low: float, high: float) -> InputScaling:
     return InputScaling((scale,) * 3, (offset,) * 3)
 
 
-def standardised(mean: tuple[float, float, float], std: tuple[float, float, float]) -> InputScaling:
-    """Pixels from 0 to 1, less the mean of each channel and divided by its standard deviation."""
+def standardised(mean: Sequence[float], std: Sequence[float]) -> InputScaling:
+    """Pixels from 0 to 1, less the mean of each of three channels and divided by its standard deviation."""
     red, green, blue = ((1 / (255 * width), -centre / width) for centre, width in zip(mean, std, strict=True))
     return InputScaling((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
 
@@ -40,12 +40,7 @@ def block_by(pattern: str) -> Callable[[str], str | None]:
     ('conv4_block6', None)
     """
     compiled = re.compile(pattern)
-
-    def block_of(layer: str) -> str | None:
-        match = compiled.match(layer)
-        return match[1] if match else None
-
-    return block_of
+    return lambda layer: match[1] if (match := compiled.match(layer)) else None
 
 
 def numbered(pattern: str, first: int, last: int) -> tuple[str, ...]:
@@ -57,7 +52,7 @@ def numbered(pattern: str, first: int, last: int) -> tuple[str, ...]:
     return tuple(pattern.format(number) for number in range(first, last + 1))
 
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET = standardised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,10 @@ class FeatureMaps:
         computed = dict(zip(missing, compute(grey[missing]), strict=True)) if missing else {}
         maps = [computed[row] if row in computed else self._known[key] for row, key in enumerate(keys)]
         for key, value in zip(keys, maps, strict=True):
-            self._keep(key, value)
+            if key not in self._known:
+                self._known[key] = np.array(value)  # a view would keep its whole batch
+                self._bytes += value.nbytes
+            self._known.move_to_end(key)
+            while self._bytes > _MOST_BYTES:
+                self._bytes -= self._known.popitem(last=False)[1].nbytes
         return np.stack(maps) if maps else compute(grey)
-
-    def _keep(self, key: tuple[str, bytes], value: NDArray[Any]) -> None:
-        if key not in self._known:
-            self._known[key] = np.array(value)  # a view would keep its whole batch
-            self._bytes += value.nbytes
-        self._known.move_to_end(key)
-        while self._bytes > _MOST_BYTES:
-            self._bytes -= self._known.popitem(last=False)[1].nbytes

@@ -68,8 +68,8 @@ def first_layer(name: str, described: Described) -> str:
     if name == HEAD:
         return POOLED
     architecture, name = described.architecture, named_freeze_points(described.backbone).get(name, name)
-    cut = architecture.cut_below(architecture.places[_first_of(name, described)])
-    return architecture.layers[0 if cut is None else cut + 1].name
+    place = architecture.places[_first_of(name, described)]
+    return architecture.layers[max((cut + 1 for cut in architecture.cuts if cut < place), default=0)].name
 
 
 def mid_layer(described: Described) -> str:

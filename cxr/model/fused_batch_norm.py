@@ -47,8 +47,9 @@ def _fusible(network: keras.Model) -> dict[int, Any]:
     fused = {}
     for convolution in filter(_can_be_fused, network.operations):
         above = list(users.get(id(convolution), {}).values())
-        if len(above) == 1 and _is_fixed(above[0]):
-            fused[id(convolution)] = above[0]
+        norm = above[0] if len(above) == 1 else None
+        if isinstance(norm, keras.layers.BatchNormalization) and not norm.trainable and norm.axis in (-1, 3):
+            fused[id(convolution)] = norm
     return fused
 
 
@@ -59,20 +60,11 @@ def _can_be_fused(step: Any) -> bool:
         and type(step).__name__ in ("Conv2D", "DepthwiseConv2D")
         and step.activation is keras.activations.linear
         and step.data_format == "channels_last"
-        and _pair(step.dilation_rate) == (1, 1)
+        and step.dilation_rate == (1, 1)
         and getattr(step, "groups", 1) == 1
         and step.padding in ("same", "valid")
         and step.compute_dtype == step.variable_dtype == "float32"
     )
-
-
-def _is_fixed(step: Any) -> bool:
-    return isinstance(step, keras.layers.BatchNormalization) and not step.trainable and step.axis in (-1, 3)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    rows, columns = (value, value) if isinstance(value, int) else value
-    return rows, columns
 
 
 def _convolved(convolution: Any, norm: Any, values: tf.Tensor) -> tf.Tensor:
@@ -84,7 +76,7 @@ def _convolved(convolution: Any, norm: Any, values: tf.Tensor) -> tf.Tensor:
         shift += norm.beta.value
     if convolution.use_bias:
         shift += convolution.bias.value * scale
-    strides, padding = _pair(convolution.strides), convolution.padding.upper()
+    strides, padding = convolution.strides, convolution.padding.upper()
     kernel = convolution.kernel.value
     if isinstance(convolution, keras.layers.DepthwiseConv2D):
         kernel = kernel * tf.reshape(scale, (kernel.shape[2], kernel.shape[3]))

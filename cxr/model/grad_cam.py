@@ -69,7 +69,7 @@ def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDAr
     return placed
 
 
-def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
+def randomised(network: GradCam) -> Iterator[str]:
     """Yield each of `STAGES` while the weights of that part of the network are shuffled; at the end all are what they were.
 
     Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
@@ -78,7 +78,7 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
     layers = [layer for layer in network.saved.model.layers if layer.weights]
     above = [layer for layer in layers if layer in network.head.layers]
     below = [layer for layer in layers if layer not in network.head.layers]
-    rng, done = np.random.default_rng(seed), 0
+    rng, done = np.random.default_rng(0), 0
     below_map, values = network.saved.weights_below(), network.saved.model.get_weights()
     try:
         for name, share in STAGES.items():
@@ -88,7 +88,7 @@ def randomised(network: GradCam, seed: int = 0) -> Iterator[str]:
                 layer.set_weights([rng.permutation(value.ravel()).reshape(value.shape) for value in layer.get_weights()])
             done = reach
             # The shuffled weights depend on the first ones alone: other runs with the same backbone need not compute their maps.
-            network.saved.weights_changed(known_as=f"{below_map} shuffled by {seed}: {reach} layers" if reach else below_map)
+            network.saved.weights_changed(known_as=f"{below_map} shuffled: {reach} layers" if reach else below_map)
             yield name
     finally:
         network.saved.model.set_weights(values)

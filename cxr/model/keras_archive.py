@@ -138,7 +138,8 @@ class _Reader:
         if built and inputs:
             self.ranks.setdefault(inputs[0], len(built))
         self.steps.append(Layer(name, layer["class_name"], inputs))
-        if _reduces(layer["config"]):
+        strides = layer["config"].get("strides") or 1
+        if max(strides if isinstance(strides, list) else [int(strides)]) > 1:
             self.reducing.append(name)
 
 
@@ -154,13 +155,10 @@ def _check_ends(config: dict[str, Any]) -> None:
 
 def _check_kind(layer: dict[str, Any], name: str) -> None:
     """Raise `ValueError` for a layer that brings code."""
-    if not all(map(_is_of_keras, _objects(layer))):
-        raise ValueError(f"its layer {name!a} ({layer['class_name']!a}) needs code of its own, which cxr never runs from a file")
-
-
-def _is_of_keras(item: dict[str, Any]) -> bool:
-    module = str(item["module"] or "")
-    return (module == "keras" or module.startswith("keras.")) and item["class_name"] not in _WITH_CODE
+    for item in _objects(layer):
+        if str(item["module"]).split(".")[0] != "keras" or item["class_name"] in _WITH_CODE:
+            kind = layer["class_name"]
+            raise ValueError(f"its layer {name!a} ({kind!a}) needs code of its own, which cxr never runs from a file")
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
@@ -169,8 +167,3 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:
         yield node
     for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _objects(part)
-
-
-def _reduces(config: dict[str, Any]) -> bool:
-    strides = config.get("strides") or 1
-    return max(strides if isinstance(strides, list) else [int(strides)]) > 1

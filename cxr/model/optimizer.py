@@ -32,8 +32,8 @@ def make_optimizer(
     In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
     """
     optimizer = config.optimizer
-    used = {_share_of(variable, shares) for variable in variables}
-    rules = {share: _made(optimizer, _rate(optimizer, share, steps)) for share in sorted(used, reverse=True)}
+    used = {shares.get(variable.path.split("/")[0], 1.0) for variable in variables}
+    rules = {share: _made(optimizer, share, steps) for share in sorted(used, reverse=True)}
     made = next(iter(rules.values()))
     if len(rules) > 1:
         by_path = {f"{re.escape(name)}/.*": rules[share] for name, share in sorted(shares.items()) if share in rules}
@@ -61,17 +61,13 @@ def rate_shares(config: Config, network: Network) -> dict[str, float]:
     return rate_of
 
 
-def _share_of(variable: keras.Variable, shares: Mapping[str, float]) -> float:
-    return shares.get(variable.path.split("/")[0], 1.0)
-
-
-def _made(optimizer: OptimizerConfig, rate: Any) -> keras.optimizers.Optimizer:
-    """One update rule, without the sum of gradients over devices, of which there is one.
-
-    TensorFlow registers that sum's own gradient for good, and with it the graph and the weights of a training that is over:
-    some 30 MB a run, which each later run of a sweep would have to carry.
-    """
-    made = _MAKERS[optimizer.name](optimizer, rate)
+def _made(optimizer: OptimizerConfig, share: float, steps: int) -> keras.optimizers.Optimizer:
+    """One update rule, with a share of the learning rate, over a phase of `steps` updates."""
+    rate, rising = optimizer.learning_rate * share, min(optimizer.warmup_steps, steps)
+    falling = max(steps - rising, 1) if optimizer.schedule == "cosine" else 0
+    made = _MAKERS[optimizer.name](optimizer, Schedule(rate, rising, falling) if rising or falling else rate)
+    # There is one device. TensorFlow registers the gradient of a sum over devices for good, and with it the graph and the weights
+    # of a training that is over: some 30 MB a run, which each later run of a sweep would have to carry.
     skip_gradient_sum(made)
     return made
 
@@ -96,12 +92,6 @@ def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Var
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """The learning rate that the next update will use."""
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-
-
-def _rate(optimizer: OptimizerConfig, share: float, steps: int) -> Any:
-    rate, rising = optimizer.learning_rate * share, min(optimizer.warmup_steps, steps)
-    falling = max(steps - rising, 1) if optimizer.schedule == "cosine" else 0
-    return Schedule(rate, rising, falling) if rising or falling else rate
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -49,13 +49,11 @@ class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         if settings.markers:
             image = _without_markers(image, _within(lungs, size, 1.2, 20.0))
         if settings.borders or settings.corners:
-            visible = _visible(size, settings.borders, settings.corners)
-            image = image * visible + _mean(image, visible) * (1 - visible)
+            image = _filled(image, _visible(size, settings.borders, settings.corners))
         if settings.histogram != "as_is":
             image = _evened(image, size, settings.histogram)
         if settings.mask != "none":
-            visible = _within(lungs, size, settings.dilation, 6.0)
-            image = image * visible + _mean(image, visible) * (1 - visible)
+            image = _filled(image, _within(lungs, size, settings.dilation, 6.0))
         if settings.crop != "none":
             image = _cropped(image, size, boxes(lungs, settings.crop))
         return ops.repeat(image[..., None], 3, axis=-1)
@@ -105,10 +103,11 @@ def _within(lungs: Any, size: int, larger: float, steepness: float) -> Any:
     return ops.sigmoid(steepness * (1 - radius))
 
 
-def _mean(image: Any, visible: Any) -> Any:
-    """The mean grey level where `visible` is 1, (n, 1, 1)."""
+def _filled(image: Any, visible: Any) -> Any:
+    """The image where `visible` is 1, and the mean grey level of that where it is 0."""
     weights = visible + ops.zeros_like(image)
-    return ops.sum(image * weights, axis=(1, 2), keepdims=True) / (ops.sum(weights, axis=(1, 2), keepdims=True) + 1e-6)
+    mean = ops.sum(image * weights, axis=(1, 2), keepdims=True) / (ops.sum(weights, axis=(1, 2), keepdims=True) + 1e-6)
+    return image * visible + mean * (1 - visible)
 
 
 def _visible(size: int, borders: float, corners: float) -> NDArray[np.float32]:

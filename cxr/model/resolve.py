@@ -43,8 +43,7 @@ def resolve(config: Config) -> Resolved:
 def pixels_of(config: BackboneConfig, backbone: Backbone) -> InputScaling:
     """How grey levels reach a backbone: as the config says, else as its weights expect them."""
     if config.mean is not None and config.std is not None:
-        (red, green, blue), (wide, high, deep) = config.mean, config.std
-        return standardised((red, green, blue), (wide, high, deep))
+        return standardised(config.mean, config.std)
     return in_range(*config.input_range) if config.input_range is not None else backbone.pixels
 
 

@@ -113,12 +113,8 @@ def _check_fit(path: Path, backbone: BackboneConfig, described: Described) -> No
         kind = "a .keras file" if is_archive else "an HDF5 weights file"
         raise UserError(f"backbone.weights={path} can't be read as {kind} ({error}): give another") from None
     if not is_archive and keras_3 != path.name.endswith(".weights.h5"):  # Keras goes by the name and fails late
-        right = (
-            "end in .weights.h5, as it is in Keras 3's format"
-            if keras_3
-            else "end in .h5 without .weights, as it is in the older format"
-        )
-        raise UserError(f"backbone.weights={path}: rename the file to {right}")
+        right = ".weights.h5, as it is in Keras 3's format" if keras_3 else ".h5 without .weights, as it is in the older format"
+        raise UserError(f"backbone.weights={path}: rename the file to end in {right}")
     needed = described.architecture.shapes
     if shapes == needed or (is_archive and shapes >= needed):  # a .keras file has a head too
         return

@@ -142,10 +142,9 @@ class Activations:
         hashes = [self.frozen.viewer.hashes[row] for row in rows]
         key = self.frozen.cache_key(view)
         try:
-            kept = self.cache.rows(
+            return self.cache.rows(
                 "activations", key, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
-            )
-            return kept.rows
+            )[0]
         except EngineUnusable as why:
             self._leave_engine(why)
             return self._find(rows, view)

@@ -138,8 +138,8 @@ class SavedTrainedModel:
         hashes = [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
         shape = tuple(self._body.output.shape[1:])
         try:
-            kept = self._cache.rows("activations", self._key, hashes, shape, "float32", compute)
-            return np.asarray(kept.rows[np.arange(len(images))])
+            rows, _ = self._cache.rows("activations", self._key, hashes, shape, "float32", compute)
+            return np.asarray(rows[np.arange(len(images))])
         except (CacheUnusable, RowsLost):
             self._cache = None
             return self._computed(images)

@@ -38,21 +38,14 @@ def tight(cache: Cache, rows: int = 4) -> Cache:
     return Cache(cache.folder, sum(entry.bytes for entry in entries_of(cache.folder)) - 1 + FOUR_ROWS * rows // 4)
 
 
-def test_least_recently_used_entry_is_evicted(cache: Cache) -> None:
+@pytest.mark.parametrize(("read", "evicted"), [("one", "two"), ("two", "three")])
+def test_entry_that_was_read_least_recently_is_evicted(read: str, evicted: str, cache: Cache) -> None:
     for name in ("one", "two", "three"):
         keep(cache, "abcd", name)
     used_at(cache, two=1000, three=2000, one=3000)
+    keep(cache, "b", read)
     keep(tight(cache), "abcd", "four")
-    assert names(cache) == {"three", "one", "four"}
-
-
-def test_reading_rows_counts_as_use(cache: Cache) -> None:
-    for name in ("one", "two"):
-        keep(cache, "abcd", name)
-    used_at(cache, one=1000, two=2000)
-    keep(cache, "b", "one")
-    keep(tight(cache), "abcd", "three")
-    assert names(cache) == {"one", "three"}
+    assert names(cache) == {"one", "two", "three", "four"} - {evicted}
 
 
 def test_entry_that_this_process_has_open_stays(cache: Cache) -> None:
@@ -61,7 +54,7 @@ def test_entry_that_this_process_has_open_stays(cache: Cache) -> None:
     used_at(cache, held=1000, free=2000)
     keep(tight(cache), "abcd", "new")
     assert names(cache) == {"held", "new"}
-    assert held.rows[np.array([2])][0, 0] == ord("c")
+    assert held[np.array([2])][0, 0] == ord("c")
 
 
 def test_unrequested_rows_of_an_entry_make_room_for_others(cache: Cache) -> None:
@@ -95,10 +88,10 @@ def test_entry_that_is_being_written_counts(cache: Cache) -> None:
 
 
 def test_removed_entry_that_is_open_can_still_be_read(cache: Cache) -> None:
-    kept, _ = keep(cache, "abc")
+    rows, _ = keep(cache, "abc")
     assert remove(entries_of(cache.folder)[0])
     assert entries_of(cache.folder) == []
-    assert kept.rows[np.array([2])][0, 0] == ord("c")
+    assert rows[np.array([2])][0, 0] == ord("c")
 
 
 def test_locked_or_foreign_entry_is_not_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cxr.cache.eviction import entries_of, lock_of
+from cxr.cache.rows import Rows
 from cxr.cache.shards import CacheUnusable, Values, indexes
-from cxr.cache.store import Cache, Kept
+from cxr.cache.store import Cache
 
 # Of the id "c" the values are all 99. With "wait" it waits for a line after the one that it prints before each row.
 WRITER = """
@@ -30,8 +31,8 @@ def compute(places):
             sys.stdin.readline()
         yield np.full((1, 4), ord("abcdef"[place]), np.float32), [None]
 cache = Cache(Path(sys.argv[1]), 10**9, tell=lambda text: print(text, flush=True))
-kept = cache.rows("activations", {"name": "r"}, list("abcdef"), (4,), np.float32, compute)
-print("have", kept.rows[np.arange(6)][:, 0].tolist(), flush=True)
+rows, _ = cache.rows("activations", {"name": "r"}, list("abcdef"), (4,), np.float32, compute)
+print("have", rows[np.arange(6)][:, 0].tolist(), flush=True)
 """
 Writer = Callable[[str], subprocess.Popen[str]]
 
@@ -48,14 +49,13 @@ class Computing:
             yield np.full((1, 4), ord(self.ids[place]), np.float32), [self.ids[place]]
 
 
-def keep(cache: Cache, ids: str, name: str = "r") -> tuple[Kept, list[str]]:
+def keep(cache: Cache, ids: str, name: str = "r") -> tuple[Rows, list[str]]:
     """The rows of these ids from the cache, and the ids that were computed for it."""
     computing = Computing(ids)
-    kept = cache.rows("activations", {"name": name}, list(ids), (4,), np.float32, computing)
-    np.testing.assert_array_equal(kept.rows[np.arange(len(ids))], np.repeat([[float(ord(name))] for name in ids], 4, axis=1))
-    assert kept.facts == list(ids)
-    assert kept.computed == len(computing.computed)
-    return kept, computing.computed
+    rows, facts = cache.rows("activations", {"name": name}, list(ids), (4,), np.float32, computing)
+    np.testing.assert_array_equal(rows[np.arange(len(ids))], np.repeat([[float(ord(name))] for name in ids], 4, axis=1))
+    assert facts == list(ids)
+    return rows, computing.computed
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_each_id_is_computed_once(cache: Cache) -> None:
     assert keep(cache, "cab")[1] == []
     assert keep(cache, "xbay")[1] == list("xy")
     assert keep(cache, "yxcba")[1] == []
-    assert cache.rows("activations", {}, [], (4,), np.float32, Computing("")).rows.shape == (0, 4)
+    assert cache.rows("activations", {}, [], (4,), np.float32, Computing(""))[0].shape == (0, 4)
 
 
 def test_another_key_is_another_entry(cache: Cache) -> None:

@@ -108,23 +108,15 @@ ENOUGH = [(str(index), "ab"[index % 2], "xy"[index % 2]) for index in range(12)]
     ("images", "split", "answer"),
     [
         (image_list(ENOUGH[:5]), SplitConfig(), "class b has 2 images, too few to split into 3 parts"),
-        (
-            image_list(ENOUGH),
-            SplitConfig(method="sources", source="w"),
-            "split.source=w is not a source of these images: choose",
-        ),
+        (image_list(ENOUGH), SplitConfig(method="sources", source="w"), "split.source=w is not a source of these images: choose"),
         (image_list(ENOUGH, source=""), SplitConfig(method="sources", source="x"), "none is known"),
         (image_list(ENOUGH), SplitConfig(name="column", method="column"), "and 12 images have none"),
-        (image_list(ENOUGH, split="train"), SplitConfig(), "keep it with split=column"),
     ],
 )
 def test_impossible_split_is_refused(images: ImageList, split: SplitConfig, answer: str) -> None:
     with pytest.raises(UserError, match=re.escape(answer)):
         check_split(images, split)
-
-
-def test_two_parts_need_two_images_of_each_class() -> None:
-    check_split(image_list(ENOUGH[:5]), SplitConfig(test=0))
+    check_split(image_list(ENOUGH[:5]), SplitConfig(test=0))  # two parts need two images of each class
 
 
 def test_column_of_the_users_own_decides() -> None:
@@ -132,9 +124,3 @@ def test_column_of_the_users_own_decides() -> None:
     assert list(assign_parts(images, SplitConfig(method="column"))) == ["train", "val", "test"]
     with pytest.raises(UserError, match="holds 'exam': it may hold train, val or test"):
         assign_parts(images.assign(split="exam"), SplitConfig(method="column"))
-
-
-def test_torn_group_is_refused() -> None:
-    images = frame([("1", "a", ""), ("1", "a", ""), ("2", "b", "")]).assign(split=["train", "test", "val"])
-    with pytest.raises(UserError, match=r"1 group of images.*0\.png and 1\.png"):
-        check_groups(images)

@@ -28,6 +28,7 @@ def test_an_image_is_computed_once_for_the_same_weights() -> None:
     assert compute.count == 3
     maps.of(IMAGES[:1], "b", compute)
     assert compute.count == 4
+    assert maps.of(IMAGES[:0], "a", compute).shape == (0, 2, 2, 1)
 
 
 def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +39,3 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
     assert compute.count == 3
     np.testing.assert_array_equal(maps.of(IMAGES[:1], "a", compute), 10 * IMAGES[:1])
     assert compute.count == 4
-
-
-def test_no_image_has_no_map() -> None:
-    assert FeatureMaps().of(IMAGES[:0], "a", Counted()).shape == (0, 2, 2, 1)

@@ -8,7 +8,6 @@ import pytest
 
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, OptimizerConfig
 from cxr.model.backbones.mobilenet_v2 import BACKBONE as MOBILENET
-from cxr.model.backbones.mobilenet_v2 import block_of
 from cxr.model.freeze import apply_freeze, first_layer, resolve_freeze_point
 from cxr.model.network import Network, build_network
 from cxr.model.optimizer import learning_rate, make_optimizer, single_optimizers
@@ -38,8 +37,7 @@ def test_the_next_network_of_a_process_begins_as_the_first_did() -> None:
     before = [weight.copy() for weight in first.classifier.get_weights()]
     first.classifier.set_weights([weight + 1 for weight in before])
     again = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=5)
-    for one, other in zip(again.classifier.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_equal(again.classifier.get_weights(), before)
     head = build_network(BACKBONE, 3, Weights(path=PHANTOM_WEIGHTS), seed=6).classifier.get_weights()[-2]
     assert not np.array_equal(head, before[-2])
 
@@ -61,7 +59,6 @@ def test_the_saved_model_needs_no_code_of_ours(network: Network, tmp_path: Path)
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again(GREY), network.classifier(GREY), atol=1e-6)
     np.testing.assert_allclose(keras.ops.softmax(network.trainee(GREY)), network.classifier(GREY), atol=1e-6)
-    np.testing.assert_allclose(np.sum(again(GREY), axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("option", ["head", "last_block", "last_stage", "half", "all"])
@@ -70,7 +67,7 @@ def test_layers_below_the_boundary_are_frozen(option: str, network: Network, com
     depth = resolve_freeze_point(freeze.trainable_from, network.described).name
     apply_freeze(network.trainee.operations, network.architecture, first_layer(depth, network.described), freeze)
     blocks = [*MOBILENET.blocks, "head"]
-    trained = {block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
+    trained = {MOBILENET.block_of(variable.path.split("/")[0]) or "head" for variable in network.trainee.trainable_variables}
     assert [block for block in blocks if block in trained] == blocks[blocks.index(depth) :]
 
 

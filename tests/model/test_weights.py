@@ -85,14 +85,6 @@ def test_a_file_whose_name_belies_its_format_is_named(tmp_path: Path) -> None:
         locate_weights(BackboneConfig(alpha=0.35, weights=str(tmp_path / "renamed.h5")))
 
 
-def test_keras_own_download_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    cached = tmp_path / "models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
-    cached.parent.mkdir()
-    keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None).save(cached)
-    assert locate_weights(BackboneConfig(alpha=0.35, image_size=96)).path == cached
-
-
 @pytest.mark.parametrize(
     ("how", "answer"), [("virtual", "is in another file"), ("external", "is in another file"), ("nan", "are no numbers")]
 )

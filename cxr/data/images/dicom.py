@@ -84,7 +84,7 @@ def _silence_warnings() -> None:
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom|cxr\.data\.dicom")
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom|cxr\.data\.images\.dicom")
 
 
 @contextmanager

@@ -93,8 +93,7 @@ def _decoded(
         key = {"image_size": size, "decoder": DECODER}
         kind: Kind = "facts" if size is None else "decoded"
         try:
-            kept = cache.rows(kind, key, [content.sha256 for content in contents], shape_of(size), np.uint8, compute)
-            return kept.rows, kept.facts
+            return cache.rows(kind, key, [content.sha256 for content in contents], shape_of(size), np.uint8, compute)
         except CacheUnusable as why:
             cache.tell(f"decoded images are held in memory, not kept: {why}")
     images = np.empty((len(contents), *shape_of(size)), np.uint8)

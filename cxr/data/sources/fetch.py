@@ -37,18 +37,12 @@ def fetch(to: Path | None) -> Path:
     if to is not None:
         os.environ["KAGGLEHUB_CACHE"] = str(to.expanduser().absolute())
     folder = _download()
-    check_database(folder)
-    return folder
-
-
-def check_database(folder: Path) -> None:
-    """Raise `UserError` if a folder lacks classes of the database, or has other numbers of images than its authors state."""
-    images = find_images(DataConfig(classes=list(IMAGES)), folder)
-    for name, count in images.class_counts().items():
+    for name, count in find_images(DataConfig(classes=list(IMAGES)), folder).class_counts().items():
         if count != IMAGES[name]:
             raise UserError(
                 f"{folder} has {pluralize(count, 'image')} of {name} and should have {IMAGES[name]:,}: remove it and fetch again"
             )
+    return folder
 
 
 def _download() -> Path:

@@ -21,17 +21,13 @@ def with_sources_of_tables(images: ImageList) -> ImageList:
         return images
     by_stem: dict[str, str] = {}
     for table in tables:
-        by_stem |= _sources_in(table)
+        try:
+            rows = pd.read_excel(table, dtype=str, na_filter=False)
+            by_stem |= dict(zip(rows[_NAME].map(_key), rows[_URL].str.strip(), strict=True))
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise UserError(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): fix it or move it away") from None
     sources = [by_stem.get(_key(Path(path).stem), "") for path in images.paths]
     return replace(images, images=images.images.assign(source=sources))
-
-
-def _sources_in(table: Path) -> dict[str, str]:
-    try:
-        rows = pd.read_excel(table, dtype=str, na_filter=False)
-        return dict(zip(rows[_NAME].map(_key), rows[_URL].str.strip(), strict=True))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise UserError(f"{table} can't be read as a table of {_NAME} and {_URL} ({error}): fix it or move it away") from None
 
 
 def _key(stem: str) -> str:

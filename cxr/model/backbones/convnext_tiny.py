@@ -2,7 +2,7 @@
 
 import re
 
-from cxr.model.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, Published, block_by, numbered, standardised
+from cxr.model.backbone import IMAGENET, Backbone, Published, block_by, numbered
 
 _named_block = block_by(r"convnext_tiny_(stem|stage_\d+_block_\d+)_")
 _DOWN = re.compile(r"convnext_tiny_downsampling_(?:layernorm|conv)_(\d+)$")
@@ -35,7 +35,7 @@ BACKBONE = Backbone(
         ("downsampling_2", *numbered("stage_3_block_{}", 0, 2)),
     ),
     top=("layer_normalization",),
-    pixels=standardised(IMAGENET_MEAN, IMAGENET_STD),
+    pixels=IMAGENET,
     published=Published("convnext", "convnext_tiny_notop.h5", "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"),
     arguments={"include_preprocessing": False},
 )

@@ -38,8 +38,7 @@ def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
             "backbone=keras_file needs to know which grey levels its weights expect: add backbone.input_range=[-1,1] or another "
             "range, or backbone.mean=[...] and backbone.std=[...] (the file has no layer that scales them)"
         )
-    starts = _block_starts(architecture)
-    block_of_layer = _blocks_of_layers(architecture, starts)
+    block_of_layer = _blocks_of_layers(architecture)
     names = list(dict.fromkeys(block_of_layer.values()))
     backbone = Backbone(
         title=path.name,
@@ -79,24 +78,16 @@ def _check_image(config: BackboneConfig, archive: Archive) -> None:
         raise UserError(f"backbone.file={config.file} takes images of {rows}x{columns}: add backbone.image_size={rows}")
 
 
-def _block_starts(architecture: Architecture) -> list[int]:
-    """The places where blocks begin: above a cut, each with a convolution in it."""
-    starts, open_since = [], 0
-    for end in [*architecture.cuts, len(architecture.layers) - 1]:
-        piece = architecture.layers[open_since : end + 1]
-        if any(layer.kind in _KERNELS for layer in piece):
-            starts.append(open_since)
-            open_since = end + 1
-    return starts
-
-
-def _blocks_of_layers(architecture: Architecture, starts: list[int]) -> dict[str, str]:
-    """The block of each layer, called after its first convolution."""
+def _blocks_of_layers(architecture: Architecture) -> dict[str, str]:
+    """The block of each layer: it reaches from cut to cut, and is called after its first convolution, of which it has one."""
     block_of: dict[str, str] = {}
-    for start, end in zip(starts, [*starts[1:], len(architecture.layers)], strict=True):
-        piece = architecture.layers[start:end]
-        block_of |= dict.fromkeys((layer.name for layer in piece), next(layer.name for layer in piece if layer.kind in _KERNELS))
-    return block_of
+    start = 0
+    for end in [*architecture.cuts, len(architecture.layers) - 1]:
+        piece = architecture.layers[start : end + 1]
+        if kernels := [layer.name for layer in piece if layer.kind in _KERNELS]:
+            block_of |= dict.fromkeys((layer.name for layer in piece), kernels[0])
+            start = end + 1
+    return block_of | dict.fromkeys((layer.name for layer in architecture.layers[start:]), [*block_of.values()][-1])
 
 
 def _stages(names: list[str], reducing: list[str]) -> tuple[tuple[str, ...], ...]:

@@ -5,10 +5,7 @@ from dataclasses import replace
 from math import prod
 
 from cxr.model.architecture import Architecture, Shape
-from cxr.model.backbone import Backbone, Published, block_by, in_range, numbered
-
-block_of = block_by(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)")
-
+from cxr.model.backbone import Backbone, Published, block_by, numbered
 
 # Sandler et al. 2018, table 2: expansion, channels, repeats of each stage of inverted residual blocks.
 _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
@@ -63,11 +60,10 @@ def _rounded(channels: float) -> int:
 BACKBONE = Backbone(
     title="MobileNetV2 (Sandler et al. 2018)",
     application="keras.applications.MobileNetV2",
-    block_of=block_of,
+    block_of=block_by(r"(?:bn_)?(Conv1|expanded_conv|block_\d+|Conv_1)(?:_|$)"),
     stem="Conv1",
     stages=(("expanded_conv",), *(numbered("block_{}", *ends) for ends in ((1, 2), (3, 5), (6, 12), (13, 16)))),
     top=("Conv_1",),
-    pixels=in_range(-1, 1),
     published=Published("mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"),
     widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),  # what Keras publishes ImageNet weights for
     widened=widened,

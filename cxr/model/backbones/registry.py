@@ -47,10 +47,7 @@ def describe(config: BackboneConfig) -> Described:
 
 @cache
 def _described(name: str, alpha: float) -> Described:
-    """A backbone that no config describes, with the table of layers that scripts/documentation/backbone_layers.py wrote.
-
-    Keras has to build one that has no table.
-    """
+    """A backbone that no config describes; its layers are in a table, or Keras has to build it."""
     backbone = backbone_of(name)
     assert backbone is not None
     if alpha != 1 and backbone.widened is None:

@@ -1,6 +1,6 @@
 """Xception: depthwise separable convolutions at full width."""
 
-from cxr.model.backbone import Backbone, Published, block_by, in_range, numbered
+from cxr.model.backbone import Backbone, Published, block_by, numbered
 
 _named_block = block_by(r"(block\d+)_")
 # Keras gives no names to the shortcuts of these blocks.
@@ -26,7 +26,6 @@ BACKBONE = Backbone(
     block_of=block_of,
     stem="block1",
     stages=(("block2",), ("block3",), numbered("block{}", 4, 12), ("block13", "block14")),
-    pixels=in_range(-1, 1),
     published=Published("xception", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "b0042744bf5b25fce3cb969f33bebb97"),
     smallest=71,
     usual=299,

@@ -28,7 +28,7 @@ def write(file: Path, text: str, age: float = 60) -> None:
 
 
 def recalled(root: Path, paths: Sequence[str] = PATHS) -> set[str]:
-    """The files that are recalled; all are remembered afterwards."""
+    """The files that are recalled; afterwards the cache holds all."""
     hash_cache = HashCache(root.parent / "cache", root)
     known = hash_cache.recall(paths)
     contents = {path: content for path in paths if not isinstance(content := contents_of([f"{root}/{path}"])[0], OSError)}

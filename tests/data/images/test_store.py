@@ -8,9 +8,9 @@ from PIL import Image
 from rich.console import Console
 
 from cxr.cache.store import Cache
-from cxr.data.images import image_file, store
+from cxr.data.images import image_file
 from cxr.data.images.image_file import decode
-from cxr.data.images.store import read_images
+from cxr.data.images.store import forget_images, read_images
 from cxr.progress import Progress
 
 stage = Progress(Console(quiet=True)).stage
@@ -18,9 +18,9 @@ NAMES = ("1.png", "2.png", "3.png")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Three images."""
-    monkeypatch.setattr(store, "_latest", {})
+    forget_images()
     for number, name in enumerate(NAMES):
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (40, 40), np.uint8)).save(tmp_path / name)
     return tmp_path
@@ -39,16 +39,11 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return contents
 
 
-def forget() -> None:
-    """As another process would begin."""
-    store._latest.clear()
-
-
 @pytest.mark.parametrize("cached", [True, False])
 def test_pixels_and_facts_come_in_the_order_of_the_paths(cached: bool, folder: Path) -> None:
     cache = Cache(folder / "cache", 10**9) if cached else None
     for names in (NAMES, NAMES[::-1]):
-        forget()
+        forget_images()  # as another process would begin
         read = read_images(folder, names, 32, stage, cache)
         assert read.paths == names
         for row, name in enumerate(names):
@@ -62,10 +57,10 @@ def test_content_is_decoded_once_under_any_name(folder: Path, decodings: list[by
     read_images(folder, NAMES[:2], 32, stage, cache)
     assert len(decodings) == 2
     (folder / "1.png").rename(folder / "new name.png")
-    forget()
+    forget_images()  # as another process would begin
     read_images(folder, ("new name.png", "2.png", "3.png"), 32, stage, cache)
     assert len(decodings) == 3
-    forget()
+    forget_images()  # as another process would begin
     read_images(folder, ("2.png",), 48, stage, cache)
     assert len(decodings) == 4  # another size
 
@@ -83,7 +78,7 @@ def test_bad_images_are_named_and_left_out(cached: bool, folder: Path) -> None:
     cache = Cache(folder / "cache", 10**9) if cached else None
     (folder / "2.png").write_bytes(b"no image")
     for _ in range(2):
-        forget()
+        forget_images()  # as another process would begin
         read = read_images(folder, (*NAMES, "absent.png"), 32, stage, cache)
         assert read.paths == ("1.png", "3.png")
         assert len(read.images) == len(read.facts) == 2

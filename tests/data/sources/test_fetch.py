@@ -106,23 +106,18 @@ def test_interrupted_download_resumes(host: Host, tmp_path: Path) -> None:
     assert host.requests[-1] == "from 1048576"
 
 
-def test_damaged_archive_is_removed(host: Host, tmp_path: Path) -> None:
-    host.checksum = base64.b64encode(b"0" * 16).decode()
-    with pytest.raises(UserError, match="the download is damaged, and was removed"):
+@pytest.mark.parametrize(
+    ("name", "value", "answer"),
+    [
+        ("checksum", base64.b64encode(b"0" * 16).decode(), "the download is damaged, and was removed"),
+        ("content", archive({**COUNTS, "Normal": 2}), "has 2 images of Normal and should have 3"),
+        ("refuses", True, "the host refused"),
+    ],
+    ids=["damaged", "incomplete", "refused"],
+)
+def test_failed_download_has_a_reason(name: str, value: object, answer: str, host: Host, tmp_path: Path) -> None:
+    setattr(host, name, value)
+    with pytest.raises(UserError, match=answer):
         fetch(tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".archive", ".png")]
-
-
-def test_incomplete_database_is_refused(host: Host, tmp_path: Path) -> None:
-    host.content = archive({**COUNTS, "Normal": 2})
-    with pytest.raises(UserError, match="has 2 images of Normal and should have 3"):
-        fetch(tmp_path)
-
-
-def test_refusing_and_absent_hosts_are_errors(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.refuses = True
-    with pytest.raises(UserError, match="the host refused"):
-        fetch(tmp_path)
-    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"the download stopped"):
-        fetch(tmp_path)
+    if name != "content":
+        assert not [path for path in tmp_path.rglob("*") if path.suffix in (".archive", ".png")]

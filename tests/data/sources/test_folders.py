@@ -32,12 +32,6 @@ def test_folder_names_of_every_release(names: tuple[str, ...], level: str, tmp_p
     assert list(images.images["label"]) == list(images.classes)
 
 
-def test_classes_are_chosen(tmp_path: Path, compose_config: Compose) -> None:
-    touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png")
-    data = compose_config("data=radiography", f"data.root={tmp_path}", "data.classes=[Normal,Lung_Opacity]").data
-    assert find_images(data, tmp_path).classes == ("Normal", "Lung_Opacity")
-
-
 def test_any_folder_sorted_with_subfolders_and_without_hidden_or_other_files(tmp_path: Path) -> None:
     touch(tmp_path, "b/2.PNG", "b/patient/1.jpeg", "a/10.tif", "a/9.webp", "a/notes.txt", "a/._9.png", ".git/x.png", "a/.tmp/y.png")
     images = find_images(DataConfig(), tmp_path)
@@ -67,11 +61,12 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path: Path) -> None:
     assert find_images(DataConfig(), tmp_path / "images").paths == ("a/1.png", "a/ward/3.png", "b/2.png")
 
 
-def test_classes_are_merged(tmp_path: Path, compose_config: Compose) -> None:
+def test_classes_are_chosen_and_merged(tmp_path: Path, compose_config: Compose) -> None:
     touch(tmp_path, "COVID/images/1.png", "Lung_Opacity/images/1.png", "Normal/images/1.png", "Viral Pneumonia/images/1.png")
     merge = "+data.merge={pneumonia: [Viral Pneumonia, Lung_Opacity]}"
     images = find_images(compose_config("data=radiography", f"data.root={tmp_path}", merge).data, tmp_path)
     assert images.class_counts() == {"COVID": 1, "Normal": 1, "pneumonia": 2}
+    assert find_images(DataConfig(classes=["Normal", "Lung_Opacity"]), tmp_path).classes == ("Normal", "Lung_Opacity")
     images = find_images(DataConfig(merge={"ill": ["COVID", "Lung_Opacity", "Viral Pneumonia"]}), tmp_path)
     assert images.class_counts() == {"ill": 3, "Normal": 1}
 
