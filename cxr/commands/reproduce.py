@@ -6,12 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import print_table
 from cxr.errors import UserError
-from cxr.progress import Progress, wide_console
+from cxr.progress import Progress
 from cxr.reproduce.agreement import Agreement, check_finished, compare_again
 from cxr.reproduce.changes import (
     EnvironmentChange,
@@ -93,12 +92,10 @@ def _print_changes(logged: Logged, changes: list[EnvironmentChange]) -> None:
 
 
 def _print_verdict(verdict: Agreement, restored: Restored, causes: list[EnvironmentChange]) -> None:
-    table = Table(title="Metrics then and now", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("", "then", "now", "difference"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, then, now in verdict.metrics:
-        table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
-    wide_console().print(table)
+    rows = [
+        (name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}") for name, then, now in verdict.metrics
+    ]
+    print_table(("", "then", "now", "difference"), rows, "Metrics then and now")
     print(f"  {verdict.text}")
     if verdict.kind == "different":
         if causes:

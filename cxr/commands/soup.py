@@ -13,8 +13,8 @@ from cxr.run.identity.logged import read_logged, restore
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import Store, opened_store
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.store import Store
+from cxr.tracking.unfinished import settled_store
 
 _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and always stays, is the best by it
 
@@ -24,8 +24,7 @@ def main(arguments: list[str]) -> None:
     args = parse("soup", arguments)
     if args.most < 2:
         raise UserError(f"--most {args.most} is too few: a soup needs two runs or more")
-    store = opened_store()
-    close_cut_off_runs(store)
+    store = settled_store(writing=True)
     runs = _best_first(_named(args.runs, store))[: args.most]
     if len(runs) < 2:
         raise UserError(f"a soup needs two finished runs or more, and {args.runs[0]} has {pluralize(len(runs), 'run')}")

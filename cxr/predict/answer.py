@@ -8,12 +8,7 @@ import numpy as np
 
 from cxr.text import slug
 
-ZONE_DESCRIPTIONS = {
-    "fast_track": "read first",
-    "review": "read in the usual order",
-    "routine": "may be read last",
-    "": "",
-}
+ZONE_DESCRIPTIONS = {"fast_track": "read first", "review": "read in the usual order", "routine": "may be read last", "": ""}
 
 
 @dataclass(frozen=True)
@@ -38,11 +33,6 @@ class Answer:
     flags: list[str] = field(default_factory=list)
     reason: str = ""
     pixels: str = ""
-
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether the model never saw it."""
-        return not self.probabilities
 
     def to_json(self) -> dict[str, Any]:
         """The answer as an object of JSON; paths that are no text keep their bytes as backslash escapes."""

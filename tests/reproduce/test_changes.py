@@ -160,8 +160,5 @@ def test_other_weights_are_a_change_with_advice(logged: Logged) -> None:
 
 def test_values_of_presets_today_are_listed_and_do_not_matter() -> None:
     changes = config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"])
-    assert [change.text for change in changes] == [
-        "optimizer.learning_rate was 0.01; the same arguments give 0.1 today",
-        "a note",
-    ]
+    assert [change.text for change in changes] == ["optimizer.learning_rate was 0.01; the same arguments give 0.1 today", "a note"]
     assert not any(change.decides for change in changes)

@@ -221,15 +221,7 @@ def test_every_module_has_a_stage_or_computes_nothing() -> None:
 
 # Rooms that the code of a stage imports, and that compute nothing for it: they find, name, check, move and show.
 NO_RESULT = (
-    *(
-        "cxr.errors",
-        "cxr.progress",
-        "cxr.system",
-        "cxr.data.openvino_core",
-        "cxr.config",
-        "cxr.tracking",
-        "cxr.stages",
-    ),
+    *("cxr.errors", "cxr.progress", "cxr.system", "cxr.data.openvino_core", "cxr.config", "cxr.tracking", "cxr.stages"),
     *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list"),
     *("cxr.run.identity.attempt", "cxr.run.identity.tags", "cxr.run.identity.remaining", "cxr.run.identity.reasons", "cxr.compare"),
 )
