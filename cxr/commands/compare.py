@@ -38,11 +38,13 @@ def main(arguments: list[str]) -> None:
     check_folder(args.csv, args.disagreements, args.html)
     store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else args.filter
-    runs = find_runs(args.runs, wanted, store) if args.runs or wanted else _latest()
+    runs = find_runs(args.runs, wanted, store) if args.runs or wanted else finished_runs({"cxr.role": "candidate"})[:1]
     if args.sweep:
         runs = [run for run in runs if run.is_finished]
-    if not runs:
+    if not runs and wanted:
         raise UserError(f"no finished run matches {wanted}: see what there is with cxr ui")
+    if not runs:
+        raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
     reference, others = _choose(runs, find_run(args.reference, store) if args.reference else None)
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
@@ -74,13 +76,6 @@ def _write(args: argparse.Namespace, comparison: Comparison, seeds: list[tuple[s
         write_comparison(args.html, comparison, seeds, config_differences(runs))
         files["As a page with figures"] = args.html
     return files
-
-
-def _latest() -> list[LoggedRun]:
-    candidates = finished_runs({"cxr.role": "candidate"})
-    if not candidates:
-        raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
-    return candidates[:1]
 
 
 def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedRun, list[LoggedRun]]:

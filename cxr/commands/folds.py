@@ -33,10 +33,13 @@ def main(arguments: list[str]) -> None:
     store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else FINISHED
     runs = [run for run in filtered_runs(wanted) if run.is_finished]
-    if args.sweep:
-        validations, repeated = _all_of(runs)
-    else:
-        validations, repeated = _latest_of([find_run(args.run, store)] if args.run else runs, runs)
+    chosen = runs if args.sweep or not args.run else [find_run(args.run, store)]
+    validations, repeated = _all_of(runs) if args.sweep else _latest_of(chosen, runs)
+    if not (validations or repeated):
+        raise UserError(
+            "no finished run here is a fold, or was trained again with another seed: make them with  "
+            "cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4"
+        )
     tables = [_print(validation) for validation in validations]
     tables += [_print_seeds_of_folds(same) for same in _with_seeds(validations, runs)]
     tables += [_print_seeds([read_evaluated_run(run) for run in group]) for group in repeated]
@@ -53,10 +56,7 @@ def main(arguments: list[str]) -> None:
 def _all_of(runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
     """Every cross-validation and repeated training among runs."""
     validations = gather(runs) if any(is_fold(run) for run in runs) else []
-    repeated = [group for group in _repeated(runs).values() if not is_fold(group[0])]
-    if not (validations or repeated):
-        raise _nothing()
-    return validations, repeated
+    return validations, [group for group in _repeated(runs).values() if not is_fold(group[0])]
 
 
 def _latest_of(chosen: Sequence[LoggedRun], runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
@@ -67,18 +67,11 @@ def _latest_of(chosen: Sequence[LoggedRun], runs: Sequence[LoggedRun]) -> tuple[
             return gather(like(run, runs))[:1], []
         if identity(run) in repeated:
             return [], [repeated[identity(run)]]
-    raise _nothing()
+    return [], []
 
 
 def _repeated(runs: Sequence[LoggedRun]) -> dict[tuple[object, ...], list[LoggedRun]]:
     return {identity(group[0]): group for group in by_experiment(runs) if len(group) > 1}
-
-
-def _nothing() -> UserError:
-    return UserError(
-        "no finished run here is a fold, or was trained again with another seed: make them with  "
-        "cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4"
-    )
 
 
 def _with_seeds(validations: list[CrossValidation], runs: list[LoggedRun]) -> list[list[CrossValidation]]:

@@ -79,16 +79,13 @@ def _store_of_the_run(named: str | None) -> Store:
 
 def _print_changes(logged: Logged, changes: list[EnvironmentChange]) -> None:
     when = pd.Timestamp(logged.run.started, unit="ms").strftime("%Y-%m-%d %H:%M UTC")
-    print(f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images", file=sys.stderr)
-    if not changes:
-        print("Nothing that is logged differs today: same code, packages, machine, weights and images", file=sys.stderr)
-        return
-    print("What differs today:", file=sys.stderr)
-    for change in changes:
-        print(f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}", file=sys.stderr)
+    same = "Nothing that is logged differs today: same code, packages, machine, weights and images"
+    lines = [f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images"]
+    lines.append("What differs today:" if changes else same)
+    lines += [f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}" for change in changes]
     if any(change.what == "code" for change in changes) and (commands := commands_for_logged_code(logged)):
-        print("To run the code of then:", *commands, sep="\n  ", file=sys.stderr)
-    sys.stderr.flush()
+        lines += ["To run the code of then:", *(f"  {command}" for command in commands)]
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def _print_verdict(verdict: Agreement, restored: Restored, causes: list[EnvironmentChange]) -> None:
