@@ -135,7 +135,7 @@ def _print_survey(dataset: Dataset) -> None:
 
 def _print_counts(counts: pd.DataFrame, what: str) -> None:
     rows = [(str(label), *(f"{count:,}" for count in row)) for label, row in counts.iterrows()]
-    print_table([what, *map(str, counts.columns)], rows, fold=True)
+    print_table([what, *map(str, counts.columns)], rows)
 
 
 def _lines(manifest: pd.DataFrame) -> list[str]:

@@ -17,27 +17,23 @@ def check_folder(*files: Path | None) -> None:
             raise UserError(f"{file} is in a folder that does not exist: make it first, or choose another")
 
 
-def new_table(headings: Sequence[str], title: str | None = None, left: Collection[str] | None = None, fold: bool = False) -> Table:
+def new_table(headings: Sequence[str], title: str | None = None, left: Collection[str] | None = None) -> Table:
     """An empty table for the terminal; columns in `left`, by default the first, are aligned to the left, the others to the right.
 
-    With `fold`, words that are too long for a narrow terminal are broken instead of cut.
+    Words that are too long for a narrow terminal are broken.
     """
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for heading in headings:
-        side = "left" if heading in (headings[:1] if left is None else left) else "right"
-        table.add_column(heading, justify=side, overflow="fold" if fold else "ellipsis")  # type: ignore[arg-type]
+        is_left = heading in (headings[:1] if left is None else left)
+        table.add_column(heading, justify="left" if is_left else "right", overflow="fold")
     return table
 
 
 def print_table(
-    headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    title: str | None = None,
-    left: Collection[str] | None = None,
-    fold: bool = False,
+    headings: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, left: Collection[str] | None = None
 ) -> None:
     """Print a table on standard output, with columns as those of `new_table`."""
-    table = new_table(headings, title, left, fold)
+    table = new_table(headings, title, left)
     for row in rows:
         table.add_row(*row)
     wide_console().print(table)

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
         open_store(store)
     forecasts = forecast(plan.names, prepared_jobs, has_store)
     headings = ("", "job", "state", "frozen part", "about")
-    print_table(headings, [_row(number, job) for number, job in enumerate(forecasts, 1)], left=headings[1:4], fold=True)
+    print_table(headings, [_row(number, job) for number, job in enumerate(forecasts, 1)], left=headings[1:4])
     out = plain_console()
     for number, (job, prepared) in enumerate(zip(forecasts, prepared_jobs, strict=True), 1):
         for line in reasons_of(job.left, prepared.dataset.manifest) if is_worth_saying(job.left) or plan.count == 1 else ():

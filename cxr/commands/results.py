@@ -94,7 +94,7 @@ def _print(table: Table) -> None:
     for start in range(0, len(columns), at_once):
         part = columns[start : start + at_once]
         shown = new_table(["", *(column.short for column in part)])
-        shown.columns[0].overflow, shown.columns[0].no_wrap = "fold", True
+        shown.columns[0].no_wrap = True
         for row in table.rows:
             shown.add_row(row.experiment.name, *("\n".join(filter(None, column.cell(row))) for column in part))
         console.print(shown)

@@ -89,7 +89,7 @@ def _table(runs: list[LoggedRun], wide: bool) -> Table:
     metrics = {metric.name: metric.label for metric in overall("headline") if wide or metric.name != "accuracy"}
     sensitivity = by_class("headline")[0]
     left = ("started (UTC)", "name", "id", "state", *(("role", "on") if wide else ()))
-    table = new_table((*left, *metrics.values(), sensitivity.label), left=left, fold=True)
+    table = new_table((*left, *metrics.values(), sensitivity.label), left=left)
     table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for run in runs:
         part, positive = run.tags.get("cxr.judged_on", ""), positive_class_of(run)

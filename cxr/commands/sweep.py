@@ -29,7 +29,7 @@ def _show(sweep_id: str, status: SweepStatus) -> None:
     out.print(f"Sweep {sweep_id}: {pluralize(status.count, 'job')}, {counts}")
     if status.jobs:
         headings = ("job", "state", "id", "took")
-        print_table(headings, map(_row, status.jobs), left=headings, fold=True)
+        print_table(headings, map(_row, status.jobs), left=headings)
     left = status.seconds_left()
     if left is not None:
         out.print(f"  About {duration(left)} to go, to {datetime.now().astimezone() + timedelta(seconds=left):%H:%M on %d %b}")

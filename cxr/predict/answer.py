@@ -40,8 +40,7 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """The answer as an object of JSON; paths that are no text keep their bytes as backslash escapes."""
-        own = {"path": as_text(self.path), "class": self.called, "zone_in_words": ZONE_DESCRIPTIONS[self.zone]}
-        values = vars(self) | own
+        values = vars(self) | {"path": as_text(self.path), "class": self.called, "zone_in_words": ZONE_DESCRIPTIONS[self.zone]}
         return {name: values[name] for name in _NAMES}
 
     @staticmethod
