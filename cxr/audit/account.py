@@ -20,13 +20,14 @@ _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interva
 
 def account_of(audit: Audit) -> AuditSection:
     """The light, the reasons, what to do next, and every table."""
+    leaks = f"A probe predicts shuffled labels with AUC {audit.shuffled_labels.text}: labels leak, so trust nothing here."
     control = f"With shuffled labels a probe predicts the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
     return AuditSection(
         light=audit.verdict.light,
         verdict=f"{verdict_text(audit)}.",
         limits=LIMITS,
         advice=_advice(audit),
-        alarms=_alarms(audit),
+        alarms=[leaks] if (audit.shuffled_labels.low or 0) > _LEAK else [],
         tables=[_regions(audit), _traits(audit), _changes(audit), *([_gate(audit)] if audit.gate else [])],
         notes=[audit.masks_from, _saliency(audit), *_sources(audit), control],
     )
@@ -77,12 +78,6 @@ def _advice(audit: Audit) -> str:
     return f"Next: train again with experiment=lungs_first{narrow}, and compare the two audits."
 
 
-def _alarms(audit: Audit) -> list[str]:
-    if (audit.shuffled_labels.low or 0) <= _LEAK:
-        return []
-    return [f"A probe predicts shuffled labels with AUC {audit.shuffled_labels.text}: labels leak, so trust nothing here."]
-
-
 def _saliency(audit: Audit) -> str:
     shown = [share for share in audit.saliency if share.in_lungs is not None]
     even = [share.evenly for share in audit.saliency if share.evenly is not None]
@@ -109,17 +104,12 @@ def _sources(audit: Audit) -> list[str]:
 
 
 def _regions(audit: Audit) -> AuditTable:
-    def label(region: str, fill: str) -> str:
-        return REGIONS[region] + ("" if fill == "mean" else f", filled by {fill}")
-
-    return AuditTable(
-        "Regions: how well the class is predicted from each",
-        ["Region", "Probe, macro AUC", "Model, macro AUC", "Model, accuracy"],
-        [
-            [label(result.region, result.fill), result.probe.text, result.model_auc.text, result.model_accuracy.text]
-            for result in audit.regions
-        ],
-    )
+    rows = []
+    for result in audit.regions:
+        label = REGIONS[result.region] + ("" if result.fill == "mean" else f", filled by {result.fill}")
+        rows.append([label, result.probe.text, result.model_auc.text, result.model_accuracy.text])
+    headings = ["Region", "Probe, macro AUC", "Model, macro AUC", "Model, accuracy"]
+    return AuditTable("Regions: how well the class is predicted from each", headings, rows)
 
 
 def _traits(audit: Audit) -> AuditTable:

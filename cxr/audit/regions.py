@@ -72,6 +72,12 @@ def frame(size: int, width: float) -> NDArray[np.bool_]:
     return inside
 
 
+def corners(size: int, edge: float) -> NDArray[np.bool_]:
+    """True in a square of `edge` pixels in each corner of an image."""
+    near = np.minimum(np.arange(size), np.arange(size)[::-1]) < edge
+    return np.asarray(near[:, None] & near)
+
+
 def marks_in(images: Images) -> Masks:
     """Small marks that are brighter than what is around them, like letters, (n, size, size): a white top-hat above a limit."""
     width = max(5, round(images.shape[1] * _STROKE) | 1)

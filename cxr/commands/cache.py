@@ -5,13 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.filesize import decimal as in_bytes
-from rich.table import Table
 
 from cxr.cache.eviction import Entry, entries_of, remove
 from cxr.cache.store import default_folder
 from cxr.commands.arguments import parse
+from cxr.commands.output import new_table
 from cxr.data.images.hash_cache import FOLDER
 from cxr.progress import wide_console
 from cxr.text import pluralize
@@ -43,9 +42,7 @@ _COLUMNS = ("kind", "pixels", "up to", "fed with", "by", "views", "images", "siz
 
 
 def _show(folder: Path, entries: list[Entry]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in _COLUMNS:
-        table.add_column(name, justify="right" if name in ("images", "size") else "left")
+    table = new_table(_COLUMNS, left={*_COLUMNS} - {"images", "size"})
     alike: dict[tuple[str, ...], list[Entry]] = {}  # all but the number of the view; most recently used first
     for entry in reversed(entries):
         alike.setdefault((entry.kind, *_columns(entry.key)), []).append(entry)

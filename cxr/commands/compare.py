@@ -4,16 +4,14 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 from cxr.commands.arguments import parse
+from cxr.commands.folds import print_spread
 from cxr.commands.output import check_folder, new_table
-from cxr.commands.seed_tables import print_spread
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
 from cxr.compare.runs import (
     Comparison,
-    EvaluatedRun,
     compare_runs,
     config_differences,
     describe_evaluated_part,
@@ -29,8 +27,7 @@ from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
 from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
-from cxr.tracking.store import open_store, store_with_runs
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.unfinished import settled_store
 
 MANY = 50  # runs that one comparison takes
 
@@ -39,24 +36,24 @@ def main(arguments: list[str]) -> None:
     """Print the comparison, and write the requested files."""
     args = parse("compare", arguments)
     check_folder(args.csv, args.disagreements, args.html)
-    store = store_with_runs()
-    open_store(store)
-    close_cut_off_runs(store)
+    store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else args.filter
-    runs = find_runs(args.runs, wanted, store) if args.runs or wanted else _latest()
+    runs = find_runs(args.runs, wanted, store) if args.runs or wanted else finished_runs({"cxr.role": "candidate"})[:1]
     if args.sweep:
         runs = [run for run in runs if run.is_finished]
-    if not runs:
+    if not runs and wanted:
         raise UserError(f"no finished run matches {wanted}: see what there is with cxr ui")
+    if not runs:
+        raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
     reference, others = _choose(runs, find_run(args.reference, store) if args.reference else None)
     if len(others) > MANY:
         raise UserError(f"{len(others)} runs are too many to compare at once: name up to {MANY}, or narrow the filter")
     comparison = compare_runs(read_evaluated_run(reference), [read_evaluated_run(run) for run in others], args.primary)
     seeds = seed_differences(comparison)
     written = _write(args, comparison, seeds)  # first: whoever reads the table may close the pipe
-    _print(comparison, wide_console())
+    _print(comparison)
     for title, table in seeds:
-        print_spread(wide_console(), title, table)
+        print_spread(title, table)
     for content, file in written.items():
         print(f"  {content}: {file}")
 
@@ -68,20 +65,17 @@ def _write(args: argparse.Namespace, comparison: Comparison, seeds: list[tuple[s
         write_csv(differences_frame(comparison), args.csv)
         files["Every number"] = args.csv
     if args.disagreements:
-        write_csv(_all_disagreements(comparison), args.disagreements)
+        tables = [
+            disagreements(comparison.reference.predictions, other.predictions).assign(run=other.run.name, run_id=other.run.id)
+            for other in comparison.others
+        ]
+        write_csv(pd.concat(tables, ignore_index=True), args.disagreements)
         files["Images that only one run classifies correctly"] = args.disagreements
     if args.html:
         runs = [comparison.reference.run, *(other.run for other in comparison.others)]
         write_comparison(args.html, comparison, seeds, config_differences(runs))
         files["As a page with figures"] = args.html
     return files
-
-
-def _latest() -> list[LoggedRun]:
-    candidates = finished_runs({"cxr.role": "candidate"})
-    if not candidates:
-        raise UserError("no run has finished yet: make one with cxr, or name the runs to compare")
-    return candidates[:1]
 
 
 def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedRun, list[LoggedRun]]:
@@ -98,28 +92,22 @@ def _choose(runs: list[LoggedRun], reference: LoggedRun | None) -> tuple[LoggedR
     return reference, others
 
 
-def _all_disagreements(comparison: Comparison) -> pd.DataFrame:
-    tables = [
-        disagreements(comparison.reference.predictions, other.predictions).assign(run=other.run.name, run_id=other.run.id)
-        for other in comparison.others
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _print(comparison: Comparison, out: Console) -> None:
-    reference, many = comparison.reference, ["corrected"] if len(comparison.others) > 1 else []
+def _print(comparison: Comparison) -> None:
+    out, reference, many = wide_console(), comparison.reference, ["corrected"] if len(comparison.others) > 1 else []
     out.print(f"Against {name_with_id(reference.run)}, on {describe_evaluated_part(reference)}")
     for other, differences in zip(comparison.others, comparison.differences, strict=True):
         headings = ("", "reference", "this run", "difference", f"{PERCENT} interval", "p", *many, "method")
-        table = new_table(headings, name_with_id(other.run))
-        table.columns[-1].justify = "left"
+        table = new_table(headings, name_with_id(other.run), left=("", "method"))
         for row in differences:
             values = f"{row.reference:.3f}", f"{row.other:.3f}", f"{row.difference:+.3f}", row.interval_text
             p_values = row.p_value_text, *([row.adjusted_p_value_text] if many else [])
             name = f"{row.metric} (primary)" if row.metric == comparison.primary else row.metric
             table.add_row(name, *values, *p_values, row.method, style="bold" if row.is_clear else None)
         out.print(table)
-        out.print(f"  {_who_is_right(reference, other)}")
+        images = disagreements(reference.predictions, other.predictions)
+        gained = int((images["right"] == "other").sum())
+        lost = pluralize(len(images) - gained, "image")
+        out.print(f"  {pluralize(gained, 'image')} right here and wrong there, {lost} the other way round")
     over = f" and, corrected over the {len(comparison.others)} runs (Holm), below 0.05" if many else ""
     out.print("  Interval and p are of one method: Tango (proportions), DeLong (AUC) or bootstrap.")
     out.print(f"  {comparison.primary} was named before; the other metrics explore. Bold: p below 0.05{over}.")
@@ -127,10 +115,3 @@ def _print(comparison: Comparison, out: Console) -> None:
     out.print(f"  Settings that differ:{'' if len(settings) else ' none'}")
     for setting, of_runs in settings.iterrows():
         out.print(f"    {setting}: {', '.join(map(str, of_runs))}")
-
-
-def _who_is_right(reference: EvaluatedRun, other: EvaluatedRun) -> str:
-    images = disagreements(reference.predictions, other.predictions)
-    gained = int((images["right"] == "other").sum())
-    lost = len(images) - gained
-    return f"{pluralize(gained, 'image')} right here and wrong there, {pluralize(lost, 'image')} the other way round"

@@ -6,23 +6,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.commands.output import check_folder
-from cxr.commands.survey_tables import print_survey
+from cxr.commands.output import check_folder, print_table
 from cxr.config.schema import Config
 from cxr.data.contact_sheet import is_contact_sheet, write_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
 from cxr.data.identity.annotate import altered, annotate
+from cxr.data.identity.groups import of_several
 from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
-from cxr.data.manifest import changes, read_manifest, write_manifest
+from cxr.data.manifest import changes, read_manifest, summary, write_manifest
+from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.locate import locate_images
 from cxr.data.split import check_split, split_images
 from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
-from cxr.progress import Progress
+from cxr.progress import Progress, wide_console
 from cxr.run.prepared import cache_of
 from cxr.text import pluralize
 from cxr.tracking.limits import check_metric_names
+
+_MOST = 12  # rows of a table, or kinds in a line
 
 
 def index(config: Config, to: Path) -> None:
@@ -34,7 +37,7 @@ def index(config: Config, to: Path) -> None:
         raise UserError(
             f"{to} lists other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
         )
-    print_survey(dataset)
+    _print_survey(dataset)
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
@@ -111,3 +114,58 @@ def _problem(what: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     return [f"{pluralize(len(lines), 'image')}: {what}", *(f"  {line}" for line in lines)]
+
+
+def _print_survey(dataset: Dataset) -> None:
+    """Print tables by class and by source, and lines on sizes, copies, sources and excluded images."""
+    out, manifest = wide_console(), dataset.manifest
+    by_class = summary(manifest)
+    by_class = by_class.assign(all=by_class.sum(axis=1))
+    _print_counts(pd.concat([by_class, by_class.sum().to_frame("all classes").T]), "class")
+    known = manifest[manifest["source"] != ""]
+    by_source = pd.crosstab(known["source"], known["label"])
+    if len(by_source):
+        largest = by_source.sum(axis=1).sort_values(ascending=False, kind="stable").index
+        _print_counts(by_source.loc[largest].head(_MOST), "source")
+        if len(by_source) > _MOST:
+            out.print(f"  and {pluralize(len(by_source) - _MOST, 'more source')}")
+    for line in [*_lines(manifest), *_left_out(dataset)]:
+        out.print(f"  {line}", soft_wrap=True)
+
+
+def _print_counts(counts: pd.DataFrame, what: str) -> None:
+    rows = [(str(label), *(f"{count:,}" for count in row)) for label, row in counts.iterrows()]
+    print_table([what, *map(str, counts.columns)], rows)
+
+
+def _lines(manifest: pd.DataFrame) -> list[str]:
+    sizes = manifest["width"].astype(str) + " x " + manifest["height"].astype(str)
+    groups, copies = of_several(manifest["group"]), int(manifest["sha256"].duplicated(keep=False).sum())
+    grouped = "Groups: none; no two images are copies, and no patient is known to have two"
+    if len(groups):
+        several = f"{pluralize(len(groups), 'group')} of {pluralize(int(groups.sum()), 'image')}"
+        equal = f", {pluralize(copies, 'image')} equal to another to the pixel" if copies else ""
+        grouped = f"Groups: {several} that belong together{equal}"
+    shortcut = source_shortcut(manifest["label"], manifest["source"])
+    unknown = "Sources: not known, so it can't be tested whether the network learns the disease or the hospital"
+    return [f"Sizes: {_kinds(sizes)}", f"Modes: {_kinds(manifest['mode'])}", grouped, shortcut.text if shortcut else unknown]
+
+
+def _kinds(values: pd.Series) -> str:
+    counts = values.value_counts()
+    kinds = [f"{name} ({count:,})" for name, count in counts.head(_MOST).items()]
+    return ", ".join([*kinds, *([f"and {len(counts) - _MOST} more"] if len(counts) > _MOST else [])])
+
+
+def _left_out(dataset: Dataset) -> list[str]:
+    """Lines on excluded images, and on copies with conflicting labels."""
+    conflicts = "Left out" if dataset.conflicts["left_out"].any() else "Kept"
+    return [
+        f"{what}: {pluralize(count, 'image')} {why}"
+        for what, count, why in (
+            (conflicts, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
+            ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),
+            ("Left out", len(dataset.excluded), "whose source is not known, or whose copy is in the test source"),
+        )
+        if count
+    ]

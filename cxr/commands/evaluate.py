@@ -7,27 +7,28 @@ from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
 from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_other_data, model_classes, read_document
-from cxr.reevaluate.other_data import OtherData, read_other_data
+from cxr.reevaluate.other_data import read_other_data
 from cxr.reevaluate.settings import check_overrides, request_of
 from cxr.reproduce.agreement import check_finished
 from cxr.run.identity.logged import read_logged, restore
 from cxr.run.report.summary import print_assessment, report_of
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import find_run
-from cxr.tracking.store import opened_store
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.unfinished import settled_store
 
 
 def main(arguments: list[str]) -> None:
     """Evaluate, log, and print the numbers."""
     args = parse("evaluate", arguments)
     check_overrides(args.overrides)
-    _print(_evaluate(args.run, args.overrides))
+    made = _evaluate(args.run, args.overrides)
+    print_assessment(made.name, made.assessment)
+    print(f"  Run {made.run_id} is logged; its report: {report_of(made.run_id)}")
+    print(as_called("  See it beside others with  cxr ui"))
 
 
 def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
-    store = opened_store()
-    close_cut_off_runs(store)
+    store = settled_store(writing=True)
     run = find_run(reference, store)
     if run.tags.get("cxr.role") == "evaluation":
         raise UserError(f"{name_with_id(run)} is an evaluation itself: evaluate the run behind it, {run.tags['cxr.evaluates'][:8]}")
@@ -48,17 +49,7 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
             f"{name_with_id(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
         )
     data = read_other_data(logged, model_classes(run), config, progress)
-    _print_overlap(data)
-    return evaluate_other_data(logged, config, overrides, data, store, progress)
-
-
-def _print_overlap(data: OtherData) -> None:
-    same = pluralize(data.overlap.same_pixels, "image")
-    print(f"  Overlap with the run's own data: {same} with the same pixels, {data.overlap.look_alike:,} more that look alike;")
+    same, alike = pluralize(data.overlap.same_pixels, "image"), data.overlap.look_alike
+    print(f"  Overlap with the run's own data: {same} with the same pixels, {alike:,} more that look alike;")
     print("  they are left out. Whether patients are the same is not known.")
-
-
-def _print(made: Evaluated) -> None:
-    print_assessment(made.name, made.assessment)
-    print(f"  Run {made.run_id} is logged; its report: {report_of(made.run_id)}")
-    print(as_called("  See it beside others with  cxr ui"))
+    return evaluate_other_data(logged, config, overrides, data, store, progress)

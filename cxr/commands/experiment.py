@@ -14,7 +14,9 @@ _PRINTING = {"--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--hydr
 def main(arguments: list[str]) -> int:
     """Do one run, or a sweep. Returns the exit code; raises `UserError`, `RunFailed`, or any other error of a single run."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its errors on instead of printing and exiting
-    return _sweep() if _is_sweep(arguments) else _run()
+    has_flag = bool({"-m", "--multirun"} & set(arguments))
+    names_search = any(argument.startswith(("hparams_search=", "hydra.mode=")) for argument in arguments)
+    return _sweep() if (has_flag or names_search) and not _PRINTING & set(arguments) else _run()
 
 
 def _run() -> int:
@@ -40,10 +42,3 @@ def _sweep() -> int:
     from cxr.sweep.run import run_sweep  # imports pandas and scikit-learn
 
     return run_sweep(plan, common, jobs)
-
-
-def _is_sweep(arguments: list[str]) -> bool:
-    """Whether Hydra will run several jobs: because of a flag, or of a preset of a search."""
-    has_flag = bool({"-m", "--multirun"} & set(arguments))
-    names_search = any(argument.startswith(("hparams_search=", "hydra.mode=")) for argument in arguments)
-    return not _PRINTING & set(arguments) and (has_flag or names_search)

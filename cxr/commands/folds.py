@@ -6,38 +6,40 @@ import numpy as np
 import pandas as pd
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder, new_table
-from cxr.commands.seed_tables import print_spread
+from cxr.commands.output import check_folder, print_table
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
 from cxr.compare.runs import EvaluatedRun, describe_evaluated_part, groups_of, predictions_of, read_evaluated_run
-from cxr.compare.seeds import SEED, by_experiment, identity, in_one_order, seed_spread
+from cxr.compare.seeds import INTERVALS, SEED, by_experiment, identity, in_one_order, seed_spread
 from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.operating_points import rates
 from cxr.progress import wide_console
 from cxr.text import pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import open_store, store_with_runs
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.unfinished import settled_store
 
 _COLUMNS = ("mean", "sd", "lowest", "highest", "pooled")
+_INTERVALS = f"  {PERCENT} intervals of the mean: from seeds (Student's t over trainings), from images (bootstrap), from both."
+_SD = "  One more training with another seed differs from the mean by about sd."
 
 
 def main(arguments: list[str]) -> None:
     """Print one cross-validation or repeated training, or each of a sweep, and write the requested files."""
     args = parse("folds", arguments)
     check_folder(args.predictions, args.csv)
-    store = store_with_runs()
-    open_store(store)
-    close_cut_off_runs(store)
+    store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else FINISHED
     runs = [run for run in filtered_runs(wanted) if run.is_finished]
-    if args.sweep:
-        validations, repeated = _all_of(runs)
-    else:
-        validations, repeated = _latest_of([find_run(args.run, store)] if args.run else runs, runs)
+    chosen = runs if args.sweep or not args.run else [find_run(args.run, store)]
+    validations, repeated = _all_of(runs) if args.sweep else _latest_of(chosen, runs)
+    if not (validations or repeated):
+        raise UserError(
+            "no finished run here is a fold, or was trained again with another seed: make them with  "
+            "cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4"
+        )
     tables = [_print(validation) for validation in validations]
     tables += [_print_seeds_of_folds(same) for same in _with_seeds(validations, runs)]
     tables += [_print_seeds([read_evaluated_run(run) for run in group]) for group in repeated]
@@ -54,10 +56,7 @@ def main(arguments: list[str]) -> None:
 def _all_of(runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
     """Every cross-validation and repeated training among runs."""
     validations = gather(runs) if any(is_fold(run) for run in runs) else []
-    repeated = [group for group in _repeated(runs).values() if not is_fold(group[0])]
-    if not (validations or repeated):
-        raise _nothing()
-    return validations, repeated
+    return validations, [group for group in _repeated(runs).values() if not is_fold(group[0])]
 
 
 def _latest_of(chosen: Sequence[LoggedRun], runs: Sequence[LoggedRun]) -> tuple[list[CrossValidation], list[list[LoggedRun]]]:
@@ -68,18 +67,11 @@ def _latest_of(chosen: Sequence[LoggedRun], runs: Sequence[LoggedRun]) -> tuple[
             return gather(like(run, runs))[:1], []
         if identity(run) in repeated:
             return [], [repeated[identity(run)]]
-    raise _nothing()
+    return [], []
 
 
 def _repeated(runs: Sequence[LoggedRun]) -> dict[tuple[object, ...], list[LoggedRun]]:
     return {identity(group[0]): group for group in by_experiment(runs) if len(group) > 1}
-
-
-def _nothing() -> UserError:
-    return UserError(
-        "no finished run here is a fold, or was trained again with another seed: make them with  "
-        "cxr -m split=kfold split.fold=0,1,2,3,4  or  cxr -m training.seed=0,1,2,3,4"
-    )
 
 
 def _with_seeds(validations: list[CrossValidation], runs: list[LoggedRun]) -> list[list[CrossValidation]]:
@@ -94,13 +86,13 @@ def _with_seeds(validations: list[CrossValidation], runs: list[LoggedRun]) -> li
 def _print(validation: CrossValidation) -> pd.DataFrame:
     numbers, console, count = spread(validation), wide_console(), len(validation.runs)
     images = pluralize(len(validation.pooled.ids), "image")
-    table = new_table(["", *_COLUMNS], f"{validation.name}: {pluralize(count, 'run')}, {images}")
+    rows = []
     for name in names_at("folds", validation.runs[0].predictions.classes):
         if name in numbers.index:
             row = numbers.loc[name]
             few = f" (in {row['folds']:.0f} of {count})" if row["folds"] < count else ""
-            table.add_row(f"{name}{few}", *(f"{row[heading]:.3f}" for heading in _COLUMNS))
-    console.print(table)
+            rows.append((f"{name}{few}", *(f"{row[heading]:.3f}" for heading in _COLUMNS)))
+    print_table(["", *_COLUMNS], rows, f"{validation.name}: {pluralize(count, 'run')}, {images}")
     for line in _at_thresholds(validation.runs):
         console.print(f"  {line}", soft_wrap=True)
     tested = zip(validation.turns, validation.runs, strict=True)
@@ -134,7 +126,7 @@ def _print_seeds(runs: list[EvaluatedRun]) -> pd.DataFrame:
     table = seed_spread(in_one_order([evaluated.predictions for evaluated in runs]), groups_of(runs[0]))
     seeds = ", ".join(evaluated.run.params[SEED] for evaluated in runs)
     title = f"{runs[0].run.name} and the same with other seeds ({seeds}), {describe_evaluated_part(runs[0])}"
-    print_spread(wide_console(), title, table)
+    print_spread(title, table)
     return table.assign(name=runs[0].run.name)
 
 
@@ -146,5 +138,20 @@ def _print_seeds_of_folds(validations: list[CrossValidation]) -> pd.DataFrame:
     }
     table = seed_spread(pooled, [by_id[name] for name in pooled[0].ids])
     title = f"{first.name}: {len(validations)} seeds, pooled predictions of {pluralize(len(pooled[0].ids), 'image')}"
-    print_spread(wide_console(), title, table)
+    print_spread(title, table)
     return table.assign(name=f"{first.name}, seeds")
+
+
+def print_spread(title: str, table: pd.DataFrame) -> None:
+    """Print metrics over seeds (mean, sd, range), or differences of means, with the three intervals."""
+    of_difference = "reference" in table
+    columns = ("reference", "other", "mean") if of_difference else ("mean", "sd", "lowest", "highest")
+    headings = ["difference" if of_difference and column == "mean" else column for column in columns]
+    sign, rows = "+" if of_difference else "", []
+    for name, row in table.iterrows():
+        values = [f"{row[column]:{sign if column == 'mean' else ''}.3f}" for column in columns]
+        rows.append(
+            (str(name), *values, *(f"{row[f'{kind}_low']:{sign}.3f} to {row[f'{kind}_high']:{sign}.3f}" for kind in INTERVALS))
+        )
+    print_table(["", *headings, *INTERVALS.values()], rows, title)
+    wide_console().print(_INTERVALS if of_difference else f"{_INTERVALS}\n{_SD}")

@@ -4,14 +4,13 @@ import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rich import box
 from rich.filesize import decimal as in_bytes
-from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import print_table
 from cxr.errors import UserError
 from cxr.model.weights import without_downloads
-from cxr.progress import plain_console, wide_console
+from cxr.progress import plain_console
 from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
@@ -36,7 +35,8 @@ def main(arguments: list[str]) -> None:
     if has_store:
         open_store(store)
     forecasts = forecast(plan.names, prepared_jobs, has_store)
-    wide_console().print(_table(forecasts))
+    headings = ("", "job", "state", "frozen part", "about")
+    print_table(headings, [_row(number, job) for number, job in enumerate(forecasts, 1)], left=headings[1:4])
     out = plain_console()
     for number, (job, prepared) in enumerate(zip(forecasts, prepared_jobs, strict=True), 1):
         for line in reasons_of(job.left, prepared.dataset.manifest) if is_worth_saying(job.left) or plan.count == 1 else ():
@@ -60,19 +60,12 @@ def main(arguments: list[str]) -> None:
         out.print(f"{common.training.cache_limit_gb:g} GB where it lies")
 
 
-def _state(job: Forecast) -> str:
+def _row(number: int, job: Forecast) -> tuple[str, ...]:
+    """The number, name, state, frozen part and duration of a job."""
     if job.left.is_nothing:
-        return "finished"
-    return stages_of(job.left) if job.left.trained else "resumes" if job.resumes else "new"
-
-
-def _table(forecasts: list[Forecast]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading, side in (("", "right"), ("job", "left"), ("state", "left"), ("frozen part", "left"), ("about", "right")):
-        table.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]
-    for number, job in enumerate(forecasts, 1):
-        frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
-        about = "-" if job.seconds is None else duration(job.seconds)
-        done = job.left.is_nothing
-        table.add_row(str(number), job.name, _state(job), "" if done or job.left.trained else frozen, "" if done else about)
-    return table
+        return str(number), job.name, "finished", "", ""
+    about = "-" if job.seconds is None else duration(job.seconds)
+    if job.left.trained:
+        return str(number), job.name, stages_of(job.left), "", about
+    frozen = job.frozen if job.with_job is None or job.frozen == "cached" else f"{job.frozen} {job.with_job + 1}"
+    return str(number), job.name, "resumes" if job.resumes else "new", frozen, about

@@ -38,7 +38,6 @@ def _check(run: LoggedRun, light: Light | None) -> None:
     despite = "give --despite to register it all the same"
     if light is None:
         raise UserError(f"{name_with_id(run)} was not audited: audit it with  cxr audit {run.short_id}, or {despite}")
-    if light is Light.UNKNOWN:
-        raise UserError(f"the audit of {name_with_id(run)} does not say whether it has a shortcut: read its report, and {despite}")
-    if light is Light.STRONG:
-        raise UserError(f"the audit of {name_with_id(run)} found {light.label}: read its report, and {despite}")
+    if light in (Light.UNKNOWN, Light.STRONG):
+        problem = "does not say whether it has a shortcut" if light is Light.UNKNOWN else f"found {light.label}"
+        raise UserError(f"the audit of {name_with_id(run)} {problem}: read its report, and {despite}")

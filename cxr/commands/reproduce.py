@@ -6,12 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import print_table
 from cxr.errors import UserError
-from cxr.progress import Progress, wide_console
+from cxr.progress import Progress
 from cxr.reproduce.agreement import Agreement, check_finished, compare_again
 from cxr.reproduce.changes import (
     EnvironmentChange,
@@ -80,25 +79,20 @@ def _store_of_the_run(named: str | None) -> Store:
 
 def _print_changes(logged: Logged, changes: list[EnvironmentChange]) -> None:
     when = pd.Timestamp(logged.run.started, unit="ms").strftime("%Y-%m-%d %H:%M UTC")
-    print(f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images", file=sys.stderr)
-    if not changes:
-        print("Nothing that is logged differs today: same code, packages, machine, weights and images", file=sys.stderr)
-        return
-    print("What differs today:", file=sys.stderr)
-    for change in changes:
-        print(f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}", file=sys.stderr)
+    same = "Nothing that is logged differs today: same code, packages, machine, weights and images"
+    lines = [f"Run {logged.run.name} ({logged.run.short_id}) of {when}, on {len(logged.manifest):,} images"]
+    lines.append("What differs today:" if changes else same)
+    lines += [f"  {change.what}: {change.text}{'' if change.decides else '  (should not matter)'}" for change in changes]
     if any(change.what == "code" for change in changes) and (commands := commands_for_logged_code(logged)):
-        print("To run the code of then:", *commands, sep="\n  ", file=sys.stderr)
-    sys.stderr.flush()
+        lines += ["To run the code of then:", *(f"  {command}" for command in commands)]
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def _print_verdict(verdict: Agreement, restored: Restored, causes: list[EnvironmentChange]) -> None:
-    table = Table(title="Metrics then and now", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("", "then", "now", "difference"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, then, now in verdict.metrics:
-        table.add_row(name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}")
-    wide_console().print(table)
+    rows = [
+        (name, f"{then:.6f}", f"{now:.6f}", "0" if then == now else f"{now - then:+.2g}") for name, then, now in verdict.metrics
+    ]
+    print_table(("", "then", "now", "difference"), rows, "Metrics then and now")
     print(f"  {verdict.text}")
     if verdict.kind == "different":
         if causes:

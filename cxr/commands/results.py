@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder, new_table
+from cxr.commands.output import check_folder, new_table, print_table
 from cxr.compare.cells import columns_of, describe_missing, effects_as_rows, effects_markdown, legend_of, markdown_of
 from cxr.compare.effects import Effect, describe_effects, effects_of
 from cxr.compare.experiments import Chosen, known_presets, of_presets, of_runs
@@ -17,8 +17,8 @@ from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
 from cxr.text import as_called
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, find_runs, of_sweep
-from cxr.tracking.store import Store, check_store, open_store, store_with_runs
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.store import Store
+from cxr.tracking.unfinished import settled_store
 
 _SLOW = ("full",)  # presets that --run makes only if they are named
 _CELL = 20  # characters that a cell and its margin need, so that wider tables are printed in parts
@@ -35,10 +35,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"--external names {args.external}, which is no folder: name one with a folder of images for each class")
     presets = known_presets(args.presets)
     code = _run(presets if args.presets else [name for name in presets if name not in _SLOW], args.run) if args.run else 0
-    store = store_with_runs()
-    check_store(store)
-    open_store(store)
-    close_cut_off_runs(store)
+    store = settled_store(writing=True)
     chosen = _chosen(args, presets, store)
     elsewhere = None
     if args.external:
@@ -50,7 +47,8 @@ def main(arguments: list[str]) -> int:
     written = _write(args, table, effects)
     _print(table)
     if effects:
-        _print_effects(effects)
+        print_table(*effects_as_rows(effects), f"What changes against {effects[0].reference}")
+        plain_console().print(f"  {describe_effects(effects)}")
     for content, file in written.items():
         print(f"  {content}: {file}")
     return code
@@ -89,16 +87,6 @@ def _write(args: argparse.Namespace, table: Table, effects: list[Effect]) -> dic
     return files
 
 
-def _print_effects(effects: list[Effect]) -> None:
-    """Print the effects, and a paragraph on them."""
-    headings, rows = effects_as_rows(effects)
-    shown = new_table(headings, f"What changes against {effects[0].reference}")
-    for row in rows:
-        shown.add_row(*row)
-    wide_console().print(shown)
-    plain_console().print(f"  {describe_effects(effects)}")
-
-
 def _print(table: Table) -> None:
     columns, console, out = columns_of(table), wide_console(), plain_console()
     longest = max(len(row.experiment.name) for row in table.rows)
@@ -106,7 +94,7 @@ def _print(table: Table) -> None:
     for start in range(0, len(columns), at_once):
         part = columns[start : start + at_once]
         shown = new_table(["", *(column.short for column in part)])
-        shown.columns[0].overflow, shown.columns[0].no_wrap = "fold", True
+        shown.columns[0].no_wrap = True
         for row in table.rows:
             shown.add_row(row.experiment.name, *("\n".join(filter(None, column.cell(row))) for column in part))
         console.print(shown)

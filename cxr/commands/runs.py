@@ -1,9 +1,9 @@
 """`cxr runs`: list the runs of the store, newest first, or what a command would make again. Loads no TensorFlow."""
 
-from rich import box
 from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import new_table
 from cxr.compare.runs import name_with_id, positive_class_of
 from cxr.config.compose import compose, typed
 from cxr.errors import UserError
@@ -15,7 +15,7 @@ from cxr.run.prepared import prepare
 from cxr.stages.record import Kind
 from cxr.text import as_called, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import open_store, store_with_runs
+from cxr.tracking.store import opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 
 _OPTIONS = ("freeze.name", "augment.name", "loss.name", "optimizer.name", "data.name", "split.name")  # that words may match
@@ -28,8 +28,7 @@ def main(arguments: list[str]) -> None:
     args = parse("runs", arguments)
     if args.most < 0:
         raise UserError(f"--most {args.most} lists nothing: give 0 for all runs, or how many")
-    store = store_with_runs()
-    open_store(store)
+    store = opened_store(writing=False)
     if args.why:
         _print_why(find_run(args.why, store), args.words)
         return
@@ -89,11 +88,9 @@ def _table(runs: list[LoggedRun], wide: bool) -> Table:
     """A row a run; a narrow terminal gets neither the part nor the role nor the year nor the accuracy."""
     metrics = {metric.name: metric.label for metric in overall("headline") if wide or metric.name != "accuracy"}
     sensitivity = by_class("headline")[0]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading in ("started (UTC)", "name", "id", "state", *(("role", "on") if wide else ())):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("started (UTC)", "id"))
-    for label in (*metrics.values(), sensitivity.label):
-        table.add_column(label, justify="right")
+    left = ("started (UTC)", "name", "id", "state", *(("role", "on") if wide else ()))
+    table = new_table((*left, *metrics.values(), sensitivity.label), left=left)
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for run in runs:
         part, positive = run.tags.get("cxr.judged_on", ""), positive_class_of(run)
         values = [run.metrics.get(f"{part}/{name}") for name in (*metrics, f"{positive}/{sensitivity.name}")]

@@ -13,8 +13,8 @@ from cxr.run.identity.logged import read_logged, restore
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
-from cxr.tracking.store import Store, opened_store
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.store import Store
+from cxr.tracking.unfinished import settled_store
 
 _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and always stays, is the best by it
 
@@ -24,9 +24,10 @@ def main(arguments: list[str]) -> None:
     args = parse("soup", arguments)
     if args.most < 2:
         raise UserError(f"--most {args.most} is too few: a soup needs two runs or more")
-    store = opened_store()
-    close_cut_off_runs(store)
-    runs = _best_first(_named(args.runs, store))[: args.most]
+    store = settled_store(writing=True)
+    named = _named(args.runs, store)
+    losses = {run.id: math.inf if math.isnan(loss := run.metrics.get(_ORDER, math.nan)) else loss for run in named}
+    runs = sorted(named, key=lambda run: (losses[run.id], run.id))[: args.most]
     if len(runs) < 2:
         raise UserError(f"a soup needs two finished runs or more, and {args.runs[0]} has {pluralize(len(runs), 'run')}")
     logged = read_logged(runs[0])
@@ -56,8 +57,3 @@ def _named(words: list[str], store: Store) -> list[LoggedRun]:
         runs |= {run.id: run for run in of_word if run.is_finished}
     trained = [run for run in runs.values() if run.tags.get("cxr.role") != "evaluation"]
     return [run for run in trained if run.params.get("training.soup", "[]") == "[]"]
-
-
-def _best_first(runs: list[LoggedRun]) -> list[LoggedRun]:
-    losses = {run.id: run.metrics.get(_ORDER, math.nan) for run in runs}
-    return sorted(runs, key=lambda run: (math.inf if math.isnan(losses[run.id]) else losses[run.id], run.id))

@@ -1,26 +1,20 @@
 """`cxr sweep status|results ID`: the status of a sweep, and its table, from any machine that sees its store."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rich import box
-from rich.table import Table
-
 from cxr.commands.arguments import parse
-from cxr.progress import plain_console, wide_console
+from cxr.commands.output import print_table
+from cxr.progress import plain_console
 from cxr.sweep.results import show_results
 from cxr.sweep.status import STATES, JobStatus, SweepStatus, plan_and_outcomes, status_of
 from cxr.text import duration, pluralize
-from cxr.tracking.store import open_store, store_with_runs
-from cxr.tracking.unfinished import close_cut_off_runs
+from cxr.tracking.unfinished import settled_store
 
 
 def main(arguments: list[str]) -> int:
     """Print the status or the results of a sweep. Returns 1 for a status with jobs that stopped or were rejected, else 0."""
     args = parse("sweep", arguments)
-    store = store_with_runs(args.uri)
-    open_store(store)
-    close_cut_off_runs(store)
+    settled_store(args.uri)
     if args.action == "results":
         show_results(*plan_and_outcomes(args.id, args.work))
         return 0
@@ -34,7 +28,8 @@ def _show(sweep_id: str, status: SweepStatus) -> None:
     counts = ", ".join(f"{number} {state}" for state in STATES if (number := status.number(state)))
     out.print(f"Sweep {sweep_id}: {pluralize(status.count, 'job')}, {counts}")
     if status.jobs:
-        wide_console().print(_table(status.jobs))
+        headings = ("job", "state", "id", "took")
+        print_table(headings, map(_row, status.jobs), left=headings)
     left = status.seconds_left()
     if left is not None:
         out.print(f"  About {duration(left)} to go, to {datetime.now().astimezone() + timedelta(seconds=left):%H:%M on %d %b}")
@@ -42,11 +37,6 @@ def _show(sweep_id: str, status: SweepStatus) -> None:
         out.print("  A job that stopped resumes from its last epoch when it is queued again; the same command as before does that")
 
 
-def _table(jobs: Sequence[JobStatus]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading in ("job", "state", "id", "took"):
-        table.add_column(heading, overflow="fold")
-    for job in jobs:
-        state = f"{job.state}: {job.reason}" if job.reason else job.state
-        table.add_row(job.name, state, job.run.short_id if job.run else "", "" if job.seconds is None else duration(job.seconds))
-    return table
+def _row(job: JobStatus) -> tuple[str, ...]:
+    state = f"{job.state}: {job.reason}" if job.reason else job.state
+    return job.name, state, job.run.short_id if job.run else "", "" if job.seconds is None else duration(job.seconds)

@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> None:
             wait_until_it_answers(server, port, "the MLflow server")
             for name, page in pages.items():
                 print(f"{name}: http://{HOST}:{port}{page}", flush=True)
-            print(f"Stop with Ctrl-C.{_from_afar(port)}", flush=True)
+            forward = f"ssh -N -L {port}:{HOST}:{port} {socket.gethostname()}"
+            by_ssh = f" From your own machine: {forward}, then open the address there." if "SSH_CONNECTION" in os.environ else ""
+            print(f"Stop with Ctrl-C.{by_ssh}", flush=True)
             server.wait()
         except KeyboardInterrupt:
             pass
@@ -61,11 +63,11 @@ def _pages(experiment: str, sweep: str | None) -> dict[str, str]:
         raise UserError(f"there is no sweep {sweep}: {hint}")
     objective = ObjectiveConfig().metric
     positive = next((positive_class_of(run) for run in runs if run.is_finished), POSITIVE_SLUGS[0])
-    found = {"MLflow UI": save_view(experiment, view_of(sweep, [objective, *_columns("test", positive)]))}
+    pages = {"MLflow UI": save_view(experiment, view_of(sweep, [objective, *_columns("test", positive)]))}
     if not sweep and any(run.tags.get("cxr.role") == "evaluation" for run in runs):
         evaluations = View("cxr-evaluations", "Evaluations", EVALUATIONS, tuple(_columns("external", positive)))
-        found["Evaluations of other data"] = save_view(experiment, evaluations)
-    return found
+        pages["Evaluations of other data"] = save_view(experiment, evaluations)
+    return pages
 
 
 def _columns(part: str, positive: str) -> list[str]:
@@ -75,10 +77,3 @@ def _columns(part: str, positive: str) -> list[str]:
         names += [*(f"{positive}/{metric.name}" for metric in by_class("ui")), "triage/urgent_in_routine"]
     against = [f"vs_baseline/{ObjectiveConfig().metric.removeprefix('val/')}"] if part == "test" else []
     return [*(f"{part}/{name}" for name in names), *against]
-
-
-def _from_afar(port: int) -> str:
-    """How to reach the UI from one's own machine, where this one is reached by SSH."""
-    if "SSH_CONNECTION" not in os.environ:
-        return ""
-    return f" From your own machine: ssh -N -L {port}:{HOST}:{port} {socket.gethostname()}, then open the address there."

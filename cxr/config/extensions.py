@@ -23,10 +23,7 @@ def load(group: str, name: str) -> Any:
     try:
         return installed(group)[name].load()
     except Exception as error:  # of code that is not cxr's
-        raise UserError(
-            f"{name}, which the entry point {group} of an installed package adds, can't be imported "
-            f"({type(error).__name__}: {error}): mend or uninstall that package"
-        ) from error
+        raise _not_imported(group, name, f"{type(error).__name__}: {error}") from error
 
 
 @cache
@@ -46,7 +43,10 @@ def content_of(group: str, name: str) -> str:
         for file in files:
             digest.update(f"{file.name}\0".encode() + file.read_bytes())
     except (OSError, ValueError, ImportError) as error:
-        raise UserError(
-            f"{name}, which the entry point {group} of an installed package adds, can't be imported ({error}): mend or uninstall it"
-        ) from None
+        raise _not_imported(group, name, error) from None
     return f"{entry.dist.version if entry.dist else '?'} {digest.hexdigest()[:16]}"
+
+
+def _not_imported(group: str, name: str, reason: object) -> UserError:
+    of_package = f"{name}, which the entry point {group} of an installed package adds"
+    return UserError(f"{of_package}, can't be imported ({reason}): mend or uninstall that package")

@@ -8,12 +8,11 @@ import numpy as np
 
 from cxr.text import slug
 
-ZONE_DESCRIPTIONS = {
-    "fast_track": "read first",
-    "review": "read in the usual order",
-    "routine": "may be read last",
-    "": "",
-}
+ZONE_DESCRIPTIONS = {"fast_track": "read first", "review": "read in the usual order", "routine": "may be read last", "": ""}
+
+# The names of values in JSON, in their order; the first ones are columns of the table too.
+_FIRST = ("path", "sha256", "width", "height", "class", "zone", "zone_in_words")
+_NAMES = (*_FIRST, "conformal_set", "probabilities", "calibrated", "distance", "flags", "reason")
 
 
 @dataclass(frozen=True)
@@ -39,28 +38,10 @@ class Answer:
     reason: str = ""
     pixels: str = ""
 
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether the model never saw it."""
-        return not self.probabilities
-
     def to_json(self) -> dict[str, Any]:
         """The answer as an object of JSON; paths that are no text keep their bytes as backslash escapes."""
-        return {
-            "path": as_text(self.path),
-            "sha256": self.sha256,
-            "width": self.width,
-            "height": self.height,
-            "class": self.called,
-            "zone": self.zone,
-            "zone_in_words": ZONE_DESCRIPTIONS[self.zone],
-            "conformal_set": self.conformal_set,
-            "probabilities": self.probabilities,
-            "calibrated": self.calibrated,
-            "distance": self.distance,
-            "flags": self.flags,
-            "reason": self.reason,
-        }
+        values = vars(self) | {"path": as_text(self.path), "class": self.called, "zone_in_words": ZONE_DESCRIPTIONS[self.zone]}
+        return {name: values[name] for name in _NAMES}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Answer":
@@ -78,7 +59,7 @@ def row_of(answer: Answer, classes: Sequence[str]) -> dict[str, object]:
     """The answer as a row of a table, with the same columns for every answer."""
     values, slugs = answer.to_json(), [slug(name) for name in classes]
     return {
-        **{key: values[key] for key in ("path", "sha256", "width", "height", "class", "zone", "zone_in_words")},
+        **{name: values[name] for name in _FIRST},
         "conformal_set": " or ".join(answer.conformal_set),
         **{f"p_{name}": answer.probabilities.get(name, np.nan) for name in slugs},
         **{f"calibrated_{name}": answer.calibrated.get(name, np.nan) for name in slugs},

@@ -17,8 +17,7 @@ from filelock import FileLock
 
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
-from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
-from cxr.text import parse_json
+from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines, object_in
 
 _FIRST = "0" * 64  # is before the first line
 _BEGINNINGS = b'{"batch": "', b'{"before": "'  # of a line, and of one of version 0.2 and before
@@ -99,7 +98,7 @@ def verify(path: Path) -> tuple[int, str]:
         with path.open("rb") as file:
             for count, line in enumerate(file, 1):
                 own_hash = _hash_of(line)
-                if not own_hash or _read(line)["before"] != before:
+                if not own_hash or object_in(line)["before"] != before:
                     if _is_unfinished(line):
                         raise UserError(
                             f"line {count} of {path} is unfinished, because a write was interrupted or is under way; the lines "
@@ -114,22 +113,16 @@ def verify(path: Path) -> tuple[int, str]:
 
 def _is_unfinished(line: bytes) -> bool:
     """Whether this is what a killed process leaves: the beginning of a line, or nothing."""
-    return not line.endswith(b"\n") and not _read(line) and any(line[: len(start)] == start[: len(line)] for start in _BEGINNINGS)
+    return (
+        not line.endswith(b"\n") and not object_in(line) and any(line[: len(start)] == start[: len(line)] for start in _BEGINNINGS)
+    )
 
 
 def _hash_of(line: bytes) -> str:
     """The hash that a line holds; "" if it is not that of its content."""
-    record = _read(line)
+    record = object_in(line)
     stored = record.pop("hash", None)
     return stored if "before" in record and stored == _hash(record) else ""
-
-
-def _read(line: bytes) -> dict[str, Any]:
-    try:
-        record = parse_json(line)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _hash(record: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cxr.data.safe_csv import marked
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer, row_of
-from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines
+from cxr.predict.whole_lines import RESUME, append_whole, cut_end, last_lines, object_in
 from cxr.text import parse_json
 
 LINES, TABLE, ABOUT = "predictions.jsonl", "predictions.csv", "predictions.json"
@@ -89,7 +89,7 @@ def open_output(folder: Path, about: dict[str, Any], resume: bool) -> Iterator[O
         batch = uuid4().hex
         _refuse_interrupted(folder, resume)
         if growing.exists():
-            before = _read_about(about_growing)
+            before = object_in(about_growing.read_bytes()) if about_growing.exists() else {}
             batch = before.pop("batch", batch)
             if before != about:
                 differs = [key for key in about if before.get(key) != about[key]]
@@ -144,11 +144,3 @@ def _finish(path: Path) -> None:
 
 def _as_lines(answers: Sequence[Answer]) -> str:
     return "".join(json.dumps(answer.to_json(), ensure_ascii=False) + "\n" for answer in answers)
-
-
-def _read_about(path: Path) -> dict[str, Any]:
-    try:
-        content = parse_json(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

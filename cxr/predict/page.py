@@ -28,7 +28,7 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
 
     page = render(
         Path(__file__).with_name("page.html.jinja"),
-        rows=[_row(answer) for answer in nsmallest(MOST, answers, key=urgency)],
+        rows=[{**answer.to_json(), "thumbnail": _thumbnail(answer)} for answer in nsmallest(MOST, answers, key=urgency)],
         count=count,
         about=about,
         classes=about["model"]["classes"],
@@ -39,12 +39,10 @@ def write_page(path: Path, answers: Iterable[Answer], count: int, about: dict[st
         path.write_text(page, encoding="utf-8")
 
 
-def _row(answer: Answer) -> dict[str, Any]:
-    return {**answer.to_json(), "thumbnail": "" if answer.is_unreadable else _thumbnail(answer)}
-
-
 def _thumbnail(answer: Answer) -> str:
-    """A JPEG as a `src`; "" for a file that is no longer the one that was answered."""
+    """A JPEG as a `src`; "" for a file that the model never saw, or that is no longer the one that was answered."""
+    if not answer.probabilities:
+        return ""
     pixels, (seen,) = read_images([answer.path], _THUMBNAIL)
     if seen.reason or seen.sha256 != answer.sha256:
         return ""

@@ -52,12 +52,7 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             report.save_as(folder / f"{answer.sha256[:24]}.dcm", enforce_file_format=True)
-    except (
-        AttributeError,
-        KeyError,
-        ValueError,
-        TypeError,
-    ) as error:  # any header; its values stay secret
+    except (AttributeError, KeyError, ValueError, TypeError) as error:  # any header; its values stay secret
         return f"its DICOM header does not suffice for a report ({type(error).__name__})"
     return ""
 

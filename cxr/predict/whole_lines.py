@@ -3,6 +3,9 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from cxr.text import parse_json
 
 RESUME = ": correct that, then resume with --resume"  # the end of an error
 _MOST = 2**20  # bytes of a line
@@ -31,6 +34,15 @@ def last_lines(path: Path) -> tuple[bytes, bytes]:
         file.seek(-count, os.SEEK_END)
         *whole, unfinished = file.read(count).split(b"\n")
     return whole[-1] if whole else b"", unfinished
+
+
+def object_in(text: bytes) -> dict[str, Any]:
+    """The object in a text of JSON; {} for any other text, such as the beginning of one."""
+    try:
+        content = parse_json(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def cut_end(path: Path, count: int) -> None:

@@ -87,8 +87,7 @@ def evaluate_again(
     tags = {name: run.tags.get(name) for name in ("cxr.data_fingerprint", "cxr.split_fingerprint")}
     saliency = document.saliency if config.evaluation.pictures else None
     made = _Made(f"{run.name}-evaluated", evidence, assessment, saliency, pictures, context, logged.manifest, tags)
-    with progress.stage("log", "Writing and logging the report"):
-        return _log(store, config, run, made)
+    return _log(store, config, run, made, progress)
 
 
 def evaluate_other_data(
@@ -118,8 +117,7 @@ def evaluate_other_data(
     tags: dict[str, str | None] = {"cxr.data_fingerprint": data_fingerprint(rows), "cxr.split_fingerprint": split_fingerprint(rows)}
     pictures = pictures_of((draw() for draw in drawn), config.evaluation.figure_dpi)
     made = _Made(f"{run.name}-on-{config.data.name}", evidence, assessment, saliency, pictures, context, rows, tags, data.shared)
-    with progress.stage("log", "Writing and logging the report"):
-        return _log(store, config, run, made)
+    return _log(store, config, run, made, progress)
 
 
 def evidence_of(
@@ -207,7 +205,7 @@ class _Made:
     shared: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evaluated:
+def _log(store: Store, config: Config, source: LoggedRun, made: _Made, progress: Progress) -> Evaluated:
     evidence, assessment = made.evidence, made.assessment
     results = results_of(evidence, assessment, config.evaluation.specificity)
     tags = made.tags | {
@@ -218,7 +216,11 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made) -> Evalua
         **code_tags(),
     }
     config = replace(config, tracking=replace(config.tracking, run_name=made.name))
-    with open_run(store, config, made.name, tags) as run, scratch() as folder:
+    with (
+        progress.stage("log", "Writing and logging the report"),
+        open_run(store, config, made.name, tags) as run,
+        scratch() as folder,
+    ):
         for name in ("data", "config", "predictions"):
             (folder / name).mkdir()
         (folder / "config/config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))

@@ -11,10 +11,10 @@ from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.progress import Progress
 from cxr.reevaluate.evaluate import OTHER, evaluate_other_data, model_classes
-from cxr.reevaluate.other_data import OtherData, read_other_data
+from cxr.reevaluate.other_data import read_other_data
 from cxr.reevaluate.settings import request_of
 from cxr.run.identity.logged import read_logged, restore
-from cxr.tracking.search import LoggedRun, finished_runs, runs_by_id
+from cxr.tracking.search import finished_runs, runs_by_id
 from cxr.tracking.store import Store
 
 
@@ -39,14 +39,9 @@ def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Pr
     logged = read_logged(run)
     config, _ = request_of(restore(logged, []).config, overrides)
     data = read_other_data(logged, classes, config, progress)
-    made = _evaluation_of(run, data)
+    tags = {"cxr.role": "evaluation", "cxr.evaluates": run.id, "cxr.data_fingerprint": data_fingerprint(data.manifest)}
+    made = next(iter(finished_runs(tags)), None)  # an evaluation of this run on these very images
     if made is None:
         run_id = evaluate_other_data(logged, config, overrides, data, store, progress).run_id
         made = runs_by_id([run_id])[run_id]
     return Predictions.from_csv(made.file(f"predictions/{OTHER}.csv"), classes)
-
-
-def _evaluation_of(run: LoggedRun, data: OtherData) -> LoggedRun | None:
-    """The evaluation of this run on these very images; None without one."""
-    tags = {"cxr.role": "evaluation", "cxr.evaluates": run.id, "cxr.data_fingerprint": data_fingerprint(data.manifest)}
-    return next(iter(finished_runs(tags)), None)

@@ -116,11 +116,8 @@ def check_settings(keys: Sequence[str]) -> None:
 
 def settings_of(params: Params, *stages: Stage) -> dict[str, str]:
     """The settings that any of these stages reads, with their values."""
-
-    def is_read(key: str) -> bool:
-        return any(setting.stage in stages and setting.when(params) for setting in _READERS[key])
-
-    return {key: value for key, value in params.items() if key in _READERS and is_read(key)}
+    read = {setting.key for setting in SETTINGS if setting.stage in stages and setting.when(params)}
+    return {key: value for key, value in params.items() if key in read}
 
 
 def bears_on_result(key: str, params: Params | None = None) -> bool:

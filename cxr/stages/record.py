@@ -106,13 +106,9 @@ def to_make(
         reasons = differences(record.basis, bases[stage])
         reasons += [Reason(Kind.EARLIER, before.value) for before in ROW[stage].after if before in reasons_by_stage]
         if not reasons and record.basis.fingerprint != bases[stage].fingerprint:
-            reasons = _of_stages_before(record.basis, bases[stage])
+            then, now = record.basis.after, bases[stage].after  # one that has run since, or an audit that came or went
+            reasons = [Reason(Kind.EARLIER, name) for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
         reasons += [Reason(Kind.LOST, name) for name in lost(record)]
         if reasons:
             reasons_by_stage[stage] = reasons
     return reasons_by_stage
-
-
-def _of_stages_before(then: Basis, now: Basis) -> list[Reason]:
-    """Stages before it that have run since, or an audit that came or went."""
-    return [Reason(Kind.EARLIER, name) for name in sorted({*then.after, *now.after}) if then.after.get(name) != now.after.get(name)]

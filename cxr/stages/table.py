@@ -99,13 +99,9 @@ def _set(key: str) -> Condition:
     return lambda params: params.get(key, "None") not in ("None", "", "[]", "{}")
 
 
-_STRENGTHS = tuple(
-    f"augment.{name}"
-    for name in (
-        *("rotation_degrees", "translation", "zoom", "shear_degrees", "brightness", "contrast", "aspect", "gamma"),
-        *("resolution", "noise", "erase_corners", "background"),
-    )
-)
+_SHAPES = ("rotation_degrees", "translation", "zoom", "shear_degrees", "aspect", "erase_corners", "background")
+_LEVELS = ("brightness", "contrast", "gamma", "resolution", "noise")
+_STRENGTHS = tuple(f"augment.{name}" for name in (*_SHAPES, *_LEVELS))
 augments = _any(*map(_on, _STRENGTHS), _set("augment.more"))
 _deep = _any(_not(_is("freeze.trainable_from", "head")), _set("freeze.gradual"))
 _foreign_loss = _not(_is("loss.formula", "weighted_cross_entropy", None))  # an installed one may read any setting
@@ -188,12 +184,7 @@ ROWS: tuple[Row, ...] = (
     Row(D, writes=("config/*", "data/*", "environment/*", "training/facts.json")),
     Row(T, after=(N, V, F), columns=_IMAGES | {"source": _by_source}, writes=("model/model.keras", "training/training.json")),
     Row(G, after=(T,), columns={}, libraries=("scikit-learn", "scipy"), writes=("model/gate.npz", "model/orientation.npz")),
-    Row(
-        P,
-        after=(T, G),
-        columns=dict.fromkeys(("group", "width", "height"), _always),
-        writes=("predictions/*", "features/*"),
-    ),
+    Row(P, after=(T, G), columns=dict.fromkeys(("group", "width", "height"), _always), writes=("predictions/*", "features/*")),
     Row(
         E,
         after=(P,),

@@ -61,7 +61,9 @@ def name_of(run: Run) -> str:
 def _items(source: MlflowClient, run: Run, has_model: bool) -> Iterator[Item]:
     """All of a run as items for another store. Items that are sent twice change nothing, but for a model."""
     yield {"kind": "params", "params": run.data.params}
-    yield {"kind": "tags", "tags": {name: value for name, value in run.data.tags.items() if _goes_along(name)}}
+    of_place = ("mlflow.", ORIGIN, _CARRIED)  # where the run lies, and where it was carried from before
+    tags = {name: value for name, value in run.data.tags.items() if name in ABOUT or not name.startswith(of_place)}
+    yield {"kind": "tags", "tags": tags}
     history = [point for name in sorted(run.data.metrics) for point in source.get_metric_history(run.info.run_id, name)]
     yield {"kind": "history", "points": [(point.key, point.value, point.timestamp, point.step) for point in history]}
     for dataset in [entry.dataset for entry in run.inputs.dataset_inputs] if run.inputs else []:
@@ -81,11 +83,6 @@ def _items(source: MlflowClient, run: Run, has_model: bool) -> Iterator[Item]:
 def _models_of(run: Run) -> list[str]:
     """The ids of the MLflow models that a run made."""
     return [model.model_id for model in run.outputs.model_outputs] if run.outputs else []
-
-
-def _goes_along(tag: str) -> bool:
-    """Whether a tag says the same elsewhere: not where a run lies, nor where it was carried from before."""
-    return tag in ABOUT or not tag.startswith(("mlflow.", ORIGIN, _CARRIED))
 
 
 def _state_of(run: Run) -> str:

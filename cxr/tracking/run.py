@@ -57,7 +57,7 @@ class Run:
             self._log_history(new)
 
     def _log_history(self, steps: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        now = _milliseconds()
+        now = int(time.time() * 1000)
         points = [(name, value, now, step) for step, values in steps for name, value in values.items()]
         self._write({"kind": "history", "points": points})
 
@@ -107,7 +107,7 @@ class Run:
 
     def end(self, status: str) -> None:
         """Record how the run ended: FINISHED, FAILED or KILLED. If a server was lost, try to send the kept items again."""
-        self._write({"kind": "end", "status": status, "milliseconds": _milliseconds()})
+        self._write({"kind": "end", "status": status, "milliseconds": int(time.time() * 1000)})
         if self.outbox is None or not self.lost:
             return
         try:
@@ -136,11 +136,6 @@ class Run:
         assert self.outbox is not None
         self.lost = True
         print(f"cxr: {self.outbox.uri} is lost: the run continues, and keeps its results in {self.outbox.folder}", file=sys.stderr)
-
-
-def _milliseconds() -> int:
-    """Now, in milliseconds since 1970."""
-    return int(time.time() * 1000)
 
 
 @contextmanager

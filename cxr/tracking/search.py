@@ -13,9 +13,10 @@ from urllib.parse import unquote, urlsplit
 from cxr.config.renamed import renamed_params
 from cxr.errors import UserError
 from cxr.text import nearest, printable
+from cxr.tracking import stage
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.scratch import download_folder
-from cxr.tracking.stage import HOLDS_TRAINING, TAG, is_finished
+from cxr.tracking.stage import HOLDS_TRAINING, TAG
 from cxr.tracking.store import Store, folder_of
 
 ORIGIN = "cxr.origin"  # the id that a run had in the store that it was carried from
@@ -142,8 +143,13 @@ class LoggedRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all its results were written."""
-        return is_finished(self.status, self.tags, self.metrics)
+        """Whether all its results were written: by its own last mark, or for runs of an earlier cxr by their headline metric.
+
+        MLflow marks a run FINISHED when its process ends, even after a failure.
+        """
+        headline = f"{self.tags['cxr.judged_on']}/accuracy" if "cxr.judged_on" in self.tags else None
+        of_earlier = TAG not in self.tags and (headline is None or headline in self.metrics)
+        return self.status == "FINISHED" and (of_earlier or self.tags.get(TAG) == stage.FINISHED)
 
     @property
     def holds_training(self) -> bool:

@@ -118,10 +118,11 @@ def store_with_runs(uri: str | None = None) -> Store:
     return store
 
 
-def opened_store() -> Store:
-    """The store of this folder, open; raises `UserError` for one without runs."""
-    store = store_with_runs()
-    check_store(store)
+def opened_store(uri: str | None = None, writing: bool = True) -> Store:
+    """`store_with_runs`, open; raises `UserError` for one without runs, and for `writing` one that can't be written to."""
+    store = store_with_runs(uri)
+    if writing:
+        check_store(store)
     open_store(store)
     return store
 

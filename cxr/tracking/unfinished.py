@@ -18,7 +18,7 @@ from cxr.tracking.process import is_alive, lock_reach
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.stage import FINISHED
 from cxr.tracking.stage import TAG as STAGE
-from cxr.tracking.store import FOLDER, Store
+from cxr.tracking.store import FOLDER, Store, opened_store
 
 PLACE = "unfinished"  # in the work folder
 _CHECKPOINT, _TRAINED, _RUN = "state.npz", "trained", "run.json"
@@ -47,12 +47,12 @@ class Unfinished:
 
     def earlier_run(self) -> LoggedRun | None:
         """The run of an earlier attempt, if it is in the open store, not deleted, and not finished."""
-        return _run_in(self.folder)
+        return earlier_run(self.folder.name, self.folder.parents[1])
 
     @property
     def can_resume(self) -> bool:
         """Whether another attempt can resume from a trained epoch, here or in the store."""
-        return _has_epoch(self.folder)
+        return can_resume(self.folder.name, self.folder.parents[1])
 
     def training_is_in_store(self) -> None:
         """Remove the checkpoint: the results of training are in the store."""
@@ -102,11 +102,14 @@ def work_of(run: LoggedRun) -> Path:
 
 def can_resume(fingerprint: str, work: Path = FOLDER) -> bool:
     """Whether an earlier attempt at a run of this fingerprint has left a trained epoch, here or in the store."""
-    return _has_epoch(work / PLACE / fingerprint)
+    return any((work / PLACE / fingerprint / name).exists() for name in (_CHECKPOINT, _TRAINED))
 
 
-def _has_epoch(folder: Path) -> bool:
-    return (folder / _CHECKPOINT).exists() or (folder / _TRAINED).exists()
+def settled_store(uri: str | None = None, writing: bool = False) -> Store:
+    """`opened_store`, after the status of every run whose process is gone was set."""
+    store = opened_store(uri, writing)
+    close_cut_off_runs(store)
+    return store
 
 
 def close_cut_off_runs(store: Store) -> list[str]:
@@ -139,14 +142,10 @@ def close_cut_off_runs(store: Store) -> list[str]:
 
 def earlier_run(fingerprint: str, work: Path = FOLDER) -> LoggedRun | None:
     """The run of an attempt that was cut off, or is under way: as `Unfinished.earlier_run`, without a claim."""
-    return _run_in(work / PLACE / fingerprint)
-
-
-def _run_in(folder: Path) -> LoggedRun | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        run_id = json.loads((folder / _RUN).read_text())["run_id"]
+        run_id = json.loads((work / PLACE / fingerprint / _RUN).read_text())["run_id"]
         run = runs_by_id([run_id])[run_id]
     except (OSError, ValueError, KeyError, TypeError, MlflowException):
         return None

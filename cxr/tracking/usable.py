@@ -69,9 +69,9 @@ def check_address(uri: str) -> None:
     scheme = urlsplit(uri).scheme
     database, _, driver = scheme.partition("+")
     if scheme in ("http", "https"):
-        return _check_server(uri)
+        _check_server(uri)
     if database not in _DRIVERS:
-        return None
+        return
     drivers, port = _DRIVERS[database]
     driver = driver or next(iter(drivers))
     if driver not in drivers:
@@ -85,7 +85,6 @@ def check_address(uri: str) -> None:
         socket.create_connection((split.hostname or "localhost", split.port or port), timeout=3).close()
     except (OSError, ValueError) as error:
         raise UserError(f"no {database} answers at the address of the tracking store ({error}): start it, or correct it") from None
-    return None
 
 
 def _check_server(uri: str) -> None:

@@ -1,4 +1,4 @@
-"""Arguments: no command writes its output among the runs."""
+"""Arguments: no command writes its output among the runs, and choices are those that there are."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from cxr.commands.arguments import PARSERS, parse
 from cxr.errors import UserError
+from cxr.predict.model import POINTS
 from cxr.text import as_called
 
 OUTPUTS = [
@@ -31,6 +32,12 @@ def test_output_among_the_runs_is_refused(
         parse(command, [*arguments, where])
     parse(command, [*arguments, "mlruns-of-mine/x"])
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_predict_offers_every_operating_point() -> None:
+    """The parser can't import them: it has to answer before NumPy is there."""
+    choices = next(action.choices for action in PARSERS["predict"]._actions if action.dest == "point")
+    assert list(choices or ()) == list(POINTS)
 
 
 @pytest.mark.parametrize("command", PARSERS)

@@ -12,7 +12,6 @@ from PIL import Image
 from cxr.commands.data import main
 from cxr.data.images import store
 from cxr.errors import UserError
-from tests.conftest import Command
 
 
 @pytest.fixture
@@ -107,18 +106,6 @@ def test_contact_sheet_shows_each_class(root: Path) -> None:
         data("index", root, "--to", "nowhere/manifest.csv")
     with pytest.raises(UserError, match="--each 0 shows nothing"):
         data("show", root, "--each", "0")
-
-
-def test_mistakes_are_one_line_each(root: Path, cxr_here: Command) -> None:
-    for arguments, answer in (
-        (["data", "index", "data=folder"], "add data.root=FOLDER"),
-        (["data", "index", "data=folder", "data.root=missing"], "data.root=missing does not exist"),
-        (["data", "index", "data=manifest"], "add data.manifest=FILE"),
-    ):
-        done = cxr_here(*arguments, folder=root.parent)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert answer in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_class_with_too_long_a_name_is_a_problem(tmp_path: Path, phantoms: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,6 @@ def test_named_runs_are_shown_in_place_of_presets(make_run: MakeRun, capsys: pyt
         (["--external", "nowhere"], "--external names nowhere, which is no folder"),
         (["--presets", "fats"], "there is no preset fats: did you mean fast"),
         (["--csv", "nowhere/r.csv"], "nowhere"),
-        (["nobody"], "there is no run nobody"),
         (["--sweep", "none-of-mine"], "none of these runs has finished"),
     ],
 )

@@ -14,7 +14,6 @@ from cxr.config.schema import Config, TrackingConfig
 from cxr.errors import UserError
 from cxr.tracking.run import open_run
 from cxr.tracking.store import locate_store, open_store
-from tests.conftest import Command
 from tests.logged_runs import MakeRun
 
 
@@ -24,12 +23,6 @@ def test_port_that_is_taken_is_skipped() -> None:
         assert port < free_port(port) < port + 20
     with pytest.raises(UserError, match="name another with --port"):
         free_port(65536)
-
-
-def test_ui_without_runs_is_refused(tmp_path: Path, cxr_here: Command) -> None:
-    done = cxr_here("ui", folder=tmp_path)
-    assert done.returncode == 2
-    assert "there are no runs in" in done.stderr
 
 
 def test_unknown_sweep_or_experiment_is_refused(make_run: MakeRun) -> None:

@@ -21,14 +21,11 @@ def below(folder: Path, *paths: str, own: tuple[Path, ...] = (), lines: tuple[st
     return [os.path.relpath(file, folder) for file in files]
 
 
-def test_folder_gives_files_below_it_sorted_without_hidden_ones(tmp_path: Path) -> None:
+def test_folder_gives_files_below_it_sorted_without_hidden_ones_and_own_output(tmp_path: Path) -> None:
     touch(tmp_path, "b/2.png", "b/10.png", "a/x.dcm", "a/notes.txt", "IM0001", ".DS_Store", ".git/config", "b/._2.png")
-    assert below(tmp_path, "") == ["IM0001", "a/notes.txt", "a/x.dcm", "b/10.png", "b/2.png"]
-
-
-def test_output_of_the_batch_is_left_out(tmp_path: Path) -> None:
-    touch(tmp_path, "1.png", "predictions/predictions.csv", "heat/1.png")
-    assert below(tmp_path, "", own=(tmp_path / "predictions", tmp_path / "x/../heat")) == ["1.png"]
+    touch(tmp_path, "predictions/predictions.csv", "heat/1.png")
+    files = below(tmp_path, "", own=(tmp_path / "predictions", tmp_path / "x/../heat"))
+    assert files == ["IM0001", "a/notes.txt", "a/x.dcm", "b/10.png", "b/2.png"]
 
 
 def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:

@@ -34,14 +34,13 @@ def test_batch_ends_with_lines_table_and_description(tmp_path: Path) -> None:
         output.add(SOME[:2])
         output.add(SOME[2:])
         output.end(CLASSES)
-    assert visible(tmp_path / "out") == ["predictions.csv", "predictions.json", "predictions.jsonl"]
+    check_whole(tmp_path / "out")
     table = read_csv(tmp_path / "out/predictions.csv")
     assert table["path"].tolist() == ["1.png", "=cmd.png", "new\nline.png", "lone \\udcff.png"]
     assert "\n'=cmd.png" in (tmp_path / "out/predictions.csv").read_text()  # a spreadsheet runs nothing
     assert table["class"].tolist() == ["COVID", "", "", "Normal"]
     assert float(table["p_covid"][3]) == 0.2
     assert pd.read_csv(tmp_path / "out/predictions.csv")["p_covid"].isna().tolist() == [False, False, True, False]
-    assert lines_in(tmp_path / "out") == [answer.to_json() for answer in SOME]
     about = json.loads((tmp_path / "out/predictions.json").read_text())
     assert {**ABOUT, "batch": output.batch}.items() <= about.items()
 
@@ -52,6 +51,12 @@ def visible(folder: Path) -> list[str]:
 
 def lines_in(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def check_whole(folder: Path) -> None:
+    """The batch of `SOME` has ended: its three files are there, and nothing else."""
+    assert visible(folder) == ["predictions.csv", "predictions.json", "predictions.jsonl"]
+    assert lines_in(folder) == [answer.to_json() for answer in SOME]
 
 
 def refuses(folder: Path, message: str, resume: bool, about: dict[str, str] = ABOUT) -> None:
@@ -92,7 +97,7 @@ def test_batch_under_way_is_not_called_interrupted(tmp_path: Path, resume: bool)
         refuses(tmp_path, expected, resume)
         output.add(SOME[1:])
         output.end(CLASSES)
-    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+    check_whole(tmp_path)
 
 
 def test_later_answer_of_a_file_counts(tmp_path: Path) -> None:
@@ -124,8 +129,7 @@ def test_batch_is_resumed_after_a_full_disk(tmp_path: Path) -> None:
             output.end(CLASSES)
     with open_output(tmp_path, ABOUT, resume=True) as output:
         output.end(CLASSES)
-    assert visible(tmp_path) == ["predictions.csv", "predictions.json", "predictions.jsonl"]
-    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+    check_whole(tmp_path)
 
 
 @pytest.mark.parametrize("renames", range(3))
@@ -144,8 +148,7 @@ def test_batch_that_was_cut_off_while_it_ended_can_be_ended(tmp_path: Path, rena
     monkeypatch.undo()
     with open_output(tmp_path, ABOUT, resume=True) as output:
         output.end(CLASSES)
-    assert visible(tmp_path) == ["predictions.csv", "predictions.json", "predictions.jsonl"]
-    assert lines_in(tmp_path) == [answer.to_json() for answer in SOME]
+    check_whole(tmp_path)
 
 
 def test_batch_of_another_model_is_not_resumed(tmp_path: Path) -> None:

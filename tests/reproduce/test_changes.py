@@ -56,33 +56,25 @@ def test_equal_environment_has_no_changes(today: Callable[..., None], logged: Lo
     assert data_changes(logged, MANIFEST) + weights_changes(logged, None) + config_changes([], []) == []
 
 
-@pytest.mark.parametrize(("source", "decides"), [("s", False), ("other", True)], ids=["same source", "other source"])
-def test_another_commit_matters_where_the_source_is_another(
-    source: str, decides: bool, today: Callable[..., None], logged: Logged
-) -> None:
-    today(commit=B, source=source)
-    assert code_changes(logged) == [EnvironmentChange("code", "commit aaaaaaaa then, bbbbbbbb now", decides)]
-
-
 @pytest.mark.parametrize(
-    ("then", "now", "text"),
+    ("commit", "diff", "now", "text", "decides"),
     [
-        ("", DIFF, "no uncommitted changes then, 3 lines of them now"),
-        (DIFF, "", "3 lines of uncommitted changes then, none now"),
-        (DIFF, DIFF + "+newest\n", "3 lines of uncommitted changes then, 4 lines of them now"),
+        (A, "", {"commit": B}, "commit aaaaaaaa then, bbbbbbbb now", False),
+        (A, "", {"commit": B, "source": "other"}, "commit aaaaaaaa then, bbbbbbbb now", True),
+        (A, "", {"diff": DIFF, "source": "other"}, "no uncommitted changes then, 3 lines of them now", True),
+        (A, DIFF, {"source": "other"}, "3 lines of uncommitted changes then, none now", True),
+        (A, DIFF, {"diff": DIFF + "+newest\n"}, "3 lines of uncommitted changes then, 4 lines of them now", False),
+        (None, "", {"commit": None, "source": "other"}, "the package's source is not the same", True),
     ],
 )
-def test_uncommitted_changes_are_counted_in_lines(
-    then: str, now: str, text: str, today: Callable[..., None], logged: Logged
+def test_change_of_code_matters_where_the_source_is_another(
+    commit: str | None, diff: str, now: dict[str, str], text: str, decides: bool, today: Callable[..., None], logged: Logged
 ) -> None:
-    today(diff=now, source="other")
-    assert code_changes(replace(logged, diff=then)) == [EnvironmentChange("code", text)]
-
-
-def test_another_source_is_a_change_without_git(today: Callable[..., None], logged: Logged) -> None:
-    run = replace(logged.run, tags={"cxr.code_fingerprint": "s"})
-    today(commit=None, source="other")
-    assert code_changes(replace(logged, run=run)) == [EnvironmentChange("code", "the package's source is not the same")]
+    tags = {"cxr.code_fingerprint": "s", **({"cxr.git_commit": commit} if commit else {})}
+    today(**now)
+    assert code_changes(replace(logged, run=replace(logged.run, tags=tags), diff=diff)) == [
+        EnvironmentChange("code", text, decides)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,28 +119,21 @@ def test_packages_that_compute_are_named_first_and_others_counted(today: Callabl
 
 def test_python_and_architecture_matter_and_the_rest_of_the_machine_does_not(today: Callable[..., None], logged: Logged) -> None:
     today(python="3.12.1", release="6.2", architecture="aarch64", cores=8)
-    assert environment_changes(logged) == [
+    assert environment_changes(replace(logged, machine={**logged.machine, "gpus": ["NVIDIA T4"]})) == [
         EnvironmentChange("machine", "python 3.11.7 then, 3.12.1 now"),
         EnvironmentChange("machine", "release 6.1 then, 6.2 now", decides=False),
         EnvironmentChange("machine", "architecture x86_64 then, aarch64 now"),
         EnvironmentChange("machine", "cores 4 then, 8 now", decides=False),
+        EnvironmentChange("machine", "it ran on NVIDIA T4"),
     ]
 
 
-def test_a_gpu_is_named(today: Callable[..., None], logged: Logged) -> None:
-    machine = {**logged.machine, "gpus": ["NVIDIA T4"]}
-    assert environment_changes(replace(logged, machine=machine)) == [EnvironmentChange("machine", "it ran on NVIDIA T4")]
-
-
-def test_altered_images_are_counted_and_new_ones_left_out(logged: Logged) -> None:
-    today = pd.DataFrame({"path": ["d.png", "c.png", "b.png", "a.png"], "sha256": ["4", "0", "0", "1"]})
-    assert data_changes(logged, today) == [EnvironmentChange("data", "2 images altered since then, the first of them b.png")]
-
-
-def test_images_that_can_no_longer_be_read_are_a_change(logged: Logged) -> None:
-    (change,) = data_changes(logged, MANIFEST.iloc[:2])
-    assert "c.png" in change.text
-    assert change.decides
+def test_altered_and_missing_images_are_counted_and_new_ones_left_out(logged: Logged) -> None:
+    today = pd.DataFrame({"path": ["d.png", "c.png", "b.png"], "sha256": ["4", "0", "0"]})
+    assert data_changes(logged, today) == [
+        EnvironmentChange("data", "2 images altered since then, the first of them b.png"),
+        EnvironmentChange("data", "1 image can't be read today, the first of them a.png"),
+    ]
 
 
 def test_other_weights_are_a_change_with_advice(logged: Logged) -> None:
@@ -159,9 +144,7 @@ def test_other_weights_are_a_change_with_advice(logged: Logged) -> None:
 
 
 def test_values_of_presets_today_are_listed_and_do_not_matter() -> None:
-    changes = config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"])
-    assert [change.text for change in changes] == [
-        "optimizer.learning_rate was 0.01; the same arguments give 0.1 today",
-        "a note",
+    assert config_changes([("optimizer.learning_rate", "0.01", "0.1")], ["a note"]) == [
+        EnvironmentChange("config", "optimizer.learning_rate was 0.01; the same arguments give 0.1 today", decides=False),
+        EnvironmentChange("config", "a note", decides=False),
     ]
-    assert not any(change.decides for change in changes)

@@ -60,28 +60,23 @@ MOVES = {
     """,
 }
 # A setting that is read under a condition alone: the condition, the setting, and what it moves then.
-CONDITIONS = [
+DEEP = {"freeze.trainable_from": "last_stage"}
+CONDITIONS: list[tuple[dict[str, str], str, str]] = [
     ({"prepare.mask": "lungs"}, "prepare.dilation", "train"),
-    ({"freeze.trainable_from": "last_stage"}, "freeze.warmup_epochs", "train"),
-    ({"freeze.trainable_from": "last_stage", "freeze.gradual": '{"head": 1}'}, "freeze.warmup_epochs", ""),
-    ({"freeze.trainable_from": "last_stage"}, "freeze.batch_norm", "train"),
-    ({"freeze.trainable_from": "last_stage", "freeze.batch_norm": "train"}, "freeze.batch_norm_momentum", "train"),
-    ({"freeze.trainable_from": "last_stage"}, "freeze.batch_norm_momentum", ""),
+    *((DEEP, f"freeze.{name}", "train") for name in ("warmup_epochs", "batch_norm")),
+    *((DEEP, f"optimizer.{name}", "train") for name in ("backbone_rate", "stage_decay")),
+    ({**DEEP, "freeze.gradual": '{"head": 1}'}, "freeze.warmup_epochs", ""),
+    ({**DEEP, "freeze.batch_norm": "train"}, "freeze.batch_norm_momentum", "train"),
+    (DEEP, "freeze.batch_norm_momentum", ""),
     ({"freeze.batch_norm": "train"}, "freeze.batch_norm_momentum", ""),
-    ({"freeze.trainable_from": "last_stage"}, "optimizer.backbone_rate", "train"),
-    ({"freeze.trainable_from": "last_stage"}, "optimizer.stage_decay", "train"),
     ({"augment.zoom": "0.1"}, "augment.views", "train"),
     ({"augment.more": '{"of_a_package": 1.0}'}, "augment.views", "train"),
     ({"loss.weighting": "effective"}, "loss.effective_beta", "train"),
     ({"loss.cost_strength": "2.0"}, "loss.costs", "train"),
-    ({"loss.formula": "of_a_package"}, "loss.costs", "train"),
-    ({"loss.formula": "of_a_package"}, "loss.effective_beta", "train"),
-    ({"loss.formula": "of_a_package"}, "loss.more", "train"),
-    ({"optimizer.name": "sgd"}, "optimizer.momentum", "train"),
-    ({"optimizer.name": "rmsprop"}, "optimizer.momentum", "train"),
+    *(({"loss.formula": "of_a_package"}, f"loss.{name}", "train") for name in ("costs", "effective_beta", "more")),
+    *(({"optimizer.name": name}, "optimizer.momentum", "train") for name in ("sgd", "rmsprop")),
     ({"optimizer.name": "lion"}, "optimizer.momentum", ""),
-    ({"optimizer.schedule": "plateau"}, "optimizer.plateau_factor", "train"),
-    ({"optimizer.schedule": "plateau"}, "optimizer.plateau_patience", "train"),
+    *(({"optimizer.schedule": "plateau"}, f"optimizer.plateau_{name}", "train") for name in ("factor", "patience")),
     ({"optimizer.schedule": "cosine"}, "optimizer.plateau_patience", ""),
     ({"evaluation.costs": '{"covid": {"normal": 5}}'}, "evaluation.missed_cost", ""),
     ({"evaluation.pictures": "False"}, "evaluation.saliency_images", ""),
@@ -98,9 +93,7 @@ DOWNSTREAM = {
 }
 COLUMNS = {
     **dict.fromkeys(("path", "label", "sha256", "split"), DOWNSTREAM["train"]),
-    "group": {"predict", "assess", "audit", "report"},
-    "width": {"predict", "assess", "audit", "report"},
-    "height": {"predict", "assess", "audit", "report"},
+    **dict.fromkeys(("group", "width", "height"), DOWNSTREAM["predict"] | DOWNSTREAM["audit"]),
     "source": {"assess", "audit", "report"},
     "mask": {"audit", "report"},
     **dict.fromkeys(("phash", "mode", "age"), DOWNSTREAM["report"]),
@@ -149,15 +142,10 @@ def test_setting_counts_under_its_condition_alone(condition: dict[str, str], key
     assert moved(inputs(params(**condition)), inputs(params(**condition, **{key: "7"}))) == DOWNSTREAM[stage]
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-def test_column_moves_the_stages_that_read_it(name: str) -> None:
-    changed = MANIFEST.assign(**{name: ["another", *MANIFEST[name][1:]]})
-    assert moved(inputs(params()), inputs(params(), changed)) == COLUMNS[name]
-
-
 @pytest.mark.parametrize(
     ("condition", "name", "stages"),
     [
+        *(({}, name, stages) for name, stages in COLUMNS.items()),
         ({"data.columns.more": '["age"]'}, "age", {"assess", "report"}),
         ({"evaluation.subgroups": '["age"]'}, "age", {"assess", "report"}),
         ({"evaluation.subgroups": "[]"}, "source", {"audit", "report"}),
@@ -165,7 +153,7 @@ def test_column_moves_the_stages_that_read_it(name: str) -> None:
         ({"training.sampling": "source_balanced"}, "source", DOWNSTREAM["train"]),
     ],
 )
-def test_column_counts_where_a_setting_has_it_read(condition: dict[str, str], name: str, stages: set[str]) -> None:
+def test_column_moves_the_stages_that_read_it(condition: dict[str, str], name: str, stages: set[str]) -> None:
     changed = MANIFEST.assign(**{name: ["another", *MANIFEST[name][1:]]})
     assert moved(inputs(params(**condition)), inputs(params(**condition), changed)) == stages
 
@@ -221,15 +209,7 @@ def test_every_module_has_a_stage_or_computes_nothing() -> None:
 
 # Rooms that the code of a stage imports, and that compute nothing for it: they find, name, check, move and show.
 NO_RESULT = (
-    *(
-        "cxr.errors",
-        "cxr.progress",
-        "cxr.system",
-        "cxr.data.openvino_core",
-        "cxr.config",
-        "cxr.tracking",
-        "cxr.stages",
-    ),
+    *("cxr.errors", "cxr.progress", "cxr.system", "cxr.data.openvino_core", "cxr.config", "cxr.tracking", "cxr.stages"),
     *("cxr.data.sources", "cxr.data.identity", "cxr.data.split", "cxr.data.manifest", "cxr.data.image_list"),
     *("cxr.run.identity.attempt", "cxr.run.identity.tags", "cxr.run.identity.remaining", "cxr.run.identity.reasons", "cxr.compare"),
 )

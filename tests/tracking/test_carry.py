@@ -14,9 +14,11 @@ from cxr.tracking.search import ORIGIN, filtered_runs, find_run
 from cxr.tracking.store import Store, locate_store, open_store
 from tests.conftest import Compose
 
+Offline = tuple[str, dict[str, str]]
+
 
 @pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_config: Compose) -> tuple[str, dict[str, str]]:
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_config: Compose) -> Offline:
     """A store of a machine without network with a finished, an interrupted and a running run: its address, and ids by name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://nowhere.example")  # which offline does not use
@@ -37,14 +39,21 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_config: Com
         raise KeyboardInterrupt
     ids["running"] = mlflow.MlflowClient().create_run("1", run_name="running").info.run_id
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    return store.uri, ids
+    (source,) = stores_in(tmp_path / "mlruns")
+    assert store.uri.startswith(source)
+    return source, ids
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Store:
     """Another store; here a file, since MLflow's client asks a server in the same words."""
-    (tmp_path / "server").mkdir()
-    store = Store(f"sqlite:///{tmp_path}/server/mlflow.db", tmp_path / "server")
+    return store_in(tmp_path / "server")
+
+
+def store_in(folder: Path) -> Store:
+    """A new store, open."""
+    folder.mkdir()
+    store = Store(f"sqlite:///{folder}/mlflow.db", folder)
     open_store(store)
     return store
 
@@ -54,10 +63,8 @@ def outcomes(source: str, target: Store) -> dict[str, str]:
     return {name_of(run): outcome for run, outcome in carry_runs(source, target)}
 
 
-def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
-    uri, ids = offline
-    (source,) = stores_in(tmp_path / "mlruns")
-    assert uri.startswith(source)
+def test_each_ended_run_arrives_once(offline: Offline, target: Store) -> None:
+    source, ids = offline
     assert outcomes(source, target) == {"whole": "sent", "interrupted": "sent", "running": "under way"}
     there = {run.name: run for run in filtered_runs("")}
     assert {name: run.status for name, run in there.items()} == {"whole": "FINISHED", "interrupted": "KILLED"}
@@ -83,23 +90,18 @@ def test_each_ended_run_arrives_once(offline: tuple[str, dict[str, str]], target
     assert len(filtered_runs("")) == 2
 
 
-def test_carried_run_is_carried_further_once(offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path) -> None:
+def test_carried_run_is_carried_further_once(offline: Offline, target: Store, tmp_path: Path) -> None:
     """From a node to a server of the lab, and from there to another: each knows the run by the id that the one before gave it."""
-    (source,) = stores_in(tmp_path / "mlruns")
-    list(carry_runs(source, target))
+    list(carry_runs(offline[0], target))
     first = {run.name: run.id for run in filtered_runs("")}
-    (tmp_path / "second").mkdir()
-    second = Store(f"sqlite:///{tmp_path}/second/mlflow.db", tmp_path / "second")
-    open_store(second)
+    second = store_in(tmp_path / "second")
     for outcome in ("sent", "there already"):
         assert outcomes(target.uri, second) == dict.fromkeys(first, outcome)
     assert {run.name: run.tags[ORIGIN] for run in filtered_runs("")} == first
 
 
-def test_carrying_that_was_cut_off_is_resumed(
-    offline: tuple[str, dict[str, str]], target: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (source,) = stores_in(tmp_path / "mlruns")
+def test_carrying_that_was_cut_off_is_resumed(offline: Offline, target: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, ids = offline
 
     def lost(run_id: str, item: object) -> None:
         raise ConnectionError("the cable")
@@ -109,7 +111,7 @@ def test_carrying_that_was_cut_off_is_resumed(
         with pytest.raises(ConnectionError):
             list(carry_runs(source, target))
     (begun,) = filtered_runs("")
-    assert begun.tags[ORIGIN] == offline[1]["whole"]
+    assert begun.tags[ORIGIN] == ids["whole"]
     assert begun.status == "RUNNING"
     assert outcomes(source, target)["whole"] == "sent"
     (whole,) = (run for run in filtered_runs("") if run.name == "whole")
@@ -117,10 +119,14 @@ def test_carrying_that_was_cut_off_is_resumed(
     assert whole.is_finished
 
 
-def test_mistakes_are_one_line(offline: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"is no folder: name the work\.dir of the runs"):
-        send.main([str(tmp_path / "nowhere")])
-    with pytest.raises(UserError, match="name the server that gets the runs"):
-        send.main([str(tmp_path / "mlruns")])
-    with pytest.raises(UserError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"):
-        send.main([str(tmp_path / "mlruns"), "--uri", "http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["nowhere"], r"is no folder: name the work\.dir of the runs"),
+        (["mlruns"], "name the server that gets the runs"),
+        (["mlruns", "--uri", "http://127.0.0.1:9"], r"no MLflow server answers at http://127\.0\.0\.1:9"),
+    ],
+)
+def test_mistake_is_one_line(arguments: list[str], answer: str, offline: Offline) -> None:
+    with pytest.raises(UserError, match=answer):
+        send.main(arguments)

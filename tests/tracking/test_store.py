@@ -32,12 +32,6 @@ def test_config_comes_before_environment_before_this_folder(store: Store, monkey
     assert not (tmp_path / "mlruns").exists()
 
 
-@pytest.mark.parametrize("uri", ["mlruns", "/tmp/mlruns", "file:///tmp/mlruns", "http://127.0.0.1:9"])
-def test_a_store_that_can_not_be_used_is_refused_at_once(uri: str) -> None:
-    with pytest.raises(UserError, match=r"tracking\.uri"):
-        locate_store(TrackingConfig(uri=uri))
-
-
 @pytest.mark.slow
 def test_several_processes_may_make_the_store_at_once(store: Store) -> None:
     code = """

@@ -80,6 +80,12 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def begun(store: Store, **tags: str) -> str:
+    """The id of a run that is under way, in the folder of a claim of fingerprint abc."""
+    run = mlflow.MlflowClient().create_run(experiment_id(store, "cxr"), tags={TAG: "abc", **tags})
+    return str(run.info.run_id)
+
+
 @pytest.mark.parametrize(
     ("end", "fresh", "is_left"),
     [("let_go", False, True), ("let_go", True, False), ("remove", False, False), ("remove", True, False)],
@@ -134,8 +140,7 @@ def test_run_is_closed_only_when_its_process_is_gone(seconds: int, has_lock_file
 
 
 def test_earlier_run_is_one_that_is_neither_finished_nor_deleted(fresh_store: Store) -> None:
-    client, claimed = mlflow.MlflowClient(), claim("abc", fresh=False)
-    run_id = client.create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"}).info.run_id
+    client, claimed, run_id = mlflow.MlflowClient(), claim("abc", fresh=False), begun(fresh_store)
     claimed.belongs_to(run_id)
     assert (earlier := claimed.earlier_run()) is not None
     assert earlier.id == run_id
@@ -184,9 +189,8 @@ def test_runs_with_a_work_folder_of_their_own_are_closed_only_where_it_is(fresh_
     work = tmp_path / "shared"
     work.mkdir()
     held = claim("abc", fresh=False, work=work)
-    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
-    run_id = client.create_run(experiment, tags={TAG: held.folder.name}).info.run_id
-    client.log_param(run_id, "work.dir", str(work))
+    run_id = begun(fresh_store)
+    mlflow.MlflowClient().log_param(run_id, "work.dir", str(work))
     assert close_cut_off_runs(fresh_store) == []
     held.let_go()
     work.rename(tmp_path / "unmounted")
@@ -196,37 +200,32 @@ def test_runs_with_a_work_folder_of_their_own_are_closed_only_where_it_is(fresh_
 
 
 def test_runs_that_cxr_did_not_make_here_are_left_alone(fresh_store: Store) -> None:
-    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
-    of_somebody = client.create_run(experiment)
-    of_another_folder = client.create_run(experiment, tags={TAG: "../abc"})
+    of_somebody = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr")).info.run_id
+    of_another_folder = begun(fresh_store, **{TAG: "../abc"})
     assert close_cut_off_runs(fresh_store) == []
-    assert client.get_run(of_somebody.info.run_id).info.status == "RUNNING"
-    assert client.get_run(of_another_folder.info.run_id).info.status == "RUNNING"
+    assert {mlflow.get_run(run_id).info.status for run_id in (of_somebody, of_another_folder)} == {"RUNNING"}
 
 
 def test_a_servers_runs_from_elsewhere_are_left_alone(fresh_store: Store) -> None:
-    run = mlflow.MlflowClient().create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc"})
-    server = Store(fresh_store.uri, None)
+    server, run_id = Store(fresh_store.uri, None), begun(fresh_store)
     assert close_cut_off_runs(server) == []
     claim("abc", fresh=False).let_go()
-    assert close_cut_off_runs(server) == [run.info.run_id]
+    assert close_cut_off_runs(server) == [run_id]
 
 
 @pytest.mark.parametrize(("stage", "status"), [("trained", "KILLED"), ("finished", "FINISHED")])
 @pytest.mark.parametrize("before", ["FINISHED", "RUNNING"])
 def test_status_is_corrected_by_the_mark_of_the_run(stage: str, status: str, before: str, fresh_store: Store) -> None:
     """MLflow's own hook may have ended the run as FINISHED, and a store may have taken the last mark and not the status."""
-    client = mlflow.MlflowClient()
-    run = client.create_run(experiment_id(fresh_store, "cxr"), tags={TAG: "abc", STAGE: stage}).info.run_id
+    run_id = begun(fresh_store, **{STAGE: stage})
     if before != "RUNNING":
-        client.set_terminated(run, before)
+        mlflow.MlflowClient().set_terminated(run_id, before)
     close_cut_off_runs(fresh_store)
-    assert client.get_run(run).info.status == status
+    assert mlflow.get_run(run_id).info.status == status
 
 
 def test_more_runs_than_one_page_are_looked_at(fresh_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    client, experiment = mlflow.MlflowClient(), experiment_id(fresh_store, "cxr")
     search = mlflow.MlflowClient.search_runs
     monkeypatch.setattr(mlflow.MlflowClient, "search_runs", lambda *a, **k: search(*a, **{**k, "max_results": 2}))
-    runs = {client.create_run(experiment, tags={TAG: "abc"}).info.run_id for _ in range(5)}
+    runs = {begun(fresh_store) for _ in range(5)}
     assert set(close_cut_off_runs(fresh_store)) == runs

@@ -71,6 +71,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("uri", "answer"),
     [
+        ("file:///tmp/mlruns", "is not one that MLflow can write to"),
         ("postgresql+os://x", "names a driver that is not known"),
         ("mssql://user:secret@127.0.0.1:9/x", "needs a package that is not here"),
         ("sqlite:////nowhere/at/all/x.db", "is in a folder that does not exist"),

@@ -95,12 +95,8 @@ def auc_on_other_backgrounds(subject: Subject, model: TrainedModel) -> float | N
     return float(roc_auc_score(np.eye(len(subject.classes))[subject.labels], probabilities, average="macro"))
 
 
-def region_results(scores: dict[View, RegionScores], subject: Subject) -> list[RegionResult]:
-    """The result of each view."""
-    return [_region_result(view, scored, subject) for view, scored in scores.items()]
-
-
-def _region_result(view: View, scored: RegionScores, subject: Subject) -> RegionResult:
+def region_result(view: View, scored: RegionScores, subject: Subject) -> RegionResult:
+    """The result of a view of the images."""
     why_not, target = subject.target.why_not, subject.held_out_target
     probe = Estimate(None, why_not=why_not) if why_not else estimate_of(scored.draws)
     if not len(target.labels):

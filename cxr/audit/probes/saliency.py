@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.audit.regions import Masks
+from cxr.audit.regions import Masks, corners
 from cxr.audit.subject import Subject, TrainedModel
 
 _CORNER = 0.2  # of the side
@@ -32,21 +32,16 @@ def saliency_shares(subject: Subject, model: TrainedModel, most: int) -> list[Sa
             shares.append(SaliencyShare(label, 0, None, None, None))
             continue
         maps = model.saliency(subject.images[rows], np.full(len(rows), index))
-        lungs, corners = (in_cells(masks, maps.shape[1:]) for masks in (subject.masks[rows], _corners(subject.masks.shape[1])))
+        size, cells = subject.masks.shape[1], maps.shape[1:]
+        lungs, at_corners = in_cells(subject.masks[rows], cells), in_cells(corners(size, _CORNER * size)[None], cells)
         shown = maps.sum(axis=(1, 2)) > 0
-        inside, cornered = _share(maps[shown], lungs[shown]), _share(maps[shown], corners)
+        inside, cornered = _share(maps[shown], lungs[shown]), _share(maps[shown], at_corners)
         shares.append(SaliencyShare(label, int(shown.sum()), inside, cornered, float(lungs.mean())))
     return shares
 
 
 def _share(maps: NDArray[np.float32], part: NDArray[np.float64]) -> float | None:
     return float(((maps * part).sum(axis=(1, 2)) / maps.sum(axis=(1, 2))).mean()) if len(maps) else None
-
-
-def _corners(size: int) -> Masks:
-    """Squares of a fifth of the side, (1, size, size)."""
-    near = np.minimum(np.arange(size), np.arange(size)[::-1]) < _CORNER * size
-    return np.asarray((near[:, None] & near[None])[None])
 
 
 def in_cells(masks: Masks, cells: tuple[int, ...]) -> NDArray[np.float64]:

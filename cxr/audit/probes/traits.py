@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from cxr.audit.linear_probe import macro_auc, out_of_fold_probabilities
-from cxr.audit.regions import Images, Masks, frame, marks_in, thumbnails
+from cxr.audit.regions import Images, Masks, corners, frame, marks_in, thumbnails
 from cxr.audit.subject import Subject
 from cxr.cache.memoized import memoized_by_content
 from cxr.evaluation.estimates import Estimate, proportion
@@ -74,20 +74,11 @@ def _features(images: Images, masks: Masks, files: pd.DataFrame) -> dict[str, Fe
 
 def _outside(masks: Masks) -> Masks:
     """The pixels outside the lungs, corners and frame; all but corners and frame where a mask leaves nothing."""
-    inner = _inner(masks.shape[1])
+    size = masks.shape[1]
+    inner = ~frame(size, 1.5 * _FRAME) & ~corners(size, max(1, round(size * _CORNER)))
     outside = ~masks & inner
     outside[~outside.any(axis=(1, 2))] = inner
     return outside
-
-
-def _inner(size: int) -> NDArray[np.bool_]:
-    """An image without its corners and its frame."""
-    edge = max(1, round(size * _CORNER))
-    inner = ~frame(size, 1.5 * _FRAME)
-    for rows in (slice(None, edge), slice(-edge, None)):
-        for columns in (slice(None, edge), slice(-edge, None)):
-            inner[rows, columns] = False
-    return inner
 
 
 def _corners(images: Images, masks: Masks, files: pd.DataFrame) -> Features:
