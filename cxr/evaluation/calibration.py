@@ -68,6 +68,8 @@ def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = Non
     best = _most_likely(logits, predictions.labels)
     if min(abs(np.log(best) - np.log([_COLDEST, _HOTTEST]))) < 0.01:
         return Temperature(1.0, count, "the best one is at the end of the range, so these images do not determine it")
+    if count == 1:
+        return Temperature(1.0, count, "there is one validation image, so it can't be checked on others")
     labels, scaled_losses = predictions.labels, np.empty(count)
     for others, fold in cross_fitting_folds(count, groups):
         scaled_losses[fold] = _log_losses(logits[fold] / _most_likely(logits[others], labels[others]), labels[fold])

@@ -67,6 +67,8 @@ def test_perfect_predictions_leave_the_temperature_at_1_with_a_reason(count: int
     assert (right.value, "all validation images are right" in right.why_not) == (1, True)
     wrong = fit_temperature(made((labels + 1) % 3, np.eye(3)[labels] * 0.97 + 0.01))
     assert (wrong.value, "end of the range" in wrong.why_not) == (1, True)
+    tie = fit_temperature(made(np.array([2]), np.array([[0.0, 0.5, 0.5]])))
+    assert (tie.value, "one validation image" in tie.why_not) == (1, True)
 
 
 def test_copies_of_validation_images_do_not_make_a_temperature_look_helpful() -> None:
