@@ -100,8 +100,7 @@ def _means(predictions: Sequence[Predictions], groups: Sequence[str]) -> tuple[N
 
 def _half_of_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half the interval of the mean over runs (runs, metrics); 0 for one run, of which nothing is known."""
-    runs = len(values)
-    if runs < 2:
+    if (runs := len(values)) < 2:
         return np.zeros(values.shape[1])
     return np.asarray(t.ppf(0.5 + CONFIDENCE / 2, runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(runs))
 
