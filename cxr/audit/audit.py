@@ -16,7 +16,6 @@ from cxr.audit.probes.out_of_distribution import GateTrial, gate_trials
 from cxr.audit.probes.regions import (
     WHOLE,
     RegionResult,
-    crossed_aucs,
     region_result,
     retained_on_other_backgrounds,
     retained_without_lungs,
@@ -35,7 +34,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Audit:
-    """The results of all probes, as audit/audit.json stores them. `crossed` is by region of the fit and region of the scores."""
+    """The results of all probes, as audit/audit.json stores them; a reader leaves out keys of earlier files, such as `crossed`."""
 
     version: int
     images: int  # whose traits are measured
@@ -43,7 +42,6 @@ class Audit:
     held_out: int  # of these
     masks_from: str
     regions: list[RegionResult]
-    crossed: dict[str, dict[str, float]]
     left_without_lungs: dict[str, Estimate]  # by fill
     kept: Estimate  # share of above-chance performance that the trained model retains on the background of another class
     traits: list[TraitResult]
@@ -98,7 +96,6 @@ def _audit(whole: Subject, model: TrainedModel, settings: AuditConfig, gate: Gat
         held_out=len(held_out),
         masks_from=subject.masks_from,
         regions=[region_result(view, scored, subject) for view, scored in scores.items()],
-        crossed=crossed_aucs(scores, subject),
         left_without_lungs=left,
         kept=retained,
         traits=traits,

@@ -64,27 +64,18 @@ class Target:
         return Target(np.random.default_rng(seed).permutation(first)[members], self.groups, self.kind)
 
 
+@memoized_by_content(lambda features, target: (features, target.labels, np.asarray(target.groups, str)))
 def out_of_fold_probabilities(features: NDArray[np.floating], target: Target) -> Floats:
     """Out-of-fold probabilities of each class, (n, classes), from features (n, d), by a regularised logistic regression."""
-    return cross_region_probabilities({"own": features}, target)["own", "own"]
-
-
-@memoized_by_content(lambda views, target: (views, target.labels, np.asarray(target.groups, str)))
-def cross_region_probabilities(views: dict[str, NDArray[np.floating]], target: Target) -> dict[tuple[str, str], Floats]:
-    """The same for a probe fitted on each view of the images and scored on each view, by (fitted on, scored on)."""
-    probabilities = {(one, other): np.zeros((len(target.labels), target.classes)) for one in views for other in views}
-    shares = np.bincount(target.labels, minlength=target.classes) / len(target.labels)
-    for one, features in views.items():
-        if not np.ptp(features, axis=0).any():  # images that are all alike predict nothing
-            probabilities |= {(one, other): np.broadcast_to(shares, probabilities[one, other].shape) for other in views}
-            continue
-        # Without labels, so on all images: a fit on so few components takes a tenth of the time.
-        reduction = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full")).fit(features)
-        components = {other: reduction.transform(view) for other, view in views.items()}
-        for fitted, scored in target.folds:
-            model = LogisticRegression(C=0.01, tol=1e-3, max_iter=500).fit(components[one][fitted], target.labels[fitted])
-            for other in views:  # a class that no fitted image had keeps probability 0
-                probabilities[one, other][np.ix_(scored, model.classes_)] = model.predict_proba(components[other][scored])
+    probabilities = np.zeros((len(target.labels), target.classes))
+    if not np.ptp(features, axis=0).any():  # images that are all alike predict nothing
+        return np.broadcast_to(np.bincount(target.labels, minlength=target.classes) / len(target.labels), probabilities.shape)
+    # Without labels, so on all images: a fit on so few components takes a tenth of the time.
+    reduction = make_pipeline(StandardScaler(), PCA(min(_COMPONENTS, *features.shape), svd_solver="full"))
+    components = reduction.fit(features).transform(features)
+    for fitted, scored in target.folds:
+        model = LogisticRegression(C=0.01, tol=1e-3, max_iter=500).fit(components[fitted], target.labels[fitted])
+        probabilities[np.ix_(scored, model.classes_)] = model.predict_proba(components[scored])  # 0 for a class not fitted on
     return probabilities
 
 

@@ -8,9 +8,17 @@ import pandas as pd
 from cxr.commands.arguments import parse
 from cxr.commands.output import check_folder, print_table
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
-from cxr.compare.runs import EvaluatedRun, describe_evaluated_part, groups_of, predictions_of, read_evaluated_run
-from cxr.compare.seeds import INTERVALS, SEED, by_experiment, identity, in_one_order, seed_spread
-from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
+from cxr.compare.runs import (
+    SPECIFICITIES,
+    EvaluatedRun,
+    called_positive,
+    describe_evaluated_part,
+    groups_of,
+    positive_index,
+    predictions_of,
+    read_evaluated_run,
+)
+from cxr.compare.seeds import INTERVALS, SEED, by_experiment, identity, seed_spread
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.estimates import PERCENT
@@ -123,7 +131,7 @@ def _at_thresholds(runs: Sequence[EvaluatedRun]) -> list[str]:
 
 def _print_seeds(runs: list[EvaluatedRun]) -> pd.DataFrame:
     """Runs on one split that differ in their seed."""
-    table = seed_spread(in_one_order([evaluated.predictions for evaluated in runs]), groups_of(runs[0]))
+    table = seed_spread([evaluated.predictions for evaluated in runs], groups_of(runs[0]))
     seeds = ", ".join(evaluated.run.params[SEED] for evaluated in runs)
     title = f"{runs[0].run.name} and the same with other seeds ({seeds}), {describe_evaluated_part(runs[0])}"
     print_spread(title, table)
@@ -132,7 +140,7 @@ def _print_seeds(runs: list[EvaluatedRun]) -> pd.DataFrame:
 
 def _print_seeds_of_folds(validations: list[CrossValidation]) -> pd.DataFrame:
     """Cross-validations that differ in their seed, by their pooled predictions."""
-    first, pooled = validations[0], in_one_order([validation.pooled for validation in validations])
+    first, pooled = validations[0], [validation.pooled for validation in validations]
     by_id = {
         name: group for evaluated in first.runs for name, group in zip(evaluated.predictions.ids, groups_of(evaluated), strict=True)
     }

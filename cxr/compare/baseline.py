@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from omegaconf import OmegaConf
 
 from cxr.compare.runs import SAME, groups_of, read_evaluated_run, why_not_comparable
@@ -79,10 +78,8 @@ def against_baseline(tags: Mapping[str, Any], predictions: Predictions, provenan
 
 def _differences_from(baseline: LoggedRun, predictions: Predictions) -> list[Difference]:
     evaluated = read_evaluated_run(baseline)
-    order = {name: row for row, name in enumerate(evaluated.predictions.ids)}
-    rows = np.array([order[name] for name in predictions.ids])
-    groups = groups_of(evaluated)
-    return corrected([paired_differences(evaluated.predictions.only(rows), predictions, [groups[row] for row in rows])])[0]
+    reference = evaluated.predictions.in_order(predictions.ids)
+    return corrected([paired_differences(reference, predictions, groups_of(evaluated, predictions.ids))])[0]
 
 
 def baseline_for(config: Config, provenance: Provenance) -> tuple[Config, Provenance]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cxr.compare.effects import METRIC_NAMES, Effect, describe_effects
+from cxr.compare.runs import SPECIFICITIES
 from cxr.compare.table import Row, Table
-from cxr.compare.thresholds import SPECIFICITIES
 from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.light import Light
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
@@ -87,15 +87,9 @@ def legend_of(table: Table) -> list[str]:
 def effects_as_rows(effects: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of effects: a change and its interval for each metric, and the time."""
     headings = ["changed", *(METRIC_NAMES.get(metric, metric) for metric in effects[0].changes), "time of training"]
-    rows = [
-        [
-            effect.name,
-            *(change.text for change in effect.changes.values()),
-            NONE if effect.seconds is None else f"{effect.seconds:+.0f} s",
-        ]
-        for effect in effects
-    ]
-    return headings, rows
+    seconds = [NONE if effect.seconds is None else f"{effect.seconds:+.0f} s" for effect in effects]
+    texts = [[change.text for change in effect.changes.values()] for effect in effects]
+    return headings, [[effect.name, *row, time] for effect, row, time in zip(effects, texts, seconds, strict=True)]
 
 
 def effects_markdown(effects: Sequence[Effect]) -> str:
@@ -139,13 +133,10 @@ def markdown_of(table: Table) -> str:
 
 def _markdown(rows: Sequence[Sequence[str]], text: str) -> str:
     """A table, the first row of which is its heading, and a text below it."""
-    lines = [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
+    escapes = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;"})
+    lines = [f"| {' | '.join(cell.translate(escapes) for cell in row)} |" for row in rows]
     lines.insert(1, "|" + "---|" * len(rows[0]))
     return "\n".join([*lines, "", text, ""])
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _value(name: str, row: Row) -> tuple[str, str]:

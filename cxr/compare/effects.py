@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from cxr.compare.experiments import Experiment
-from cxr.compare.runs import name_with_id
-from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
+from cxr.compare.runs import SPECIFICITIES, called_positive, name_with_id, positive_index
 from cxr.errors import UserError
 from cxr.evaluation.estimates import CONFIDENCE, PERCENT
 from cxr.evaluation.paired import RESAMPLES
@@ -98,10 +97,9 @@ _Pairs = tuple[str, str, str, Sequence[tuple[_Measured, _Measured]]]  # setting,
 
 def _measure(experiment: Experiment, first: Experiment) -> _Measured:
     """The metrics of an experiment on the images of `first`, in their order."""
-    whole = experiment.pooled
-    order = {name: row for row, name in enumerate(whole.ids)}
-    rows = np.array([order[name] for name in first.pooled.ids], np.int64)
-    predictions, names = whole.only(rows), statistic_names(whole.classes)
+    rows = experiment.pooled.rows_of(first.pooled.ids)
+    predictions = experiment.pooled.only(rows)
+    names = statistic_names(predictions.classes)
     wanted = [names.index(metric) for metric in METRICS]
     index, labels = positive_index(experiment.runs[0]), [*METRICS]
     if index is not None:
@@ -126,12 +124,11 @@ def _measure(experiment: Experiment, first: Experiment) -> _Measured:
 def _effects_of_setting(key: str, measured: Mapping[_Cell, _Measured]) -> list[_Pairs]:
     """The pairs for each value of one setting, against its value in the first experiment."""
     reference = dict(next(iter(measured)))[key]
-    bases = {_without(cell, key): base for cell, base in measured.items() if dict(cell)[key] == reference}
     by_value: dict[str, list[tuple[_Measured, _Measured]]] = {}
     for cell, changed in measured.items():
-        value, base = dict(cell)[key], bases.get(_without(cell, key))
-        if value != reference and base is not None:
-            by_value.setdefault(value, []).append((base, changed))
+        value, base = dict(cell)[key], tuple((name, reference if name == key else chosen) for name, chosen in cell)
+        if value != reference and base in measured:
+            by_value.setdefault(value, []).append((measured[base], changed))
     return [(key, value, reference, pairs) for value, pairs in by_value.items()]
 
 
@@ -144,10 +141,6 @@ def _effect(key: str, value: str, reference: str, pairs: Sequence[tuple[_Measure
         changes[metric] = MetricEffect(change, change - errors * error, change + errors * error)
     spent = [b.seconds - a.seconds for a, b in pairs if a.seconds is not None and b.seconds is not None]
     return Effect(key, value, reference, len(pairs), changes, float(np.mean(spent)) if len(spent) == len(pairs) else None)
-
-
-def _without(cell: _Cell, key: str) -> _Cell:
-    return tuple(pair for pair in cell if pair[0] != key)
 
 
 def _overridden(run: LoggedRun) -> list[str]:
@@ -174,20 +167,14 @@ def _read(run: LoggedRun, name: str) -> Any:
 def describe_effects(effects: Sequence[Effect]) -> str:
     """Which changes are better, worse, and cost most, in sentences."""
     clear = [effect for effect in effects if effect.changes["accuracy"].is_clear]
-    better = [effect for effect in clear if effect.changes["accuracy"].value > 0]
-    worse = [effect for effect in reversed(clear) if effect.changes["accuracy"].value < 0]
     sentences = [f"Of {len(effects)} changes, {len(clear)} move accuracy by more than chance of images explains."]
-    if better:
-        sentences.append(f"Better: {_listed(better)}.")
-    if worse:
-        sentences.append(f"Worse: {_listed(worse)}.")
+    for name, ordered, sign in (("Better", clear, 1), ("Worse", clear[::-1], -1)):
+        changes = [(effect.name, effect.changes["accuracy"]) for effect in ordered]
+        texts = [f"{changed} {change.text}" for changed, change in changes if sign * change.value > 0]
+        sentences += [f"{name}: {', '.join(texts)}."] if texts else []
     costs = {effect.name: effect.seconds for effect in effects if effect.seconds is not None}
     if costs:
         most, least = max(costs, key=lambda name: costs[name]), min(costs, key=lambda name: costs[name])
         sentences.append(f"{most} costs most time ({costs[most]:+.0f} s of training), {least} least ({costs[least]:+.0f} s).")
     together = f"hold for all {len(effects)} changes together with {PERCENT} confidence (Bonferroni)"
     return " ".join([*sentences, f"Intervals {together} and are of images; several seeds show how much another training differs."])
-
-
-def _listed(effects: Sequence[Effect]) -> str:
-    return ", ".join(f"{effect.name} {effect.changes['accuracy'].text}" for effect in effects)

@@ -72,12 +72,9 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
     presets: dict[tuple[str, ...], set[str]] = {}
     for run, name in matches:
         presets.setdefault(_images_and_split(run), set()).add(name)
-    if like is not None:
-        key = _images_and_split(like)
-        if key not in presets:
-            raise UserError(f"no finished run of a preset has the images and split of {name_with_id(like)}")
-    else:
-        key = max(presets, key=lambda images: ("folds" in images, len(presets[images])))
+    key = _images_and_split(like) if like else max(presets, key=lambda images: ("folds" in images, len(presets[images])))
+    if like and key not in presets:
+        raise UserError(f"no finished run of a preset has the images and split of {name_with_id(like)}")
     experiments, missing = [], {}
     for name in wanted:
         own = [run for run, preset in matches if preset == name and _images_and_split(run) == key]
@@ -112,10 +109,11 @@ def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
         if _images_and_split(run) != _images_and_split(first):
             reason = why_not_comparable(first.tags, run.tags) or "their folds differ"
             raise UserError(f"{name_with_id(run)} can't be in one table with {name_with_id(first)}: {reason}")
-    if not folds:
-        return Chosen(_named_apart([_alone(run.name, run) for run in counted]))
-    validations = reversed(gather(folds, with_evaluations=True))
-    return Chosen(_named_apart([_experiment(validation.name, validation.runs) for validation in validations]))
+    if folds:
+        made = [_experiment(validation.name, validation.runs) for validation in reversed(gather(folds, with_evaluations=True))]
+    else:
+        made = [_experiment(run.name, (read_evaluated_run(run),)) for run in counted]
+    return Chosen(_named_apart(made))
 
 
 def reference_of(experiments: Sequence[Experiment]) -> Experiment:
@@ -155,11 +153,7 @@ def _latest(name: str, runs: list[LoggedRun]) -> tuple[Experiment | None, str]:
     if runs[0].params.get("split.method") == "folds":
         validation, gap = latest_complete(runs)
         return (_experiment(name, validation.runs, name), "") if validation else (None, gap)
-    return _alone(name, max(runs, key=lambda run: run.started), name), ""
-
-
-def _alone(name: str, run: LoggedRun, preset: str = "") -> Experiment:
-    return _experiment(name, (read_evaluated_run(run),), preset)
+    return _experiment(name, (read_evaluated_run(max(runs, key=lambda run: run.started)),), name), ""
 
 
 def _experiment(name: str, runs: tuple[EvaluatedRun, ...], preset: str = "") -> Experiment:
@@ -169,9 +163,5 @@ def _experiment(name: str, runs: tuple[EvaluatedRun, ...], preset: str = "") -> 
 def _named_apart(experiments: list[Experiment]) -> list[Experiment]:
     """With the beginning of a run's id where two have one name."""
     names = Counter(experiment.name for experiment in experiments)
-    return [
-        replace(experiment, name=f"{experiment.name} {experiment.runs[0].run.short_id}")
-        if names[experiment.name] > 1
-        else experiment
-        for experiment in experiments
-    ]
+    ids = [f" {experiment.runs[0].run.short_id}" if names[experiment.name] > 1 else "" for experiment in experiments]
+    return [replace(experiment, name=experiment.name + run_id) for experiment, run_id in zip(experiments, ids, strict=True)]

@@ -42,11 +42,10 @@ def write_page(path: Path, table: Table, effects: Sequence[Effect] = ()) -> None
 
 def _effects_chart(effects: Sequence[Effect]) -> str:
     """Each change with its interval, a panel for each metric, as a `src`."""
-    panels: dict[str, Sequence[Estimate]] = {}
-    for metric in effects[0].changes:
-        changes = [effect.changes[metric] for effect in effects]
-        estimates = [Estimate(change.value, change.low, change.high) for change in changes]
-        panels[f"change of\n{METRIC_NAMES.get(metric, metric)}"] = estimates
+    panels: dict[str, Sequence[Estimate]] = {
+        f"change of\n{METRIC_NAMES.get(metric, metric)}": [Estimate(**vars(effect.changes[metric])) for effect in effects]
+        for metric in effects[0].changes
+    }
     return chart_uri(results_figure([effect.name for effect in effects], panels, "", zero=True))
 
 

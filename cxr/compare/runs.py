@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cxr.config.schema import EvaluationConfig
 from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
 from cxr.evaluation.metric_table import names_at
+from cxr.evaluation.operating_points import threshold_for_specificity
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.stages.basis import is_compared
-from cxr.text import nearest, part_in_full
+from cxr.text import nearest, part_in_full, slug
 from cxr.tracking.search import LoggedRun
 
 # Tags that are equal for comparable runs, and the meaning of a difference.
@@ -25,6 +28,7 @@ _WHY_NOT = {
     "cxr.judged_on": "they were evaluated on different parts of the split",
 }
 SAME = tuple(_WHY_NOT)
+SPECIFICITIES = (0.99, 0.95)  # for which tables over several runs choose thresholds
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,10 @@ def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun], primar
     return Comparison(reference, list(others), ordered, chosen)
 
 
-def groups_of(evaluated: EvaluatedRun) -> list[str]:
-    """The group (a patient's images, copies of one image) of each image, in the order of the predictions."""
+def groups_of(evaluated: EvaluatedRun, ids: Sequence[str] | None = None) -> list[str]:
+    """The group (a patient's images, copies of one image) of each of the images `ids`, or of the predictions in their order."""
     manifest = read_csv(evaluated.run.file("data/manifest.csv")).set_index("path")
-    return list(manifest.loc[list(evaluated.predictions.ids), "group"])
+    return list(manifest.loc[list(ids or evaluated.predictions.ids), "group"])
 
 
 def positive_class_of(run: LoggedRun) -> str:
@@ -129,6 +133,29 @@ def positive_class_of(run: LoggedRun) -> str:
     if "cxr.evaluated_images" in run.tags:
         return run.tags.get("cxr.positive_class", "")
     return next((name for name in POSITIVE_SLUGS if any(f"/{name}/" in metric for metric in run.metrics)), "")
+
+
+def positive_index(evaluated: EvaluatedRun) -> int | None:
+    """The place of the class of a run's operating points among its classes; None if no class is positive."""
+    slugs, positive = [slug(name) for name in evaluated.predictions.classes], positive_class_of(evaluated.run)
+    return slugs.index(positive) if positive in slugs else None
+
+
+def called_positive(
+    runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float
+) -> NDArray[np.bool_]:
+    """Which evaluated images are called positive, run after run, each run at the threshold of its own `validation`.
+
+    Raises `ValueError` where a validation part has no image of another class.
+    """
+    called = []
+    for evaluated, before in zip(runs, validation, strict=True):
+        positive = before.labels == index
+        if positive.all():
+            raise ValueError("a validation part has no image of another class")
+        threshold = threshold_for_specificity(before.probabilities[:, index], positive, specificity)
+        called.append(evaluated.predictions.probabilities[:, index] >= threshold)
+    return np.concatenate(called)
 
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from cxr.compare.runs import Comparison, EvaluatedRun, groups_of
+from cxr.compare.runs import Comparison, groups_of
 from cxr.evaluation.estimates import CONFIDENCE, Z
 from cxr.evaluation.metric_table import names_at, scale_of
 from cxr.evaluation.paired import RESAMPLES
@@ -37,21 +37,14 @@ def by_experiment(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
     return [[of_seed[seed] for seed in sorted(of_seed, key=int)] for of_seed in experiments.values()]
 
 
-def in_one_order(predictions: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions of the same images, put into the order of the first."""
-    first = predictions[0].ids
-    places = [{name: row for row, name in enumerate(of_run.ids)} for of_run in predictions]
-    return [of_run.only(np.array([rows[name] for name in first])) for of_run, rows in zip(predictions, places, strict=True)]
-
-
 def seed_spread(predictions: Sequence[Predictions], groups: Sequence[str]) -> pd.DataFrame:
-    """Each compared metric over seeds, of predictions of the same images in the same order.
+    """Each compared metric over seeds, of predictions of the same images; `groups` are in the order of the first.
 
     Index: the metric. Columns: mean over seeds, sd between seeds (n - 1 in the denominator), lowest, highest, and the ends of the
     95 % intervals of the mean: seeds_low and seeds_high by Student's t over seeds, images_low and images_high by a bootstrap over
     `groups` of images, both_low and both_high of both. The two sources are independent, so their halves add in squares.
     """
-    values, drawn = _means(predictions, groups)
+    values, drawn = _means([of_run.in_order(predictions[0].ids) for of_run in predictions], groups)
     columns = {"sd": values.std(axis=0, ddof=1), "lowest": values.min(axis=0), "highest": values.max(axis=0)}
     table = pd.DataFrame({"mean": values.mean(axis=0), **columns}, index=statistic_names(predictions[0].classes))
     _add_intervals(table, _half_of_seeds(values), drawn)
@@ -85,19 +78,12 @@ def seed_differences(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
     for group in experiments:
         if group is reference or len(group) + len(reference) < 3:
             continue
-        own, other = (_in_order_of(comparison.reference, side) for side in (reference, group))
-        seeds = " and ".join(_describe_seeds(len(side)) for side in (reference, group))
+        ids = comparison.reference.predictions.ids
+        own, other = ([evaluated.predictions.in_order(ids) for evaluated in side] for side in (reference, group))
+        seeds = " and ".join(f"{n} seeds" if n > 1 else "1 seed (its spread is not known)" for n in (len(own), len(other)))
         title = f"{group[0].run.name} against {reference[0].run.name}, means over seeds: {seeds}"
         tables.append((title, seed_difference(own, other, groups_of(comparison.reference))))
     return tables
-
-
-def _in_order_of(first: EvaluatedRun, runs: Sequence[EvaluatedRun]) -> list[Predictions]:
-    return in_one_order([first.predictions, *(evaluated.predictions for evaluated in runs)])[1:]
-
-
-def _describe_seeds(count: int) -> str:
-    return f"{count} seeds" if count > 1 else "1 seed (its spread is not known)"
 
 
 def _means(predictions: Sequence[Predictions], groups: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,8 +100,7 @@ def _means(predictions: Sequence[Predictions], groups: Sequence[str]) -> tuple[N
 
 def _half_of_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half the interval of the mean over runs (runs, metrics); 0 for one run, of which nothing is known."""
-    runs = len(values)
-    if runs < 2:
+    if (runs := len(values)) < 2:
         return np.zeros(values.shape[1])
     return np.asarray(t.ppf(0.5 + CONFIDENCE / 2, runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(runs))
 

@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxr.compare.experiments import Chosen, Experiment, reference_of
-from cxr.compare.runs import EvaluatedRun, positive_class_of
-from cxr.compare.seeds import in_one_order
-from cxr.compare.thresholds import SPECIFICITIES, called_positive, positive_index
+from cxr.compare.runs import SPECIFICITIES, called_positive, positive_class_of, positive_index
 from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
 from cxr.evaluation.estimates import Estimate, ends_of, proportion_among
@@ -96,16 +94,11 @@ def _row(experiment: Experiment, reference: Experiment, elsewhere: ExternalResul
     estimates["accuracy_calibrated"] = _calibrated(experiment)
     differences = {}
     if experiment is not reference:
-        base = in_one_order([whole, reference.pooled])[1]
+        base = reference.pooled.in_order(whole.ids)
         differences = {row.metric: row for row in paired_differences(base, whole, groups) if row.metric in COMPARED}
     _add_points(experiment, reference, estimates, differences)
-    values: dict[str, float | str | None] = {
-        "name": experiment.name,
-        "runs": " ".join(run.id for run in runs),
-        "images": len(whole.labels),
-    }
-    values |= {name: estimate.value for name, estimate in estimates.items()}
-    values |= ends_of(estimates)
+    values: dict[str, float | str | None] = {"name": experiment.name, "runs": " ".join(run.id for run in runs)}
+    values |= {"images": len(whole.labels), **{name: estimate.value for name, estimate in estimates.items()}, **ends_of(estimates)}
     for name in COMPARED:
         if name in by_run and by_run[name].notna().all():
             values |= {f"{name}_lowest_run": by_run[name].min(), f"{name}_highest_run": by_run[name].max()}
@@ -139,11 +132,11 @@ def _add_points(
     experiment: Experiment, reference: Experiment, estimates: dict[str, Estimate], differences: dict[str, Difference]
 ) -> None:
     """Add rates of the positive class at thresholds for each specificity, and the sensitivities' differences from the reference."""
-    index, whole = positive_index(experiment.runs[0]), experiment.pooled
+    index, whole, pooled = positive_index(experiment.runs[0]), experiment.pooled, reference.pooled
     if index is None:
         return
     is_positive = whole.labels == index
-    place = {name: row for row, name in enumerate(reference.pooled.ids)}
+    places = pooled.rows_of(whole.ids)
     groups = [group for group, positive in zip(experiment.groups, is_positive, strict=True) if positive]
     for specificity in SPECIFICITIES:
         try:
@@ -154,16 +147,17 @@ def _add_points(
         at, at_threshold = f"at_specificity_{specificity:g}", rates(called, is_positive, experiment.groups)
         estimates |= {f"{at}/sensitivity": at_threshold.sensitivity, f"{at}/specificity": at_threshold.specificity}
         if experiment is not reference and is_positive.any():
-            of_base = base[[place[name] for name in whole.ids]]
-            differences[f"{at}/sensitivity"] = paired_rate("sensitivity", of_base[is_positive], called[is_positive], groups)
+            before, after = base[places][is_positive], called[is_positive]
+            differences[f"{at}/sensitivity"] = paired_rate("sensitivity", before, after, groups)
 
 
 def _notes(chosen: Chosen) -> list[str]:
     runs = [evaluated for experiment in chosen.experiments for evaluated in experiment.runs]
-    codes = {experiment.name: {_code_of(evaluated) for evaluated in experiment.runs} for experiment in chosen.experiments}
+    code = {evaluated.run.id: evaluated.run.tags.get("cxr.code_fingerprint", "") for evaluated in runs}
+    codes = {experiment.name: {code[evaluated.run.id] for evaluated in experiment.runs} for experiment in chosen.experiments}
     notes = []
     if len(set().union(*codes.values())) > 1:
-        newest = _code_of(max(runs, key=lambda evaluated: evaluated.run.started))
+        newest = code[max(runs, key=lambda evaluated: evaluated.run.started).run.id]
         older = [name for name, made_with in codes.items() if made_with != {newest}]
         notes.append(f"Made by an earlier version of the code than the others: {', '.join(older)}.")
     if any(evaluated.part == "val" for evaluated in runs):
@@ -172,7 +166,3 @@ def _notes(chosen: Chosen) -> list[str]:
         sets = pluralize(chosen.others, "other set")
         notes.append(f"The store has runs of presets on {sets} of images or splits: cxr results --like RUN shows those.")
     return notes
-
-
-def _code_of(evaluated: EvaluatedRun) -> str:
-    return evaluated.run.tags.get("cxr.code_fingerprint", "")

@@ -123,19 +123,9 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         targets = settings.sensitivity, settings.specificity
         margin = settings.sensitivity_margin
         rules = choose_rules(validation, roles.positive_class, *targets, costs, temperature.value, margin, of_validation)
-        points = evaluate_rules(
-            rules,
-            validation,
-            evaluated,
-            roles.positive_class,
-            costs,
-            groups,
-            settings.resamples,
-            validation_groups=of_validation,
-        )
-        at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
-        slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
-        zones = zones_of(evaluated, roles, fast_from, slow_below, set_thresholds, settings.review_routine)
+        images = validation, evaluated, roles.positive_class
+        points = evaluate_rules(rules, *images, costs, groups, settings.resamples, of_validation)
+        zones = zones_of(evaluated, roles, rules, set_thresholds, settings.review_routine)
         usual = [point for point in points if point.rule.shifts is None]
         triage = evaluate_triage(evaluated, roles, zones, usual, settings.prevalences, settings.review_routine, groups)
         positive = evaluated.labels == roles.positive_class
@@ -151,7 +141,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         validation_images=len(validation.labels),
         chosen_on_same=evidence.chosen_on_same,
         classes=list(evaluated.classes),
-        by_class={name: int((evaluated.labels == index).sum()) for index, name in enumerate(evaluated.classes)},
+        by_class=evaluated.by_class,
         estimates=evaluation.estimates,
         confusion=evaluation.confusion.tolist(),
         temperature=temperature,
@@ -192,11 +182,9 @@ def numbers_of(assessment: Assessment) -> dict[str, float]:
         rates |= {f"triage/urgent_in_{zone.name}": zone.of_positives for zone in assessment.triage.zones}
     rates["conformal/coverage"] = assessment.conformal.overall
     if assessment.positive_calibration and assessment.positive_calibration_after:
-        for end, calibrated in (("", assessment.positive_calibration), ("_after", assessment.positive_calibration_after)):
-            rates |= {
-                f"calibration/positive_slope{end}": calibrated.slope,
-                f"calibration/positive_intercept{end}": calibrated.intercept,
-            }
+        for end, of_class in (("", assessment.positive_calibration), ("_after", assessment.positive_calibration_after)):
+            rates[f"calibration/positive_slope{end}"] = of_class.slope
+            rates[f"calibration/positive_intercept{end}"] = of_class.intercept
     plain = {
         "calibration/ece": assessment.calibration.ece,
         "calibration/ece_after": assessment.calibration_after.ece,

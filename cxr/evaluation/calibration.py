@@ -68,12 +68,15 @@ def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = Non
     best = _most_likely(logits, predictions.labels)
     if min(abs(np.log(best) - np.log([_COLDEST, _HOTTEST]))) < 0.01:
         return Temperature(1.0, count, "the best one is at the end of the range, so these images do not determine it")
-    before, after = (float(log_losses.mean()) for log_losses in _cross_fitted(logits, predictions.labels, groups))
+    if count == 1:
+        return Temperature(1.0, count, "there is one validation image, so it can't be checked on others")
+    labels, scaled_losses = predictions.labels, np.empty(count)
+    for others, fold in cross_fitting_folds(count, groups):
+        scaled_losses[fold] = _log_losses(logits[fold] / _most_likely(logits[others], labels[others]), labels[fold])
+    before, after = float(_log_losses(logits, labels).mean()), float(scaled_losses.mean())
     if after >= before:
-        why_not = (
-            f"not applied: on validation images that it was not fitted on it makes log loss {after:.4f} instead of {before:.4f}"
-        )
-        return Temperature(1.0, count, why_not)
+        changed = f"{after:.4f} instead of {before:.4f}"
+        return Temperature(1.0, count, f"not applied: on validation images that it was not fitted on it makes log loss {changed}")
     return Temperature(best, count)
 
 
@@ -85,16 +88,6 @@ def _most_likely(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> floa
 
     ends = np.log([_COLDEST, _HOTTEST])
     return float(np.exp(minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6}).x))
-
-
-def _cross_fitted(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], groups: Sequence[str] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log loss of each image, (n,), unscaled and with the temperature of the other folds."""
-    after = np.empty(len(labels))
-    for others, fold in cross_fitting_folds(len(labels), groups):
-        after[fold] = _log_losses(logits[fold] / _most_likely(logits[others], labels[others]), labels[fold])
-    return _log_losses(logits, labels), after
 
 
 def _log_losses(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,8 +1,7 @@
 """Decisions: what turns the probabilities of a model into answers, all of it chosen on validation images."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -49,10 +48,8 @@ class Decisions:
     @property
     def roles(self) -> Roles:
         """The classes with a role, as indices."""
-        positive, normal = self.positive_class, self.normal_class
-        return Roles(
-            None if positive is None else self.classes.index(positive), None if normal is None else self.classes.index(normal)
-        )
+        roles = [None if name is None else self.classes.index(name) for name in (self.positive_class, self.normal_class)]
+        return Roles(roles[0], roles[1])
 
     def rule(self, name: str) -> Rule | None:
         """The operating point of that name; argmax is always there."""
@@ -113,8 +110,7 @@ def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
 def _with_roles(chosen: Decisions, settings: EvaluationConfig) -> Decisions:
     roles = roles_of(settings, chosen.classes)
     names = [None if place is None else chosen.classes[place] for place in (roles.positive_class, roles.normal_class)]
-    known = {key: value for key, value in vars(chosen).items() if key not in ("positive_class", "normal_class", "review_routine")}
-    return Decisions(**known, positive_class=names[0], normal_class=names[1], review_routine=settings.review_routine)
+    return replace(chosen, positive_class=names[0], normal_class=names[1], review_routine=settings.review_routine)
 
 
 def decide(chosen: Decisions, probabilities: NDArray[np.float64], rule: Rule) -> Decided:
@@ -122,12 +118,9 @@ def decide(chosen: Decisions, probabilities: NDArray[np.float64], rule: Rule) ->
     predictions = Predictions((), tuple(chosen.classes), np.zeros(len(probabilities), np.int64), probabilities)
     thresholds = np.array([chosen.conformal.least_probability[slug(name)] for name in chosen.classes])
     roles = chosen.roles
-    zones: Sequence[str] = [""] * len(probabilities)
+    zones = [""] * len(probabilities)
     if roles.positive_class is not None:
-        at = {rule_at.name: rule_at.threshold for rule_at in chosen.rules if rule_at.threshold is not None}
-        slow_below, fast_from = at.get("sensitivity_target", 0.0), at.get("specificity_target", np.inf)
-        zones = [ZONES[place] for place in zones_of(predictions, roles, fast_from, slow_below, thresholds, chosen.review_routine)]
+        zones = [ZONES[place] for place in zones_of(predictions, roles, chosen.rules, thresholds, chosen.review_routine)]
     called = decisions(rule, predictions, -1 if roles.positive_class is None else roles.positive_class)
-    return Decided(
-        scaled(predictions, chosen.temperature).probabilities, called, conformal_sets(predictions, thresholds), list(zones)
-    )
+    calibrated = scaled(predictions, chosen.temperature).probabilities
+    return Decided(calibrated, called, conformal_sets(predictions, thresholds), zones)

@@ -68,7 +68,7 @@ class Metric:
     name: str
     label: str  # as a sentence has it
     compute: Callable[[Counts], Floats] | None
-    places: frozenset[Place] = frozenset()
+    places: tuple[Place, ...] = ()
     scale: Scale = LOGIT
 
     @property
@@ -81,33 +81,29 @@ class Metric:
         return self.label[0].upper() + self.label[1:]
 
 
-def _at(*places: Place) -> frozenset[Place]:
-    return frozenset(places)
-
-
 OVERALL: tuple[Metric, ...] = (
     Metric(
         "accuracy",
         "accuracy",
         lambda counts: counts.hits.sum(axis=1) / counts.total,
-        _at("compare", "headline", "summary", "sweep", "folds"),
+        ("compare", "headline", "summary", "sweep", "folds"),
     ),
     Metric(
         "balanced_accuracy",
         "balanced accuracy",
         lambda counts: _mean_of_present(counts.sensitivity),
-        _at("compare", "summary", "folds", "ui"),
+        ("compare", "summary", "folds", "ui"),
     ),
-    Metric("macro_f1", "macro F1", lambda counts: _mean_of_present(counts.f1), _at("compare", "summary", "folds")),
+    Metric("macro_f1", "macro F1", lambda counts: _mean_of_present(counts.f1), ("compare", "summary", "folds")),
     Metric("weighted_f1", "weighted F1", lambda counts: np.nansum(counts.f1 * counts.of_class, axis=1) / counts.total),
-    Metric("mcc", "Matthews' correlation", lambda counts: _matthews(counts), _at("folds"), FISHER),
-    Metric("log_loss", "log loss", lambda counts: counts.log_loss, _at("compare"), LOG),
+    Metric("mcc", "Matthews' correlation", lambda counts: _matthews(counts), ("folds",), FISHER),
+    Metric("log_loss", "log loss", lambda counts: counts.log_loss, ("compare",), LOG),
     Metric("brier", "Brier score", lambda counts: counts.brier, scale=LOG),
     Metric(
         "auc_macro_ovr",
         "macro AUC",
         lambda counts: counts.auc.mean(axis=1),
-        _at("compare", "headline", "summary", "sweep", "folds", "ui"),
+        ("compare", "headline", "summary", "sweep", "folds", "ui"),
     ),
     Metric("auc_weighted_ovr", "weighted AUC", lambda counts: (counts.auc * counts.of_class).sum(axis=1) / counts.total),
     Metric("auprc_macro_ovr", "macro AUPRC", lambda counts: counts.auprc.mean(axis=1)),
@@ -117,18 +113,18 @@ BY_CLASS = (
         "sensitivity",
         "sensitivity",
         lambda counts: counts.sensitivity,
-        _at("compare", "headline", "summary", "sweep", "folds", "ui", "classes"),
+        ("compare", "headline", "summary", "sweep", "folds", "ui", "classes"),
     ),
     Metric(
         "specificity",
         "specificity",
         lambda counts: counts.specificity,
-        _at("compare", "headline", "summary", "folds", "ui", "classes"),
+        ("compare", "headline", "summary", "folds", "ui", "classes"),
     ),
-    Metric("ppv", "PPV", None, _at("classes")),
-    Metric("npv", "NPV", None, _at("classes")),
+    Metric("ppv", "PPV", None, ("classes",)),
+    Metric("npv", "NPV", None, ("classes",)),
     Metric("f1", "F1", None),
-    Metric("auc", "AUC", lambda counts: counts.auc, _at("compare", "summary", "folds", "classes")),
+    Metric("auc", "AUC", lambda counts: counts.auc, ("compare", "summary", "folds", "classes")),
     Metric("auprc", "AUPRC", lambda counts: counts.auprc),
 )
 

@@ -11,6 +11,7 @@ from cxr.evaluation.estimates import (
     Estimate,
     area_under_roc,
     ends_of,
+    four_rates,
     lacking,
     proportion_among,
     values_of,
@@ -76,8 +77,11 @@ def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> E
     all_images = np.ones(len(predictions.labels), bool)
     estimates["accuracy"] = proportion_among(predictions.predicted == predictions.labels, all_images, groups, "")
     for index, name in enumerate(predictions.classes):
-        of_class = _evaluate_class(predictions.labels == index, predictions.predicted == index, groups)
-        of_class["auc"] = area_under_roc(predictions.labels == index, predictions.probabilities[:, index], groups)
+        positive, called = predictions.labels == index, predictions.predicted == index
+        of_class = four_rates(called, positive, groups, "this class", "this class")
+        either = int(positive.sum() + called.sum())
+        f1 = Estimate(2 * int((positive & called).sum()) / either) if either else lacking("no image is of this class or called so")
+        of_class |= {"f1": f1, "auc": area_under_roc(positive, predictions.probabilities[:, index], groups)}
         estimates |= {f"{slug(name)}/{key}": estimate for key, estimate in of_class.items()}
         for metric in BY_CLASS:
             estimates.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
@@ -88,14 +92,12 @@ def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> E
     return Evaluation(estimates, confusion)
 
 
-def with_resampling(
-    evaluation: Evaluation, predictions: Predictions, groups: Sequence[str], resamples: int, seed: int = 0
-) -> Evaluation:
+def with_resampling(evaluation: Evaluation, predictions: Predictions, groups: Sequence[str], resamples: int) -> Evaluation:
     """The same numbers; those with no interval get one by a bootstrap over `groups`, the group of each image.
 
     F1 of one class has none: sensitivity and PPV have intervals.
     """
-    drawn = resampled(statistics_of(predictions), groups, resamples, seed)
+    drawn = resampled(statistics_of(predictions), groups, resamples, seed=0)
     estimates = dict(evaluation.estimates)
     for name, values in zip(statistic_names(predictions.classes), drawn, strict=True):
         if estimates[name].low is None and not estimates[name].why_not:
@@ -118,16 +120,3 @@ def sensitivity_at_specificity(predictions: Predictions, specificity: float) -> 
             chosen_here = "no interval: the threshold was chosen on these images"
             estimates[f"{slug(name)}/sensitivity_at_specificity"] = Estimate(float(reached.max()), why_not=chosen_here)
     return estimates
-
-
-def _evaluate_class(of_class: NDArray[np.bool_], called: NDArray[np.bool_], groups: Sequence[str] | None) -> dict[str, Estimate]:
-    """From which images are of the class, (n,), and which are called so, (n,)."""
-    either = int(of_class.sum() + called.sum())
-    f1 = Estimate(2 * int((of_class & called).sum()) / either) if either else lacking("no image is of this class or called so")
-    return {
-        "sensitivity": proportion_among(called, of_class, groups, "no image is of this class"),
-        "specificity": proportion_among(~called, ~of_class, groups, "every image is of this class"),
-        "ppv": proportion_among(of_class, called, groups, "no image was called this class"),
-        "npv": proportion_among(~of_class, ~called, groups, "every image was called this class"),
-        "f1": f1,
-    }

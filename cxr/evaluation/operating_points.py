@@ -15,6 +15,7 @@ from cxr.evaluation.estimates import (
     PERCENT,
     Estimate,
     Z,
+    four_rates,
     independent_images,
     members_among,
     proportion_among,
@@ -99,11 +100,8 @@ def choose_rules(
     A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With
     `margin` the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
     """
-    scores, positive, name = (
-        validation.probabilities[:, positive_class],
-        validation.labels == positive_class,
-        validation.classes[positive_class],
-    )
+    scores, positive = validation.probabilities[:, positive_class], validation.labels == positive_class
+    name = validation.classes[positive_class]
     rules = [Rule("argmax", "the most probable class")]
     if positive.any():
         threshold, description = _sensitive(scores, positive, sensitivity, margin, groups)
@@ -172,14 +170,7 @@ def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDAr
 
 def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_], groups: Sequence[str] | None = None) -> Rates:
     """Count what was called positive, (n,), against what is, (n,); images of one of the `groups` (n,) count as alike."""
-    return Rates(
-        images=len(called),
-        called_positive=int(called.sum()),
-        sensitivity=proportion_among(called, positive, groups, "no image is of the positive class"),
-        specificity=proportion_among(~called, ~positive, groups, "every image is of the positive class"),
-        ppv=proportion_among(positive, called, groups, "no image was called positive"),
-        npv=proportion_among(~positive, ~called, groups, "every image was called positive"),
-    )
+    return Rates(len(called), int(called.sum()), **four_rates(called, positive, groups, "the positive class", "positive"))
 
 
 def evaluate_rules(
@@ -190,13 +181,12 @@ def evaluate_rules(
     costs: NDArray[np.float32],
     groups: Sequence[str],
     resamples: int,
-    seed: int = 0,
     validation_groups: Sequence[str] | None = None,
 ) -> list[OperatingPoint]:
     """The rates of each rule on the evaluated images; `groups` has the group of each of those."""
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
-    drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed)
+    drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed=0)
     positive, points = evaluated.labels == positive_class, []
     for rule, decided, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
         on_evaluated = rates(decided == positive_class, positive, groups)

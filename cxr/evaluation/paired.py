@@ -9,8 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from cxr.evaluation.delong import auc_error
-from cxr.evaluation.estimates import CONFIDENCE, Z, design_effect, numbered
+from cxr.evaluation.estimates import CONFIDENCE, Z, auc_influence, design_effect, numbered
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
@@ -66,9 +65,7 @@ def _format_p_value(value: float | None) -> str:
     return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def paired_differences(
-    reference: Predictions, other: Predictions, groups: Sequence[str] | None = None, seed: int = 0
-) -> list[Difference]:
+def paired_differences(reference: Predictions, other: Predictions, groups: Sequence[str] | None = None) -> list[Difference]:
     """Compare two models' predictions of the same images; raises `ValueError` if the images or labels differ.
 
     Metrics are those of the metric table that are compared; those without a value are left out. Accuracy, sensitivity and
@@ -80,19 +77,21 @@ def paired_differences(
         raise ValueError("the two sets of predictions are not of the same images")
     names, compared = statistic_names(reference.classes), set(names_at("compare", reference.classes))
     statistics = statistics_of(reference), statistics_of(other)
-    labels = list(groups) if groups is not None else list(reference.ids)
+    labels = reference.ids if groups is None else groups
     members = numbered(labels)
-    drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), labels, RESAMPLES, seed)
+    drawn = resampled(lambda weights: statistics[1](weights) - statistics[0](weights), labels, RESAMPLES, seed=0)
     once = np.ones((1, len(members)))
     values = statistics[0](once)[:, 0], statistics[1](once)[:, 0]
-    successes, areas = _proportions(reference, other), _areas(reference.classes)
+    successes, classes = _proportions(reference, other), range(len(reference.classes))
+    areas = {"auc_macro_ovr": [*classes]} | {f"{slug(reference.classes[index])}/auc": [index] for index in classes}
     differences = []
     for index, name in enumerate(names):
         first, second = float(values[0][index]), float(values[1][index])
         if not (name in compared and np.isfinite(first) and np.isfinite(second)):
             continue
         if name in successes:
-            differences.append(_by_tango(name, first, second, *successes[name], members))
+            change, places = successes[name]
+            differences.append(_by_tango(name, first, second, change, members[places]))
         elif name in areas:
             error = auc_error(reference, other, areas[name], members)
             differences.append(_by_error(name, first, second, error, DELONG))
@@ -103,29 +102,35 @@ def paired_differences(
     return differences
 
 
-def paired_rate(
-    metric: str, reference: NDArray[np.bool_], other: NDArray[np.bool_], groups: Sequence[str] | None = None
-) -> Difference:
+def paired_rate(metric: str, reference: NDArray[np.bool_], other: NDArray[np.bool_], groups: Sequence[str]) -> Difference:
     """The difference of the shares of images for which two rules are right, both (n,), by Tango's score interval.
 
-    `groups` has the group of each image, as `paired_differences` takes it.
+    Images of one of the `groups` (n,) count as alike.
     """
-    labels = list(groups) if groups is not None else [str(row) for row in range(len(reference))]
-    members = numbered(labels)
     change = other.astype(float) - reference.astype(float)
-    return _by_tango(metric, float(reference.mean()), float(other.mean()), change, np.arange(len(change)), members)
+    return _by_tango(metric, float(reference.mean()), float(other.mean()), change, groups)
+
+
+def auc_error(reference: Predictions, other: Predictions, classes: list[int], groups: NDArray[np.int64]) -> float | None:
+    """Standard error of the difference in AUC of a class, or in the mean AUC of several; `groups` (n,) numbers the groups.
+
+    By DeLong's variance; None where a class has fewer than two images, or all but one. An image counts for one class and against
+    the others, so the covariance of the classes is in the sum.
+    """
+    total = np.zeros(len(groups))
+    for index in classes:
+        positive = reference.labels == index
+        if not 2 <= positive.sum() <= len(positive) - 2:
+            return None
+        total += auc_influence(positive, other.probabilities[:, index]) - auc_influence(positive, reference.probabilities[:, index])
+    return float(np.sqrt((np.bincount(groups, total / len(classes)) ** 2).sum()))
 
 
 def _by_tango(
-    name: str,
-    first: float,
-    second: float,
-    change: NDArray[np.float64],
-    members: NDArray[np.int64],
-    all_members: NDArray[np.int64],
+    name: str, first: float, second: float, change: NDArray[np.float64], groups: Sequence[str] | NDArray[np.int64]
 ) -> Difference:
-    """From -1, 0 or 1 for each image that counts, (n,), and their places among all images, (n,)."""
-    effect = design_effect(change, numbered(all_members[members]))
+    """From -1, 0 or 1 for each image that counts, (n,), and its group."""
+    effect = design_effect(change, numbered(groups))
     gained, lost = float((change > 0).sum()), float((change < 0).sum())
     low, high, p_value = paired_proportions(gained / effect, lost / effect, len(change) / effect)
     return Difference(name, first, second, second - first, low, high, p_value, TANGO)
@@ -134,10 +139,9 @@ def _by_tango(
 def _by_error(name: str, first: float, second: float, error: float | None, method: str) -> Difference:
     """From a standard error; none where it can't be known."""
     difference = second - first
-    if error is None:
-        return Difference(name, first, second, difference, None, None, None, method, "too few images of a class")
-    if error < 1e-9:
-        why_not = "both models rank and weigh these images alike, or one is perfect, so the spread can't be estimated"
+    if error is None or error < 1e-9:
+        alike = "both models rank and weigh these images alike, or one is perfect, so the spread can't be estimated"
+        why_not = "too few images of a class" if error is None else alike
         return Difference(name, first, second, difference, None, None, None, method, why_not)
     p_value = float(2 * norm.sf(abs(difference) / error))
     return Difference(name, first, second, difference, difference - Z * error, difference + Z * error, p_value, method)
@@ -153,11 +157,6 @@ def _proportions(reference: Predictions, other: Predictions) -> dict[str, tuple[
         changes[f"{slug(name)}/sensitivity"] = ((called[1] - called[0])[inside], inside)
         changes[f"{slug(name)}/specificity"] = ((called[0] - called[1])[outside], outside)
     return changes
-
-
-def _areas(classes: Sequence[str]) -> dict[str, list[int]]:
-    """The classes whose AUC each metric averages."""
-    return {"auc_macro_ovr": list(range(len(classes)))} | {f"{slug(name)}/auc": [index] for index, name in enumerate(classes)}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

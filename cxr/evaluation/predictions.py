@@ -1,5 +1,6 @@
 """Predictions: for each image its true class and a probability for each class. Evaluation reads nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +26,24 @@ class Predictions:
         """The most probable class of each image, (n,), index into classes."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
+    @property
+    def by_class(self) -> dict[str, int]:
+        """How many images there are of each class, by its name."""
+        return {name: int((self.labels == index).sum()) for index, name in enumerate(self.classes)}
+
     def only(self, rows: NDArray[np.int64]) -> "Predictions":
         """Those of some rows, in their order."""
         ids = tuple(self.ids[row] for row in rows)
         return Predictions(ids, self.classes, self.labels[rows], self.probabilities[rows])
+
+    def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The rows of some images, in the order of `ids`."""
+        places = {name: row for row, name in enumerate(self.ids)}
+        return np.array([places[name] for name in ids], np.int64)
+
+    def in_order(self, ids: Sequence[str]) -> "Predictions":
+        """Those of the images `ids`, in that order."""
+        return self.only(self.rows_of(ids))
 
     def to_csv(self, path: Path) -> None:
         """Write columns id, label, predicted, and p_CLASS for each class, sorted by id; floats survive the round trip."""

@@ -58,20 +58,17 @@ def statistics_of(predictions: Predictions) -> Statistics:
     cells = np.eye(k * k)[labels * k + predicted]
     of_image = np.stack([losses(predictions), squared_errors(predictions)], axis=1)
 
-    def count(weights: NDArray[np.float64]) -> Counts:
+    def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         confusion = (weights @ cells).reshape(-1, k, k)
         total = confusion.sum(axis=(1, 2))
         log_loss, brier = (weights @ of_image).T / total
         curves = [areas(labels == index, probabilities[:, index], weights) for index in range(k)]
         auc, auprc = (np.stack([curve[place] for curve in curves], axis=1) for place in (0, 1))
         hits, of_class, predicted_as = np.einsum("bii->bi", confusion), confusion.sum(axis=2), confusion.sum(axis=1)
-        return Counts(hits, of_class, predicted_as, total, log_loss, brier, auc, auprc)
-
-    def statistics(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        counts = count(weights)
+        counts = Counts(hits, of_class, predicted_as, total, log_loss, brier, auc, auprc)
         overall = [metric.compute(counts) for metric in OVERALL if metric.compute]
-        of_class = [metric.compute(counts) for metric in BY_CLASS if metric.compute]
-        return np.stack([*overall, *(values[:, index] for index in range(k) for values in of_class)])
+        by_class = [metric.compute(counts) for metric in BY_CLASS if metric.compute]
+        return np.stack([*overall, *(values[:, index] for index in range(k) for values in by_class)])
 
     return statistics
 

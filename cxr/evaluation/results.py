@@ -26,29 +26,29 @@ class PartResults:
     evaluation: Evaluation
 
 
-def results_of(evidence: Evidence, found: Assessment, specificity: float) -> list[PartResults]:
+def results_of(evidence: Evidence, assessment: Assessment, specificity: float) -> list[PartResults]:
     """Results of each part, the evaluated one last. Validation also has the sensitivity at this specificity."""
     on_validation = evaluate(evidence.validation, evidence.validation_groups)
     on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
     if evidence.chosen_on_same:
-        whole = Evaluation(on_validation.estimates | found.estimates, on_validation.confusion)
+        whole = Evaluation(on_validation.estimates | assessment.estimates, on_validation.confusion)
         return [PartResults(evidence.part, evidence.evaluated, whole)]
-    headline = PartResults(evidence.part, evidence.evaluated, Evaluation(found.estimates, np.array(found.confusion)))
+    headline = PartResults(evidence.part, evidence.evaluated, Evaluation(assessment.estimates, np.array(assessment.confusion)))
     return [PartResults("val", evidence.validation, on_validation), headline]
 
 
-def final_metrics(results: Sequence[PartResults], found: Assessment) -> dict[str, float]:
+def final_metrics(results: Sequence[PartResults], assessment: Assessment) -> dict[str, float]:
     """Every number by its name in the store: PART/NAME, and the ends of its interval as `interval_name` has them."""
     finals = {f"{result.part}/{name}": value for result in results for name, value in result.evaluation.logged.items()}
-    finals |= {f"{results[-1].part}/{name}": value for name, value in numbers_of(found).items()}
+    finals |= {f"{results[-1].part}/{name}": value for name, value in numbers_of(assessment).items()}
     return {interval_name(name) if name.endswith(ENDS) else name: value for name, value in finals.items()}
 
 
 def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:
-    """Write evaluation/metrics.json, and the table of the last one's classes."""
+    """Write evaluation/metrics.json, and the table of the last one's classes; raises `ValueError` for what is no number."""
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "evaluation/metrics.json", metrics_document(results))
-    _write_json(folder / TABLE, class_table(results[-1]))
+    for name, document in (("evaluation/metrics.json", metrics_document(results)), (TABLE, class_table(results[-1]))):
+        (folder / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def class_table(headline: PartResults) -> dict[str, list[object]]:
@@ -75,8 +75,3 @@ def metrics_document(results: Sequence[PartResults]) -> dict[str, object]:
         }
         for result in results
     }
-
-
-def _write_json(path: Path, document: object) -> None:
-    """A JSON file; raises `ValueError` for what is no number, which readers of JSON can't take."""
-    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

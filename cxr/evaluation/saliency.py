@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,15 @@ class Saliency:
 
 def gallery(predictions: Predictions, per_kind: int) -> list[Exhibit]:
     """Up to `per_kind` images of each true class that were taken for it, then as many that were not, neither best nor worst."""
-    found = []
-    for index in range(len(predictions.classes)):
-        for right in (True, False):
-            rows = np.flatnonzero((predictions.labels == index) & ((predictions.predicted == index) == right))
-            found += [_exhibit(predictions, row) for row in drawn(predictions, rows, per_kind)]
-    return found
+    rows: list[int] = []
+    for index, right in product(range(len(predictions.classes)), (True, False)):
+        of_kind = np.flatnonzero((predictions.labels == index) & ((predictions.predicted == index) == right))
+        rows += drawn(predictions, of_kind, per_kind)
+    classes, called, probability = predictions.classes, predictions.predicted, predictions.probabilities.max(axis=1)
+    return [
+        Exhibit(row, predictions.ids[row], classes[predictions.labels[row]], classes[called[row]], float(probability[row]))
+        for row in rows
+    ]
 
 
 def drawn(predictions: Predictions, rows: NDArray[np.int64], count: int) -> list[int]:
@@ -96,10 +100,8 @@ def randomised_stage(weights: str, one: NDArray[np.float32], other: NDArray[np.f
     """Compare maps (n, rows, columns) with those of the same images by shuffled weights, over images where both vary."""
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
     correlations = [float(spearmanr(a, b).statistic) for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
-    mean, spread = (
-        float(np.mean(correlations)) if correlations else None,
-        float(np.std(correlations, ddof=1)) if len(correlations) > 1 else None,
-    )
+    mean = float(np.mean(correlations)) if correlations else None
+    spread = float(np.std(correlations, ddof=1)) if len(correlations) > 1 else None
     return RandomisedStage(weights, mean, spread, len(correlations))
 
 
@@ -156,11 +158,3 @@ def _ends(cells: int, share: float) -> NDArray[np.float64]:
     low, high = edges[:-1], edges[1:]
     covered = np.clip(np.minimum(high, share) - low, 0, None) + np.clip(high - np.maximum(low, 1 - share), 0, None)
     return np.asarray(np.minimum(covered * cells, 1.0))
-
-
-def _exhibit(predictions: Predictions, row: int) -> Exhibit:
-    called = int(predictions.predicted[row])
-    classes = predictions.classes
-    return Exhibit(
-        row, predictions.ids[row], classes[predictions.labels[row]], classes[called], float(predictions.probabilities[row, called])
-    )

@@ -96,7 +96,7 @@ def _same_mix(own: pd.DataFrame, other: pd.DataFrame, label: str) -> tuple[NDArr
     rows = [np.flatnonzero((images["label"] == label).to_numpy()) for images in (own, other)]
     count = min(len(images) for images in rows)
     ours, theirs = (
-        places[drawn_rows(list(images["id"].iloc[places]), count)] for places, images in zip(rows, (own, other), strict=True)
+        places[drawn_rows(list(side["id"].iloc[places]), count)] for side, places in zip((own, other), rows, strict=True)
     )
     return ours, theirs
 

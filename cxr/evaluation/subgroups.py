@@ -62,24 +62,20 @@ def subgroups(
     for column in columns.columns:
         of_column = []
         for value, members in _members(columns[column]):
-            some = predictions.only(members)
-            labels, alike = some.labels, None if groups is None else [groups[row] for row in members]
+            some, alike = predictions.only(members), None if groups is None else [groups[row] for row in members]
+            positive = some.labels == positive_class
+            of_rules = {} if positive_class is None else {rule.name: decisions(rule, some, positive_class) for rule in rules}
             of_column.append(
                 Subgroup(
                     column=str(column),
                     value=value,
                     images=len(members),
-                    by_class={name: int((labels == index).sum()) for index, name in enumerate(some.classes)},
+                    by_class=some.by_class,
                     small=len(members) < small_below,
                     estimates=evaluate(some, alike).estimates,
                     calibration=calibration(some, bins),
-                    rates={}
-                    if positive_class is None
-                    else {
-                        rule.name: rates(decisions(rule, some, positive_class) == positive_class, labels == positive_class, alike)
-                        for rule in rules
-                    },
-                    zones={} if zones is None or positive_class is None else _zones(zones[members], labels == positive_class),
+                    rates={name: rates(called == positive_class, positive, alike) for name, called in of_rules.items()},
+                    zones={} if zones is None or positive_class is None else _zones(zones[members], positive),
                 )
             )
         ordered += sorted(of_column, key=lambda subgroup: (subgroup.estimates["balanced_accuracy"].value or 0.0, subgroup.value))

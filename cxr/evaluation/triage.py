@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.conformal import conformal_sets
-from cxr.evaluation.estimates import Estimate, proportion_among
-from cxr.evaluation.operating_points import OperatingPoint, Rates
+from cxr.evaluation.estimates import Estimate, lacking, proportion_among
+from cxr.evaluation.operating_points import OperatingPoint, Rates, Rule
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import Roles
 
@@ -63,21 +63,32 @@ class Triage:
     workload: list[Workload]
     predictive_values: list[PredictiveValues]
 
+    @property
+    def routine(self) -> Zone:
+        """The zone of images that wait."""
+        return self.zones[ZONES.index("routine")]
+
+    @property
+    def routine_is_empty(self) -> bool:
+        """Whether no image waits, so that none is delayed: no sign of safety."""
+        return not (self.routine.of_positives.count or self.routine.of_others.count)
+
 
 def zones_of(
     predictions: Predictions,
     roles: Roles,
-    fast_from: float,
-    slow_below: float,
+    rules: Sequence[Rule],
     set_thresholds: NDArray[np.float64],
     review_routine: bool,
 ) -> NDArray[np.int64]:
     """The zone of each image, (n,), index into `ZONES`.
 
-    Fast track: the positive class has at least the probability `fast_from`. Routine: it has less than `slow_below`, the most
-    probable class is the normal class, and no other is in the image's conformal set; never, where `review_routine` asks for a
-    second look at every image that is called normal. All others are reviewed.
+    Fast track: the positive class reaches the threshold of the `rules` for specificity. Routine: it is below that for sensitivity,
+    the most probable class is the normal class, and no other is in the image's conformal set; never, where `review_routine` asks
+    for a second look at every image that is called normal. All others are reviewed.
     """
+    at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
+    fast_from, slow_below = at.get("specificity_target", np.inf), at.get("sensitivity_target", 0.0)
     assert roles.positive_class is not None
     score = predictions.probabilities[:, roles.positive_class]
     zones = np.full(len(score), ZONES.index("review"))
@@ -106,10 +117,7 @@ def evaluate_triage(
             name,
             proportion_among(zones == index, positive, groups, "no image is of the positive class"),
             proportion_among(zones == index, ~positive, groups, "every image is of the positive class"),
-            {
-                class_name: int(((predictions.labels == k) & (zones == index)).sum())
-                for k, class_name in enumerate(predictions.classes)
-            },
+            predictions.only(np.flatnonzero(zones == index)).by_class,
         )
         for index, name in enumerate(ZONES)
     ]
@@ -146,46 +154,31 @@ def predictive_values(evaluated: Rates, prevalence: float) -> tuple[Estimate, Es
 
     An interval joins the ends of sensitivity's and specificity's, so it is wider than it need be.
     """
-    alarms, rejections = _flipped(evaluated.specificity), evaluated.specificity
-    ppv = _ratio(prevalence, evaluated.sensitivity, 1 - prevalence, alarms)
-    npv = _ratio(1 - prevalence, rejections, prevalence, _flipped(evaluated.sensitivity))
-    return ppv, npv
+    ppv = _ratio(prevalence, evaluated.sensitivity, 1 - prevalence, _flipped(evaluated.specificity))
+    return ppv, _ratio(1 - prevalence, evaluated.specificity, prevalence, _flipped(evaluated.sensitivity))
 
 
 def _flipped(rate: Estimate) -> Estimate:
     """One minus a proportion."""
-    if rate.value is None or rate.low is None or rate.high is None:
-        return rate
-    return Estimate(1 - rate.value, 1 - rate.high, 1 - rate.low)
+    return Estimate(1 - rate.known[0], 1 - rate.known[2], 1 - rate.known[1]) if rate.known else rate
 
 
 def _sum(weight: float, one: Estimate, other_weight: float, other: Estimate) -> Estimate:
-    values = _ends(one, other)
-    if isinstance(values, str):
-        return Estimate(None, why_not=values)
-    (a, a_low, a_high), (b, b_low, b_high) = values
+    if not one.known or not other.known:
+        return lacking((other if one.known else one).why_not)
+    (a, a_low, a_high), (b, b_low, b_high) = one.known, other.known
     return Estimate(weight * a + other_weight * b, weight * a_low + other_weight * b_low, weight * a_high + other_weight * b_high)
 
 
 def _ratio(weight: float, wanted: Estimate, other_weight: float, unwanted: Estimate) -> Estimate:
     """The share of the wanted part; no value if neither part occurs."""
-    values = _ends(wanted, unwanted)
-    if isinstance(values, str):
-        return Estimate(None, why_not=values)
-    (a, a_low, a_high), (b, b_low, b_high) = values
+    if not wanted.known or not unwanted.known:
+        return lacking((unwanted if wanted.known else wanted).why_not)
+    (a, a_low, a_high), (b, b_low, b_high) = wanted.known, unwanted.known
     if weight * a + other_weight * b == 0:
-        return Estimate(None, why_not="it never happened on these images")
+        return lacking("it never happened on these images")
 
     def share(part: float, rest: float) -> float:
         return weight * part / (weight * part + other_weight * rest)
 
     return Estimate(share(a, b), share(a_low, b_high), share(a_high, b_low))
-
-
-def _ends(*estimates: Estimate) -> list[tuple[float, float, float]] | str:
-    ends = []
-    for estimate in estimates:
-        if estimate.value is None or estimate.low is None or estimate.high is None:
-            return estimate.why_not
-        ends.append((estimate.value, estimate.low, estimate.high))
-    return ends

@@ -13,17 +13,17 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifes
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
+from cxr.evaluation.estimates import unpaired_difference
 from cxr.evaluation.figures.drawing import ImagePicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.description import description
+from cxr.evaluation.report.card import description
 from cxr.evaluation.report.document import Caption, Document, MetricShift, OtherDataResult, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
 from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import shift_of
-from cxr.evaluation.unpaired import unpaired_difference
 from cxr.progress import Progress
 from cxr.reevaluate.other_data import OtherData, ScoredData
 from cxr.run.fit.features import read_sample

@@ -1,21 +1,25 @@
 """The experiments of a table: complete ones on the same images, and the reason for each that is missing."""
 
 import re
+from typing import Any
 
 import pytest
 
 from cxr.compare.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.errors import UserError
-from cxr.tracking.search import FINISHED, filtered_runs
+from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
 from tests.logged_runs import MakeRun, fold
 
 BOTH = ("frozen_head_baseline", "fast")
 
 
+def three_folds(make_run: MakeRun, name: str, skill: float = 1.0, **about: Any) -> list[LoggedRun]:
+    return [make_run(f"{name}-{number}", skill, fold=fold(number), **about) for number in range(3)]
+
+
 def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> None:
     for preset in BOTH:
-        for number in range(3):
-            make_run(f"{preset}-{number}", fold=fold(number), preset=preset)
+        three_folds(make_run, preset, preset=preset)
     make_run("alone", preset="fast")
     chosen = of_presets(filtered_runs(FINISHED), BOTH)
     assert [(made.name, len(made.runs), len(made.validation)) for made in chosen.experiments] == [(name, 3, 3) for name in BOTH]
@@ -25,8 +29,7 @@ def test_folds_of_presets_are_gathered_before_single_runs(make_run: MakeRun) -> 
 
 
 def test_run_chooses_the_images_and_the_split(make_run: MakeRun) -> None:
-    for number in range(3):
-        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    three_folds(make_run, "fast", preset="fast")
     alone = make_run("alone", preset="fast")
     chosen = of_presets(filtered_runs(FINISHED), BOTH, like=alone)
     assert [made.runs[0].run.id for made in chosen.experiments] == [alone.id]
@@ -36,8 +39,7 @@ def test_run_chooses_the_images_and_the_split(make_run: MakeRun) -> None:
 
 
 def test_missing_folds_are_named_with_what_makes_them(make_run: MakeRun) -> None:
-    for number in range(3):
-        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    three_folds(make_run, "fast", preset="fast")
     make_run("frozen-1", fold=fold(1), preset="frozen_head_baseline")
     chosen = of_presets(filtered_runs(FINISHED), BOTH)
     assert [made.name for made in chosen.experiments] == ["fast"]
@@ -47,8 +49,7 @@ def test_missing_folds_are_named_with_what_makes_them(make_run: MakeRun) -> None
 
 
 def test_earlier_complete_set_counts_where_the_latest_lacks_a_fold(make_run: MakeRun) -> None:
-    for number in range(3):
-        make_run(f"fast-{number}", fold=fold(number), preset="fast")
+    three_folds(make_run, "fast", preset="fast")
     make_run("again", fold=fold(0), preset="fast", tags={"cxr.code_fingerprint": "newer"})
     (experiment,) = of_presets(filtered_runs(FINISHED), ("fast",)).experiments
     assert [evaluated.run.name for evaluated in experiment.runs] == ["fast-0", "fast-1", "fast-2"]
@@ -64,7 +65,7 @@ def test_named_runs_have_to_be_of_the_same_images(make_run: MakeRun) -> None:
     one, other = make_run("one"), make_run("other", split="t")
     with pytest.raises(UserError, match=re.escape("other") + ".* can't be in one table with one.*split differently"):
         of_runs([one, other])
-    folds = [make_run(f"fold-{number}", fold=fold(number)) for number in range(3)]
+    folds = three_folds(make_run, "fold")
     with pytest.raises(UserError, match="is no fold and fold-0"):
         of_runs([one, *folds])
     with pytest.raises(UserError, match=r"not complete: add split.fold=2"):
@@ -73,9 +74,8 @@ def test_named_runs_have_to_be_of_the_same_images(make_run: MakeRun) -> None:
 
 
 def test_evaluations_of_folds_count_where_they_are_named(make_run: MakeRun) -> None:
-    folds = [make_run(f"fold-{number}", fold=fold(number)) for number in range(3)]
-    tags = {"cxr.role": "evaluation", "cxr.code_fingerprint": "newer"}
-    again = [make_run(f"again-{number}", 2.0, fold=fold(number), tags=tags) for number in range(3)]
+    folds = three_folds(make_run, "fold")
+    again = three_folds(make_run, "again", 2.0, tags={"cxr.role": "evaluation", "cxr.code_fingerprint": "newer"})
     assert [[evaluated.run.name for evaluated in made.runs] for made in of_runs([*folds, *again]).experiments] == [
         ["fold-0", "fold-1", "fold-2"],
         ["again-0", "again-1", "again-2"],

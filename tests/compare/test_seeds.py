@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import t
 
 from cxr.compare.runs import compare_runs, read_evaluated_run
-from cxr.compare.seeds import by_experiment, in_one_order, seed_difference, seed_differences, seed_spread
+from cxr.compare.seeds import by_experiment, seed_difference, seed_differences, seed_spread
 from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun, predicted
 
@@ -44,6 +44,8 @@ def test_spread_is_that_of_the_values_and_halves_add_in_squares() -> None:
     right = np.mean([run.predicted == run.labels for run in runs], axis=0)
     assert of_images == pytest.approx(1.96 * right.std() / np.sqrt(90), rel=0.06)
     assert row["both_high"] - row["mean"] == pytest.approx(np.hypot(half, of_images))
+    shuffled = [runs[0], *(run.only(np.random.default_rng(0).permutation(90)) for run in runs[1:])]
+    assert seed_spread(shuffled, IDS).equals(table)
 
 
 def test_equal_trainings_have_no_spread_from_seeds() -> None:
@@ -70,11 +72,3 @@ def test_comparison_with_several_seeds_has_a_table_for_each_experiment(make_run:
     ((title, table),) = seed_differences(comparison)
     assert title == "good-0 against base, means over seeds: 1 seed (its spread is not known) and 3 seeds"
     assert row_of(table, "accuracy")["mean"] > 0
-
-
-def test_predictions_are_put_into_one_order() -> None:
-    first = predicted(1, 1.0)
-    shuffled = first.only(np.random.default_rng(0).permutation(90))
-    both = in_one_order([first, shuffled])
-    assert both[1].ids == first.ids
-    np.testing.assert_array_equal(both[1].probabilities, first.probabilities)

@@ -78,11 +78,7 @@ def test_headings_and_sentences_follow_the_numbers(experiments: list[Experiment]
 
 def test_earlier_versions_of_the_code_are_noted(make_run: MakeRun) -> None:
     tags = {"cxr.positive_class": "", "cxr.evaluated_images": "90"}
-    runs = [
-        make_run("old", tags={**tags, "cxr.code_fingerprint": "a"}),
-        make_run("new", tags={**tags, "cxr.code_fingerprint": "b"}),
-    ]
-    table = table_of(of_runs(runs))
+    table = table_of(of_runs([make_run(name, tags={**tags, "cxr.code_fingerprint": name}) for name in ("old", "new")]))
     assert table.notes == ["Made by an earlier version of the code than the others: old."]
     assert table.positive == ""  # no class is urgent, so there are no thresholds
     assert not table.knows("at_specificity_0.99/sensitivity")
@@ -91,5 +87,4 @@ def test_earlier_versions_of_the_code_are_noted(make_run: MakeRun) -> None:
 
 def test_names_are_escaped_in_markdown(make_run: MakeRun) -> None:
     table = table_of(of_runs([make_run("a | <b>"), make_run("plain")]))
-    lines = markdown_of(table).splitlines()
-    assert lines[2].startswith("| a \\| &lt;b> |")
+    assert markdown_of(table).splitlines()[2].startswith("| a \\| &lt;b> |")

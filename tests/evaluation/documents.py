@@ -12,8 +12,9 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.figures.drawing import Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.document import VERSION, Caption, Data, Document, MetricShift, Model, OtherDataResult, ReportContext
+from cxr.evaluation.report.document import VERSION, Data, Document, MetricShift, Model, OtherDataResult, ReportContext
 from cxr.evaluation.saliency import RandomisedStage, RegionShares, Saliency, even_shares, gallery
 from cxr.evaluation.shift import PropertyShift, Shift
 from tests.evaluation.made import CLASSES, skilled
@@ -66,14 +67,20 @@ def assessed(evaluated: Predictions, **settings: object) -> Assessment:
     return assess(Evidence(validation, evaluated, "test", evaluated.ids, columns), quick)
 
 
-def pictured(evaluated: Predictions, found: Assessment) -> list[Picture]:
+def pictured(evaluated: Predictions, assessment: Assessment) -> list[Picture]:
     """All figures that follow from predictions, small."""
-    return pictures_of(assessment_figures(evaluated, found), dpi=50)
+    return pictures_of(assessment_figures(evaluated, assessment), dpi=50)
 
 
-def document(evaluated: Predictions, pictures: list[Picture] | None = None, **changes: object) -> Document:
+def compared(evaluated: Predictions) -> list[Difference]:
+    """Differences of these predictions from duller ones of the same images."""
+    turned = np.roll(evaluated.probabilities, 7, axis=0)
+    duller = replace(evaluated, probabilities=(2 * evaluated.probabilities + turned) / 3)
+    return corrected([paired_differences(duller, evaluated)])[0]
+
+
+def document(evaluated: Predictions, **changes: object) -> Document:
     """A whole report; `changes` are fields of its context."""
-    found = assessed(evaluated)
     saliency = Saliency(
         layer="out_relu",
         map_size=(3, 3),
@@ -85,8 +92,7 @@ def document(evaluated: Predictions, pictures: list[Picture] | None = None, **ch
         randomisation=[RandomisedStage("all weights", 0.1, 0.2, 4)],
         verdict="They do.",
     )
-    captions = [Caption(each.name, each.section, each.caption, each.alt) for each in pictures or []]
-    return Document(VERSION, replace(FACTS, **changes), found, saliency, captions)  # type: ignore[arg-type]
+    return Document(VERSION, replace(FACTS, **changes), assessed(evaluated), saliency, [])  # type: ignore[arg-type]
 
 
 def film(count: int, size: int = 40) -> np.ndarray:
@@ -94,15 +100,10 @@ def film(count: int, size: int = 40) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, size, size, 1)).astype(np.uint8)
 
 
-def elsewhere_of(found: Assessment, told_apart: float = 0.99) -> OtherDataResult:
+def elsewhere_of(assessment: Assessment, auc: float = 0.99) -> OtherDataResult:
     """The run's own result beside that on other data, which is the same here, and a shift."""
     names = [*(metric.name for metric in overall("summary")), *(f"covid/{metric.name}" for metric in by_class("summary"))]
-    same = [MetricShift(name, name, found.estimates[name], found.estimates[name], Estimate(-0.1, -0.2, 0.0)) for name in names]
+    own = [(name, assessment.estimates[name]) for name in names]
+    same = [MetricShift(name, name, estimate, estimate, Estimate(-0.1, -0.2, 0.0)) for name, estimate in own]
     shifts = [PropertyShift("contrast", 50, 70, 2.0), PropertyShift("brightness", 100, 90, -0.5)]
-    return OtherDataResult("test", 300, same, Shift(200, Estimate(told_apart, told_apart - 0.01, 1.0), shifts))
-
-
-def duller(evaluated: Predictions) -> Predictions:
-    """Other predictions of the same images, by a model that is half asleep."""
-    turned = np.roll(evaluated.probabilities, 7, axis=0)
-    return Predictions(evaluated.ids, evaluated.classes, evaluated.labels, (2 * evaluated.probabilities + turned) / 3)
+    return OtherDataResult("test", 300, same, Shift(200, Estimate(auc, auc - 0.01, 1.0), shifts))

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from cxr.evaluation.bias_correction import corrected
 from cxr.evaluation.predictions import Predictions
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")
@@ -24,6 +25,15 @@ def skilled(seed: int, count: int = 300, skill: float = 2.0, classes: tuple[str,
     logits[np.arange(count), labels] += skill
     odds = np.exp(1.5 * logits)
     return made(labels, odds / odds.sum(axis=1, keepdims=True), classes)
+
+
+def distorted(count: int, shifts: tuple[float, ...], temperature: float, seed: int) -> Predictions:
+    """Calibrated probabilities and labels drawn from them; then the probabilities are made biased and too extreme or too mild."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2.5, (count, 3))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (p.cumsum(axis=1) < rng.random((count, 1))).sum(axis=1)
+    return made(labels, corrected(p, temperature, tuple(-shift / temperature for shift in shifts)))
 
 
 @st.composite

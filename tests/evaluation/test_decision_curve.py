@@ -11,29 +11,24 @@ ALONE = [str(row) for row in range(400)]
 def test_net_benefit_by_definition() -> None:
     rng = np.random.default_rng(0)
     positive, p = rng.random(200) < 0.3, rng.random(200)
-    found = decision_curve(positive, p, ALONE[:200])
-    for threshold, model, treat_all in zip(found.thresholds, found.model, found.treat_all, strict=True):
-        worth = [(1 if sick else -threshold / (1 - threshold)) for sick, said in zip(positive, p, strict=True) if said >= threshold]
-        assert model == pytest.approx(sum(worth) / 200)
-        everyone = [(1 if sick else -threshold / (1 - threshold)) for sick in positive]
-        assert treat_all == pytest.approx(sum(everyone) / 200)
+    curve = decision_curve(positive, p, ALONE[:200])
+    for threshold, model, treat_all in zip(curve.thresholds, curve.model, curve.treat_all, strict=True):
+        worth = [1 if sick else -threshold / (1 - threshold) for sick in positive]
+        assert model == pytest.approx(sum(value for value, chance in zip(worth, p, strict=True) if chance >= threshold) / 200)
+        assert treat_all == pytest.approx(sum(worth) / 200)
+    perfect = decision_curve(np.arange(100) < 25, (np.arange(100) < 25).astype(float), ALONE[:100])
+    assert perfect.treat_all[perfect.thresholds.index(0.25)] == pytest.approx(0)  # it breaks even at the prevalence
+    assert perfect.model == pytest.approx([0.25] * 99)
 
 
-def test_treating_all_breaks_even_at_the_prevalence_and_a_perfect_model_never_loses() -> None:
-    positive = np.arange(100) < 25
-    found = decision_curve(positive, positive.astype(float), ALONE[:100])
-    assert found.treat_all[found.thresholds.index(0.25)] == pytest.approx(0)
-    assert found.model == pytest.approx([0.25] * 99)
-
-
-def test_the_band_is_that_of_a_bootstrap_and_wider_where_images_are_alike() -> None:
+def test_band_is_that_of_a_bootstrap_and_wider_where_images_are_alike() -> None:
     rng = np.random.default_rng(1)
     positive = rng.random(400) < 0.3
     p = np.clip(0.3 * positive + rng.random(400) * 0.7, 0, 1)
-    found = decision_curve(positive, p, ALONE)
-    place = found.thresholds.index(0.4)
+    curve = decision_curve(positive, p, ALONE)
+    place = curve.thresholds.index(0.4)
     worth = np.where(p >= 0.4, np.where(positive, 1, -0.4 / 0.6), 0)
     means = [worth[rng.integers(0, 400, 400)].mean() for _ in range(2000)]
-    assert found.high[place] - found.low[place] == pytest.approx(2 * 1.96 * np.std(means), rel=0.06)
+    assert curve.high[place] - curve.low[place] == pytest.approx(2 * 1.96 * np.std(means), rel=0.06)
     twice = decision_curve(np.repeat(positive, 2), np.repeat(p, 2), np.repeat(ALONE, 2).tolist())
-    assert (twice.low[place], twice.high[place]) == pytest.approx((found.low[place], found.high[place]))
+    assert (twice.low[place], twice.high[place]) == pytest.approx((curve.low[place], curve.high[place]))

@@ -17,10 +17,9 @@ def sample(seed: int, count: int = 200, moved: float = 0.0, classes: tuple[str, 
     return Sample(images, pooled.astype(np.float16))
 
 
-def test_images_of_one_kind_are_not_told_apart_and_others_are() -> None:
+def test_shift_of_images_of_one_kind_is_none_and_of_others_large() -> None:
     alike, apart = shift_of(sample(1), sample(2)), shift_of(sample(1), sample(2, moved=2))
-    assert alike.told_apart.low is not None
-    assert alike.told_apart.low < 0.5 < (alike.told_apart.high or 0)
+    assert (alike.told_apart.low or 1) < 0.5 < (alike.told_apart.high or 0)
     assert (apart.told_apart.low or 0) > 0.95
     assert apart.properties[0].name == "width"
     assert apart.properties[0].difference is None  # the run's own are all of one width
@@ -28,10 +27,9 @@ def test_images_of_one_kind_are_not_told_apart_and_others_are() -> None:
 
 
 def test_another_mix_of_classes_is_no_shift() -> None:
-    mostly = sample(2, 300, classes=("COVID", "COVID", "COVID", "Normal"))
-    found = shift_of(sample(1), mostly)
-    assert found.images == 75 + 75 + 25  # 75 of Normal, and of COVID as many as the run has
-    assert (found.told_apart.low or 1) < 0.5
+    shift = shift_of(sample(1), sample(2, 300, classes=("COVID", "COVID", "COVID", "Normal")))
+    assert shift.images == 75 + 75 + 25  # 75 of Normal, and of COVID as many as the run has
+    assert (shift.told_apart.low or 1) < 0.5
 
 
 def test_few_images_have_a_reason_in_place_of_a_number() -> None:
@@ -42,7 +40,7 @@ def test_few_images_have_a_reason_in_place_of_a_number() -> None:
     assert "groups" in shift_of(sample(1), one_patient).told_apart.why_not
 
 
-def test_the_drawn_rows_depend_on_names_alone() -> None:
+def test_drawn_rows_depend_on_names_alone() -> None:
     names = [f"{row}.png" for row in range(50)]
     back = names[::-1]
     assert {names[row] for row in drawn_rows(names, 10)} == {back[row] for row in drawn_rows(back, 10)}

@@ -25,17 +25,17 @@ def score_by_likelihood(gained: int, lost: int, of: int, difference: float) -> f
 
 
 @pytest.mark.parametrize(("gained", "lost", "of"), [(12, 2, 50), (3, 9, 40), (1, 0, 30), (20, 18, 400), (5, 5, 16)])
-def test_the_interval_inverts_the_score_test(gained: int, lost: int, of: int) -> None:
+def test_interval_inverts_the_score_test(gained: int, lost: int, of: int) -> None:
     low, high, _ = paired_proportions(gained, lost, of)
     seen = (gained - lost) / of
     for end, at, outer in ((low, 1.959964, -0.98), (high, -1.959964, 0.98)):
-        root = brentq(lambda each, at=at: score_by_likelihood(gained, lost, of, each) - at, outer, seen + np.sign(outer) * 1e-6)
+        root = brentq(lambda end, at=at: score_by_likelihood(gained, lost, of, end) - at, outer, seen + np.sign(outer) * 1e-6)
         assert end == pytest.approx(root, abs=1e-4)
 
 
 @settings(max_examples=100)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 200))
-def test_the_test_is_mcnemars(gained: int, lost: int, alike: int) -> None:
+def test_test_is_mcnemars(gained: int, lost: int, alike: int) -> None:
     if gained + lost == 0:
         return
     expected = mcnemar([[alike, gained], [lost, 0]], exact=False, correction=False).pvalue

@@ -12,7 +12,6 @@ from cxr.audit.linear_probe import (
     Floats,
     above_chance_retained,
     auc_draws,
-    cross_region_probabilities,
     estimate_of,
     macro_auc,
     out_of_fold_probabilities,
@@ -26,7 +25,6 @@ View = tuple[str, str]  # one of the `REGIONS`, and how the rest is filled
 WHOLE: View = ("full", "mean")
 _OTHER_BACKGROUNDS: View = ("other_surroundings", "mean")
 _VIEWS = tuple(dict.fromkeys([*((region, "mean") for region in REGIONS), *(("lungs_removed", fill) for fill in FILLS)]))
-_CROSSED = ("full", "lungs_only", "lungs_removed", "border_only")  # regions on which each other's probes are scored
 _NO_HELD_OUT = "no held-out image is among those that were audited"
 _CLASS_MISSING = "a class has no held-out image"
 
@@ -107,15 +105,6 @@ def region_result(view: View, scored: RegionScores, subject: Subject) -> RegionR
     missing = len(set(target.labels)) < len(subject.classes)
     model_auc = Estimate(None, why_not=_CLASS_MISSING) if missing else macro_auc(probabilities, target)
     return RegionResult(*view, probe, model_auc, proportion(right, len(target.labels), _NO_HELD_OUT))
-
-
-def crossed_aucs(scores: dict[View, RegionScores], subject: Subject) -> dict[str, dict[str, float]]:
-    """The macro AUC of a probe of one region on another, by region of the fit and region of the scores; {} without probes."""
-    target = subject.target
-    if target.why_not:
-        return {}
-    probabilities = cross_region_probabilities({region: scores[region, "mean"].pooled for region in _CROSSED}, target)
-    return {one: {other: float(auc_draws(probabilities[one, other], target)[0]) for other in _CROSSED} for one in _CROSSED}
 
 
 def retained_without_lungs(scores: dict[View, RegionScores], subject: Subject) -> dict[str, Estimate]:

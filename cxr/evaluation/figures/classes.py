@@ -15,10 +15,10 @@ from cxr.text import part_in_full, slug
 def class_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]:
     """The four figures of the classes."""
     part, n = part_in_full(assessment.part), assessment.images
-    of_class = [(name, assessment.estimates[f"{slug(name)}/sensitivity"]) for name in assessment.classes]
-    sensitivities = "; ".join(f"{name} {estimate.text}" for name, estimate in of_class)
-    areas = "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/auc'].text}" for name in assessment.classes)
-    precisions = "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/auprc'].text}" for name in assessment.classes)
+    sensitivities, areas, precisions = (
+        "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/{metric}'].text}" for name in assessment.classes)
+        for metric in ("sensitivity", "auc", "auprc")
+    )
     return [
         Drawn(
             "confusion_matrix",
@@ -122,8 +122,7 @@ def pr_figure(evaluated: Predictions, assessment: Assessment) -> Figure:
 
 
 def _curve(axes: Axes, index: int, x: np.ndarray, y: np.ndarray, label: str) -> None:
-    colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
-    axes.plot(x, y, linewidth=2, color=colour, linestyle=line, label=label)
+    axes.plot(x, y, linewidth=2, color=COLOURS[index % len(COLOURS)], linestyle=LINES[index % len(LINES)], label=label)
 
 
 def _unit_square(axes: Axes) -> None:

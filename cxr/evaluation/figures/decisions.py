@@ -5,9 +5,8 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decision_curve import DecisionCurve
-from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, headline, one_axes, rates_figure
-from cxr.evaluation.operating_points import Rule
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.triage import PATIENTS, Triage
 from cxr.text import part_in_full
@@ -76,12 +75,13 @@ def points_figure(assessment: Assessment) -> Figure:
     points = assessment.operating_points
     assert assessment.triage is not None
     title = f"Operating points for {assessment.triage.positive_class}, {part_in_full(assessment.part)} (n = {assessment.images:,})"
-    rows = [(_rule_in_short(point.rule), point.evaluated.sensitivity, point.evaluated.specificity) for point in points]
-    targets = {
-        (row, ("sensitivity", "specificity").index(point.rule.aim)): point.rule.target
-        for row, point in enumerate(points)
-        if point.rule.target is not None
-    }
+    rows, targets = [], {}
+    for row, point in enumerate(points):
+        name = RULES[point.rule.name]
+        if point.rule.target is not None:
+            name = f"{name}\n{point.rule.target:g}"
+            targets[row, ("sensitivity", "specificity").index(point.rule.aim)] = point.rule.target
+        rows.append((name, point.evaluated.sensitivity, point.evaluated.specificity))
     return rates_figure(title, rows, targets)
 
 
@@ -100,7 +100,8 @@ def workload_figure(triage: Triage, images: int) -> Figure:
                 axes.text(place, bottom + height / 2, f"{height:.0f}", ha="center", va="center", fontsize=10)
         bottoms += heights
     for place, expected in zip(places, triage.workload, strict=True):
-        axes.text(place, 1012, _few(expected.delayed), ha="center", va="bottom", fontsize=8)
+        text = "{:.1f}\n({:.1f}-{:.1f})".format(*expected.delayed.known) if expected.delayed.known else "-"
+        axes.text(place, 1012, text, ha="center", va="bottom", fontsize=8)
     axes.set_xticks(places, [f"{expected.prevalence:.0%}" for expected in triage.workload])
     axes.set_ylim(0, 1130)
     axes.set_xlabel(f"Prevalence of {triage.positive_class} (share of patients)")
@@ -144,16 +145,6 @@ def curve_figure(curve: DecisionCurve, positive: str, part: str) -> Figure:
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right")
     return figure
-
-
-def _rule_in_short(rule: Rule) -> str:
-    return RULES[rule.name] if rule.target is None else f"{RULES[rule.name]}\n{rule.target:g}"
-
-
-def _few(delayed: Estimate) -> str:
-    if delayed.value is None or delayed.low is None or delayed.high is None:
-        return "-"
-    return f"{delayed.value:.1f}\n({delayed.low:.1f}-{delayed.high:.1f})"
 
 
 def _helps(curve: DecisionCurve) -> str:

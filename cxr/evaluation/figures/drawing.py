@@ -152,20 +152,13 @@ def rates_figure(title: str, rows: Sequence[tuple[str, Estimate, Estimate]], tar
 
 def draw_rate(axes: Axes, rate: Estimate, row: float, series: int = 0, label: str | None = None, **style: Any) -> bool:
     """Draw a proportion with its interval, and its numbers to the right of the axes; False for one without an interval."""
-    if rate.value is None or rate.low is None or rate.high is None:
+    if not rate.known:
         return False
-    colour = COLOURS[series]
-    axes.plot([rate.low, rate.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
-    axes.plot(rate.value, row, "os"[series], color=colour, label=label, clip_on=False, **{"markersize": 7, **style})
-    axes.annotate(
-        f"{rate.value:.3f}  ({rate.out_of})",
-        (1, row),
-        xycoords=("axes fraction", "data"),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-    )
+    value, *ends = rate.known
+    axes.plot(ends, [row, row], color=COLOURS[series], linewidth=2.2, solid_capstyle="butt")
+    axes.plot(value, row, "os"[series], color=COLOURS[series], label=label, clip_on=False, **{"markersize": 7, **style})
+    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (8, 0), "textcoords": "offset points"}
+    axes.annotate(f"{value:.3f}  ({rate.out_of})", (1, row), va="center", fontsize=9, **beside)
     return True
 
 

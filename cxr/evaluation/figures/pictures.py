@@ -140,7 +140,8 @@ def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _overlay(grey: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Half image, half saliency from dark to bright, (side, side, 3)."""
-    colours = colormaps["inferno"](_stretched(saliency, grey.shape).clip(0, 1))[..., :3] * 255
+    stretched = np.asarray(Image.fromarray(saliency).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
+    colours = colormaps["inferno"](stretched.clip(0, 1))[..., :3] * 255
     return np.asarray((_rgb(grey) + colours) / 2, np.uint8)
 
 
@@ -150,10 +151,6 @@ def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _large(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image[..., 0]).resize((_LARGE, _LARGE), Image.Resampling.BICUBIC))
-
-
-def _stretched(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.asarray(Image.fromarray(saliency).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)).clip(0, None)
 
 
 def _tail(name: str) -> str:

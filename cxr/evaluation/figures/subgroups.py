@@ -39,13 +39,11 @@ def subgroup_figure(assessment: Assessment) -> Figure:
     for row, subgroup in enumerate(shown):
         face = "white" if subgroup.small else COLOURS[0]
         draw_rate(axes, subgroup.estimates["accuracy"], row, markerfacecolor=face, markersize=8)
-    name_rows(axes, [_in_short(subgroup.name) for subgroup in shown], "Accuracy (proportion of images)")
+    names = [subgroup.name for subgroup in shown]
+    names = [name if len(name) <= 26 else f"{name[:12]}...{name[-11:]}" for name in names]
+    name_rows(axes, names, "Accuracy (proportion of images)")
     figure.legend(loc="outside lower center", frameon=False)
     return figure
-
-
-def _in_short(name: str) -> str:
-    return name if len(name) <= 26 else f"{name[:12]}...{name[-11:]}"
 
 
 FIGURES = (subgroup_figures,)

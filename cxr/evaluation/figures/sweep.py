@@ -22,10 +22,9 @@ def sweep_figure(frame: pd.DataFrame, metric: str, title: str) -> Figure:
         if f"{column}_lo" in rows:
             axes.hlines(range(len(rows)), rows[f"{column}_lo"], rows[f"{column}_hi"], color=COLOURS[index], alpha=0.45)
         axes.plot(rows[column], range(len(rows)), marker, color=COLOURS[index], label=label, markersize=7, alpha=0.9)
+        of_baseline = f"{label.split(',')[0]}, baseline"
         for value in frame.loc[frame["role"] == "baseline", column]:
-            axes.axvline(
-                value, color=COLOURS[index], linestyle="--", linewidth=1, alpha=0.7, label=f"{label.split(',')[0]}, baseline"
-            )
+            axes.axvline(value, color=COLOURS[index], linestyle="--", linewidth=1, alpha=0.7, label=of_baseline)
     names = [f"baseline: {name}" if role == "baseline" else name for role, name in zip(rows["role"], rows["name"], strict=True)]
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cxr.evaluation.figures.drawing import COLOURS, LINES, WIDE, Drawn, headline
@@ -63,11 +62,13 @@ def training_figure(curves: TrainingCurves) -> Figure:
             if f"{part}/{name}" not in curves.values:
                 continue  # a soup is not trained
             style = {"color": COLOURS[index], "linestyle": LINES[index], "marker": "os"[index], "markersize": 4}
-            axes.plot(
-                curves.epochs, curves.values[f"{part}/{name}"], label={"train": "Training", "val": "Validation"}[part], **style
-            )
+            label = ("Training", "Validation")[index]
+            axes.plot(curves.epochs, curves.values[f"{part}/{name}"], label=label, **style)
         axes.axvline(curves.best_epoch, color="0.35", linestyle=":", label=f"Kept: {curves.step} {curves.best_epoch}")
-        _mark_phases(axes, curves)
+        for index, (phase, first, last) in enumerate(curves.phases()):
+            axes.axvspan(first - 0.5, last + 0.5, color="0.5", alpha=0.10 * (index % 2), linewidth=0)
+            place = {"transform": axes.get_xaxis_transform(), "ha": "center"}
+            axes.text((first + last) / 2, 1.01, phase, fontsize=8.5, color="0.3", **place)
         axes.set_xlabel(curves.step.capitalize())
         axes.set_ylabel(name.capitalize())
         axes.set_xlim(0.5, curves.epochs[-1] + 0.5)
@@ -75,9 +76,3 @@ def training_figure(curves: TrainingCurves) -> Figure:
         axes.grid(alpha=0.3)
     figure.axes[0].legend(loc="upper right", fontsize=7.5)
     return figure
-
-
-def _mark_phases(axes: Axes, curves: TrainingCurves) -> None:
-    for index, (name, first, last) in enumerate(curves.phases()):
-        axes.axvspan(first - 0.5, last + 0.5, color="0.5", alpha=0.10 * (index % 2), linewidth=0)
-        axes.text((first + last) / 2, 1.01, name, transform=axes.get_xaxis_transform(), ha="center", fontsize=8.5, color="0.3")

@@ -1,9 +1,10 @@
-"""The model card: the model, its intended use, its performance and its limits (after Mitchell et al. 2019)."""
+"""The description of a run, and the model card: the model, its use, performance and limits (after Mitchell et al. 2019)."""
 
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.report.checklist import OPEN, answers
 from cxr.evaluation.report.document import Document
-from cxr.evaluation.report.markdown import plain
+from cxr.evaluation.report.first_screen import first_screen
+from cxr.evaluation.report.rendering import plain
 
 INTENDED = "For research only. Not a medical device: not for diagnosis, and not for decisions on patients."
 
@@ -34,3 +35,19 @@ def as_markdown(title: str, sections: dict[str, list[str]]) -> str:
     for heading, lines in sections.items():
         parts += ["", f"## {heading}", "", *(f"- {plain(line)}" for line in lines)]
     return "\n".join(parts) + "\n"
+
+
+def description(document: Document) -> str:
+    """The Markdown on MLflow's page of a run: numbers of the first screen, verdicts, and where the report is."""
+    screen = first_screen(document)
+    numbers = [f"- {plain(tile.text)}: **{plain(tile.estimate.in_sentence)}**" for tile in screen.tiles]
+    paragraphs = [
+        f"**{INTENDED}**",
+        plain(" ".join([screen.model, *screen.images])),
+        "\n".join(numbers),
+        plain(" ".join([screen.triage, *screen.against])),
+        "What to distrust:",
+        "\n".join(f"- {plain(reason)}" for reason in screen.distrust),
+        "The whole report: `report.html` among the artifacts.",
+    ]
+    return "\n\n".join(paragraphs)

@@ -10,11 +10,12 @@ from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.report.first_screen import describe_grouping
-from cxr.evaluation.report.markdown import plain
+from cxr.evaluation.report.rendering import plain
 from cxr.text import part_in_full, pluralize, slug
 
 OPEN = "To be filled in by the authors."
 STATES = ("answered", "partly", "open")
+_RATES = ("sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,11 @@ def as_markdown(lists: list[Checklist]) -> str:
 
 def answers(document: Document) -> dict[str, str]:
     """Answers in sentences, by the names in `checklist.yaml`; empty if the run can't know."""
-    context, assessment, model = document.context, document.assessment, document.context.model
+    context, assessment, model, saliency = document.context, document.assessment, document.context.model, document.saliency
     temperature = assessment.temperature
-    paired = (
-        "; against the baseline, of paired differences, Tango, DeLong and bootstrap, each with its own test"
-        if context.differences
-        else ""
-    )
+    paired = "; against the baseline, of paired differences, Tango, DeLong and bootstrap, each with its own test"
     decided = "; operating points, workload, predictive values and net benefit" if assessment.triage else ""
+    rates = {name: [assessment.estimates[f"{slug(name)}/{rate}"].text for rate in _RATES] for name in assessment.classes}
     headline = ", ".join(f"{metric.title} {assessment.estimates[metric.name].text}" for metric in overall("headline"))
     return {
         **_of_data(document),
@@ -99,19 +97,12 @@ def answers(document: Document) -> dict[str, str]:
         "metrics": f"Of each class: {', '.join(metric.label for metric in BY_CLASS)}; of all classes: "
         f"{', '.join(metric.label for metric in OVERALL)}; calibration errors{decided}.",
         "uncertainty": f"{PERCENT} intervals, which count images of a group as alike: Wilson for proportions, DeLong for AUC, "
-        f"bootstrap for the rest{paired}.",
+        f"bootstrap for the rest{paired if context.differences else ''}.",
         "headline": f"{headline}, on {_where(document)}.",
-        "diagnostic": "; ".join(
-            f"{name}: sensitivity {assessment.estimates[f'{slug(name)}/sensitivity'].text}, specificity "
-            f"{assessment.estimates[f'{slug(name)}/specificity'].text}"
-            for name in assessment.classes
-        )
-        + ".",
+        "diagnostic": f"{'; '.join(f'{name}: sensitivity {row[0]}, specificity {row[1]}' for name, row in rates.items())}.",
         "subgroups": _subgroups(document),
         "failures": f"{pluralize(len(assessment.failures), 'most confident error')} listed, by pair of true and predicted class.",
-        "saliency": f"Grad-CAM at {document.saliency.layer}. {document.saliency.verdict}"
-        if document.saliency
-        else "None in this report.",
+        "saliency": f"Grad-CAM at {saliency.layer}. {saliency.verdict}" if saliency else "None in this report.",
         "temperature": f"Temperature {temperature.value:.3f}, fitted on {temperature.fitted_on:,} validation images.",
         "thresholds": _thresholds(document),
         "caveats": " ".join([*context.caveats, *assessment.notes]) or "None beyond those of any stored collection.",

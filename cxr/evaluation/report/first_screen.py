@@ -6,7 +6,7 @@ from cxr.evaluation.estimates import PERCENT, Estimate
 from cxr.evaluation.figures.decisions import RULES
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import Outcome
-from cxr.evaluation.report.document import Data, Document
+from cxr.evaluation.report.document import Data, Document, OtherDataResult
 from cxr.evaluation.shift import GATE_PASSING
 from cxr.text import part_in_full, percent, pluralize, slug
 
@@ -71,9 +71,8 @@ def describe_triage(document: Document) -> str:
     triage = document.assessment.triage
     if triage is None:
         return f"No triage: {document.assessment.no_positive_class}."
-    zone, positive = next(zone for zone in triage.zones if zone.name == "routine"), triage.positive_class
-    delayed, others = zone.of_positives, zone.of_others
-    if not (delayed.count or others.count):
+    positive, delayed, others = triage.positive_class, triage.routine.of_positives, triage.routine.of_others
+    if triage.routine_is_empty:
         why = "no class is normal" if triage.normal_class is None else "no image qualified"
         why = "evaluation.review_routine sends every image to review" if triage.every_routine_reviewed else why
         return f"Triage: ROUTINE is empty ({why}), so it delays no {positive} image and saves no reading: no sign of safety."
@@ -119,35 +118,22 @@ def _tiles(document: Document) -> list[Tile]:
             rate, rule = point.evaluated.specificity, f"{RULES[point.rule.name].lower()} {point.rule.target:g}"
             notes = [f"rule: {rule}, threshold from {chosen_on}", f"specificity {rate.in_sentence}"]
             tiles.append(Tile(f"{positive} sensitivity from p = {point.rule.threshold:.3f}", point.evaluated.sensitivity, notes))
-    routine = next(zone for zone in assessment.triage.zones if zone.name == "routine")
-    empty = not (routine.of_positives.count or routine.of_others.count)
-    held = "ROUTINE is empty: no sign of safety" if empty else f"ROUTINE holds {routine.of_others.in_sentence} of the others"
+    routine = assessment.triage.routine
+    held = f"ROUTINE holds {routine.of_others.in_sentence} of the others"
+    held = "ROUTINE is empty: no sign of safety" if assessment.triage.routine_is_empty else held
     tiles.append(Tile(f"{positive} delayed in ROUTINE", routine.of_positives, [held]))
     return tiles
 
 
 def _tile(document: Document, name: str, text: str) -> Tile:
     """A number with the images behind it, its difference from the baseline, or from the run's own test part."""
-    estimate, context = document.assessment.estimates[name], document.context
+    estimate, context, elsewhere = document.assessment.estimates[name], document.context, document.context.elsewhere
     of_metric = [difference for difference in context.differences if difference.metric == name]
     notes = [f"{difference.difference:+.3f} against baseline ({difference.interval_text})" for difference in of_metric]
-    for change in context.elsewhere.changes if context.elsewhere else []:
-        if context.elsewhere and change.metric == name:
-            notes += [f"own {context.elsewhere.part} part: {change.own.text}", f"difference {signed(change.difference)}"]
+    for change in elsewhere.changes if elsewhere else []:
+        if elsewhere and change.metric == name:
+            notes += [f"own {elsewhere.part} part: {change.own.text}", f"difference {change.difference.signed}"]
     return Tile(text, estimate, notes)
-
-
-def signed(difference: Estimate) -> str:
-    """A difference with its sign and its interval.
-
-    >>> signed(Estimate(-0.2, -0.31, -0.06))
-    '-0.200 (-0.310 to -0.060)'
-    """
-    if difference.value is None:
-        return "-"
-    if difference.low is None or difference.high is None:
-        return f"{difference.value:+.3f}"
-    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def _against(document: Document) -> list[str]:
@@ -170,37 +156,27 @@ def _distrust(document: Document) -> list[str]:
     context, assessment = document.context, document.assessment
     reasons = [*context.caveats, *assessment.notes]
     if context.elsewhere:
-        reasons += _describe_shift(document)
-    for point in assessment.operating_points:
-        if point.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED):
-            reasons.append(f"{RULES[point.rule.name]}: {point.verdict}")
+        reasons.append(_describe_shift(context.elsewhere))
+    open_points = [row for row in assessment.operating_points if row.outcome not in (Outcome.NO_TARGET, Outcome.DEMONSTRATED)]
+    reasons += [f"{RULES[point.rule.name]}: {point.verdict}" for point in open_points]
     if assessment.images < _FEW:
         reasons.append(f"Only {assessment.images} images are evaluated: every interval is wide.")
-    reasons.append(
-        "The images are a stored collection: prevalence, spectrum of disease and machines may differ from those of a clinic."
-    )
-    return reasons
+    stored = "The images are a stored collection: prevalence, spectrum of disease and machines may differ from those of a clinic."
+    return [*reasons, stored]
 
 
-def _describe_shift(document: Document) -> list[str]:
-    elsewhere = document.context.elsewhere
-    assert elsewhere is not None
+def _describe_shift(elsewhere: OtherDataResult) -> str:
     shift, gate = elsewhere.shift, elsewhere.gate
-    passing = (
-        f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets {gate.text} of these pass."
-        if gate
-        else ""
-    )
+    passing = f" The model's gate, which lets {percent(GATE_PASSING)} of its validation images pass, lets "
+    passing = f"{passing}{gate.text} of these pass." if gate else ""
     if shift is None or shift.told_apart.value is None:
         why = shift.told_apart.why_not if shift else elsewhere.why_no_shift
-        return [f"How far this data lies from the training data is not known: {why}."]
+        return f"How far this data lies from the training data is not known: {why}."
     most = "; ".join(f"{change.name} {change.own:.3g} -> {change.other:.3g}" for change in shift.properties[:3])
     meaning = "the images are alike, as far as the network sees them"
     if shift.told_apart.value >= _ALL_DIFFER:
         meaning = "nearly every image differs, so a loss here need not mean a loss on images like its own"
     elif shift.told_apart.value >= _MANY_DIFFER:
         meaning = "many images differ from those of the training"
-    return [
-        f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.text} (0.5: it can't): "
-        f"{meaning}. What differs most: {most}.{passing}"
-    ]
+    apart = f"A linear classifier tells these images from the run's own with AUC {shift.told_apart.text} (0.5: it can't)"
+    return f"{apart}: {meaning}. What differs most: {most}.{passing}"

@@ -16,7 +16,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import STATES, checklists
 from cxr.evaluation.report.document import Document
-from cxr.evaluation.report.first_screen import first_screen, signed
+from cxr.evaluation.report.first_screen import first_screen
 from cxr.evaluation.report.rendering import data_uri, render
 from cxr.evaluation.saliency import REGION_DESCRIPTIONS
 from cxr.evaluation.triage import PATIENTS
@@ -36,7 +36,6 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         overall=OVERALL,
         by_class=BY_CLASS,
         slug=slug,
-        signed=signed,
         first_changes=first_changes(document),
         properties={**PROPERTIES, "width": "width in pixels", "height": "height in pixels"},
         rules=RULES,

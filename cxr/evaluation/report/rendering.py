@@ -1,6 +1,8 @@
-"""HTML pages that work offline: templates over `base.html.jinja`, with escaped values and embedded images."""
+"""HTML pages that work offline: templates over `base.html.jinja`, with escaped values and images; escaped text of Markdown."""
 
 import base64
+import html
+import re
 from functools import cache
 from pathlib import Path
 
@@ -36,3 +38,12 @@ def chart_uri(figure: Figure) -> str:
     """A figure as a `src`, an SVG."""
     figure.draw_without_rendering()  # lays it out
     return data_uri(svg_of(figure), "svg+xml")
+
+
+def plain(text: str) -> str:
+    r"""The text of a stranger with all Markdown and HTML escaped.
+
+    >>> plain("<img src=x> and [a](b)")
+    '&lt;img src=x&gt; and \\[a\\](b)'
+    """
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

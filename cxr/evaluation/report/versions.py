@@ -47,8 +47,14 @@ def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
     """Version 2 renamed some keys."""
     renamed = {**_renamed(document, facts="context", heat="saliency"), "version": 2}
     assessment = _renamed(renamed["assessment"], no_urgent="no_positive_class")
-    assessment["operating_points"] = [_point(point) for point in assessment["operating_points"]]
-    assessment["triage"] = _triage(assessment["triage"]) if assessment["triage"] else None
+    assessment["operating_points"] = [
+        {**point, "on_validation": _rates(point["on_validation"]), "evaluated": _rates(point["judged"])}
+        for point in assessment["operating_points"]
+    ]
+    if assessment["triage"]:
+        triage = assessment["triage"] = _renamed(assessment["triage"], urgent="positive_class", routine="normal_class")
+        triage["zones"] = [_renamed(zone, of_urgent="of_positives") for zone in triage["zones"]]
+        triage["workload"] = [_renamed(row, urgent_of_fast_track="positives_of_fast_track") for row in triage["workload"]]
     for subgroup in assessment["subgroups"]:
         subgroup["rates"] = {name: _rates(rates) for name, rates in subgroup["rates"].items()}
         subgroup["zones"] = {name: _renamed(counts, urgent="positives") for name, counts in subgroup["zones"].items()}
@@ -62,14 +68,3 @@ def _renamed(content: dict[str, Any], **names: str) -> dict[str, Any]:
 
 def _rates(rates: dict[str, Any]) -> dict[str, Any]:
     return _renamed(rates, called_urgent="called_positive")
-
-
-def _point(point: dict[str, Any]) -> dict[str, Any]:
-    return {**point, "on_validation": _rates(point["on_validation"]), "evaluated": _rates(point["judged"])}
-
-
-def _triage(triage: dict[str, Any]) -> dict[str, Any]:
-    renamed = _renamed(triage, urgent="positive_class", routine="normal_class")
-    renamed["zones"] = [_renamed(zone, of_urgent="of_positives") for zone in renamed["zones"]]
-    renamed["workload"] = [_renamed(row, urgent_of_fast_track="positives_of_fast_track") for row in renamed["workload"]]
-    return renamed

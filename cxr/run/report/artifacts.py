@@ -20,7 +20,7 @@ from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.report.description import description
+from cxr.evaluation.report.card import description
 from cxr.evaluation.report.document import ReportContext
 from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text

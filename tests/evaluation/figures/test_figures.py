@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
+from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.figures.classes import class_figure, confusion_figure
 from cxr.evaluation.figures.drawing import Drawn, png_of
 from cxr.evaluation.figures.pictures import failures_figure, gallery_figure, mean_saliency_figure
@@ -30,12 +30,19 @@ NAMES = [
 ]
 
 
+SHOWN = skilled(1)
+
+
+@pytest.fixture(scope="module")
+def assessment() -> Assessment:
+    return assessed(SHOWN)
+
+
 @pytest.mark.parametrize("classes", [2, 3, 20])
 def test_figures_are_drawn_and_wide_enough_to_read(classes: int) -> None:
     names = ("COVID", "Normal", *(f"A rather long class name {index}" for index in range(2, classes)))
     shown = skilled(1, 100, classes=names)
-    assessment = assessed(shown)
-    drawn = [*assessment_figures(shown, assessment), training_curves(CURVES)]
+    drawn = [*assessment_figures(shown, assessed(shown)), training_curves(CURVES)]
     assert [figure.name for figure in drawn] == [*NAMES, "training_curves"]
     for figure in drawn:
         picture = Image.open(io.BytesIO(png_of(figure.figure, 110)))
@@ -43,40 +50,31 @@ def test_figures_are_drawn_and_wide_enough_to_read(classes: int) -> None:
         assert np.asarray(picture).std() > 5, figure.name
 
 
-def test_same_numbers_are_the_same_bytes() -> None:
-    shown = skilled(1)
-    assessment = assessed(shown)
-    assert pictured(shown, assessment) == pictured(shown, assessment)
+def test_same_numbers_are_the_same_bytes(assessment: Assessment) -> None:
+    assert pictured(SHOWN, assessment) == pictured(SHOWN, assessment)
 
 
-def texts(figure: Figure) -> str:
-    parts = [figure.get_suptitle(), *(axes.get_xlabel() for axes in figure.axes), *(axes.get_ylabel() for axes in figure.axes)]
-    return " ".join(parts)
-
-
-def test_figures_have_titles_axis_names_captions_and_alternative_texts() -> None:
-    shown = skilled(1)
-    for drawn in assessment_figures(shown, assessed(shown)):
-        assert "n = 300" in " ".join(drawn.figure.get_suptitle().split()), drawn.name
-        for axes in drawn.figure.axes:
-            assert axes.get_ylabel() or axes.get_yticklabels() or axes is not drawn.figure.axes[0], drawn.name
-        assert any(axes.get_xlabel() for axes in drawn.figure.axes), drawn.name
+def test_figures_have_titles_axis_names_captions_and_alternative_texts(assessment: Assessment) -> None:
+    for drawn in assessment_figures(SHOWN, assessment):
+        title, axes = " ".join(drawn.figure.get_suptitle().split()), drawn.figure.axes
+        assert "n = 300" in title, drawn.name
+        assert axes[0].get_ylabel() or axes[0].get_yticklabels(), drawn.name
+        assert any(one.get_xlabel() for one in axes), drawn.name
+        texts = " ".join([title, *(f"{one.get_xlabel()} {one.get_ylabel()}" for one in axes)]).lower()
         words = ("share", "proportion", "probability", "class", "patients", "benefit")
-        assert any(word in texts(drawn.figure).lower() for word in words), drawn.name
+        assert any(word in texts for word in words), drawn.name
         assert len(drawn.caption) > 30
         assert any(character.isdigit() for character in drawn.alt), drawn.name
 
 
-def test_texts_of_figures_are_those_of_the_numbers() -> None:
-    shown = skilled(1)
-    assessment = assessed(shown)
+def test_texts_of_figures_are_those_of_the_numbers(assessment: Assessment) -> None:
     rows = np.array(assessment.confusion).sum(axis=1)
     cells = [text.get_text() for text in confusion_figure(assessment).axes[0].texts]
     assert cells == [f"{n:,}\n{n / rows[i]:.1%}" for i, row in enumerate(assessment.confusion) for n in row]
     rates = [text.get_text() for text in class_figure(assessment).axes[0].texts]
     assert rates[0].startswith(f"{assessment.estimates['covid/sensitivity'].value:.3f} ")
     assert rates[1].startswith(f"{assessment.estimates['covid/specificity'].value:.3f} ")
-    roc = next(drawn for drawn in assessment_figures(shown, assessment) if drawn.name == "roc_curves")
+    roc = next(drawn for drawn in assessment_figures(SHOWN, assessment) if drawn.name == "roc_curves")
     labels = [str(line.get_label()) for line in roc.figure.axes[0].get_lines()]
     assert any(assessment.estimates["covid/auc"].text in label for label in labels)
 
@@ -96,7 +94,7 @@ def test_figures_of_awkward_predictions_are_drawn(shown: Predictions) -> None:
 
 
 def test_missing_positive_class_has_no_figures() -> None:
-    shown = skilled(1).only(np.flatnonzero(skilled(1).labels))
+    shown = SHOWN.only(np.flatnonzero(SHOWN.labels))
     drawn = {figure.name for figure in assessment_figures(shown, assessed(shown))}
     assert not {"triage_workload", "predictive_values", "decision_curve"} & drawn
 

@@ -9,10 +9,9 @@ from cxr.audit.gate import fit_gate
 from cxr.data.identity.annotate import Identity
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.operating_points import Outcome
-from cxr.evaluation.paired import corrected, paired_differences
 from cxr.evaluation.report.document import Document
 from cxr.evaluation.report.first_screen import describe_grouping, first_screen
-from tests.evaluation.documents import DATA, document, duller, elsewhere_of
+from tests.evaluation.documents import DATA, compared, document, elsewhere_of
 from tests.evaluation.made import skilled
 
 
@@ -74,10 +73,8 @@ def test_level_of_the_split_is_described(identity: Identity, words: str) -> None
 
 
 def test_intervals_are_of_images_and_the_baselines_settings_are_named() -> None:
-    shown = skilled(1)
-    differences = corrected([paired_differences(duller(shown), shown)])[0]
-    changes = {"freeze": ("head", "last_stage")}
-    screen = first_screen(document(shown, differences=differences, baseline="base (12345678)", baseline_settings=changes))
+    differences, changes = compared(skilled(1)), {"freeze": ("head", "last_stage")}
+    screen = first_screen(document(skilled(1), differences=differences, baseline="base (12345678)", baseline_settings=changes))
     assert "not the training: one network was trained, with seed 0" in screen.sure
     primary = next(row for row in differences if row.metric == "auc_macro_ovr")
     assert f"primary metric auc_macro_ovr: {primary.difference:+.3f}" in screen.against[0]
@@ -86,23 +83,21 @@ def test_intervals_are_of_images_and_the_baselines_settings_are_named() -> None:
 
 
 @pytest.mark.parametrize(("auc", "words"), [(0.99, "nearly every image differs"), (0.8, "many images differ"), (0.5, "are alike")])
-def test_other_data_is_described_with_the_own_result_and_its_distance(auc: float, words: str) -> None:
-    shown = skilled(1)
-    away = elsewhere_of(document(shown).assessment, auc)
-    screen = first_screen(document(shown, other_data=DATA, elsewhere=away))
+def test_other_data_is_described_with_the_own_result_and_its_distance(auc: float, words: str, report: Document) -> None:
+    context = replace(report.context, other_data=DATA, elsewhere=elsewhere_of(report.assessment, auc))
+    screen = first_screen(replace(report, context=context))
     assert "difference -0.100 (-0.200 to +0.000)" in screen.tiles[0].notes
     assert any(words in reason and "contrast 50 -> 70" in reason for reason in screen.distrust)
 
 
-def test_gate_is_described_by_the_share_that_it_was_fitted_to_pass() -> None:
+def test_gate_is_described_by_the_share_that_it_was_fitted_to_pass(report: Document) -> None:
     rng = np.random.default_rng(0)
     known, others = rng.normal(size=(120, 6)).astype(np.float32), rng.normal(size=(1000, 6)).astype(np.float32)
     gate = fit_gate(known, np.arange(120) % 2, others)
     assert gate is not None
     passed = float(gate.passes(others).mean())
-    shown = skilled(1)
-    away = replace(elsewhere_of(document(shown).assessment), gate=Estimate(0.5))
-    screen = first_screen(document(shown, other_data=DATA, elsewhere=away))
+    away = replace(elsewhere_of(report.assessment), gate=Estimate(0.5))
+    screen = first_screen(replace(report, context=replace(report.context, other_data=DATA, elsewhere=away)))
     assert any(f"gate, which lets {round(100 * passed)} % of its validation images pass" in line for line in screen.distrust)
 
 

@@ -12,25 +12,27 @@ from matplotlib.figure import Figure
 
 from cxr.evaluation.figures.drawing import Drawn, FigureImage, Picture, pictures_of
 from cxr.evaluation.light import Light
-from cxr.evaluation.paired import corrected, paired_differences
 from cxr.evaluation.report.card import as_markdown, model_card
 from cxr.evaluation.report.checklist import as_markdown as lists_as_markdown
 from cxr.evaluation.report.checklist import checklists
-from cxr.evaluation.report.document import AuditSection, Overlap
+from cxr.evaluation.report.document import AuditSection, Document, Overlap
 from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text, page
 from cxr.progress import wide_console
-from tests.evaluation.documents import DATA, document, duller, elsewhere_of, pictured
+from tests.evaluation.documents import DATA, compared, document, elsewhere_of, pictured
 from tests.evaluation.made import made, skilled
 
 REPORT = Path(__file__).parents[3] / "cxr/evaluation/report"
 
 
 @pytest.fixture(scope="module")
-def whole() -> str:
-    shown = skilled(1)
-    report = document(shown)
-    return page(report, pictured(shown, report.assessment))
+def report() -> Document:
+    return document(skilled(1))
+
+
+@pytest.fixture(scope="module")
+def whole(report: Document) -> str:
+    return page(report, pictured(skilled(1), report.assessment))
 
 
 def test_page_works_offline_and_figures_have_alternative_texts(whole: str) -> None:
@@ -49,8 +51,7 @@ def test_single_image_makes_a_page() -> None:
     assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
 
 
-def test_demonstrated_target_is_shown_also_where_it_is_optimistic() -> None:
-    report = document(skilled(1))
+def test_demonstrated_target_is_shown_also_where_it_is_optimistic(report: Document) -> None:
     point = next(point for point in report.assessment.operating_points if point.rule.name == "specificity_target")
     verdict = "Optimistic, since these images chose it. Target demonstrated: here."
     shown = replace(point, rule=replace(point.rule, target=0.5), verdict=verdict)
@@ -75,12 +76,12 @@ def test_other_data_is_described_with_its_overlap() -> None:
 
 
 @pytest.mark.parametrize("light", list(Light))
-def test_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light) -> None:
+def test_light_of_an_audit_is_on_the_first_screen_and_in_the_card(light: Light, report: Document) -> None:
     section = AuditSection(light, f"{light.label.capitalize()}: why.", "", "", [], [], [])
-    report = document(skilled(1), audit=section)
-    assert re.findall(r'class="audit (\w+)"', page(report, [])) == [light.value]
-    assert model_card(report)["Shortcut audit"] == [section.verdict]
-    assert model_card(document(skilled(1)))["Shortcut audit"] == ["None was made."]
+    audited = replace(report, context=replace(report.context, audit=section))
+    assert re.findall(r'class="audit (\w+)"', page(audited, [])) == [light.value]
+    assert model_card(audited)["Shortcut audit"] == [section.verdict]
+    assert model_card(report)["Shortcut audit"] == ["None was made."]
 
 
 def test_routine_is_never_called_cleared_and_research_use_is_repeated(whole: str) -> None:
@@ -94,23 +95,19 @@ def test_routine_is_never_called_cleared_and_research_use_is_repeated(whole: str
 def test_page_is_short_before_anything_is_unfolded() -> None:
     """Of three classes with subgroups, a baseline, other data and films: 2,000 words at most."""
     shown = skilled(1, skill=0.8)
-    differences = corrected([paired_differences(duller(shown), shown)])[0]
     away = elsewhere_of(document(shown).assessment)
-    report = document(shown, differences=differences, baseline="base (12345678)", other_data=DATA, elsewhere=away)
-    films = [
-        FigureImage(np.zeros((8, 8, 3), np.uint8), f"COVID, taken for Normal (0.53): image-{row}.png", "a film")
-        for row in range(30)
-    ]
-    drawn = Drawn("grad_cam", "saliency", Figure(), "Thirty films of chests", "Thirty films", films)
+    report = document(shown, differences=compared(shown), baseline="base (12345678)", other_data=DATA, elsewhere=away)
+    film = FigureImage(np.zeros((8, 8, 3), np.uint8), "COVID, taken for Normal (0.53): image-12.png", "a film")
+    drawn = Drawn("grad_cam", "saliency", Figure(), "Thirty films of chests", "Thirty films", [film] * 30)
     text = page(report, [*pictured(shown, report.assessment), *pictures_of([drawn], 50)])
     outside = re.sub(r"<details>.*?</details>|<style>.*?</style>|<title>.*?</title>", " ", text, flags=re.S)
     assert 1000 < len(re.sub(r"<[^>]*>", " ", outside).split()) <= 2000
 
 
-def test_images_of_a_figure_are_shown_one_by_one_and_enlarge_without_a_script() -> None:
+def test_images_of_a_figure_are_shown_one_by_one_and_enlarge_without_a_script(report: Document) -> None:
     film = FigureImage(np.zeros((8, 8, 3), np.uint8), "COVID, right (0.9)", "a chest")
     (picture,) = pictures_of([Drawn("grad_cam", "saliency", Figure(), "Films of chests", "Films", [film, film])], 50)
-    text = page(document(skilled(1)), [picture])
+    text = page(report, [picture])
     assert text.count('<figure tabindex="0"><img src="data:image/jpeg;base64,') == 2
     assert "figure:focus" in text
 
@@ -120,10 +117,9 @@ def test_printed_pages_have_the_run_and_their_number(whole: str) -> None:
     assert 'counter(page) " of " counter(pages)' in whole
 
 
-def test_files_are_written_and_agree_with_the_numbers(tmp_path: Path) -> None:
-    shown = skilled(1)
-    report = document(shown)
-    written = write_report(tmp_path, report.context, report.assessment, report.saliency, pictured(shown, report.assessment)[:2])
+def test_files_are_written_and_agree_with_the_numbers(tmp_path: Path, report: Document) -> None:
+    pictures = pictured(skilled(1), report.assessment)[:2]
+    written = write_report(tmp_path, report.context, report.assessment, report.saliency, pictures)
     assert {path.name for path in tmp_path.iterdir()} == {
         *("report.html", "report.json", "report.schema.json", "model_card.md", "checklists.md", "evaluation", "model")
     }
