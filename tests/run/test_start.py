@@ -4,23 +4,19 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from rich.console import Console
 
-from cxr.config.compose import compose, typed
-from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
-from cxr.progress import Progress
 from cxr.run.identity.attempt import RunResult
 from cxr.run.identity.remaining import remaining
-from cxr.run.start import run_experiment
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import Store
-from tests.run.conftest import breaking
+from tests.run.conftest import breaking, do_run, prepared_run
 
 EPOCHS = 2
 SMALL = (
@@ -51,14 +47,7 @@ Do = Callable[[], RunResult]
 @pytest.fixture(params=[NO_PICTURES], ids=["numbers"])
 def do(fresh_store: Store, request: pytest.FixtureRequest) -> Do:
     """The same run as often as it is called, each time as a process of its own would do it."""
-    assert fresh_store.folder is not None
-    composed, provenance = compose([*SMALL, *request.param])
-    config: Config = typed(composed)
-
-    def run() -> RunResult:
-        return run_experiment(config, replace(provenance), Progress(Console(quiet=True)))
-
-    return run
+    return partial(do_run, *SMALL, *request.param)
 
 
 def only_run() -> LoggedRun:
@@ -101,7 +90,6 @@ def test_a_run_that_fails_at_each_stage_is_trained_once(
 
 def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """At the real place: where the artifacts should go there is a file all of a sudden."""
-    save = "cxr.run.fit.predict.save_model"
     from cxr.model.saved import save_model
 
     def and_then(*arguments: Any) -> None:
@@ -110,7 +98,7 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
         Path("mlruns/artifacts").write_text("in the way")
 
     with monkeypatch.context() as broken:
-        broken.setattr(save, and_then)
+        broken.setattr("cxr.run.fit.predict.save_model", and_then)
         with pytest.raises(RunFailed, match=r"the store in .* can't be used"):
             do()
     assert only_run().status == "FAILED"
@@ -120,12 +108,8 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     assert len(trained) == EPOCHS
 
 
-def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do, quiet: Progress) -> None:
-    from cxr.run.prepared import prepare
-
-    run_id = do().run_id
-    composed, provenance = compose([*SMALL, *NO_PICTURES])
-    prepared = prepare(typed(composed), provenance, quiet)
+def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do) -> None:
+    run_id, prepared = do().run_id, prepared_run(*SMALL, *NO_PICTURES)
 
     def twin(**tracking: Any) -> LoggedRun | None:
         changed = replace(prepared.config, tracking=replace(prepared.config.tracking, **tracking))
@@ -204,15 +188,11 @@ def test_images_that_the_cache_loses_are_read_again(
     assert len(trained) == EPOCHS
 
 
-def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store, quiet: Progress) -> None:
+def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store) -> None:
     def role(*overrides: str) -> str:
-        from cxr.run.prepared import prepare
-
-        composed, provenance = compose(["data.phantom.count=40", "experiment=frozen_head_baseline", *overrides])
-        prepared = prepare(typed(composed), provenance, quiet)
+        prepared = prepared_run("data.phantom.count=40", "experiment=frozen_head_baseline", *overrides)
         assert f"role: {prepared.config.tracking.role}" in prepared.provenance.yaml
         return prepared.config.tracking.role
 
-    assert fresh_store.folder is not None
     assert role() == role("training.seed=3", "split.seed=2", "evaluation.figure_dpi=60", "backbone.dropout=0.1") == "baseline"
     assert role("freeze=last_stage") == role("training=quick") == role("loss.focal_gamma=2") == "candidate"
