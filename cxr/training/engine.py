@@ -90,7 +90,8 @@ def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> En
     if name == "openvino":
         graph = constant_graph(frozen, dtype, BATCHES["openvino"])
         return _checked(_openvino(compile_openvino(graph, threads)), graph)
-    return _tensorflow(constant_graph(frozen, dtype, batch_of("tensorflow")))
+    graph = constant_graph(frozen, dtype, batch_of("tensorflow"))
+    return lambda batches: (graph(tf.constant(batch))[0].numpy() for batch in batches)
 
 
 def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
@@ -102,15 +103,6 @@ def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
 
     compiled = tf.function(forward, input_signature=[tf.TensorSpec((batch, size, size, 1), tf.float32)], autograph=False)
     return convert_variables_to_constants_v2(compiled.get_concrete_function())
-
-
-def _tensorflow(graph: Any) -> Engine:
-    def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
-        for batch in batches:
-            (activations,) = graph(tf.constant(batch))
-            yield activations.numpy()
-
-    return compute
 
 
 def compile_openvino(graph: Any, threads: int) -> Any:

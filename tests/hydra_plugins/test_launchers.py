@@ -45,12 +45,16 @@ def results_of(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
+def succeeded(done: "subprocess.CompletedProcess[str]") -> "subprocess.CompletedProcess[str]":
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.fixture(scope="module")
 def one_after_another(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> dict[str, dict[str, float]]:
     """Results of the four jobs in one process, without any cluster."""
     folder = tmp_path_factory.mktemp("plain")
-    done = run_cxr(*SWEEP, folder=folder)
-    assert done.returncode == 0, done.stderr
+    succeeded(run_cxr(*SWEEP, folder=folder))
     return results_of(folder)
 
 
@@ -110,8 +114,7 @@ def test_sweep_on_ray_is_the_same_to_the_bit_after_a_killed_command_and_machine(
     assert results_of(tmp_path) == one_after_another
     runs = runs_in(tmp_path).values()
     assert {run.data.tags["cxr.launcher"] for run in runs} == {"ray"}
-    again = run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
-    assert again.returncode == 0, again.stderr
+    again = succeeded(run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address))
     assert "4 of them finished before" in again.stderr
     assert len(runs_in(tmp_path)) == 4
 
@@ -162,16 +165,13 @@ def test_sweep_on_slurm_is_the_same_to_the_bit(
     tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
 ) -> None:
     """Submitted and left, then asked for its status and its results."""
-    left = run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm)
-    assert left.returncode == 0, left.stderr
+    left = succeeded(run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm))
     assert "4 jobs queued as SLURM job" in left.stderr
     (sweep,) = tmp_path.glob("mlruns/sweeps/*")
     wait_for(lambda: len(read_outcomes(sweep)) == 4)
-    status = run_cxr("sweep", "status", sweep.name, folder=tmp_path)
-    assert status.returncode == 0, status.stderr
+    status = succeeded(run_cxr("sweep", "status", sweep.name, folder=tmp_path))
     assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in status.stdout
-    shown = run_cxr("sweep", "results", sweep.name, folder=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    shown = succeeded(run_cxr("sweep", "results", sweep.name, folder=tmp_path))
     assert all(name in shown.stdout for name in one_after_another)
     assert results_of(tmp_path) == one_after_another
     assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}

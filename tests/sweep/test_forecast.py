@@ -17,12 +17,6 @@ from tests.run.conftest import prepared_run
 SMALL = ("data.phantom.count=30", "audit=off", "evaluation=numbers")
 
 
-@pytest.fixture(autouse=True)
-def _cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
-    monkeypatch.setenv("CXR_CACHE", str(cache_home / "kept"))
-
-
 def prepared(*overrides: str) -> PreparedRun:
     return prepared_run(*SMALL, *overrides)
 

@@ -1,9 +1,10 @@
 """The course of a sweep with scripted jobs: its lines, its results, and the exit code."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.identity.attempt import RunResult
 from cxr.sweep import job
+from cxr.sweep.outcome import read_outcomes
 from cxr.tracking.run import open_run
 from cxr.tracking.store import Store, locate_store
 
@@ -87,20 +89,14 @@ def test_finished_jobs_are_in_the_table(sweep: Callable[..., int], capsys: pytes
 @pytest.mark.parametrize(
     ("error", "more", "code", "line", "result"),
     [
-        (RuntimeError("no more\nmemory"), (), 1, "FAILED, RuntimeError: no more memory", "focal failed: RuntimeError: no more"),
-        (UserError("no such thing"), (), 2, "REJECTED, no such thing", "focal was rejected: no such thing"),
-        (OSError("full"), ("sweep.on_failure=stop",), 1, "FAILED", "1 job did not end: the same command resumes the sweep"),
+        (RuntimeError("no more\nmemory"), [], 1, "FAILED, RuntimeError: no more memory", "focal failed: RuntimeError: no more"),
+        (UserError("no such thing"), [], 2, "REJECTED, no such thing", "focal was rejected: no such thing"),
+        (OSError("full"), ["sweep.on_failure=stop"], 1, "FAILED", "1 job did not end: the same command resumes the sweep"),
     ],
     ids=["failed", "rejected", "stopped"],
 )
 def test_failed_job_is_reported_at_once_and_the_others_run_unless_the_sweep_stops(
-    error: Exception,
-    more: tuple[str, ...],
-    code: int,
-    line: str,
-    result: str,
-    sweep: Callable[..., int],
-    capsys: pytest.CaptureFixture[str],
+    error: Exception, more: list[str], code: int, line: str, result: str, sweep: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sweep(scripted(focal=error), *more) == code
     printed = capsys.readouterr()
@@ -116,8 +112,8 @@ def test_interrupt_prints_how_many_jobs_have_ended(
     with pytest.raises(KeyboardInterrupt):
         sweep(scripted(balanced=KeyboardInterrupt()))
     assert "2 of 3 jobs have ended; the same command resumes the sweep" in capsys.readouterr().err
-    outcomes = [json.loads(path.read_text()) for path in sorted((tmp_path / "mlruns/sweeps").glob("*/jobs/*.json"))]
-    assert [outcome["kind"] for outcome in outcomes] == ["finished", "finished"]
+    (folder,) = (tmp_path / "mlruns/sweeps").iterdir()
+    assert [outcome.kind for outcome in read_outcomes(folder)] == ["finished", "finished"]
 
 
 def test_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
@@ -155,11 +151,8 @@ def test_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., in
 def test_jobs_train_alone_where_heads_can_not_train_side_by_side(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(*_: object) -> None:
-        raise MemoryError("of 3 heads")
-
     monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [[0, 1, 2]])
-    monkeypatch.setattr("cxr.run.fit.heads.train_heads", no_room)
+    monkeypatch.setattr("cxr.run.fit.heads.train_heads", Mock(side_effect=MemoryError("of 3 heads")))
     assert sweep(scripted()) == 0
     messages = capsys.readouterr().err
     assert "jobs 1-3 train their heads side by side" in messages

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from typing import Any
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -216,9 +217,6 @@ def test_graphs_of_an_earlier_training_are_freed(compose_config: Compose) -> Non
     ids=["TensorFlow", "cuDNN"],
 )
 def test_gpu_with_too_little_memory_is_named(error: Exception, compose_config: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr("cxr.training.steps.Steps.train", exhausted)
+    monkeypatch.setattr("cxr.training.steps.Steps.train", Mock(side_effect=error))
     with pytest.raises(RunFailed, match=r"the GPU has too little memory for this training: lower training\.batch_size"):
         fitted(compose_config(*SMALL))

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -108,12 +109,10 @@ def test_runs_share_what_they_can(other: str, computed: int, compose_config: Com
 def test_tensorflow_computes_where_openvino_can_not(
     limit: int, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lacks(graph: object, threads: int) -> None:
-        raise EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
-
     overrides = (*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
     expected = fitted(compose_config(*overrides, "engine=tensorflow"), Cache(tmp_path / "cache", 10**9))
-    monkeypatch.setattr("cxr.training.engine.compile_openvino", lacks)
+    lacks = EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
+    monkeypatch.setattr("cxr.training.engine.compile_openvino", Mock(side_effect=lacks))
     messages: list[str] = []
     result = fitted(compose_config(*overrides, "engine=openvino"), Cache(tmp_path / "other", limit, messages.append))
     assert result.history == expected.history

@@ -1,6 +1,8 @@
 """Steps give the numbers of Keras' `fit` and `evaluate`: the same batches, dropout, optimizer and loss."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,28 +35,16 @@ def arrays(dropout: float = 0.3) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(dropout)(pooled)))
 
 
-class InMemory:
-    """Inputs from memory."""
-
-    dtype = "float32"
-
-    def __init__(self, values: NDArray[np.float32]) -> None:
-        self.values, self.shape = values, values.shape[1:]
-
-    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Nothing to do."""
-
-    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
-        return self.values[rows]
-
-
 def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
 
 
 def steps_of(model: keras.Model, values: NDArray[np.float32], config: Config, xla: bool = False) -> Steps:
+    """Steps on inputs in memory."""
     optimizer = make_optimizer(config, model.trainable_variables, {}, steps=9)
-    return Steps(model, InMemory(values), TARGETS, loss, optimizer, config, xla)
+    read: dict[str, Any] = {"prepare": lambda rows, view: None, "take": lambda rows, view: values[rows]}
+    inputs = SimpleNamespace(shape=values.shape[1:], dtype="float32", **read)
+    return Steps(model, inputs, TARGETS, loss, optimizer, config, xla)
 
 
 CASES = [(make, name) for make in (vectors, arrays) for name in ("adam", "sgd")]

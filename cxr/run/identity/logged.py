@@ -85,7 +85,9 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     are. Raises `UserError` with the whole list if logged values no longer fit the schema.
     """
     today, notes = _composed_today(logged)
-    schema = _with_phantom(logged.values)
+    schema = Config()
+    if isinstance(_lookup(logged.values, "data.phantom"), dict):
+        schema.data.phantom = PhantomConfig()  # so that its settings are looked for
     config, notes_of_new = _with_logged_values(logged, schema, today)
     experiment, role = (str(_lookup(logged.values, f"tracking.{key}")) for key in ("experiment", "role"))
     tracking = TrackingConfig(experiment=experiment, role=role, run_name=f"{logged.run.name}-again")
@@ -187,14 +189,6 @@ def _is_safe(override: str) -> bool:
     if name in options:
         return value in options[name]
     return name.partition(".")[0] in {*options, *(item.name for item in fields(Config))}
-
-
-def _with_phantom(values: dict[str, Any]) -> Config:
-    """A default config with the optional parts that the logged one has, so that their settings are looked for."""
-    config, data = Config(), values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("phantom"), dict):
-        config.data.phantom = PhantomConfig()
-    return config
 
 
 def _unknown(values: Any, schema: Any, prefix: str = "") -> list[str]:

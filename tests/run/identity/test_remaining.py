@@ -1,8 +1,10 @@
 """What a finished run lacks after one change: the stages that run again, with their reasons, and no other."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 from zipfile import ZipFile
 
 import mlflow
@@ -19,7 +21,7 @@ from cxr.stages.basis import Basis
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
-from tests.run.conftest import breaking, do_run, prepared_run
+from tests.run.conftest import broken, do_run, prepared_run
 
 SMALL = (
     *("split=three_way", "freeze.warmup_epochs=0"),
@@ -115,11 +117,8 @@ def test_setting_without_an_effect_leaves_nothing_to_make(place: Place, override
     ("override", "wanted", "reason"),
     [
         ("evaluation.sensitivity=0.9", {"assess", "report"}, "assess: evaluation.sensitivity was 0.95 in run "),
-        ("evaluation.missed_cost=3", {"assess", "report"}, "assess: evaluation.missed_cost was 10.0 in run "),
-        ("evaluation.prevalences=[0.5]", {"assess", "report"}, "assess: evaluation.prevalences was "),
         ("evaluation.subgroups=[age]", {"assess", "report"}, "assess: evaluation.subgroups was None in run "),
         ("evaluation.primary=accuracy", {"report"}, "report: evaluation.primary was auc_macro_ovr in run "),
-        ("evaluation.figure_dpi=60", {"report"}, "report: evaluation.figure_dpi was 50 in run "),
         ("data.citation=Someone", {"report"}, "report: data.citation was empty in run "),
         ("evaluation.views=2", {"predict", "assess", "report"}, "predict: evaluation.views was 1 in run "),
         ("audit.images=30", {"audit", "report"}, "audit: audit.images was 40 in run "),
@@ -158,11 +157,8 @@ def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
 
 
 def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
     prepared = place.prepared(AUDITED)
-    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    monkeypatch.setattr("pathlib.Path.read_bytes", Mock(side_effect=PermissionError(13, "Permission denied")))
     with pytest.raises(UserError, match=r"can't read the lung mask .*correct its permissions"):
         prepared.inputs.bases  # noqa: B018 - it is worked out here
 
@@ -226,8 +222,7 @@ def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[P
     client.delete_tag(run.id, "cxr.train_fingerprint")
     try:
         assert stages(place.left(AUDITED)) == ALL
-        assert "an earlier version of cxr made run" in place.why(AUDITED)
-        assert "cannot tell" in place.why(AUDITED)
+        assert re.search("an earlier version of cxr made run .* cannot tell", place.why(AUDITED))
     finally:
         client.set_tag(run.id, "cxr.train_fingerprint", fingerprint)
 
@@ -323,19 +318,15 @@ def test_run_that_another_sweep_shows_is_not_changed(own: Place, trained: list[i
     assert third.run_id == first.run_id
 
 
-def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
-    own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_that_is_cut_off_while_it_is_changed_resumes_there(own: Place, trained: list[int]) -> None:
     first = own.run()
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.report.artifacts.write_report", breaking)
-        with pytest.raises(Exception, match="No space left"):
-            own.run("evaluation.sensitivity=0.8")
-    run = logged(first)
-    assert not run.is_finished
+    with broken("cxr.run.report.artifacts.write_report"):
+        own.run("evaluation.sensitivity=0.8")
+    assert not logged(first).is_finished
     assert own.run("evaluation.sensitivity=0.8").run_id == first.run_id
     assert own.left("evaluation.sensitivity=0.8").is_nothing
     assert own.run().run_id == first.run_id  # and back
+    assert logged(first).params["evaluation.sensitivity"] == "0.95"
     assert len(trained) == 1
     fresh = own.run("force=true")
     names = ("evaluation/metrics.json", "model/decisions.json")
@@ -343,13 +334,11 @@ def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
 
 
 @pytest.mark.slow
-def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int]) -> None:
     from cxr.commands.evaluate import main
 
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.pipeline.audit_run", breaking)
-        with pytest.raises(Exception, match="No space left"):
-            own.run(AUDITED)
+    with broken("cxr.run.pipeline.audit_run"):
+        own.run(AUDITED)
     (run,) = filtered_runs("")
     main([run.id])
     (run,) = filtered_runs("")
@@ -407,14 +396,6 @@ def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> No
     assert stages(own.left(AUDITED)) == {"report"}
     assert "report: the audit of run" in own.why(AUDITED)
     assert len(trained) == 1
-
-
-@pytest.mark.slow
-def test_settings_that_a_run_was_completed_with_show_in_its_params(own: Place) -> None:
-    first = own.run("audit.images=0")
-    for dpi in ("60", "50"):
-        own.run("audit.images=0", f"evaluation.figure_dpi={dpi}")
-        assert logged(first).params["evaluation.figure_dpi"] == dpi
 
 
 @pytest.mark.slow
