@@ -116,18 +116,17 @@ class SavedTrainedModel:
         return {**key_of(self._body, self._config, self._name), "pooled": "of changed images"}
 
     def _pooled(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._cache is None:
+            return self._computed(POOLED, lambda: self._body.output, images)
+
         def compute(places: NDArray[np.int64]) -> Values:
             yield self._computed(POOLED, lambda: self._body.output, images[places]), [None] * len(places)
-
-        every = np.arange(len(images))
-        if self._cache is None:
-            return np.asarray(next(compute(every))[0])
 
         hashes = [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
         shape = tuple(self._body.output.shape[1:])
         try:
             kept = self._cache.rows("activations", self._key, hashes, shape, "float32", compute)
-            return np.asarray(kept.rows[every])
+            return np.asarray(kept.rows[np.arange(len(images))])
         except (CacheUnusable, RowsLost):
             self._cache = None
             return self._pooled(images)
