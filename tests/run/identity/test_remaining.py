@@ -134,8 +134,8 @@ def test_setting_makes_its_stage_run_again(place: Place, override: str, wanted: 
 @pytest.mark.parametrize(
     ("column", "value", "wanted", "reason"),
     [
-        ("source", "a third", {"assess", "audit", "report"}, "12 with another source"),
-        ("age", "99", {"assess", "report"}, "12 with another age"),
+        ("source", "a third", {"assess", "audit", "report"}, "3 with another source"),
+        ("age", "99", {"assess", "report"}, "3 with another age"),
         ("group", "one patient", ALL, "with another group"),  # whose images may not be in two parts of the split
         ("label", "Normal", ALL, "with another label"),
     ],
@@ -143,7 +143,7 @@ def test_setting_makes_its_stage_run_again(place: Place, override: str, wanted: 
 def test_corrected_column_runs_the_stages_that_read_it(
     place: Place, column: str, value: str, wanted: set[str], reason: str
 ) -> None:
-    place.correct(column, value, rows=12)
+    place.correct(column, value)
     assert stages(place.left(AUDITED)) == wanted
     assert reason in place.why(AUDITED)
 
