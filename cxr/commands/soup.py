@@ -10,6 +10,7 @@ from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.progress import Progress
 from cxr.run.identity.logged import read_logged, restore
+from cxr.run.prepared import prepare
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
 from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
@@ -45,7 +46,8 @@ def main(arguments: list[str]) -> None:
         reproduces=None,
     )
     print(f"A soup of up to {pluralize(len(runs), 'run')}, best first: {', '.join(name_with_id(run) for run in runs)}")
-    made = run_experiment(config, provenance, Progress(), logged.manifest)
+    progress = Progress()
+    made = run_experiment(config, provenance, progress, prepared=prepare(config, provenance, progress, logged.manifest))
     print(as_called(f"  Is it better than its best run?  cxr compare {made.run_id[:8]} {runs[0].short_id}"))
 
 

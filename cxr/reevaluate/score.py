@@ -53,7 +53,7 @@ def score(
     def explain(failures: Sequence[Failure]) -> tuple[list[Callable[[], Drawn]], Saliency]:
         return draw_pictures(model, predictions, failures, lambda chosen: images[rows[list(chosen)]], config.evaluation)
 
-    return ScoredData(predictions, sample_of(manifest, manifest["label"], shown, pooled[some]), passed, explain)
+    return ScoredData(predictions, sample_of(manifest, shown, pooled[some]), passed, explain)
 
 
 def predict_views(logged: Logged, config: Config, model: Path, progress: Progress) -> dict[str, Predictions]:

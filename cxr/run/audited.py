@@ -85,9 +85,9 @@ def read_audit(run: LoggedRun) -> Audit:
 def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> AuditResult:
     """The audit that a run has in the store, with its figures; raises `UserError` if it can't be read."""
     result = read_audit(run)
-    shown = config.evaluation.pictures and bool(result.flips)
-    pictures = flips_figure(result, subject_of(config, dataset, root, result.images)) if shown else []
-    return AuditResult(result, pictures, {})
+    if not (config.evaluation.pictures and result.flips):
+        return AuditResult(result, [], {})
+    return AuditResult(result, flips_figure(result, subject_of(config, dataset, root, result.images)), {})
 
 
 def _blocks_of(path: Path) -> tuple[float, float]:

@@ -1,9 +1,5 @@
 """The start of a run, before TensorFlow is imported: prepare it, skip it if finished, make its baseline, claim it."""
 
-from pathlib import Path
-
-import pandas as pd
-
 from cxr.compare.baseline import baseline_for, baselines_like
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
@@ -25,12 +21,10 @@ def run_experiment(
     config: Config,
     provenance: Provenance,
     progress: Progress | None = None,
-    manifest: pd.DataFrame | None = None,
-    cache_folder: Path | None = None,
     reports: Reports | None = None,
     prepared: PreparedRun | None = None,
 ) -> RunResult:
-    """Do one run, or resume one that was cut off; with a logged `manifest`, on its images and its split.
+    """Do one run, or resume one that was cut off.
 
     `reports` makes its report, if there is one; else this process does. `prepared` is the same run, where it was prepared before.
 
@@ -39,7 +33,7 @@ def run_experiment(
     progress = progress or Progress()
     store = prepared.store if prepared else locate_store(config.tracking, config.work)
     check_store(store)
-    prepared = prepared or prepare(config, provenance, progress, manifest, cache_folder, store)
+    prepared = prepared or prepare(config, provenance, progress, store=store)
     with progress.timed("start"):
         open_store(store)
         deliver_kept(store)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Literal
 
@@ -51,31 +50,21 @@ def forecast(names: Sequence[str], prepared_jobs: Sequence[PreparedRun], has_sto
     forecasts = []
     for number, (name, prepared) in enumerate(zip(names, prepared_jobs, strict=True)):
         tags, params = _tags_of(prepared), flat_params(prepared.config)
-        key, left = _frozen_key(tags, params), _left(prepared) if has_store else Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
+        key, left = _frozen_key(tags, params), Remaining({Stage.TRAIN: [Reason(Kind.NEW)]})
+        attempt = folder_name(prepared), work_folder(prepared.config.work)
+        if has_store:
+            left = remaining(prepared, None if prepared.config.force else earlier_run(*attempt))
         frozen: Frozen = "cached" if key in known else "computed once, with job" if key in first else "computed"
         alike = _alike(params, earlier)
         skipped = {_TIMES[stage] for stage in _TIMES if stage not in left.stages} | ({"frozen"} if frozen != "computed" else set())
         seconds = median([_seconds(run, prepared, skipped) for run in alike]) if alike else None
         sizes = [size for run in alike if (size := run.bytes_on_disk) is not None]
-        done, resumes = left.is_nothing, not prepared.config.force and can_resume(*_attempt(prepared))
-        forecasts.append(
-            Forecast(
-                *(name, left, resumes, frozen, first.get(key), 0.0 if done else seconds, len(alike)),
-                0.0 if done else median(sizes) if sizes else None,
-            )
-        )
+        done, resumes = left.is_nothing, not prepared.config.force and can_resume(*attempt)
+        seconds, added = (0.0, 0.0) if done else (seconds, median(sizes) if sizes else None)
+        forecasts.append(Forecast(name, left, resumes, frozen, first.get(key), seconds, len(alike), added))
         if not done:
             first.setdefault(key, number)
     return forecasts
-
-
-def _left(prepared: PreparedRun) -> Remaining:
-    return remaining(prepared, None if prepared.config.force else earlier_run(*_attempt(prepared)))
-
-
-def _attempt(prepared: PreparedRun) -> tuple[str, Path]:
-    """The name of the folder of an attempt that was cut off, and the work folder."""
-    return folder_name(prepared), work_folder(prepared.config.work)
 
 
 def _tags_of(prepared: PreparedRun) -> dict[str, str]:
@@ -120,13 +109,12 @@ def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:
     """Seconds of all jobs, of which `at_once` run side by side; None where one of them has no forecast.
 
     >>> job = Forecast("a", Remaining({}), False, "cached", None, 30.0, 2, None)
-    >>> total_seconds([job, job, job], 2)
-    60.0
+    >>> total_seconds([job, job, job], 2), total_seconds([job, replace(job, seconds=None)], 2)
+    (60.0, None)
     """
-    known = [job.seconds for job in jobs]
-    if any(seconds is None for seconds in known):
-        return None
     ends = [0.0] * max(1, at_once)
-    for seconds in known:
-        ends[ends.index(min(ends))] += seconds or 0.0
+    for job in jobs:
+        if job.seconds is None:
+            return None
+        ends[ends.index(min(ends))] += job.seconds
     return max(ends)

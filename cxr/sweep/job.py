@@ -5,19 +5,16 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from cxr.config.compose import provenance_of, sweep_job, typed
-from cxr.config.provenance import SweepJob
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.identity.attempt import RunResult
-from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.prepared import prepare
 from cxr.run.report.reporting import Reports
 from cxr.run.start import run_experiment
 from cxr.sweep.node import Planned, check_images, check_node
@@ -47,46 +44,23 @@ def run_job(composed: DictConfig, reports: Reports | None = None, planned: Plann
 
     None if it failed, or if the sweep stops after a failure.
     """
-    folder, number = sweep_job()
+    started, (folder, number) = time.perf_counter(), sweep_job()
     plan, provenance = Plan.load(folder), provenance_of(composed)
-
-    def do(progress: Progress, place: SweepJob) -> RunResult:
-        config, recipe = typed(composed), replace(provenance, job=place)
-        prepared = prepare(config, recipe, progress, store=_wait_for_store(config))
-        if planned is not None:
-            check_images(planned, number, prepared)
-        return run_experiment(config, recipe, progress, reports=reports, prepared=prepared)
-
-    return _recorded(plan, folder, number, provenance.overrides, do)
-
-
-def run_prepared_job(plan: Plan, number: int, prepared: PreparedRun, reports: Reports | None) -> None:
-    """Do a job that was composed and prepared with the plan: Hydra would compose it twice more."""
-
-    def do(progress: Progress, place: SweepJob) -> RunResult:
-        _wait_for_store(prepared.config)
-        return run_experiment(prepared.config, prepared.provenance, progress, reports=reports, prepared=prepared)
-
-    _recorded(plan, plan.folder, number, prepared.provenance.overrides, do)
-
-
-def _recorded(
-    plan: Plan, folder: Path, number: int, overrides: Sequence[str], do: Callable[[Progress, SweepJob], RunResult]
-) -> float | None:
-    """Do a job and write its outcome. Returns the objective, if there is one."""
-    started = time.perf_counter()
     if plan.stops and any(outcome.is_bad for outcome in read_outcomes(folder)):
         return None
-    name = plan.name_of(number, overrides)
+    name = plan.name_of(number, provenance.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     keep_going_without_output()
     prepare_memory()  # a worker is a separate process
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
-
-    outcome = Outcome(number, name, "failed", overrides=tuple(overrides))
+    outcome = Outcome(number, name, "failed", overrides=tuple(provenance.overrides))
     try:
-        end = do(progress, plan.job(number, name))
+        config, recipe = typed(composed), replace(provenance, job=plan.job(number, name))
+        prepared = prepare(config, recipe, progress, store=_wait_for_store(config))
+        if planned is not None:
+            check_images(planned, number, prepared)
+        end = run_experiment(config, recipe, progress, reports, prepared)
         kind: Kind = "before" if end.was_finished else "finished"
         outcome = replace(outcome, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:

@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock
-
 from cxr.errors import UserError
 from cxr.run.prepared import PreparedRun
 from cxr.stages.code import code_fingerprint, library_versions
@@ -33,9 +31,7 @@ class Planned:
     tokens: tuple[tuple[str, str], ...]  # of the shared folders
     has_lock: bool  # whether jobs end with the command, which holds a lock as long as it waits
     lock_reach: str  # which machines are certain to see locks in the folder, also when the command has ended
-    version: str
-    code: str
-    libraries: dict[str, str]
+    software: dict[str, str]  # versions of cxr, with its code, and of libraries
     data: tuple[str, ...]  # fingerprint of the images of each job; none for a search
 
     @staticmethod
@@ -58,15 +54,9 @@ class Planned:
             tuple((str(folder.resolve()), _token_of(folder)) for folder in folders),
             has_lock,
             reach,
-            version("cxr"),
-            code_fingerprint(),
-            library_versions(),
+            _software(),
             tuple(prepared.fingerprints["cxr.data_fingerprint"] for prepared in prepared_jobs),
         )
-
-    def planning_lock(self) -> FileLock:
-        """The lock that the command holds while it waits."""
-        return FileLock(self.folder / LOCK)
 
 
 def check_node(planned: Planned) -> None:
@@ -80,23 +70,19 @@ def check_node(planned: Planned) -> None:
             what = "another folder" if Path(folder).is_dir() else "no folder"
             raise UserError(f"{here} has {what} at {folder}, which all machines of a sweep have to share: name one as work.dir")
     certain = not planned.has_lock and lock_reach(planned.folder) == planned.lock_reach
-    if not certain and not _is_held(planned.planning_lock()):
+    if not certain and not _is_held(planned.folder / LOCK):
         raise UserError(
             f"{here} does not see locks of other machines in {planned.folder}, so two jobs could take the same run: "
             f"{_WITH_LOCKS}{'' if planned.has_lock else _OR_WAIT}"
         )
-    mine = version("cxr"), code_fingerprint()
-    if mine != (planned.version, planned.code):
-        raise UserError(
-            f"{here} has cxr {mine[0]} (code {mine[1][:8]}), and the sweep was planned with cxr {planned.version} (code "
-            f"{planned.code[:8]}): install the same version there"
-        )
-    for name, here_is in library_versions().items():
-        if here_is != planned.libraries.get(name):
-            there_is = planned.libraries.get(name) or "none"
-            raise UserError(
-                f"{here} has {name} {here_is or 'missing'}, and the sweep was planned with {there_is}: install that one"
-            )
+    for name, mine in _software().items():
+        if mine != (theirs := planned.software.get(name)):
+            planned_with = f"the sweep was planned with {theirs or 'none'}: install that one"
+            raise UserError(f"{here} has {name} {mine or 'missing'}, and {planned_with}")
+
+
+def _software() -> dict[str, str]:
+    return {"cxr": f"{version('cxr')} (code {code_fingerprint()})", **library_versions()}
 
 
 def check_images(planned: Planned, number: int, prepared: PreparedRun) -> None:
@@ -116,9 +102,9 @@ def _token_of(folder: Path) -> str:
     return (folder / _TOKEN).read_text()
 
 
-def _is_held(lock: FileLock) -> bool:
+def _is_held(lock: Path) -> bool:
     """Whether another process holds a lock. A shared one is tried, so that two processes which try at once are no holders."""
-    with suppress(OSError), Path(lock.lock_file).open("rb") as file:
+    with suppress(OSError), lock.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -42,11 +42,6 @@ def read_outcomes(folder: Path) -> list[Outcome]:
     return [Outcome(**{**document, "overrides": tuple(document["overrides"])}) for document in documents]
 
 
-def outcome_of(folder: Path, number: int) -> Outcome | None:
-    """The outcome of one job; None before it has ended."""
-    return next((outcome for outcome in read_outcomes(folder) if outcome.number == number), None)
-
-
 def forget_outcomes(folder: Path) -> None:
     """Drop what an earlier attempt wrote."""
     for path in (folder / "jobs").glob("*"):

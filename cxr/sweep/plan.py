@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ class Plan:
     stops: bool = False  # start no further job after one failed
     work: str = str(FOLDER)  # the folder of what is under way
     search: str = ""  # Hydra's sweeper and its settings, where one chooses the jobs
-    by_hydra: bool = True  # whether Hydra's launcher has to run the jobs, also where they run in this process
 
     @property
     def folder(self) -> Path:
@@ -107,7 +107,6 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         stops=common.sweep.on_failure == "stop",
         work=str(work),
         search="\n".join([expansion.search, *overrides]),
-        by_hydra=expansion.by_hydra,
     )
     return plan, common, jobs
 
@@ -126,10 +125,8 @@ def sweep_id(swept: Sequence[str], fingerprint: str, force: bool, place: Path) -
     label = "-".join(words) or "sweep"
     if not force:
         return f"{label}-{fingerprint[:8]}"
-    again = 1
-    while (place / f"{label}-again{again}-{fingerprint[:8]}/results.csv").exists():
-        again += 1
-    return f"{label}-again{again}-{fingerprint[:8]}"
+    names = (f"{label}-again{again}-{fingerprint[:8]}" for again in count(1))
+    return next(name for name in names if not (place / name / "results.csv").exists())
 
 
 def values_of(overrides: Sequence[str]) -> dict[str, str]:
@@ -147,11 +144,8 @@ def job_name(overrides: Sequence[str], swept: Sequence[str]) -> str:
     >>> job_name(["freeze=last_stage", "data=phantom", "optimizer.learning_rate=0.00031622"], ["freeze", "optimizer.learning_rate"])
     'last_stage-learning_rate=0.000316'
     """
-    values = values_of(overrides)
-    parts = []
-    for key in swept:
-        value = _short(values.get(key, "?"))
-        parts.append(f"{key.rpartition('.')[2]}={value}" if "." in key else value)
+    values = {key: _short(values_of(overrides).get(key, "?")) for key in swept}
+    parts = [f"{key.rpartition('.')[2]}={value}" if "." in key else value for key, value in values.items()]
     return "-".join(parts) or "job"
 
 

@@ -44,7 +44,7 @@ def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, Logged
     rows = [
         {
             "name": outcome.name,
-            **_swept_values(plan, outcome),
+            **{key: values_of(outcome.overrides).get(key, "") for key in plan.swept},
             plan.metric: float("nan"),  # for jobs that have no value
             "role": "candidate",
             "run_id": outcome.run_id,
@@ -59,11 +59,10 @@ def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, Logged
         rows = [row for row in rows if row["run_id"] != baseline.id]
         rows.append({"role": "baseline", "name": baseline.name, "run_id": baseline.id, **_of_run(baseline)})
     frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    return frame.sort_values(
-        [plan.metric, "name"], ascending=[plan.direction == "minimize", True], kind="stable", ignore_index=True
-    )
+    if not frame.empty:
+        ascending = [plan.direction == "minimize", True]
+        frame = frame.sort_values([plan.metric, "name"], ascending=ascending, kind="stable", ignore_index=True)
+    return frame
 
 
 def write_results(plan: Plan, frame: pd.DataFrame) -> None:
@@ -85,8 +84,7 @@ def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome]) -> N
     for outcome in outcomes:
         if outcome.is_bad:
             out.print(f"  {outcome.name} {'failed' if outcome.kind == 'failed' else 'was rejected'}: {outcome.reason}")
-    missing = plan.count - len(outcomes)
-    if missing:
+    if missing := plan.count - len(outcomes):
         out.print(f"  {pluralize(missing, 'job')} did not end: the same command resumes the sweep")
     if frame.empty:
         return
@@ -158,11 +156,6 @@ def _columns(part: str, positive: str) -> dict[str, str]:
     if positive:
         columns |= {f"{part}/{positive}/{metric.name}": f"{positive}\n{metric.label}" for metric in by_class("sweep")}
     return columns
-
-
-def _swept_values(plan: Plan, outcome: Outcome) -> dict[str, str]:
-    values = values_of(outcome.overrides)
-    return {key: values.get(key, "") for key in plan.swept}
 
 
 def _of_run(run: LoggedRun) -> dict[str, float | str]:

@@ -2,13 +2,13 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from importlib import import_module
+from itertools import groupby
 
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig
 
 from cxr.config.compose import add_override, compose, compose_and_call, typed
 from cxr.config.provenance import Provenance
@@ -20,7 +20,7 @@ from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.run.identity.remaining import Remaining, remaining
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.start import run_experiment
-from cxr.sweep.job import RemoteJob, run_job, run_prepared_job
+from cxr.sweep.job import RemoteJob, run_job
 from cxr.sweep.node import LOCK, Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, named
@@ -49,32 +49,19 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     deliver_kept(store)
     close_cut_off_runs(store)
     left = [remaining(prepared) for prepared in prepared_jobs]
-    done = {number for number, job in enumerate(left) if job.is_nothing}
     plan.save()
-    with _alone_at(plan) as is_alone:
-        if is_alone:
-            forget_outcomes(plan.folder)
-        return _run(plan, common, store, prepared_jobs, left, done)
-
-
-@contextmanager
-def _alone_at(plan: Plan) -> Iterator[bool]:
-    """Whether no other command is at this sweep; others see a lock meanwhile."""
+    lock = FileLock(plan.folder / LOCK)  # other commands at this sweep see it
+    with suppress(Timeout):
+        lock.acquire(timeout=0)
+        forget_outcomes(plan.folder)
     try:
-        with FileLock(plan.folder / LOCK).acquire(timeout=0):
-            yield True
-    except Timeout:
-        yield False
+        return _run(plan, common, store, prepared_jobs, left)
+    finally:
+        lock.release()
 
 
-def _run(
-    plan: Plan,
-    common: Config,
-    store: Store,
-    prepared_jobs: Sequence[PreparedRun],
-    left: Sequence[Remaining],
-    done: set[int],
-) -> int:
+def _run(plan: Plan, common: Config, store: Store, prepared_jobs: Sequence[PreparedRun], left: Sequence[Remaining]) -> int:
+    done = {number for number, job in enumerate(left) if job.is_nothing}
     trained = {number for number, job in enumerate(left) if job.trained}
     groups = groups_of_heads(prepared_jobs, done | trained) if plan.is_here else []
     _announce(plan, left, groups, prepared_jobs)
@@ -85,7 +72,9 @@ def _run(
     reports = BackgroundReports(store) if plan.is_here and len(done) < plan.count and common.sweep.reports == "all" else None
     try:
         if plan.is_here:
-            _run_here(plan, reports, prepared_jobs, groups)
+            with reports or nullcontext():
+                _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
+                compose_and_call(lambda composed: run_job(composed, reports))
         else:
             _settle(plan, [prepared_jobs[number] for number in sorted(done)])
             compose_and_call(RemoteJob(Planned.here(plan, store, prepared_jobs)))
@@ -120,7 +109,8 @@ def _conclude(plan: Plan, common: Config, store: Store, failure: Exception | Non
         _report_best(plan, outcomes)
     if failure is not None:
         print(f"cxr: the sweep was cut short: {' '.join(str(failure).split())[:300]}", file=sys.stderr)
-    return _exit_code(plan, outcomes)
+    kinds = {outcome.kind for outcome in outcomes}
+    return 1 if "failed" in kinds or len(outcomes) < plan.count else 2 if "rejected" in kinds else 0
 
 
 def _train_side_by_side(groups: Sequence[Sequence[PreparedRun]]) -> None:
@@ -153,23 +143,6 @@ def _settle(plan: Plan, finished: Sequence[PreparedRun]) -> None:
         Outcome(job.number, job.name, "before", run_id=end.run_id, objective=objective, overrides=overrides).save(plan.folder)
 
 
-def _run_here(
-    plan: Plan, reports: BackgroundReports | None, prepared_jobs: Sequence[PreparedRun], groups: Sequence[Sequence[int]]
-) -> None:
-    """Train heads side by side, then do all jobs one after another."""
-
-    def job(composed: DictConfig) -> float | None:
-        return run_job(composed, reports)
-
-    with reports or nullcontext():
-        _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
-        if plan.by_hydra:
-            compose_and_call(job)
-        else:
-            for number, prepared in enumerate(prepared_jobs):
-                run_prepared_job(plan, number, prepared, reports)
-
-
 def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     """Make the report of the best job by the objective; nothing is trained again."""
     known = [outcome for outcome in outcomes if outcome.objective is not None and outcome.run_id]
@@ -198,13 +171,9 @@ def look_ahead(
         progress = Progress() if number == 0 else Progress(job=job.name, bars=False)
         prepared_jobs.append(prepare(config, replace(provenance, job=job), progress, store=store))
     plan = named(plan, common, [prepared.inputs.identity() for prepared in prepared_jobs])
-    return plan, [_in_sweep(prepared, plan) for prepared in prepared_jobs]
-
-
-def _in_sweep(prepared: PreparedRun, plan: Plan) -> PreparedRun:
-    job = prepared.provenance.job
-    assert job is not None
-    return replace(prepared, provenance=replace(prepared.provenance, job=plan.job(job.number, job.name)))
+    places = [plan.job(number, name) for number, name in enumerate(plan.names)]
+    recipes = [replace(prepared.provenance, job=job) for prepared, job in zip(prepared_jobs, places, strict=True)]
+    return plan, [replace(prepared, provenance=recipe) for prepared, recipe in zip(prepared_jobs, recipes, strict=True)]
 
 
 def _announce(plan: Plan, left: Sequence[Remaining], groups: Sequence[Sequence[int]], prepared_jobs: Sequence[PreparedRun]) -> None:
@@ -242,17 +211,5 @@ def describe_job_numbers(numbers: Sequence[int]) -> str:
     >>> describe_job_numbers([0, 1, 2, 5, 7, 8])
     '1-3, 6, 8-9'
     """
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ", ".join(f"{low + 1}" if low == high else f"{low + 1}-{high + 1}" for low, high in ranges)
-
-
-def _exit_code(plan: Plan, outcomes: Sequence[Outcome]) -> int:
-    kinds = {outcome.kind for outcome in outcomes}
-    if "failed" in kinds or len(outcomes) < plan.count:
-        return 1
-    return 2 if "rejected" in kinds else 0
+    ranges = [[number + 1 for _, number in pairs] for _, pairs in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in ranges)

@@ -69,7 +69,8 @@ def status_of(sweep_id: str, work: Path) -> SweepStatus:
         raise UserError(f"there is no sweep {sweep_id} in this store or in {work}: --uri names its server, --work its work.dir")
     latest: dict[tuple[str, ...], JobStatus] = {}
     for run in runs:
-        job = JobStatus(run.name, _state(run), run, run.tags.get(FAILURE, "interrupted") if _state(run) == "stopped" else "")
+        state: State = "finished" if run.is_finished else "running" if run.status == "RUNNING" else "stopped"
+        job = JobStatus(run.name, state, run, run.tags.get(FAILURE, "interrupted") if state == "stopped" else "")
         key = run.tags.get(_CONFIG, run.id), *(run.tags.get(name, "") for name in _REST)
         if key not in latest or _BEST_FIRST.index(job.state) < _BEST_FIRST.index(latest[key].state):
             latest[key] = job
@@ -87,10 +88,8 @@ def status_of(sweep_id: str, work: Path) -> SweepStatus:
 def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
     """The plan of a sweep and the outcomes of its jobs, from its folder, or where that is not here from its runs alone."""
     folder = work / PLACE / sweep_id
-    if (folder / "plan.json").is_file():
-        plan = Plan.load(folder)
-        if outcomes := read_outcomes(folder):
-            return plan, outcomes
+    if (folder / "plan.json").is_file() and (outcomes := read_outcomes(folder)):
+        return Plan.load(folder), outcomes
     status = status_of(sweep_id, work)
     finished = [(job.run, job.seconds or 0.0) for job in status.jobs if job.state == "finished" and job.run is not None]
     runs = [run for run, _ in finished]
@@ -105,12 +104,6 @@ def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
         overrides = tuple(f"{key}={run.params.get(key, '')}" for key in swept)
         outcomes.append(Outcome(number, run.name, "finished", seconds, run.id, run.metrics.get(metric), overrides=overrides))
     return plan, outcomes
-
-
-def _state(run: LoggedRun) -> State:
-    if run.is_finished:
-        return "finished"
-    return "running" if run.status == "RUNNING" else "stopped"
 
 
 def _differing(runs: Sequence[LoggedRun]) -> tuple[str, ...]:

@@ -58,12 +58,6 @@ def capture(network: Network, memory: Sequence[keras.Variable], history: History
     return State(history, values_of(moving_variables(network)), values_of(memory), best)
 
 
-def restore(network: Network, memory: Sequence[keras.Variable], state: State) -> None:
-    """Set a network and the memory of the same phase to `state`."""
-    assign(moving_variables(network), state.current)
-    assign(memory, state.optimizer)
-
-
 def save(state: State, path: Path) -> None:
     """Write the state atomically: a reader finds the old or the new state."""
     arrays = {

@@ -25,6 +25,7 @@ Name = Literal["openvino", "tensorflow"]
 BATCHES: dict[Name, int] = {"openvino": 2, "tensorflow": 8}
 # On a GPU a batch has to be large enough to keep it busy (scripts/bench gpu).
 GPU_BATCH = 128
+_LOOK_AHEAD = 128  # images that are read at once, so that all cores have some; whole batches of every engine
 # How far OpenVINO's activations may be from TensorFlow's, as a share of the largest of them: several times what rounding does.
 _TOLERANCE = 1e-4
 # Grey levels (batch, size, size, 1) float32, batch by batch, to activations (batch, ...) in the same order.
@@ -52,6 +53,20 @@ def in_batches(grey: NDArray[np.float32], name: Name) -> NDArray[np.float32]:
     return filled.reshape(-1, batch, *grey.shape[1:])
 
 
+def compute_all(
+    engine: Engine, name: Name, count: int, read: Callable[[slice], NDArray[np.float32]]
+) -> Generator[NDArray[Any], None, None]:
+    """Activations of `count` images in order, in chunks (k, ...); `read` gives grey levels (k, size, size, 1) of a slice of them.
+
+    Raises `EngineUnusable`.
+    """
+    parts = [slice(start, start + _LOOK_AHEAD) for start in range(0, count, _LOOK_AHEAD)]
+    left = count
+    for activations in engine(chain.from_iterable(in_batches(read(part), name) for part in parts)):
+        yield activations[:left]
+        left -= len(activations)
+
+
 def choose_engine(engine: EngineConfig, precision: str) -> Name:
     """The library that `engine` means on this machine: TensorFlow has GPUs and mixed precision, OpenVINO is fast on a CPU."""
     if engine.name != "auto":
@@ -75,7 +90,8 @@ def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> En
     if name == "openvino":
         graph = constant_graph(frozen, dtype, BATCHES["openvino"])
         return _checked(_openvino(compile_openvino(graph, threads)), graph)
-    return _tensorflow(constant_graph(frozen, dtype, batch_of("tensorflow")))
+    graph = constant_graph(frozen, dtype, batch_of("tensorflow"))
+    return lambda batches: (graph(tf.constant(batch))[0].numpy() for batch in batches)
 
 
 def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
@@ -87,15 +103,6 @@ def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
 
     compiled = tf.function(forward, input_signature=[tf.TensorSpec((batch, size, size, 1), tf.float32)], autograph=False)
     return convert_variables_to_constants_v2(compiled.get_concrete_function())
-
-
-def _tensorflow(graph: Any) -> Engine:
-    def compute(batches: Iterable[NDArray[np.float32]]) -> Generator[NDArray[Any], None, None]:
-        for batch in batches:
-            (activations,) = graph(tf.constant(batch))
-            yield activations.numpy()
-
-    return compute
 
 
 def compile_openvino(graph: Any, threads: int) -> Any:

@@ -1,7 +1,7 @@
 """Fitting: phase by phase, with early stopping on validation loss, the best epoch's weights, and checkpoints."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cxr.model.losses.registry import Loss
 from cxr.model.network import Network
 from cxr.model.optimizer import make_optimizer, rate_shares
 from cxr.model.partition import partition, pooled_part
-from cxr.training.checkpoint import assign, capture, load, restore, save, trained_weights
+from cxr.training.checkpoint import assign, capture, load, moving_variables, save, trained_weights
 from cxr.training.course import Course
 from cxr.training.frozen import FrozenPart
 from cxr.training.group_robust import GroupWeights, balanced, cells_of
@@ -29,14 +29,13 @@ from cxr.training.history import Epoch, FrozenWork, History
 from cxr.training.inputs import Activations, Images, Inputs
 from cxr.training.phases import Phase, plan_phases
 from cxr.training.steps import Steps, xla_pays
-from cxr.training.update import update_of
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """All images with their pixel hashes and one-hot targets, and which rows train and validate.
 
-    `sources` (n,) numbers the source of each image; `backgrounds` are those that lungs are put on, if any are.
+    `backgrounds` are those that lungs are put on, if any are.
     """
 
     images: Rows  # (n, size, size, 1) uint8
@@ -44,7 +43,7 @@ class TrainingSet:
     targets: NDArray[np.float32]  # (n, classes)
     train: NDArray[np.int64]
     val: NDArray[np.int64]
-    sources: NDArray[np.int64] | None = None
+    sources: NDArray[np.int64]  # number of the source of each image, (n,)
     backgrounds: Backgrounds | None = None
 
     @property
@@ -55,22 +54,13 @@ class TrainingSet:
     @property
     def cells(self) -> NDArray[np.float32]:
         """Membership of each image in a class and source, (n, cells)."""
-        return cells_of(self.labels, self._sources, self.train)
+        return cells_of(self.labels, self.sources, self.train)
 
     def order(self, training: TrainingConfig, epoch: int) -> NDArray[np.int64]:
         """The training rows of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
         if training.sampling == "source_balanced":
-            return balanced(self.train, self.labels, self._sources, training.seed, epoch)
+            return balanced(self.train, self.labels, self.sources, training.seed, epoch)
         return shuffled(self.train, training.seed, epoch)
-
-    @property
-    def _sources(self) -> NDArray[np.int64]:
-        return np.zeros(len(self.targets), np.int64) if self.sources is None else self.sources
-
-
-@contextmanager
-def _unwatched() -> Iterator[Callable[[int, int], None]]:
-    yield lambda done, of: None
 
 
 @dataclass
@@ -85,7 +75,7 @@ class Watcher:
     on_phase: Callable[[Phase, int], None] = lambda phase, trainable: None
     on_images: Callable[[int, int], None] = lambda done, of: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    computing: Callable[[], AbstractContextManager[Callable[[int, int], None]]] = _unwatched
+    computing: Callable[[], AbstractContextManager[Callable[[int, int], None]]] = lambda: nullcontext(lambda done, of: None)
 
 
 @dataclass(frozen=True)
@@ -146,7 +136,8 @@ def fit(
         watcher.on_phase(phase, sum(int(np.prod(v.shape)) for v in network.trainee.trainable_variables))
         course = Course(trained_weights(network), steps.optimizer, config, phase, history)
         if resumed:
-            restore(network, steps.memory, resumed)
+            assign(moving_variables(network), resumed.current)
+            assign(steps.memory, resumed.optimizer)
             course.best, resumed = resumed.best, None
         while not course.has_ended:
             epoch, rate = len(history.epochs), course.rate
@@ -208,7 +199,7 @@ def steps_of(
     optimizer = make_optimizer(config, network.trainee.trainable_variables, rate_shares(config, network), updates)
     groups = GroupWeights(data.cells, config.loss.group_robust) if config.loss.group_robust else None
     part, body = (parts.trainable if parts else network.trainee), pooled_part(network.trainee, parts)
-    return Steps(part, inputs, data.targets, loss, optimizer, update_of(config), xla_pays(config, updates), groups, body)
+    return Steps(part, inputs, data.targets, loss, optimizer, config, xla_pays(config, updates), groups, body)
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

@@ -20,9 +20,7 @@ from cxr.model.resolve import pixels_of
 from cxr.stages.basis import of_rows
 from cxr.stages.table import Stage
 from cxr.system import cores
-from cxr.training.engine import Engine, Name, choose_engine, engine_version, in_batches, make_engine
-
-_LOOK_AHEAD = 128  # images that are moved at once, so that all cores have some; whole batches of every engine
+from cxr.training.engine import Engine, Name, choose_engine, compute_all, engine_version, make_engine
 
 
 class FrozenPart:
@@ -61,15 +59,7 @@ class FrozenPart:
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
         """Activations of the given rows under a view, in order, in chunks (k, ...). Raises `EngineUnusable`."""
-        left = len(rows)
-        for activations in self._engine(self._batches(rows, view)):
-            yield activations[: min(left, len(activations))]
-            left -= len(activations)
-
-    def _batches(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[np.float32]]:
-        """Images in batches of one size."""
-        for start in range(0, len(rows), _LOOK_AHEAD):
-            yield from in_batches(self.viewer.see(rows[start : start + _LOOK_AHEAD], view), self.engine_name)
+        yield from compute_all(self._engine, self.engine_name, len(rows), lambda part: self.viewer.see(rows[part], view))
 
 
 def key_of(frozen: keras.Model, config: Config, engine: Name) -> dict[str, Any]:

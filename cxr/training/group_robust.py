@@ -1,7 +1,4 @@
-"""Group-robust training: groups of images with a higher loss get more weight, so that none is left behind.
-
-Sagawa et al., "Distributionally Robust Neural Networks for Group Shifts", ICLR 2020.
-"""
+"""Group-robust training: groups of images with a higher loss get more weight, so that none is left behind."""
 
 from typing import Any
 
@@ -12,7 +9,9 @@ from numpy.typing import NDArray
 
 
 class GroupWeights:
-    """The weight of each group, which rises with its loss (Sagawa et al. 2020, algorithm 1).
+    """The weight of each group, which rises with its loss.
+
+    Sagawa et al., "Distributionally Robust Neural Networks for Group Shifts", ICLR 2020, algorithm 1.
 
     `members` (n, groups) float32 has a 1 for the group of each image. Groups begin with equal weights.
     """

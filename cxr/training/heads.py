@@ -48,7 +48,8 @@ def fit_heads(
                 continue
             if course.has_ended:
                 del active[number]
-                states[number] = _state_of(course, network)
+                assign(trained_weights(network), course.best)
+                states[number] = capture(network, optimizer_variables(course.optimizer), course.history, course.best)
         epoch += 1
         watcher.on_images(epoch, longest)
     return states
@@ -59,12 +60,6 @@ def _begin(network: Network, config: Config, images: int) -> Course:
     weights = [keras.Variable(value) for value in values_of(trained_weights(network))]
     optimizer = make_optimizer(config, weights, {}, config.training.epochs * -(-images // config.training.batch_size))
     return Course(weights, optimizer, config, plan_phases(config)[0], History())
-
-
-def _state_of(course: Course, network: Network) -> State:
-    """What a checkpoint of the job holds after its last epoch."""
-    assign(trained_weights(network), course.best)
-    return capture(network, optimizer_variables(course.optimizer), course.history, course.best)
 
 
 def _compiled(network: Network, courses: Sequence[Course], losses: Sequence[Loss], training: bool) -> Totals:

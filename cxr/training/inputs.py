@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,14 @@ _BYTES_AT_ONCE = 64 * 2**20
 _IN_MEMORY_BYTES = 512 * 2**20
 
 Update = Callable[[int, int], None]
+Made = TypeVar("Made")
 
 
 class Inputs(Protocol):
     """Arrays for a network, or its trainable part, by row of the data and view."""
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one row."""
-
-    @property
-    def dtype(self) -> str:
-        """Of the values."""
+    shape: tuple[int, ...]  # of one row
+    dtype: str
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
         """Prepare rows that will be taken, all at once."""
@@ -76,7 +72,7 @@ class Images:
         return self.viewer.see(rows, view)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Ready:
     """Activations of one view, and the place of each row of the data among them (-1: not there)."""
 
@@ -84,29 +80,19 @@ class _Ready:
     places: NDArray[np.int64]
 
 
-@dataclass
 class Activations:
     """Activations of the frozen part, computed once for each image and view and kept in `cache`.
 
     `computing` is entered while some are computed; it yields a function to report with.
     """
 
-    frozen: FrozenPart
-    cache: Cache
-    computing: Callable[[], AbstractContextManager[Update]]
-    work: FrozenWork
-    _ready: dict[int | None, _Ready] = field(default_factory=dict)
-    _has_warned: bool = False  # that activations are not kept
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one activation."""
-        return self.frozen.shape
-
-    @property
-    def dtype(self) -> str:
-        """Of the activations."""
-        return self.frozen.dtype
+    def __init__(
+        self, frozen: FrozenPart, cache: Cache, computing: Callable[[], AbstractContextManager[Update]], work: FrozenWork
+    ) -> None:
+        self.frozen, self.cache, self.computing, self.work = frozen, cache, computing, work
+        self.shape, self.dtype = frozen.shape, frozen.dtype
+        self._ready: dict[int | None, _Ready] = {}
+        self._has_warned = False  # that activations are not kept
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
         """Find or compute the activations of all rows; of views of training images only the latest stays in memory."""
@@ -140,14 +126,13 @@ class Activations:
 
     def _find(self, rows: NDArray[np.int64], view: int | None) -> Rows | None:
         hashes = [self.frozen.viewer.hashes[row] for row in rows]
-        key = self.frozen.cache_key(view)
+
+        def kept() -> Rows:
+            key, like = self.frozen.cache_key(view), (self.shape, self.dtype)
+            return self.cache.rows("activations", key, hashes, *like, lambda places: self._compute(rows[places], view))[0]
+
         try:
-            return self.cache.rows(
-                "activations", key, hashes, self.shape, self.dtype, lambda places: self._compute(rows[places], view)
-            )[0]
-        except EngineUnusable as why:
-            self._leave_engine(why)
-            return self._find(rows, view)
+            return self._by_engine(kept)
         except CacheUnusable as why:
             if not self._has_warned:
                 self.cache.tell(f"activations of the frozen part are not kept: {why}")
@@ -157,15 +142,16 @@ class Activations:
         return Rows.of(self._compute_now(rows, view))
 
     def _compute_now(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
-        try:
-            return np.concatenate([activations for activations, _ in self._compute(rows, view)])
-        except EngineUnusable as why:
-            self._leave_engine(why)
-            return self._compute_now(rows, view)
+        return self._by_engine(lambda: np.concatenate([activations for activations, _ in self._compute(rows, view)]))
 
-    def _leave_engine(self, why: EngineUnusable) -> None:
-        self.cache.tell(f"{why}: TensorFlow computes the frozen part")
-        self.frozen.use_tensorflow()
+    def _by_engine(self, work: Callable[[], Made]) -> Made:
+        """The result of `work`; what the engine can't compute TensorFlow does from then on."""
+        try:
+            return work()
+        except EngineUnusable as why:
+            self.cache.tell(f"{why}: TensorFlow computes the frozen part")
+            self.frozen.use_tensorflow()
+            return work()
 
     def _compute(self, rows: NDArray[np.int64], view: int | None) -> Values:
         done = 0

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -28,7 +29,10 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1, job: int = 0)
     if fresh:
         _prepare_gpus(tf, gpus, notices)
     # The same threads however many runs share the cores: how sums are shared out among threads decides their last digits.
-    _limit_threads(tf, training.threads or (cores() if training.deterministic else fair_share(at_once)))
+    threads = training.threads or (cores() if training.deterministic else fair_share(at_once))
+    with suppress(RuntimeError):  # a sweep's earlier job started TensorFlow in this process already
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     if fresh:
         gc.freeze()  # libraries stay; without them the collection between the runs of a sweep takes no time
     else:
@@ -120,11 +124,3 @@ def _import_quietly() -> tuple[Any, Any, str]:
             os.close(kept)
         notices.seek(0)
         return tf, keras, notices.read().decode("utf-8", "replace")
-
-
-def _limit_threads(tf: Any, threads: int) -> None:
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:  # a sweep's earlier job started TensorFlow in this process already
-        return

@@ -19,8 +19,6 @@ from cxr.training.history import Epoch, FrozenWork, History
 from cxr.training.inputs import Images
 from cxr.training.steps import Steps
 
-PHASE = "soup"
-
 
 def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: Loss, config: Config, watcher: Watcher) -> Fitted:
     """Give `network` the average of the weights in the `.keras` files `ingredients`, of which the best comes first.
@@ -45,7 +43,7 @@ def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: 
         if score.loss < lowest:  # never, if it is not a number
             lowest, soup, count, history.best_epoch = score.loss, tried, count + 1, number
         numbers = {"val/loss": score.loss, "val/accuracy": score.accuracy, "soup/ingredients": float(count)}
-        history.epochs.append(Epoch(number, PHASE, numbers))
+        history.epochs.append(Epoch(number, "soup", numbers))
         watcher.on_epoch(history.epochs[-1])
     if not count:
         diverged = "the validation loss of each network of this soup is not a finite number"
@@ -63,4 +61,4 @@ def soup_from(network: Network, model: Path, data: TrainingSet, loss: Loss, conf
 def _steps_of(network: Network, data: TrainingSet, loss: Loss, config: Config) -> Steps:
     viewer = Viewer(data.images, data.hashes, AugmentConfig(), config.training.seed)
     never = keras.optimizers.SGD()  # makes no update
-    return Steps(network.trainee, Images(viewer), data.targets, loss, never, body=pooled_part(network.trainee, None))
+    return Steps(network.trainee, Images(viewer), data.targets, loss, never, config, body=pooled_part(network.trainee, None))

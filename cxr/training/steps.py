@@ -18,7 +18,7 @@ from cxr.training.checkpoint import assign
 from cxr.training.engine import on_gpu
 from cxr.training.group_robust import GroupWeights
 from cxr.training.inputs import Inputs, chunks_of
-from cxr.training.update import Averages, Update, clipped, mixed, partners
+from cxr.training.update import Averages, clipped, mixed, partners
 
 # Updates after which XLA's compilation has paid for itself on a GPU: of MobileNetV2 whole it takes 49 s for a size of batch, and
 # saves 15 ms an update on an H100 (scripts/bench gpu). A last batch of an epoch that is smaller is compiled too.
@@ -48,9 +48,9 @@ class Score:
 class Steps:
     """Training and evaluation of one part of a network on inputs (n, ...) and one-hot targets (n, classes).
 
-    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, if `more` has its
-    defaults. `averages` are those of the trained weights, or None. `xla` compiles the updates of arrays with XLA. With `groups` an
-    update weighs the groups of its images. `body` makes pooled features of inputs; without one, inputs are those.
+    The optimizer has to be built. `train` does what Keras' `fit` does with the same batches in the same order, and what `config`
+    sets of mixup, clipping and averages. `xla` compiles the updates of arrays with XLA. With `groups` an update weighs the groups
+    of its images. `body` makes pooled features of inputs; without one, inputs are those.
     """
 
     def __init__(
@@ -60,21 +60,21 @@ class Steps:
         targets: NDArray[np.float32],
         loss: Loss,
         optimizer: keras.optimizers.Optimizer,
-        more: Update | None = None,
+        config: Config,
         xla: bool = False,
         groups: GroupWeights | None = None,
         body: keras.Model | None = None,
     ) -> None:
         self.inputs, self.optimizer, self.groups = inputs, optimizer, groups
         self.targets = targets if groups is None else np.concatenate([targets, groups.members], axis=1)
-        more = more or Update()
+        mixup, clip_norm, decay = config.augment.mixup, config.optimizer.clip_norm, config.training.weight_average
         images = tf.TensorSpec((None, *inputs.shape), inputs.dtype)
         labels = tf.TensorSpec((None, self.targets.shape[1]), tf.float32)  # the class of each image, and its group
         classes = targets.shape[1]
         channels = part.input.shape[-1] // inputs.shape[-1]  # a whole network takes grey levels three times
         variables = part.trainable_variables
         iterations = single_optimizers(optimizer)[0].iterations
-        self.averages = averages = Averages(variables, more.average) if more.average else None
+        self.averages = averages = Averages(variables, decay) if decay else None
 
         forward = fuse_batch_norms(part)
 
@@ -82,10 +82,10 @@ class Steps:
             return forward(_in_channels(batch, channels), training)
 
         def losses_of(batch: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            if not more.mixup:
+            if not mixup:
                 logits = logits_of(batch, training=True)
                 return loss(target, logits), logits
-            share, order = partners(tf.shape(batch)[0], more.mixup, more.seed, iterations.value)
+            share, order = partners(tf.shape(batch)[0], mixup, config.training.seed, iterations.value)
             logits = logits_of(mixed(batch, share, order), training=True)
             return share * loss(target, logits) + (1 - share) * loss(tf.gather(target, order), logits), logits
 
@@ -95,8 +95,8 @@ class Steps:
                 whole = tf.reduce_mean(losses) if groups is None else groups.loss(losses, target[:, classes:])
                 scaled = optimizer.scale_loss(whole)
             gradients = tape.gradient(scaled, [variable.value for variable in variables])
-            if more.clip_norm is not None:
-                gradients = clipped(gradients, more.clip_norm, optimizer.scale_loss(1.0))
+            if clip_norm is not None:
+                gradients = clipped(gradients, clip_norm, optimizer.scale_loss(1.0))
             optimizer.apply(gradients, variables)
             if averages is not None:
                 averages.update()

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +22,8 @@ from cxr.model.freeze import HEAD, POOLED
 from cxr.model.grad_cam import GradCam, grad_cam, saliency_maps
 from cxr.model.saved import load_model
 from cxr.system import cores
-from cxr.training.engine import Engine, EngineUnusable, Name, choose_engine, in_batches, make_engine
+from cxr.training.engine import Engine, EngineUnusable, Name, choose_engine, compute_all, make_engine
 from cxr.training.frozen import key_of
-
-_LOOK_AHEAD = 128  # images that are converted at once; whole batches of every engine
 
 
 class SavedTrainedModel:
@@ -44,7 +41,7 @@ class SavedTrainedModel:
         self._body = keras.Model(model.input, pooled)
         self._head = keras.Model(model.get_layer(POOLED).output, model.output)
         self._name: Name = choose_engine(config.engine, config.training.precision)
-        self._below: dict[str, tuple[Engine, Name]] = {}  # of layers whose features were computed
+        self._engines: dict[str, Engine] = {}  # by the layer whose features they compute
 
     @property
     def body(self) -> str | None:
@@ -58,20 +55,14 @@ class SavedTrainedModel:
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and pooled features (n, channels)."""
-        try:
-            pooled = self._pooled(images)
-        except EngineUnusable:  # TensorFlow computes whatever it saved
-            self._name = "tensorflow"
-            for computed in ("_engine", "_key"):
-                self.__dict__.pop(computed, None)
-            pooled = self._pooled(images)
+        pooled = self._by_engine(lambda: self._pooled(images))
         return self.head(pooled), pooled
 
     def features(self, images: NDArray[np.uint8], layer: str) -> NDArray[np.float32]:
         """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
         if layer == POOLED:
             return self.score(images)[1]
-        return self._by_engine(layer, lambda: keras.Model(self._body.input, self._mean_of(layer)), images)
+        return self._by_engine(lambda: self._computed(layer, lambda: self._mean_of(layer), images))
 
     def score_and_features(self, images: NDArray[np.uint8], layer: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Probabilities (n, classes) and `features` of a layer, computed together; no image changes what another gets."""
@@ -79,11 +70,11 @@ class SavedTrainedModel:
             pooled = self.score(images)[1]
             return self._head_by_row(pooled), pooled
 
-        def both() -> keras.Model:
-            joined = keras.layers.Concatenate(dtype=keras.DTypePolicy("float32"))([self._body.output, self._mean_of(layer)])
-            return keras.Model(self._body.input, joined)
+        def both() -> Any:
+            return keras.layers.Concatenate(dtype=keras.DTypePolicy("float32"))([self._body.output, self._mean_of(layer)])
 
-        features, channels = self._by_engine(f"{layer} and {POOLED}", both, images), int(self._body.output.shape[-1])
+        features = self._by_engine(lambda: self._computed(f"{layer} and {POOLED}", both, images))
+        channels = int(self._body.output.shape[-1])
         return self._head_by_row(features[:, :channels]), features[:, channels:]
 
     def _head_by_row(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -99,15 +90,15 @@ class SavedTrainedModel:
         head = tf.function(lambda row: self._head(row, training=False), input_signature=[spec], autograph=False)
         return cast(Callable[[Any], Any], head)
 
-    def _by_engine(self, name: str, make: Callable[[], keras.Model], images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What a model of that name makes of images; its engine is kept."""
-        if name not in self._below:
-            self._below[name] = make_engine(self._name, make(), "float32", cores()), self._name
+    def _by_engine(self, work: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The result of `work`; what the engine can't compute TensorFlow does from then on: it computes whatever it saved."""
         try:
-            return self._computed(images, *self._below[name])
+            return work()
         except EngineUnusable:
-            self._below[name] = make_engine("tensorflow", make(), "float32", cores()), "tensorflow"
-            return self._computed(images, *self._below[name])
+            self._name = "tensorflow"
+            self._engines.clear()
+            self.__dict__.pop("_key", None)
+            return work()
 
     def _mean_of(self, layer: str) -> Any:
         """The mean of a layer's maps over their places, as a symbolic tensor."""
@@ -121,19 +112,15 @@ class SavedTrainedModel:
         return np.maximum(saliency_maps(self.network, images, classes), 0)
 
     @cached_property
-    def _engine(self) -> Engine:
-        return make_engine(self._name, self._body, "float32", cores())
-
-    @cached_property
     def _key(self) -> dict[str, Any]:
         return {**key_of(self._body, self._config, self._name), "pooled": "of changed images"}
 
     def _pooled(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._cache is None:
-            return self._computed(images)
+            return self._computed(POOLED, lambda: self._body.output, images)
 
         def compute(places: NDArray[np.int64]) -> Values:
-            yield self._computed(images[places]), [None] * len(places)
+            yield self._computed(POOLED, lambda: self._body.output, images[places]), [None] * len(places)
 
         hashes = [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
         shape = tuple(self._body.output.shape[1:])
@@ -142,13 +129,14 @@ class SavedTrainedModel:
             return np.asarray(rows[np.arange(len(images))])
         except (CacheUnusable, RowsLost):
             self._cache = None
-            return self._computed(images)
+            return self._pooled(images)
 
-    def _computed(self, images: NDArray[np.uint8], engine: Engine | None = None, name: Name | None = None) -> NDArray[np.float32]:
-        starts = range(0, len(images), _LOOK_AHEAD)
-        name = name or self._name
-        some = (in_batches(images[start : start + _LOOK_AHEAD].astype(np.float32), name) for start in starts)
-        return np.concatenate(list((engine or self._engine)(chain.from_iterable(some))))[: len(images)]
+    def _computed(self, name: str, make: Callable[[], Any], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The features of a layer, by an engine that is kept; `make` gives them as a symbolic tensor. Raises `EngineUnusable`."""
+        if name not in self._engines:
+            self._engines[name] = make_engine(self._name, keras.Model(self._body.input, make()), "float32", cores())
+        chunks = compute_all(self._engines[name], self._name, len(images), lambda part: images[part].astype(np.float32))
+        return np.concatenate(list(chunks))
 
 
 def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:

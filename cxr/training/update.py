@@ -1,29 +1,12 @@
 """What an update of the weights may do beside the step of its optimizer: mix images, limit gradients, average weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from cxr.config.schema import Config
 from cxr.training.checkpoint import Arrays, values_of
-
-
-@dataclass(frozen=True)
-class Update:
-    """Settings of `augment.mixup`, `optimizer.clip_norm`, `training.weight_average` and the seed; the defaults do nothing."""
-
-    mixup: float = 0.0
-    clip_norm: float | None = None
-    average: float = 0.0
-    seed: int = 0
-
-
-def update_of(config: Config) -> Update:
-    """The settings of a config."""
-    return Update(config.augment.mixup, config.optimizer.clip_norm, config.training.weight_average, config.training.seed)
 
 
 def partners(size: Any, alpha: float, seed: int, step: Any) -> tuple[tf.Tensor, tf.Tensor]:

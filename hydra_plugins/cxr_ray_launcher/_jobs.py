@@ -14,7 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 from cxr.config.launched import LaunchedJob, returned
 from cxr.config.launchers import RayConfig
 from cxr.sweep.job import RemoteJob, print_end
-from cxr.sweep.outcome import Outcome, outcome_of, read_outcomes
+from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import Plan
 from cxr.text import printable
 
@@ -48,10 +48,13 @@ class Jobs:
                 ended, _ = ray.wait(list(running), num_returns=1, timeout=1)
                 for reference in ended:
                     number = running.pop(reference)
-                    if self._is_done(reference, number, plan):
-                        self._print_end(number, plan)
-                    else:
+                    if not self._is_done(reference, number, plan):
                         waiting.appendleft(number)
+                        continue
+                    outcomes = read_outcomes(plan.folder)
+                    for outcome in outcomes:  # it is not there if the sweep stops after a failure
+                        if outcome.number == number:
+                            print_end(outcome, plan, outcomes)
         except KeyboardInterrupt:
             _interrupt(list(running))
             raise
@@ -84,10 +87,6 @@ class Jobs:
         overrides = tuple(self._overrides[number])
         Outcome(number, plan.name_of(number, overrides), "failed", reason=reason, overrides=overrides).save(plan.folder)
         self._objectives[number] = None
-
-    def _print_end(self, number: int, plan: Plan) -> None:
-        if outcome := outcome_of(plan.folder, number):  # none where the sweep stops after a failure
-            print_end(outcome, plan, read_outcomes(plan.folder))
 
 
 def _interrupt(running: Sequence[Any]) -> None:

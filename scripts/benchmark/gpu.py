@@ -116,7 +116,7 @@ def _update(name: str, depth: str, precision: str, xla: bool, repeats: int) -> t
     optimizer.build(part.trainable_variables)
     targets = np.eye(3, dtype=np.float32)[np.arange(8 * BATCH) % 3]
     tf.config.experimental.reset_memory_stats("GPU:0")
-    steps = Steps(part, inputs, targets, keras.losses.CategoricalCrossentropy(True, reduction=None), optimizer, xla=xla)
+    steps = Steps(part, inputs, targets, keras.losses.CategoricalCrossentropy(True, reduction=None), optimizer, Config(), xla=xla)
 
     def train(batches: int) -> None:
         steps.train(np.arange(batches * BATCH), None, BATCH, lambda done, of: None)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _start_munge() -> None:
@@ -102,13 +99,10 @@ def _start_munge() -> None:
 
 
 def _wait_until_idle(environment: dict[str, str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline, command = time.monotonic() + 60, ["sinfo", "--noheader", "--format=%t"]
     while time.monotonic() < deadline:
-        command = ["sinfo", "--noheader", "--format=%t"]
-        listing = subprocess.run(
-            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
-        )
-        if listing.stdout.strip() == "idle":
+        listing = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=60)
+        if listing.stdout.strip() == b"idle":
             return
         time.sleep(0.5)
     pytest.skip("SLURM's programs do not start on this machine")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ SWEEP = (
     *("-m", "loss=plain,focal", "optimizer=adam,sgd", "data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1"),
     *("training.epochs=3", "training.deterministic=true", "training.threads=1", "evaluation=numbers", "audit=off"),
 )
+ON_RAY = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
 LIMIT = 300  # seconds
 _TIMES = ("seconds/", "frozen/", "train/images_per_second", "model/")
 
@@ -43,12 +45,16 @@ def results_of(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
+def succeeded(done: "subprocess.CompletedProcess[str]") -> "subprocess.CompletedProcess[str]":
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.fixture(scope="module")
 def one_after_another(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> dict[str, dict[str, float]]:
     """Results of the four jobs in one process, without any cluster."""
     folder = tmp_path_factory.mktemp("plain")
-    done = run_cxr(*SWEEP, folder=folder)
-    assert done.returncode == 0, done.stderr
+    succeeded(run_cxr(*SWEEP, folder=folder))
     return results_of(folder)
 
 
@@ -77,29 +83,29 @@ def wait_for_machines(address: str, count: int) -> None:
     subprocess.run([sys.executable, "-c", _JOINED, address, str(count)], check=True, capture_output=True, timeout=90)
 
 
-def wait_for_an_epoch(process: "subprocess.Popen[str]", folder: Path) -> None:
+def wait_for(ready: Callable[[], object], process: "subprocess.Popen[str] | None" = None) -> None:
+    """Until something is there; the process must not end before."""
     deadline = time.monotonic() + LIMIT
-    while not list(folder.glob("mlruns/unfinished/*/state.npz")):
-        assert process.poll() is None, process.communicate()[1]
+    while not ready():
+        assert process is None or process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def wait_for_an_epoch(process: "subprocess.Popen[str]", folder: Path) -> None:
+    wait_for(lambda: list(folder.glob("mlruns/unfinished/*/state.npz")), process)
 
 
 def test_sweep_on_ray_is_the_same_to_the_bit_after_a_killed_command_and_machine(
     tmp_path: Path, ray_cluster: Any, one_after_another: dict[str, dict[str, float]], cache_home: Path, run_cxr: Command
 ) -> None:
-    on_ray = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
-    first = started(tmp_path, cache_home, *on_ray, RAY_ADDRESS=ray_cluster.address)
+    first = started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
     wait_for_an_epoch(first, tmp_path)
     first.kill()
     first.communicate()
-    second = started(tmp_path, cache_home, *on_ray, RAY_ADDRESS=ray_cluster.address)
+    second = started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
     (sweep,) = tmp_path.glob("mlruns/sweeps/*")
-    deadline = time.monotonic() + LIMIT
-    while not read_outcomes(sweep):  # jobs have ended, and others run on every machine
-        assert second.poll() is None, second.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for(lambda: read_outcomes(sweep), second)  # jobs have ended, and others run on every machine
     ray_cluster.remove_node(ray_cluster.list_all_nodes()[1], allow_graceful=False)
     _, messages = second.communicate(timeout=LIMIT)
     assert second.returncode == 0, messages
@@ -108,20 +114,23 @@ def test_sweep_on_ray_is_the_same_to_the_bit_after_a_killed_command_and_machine(
     assert results_of(tmp_path) == one_after_another
     runs = runs_in(tmp_path).values()
     assert {run.data.tags["cxr.launcher"] for run in runs} == {"ray"}
-    again = run_cxr(*SWEEP, *on_ray, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
-    assert again.returncode == 0, again.stderr
+    again = succeeded(run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address))
     assert "4 of them finished before" in again.stderr
     assert len(runs_in(tmp_path)) == 4
 
 
-def test_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
-    process = started(tmp_path, cache_home, "hydra/launcher=ray", "hydra.launcher.num_cpus=1", RAY_ADDRESS=ray_cluster.address)
-    wait_for_an_epoch(process, tmp_path)
+def interrupt(process: "subprocess.Popen[str]", folder: Path) -> None:
+    """Interrupt a sweep after an epoch: it closes its runs."""
+    wait_for_an_epoch(process, folder)
     process.terminate()
     _, messages = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, messages
     assert "the same command resumes the sweep" in messages
-    assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
+    assert "RUNNING" not in {run.info.status for run in runs_in(folder).values()}
+
+
+def test_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
+    interrupt(started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address), tmp_path)
 
 
 def test_missing_resources_of_ray_are_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
@@ -143,8 +152,7 @@ def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: P
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as raylet:
         try:
             wait_for_machines(ray_cluster.address, 4)
-            on_ray = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
-            done = run_cxr(*SWEEP, *on_ray, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+            done = run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
         finally:
             raylet.terminate()
     assert done.returncode == 2, done.stderr
@@ -157,34 +165,22 @@ def test_sweep_on_slurm_is_the_same_to_the_bit(
     tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
 ) -> None:
     """Submitted and left, then asked for its status and its results."""
-    left = run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm)
-    assert left.returncode == 0, left.stderr
+    left = succeeded(run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm))
     assert "4 jobs queued as SLURM job" in left.stderr
     (sweep,) = tmp_path.glob("mlruns/sweeps/*")
-    deadline = time.monotonic() + LIMIT
-    while len(read_outcomes(sweep)) < 4:
-        assert time.monotonic() < deadline, "\n".join(path.read_text() for path in sweep.glob("slurm/*.err"))
-        time.sleep(1)
-    status = run_cxr("sweep", "status", sweep.name, folder=tmp_path)
-    assert status.returncode == 0, status.stderr
+    wait_for(lambda: len(read_outcomes(sweep)) == 4)
+    status = succeeded(run_cxr("sweep", "status", sweep.name, folder=tmp_path))
     assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in status.stdout
-    shown = run_cxr("sweep", "results", sweep.name, folder=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    shown = succeeded(run_cxr("sweep", "results", sweep.name, folder=tmp_path))
     assert all(name in shown.stdout for name in one_after_another)
     assert results_of(tmp_path) == one_after_another
     assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}
 
 
 def test_interrupt_cancels_the_jobs_on_slurm(tmp_path: Path, slurm: dict[str, str], cache_home: Path) -> None:
-    process = started(tmp_path, cache_home, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm)
-    wait_for_an_epoch(process, tmp_path)
-    process.terminate()
-    _, messages = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130, messages
-    assert "the same command resumes the sweep" in messages
+    interrupt(started(tmp_path, cache_home, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm), tmp_path)
     queued = subprocess.run(["squeue", "--noheader"], env={**os.environ, **slurm}, capture_output=True, text=True, check=True)
     assert not queued.stdout.strip()
-    assert "RUNNING" not in {run.info.status for run in runs_in(tmp_path).values()}
 
 
 def test_missing_slurm_is_one_line(tmp_path: Path, run_cxr: Command) -> None:

@@ -1,8 +1,30 @@
-"""What tests of a whole run share: a count of trained epochs, and a disk that is full."""
+"""What tests of a whole run share: a run by its overrides, a count of trained epochs, and a disk that is full."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from cxr.config.compose import compose, typed
+from cxr.errors import RunFailed
+from cxr.progress import Progress
+from cxr.run.identity.attempt import RunResult
+from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.start import run_experiment
+
+
+def prepared_run(*overrides: str) -> PreparedRun:
+    """The run of these overrides, prepared."""
+    composed, provenance = compose(overrides)
+    return prepare(typed(composed), provenance, Progress(Console(quiet=True)))
+
+
+def do_run(*overrides: str) -> RunResult:
+    """Do the run of these overrides as a process of its own would do it."""
+    composed, provenance = compose(overrides)
+    return run_experiment(typed(composed), provenance, Progress(Console(quiet=True)))
 
 
 @pytest.fixture
@@ -19,6 +41,15 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Steps, "train", counted)
     return epochs
+
+
+@contextmanager
+def broken(place: str) -> Iterator[pytest.ExceptionInfo[Exception]]:
+    """A function finds the disk full within the block, which fails for that."""
+    failing = pytest.raises((RunFailed, OSError), match="No space left on device")
+    with pytest.MonkeyPatch.context() as patch, failing as failure:
+        patch.setattr(place, breaking)
+        yield failure
 
 
 def breaking(*_: object, **__: object) -> None:

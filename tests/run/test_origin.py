@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -73,13 +72,8 @@ def test_soup_of_fewer_than_two_models_is_refused(make_run: MakeRun, fresh_store
     ],
 )
 def test_ingredient_of_another_experiment_is_refused(other: dict[str, str], reason: str, tmp_path: Path) -> None:
-    params: dict[str, str] = flat_params(Config())
-    tags = {"cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s"}
-    fits = LoggedRun("0" * 32, "fits", "FINISHED", 0, tags, params, {})
+    known = {"cxr.data_fingerprint": "d", "cxr.split_fingerprint": "s", **flat_params(Config())}  # tags and params
+    fits = LoggedRun("0" * 32, "fits", "FINISHED", 0, known, known, {})
     check_ingredients([fits], Config(), "d", "s")
-    changed: dict[str, Any] = {
-        "tags": tags | {key: value for key, value in other.items() if key.startswith("cxr.")},
-        "params": params | {key: value for key, value in other.items() if not key.startswith("cxr.")},
-    }
     with pytest.raises(UserError, match=reason):
-        check_ingredients([fits, replace(fits, **changed)], Config(), "d", "s")
+        check_ingredients([fits, replace(fits, tags=known | other, params=known | other)], Config(), "d", "s")

@@ -1,13 +1,10 @@
 """A package that a run lacks is an error before anything is read."""
 
 import pytest
-from rich.console import Console
 
-from cxr.config.compose import compose, typed
 from cxr.errors import UserError
-from cxr.progress import Progress
 from cxr.run import prepared
-from cxr.run.prepared import prepare
+from tests.run.conftest import prepared_run
 
 
 @pytest.mark.parametrize(
@@ -20,6 +17,5 @@ from cxr.run.prepared import prepare
 )
 def test_lack_of_openvino_is_an_error_with_advice(overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "find_spec", lambda name: None)
-    composed, provenance = compose(overrides)
     with pytest.raises(UserError, match=message):
-        prepare(typed(composed), provenance, Progress(Console(quiet=True)))
+        prepared_run(*overrides)

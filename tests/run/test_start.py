@@ -4,23 +4,19 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from rich.console import Console
 
-from cxr.config.compose import compose, typed
-from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
-from cxr.progress import Progress
 from cxr.run.identity.attempt import RunResult
 from cxr.run.identity.remaining import remaining
-from cxr.run.start import run_experiment
 from cxr.tracking.search import LoggedRun, filtered_runs
 from cxr.tracking.store import Store
-from tests.run.conftest import breaking
+from tests.run.conftest import breaking, broken, do_run, prepared_run
 
 EPOCHS = 2
 SMALL = (
@@ -51,14 +47,7 @@ Do = Callable[[], RunResult]
 @pytest.fixture(params=[NO_PICTURES], ids=["numbers"])
 def do(fresh_store: Store, request: pytest.FixtureRequest) -> Do:
     """The same run as often as it is called, each time as a process of its own would do it."""
-    assert fresh_store.folder is not None
-    composed, provenance = compose([*SMALL, *request.param])
-    config: Config = typed(composed)
-
-    def run() -> RunResult:
-        return run_experiment(config, replace(provenance), Progress(Console(quiet=True)))
-
-    return run
+    return partial(do_run, *SMALL, *request.param)
 
 
 def only_run() -> LoggedRun:
@@ -70,16 +59,12 @@ def only_run() -> LoggedRun:
 @pytest.mark.parametrize(
     "places", [SOME_STAGES, pytest.param(tuple(STAGES), marks=pytest.mark.slow)], ids=["at some stages", "at every stage"]
 )
-def test_a_run_that_fails_at_each_stage_is_trained_once(
-    places: tuple[str, ...], do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_fails_at_each_stage_is_trained_once(places: tuple[str, ...], do: Do, trained: list[int]) -> None:
     """One run that fails at one stage after the other: each attempt resumes where the one before ended."""
     for place in places:
         what = STAGES[place]
-        with monkeypatch.context() as broken:
-            broken.setattr(place, breaking)
-            with pytest.raises((RunFailed, OSError), match="No space left on device") as failure:
-                do()
+        with broken(place) as failure:
+            do()
         run = only_run()
         assert (run.status, run.is_finished) == ("FAILED", False), place
         assert "No space left on device" in run.tags["cxr.failure"]
@@ -101,7 +86,6 @@ def test_a_run_that_fails_at_each_stage_is_trained_once(
 
 def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """At the real place: where the artifacts should go there is a file all of a sudden."""
-    save = "cxr.run.fit.predict.save_model"
     from cxr.model.saved import save_model
 
     def and_then(*arguments: Any) -> None:
@@ -109,8 +93,8 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
         Path("mlruns/artifacts").rename("mlruns/elsewhere")
         Path("mlruns/artifacts").write_text("in the way")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(save, and_then)
+    with monkeypatch.context() as patch:
+        patch.setattr("cxr.run.fit.predict.save_model", and_then)
         with pytest.raises(RunFailed, match=r"the store in .* can't be used"):
             do()
     assert only_run().status == "FAILED"
@@ -120,12 +104,8 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     assert len(trained) == EPOCHS
 
 
-def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do, quiet: Progress) -> None:
-    from cxr.run.prepared import prepare
-
-    run_id = do().run_id
-    composed, provenance = compose([*SMALL, *NO_PICTURES])
-    prepared = prepare(typed(composed), provenance, quiet)
+def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do) -> None:
+    run_id, prepared = do().run_id, prepared_run(*SMALL, *NO_PICTURES)
 
     def twin(**tracking: Any) -> LoggedRun | None:
         changed = replace(prepared.config, tracking=replace(prepared.config.tracking, **tracking))
@@ -141,15 +121,14 @@ def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do, qu
 
 
 @pytest.mark.parametrize("do", [PICTURES], indirect=True, ids=["with pictures"])
-def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_makes_the_report_that_is_missing(do: Do, trained: list[int]) -> None:
     """In the run itself, without its images; the numbers are those of the run's own command."""
     from cxr.commands.evaluate import main
 
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.report.explain.draw_pictures", breaking)
-        with pytest.raises(RunFailed, match=r"or cxr evaluate \w{8}, makes what is missing"):
-            do()
+    with broken("cxr.run.report.explain.draw_pictures") as failure:
+        do()
     before = only_run()
+    assert f"or cxr evaluate {before.short_id}, makes what is missing" in str(failure.value)
     with pytest.raises(UserError, match="make it first"):
         main([before.id, "evaluation.sensitivity=0.9"])
     main([before.id])
@@ -174,8 +153,8 @@ def test_a_run_is_not_finished_before_its_last_mark(do: Do, monkeypatch: pytest.
             breaking()
         send(run_id, item)
 
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.tracking.run.send", refusing)
+    with monkeypatch.context() as patch:
+        patch.setattr("cxr.tracking.run.send", refusing)
         with pytest.raises(RunFailed):
             do()
     assert (only_run().status, only_run().is_finished) == ("RUNNING", False)
@@ -204,15 +183,11 @@ def test_images_that_the_cache_loses_are_read_again(
     assert len(trained) == EPOCHS
 
 
-def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store, quiet: Progress) -> None:
+def test_the_role_of_a_baseline_is_the_presets_alone(fresh_store: Store) -> None:
     def role(*overrides: str) -> str:
-        from cxr.run.prepared import prepare
-
-        composed, provenance = compose(["data.phantom.count=40", "experiment=frozen_head_baseline", *overrides])
-        prepared = prepare(typed(composed), provenance, quiet)
+        prepared = prepared_run("data.phantom.count=40", "experiment=frozen_head_baseline", *overrides)
         assert f"role: {prepared.config.tracking.role}" in prepared.provenance.yaml
         return prepared.config.tracking.role
 
-    assert fresh_store.folder is not None
     assert role() == role("training.seed=3", "split.seed=2", "evaluation.figure_dpi=60", "backbone.dropout=0.1") == "baseline"
     assert role("freeze=last_stage") == role("training=quick") == role("loss.focal_gamma=2") == "candidate"

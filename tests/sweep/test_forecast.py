@@ -3,34 +3,22 @@
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from cxr.commands import plan as command
-from cxr.config.compose import compose, typed
-from cxr.config.provenance import Provenance
-from cxr.progress import Progress
 from cxr.run.identity.attempt import folder_name
-from cxr.run.identity.remaining import Remaining
 from cxr.run.identity.tags import run_tags
-from cxr.run.prepared import PreparedRun, prepare
-from cxr.sweep.forecast import Forecast, forecast, total_seconds
+from cxr.run.prepared import PreparedRun
+from cxr.sweep.forecast import forecast
 from cxr.tracking.run import open_run
 from cxr.tracking.store import FOLDER, Store
 from cxr.tracking.unfinished import PLACE
+from tests.run.conftest import prepared_run
 
 SMALL = ("data.phantom.count=30", "audit=off", "evaluation=numbers")
 
 
-@pytest.fixture(autouse=True)
-def _cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
-    monkeypatch.setenv("CXR_CACHE", str(cache_home / "kept"))
-
-
 def prepared(*overrides: str) -> PreparedRun:
-    composed, provenance = compose([*SMALL, *overrides])
-    job = Provenance(provenance.choices, provenance.overrides, provenance.yaml)
-    return prepare(typed(composed), job, Progress(Console(quiet=True)))
+    return prepared_run(*SMALL, *overrides)
 
 
 def test_forecast_takes_times_and_frozen_parts_from_earlier_runs(fresh_store: Store) -> None:
@@ -55,14 +43,6 @@ def test_job_that_was_cut_off_resumes(fresh_store: Store) -> None:
     assert not forecast(["plain"], [job], has_store=True)[0].resumes
     (FOLDER / PLACE / folder_name(job) / "state.npz").touch()
     assert forecast(["plain"], [job], has_store=True)[0].resumes
-
-
-def test_jobs_at_once_end_with_the_last() -> None:
-    def job(seconds: float | None) -> Forecast:
-        return Forecast("a", Remaining({}), False, "cached", None, seconds, 1, None)
-
-    assert total_seconds([job(30), job(10), job(10)], 2) == 30
-    assert total_seconds([job(30), job(None)], 2) is None
 
 
 def test_plan_starts_nothing_and_makes_no_store(

@@ -4,6 +4,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -25,10 +26,6 @@ SMALL = ("data.phantom.count=40", "training.epochs=2", "training.threads=1", "au
 
 def broken() -> Drawn:
     raise ValueError("no ink")
-
-
-def killed(*_: object) -> None:
-    raise BrokenProcessPool
 
 
 class Spoiled(BackgroundReports):
@@ -70,7 +67,7 @@ def test_report_that_fails_is_made_by_the_same_command(
     assert "test/accuracy" in run.metrics
 
     with BackgroundReports(fresh_store) as reports:
-        monkeypatch.setattr(reports._pool, "submit", killed)  # so this process makes the report
+        monkeypatch.setattr(reports._pool, "submit", Mock(side_effect=BrokenProcessPool))  # so this process makes the report
         again = run_job(tmp_path, reports)
     assert (again.run_id, reports.failed) == (result.run_id, [])
     run = logged(result.run_id)

@@ -1,9 +1,10 @@
 """The course of a sweep with scripted jobs: its lines, its results, and the exit code."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -14,13 +15,13 @@ from cxr.compare.runs import SAME
 from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.errors import UserError
-from cxr.progress import Progress
 from cxr.run.identity.attempt import RunResult
 from cxr.sweep import job
+from cxr.sweep.outcome import read_outcomes
 from cxr.tracking.run import open_run
 from cxr.tracking.store import Store, locate_store
 
-Job = Callable[[Config, Provenance, Progress], RunResult]
+Job = Callable[[Config, Provenance], RunResult]
 ARGUMENTS = ["cxr", "-m", "loss=plain,focal,balanced", "data=folder", "backbone=phantom", "sweep.reports=none"]
 LIKE = {**dict.fromkeys(SAME, "x"), "cxr.judged_on": "test"}
 
@@ -32,7 +33,7 @@ def sweep(fresh_store: Store, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [])
 
     def run(do: Job, *more: str) -> int:
-        monkeypatch.setattr(job, "run_experiment", lambda config, provenance, progress, **_: do(config, provenance, progress))
+        monkeypatch.setattr(job, "run_experiment", lambda config, provenance, *_: do(config, provenance))
         monkeypatch.setattr(sys, "argv", [*ARGUMENTS, f"data.root={phantoms}", *more])
         return experiment.main(sys.argv[1:])
 
@@ -51,8 +52,19 @@ def logged(config: Config, auc: float, role: str = "candidate") -> RunResult:
 AUCS = {"plain": 0.7, "focal": 0.9, "balanced": 0.8}
 
 
+def scripted(**errors: BaseException) -> Job:
+    """Jobs that log the AUC of their loss, but those of some losses fail with an error."""
+
+    def do(config: Config, provenance: Provenance) -> RunResult:
+        if error := errors.get(config.loss.name):
+            raise error
+        return logged(config, AUCS[config.loss.name])
+
+    return do
+
+
 def test_finished_jobs_are_in_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+    def do(config: Config, provenance: Provenance) -> RunResult:
         assert provenance.job is not None
         assert provenance.job.name == config.loss.name
         if config.loss.name == "plain":
@@ -74,64 +86,40 @@ def test_finished_jobs_are_in_the_table(sweep: Callable[..., int], capsys: pytes
     assert (results.parent / "results.png").stat().st_size > 10_000
 
 
-def test_failed_job_is_reported_at_once_and_the_others_run(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
-        if config.loss.name == "focal":
-            raise RuntimeError("no more\nmemory")
-        return logged(config, AUCS[config.loss.name])
-
-    assert sweep(do) == 1
-    printed = capsys.readouterr()
-    assert printed.err.index("[2/3] focal: FAILED, RuntimeError: no more memory") < printed.err.index("[3/3] balanced")
-    assert "focal failed: RuntimeError: no more" in printed.out
-    assert "balanced" in printed.out
-
-
-def test_no_further_job_starts_after_a_failure_with_on_failure_stop(
-    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "more", "code", "line", "result"),
+    [
+        (RuntimeError("no more\nmemory"), [], 1, "FAILED, RuntimeError: no more memory", "focal failed: RuntimeError: no more"),
+        (UserError("no such thing"), [], 2, "REJECTED, no such thing", "focal was rejected: no such thing"),
+        (OSError("full"), ["sweep.on_failure=stop"], 1, "FAILED", "1 job did not end: the same command resumes the sweep"),
+    ],
+    ids=["failed", "rejected", "stopped"],
+)
+def test_failed_job_is_reported_at_once_and_the_others_run_unless_the_sweep_stops(
+    error: Exception, more: list[str], code: int, line: str, result: str, sweep: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = []
-
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
-        done.append(config.loss.name)
-        if config.loss.name == "focal":
-            raise RuntimeError("the disk is full")
-        return logged(config, 0.7)
-
-    assert sweep(do, "sweep.on_failure=stop") == 1
-    assert done == ["plain", "focal"]
-    output = capsys.readouterr().out
-    assert "focal failed: RuntimeError: the disk is full" in output
-    assert "1 job did not end: the same command resumes the sweep" in output
-
-
-def test_rejected_job_exits_with_two(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
-        raise UserError("there is no such thing")
-
-    assert sweep(do) == 2
-    assert "REJECTED, there is no such thing" in capsys.readouterr().err
+    assert sweep(scripted(focal=error), *more) == code
+    printed = capsys.readouterr()
+    jobs = ["[1/3] plain: val/auc_macro_ovr", f"[2/3] focal: {line}", "[3/3] balanced: val/auc_macro_ovr"]
+    assert [job in printed.err for job in jobs] == [True, True, not more]
+    assert printed.err.index(jobs[1]) > printed.err.index(jobs[0])
+    assert result in printed.out
 
 
 def test_interrupt_prints_how_many_jobs_have_ended(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
-        if config.loss.name == "balanced":
-            raise KeyboardInterrupt
-        return logged(config, AUCS[config.loss.name])
-
     with pytest.raises(KeyboardInterrupt):
-        sweep(do)
+        sweep(scripted(balanced=KeyboardInterrupt()))
     assert "2 of 3 jobs have ended; the same command resumes the sweep" in capsys.readouterr().err
-    outcomes = [json.loads(path.read_text()) for path in sorted((tmp_path / "mlruns/sweeps").glob("*/jobs/*.json"))]
-    assert [outcome["kind"] for outcome in outcomes] == ["finished", "finished"]
+    (folder,) = (tmp_path / "mlruns/sweeps").iterdir()
+    assert [outcome.kind for outcome in read_outcomes(folder)] == ["finished", "finished"]
 
 
 def test_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[..., int], tmp_path: Path) -> None:
     jobs: list[str] = []
 
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+    def do(config: Config, provenance: Provenance) -> RunResult:
         jobs.append(f"{config.loss.name} {config.optimizer.learning_rate}")
         if len(jobs) == 2:
             raise RuntimeError("a job that fails does not end a search")
@@ -148,7 +136,7 @@ def test_search_that_is_started_again_chooses_the_same_jobs(sweep: Callable[...,
 
 
 def test_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    def do(config: Config, provenance: Provenance, progress: Progress) -> RunResult:
+    def do(config: Config, provenance: Provenance) -> RunResult:
         with open_run(locate_store(config.tracking), config, config.loss.name, LIKE) as run:
             run.log_metrics({"test/accuracy": 0.5})
         return RunResult(run.id, {})
@@ -163,12 +151,9 @@ def test_metric_without_a_value_does_not_spoil_the_table(sweep: Callable[..., in
 def test_jobs_train_alone_where_heads_can_not_train_side_by_side(
     sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(group: object, progress: Progress) -> None:
-        raise MemoryError("of 3 heads")
-
     monkeypatch.setattr("cxr.sweep.run.groups_of_heads", lambda jobs, done: [[0, 1, 2]])
-    monkeypatch.setattr("cxr.run.fit.heads.train_heads", no_room)
-    assert sweep(lambda config, provenance, progress: logged(config, AUCS[config.loss.name])) == 0
+    monkeypatch.setattr("cxr.run.fit.heads.train_heads", Mock(side_effect=MemoryError("of 3 heads")))
+    assert sweep(scripted()) == 0
     messages = capsys.readouterr().err
     assert "jobs 1-3 train their heads side by side" in messages
     assert "training side by side failed (MemoryError: of 3 heads): each job trains on its own" in messages

@@ -21,3 +21,9 @@ def saved_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         save_model(build_network(BackboneConfig(alpha=0.35, image_size=32), 3, Weights(path=PHANTOM_WEIGHTS)), path)
     keras.config.set_dtype_policy("float32")
     return files
+
+
+@pytest.fixture
+def model(saved_models: dict[str, Path]) -> Path:
+    """The saved model in float32."""
+    return saved_models["float32"]

@@ -21,7 +21,6 @@ from cxr.training.engine import (
     choose_engine,
     compile_openvino,
     constant_graph,
-    engine_version,
     make_engine,
 )
 
@@ -108,10 +107,6 @@ def test_engine_is_chosen_by_machine_and_precision(
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if gpu else [])
     monkeypatch.setattr(engine, "find_spec", lambda name: object() if installed else None)
     assert choose_engine(EngineConfig(name), precision) == chosen
-
-
-def test_engine_version_names_the_library() -> None:
-    assert engine_version("tensorflow") == f"tensorflow {tf.__version__}"
 
 
 @pytest.mark.slow

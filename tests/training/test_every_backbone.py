@@ -7,41 +7,31 @@ import numpy as np
 import pytest
 
 from cxr.cache.store import Cache
-from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config
 from cxr.model.backbones.registry import backbone_of
-from cxr.model.class_weights import class_weights
-from cxr.model.losses.registry import make_loss
 from cxr.model.network import build_network
 from cxr.model.resolve import resolve
 from cxr.model.weights import Weights
-from cxr.training.fit import Fitted, TrainingSet, Watcher, fit
+from cxr.training.fit import Fitted, Watcher, fit
 from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.data.test_views import rows_of
 from tests.model.test_backbones import NAMES
+from tests.training.test_fit import bright, loss_of
 
-LABELS = np.arange(12) % 3
 CHEAP = "mobilenet_v3_small"
 DEPTHS = ("head", "last_block", "last_stage", "half", "all", "gradual")
-HALVES = ((CHEAP, "mixed_float16"), ("densenet121", "mixed_bfloat16"))
 CASES = [
     *((name, "last_block", "float32") for name in NAMES if name != CHEAP),
     *((CHEAP, depth, "float32") for depth in DEPTHS),
-    *((name, "last_block", precision) for name, precision in HALVES),
+    *((CHEAP, "last_block", "mixed_float16"), ("densenet121", "last_block", "mixed_bfloat16")),
 ]
 
 
 def trained(config: Config, cache: Cache) -> Fitted:
     prepare_tensorflow(config.training)
     network = build_network(config.backbone, 3, Weights(), config.training.seed)
-    rng, size = np.random.default_rng(0), config.backbone.image_size
-    images = np.clip(rng.normal(60 + 60 * LABELS[:, None, None, None], 20, (12, size, size, 1)), 0, 255).astype(np.uint8)
-    data = TrainingSet(
-        rows_of(images), [f"{row:064x}" for row in range(12)], np.eye(3, dtype=np.float32)[LABELS], np.arange(8), np.arange(8, 12)
-    )
-    costs = cost_matrix(config.loss.costs, ["a", "b", "c"], "loss.costs")
-    return fit(network, data, make_loss(config.loss, class_weights(config.loss, [3, 3, 2]), costs), config, Watcher(), cache=cache)
+    data = bright(config.backbone.image_size, count=12, trained=8)
+    return fit(network, data, loss_of(config), config, Watcher(), cache=cache)
 
 
 @pytest.mark.slow

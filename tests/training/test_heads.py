@@ -9,16 +9,13 @@ import pytest
 from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.model.losses.registry import Loss
-from cxr.model.network import Network, build_network
-from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training import checkpoint
 from cxr.training.checkpoint import State
 from cxr.training.fit import Watcher, fit
 from cxr.training.heads import fit_heads
 from cxr.training.history import Epoch, FrozenWork
-from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, SMALL, loss_of
+from tests.training.test_fit import DATA, SMALL, loss_of, phantom_network
 
 SHARED = (*SMALL, "freeze=head", "backbone.dropout=0.3", "training.epochs=4")
 JOBS = (
@@ -33,17 +30,8 @@ MORE = (
 )
 
 
-def network_of(config: Config) -> Network:
-    prepare_tensorflow(config.training)
-    return build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-
-
-def cache_in(folder: Path) -> Cache:
-    return Cache(folder, 10**9, lambda text: None)
-
-
 def side_by_side(jobs: Sequence[tuple[Config, Loss]], cache: Cache) -> list[State | None]:
-    return fit_heads(network_of(jobs[0][0]), DATA, jobs, cache, Watcher(), FrozenWork())
+    return fit_heads(phantom_network(jobs[0][0]), DATA, jobs, cache, Watcher(), FrozenWork())
 
 
 @pytest.mark.parametrize(
@@ -53,12 +41,12 @@ def test_head_ends_as_it_would_alone(
     augment: str, chosen: tuple[tuple[str, ...], ...], compose_config: Compose, tmp_path: Path
 ) -> None:
     """And its job resumes from that state without another epoch."""
-    configs, cache = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen], cache_in(tmp_path / "cache")
+    configs, cache = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen], Cache(tmp_path / "cache", 10**9)
     lengths = set()
     for config, state in zip(configs, side_by_side([(config, loss_of(config)) for config in configs], cache), strict=True):
         assert state is not None
         path, new_epochs = tmp_path / "state.npz", list[Epoch]()
-        alone = fit(network_of(config), DATA, loss_of(config), config, Watcher(), path, cache).history
+        alone = fit(phantom_network(config), DATA, loss_of(config), config, Watcher(), path, cache).history
         expected = checkpoint.load(path)
         assert expected is not None
         assert state.history.best_epoch == alone.best_epoch
@@ -70,7 +58,7 @@ def test_head_ends_as_it_would_alone(
         lengths.add(len(alone.epochs))
 
         checkpoint.save(state, path)
-        network = network_of(config)
+        network = phantom_network(config)
         resumed = fit(network, DATA, loss_of(config), config, Watcher(on_epoch=new_epochs.append), path, cache)
         assert (new_epochs, resumed.history) == ([], state.history)
         np.testing.assert_array_equal(network.trainee.get_layer("logits").kernel.value.numpy(), state.best[0])
@@ -85,7 +73,7 @@ def test_loss_that_is_not_finite_harms_no_other_head(compose_config: Compose, tm
     def broken(targets: object, logits: object) -> object:
         return loss(targets, logits) * float("nan")
 
-    diverged, other = side_by_side([(config, broken), (config, loss)], cache_in(tmp_path))
+    diverged, other = side_by_side([(config, broken), (config, loss)], Cache(tmp_path, 10**9))
     assert diverged is None
     assert other is not None
     assert np.isfinite(other.best[0]).all()

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,30 +11,22 @@ from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.data.augment import view_of_epoch
 from cxr.data.views import Viewer
-from cxr.model.network import build_network
 from cxr.model.partition import partition
-from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.engine import EngineUnusable
-from cxr.training.fit import Fitted, TrainingSet, Watcher, fit, shuffled
+from cxr.training.fit import Fitted, Watcher, fit, shuffled
 from cxr.training.frozen import FrozenPart
 from cxr.training.history import FrozenWork
 from cxr.training.inputs import Activations
-from cxr.training.runtime import prepare_tensorflow
 from tests.conftest import Compose
-from tests.data.test_views import rows_of
-from tests.training.test_fit import HASHES, LABELS, loss_of
+from tests.training.test_fit import bright, loss_of, phantom_network
 
-RNG = np.random.default_rng(0)
-IMAGES = np.clip(RNG.normal(60 + 60 * LABELS[:, None, None, None], 20, (24, 64, 64, 1)), 0, 255).astype(np.uint8)
-DATA = TrainingSet(rows_of(IMAGES), HASHES, np.eye(3, dtype=np.float32)[LABELS], np.arange(15), np.arange(15, 24))
+DATA = bright(64)
 SMALL = ("backbone.image_size=64", "training.batch_size=8", "training.early_stopping_patience=null", "augment=light")
 VAL = DATA.val
 
 
 def fitted(config: Config, cache: Cache | None) -> Fitted:
-    prepare_tensorflow(config.training)
-    network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    return fit(network, DATA, loss_of(config), config, Watcher(), cache=cache)
+    return fit(phantom_network(config), DATA, loss_of(config), config, Watcher(), cache=cache)
 
 
 GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_rate=1e-3", "optimizer.momentum=0")
@@ -48,8 +41,7 @@ GENTLE = ("optimizer=sgd", "optimizer.schedule=constant", "optimizer.learning_ra
         pytest.param(("freeze=last_stage", "freeze.warmup_epochs=0", "freeze.batch_norm=train"), marks=pytest.mark.slow),
         pytest.param(("freeze=half", "freeze.warmup_epochs=0", "engine=tensorflow"), marks=pytest.mark.slow),
         pytest.param(
-            ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"),
-            marks=pytest.mark.slow,
+            ("freeze=half", "freeze.trainable_from=expanded_conv", "freeze.warmup_epochs=0", "augment=none"), marks=pytest.mark.slow
         ),
         pytest.param(("freeze=all", "freeze.warmup_epochs=1"), marks=pytest.mark.slow),
     ],
@@ -85,8 +77,7 @@ def test_second_run_computes_nothing_and_is_the_same_to_the_bit(compose_config: 
 
 def work_of(config: Config, cache: Cache) -> FrozenWork:
     """What is computed and found by the epochs of a head, without training any."""
-    network = build_network(config.backbone, 3, Weights(path=PHANTOM_WEIGHTS), config.training.seed)
-    parts = partition(network, "pooled")
+    parts = partition(phantom_network(config), "pooled")
     assert parts is not None
     work, viewer = FrozenWork(), Viewer(DATA.images, DATA.hashes, config.augment, config.training.seed)
     activations = Activations(FrozenPart(parts, viewer, config), cache, lambda: nullcontext(lambda done, of: None), work)
@@ -118,12 +109,10 @@ def test_runs_share_what_they_can(other: str, computed: int, compose_config: Com
 def test_tensorflow_computes_where_openvino_can_not(
     limit: int, compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lacks(graph: object, threads: int) -> None:
-        raise EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
-
     overrides = (*SMALL, "freeze=head", "training.epochs=2", "training.deterministic=true")
     expected = fitted(compose_config(*overrides, "engine=tensorflow"), Cache(tmp_path / "cache", 10**9))
-    monkeypatch.setattr("cxr.training.engine.compile_openvino", lacks)
+    lacks = EngineUnusable("OpenVINO can't compile it: No conversion rule found for operations: Erfc")
+    monkeypatch.setattr("cxr.training.engine.compile_openvino", Mock(side_effect=lacks))
     messages: list[str] = []
     result = fitted(compose_config(*overrides, "engine=openvino"), Cache(tmp_path / "other", limit, messages.append))
     assert result.history == expected.history

@@ -3,26 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from cxr.config.schema import Config, EvaluationConfig
 from cxr.data.views import Viewer
 from cxr.model.saved import load_model
 from cxr.training.several_views import VIEWS, mean_over_views
-from tests.data.test_views import IMAGES, rows_of
+from tests.data.test_views import HASHES, IMAGES, rows_of
 
 ROWS = np.array([7, 2, 11])
-HASHES = [f"{row:064x}" for row in range(len(IMAGES))]
-
-
-@pytest.fixture
-def model(saved_models: dict[str, Path]) -> Path:
-    return saved_models["float32"]
 
 
 def over(model: Path, views: int, rows: np.ndarray = ROWS) -> np.ndarray:
-    config = Config(evaluation=EvaluationConfig(views=views))
-    return mean_over_views(model, rows_of(IMAGES), HASHES, rows, config)
+    return mean_over_views(model, rows_of(IMAGES), HASHES, rows, Config(evaluation=EvaluationConfig(views=views)))
 
 
 def test_mean_over_views_is_that_of_the_saved_model(model: Path) -> None:

@@ -12,15 +12,13 @@ from cxr.training.fit import Watcher
 from cxr.training.runtime import prepare_tensorflow
 from cxr.training.soup import mix
 from tests.conftest import Compose
-from tests.training.test_fit import DATA, LABELS, SMALL, fitted, loss_of, tiny_network
+from tests.training.test_fit import DATA, DEEP, LABELS, SMALL, fitted, loss_of, tiny_network
 
 
 @pytest.fixture
 def trained(tmp_path: Path, compose_config: Compose) -> tuple[Network, list[Path]]:
     """A network, and three files: it trained well, a little other than that, and with its head turned round."""
-    config = compose_config(
-        *SMALL, "freeze=last_block", "freeze.warmup_epochs=0", "training.epochs=4", "optimizer.learning_rate=0.05"
-    )
+    config = compose_config(*SMALL, *DEEP, "training.epochs=4", "optimizer.learning_rate=0.05")
     prepare_tensorflow(config.training)
     network = tiny_network()
     fitted(config, network)
@@ -38,6 +36,12 @@ def trained(tmp_path: Path, compose_config: Compose) -> tuple[Network, list[Path
     return network, files
 
 
+def weights_of(network: Network, path: Path) -> list[np.ndarray]:
+    """The weights in a file, which the network has from now on."""
+    network.classifier.load_weights(path)
+    return values_of(network.classifier.weights)
+
+
 def stirred(network: Network, files: list[Path], compose_config: Compose) -> tuple[list[int], list[float], np.ndarray]:
     """How many had stayed after each, the validation losses, and predictions of all images."""
     config = compose_config(*SMALL, "loss=plain")
@@ -50,10 +54,7 @@ def test_network_that_lowers_the_loss_is_averaged_and_no_other(
     trained: tuple[Network, list[Path]], compose_config: Compose
 ) -> None:
     network, (good, alike, bad) = trained
-    network.classifier.load_weights(good)
-    first = values_of(network.classifier.weights)
-    network.classifier.load_weights(alike)
-    second = values_of(network.classifier.weights)
+    first, second = weights_of(network, good), weights_of(network, alike)
     stayed, losses, probabilities = stirred(network, [good, bad, alike], compose_config)
     assert stayed[:2] == [1, 1]
     assert losses[1] > losses[0]
@@ -69,8 +70,7 @@ def test_network_that_lowers_the_loss_is_averaged_and_no_other(
 def test_ingredients_count_alike(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
     """Heads on two sides of a better one: each lowers the loss, and the mean is the better one."""
     network, (good, *_) = trained
-    network.classifier.load_weights(good)
-    best, files = values_of(network.classifier.weights), []
+    best, files = weights_of(network, good), []
     rng = np.random.default_rng(1)
     sides = [rng.normal(0, 0.6, best[-2].shape).astype(np.float32) for _ in range(2)]
     for index, side in enumerate([sides[0], -sides[0]]):
@@ -85,8 +85,7 @@ def test_ingredients_count_alike(trained: tuple[Network, list[Path]], compose_co
 
 def test_diverged_network_does_not_stay(trained: tuple[Network, list[Path]], compose_config: Compose, tmp_path: Path) -> None:
     network, (good, alike, _) = trained
-    network.classifier.load_weights(good)
-    first = values_of(network.classifier.weights)
+    first = weights_of(network, good)
     assign(network.classifier.weights, [*first[:-1], np.full_like(first[-1], np.nan)])
     network.classifier.save(tmp_path / "diverged.keras")
     stayed, losses, _ = stirred(network, [tmp_path / "diverged.keras", good, alike], compose_config)

@@ -1,6 +1,8 @@
 """Steps give the numbers of Keras' `fit` and `evaluate`: the same batches, dropout, optimizer and loss."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +15,6 @@ from cxr.model.optimizer import make_optimizer
 from cxr.training.fit import shuffled
 from cxr.training.runtime import prepare_tensorflow
 from cxr.training.steps import Steps, xla_pays
-from cxr.training.update import Update
 from tests.conftest import Compose
 
 RNG = np.random.default_rng(0)
@@ -34,23 +35,16 @@ def arrays(dropout: float = 0.3) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="logits")(keras.layers.Dropout(dropout)(pooled)))
 
 
-class InMemory:
-    """Inputs from memory."""
-
-    dtype = "float32"
-
-    def __init__(self, values: NDArray[np.float32]) -> None:
-        self.values, self.shape = values, values.shape[1:]
-
-    def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Nothing to do."""
-
-    def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
-        return self.values[rows]
-
-
 def loss(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def steps_of(model: keras.Model, values: NDArray[np.float32], config: Config, xla: bool = False) -> Steps:
+    """Steps on inputs in memory."""
+    optimizer = make_optimizer(config, model.trainable_variables, {}, steps=9)
+    read: dict[str, Any] = {"prepare": lambda rows, view: None, "take": lambda rows, view: values[rows]}
+    inputs = SimpleNamespace(shape=values.shape[1:], dtype="float32", **read)
+    return Steps(model, inputs, TARGETS, loss, optimizer, config, xla)
 
 
 CASES = [(make, name) for make in (vectors, arrays) for name in ("adam", "sgd")]
@@ -63,7 +57,7 @@ def test_steps_are_those_of_keras(make: Callable[[], keras.Model], name: str) ->
 
     prepare_tensorflow(TrainingConfig(seed=3))
     ours = make()
-    steps = Steps(ours, InMemory(values), TARGETS, loss, make_optimizer(config, ours.trainable_variables, {}, steps=9))
+    steps = steps_of(ours, values, config)
     scores = []
     for epoch in range(EPOCHS):
         trained = steps.train(shuffled(TRAIN, 0, epoch), None, BATCH, lambda done, of: None)
@@ -91,8 +85,8 @@ def test_updates_that_xla_compiles_are_those_of_tensorflow() -> None:
     for xla in (False, True):
         prepare_tensorflow(TrainingConfig(seed=3))
         model = arrays(dropout=0)
-        optimizer = make_optimizer(Config(), model.trainable_variables, {}, steps=9)
-        steps = Steps(model, InMemory(values), TARGETS, loss, optimizer, Update(clip_norm=0.5, average=0.9), xla=xla)
+        config = Config(optimizer=OptimizerConfig(clip_norm=0.5), training=TrainingConfig(weight_average=0.9))
+        steps = steps_of(model, values, config, xla)
         results.append((steps.train(TRAIN, None, BATCH, lambda done, of: None).loss, model.get_weights()))
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
     for one, other in zip(results[0][1], results[1][1], strict=True):
@@ -122,8 +116,7 @@ def test_scores_do_not_depend_on_the_size_of_chunks(monkeypatch: pytest.MonkeyPa
     for size in (10**6, BATCH * 12 * 4):
         monkeypatch.setattr("cxr.training.inputs._BYTES_AT_ONCE", size)
         prepare_tensorflow(TrainingConfig(seed=3))
-        model = vectors()
-        steps = Steps(model, InMemory(values), TARGETS, loss, make_optimizer(Config(), model.trainable_variables, {}, steps=9))
+        steps = steps_of(vectors(), values, Config())
         scores.append(steps.train(TRAIN, None, BATCH, lambda done, of: seen.append((done, of))))
     assert (scores[0].loss, scores[0].accuracy) == pytest.approx((scores[1].loss, scores[1].accuracy), rel=1e-6)
     assert seen == [(21, 21), (8, 21), (16, 21), (21, 21)]

@@ -16,11 +16,6 @@ CONFIG = Config(evaluation=EvaluationConfig(verified_images=4))
 
 
 @pytest.fixture
-def model(saved_models: dict[str, Path]) -> Path:
-    return saved_models["float32"]
-
-
-@pytest.fixture
 def right(model: Path) -> ByPart:
     """Probabilities of the saved model."""
     probabilities = load_model(model).probabilities(IMAGES.astype(np.float32))
@@ -28,18 +23,17 @@ def right(model: Path) -> ByPart:
 
 
 def test_predictions_that_agree_are_returned(model: Path, right: ByPart) -> None:
-    given = {part: values + 5e-5 for part, values in right.items()}
-    returned, verified = verify(model, rows_of(IMAGES), ROWS, given, CONFIG)
-    assert verified.agreed
-    assert verified.images == 4
+    predicted = {part: values + 5e-5 for part, values in right.items()}
+    returned, verified = verify(model, rows_of(IMAGES), ROWS, predicted, CONFIG)
+    assert (verified.agreed, verified.images) == (True, 4)
     assert verified.largest == pytest.approx(5e-5, rel=0.1)
-    assert returned is given
+    assert returned is predicted
 
 
 @pytest.mark.parametrize("wrong", [2e-4, np.nan], ids=["by too much", "no number"])
 def test_predictions_that_differ_are_replaced(wrong: float, model: Path, right: ByPart) -> None:
-    given = {part: values + wrong for part, values in right.items()}
-    returned, verified = verify(model, rows_of(IMAGES), ROWS, given, CONFIG)
+    predicted = {part: values + wrong for part, values in right.items()}
+    returned, verified = verify(model, rows_of(IMAGES), ROWS, predicted, CONFIG)
     assert not verified.agreed
     assert "made with the saved model" in verified.text
     for part in ROWS:

@@ -15,9 +15,9 @@ from cxr.tracking.search import LoggedRun
 _IMAGES, _POOLED = "features/validation.csv", "features/validation_pooled.npy"
 
 
-def sample_of(manifest: pd.DataFrame, labels: pd.Series, images: NDArray[np.uint8], pooled: NDArray[np.float32]) -> Sample:
-    """Images as a shift is measured on: `manifest`, `labels`, `images` (n, size, size, 1) and `pooled` (n, channels) by row."""
-    named = manifest.assign(label=labels)[["path", "label", "group", "width", "height"]].rename(columns={"path": "id"})
+def sample_of(manifest: pd.DataFrame, images: NDArray[np.uint8], pooled: NDArray[np.float32]) -> Sample:
+    """Images as a shift is measured on: `manifest`, `images` (n, size, size, 1) and `pooled` (n, channels) by row."""
+    named = manifest[["path", "label", "group", "width", "height"]].rename(columns={"path": "id"})
     return Sample(named.reset_index(drop=True).join(properties(images)), pooled.astype(np.float16))
 
 

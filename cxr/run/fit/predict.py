@@ -9,7 +9,7 @@ from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
 from cxr.audit.orientation import fit_orientation, write_orientation
 from cxr.data.split import Part
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.shift import Sample, drawn_rows
+from cxr.evaluation.shift import drawn_rows
 from cxr.model.freeze import HEAD, mid_layer
 from cxr.model.network import Network
 from cxr.model.saved import save_model
@@ -46,7 +46,9 @@ def predict(
         if prepared.config.evaluation.views > 1:
             images = dataset.images, dataset.hashes
             probabilities = {part: mean_over_views(model, *images, rows, prepared.config) for part, rows in held_out.items()}
-        write_sample(folder, _validation_sample(prepared, fitted))
+        shown = _some(prepared, "val")
+        manifest = dataset.manifest.iloc[shown]
+        write_sample(folder, sample_of(manifest, dataset.images[shown], fitted.pooled(shown)))
         (folder / GATE).parent.mkdir(parents=True, exist_ok=True)
         if gate := _gate(prepared, network, fitted, model):
             write_gate(gate, folder / GATE)
@@ -80,10 +82,3 @@ def _some(prepared: PreparedRun, part: Part) -> NDArray[np.int64]:
     """Rows of up to 500 images of a part, drawn by a hash of their names."""
     rows = prepared.dataset.rows(part)
     return np.asarray(rows[drawn_rows(list(prepared.dataset.manifest["path"].iloc[rows]))])
-
-
-def _validation_sample(prepared: PreparedRun, fitted: Fitted) -> Sample:
-    """Up to 500 validation images, drawn by a hash of their names, with pooled features of the trained network."""
-    rows = _some(prepared, "val")
-    manifest, images = prepared.dataset.manifest.iloc[rows], prepared.dataset.images[rows]
-    return sample_of(manifest, manifest["label"], images, fitted.pooled(rows))

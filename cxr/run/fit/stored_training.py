@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -50,20 +49,14 @@ def keep_training(run: Run, prepared: PreparedRun, trained: Trained, folder: Pat
         (folder / name).mkdir(parents=True, exist_ok=True)
     for part, predictions in trained.predictions.items():
         predictions.to_csv(folder / "predictions" / f"{part}.csv")
-    document: dict[str, Any] = {
-        "classes": prepared.dataset.classes,
-        "best_epoch": trained.history.best_epoch,
-        "epochs": [asdict(epoch) for epoch in trained.history.epochs],
-        "verified": asdict(trained.verified),
-        "frozen": asdict(trained.frozen),
-    }
-    (folder / _TRAINING).write_text(json.dumps(document, indent=1) + "\n")
+    history, classes = trained.history, prepared.dataset.classes
+    course = Course(classes, history.best_epoch, history.epochs, trained.verified, trained.frozen)
+    (folder / _TRAINING).write_text(json.dumps(asdict(course), indent=1) + "\n")
     run.log_folder(folder)
     if (folder / MODEL).is_file():
-        run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(prepared.dataset.classes))
-    last = trained.history.epochs[-1].number
-    metrics = {"train/best_epoch": float(trained.history.best_epoch), "model/largest_difference": trained.verified.largest}
-    run.log_metrics(metrics, step=last)
+        run.log_model(folder / MODEL, prepared.config.backbone.image_size, len(classes))
+    metrics = {"train/best_epoch": float(history.best_epoch), "model/largest_difference": trained.verified.largest}
+    run.log_metrics(metrics, step=history.epochs[-1].number)
     run.reached(TRAINED)
 
 
@@ -87,7 +80,7 @@ class Course:
     @property
     def history(self) -> History:
         """The epochs, and the best of them."""
-        return History(list(self.epochs), self.best_epoch)
+        return History(self.epochs, self.best_epoch)
 
 
 def kept_course(run: LoggedRun) -> Course:

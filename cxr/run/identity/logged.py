@@ -18,6 +18,7 @@ from cxr.config.renamed import renamed, renamed_choices, renamed_settings
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, WorkConfig
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
+from cxr.data.split import PARTS
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result
@@ -50,8 +51,11 @@ def read_logged(run: LoggedRun) -> Logged:
         packages = dict(line.split("==") for line in run.file("environment/packages.txt").read_text().split())
         machine = json.loads(run.file("environment/machine.json").read_text())
         diff = run.file("environment/uncommitted.diff").read_text() if run.has_file("environment/uncommitted.diff") else ""
-        _check_manifest(manifest)
-        _check_machine(machine)
+        if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {*PARTS}:
+            raise ValueError("its manifest names an image twice, or a part that is not train, val or test")
+        known = isinstance(machine, dict) and type(machine.get("threads", 0)) is int
+        if not (known and isinstance(machine.get("gpus", []), list)):
+            raise ValueError("environment/machine.json does not describe a machine")
     except (OmegaConfBaseException, yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         raise UserError(f"what run {run.name} ({run.short_id}) logged can't be read: {' '.join(str(error).split())}") from None
     if not (isinstance(values, dict) and values and isinstance(overrides, list) and isinstance(choices, dict)):
@@ -81,7 +85,9 @@ def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     are. Raises `UserError` with the whole list if logged values no longer fit the schema.
     """
     today, notes = _composed_today(logged)
-    schema = _with_phantom(logged.values)
+    schema = Config()
+    if isinstance(_lookup(logged.values, "data.phantom"), dict):
+        schema.data.phantom = PhantomConfig()  # so that its settings are looked for
     config, notes_of_new = _with_logged_values(logged, schema, today)
     experiment, role = (str(_lookup(logged.values, f"tracking.{key}")) for key in ("experiment", "role"))
     tracking = TrackingConfig(experiment=experiment, role=role, run_name=f"{logged.run.name}-again")
@@ -183,24 +189,6 @@ def _is_safe(override: str) -> bool:
     if name in options:
         return value in options[name]
     return name.partition(".")[0] in {*options, *(item.name for item in fields(Config))}
-
-
-def _check_manifest(manifest: pd.DataFrame) -> None:
-    if manifest["path"].duplicated().any() or not set(manifest["split"]) <= {"train", "val", "test"}:
-        raise ValueError("its manifest names an image twice, or a part that is not train, val or test")
-
-
-def _check_machine(machine: Any) -> None:
-    if not isinstance(machine, dict) or not (type(machine.get("threads", 0)) is int and isinstance(machine.get("gpus", []), list)):
-        raise ValueError("environment/machine.json does not describe a machine")
-
-
-def _with_phantom(values: dict[str, Any]) -> Config:
-    """A default config with the optional parts that the logged one has, so that their settings are looked for."""
-    config, data = Config(), values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("phantom"), dict):
-        config.data.phantom = PhantomConfig()
-    return config
 
 
 def _unknown(values: Any, schema: Any, prefix: str = "") -> list[str]:

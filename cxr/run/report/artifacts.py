@@ -16,7 +16,7 @@ from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import decisions_of, write_decisions
 from cxr.evaluation.figures.comparison import vs_baseline
-from cxr.evaluation.figures.drawing import Drawn, Picture, pictures_of
+from cxr.evaluation.figures.drawing import Drawn, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
@@ -110,23 +110,16 @@ class Results:
     audit_pictures: Sequence[Callable[[], Drawn]] = ()
 
 
-def _figures_of(results: Results, dpi: int) -> list[Picture]:
-    """Every figure but those of the audit and of the comparison with the baseline."""
-    with_images = [draw() for draw in results.pictures]
-    assessed = assessment_figures(results.evaluated, results.assessment)
-    return pictures_of([*assessed, *with_images, training_curves(curves_of(results.history))], dpi)
-
-
 def record_report(run: Run, context: ReportContext, results: Results, dpi: int, folder: Path) -> dict[str, float]:
     """Last: figures, report, and the difference from the baseline. Returns the metrics that the comparison adds."""
-    against = results.against
-    drawn = [draw() for draw in results.audit_pictures]
+    against, assessed = results.against, assessment_figures(results.evaluated, results.assessment)
+    drawn = [*assessed, *(draw() for draw in results.pictures), training_curves(curves_of(results.history))]
+    drawn += [draw() for draw in results.audit_pictures]
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     if against and against.differences:
         drawn.append(vs_baseline(against.differences, f"{run.name} minus baseline, {part_in_full(results.assessment.part)}"))
         (folder / "evaluation/vs_baseline.json").write_text(json.dumps(against.document(), indent=2) + "\n")
-    pictures = [*_figures_of(results, dpi), *pictures_of(drawn, dpi)]
-    document = write_report(folder, context, results.assessment, results.saliency, pictures)
+    document = write_report(folder, context, results.assessment, results.saliency, pictures_of(drawn, dpi))
     run.log_folder(folder)
     run.describe(description(document))
     if against is None:

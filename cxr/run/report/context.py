@@ -71,15 +71,12 @@ def beside_baseline(context: ReportContext, against: AgainstBaseline | None) -> 
     """The context of a run that was compared with its baseline, or could not be."""
     if against is None:
         return context
+    context = replace(context, no_baseline=against.reason)
     if against.baseline is None:
-        return replace(context, no_baseline=against.reason)
-    return replace(
-        context,
-        baseline=name_with_id(against.baseline),
-        no_baseline=against.reason,
-        differences=against.differences,
-        baseline_settings=_differing(against.baseline.params, context.model.settings, context.overrides),
-    )
+        return context
+    settings = _differing(against.baseline.params, context.model.settings, context.overrides)
+    name = name_with_id(against.baseline)
+    return replace(context, baseline=name, differences=against.differences, baseline_settings=settings)
 
 
 def _differing(baseline: Mapping[str, str], own: Mapping[str, str], overrides: Sequence[str]) -> dict[str, tuple[str, str]]:

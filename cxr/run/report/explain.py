@@ -62,7 +62,7 @@ def draw_pictures(
     if failures:
         places = {name: row for row, name in enumerate(evaluated.ids)}
         pictures.append(partial(failures_figure, failures, read([places[failure.id] for failure in failures])))
-    checked = _spread(len(images), _CHECKED)
+    checked = np.unique(np.linspace(0, len(images) - 1, min(_CHECKED, len(images))).round().astype(np.int64))
     stages = [  # how alike maps of the same images stay while the weights are randomised stage by stage
         randomised_stage(stage, maps[checked], saliency_maps(network, images[checked], predicted[checked]))
         for stage in randomised(network)
@@ -82,8 +82,3 @@ def _by_class(
     counts = {name: len(of_class) for name, of_class in zip(evaluated.classes, rows, strict=True)}
     regions = [region_shares(name, of_class) for name, of_class in zip(evaluated.classes, maps, strict=True) if len(of_class)]
     return partial(mean_saliency_figure, evaluated.classes, images, maps), counts, [shares for shares in regions if shares]
-
-
-def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """Up to `most` of `count` rows, spread evenly."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))

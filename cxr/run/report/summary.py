@@ -9,7 +9,6 @@ from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
 from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.operating_points import OPTIMISTIC
-from cxr.evaluation.paired import Difference
 from cxr.evaluation.report.document import from_json
 from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import plain_console, wide_console
@@ -24,7 +23,9 @@ def print_summary(run: Run, assessment: Assessment, against: AgainstBaseline | N
     print_assessment(run.name, assessment)
     out = plain_console()
     if against and against.baseline:
-        differences = {difference.metric: _signed(difference) for difference in against.differences}
+        differences = {
+            row.metric: f"{row.difference:+.3f} ({row.interval_text}; p {row.p_value_text})" for row in against.differences
+        }
         shown = [f"{metric.label} {differences[metric.name]}" for metric in overall("headline") if metric.name in differences]
         out.print(f"  Against baseline {against.baseline.short_id}: {', '.join(shown)}")
     elif against:
@@ -100,7 +101,3 @@ def describe_seconds(seconds: Mapping[str, float], frozen: FrozenWork) -> str:
     if frozen.found and "frozen" not in seconds:
         parts.append(f"frozen part 0 s ({pluralize(frozen.found, 'activation')} from the cache)")
     return f"Time: {', '.join(parts)}"
-
-
-def _signed(difference: Difference) -> str:
-    return f"{difference.difference:+.3f} ({difference.interval_text}; p {difference.p_value_text})"

@@ -1,31 +1,24 @@
 """Which jobs train their heads side by side, and why others don't."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cxr.config.compose import compose, typed
-from cxr.progress import Progress
 from cxr.run.fit.groups import SideBySide, groups_of_heads, why_alone
-from cxr.run.prepared import PreparedRun, prepare
+from cxr.run.prepared import PreparedRun
 from cxr.tracking.store import Store
+from tests.run.conftest import prepared_run
 
 SMALL = ("data=folder", "backbone=phantom", "freeze=head")
-
-
 Prepare = Callable[..., PreparedRun]
 
 
 @pytest.fixture
-def prepared(fresh_store: Store, phantoms: Path, quiet: Progress) -> Prepare:
+def prepared(fresh_store: Store, phantoms: Path) -> Prepare:
     """A prepared run of forty phantoms, by overrides."""
-
-    def prepare_run(*overrides: str) -> PreparedRun:
-        composed, provenance = compose([*SMALL, f"data.root={phantoms}", *overrides])
-        return prepare(typed(composed), provenance, quiet)
-
-    return prepare_run
+    return partial(prepared_run, *SMALL, f"data.root={phantoms}")
 
 
 def test_jobs_that_share_batches_are_a_group(prepared: Prepare) -> None:
@@ -45,13 +38,9 @@ def test_jobs_that_share_batches_are_a_group(prepared: Prepare) -> None:
     ("override", "reason"),
     [
         ("freeze=last_block", "a backbone that trains"),
-        ("training.deterministic=true", "training.deterministic=true"),
-        ("augment.mixup=0.2", "augment.mixup"),
-        ("optimizer.clip_norm=1.0", "optimizer.clip_norm"),
-        ("training.weight_average=0.9", "training.weight_average"),
+        *((setting, setting) for setting in ("training.deterministic=true", "training.cache=false", "force=true")),
+        *((f"{key}=0.5", key) for key in ("augment.mixup", "optimizer.clip_norm", "training.weight_average")),
         ("loss=group_robust", "loss.group_robust"),
-        ("training.cache=false", "training.cache=false"),
-        ("force=true", "force=true"),
     ],
 )
 def test_job_trains_alone_for_a_setting(override: str, reason: str, prepared: Prepare) -> None:

@@ -49,29 +49,22 @@ def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, 
 def test_restored_run_has_a_name_of_its_own_the_store_of_today_and_as_many_threads(run: LoggedRun) -> None:
     say(run, "tracking.uri", "http://elsewhere.example:5000")
     say(run, "tracking.experiment", "lungs")
+    say(run, "work.dir", "/elsewhere")  # of the machine that it ran on
     config = restored(run).config
     assert config.tracking == TrackingConfig(experiment="lungs", run_name=f"{run.name}-again")
-    assert (config.training.threads, config.force) == (2, True)
+    assert (config.training.threads, config.force, config.work.dir) == (2, True, None)
 
 
-def test_a_folder_of_the_machine_that_it_ran_on_is_not_written_to(run: LoggedRun) -> None:
-    say(run, "work.dir", "/elsewhere")
-    assert restore(read_logged(run), []).config.work.dir is None
-    assert restore(read_logged(run), ["work.dir=/here"]).config.work.dir == "/here"
-
-
-def test_logged_value_is_used_and_listed_where_a_preset_changed(run: LoggedRun) -> None:
-    say(run, "freeze.trainable_from", "block_12")
-    again = restored(run)
-    assert again.config.freeze.trainable_from == "block_12"
-    assert again.changed == [("freeze.trainable_from", "block_12", "block_16")]
-
-
-def test_a_depth_that_has_another_word_today_is_no_change(run: LoggedRun) -> None:
+@pytest.mark.parametrize(
+    ("depth", "changed"), [("block_12", [("freeze.trainable_from", "block_12", "block_16")]), ("block_16", [])]
+)
+def test_logged_value_is_used_and_listed_where_a_preset_changed(depth: str, changed: list[object], run: LoggedRun) -> None:
     """Version 0.2 logged block_16 and the range of MobileNetV2, where options of today leave both to the backbone."""
-    say(run, "freeze.trainable_from", "block_16")
+    say(run, "freeze.trainable_from", depth)
     say(run, "backbone.input_range", [-1.0, 1.0])
-    assert restored(run).changed == []
+    again = restored(run)
+    assert again.config.freeze.trainable_from == depth
+    assert again.changed == changed
 
 
 def test_a_setting_that_is_new_since_then_gets_what_the_arguments_give_today(run: LoggedRun) -> None:
@@ -110,10 +103,9 @@ def test_overrides_that_no_longer_compose_are_noted_and_the_logged_values_used(o
 
 
 def test_places_that_changed_can_be_given(run: LoggedRun) -> None:
-    config = restored(
-        run, "data.root=elsewhere", "backbone.weights=weights.h5", "training.threads=3", "tracking.experiment=lungs"
-    ).config
-    assert (config.data.root, config.backbone.weights) == ("elsewhere", "weights.h5")
+    places = ("data.root=elsewhere", "backbone.weights=weights.h5", "tracking.experiment=lungs", "work.dir=/here")
+    config = restored(run, *places, "training.threads=3").config
+    assert (config.data.root, config.backbone.weights, config.work.dir) == ("elsewhere", "weights.h5", "/here")
     assert (config.training.threads, config.tracking.experiment) == (3, "lungs")
 
 

@@ -1,28 +1,27 @@
 """What a finished run lacks after one change: the stages that run again, with their reasons, and no other."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 from zipfile import ZipFile
 
 import mlflow
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from cxr.config.compose import compose, typed
+from cxr.config.schema import TrackingConfig
 from cxr.errors import UserError
-from cxr.progress import Progress
 from cxr.run.identity.attempt import RunResult
 from cxr.run.identity.reasons import reasons_of
 from cxr.run.identity.remaining import Remaining, records_of, remaining
-from cxr.run.prepared import PreparedRun, prepare
-from cxr.run.start import run_experiment
+from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import Basis
 from cxr.stages.table import Stage
 from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
-from tests.run.conftest import breaking
+from tests.run.conftest import broken, do_run, prepared_run
 
 SMALL = (
     *("split=three_way", "freeze.warmup_epochs=0"),
@@ -33,54 +32,32 @@ SMALL = (
 AUDITED = "audit.images=40"
 
 
-def quiet() -> Progress:
-    return Progress(Console(quiet=True))
-
-
 class Place:
     """A folder with forty images, a manifest of them, and a store."""
 
     def __init__(self, folder: Path, images: Path) -> None:
-        self.folder, self.images = folder, folder / "images"
+        self.folder, self.images, self.table = folder, folder / "images", folder / "table.csv"
         shutil.copytree(images, self.images)
         for path in sorted(self.images.rglob("*.png")):
             (path.parents[1] / "masks").mkdir(exist_ok=True)
             shutil.copy(path, path.parents[1] / "masks" / path.name)  # bright enough to differ from an empty one
         paths = sorted(path.relative_to(self.images).as_posix() for path in self.images.rglob("images/*.png"))
-        self.write(
-            pd.DataFrame(
-                {
-                    "path": paths,
-                    "label": [path.split("/")[0] for path in paths],
-                    "source": ["one" if number % 2 else "other" for number in range(len(paths))],
-                    "group": [f"patient {number}" for number in range(len(paths))],
-                    "age": [str(20 + number) for number in range(len(paths))],
-                }
-            )
-        )
-
-    @property
-    def table(self) -> Path:
-        return self.folder / "table.csv"
-
-    def write(self, manifest: pd.DataFrame) -> None:
-        manifest.to_csv(self.table, index=False)
+        manifest = pd.DataFrame({"path": paths, "label": [path.split("/")[0] for path in paths]})
+        manifest["source"] = ["one" if number % 2 else "other" for number in manifest.index]
+        manifest["group"] = [f"patient {number}" for number in manifest.index]
+        manifest.assign(age=manifest.index + 20).to_csv(self.table, index=False)
 
     def correct(self, column: str, value: str, rows: int = 3) -> None:
         manifest = pd.read_csv(self.table, dtype=str)
         manifest.loc[: rows - 1, column] = value
-        self.write(manifest)
+        manifest.to_csv(self.table, index=False)
 
     def overrides(self, *more: str) -> list[str]:
-        return [
-            *("data=manifest", f"data.manifest={self.table}", f"data.root={self.images}", "data.columns.more=[age]"),
-            *SMALL,
-            *more,
-        ]
+        data = ("data=manifest", f"data.manifest={self.table}", f"data.root={self.images}", "data.columns.more=[age]")
+        return [*data, *SMALL, *more]
 
     def prepared(self, *more: str) -> PreparedRun:
-        composed, provenance = compose(self.overrides(*more))
-        return prepare(typed(composed), provenance, quiet())
+        return prepared_run(*self.overrides(*more))
 
     def left(self, *more: str) -> Remaining:
         return remaining(self.prepared(*more))
@@ -90,23 +67,17 @@ class Place:
         return "\n".join(reasons_of(remaining(prepared), prepared.dataset.manifest))
 
     def run(self, *more: str) -> RunResult:
-        composed, provenance = compose(self.overrides(*more))
-        return run_experiment(typed(composed), provenance, quiet())
+        return do_run(*self.overrides(*more))
 
 
 @pytest.fixture(scope="module")
 def finished(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, LoggedRun]]:
     """A place with one audited run, for tests that change nothing in its store."""
     with pytest.MonkeyPatch.context() as patch:
-        yield _finished(phantoms, tmp_path_factory.mktemp("finished"), patch)
-
-
-def _finished(phantoms: Path, folder: Path, patch: pytest.MonkeyPatch) -> tuple[Place, LoggedRun]:
-    patch.chdir(folder)
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    place = Place(folder, phantoms)
-    end = place.run(AUDITED)
-    return place, logged(end)
+        patch.chdir(folder := tmp_path_factory.mktemp("finished"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        place = Place(folder, phantoms)
+        yield place, logged(place.run(AUDITED))
 
 
 @pytest.fixture
@@ -114,9 +85,7 @@ def place(finished: tuple[Place, LoggedRun], monkeypatch: pytest.MonkeyPatch) ->
     """The same, with table and masks as they were after each test."""
     place, _ = finished
     monkeypatch.chdir(place.folder)
-    composed, _ = compose(place.overrides())
-    config = typed(composed)
-    open_store(locate_store(config.tracking, config.work))
+    open_store(locate_store(TrackingConfig()))
     table, masks = place.table.read_bytes(), {path: path.read_bytes() for path in place.images.rglob("masks/*.png")}
     yield place
     place.table.write_bytes(table)
@@ -131,41 +100,28 @@ def stages(left: Remaining) -> set[str]:
 ALL = {"train", "gate", "predict", "assess", "audit", "report"}
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        (),
-        ("optimizer.momentum=0.5",),
-        ("+data.aliases.COVID=[covid19]",),
-        ("prepare.dilation=1.5",),
-        ("loss.effective_beta=0.5",),
-        ("freeze.warmup_epochs=2",),
-        ("optimizer.backbone_rate=0.5",),
-        ("optimizer.plateau_patience=5",),
-        ("augment.views=3",),
-        ("training.threads=2",),
-        ("freeze.batch_norm_momentum=0.5",),
-        ("tracking.run_name=another",),
-        ("evaluation.saliency_images=3",),
-    ],
+WITHOUT_EFFECT = (
+    *(AUDITED, "audit.images=0", "optimizer.momentum=0.5", "+data.aliases.COVID=[covid19]", "prepare.dilation=1.5"),
+    *("loss.effective_beta=0.5", "freeze.warmup_epochs=2", "optimizer.backbone_rate=0.5", "optimizer.plateau_patience=5"),
+    *("augment.views=3", "training.threads=2", "freeze.batch_norm_momentum=0.5", "tracking.run_name=another"),
+    "evaluation.saliency_images=3",
 )
-def test_settings_without_an_effect_leave_nothing_to_make(place: Place, overrides: tuple[str, ...]) -> None:
-    assert place.left(AUDITED, *overrides).is_nothing
+
+
+@pytest.mark.parametrize("override", WITHOUT_EFFECT)
+def test_setting_without_an_effect_leaves_nothing_to_make(place: Place, override: str) -> None:
+    assert place.left(AUDITED, override).is_nothing
 
 
 @pytest.mark.parametrize(
     ("override", "wanted", "reason"),
     [
         ("evaluation.sensitivity=0.9", {"assess", "report"}, "assess: evaluation.sensitivity was 0.95 in run "),
-        ("evaluation.missed_cost=3", {"assess", "report"}, "assess: evaluation.missed_cost was 10.0 in run "),
-        ("evaluation.prevalences=[0.5]", {"assess", "report"}, "assess: evaluation.prevalences was "),
         ("evaluation.subgroups=[age]", {"assess", "report"}, "assess: evaluation.subgroups was None in run "),
         ("evaluation.primary=accuracy", {"report"}, "report: evaluation.primary was auc_macro_ovr in run "),
-        ("evaluation.figure_dpi=60", {"report"}, "report: evaluation.figure_dpi was 50 in run "),
         ("data.citation=Someone", {"report"}, "report: data.citation was empty in run "),
         ("evaluation.views=2", {"predict", "assess", "report"}, "predict: evaluation.views was 1 in run "),
         ("audit.images=30", {"audit", "report"}, "audit: audit.images was 40 in run "),
-        ("audit.seen=30", {"audit", "report"}, "audit: audit.seen was 40 in run "),
         ("loss.focal_gamma=2", ALL, "train: loss.focal_gamma was 0.0 in run "),
         ("force=true", ALL, "train: force=true"),
     ],
@@ -176,25 +132,20 @@ def test_setting_makes_its_stage_run_again(place: Place, override: str, wanted: 
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "wanted"),
+    ("column", "value", "wanted", "reason"),
     [
-        ("source", "one", {"assess", "audit", "report"}),
-        ("age", "99", {"assess", "report"}),
-        ("group", "one patient", ALL),  # whose images may not be in two parts of the split
-        ("label", "Normal", ALL),
+        ("source", "a third", {"assess", "audit", "report"}, "3 with another source"),
+        ("age", "99", {"assess", "report"}, "3 with another age"),
+        ("group", "one patient", ALL, "with another group"),  # whose images may not be in two parts of the split
+        ("label", "Normal", ALL, "with another label"),
     ],
 )
-def test_corrected_column_runs_the_stages_that_read_it(place: Place, column: str, value: str, wanted: set[str]) -> None:
+def test_corrected_column_runs_the_stages_that_read_it(
+    place: Place, column: str, value: str, wanted: set[str], reason: str
+) -> None:
     place.correct(column, value)
     assert stages(place.left(AUDITED)) == wanted
-    assert f"with another {column}" in place.why(AUDITED)
-
-
-def test_corrected_rows_are_counted(place: Place) -> None:
-    manifest = pd.read_csv(place.table, dtype=str)
-    place.correct("source", "a third", rows=12)
-    assert len(manifest) > 12
-    assert "12 with another source" in place.why(AUDITED)
+    assert reason in place.why(AUDITED)
 
 
 def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
@@ -205,17 +156,10 @@ def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
 
 
 def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
     prepared = place.prepared(AUDITED)
-    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    monkeypatch.setattr("pathlib.Path.read_bytes", Mock(side_effect=PermissionError(13, "Permission denied")))
     with pytest.raises(UserError, match=r"can't read the lung mask .*correct its permissions"):
         prepared.inputs.bases  # noqa: B018 - it is worked out here
-
-
-def test_audit_that_is_not_asked_for_leaves_nothing_to_make(place: Place) -> None:
-    assert place.left("audit.images=0").is_nothing
 
 
 @pytest.mark.parametrize(
@@ -255,20 +199,10 @@ def test_code_of_a_module_counts_for_its_stage(place: Place, monkeypatch: pytest
     from cxr.stages import basis
     from cxr.stages.code import modules_of
 
-    for name, stage, wanted in (
-        ("training/trained_model.py", Stage.GATE, ALL - {"train"}),
-        ("training/verify.py", Stage.PREDICT, {"predict", "assess", "report"}),
-        ("audit/gate.py", Stage.GATE, ALL - {"train"}),
-        ("audit/orientation.py", Stage.GATE, ALL - {"train"}),
-        ("audit/traits.py", Stage.AUDIT, {"audit", "report"}),
-        ("training/fit.py", Stage.TRAIN, ALL),
-        ("evaluation/report/page.py", Stage.REPORT, {"report"}),
-    ):
-        changed = {**modules_of(stage), name: "changed"}
-        with monkeypatch.context() as patch:
-            patch.setattr(basis, "modules_of", lambda of, stage=stage, changed=changed: changed if of == stage else modules_of(of))
-            assert stages(place.left(AUDITED)) == wanted, name
-            assert f"the code of {name} changed since run " in place.why(AUDITED)
+    changed = {**modules_of(Stage.GATE), "audit/gate.py": "changed"}
+    monkeypatch.setattr(basis, "modules_of", lambda stage: changed if stage == Stage.GATE else modules_of(stage))
+    assert stages(place.left(AUDITED)) == ALL - {"train"}
+    assert "the code of audit/gate.py changed since run " in place.why(AUDITED)
 
 
 def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[Place, LoggedRun]) -> None:
@@ -277,8 +211,7 @@ def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[P
     client.delete_tag(run.id, "cxr.train_fingerprint")
     try:
         assert stages(place.left(AUDITED)) == ALL
-        assert "an earlier version of cxr made run" in place.why(AUDITED)
-        assert "cannot tell" in place.why(AUDITED)
+        assert re.search("an earlier version of cxr made run .* cannot tell", place.why(AUDITED))
     finally:
         client.set_tag(run.id, "cxr.train_fingerprint", fingerprint)
 
@@ -289,7 +222,6 @@ def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[P
 @pytest.fixture
 def own(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Place(tmp_path, phantoms)
 
 
@@ -304,8 +236,7 @@ def files_of(end: RunResult, *names: str) -> dict[str, bytes]:
 def test_audit_is_added_to_the_same_run_and_nothing_is_trained_again(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
     kept = files_of(first, "model/model.keras", "predictions/test.csv", "evaluation/metrics.json")
-    second = own.run(AUDITED)
-    assert second.run_id == first.run_id
+    assert own.run(AUDITED).run_id == first.run_id
     assert len(trained) == 1
     run = logged(first)
     assert run.is_finished
@@ -371,23 +302,18 @@ def test_run_that_another_sweep_shows_is_not_changed(own: Place, trained: list[i
     names = ("model/model.keras", "predictions/test.csv", "predictions/val.csv")
     assert files_of(first, *names) == files_of(second, *names)
     assert own.left("audit.images=0", "evaluation.sensitivity=0.8").is_nothing
-    third = own.run(AUDITED)  # only adds to the first
-    assert third.run_id == first.run_id
+    assert own.run(AUDITED).run_id == first.run_id  # to which it only adds
 
 
-def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
-    own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_that_is_cut_off_while_it_is_changed_resumes_there(own: Place, trained: list[int]) -> None:
     first = own.run()
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.report.artifacts.write_report", breaking)
-        with pytest.raises(Exception, match="No space left"):
-            own.run("evaluation.sensitivity=0.8")
-    run = logged(first)
-    assert not run.is_finished
+    with broken("cxr.run.report.artifacts.write_report"):
+        own.run("evaluation.sensitivity=0.8")
+    assert not logged(first).is_finished
     assert own.run("evaluation.sensitivity=0.8").run_id == first.run_id
     assert own.left("evaluation.sensitivity=0.8").is_nothing
     assert own.run().run_id == first.run_id  # and back
+    assert logged(first).params["evaluation.sensitivity"] == "0.95"
     assert len(trained) == 1
     fresh = own.run("force=true")
     names = ("evaluation/metrics.json", "model/decisions.json")
@@ -395,13 +321,11 @@ def test_run_that_is_cut_off_while_it_is_changed_resumes_there(
 
 
 @pytest.mark.slow
-def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_audit_is_completed_by_evaluate(own: Place, trained: list[int]) -> None:
     from cxr.commands.evaluate import main
 
-    with monkeypatch.context() as broken:
-        broken.setattr("cxr.run.pipeline.audit_run", breaking)
-        with pytest.raises(Exception, match="No space left"):
-            own.run(AUDITED)
+    with broken("cxr.run.pipeline.audit_run"):
+        own.run(AUDITED)
     (run,) = filtered_runs("")
     main([run.id])
     (run,) = filtered_runs("")
@@ -462,27 +386,11 @@ def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> No
 
 
 @pytest.mark.slow
-def test_settings_that_a_run_was_completed_with_show_in_its_params(own: Place) -> None:
-    first = own.run("audit.images=0")
-    own.run("audit.images=0", "evaluation.figure_dpi=60")
-    run = logged(first)
-    assert run.params["evaluation.figure_dpi"] == "60"
-    own.run("audit.images=0")
-    run = logged(first)
-    assert run.params["evaluation.figure_dpi"] == "50"
-
-
-@pytest.mark.slow
 def test_stages_that_do_not_move_give_the_same_bytes_and_those_that_move_do_not(own: Place) -> None:
     """The rule of the table of stages, executed: every change is made from nothing, in deterministic mode."""
     first = contents(own.run(AUDITED))
-    for change in (
-        "optimizer.momentum=0.5",
-        "evaluation.sensitivity=0.7",
-        "evaluation.views=2",
-        "audit.seen=30",
-        "loss.focal_gamma=2",
-    ):
+    settings = ("optimizer.momentum=0.5", "evaluation.sensitivity=0.7", "evaluation.views=2", "audit.seen=30", "loss.focal_gamma=2")
+    for change in settings:
         fresh = contents(own.run(AUDITED, change, "force=true"))
         for stage in (Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS, Stage.AUDIT):
             same = fresh[stage][0] == first[stage][0] or not fresh[stage][1]  # forty images make no gate

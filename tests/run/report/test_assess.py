@@ -23,11 +23,10 @@ from tests.evaluation.made import CLASSES, skilled
 def test_groups_of_both_parts_are_those_of_the_manifest() -> None:
     composed, provenance = compose(["evaluation.resamples=100", "evaluation.subgroups=[]"])
     shown: dict[Part, Predictions] = {"val": skilled(1), "test": skilled(2)}
+    patients = (np.arange(300) // 6).astype(str)
     parts = []
-    patients = np.arange(300) // 6
     for part, predictions in shown.items():
-        labels = [CLASSES[label] for label in predictions.labels]
-        groups = [f"{part} {patient}" for patient in patients]
+        labels, groups = np.array(CLASSES)[predictions.labels], [f"{part} {patient}" for patient in patients]
         parts.append(pd.DataFrame({"path": predictions.ids, "label": labels, "group": groups, "split": part, "source": "one"}))
     no_images, weights, root = cast(Rows, None), cast(Weights, None), Path()  # numbers need none of these
     dataset = Dataset(CLASSES, no_images, pd.concat(parts, ignore_index=True), (), Identity(0, 0, 100))
@@ -35,6 +34,6 @@ def test_groups_of_both_parts_are_those_of_the_manifest() -> None:
     assert assessment.groups == 50
     for result, predictions in zip(by_part, shown.values(), strict=True):
         right, all_images = predictions.predicted == predictions.labels, np.ones(300, bool)
-        expected = proportion_among(right, all_images, [str(patient) for patient in patients], "")
+        expected = proportion_among(right, all_images, list(patients), "")
         assert result.evaluation.estimates["accuracy"] == expected
         assert expected != proportion_among(right, all_images, None, "")
