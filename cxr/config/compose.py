@@ -96,6 +96,7 @@ class Expansion:
     launcher: str  # Hydra's name for what runs the jobs
     waits: bool = True  # for the end of the jobs
     search: str = ""  # how a search goes about it
+    by_hydra: bool = True  # whether only Hydra can run the jobs: it chooses them, or does more around each than to compose it
 
 
 def expand(overrides: Sequence[str]) -> Expansion:
@@ -113,7 +114,8 @@ def expand(overrides: Sequence[str]) -> Expansion:
             count, at_once = int(sweeper.n_trials), min(_at_once(launcher, int(sweeper.n_jobs)), int(sweeper.n_jobs))
             return Expansion(None, count, keys, at_once, plain, *how, OmegaConf.to_yaml(sweeper, resolve=True))
         (jobs,) = BasicSweeper.split_arguments(parsed, None)
-    return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how)
+        by_hydra = bool(common.hydra.callbacks or common.hydra.job.env_set or common.hydra.verbose)
+    return Expansion(jobs, len(jobs), keys, min(_at_once(launcher, len(jobs)), len(jobs)), plain, *how, by_hydra=by_hydra)
 
 
 def launcher_settings(name: str, node: Any) -> Any:

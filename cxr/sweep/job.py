@@ -5,8 +5,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -14,7 +15,7 @@ from cxr.config.compose import provenance_of, sweep_job, typed
 from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.progress import Progress
-from cxr.run.prepared import prepare
+from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.report.reporting import Reports
 from cxr.run.start import run_experiment
 from cxr.sweep.node import Planned, check_images, check_node
@@ -44,23 +45,49 @@ def run_job(composed: DictConfig, reports: Reports | None = None, planned: Plann
 
     None if it failed, or if the sweep stops after a failure.
     """
-    started, (folder, number) = time.perf_counter(), sweep_job()
+    folder, number = sweep_job()
     plan, provenance = Plan.load(folder), provenance_of(composed)
+
+    def prepare_here(progress: Progress, name: str) -> PreparedRun:
+        config, recipe = typed(composed), replace(provenance, job=plan.job(number, name))
+        prepared = prepare(config, recipe, progress, store=_wait_for_store(config))
+        if planned is not None:
+            check_images(planned, number, prepared)
+        return prepared
+
+    return _do(plan, folder, number, provenance.overrides, prepare_here, reports)
+
+
+def run_prepared_job(plan: Plan, number: int, prepared: PreparedRun, reports: Reports | None) -> None:
+    """Do a job that was composed and prepared with the plan: Hydra would compose it twice more."""
+
+    def same(progress: Progress, name: str) -> PreparedRun:
+        _wait_for_store(prepared.config)
+        return prepared
+
+    _do(plan, plan.folder, number, prepared.provenance.overrides, same, reports)
+
+
+def _do(
+    plan: Plan,
+    folder: Path,
+    number: int,
+    overrides: Sequence[str],
+    prepared_by: Callable[[Progress, str], PreparedRun],
+    reports: Reports | None,
+) -> float | None:
+    started, name = time.perf_counter(), plan.name_of(number, overrides)
     if plan.stops and any(outcome.is_bad for outcome in read_outcomes(folder)):
         return None
-    name = plan.name_of(number, provenance.overrides)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a worker that is stopped closes its run as interrupted
     keep_going_without_output()
     prepare_memory()  # a worker is a separate process
     progress = Progress(job=f"[{number + 1}/{plan.count}] {name}", bars=plan.at_once == 1)
-    outcome = Outcome(number, name, "failed", overrides=tuple(provenance.overrides))
+    outcome = Outcome(number, name, "failed", overrides=tuple(overrides))
     try:
-        config, recipe = typed(composed), replace(provenance, job=plan.job(number, name))
-        prepared = prepare(config, recipe, progress, store=_wait_for_store(config))
-        if planned is not None:
-            check_images(planned, number, prepared)
-        end = run_experiment(config, recipe, progress, reports, prepared)
+        prepared = prepared_by(progress, name)
+        end = run_experiment(prepared.config, prepared.provenance, progress, reports, prepared)
         kind: Kind = "before" if end.was_finished else "finished"
         outcome = replace(outcome, kind=kind, run_id=end.run_id, objective=end.metrics.get(plan.metric))
     except UserError as error:

@@ -37,6 +37,7 @@ class Plan:
     stops: bool = False  # start no further job after one failed
     work: str = str(FOLDER)  # the folder of what is under way
     search: str = ""  # Hydra's sweeper and its settings, where one chooses the jobs
+    by_hydra: bool = True  # whether Hydra's launcher has to run the jobs, also where they run in this process
 
     @property
     def folder(self) -> Path:
@@ -107,6 +108,7 @@ def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config
         stops=common.sweep.on_failure == "stop",
         work=str(work),
         search="\n".join([expansion.search, *overrides]),
+        by_hydra=expansion.by_hydra,
     )
     return plan, common, jobs
 

@@ -20,7 +20,7 @@ from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.run.identity.remaining import Remaining, remaining
 from cxr.run.prepared import PreparedRun, prepare
 from cxr.run.start import run_experiment
-from cxr.sweep.job import RemoteJob, run_job
+from cxr.sweep.job import RemoteJob, run_job, run_prepared_job
 from cxr.sweep.node import LOCK, Planned
 from cxr.sweep.outcome import Outcome, forget_outcomes, read_outcomes
 from cxr.sweep.plan import Plan, named
@@ -74,7 +74,10 @@ def _run(plan: Plan, common: Config, store: Store, prepared_jobs: Sequence[Prepa
         if plan.is_here:
             with reports or nullcontext():
                 _train_side_by_side([[prepared_jobs[number] for number in group] for group in groups])
-                compose_and_call(lambda composed: run_job(composed, reports))
+                if plan.by_hydra:
+                    compose_and_call(lambda composed: run_job(composed, reports))
+                for number, prepared in enumerate(prepared_jobs if not plan.by_hydra else ()):
+                    run_prepared_job(plan, number, prepared, reports)
         else:
             _settle(plan, [prepared_jobs[number] for number in sorted(done)])
             compose_and_call(RemoteJob(Planned.here(plan, store, prepared_jobs)))

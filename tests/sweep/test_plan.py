@@ -93,3 +93,17 @@ def test_saved_plan_is_read_back() -> None:
     plan = planned("loss=plain,focal")
     plan.save()
     assert Plan.load(plan.folder) == plan
+
+
+@pytest.mark.parametrize(
+    ("more", "by_hydra"),
+    [
+        ([], False),
+        (["+hydra.job.env_set.NAME=value"], True),
+        (["+hydra.callbacks.own._target_=hydra.experimental.callback.Callback"], True),
+    ],
+)
+def test_hydra_runs_the_jobs_where_settings_need_it(more: list[str], by_hydra: bool) -> None:
+    plan, _, jobs = make_plan(["loss=plain,balanced", *more])
+    assert plan.by_hydra == by_hydra
+    assert [provenance.overrides for _, provenance in jobs] == [("loss=plain",), ("loss=balanced",)]
