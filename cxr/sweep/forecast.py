@@ -108,8 +108,8 @@ def _seconds(run: LoggedRun, prepared: PreparedRun, skipped: Collection[str]) ->
 def total_seconds(jobs: Sequence[Forecast], at_once: int) -> float | None:
     """Seconds of all jobs, of which `at_once` run side by side; None where one of them has no forecast.
 
-    >>> job = Forecast("a", Remaining({}), False, "cached", None, 30.0, 2, None)
-    >>> total_seconds([job, job, job], 2), total_seconds([job, replace(job, seconds=None)], 2)
+    >>> job, unknown = (Forecast("a", Remaining({}), False, "cached", None, seconds, 2, None) for seconds in (30.0, None))
+    >>> total_seconds([job, job, job], 2), total_seconds([job, unknown], 2)
     (60.0, None)
     """
     ends = [0.0] * max(1, at_once)

@@ -31,7 +31,7 @@ def test_verdict_gives_shares_and_the_first_places(few: Audit) -> None:
         few, left_without_lungs={"mean": KNOWN}, kept=KNOWN, traits=[corners], verdict=Verdict(Light.SOME, ["corners"])
     )
     assert verdict_text(certain) == (
-        "Some evidence of a shortcut: the model keeps 31 % (25 to 40 %) of what it tells above chance on the surroundings of "
+        "Some evidence of a shortcut: the model keeps 31 % (25 to 40 %) of what it tells above chance on the background of "
         f"another class; {LEFT}; the four corners, with markers and text alone: AUC 0.900 (0.800-0.950)"
     )
     assert "or prepare=erased against the first trait" in account_of(certain).advice
@@ -41,5 +41,5 @@ def test_verdict_that_is_unknown_begins_with_its_doubts(few: Audit) -> None:
     doubtful = replace(few, left_without_lungs={"mean": WIDE}, kept=WIDE, traits=few.traits[:1])
     assert verdict_text(doubtful).startswith(
         "Not known: the interval without the lungs is too wide; the interval of the four corners, with markers and text is too "
-        "wide; on the surroundings of another class the model may lose more than that; the model keeps 30 % (0 to 200 %)"
+        "wide; on the background of another class the model may lose more than that; the model keeps 30 % (0 to 200 %)"
     )

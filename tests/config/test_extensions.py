@@ -58,7 +58,7 @@ def test_loss_augmentation_and_metric_of_a_package_are_used(tmp_path: Path, run_
 
 
 def test_missing_or_broken_extension_is_one_line(tmp_path: Path, run_cxr: Command, cxr_here: Command) -> None:
-    without = cxr_here(*SMALL, "loss.formula=doubled", folder=tmp_path)
+    without = cxr_here(*SMALL.split(), "loss.formula=doubled", folder=tmp_path)
     assert without.returncode == 2
     assert "loss.formula=doubled is not known" in without.stderr
     broken = run_cxr(*SMALL.split(), "loss.formula=broken", folder=tmp_path, PYTHONPATH=str(install(tmp_path)))
