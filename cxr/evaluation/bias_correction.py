@@ -31,7 +31,7 @@ def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None =
     Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
 
     Training with class weights, costs or a rate that stays high may leave a good ranking with an argmax that prefers a class;
-    shifts undo that. There are none where they would not lower the log loss of validation images they were not fitted on (10-fold
+    shifts undo that. They stay 0 where they would not lower the log loss of validation images they were not fitted on (10-fold
     cross-fitting; images of one of the `groups` (n,) are in one fold), and where every prediction is right.
     """
     count, classes = len(predictions.labels), len(predictions.classes)

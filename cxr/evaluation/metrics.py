@@ -9,7 +9,6 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from cxr.evaluation.estimates import (
     Estimate,
-    area_under_roc,
     ends_of,
     four_rates,
     lacking,
@@ -20,6 +19,7 @@ from cxr.evaluation.estimates import (
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, scale_of
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
+from cxr.evaluation.roc import area_under_roc
 from cxr.text import slug
 
 

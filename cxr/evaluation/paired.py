@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from cxr.evaluation.estimates import CONFIDENCE, Z, auc_influence, design_effect, numbered
+from cxr.evaluation.estimates import CONFIDENCE, Z, design_effect, numbered
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
+from cxr.evaluation.roc import auc_error
 from cxr.evaluation.tango import paired_proportions
 from cxr.text import slug
 
@@ -109,21 +110,6 @@ def paired_rate(metric: str, reference: NDArray[np.bool_], other: NDArray[np.boo
     """
     change = other.astype(float) - reference.astype(float)
     return _by_tango(metric, float(reference.mean()), float(other.mean()), change, groups)
-
-
-def auc_error(reference: Predictions, other: Predictions, classes: list[int], groups: NDArray[np.int64]) -> float | None:
-    """Standard error of the difference in AUC of a class, or in the mean AUC of several; `groups` (n,) numbers the groups.
-
-    By DeLong's variance; None where a class has fewer than two images, or all but one. An image counts for one class and against
-    the others, so the covariance of the classes is in the sum.
-    """
-    total = np.zeros(len(groups))
-    for index in classes:
-        positive = reference.labels == index
-        if not 2 <= positive.sum() <= len(positive) - 2:
-            return None
-        total += auc_influence(positive, other.probabilities[:, index]) - auc_influence(positive, reference.probabilities[:, index])
-    return float(np.sqrt((np.bincount(groups, total / len(classes)) ** 2).sum()))
 
 
 def _by_tango(

@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.evaluation.estimates import Estimate, area_under_roc
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.roc import area_under_roc
 
 GATE_PASSING = 0.97  # share of images that the gate of a model knows nothing of, and lets pass
 MOST = 500  # images of either side

@@ -33,7 +33,7 @@ def check_highdicom() -> None:
 
 
 def write_structured_report(answer: Answer, classes: list[str], about: dict[str, Any], folder: Path) -> str | None:
-    """Write the report of an answered DICOM file; None for any other file, else why there is none, or "".
+    """Write the report of an answered DICOM file; None for any other file, else the reason why no report was written, or "".
 
     `about` is the content of predictions.json. The same answer of the same model gets the same UIDs.
     """

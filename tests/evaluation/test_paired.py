@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from cxr.evaluation.paired import Difference, auc_error, corrected, disagreements, holm, paired_differences
+from cxr.evaluation.paired import Difference, corrected, disagreements, holm, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roc import auc_error
 from tests.evaluation.made import made
 
 

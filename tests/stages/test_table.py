@@ -219,6 +219,7 @@ LATER = {
     Stage.GATE: {
         *("cxr.text", "cxr.data.safe_csv"),
         *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
+        "cxr.evaluation.roc",
     },
     Stage.PREDICT: {"cxr.text"},
     Stage.ASSESS: {"cxr.evaluation.failures"},

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cxr.audit.linear_probe import Floats, Target, probe_auc
 from cxr.audit.subject import Subject
 from cxr.data.source_shortcut import source_shortcut
-from cxr.evaluation.estimates import Estimate, area_under_roc
+from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.roc import area_under_roc
 
 
 @dataclass(frozen=True)
