@@ -36,7 +36,8 @@ def _command(name: str, description: str, *arguments: _Argument, **options: Any)
 
 
 def _argument(*names: str, **settings: Any) -> _Argument:
-    return names, settings
+    # argparse calls a list that may be empty a required one, unless it has a default.
+    return names, {"default": []} | settings if settings.get("nargs") == "*" else settings
 
 
 def _flag(*names: str, **settings: Any) -> _Argument:

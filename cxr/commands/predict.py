@@ -74,7 +74,7 @@ def _predict(model: RunModel, files: list[str], unreadable: list[Answer], args: 
 def _answer(
     files: list[str], unreadable: list[Answer], predictor: Any, rule: Rule, output: Output, args: Namespace
 ) -> Counter[str]:
-    """Answer what is not answered yet, or has changed since, chunk by chunk; counts structured reports by the reason for a missing one."""
+    """Answer what is not answered yet, or has changed since, chunk by chunk; counts reports by why they are missing."""
     reports, progress = Counter[str](), Progress()
     source = {"run": predictor.model.facts.run_id, "model_sha256": predictor.model.sha256, "point": args.point}
     log = AuditLog(args.log, output.batch, source, progress.line) if args.log else None

@@ -34,6 +34,12 @@ def test_output_among_the_runs_is_refused(
     assert not (tmp_path / "mlruns").exists()
 
 
+def test_missing_argument_is_named_without_those_that_may_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse("audit", [])
+    assert capsys.readouterr().err.endswith("the following arguments are required: RUN\n")
+
+
 def test_predict_offers_every_operating_point() -> None:
     """The parser can't import them: it has to answer before NumPy is there."""
     choices = next(action.choices for action in PARSERS["predict"]._actions if action.dest == "point")
