@@ -1,7 +1,7 @@
 """Where the lungs are in each image: from mask files, from the geometry of phantoms, or from an atlas that is fitted to the image.
 
 Mask files are those of a column `mask` of the manifest, or `CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography
-database ships them (Rahman et al. 2021).
+database ships them (Rahman et al. 2021), in capitals or not.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
     masks, size = np.zeros(images.shape[:3], bool), images.shape[1]
     origins, unused = dict.fromkeys(_ORIGINS, 0), Counter[str]()
     without = []
-    for place, (path, file) in enumerate(zip(manifest["path"], _mask_files(manifest), strict=True)):
+    for place, (path, file) in enumerate(zip(manifest["path"], _mask_files(root, manifest), strict=True)):
         mask, origin = None, "files"
         try:
             mask = _of_file(root, file, size, read) if file else None
@@ -71,7 +71,7 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
 def masks_hash(root: Path, manifest: pd.DataFrame) -> str:
     """16 hex digits of the content of all mask files of a manifest; those that are not there count as such."""
     digest = hashlib.sha256()
-    for path, file in sorted(zip(manifest["path"], _mask_files(manifest), strict=True)):
+    for path, file in sorted(zip(manifest["path"], _mask_files(root, manifest), strict=True)):
         try:
             content = (root / file).read_bytes() if file and _is_inside(file) else b""
         except (FileNotFoundError, IsADirectoryError):
@@ -86,12 +86,21 @@ def _is_inside(file: str) -> bool:
     return not (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts)
 
 
-def _mask_files(manifest: pd.DataFrame) -> list[str]:
+def _mask_files(root: Path, manifest: pd.DataFrame) -> list[str]:
     """The mask file of each image, from the column `mask` or beside the image; "" for none."""
     if "mask" in manifest:
         return [str(name) for name in manifest["mask"]]
+    folders = {}
+    for folder in sorted({PurePosixPath(path).parent for path in manifest["path"]}):
+        beside = _names(root / folder.parent) if folder.name.lower() == "images" else []
+        folders[folder] = next((folder.parent / name for name in beside if name.lower() == "masks"), None)
     paths = [PurePosixPath(path) for path in manifest["path"]]
-    return [str(path.parents[1] / "masks" / path.name) if path.parent.name == "images" else "" for path in paths]
+    return [str(masks / path.name) if (masks := folders[path.parent]) else "" for path in paths]
+
+
+def _names(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none of one that is not there."""
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _of_file(root: Path, file: str, size: int, read: Reader) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from cxr.data.images.hash_cache import HashCache
 from cxr.data.manifest import changes, read_manifest, summary, write_manifest
 from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.locate import locate_images
-from cxr.data.split import check_split, split_images
+from cxr.data.split import check_split, split_for, split_images
 from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress, wide_console
@@ -38,6 +38,8 @@ def index(config: Config, to: Path) -> None:
             f"{to} lists other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
         )
     _print_survey(dataset)
+    for note in image_list.notes():
+        print(f"  {note}")
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
@@ -61,7 +63,9 @@ def check(config: Config) -> int:
     progress = Progress()
     image_list = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
     pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress))
+    config = replace(config, split=split_for(config.split, image_list))
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
+    _print_listed(image_list)
     conflicts = annotated.conflicts.sort_values(["copies", "path"])
     sets = pd.factorize(conflicts["copies"])[0] + 1
     problems = [
@@ -92,6 +96,7 @@ def _dataset(config: Config) -> tuple[Dataset, ImageList]:
     """The images of a config, without bad ones. Files that were read before are not read again."""
     progress = Progress()
     image_list = locate_images(config.data, progress.stage)
+    config = replace(config, split=split_for(config.split, image_list))
     check_split(image_list, config.split)
     cache = cache_of(config, progress)
     hash_cache = HashCache(cache.folder, image_list.root) if cache else None
@@ -110,6 +115,16 @@ def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
         raise UserError(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
 
 
+def _print_listed(image_list: ImageList) -> None:
+    """Print the numbers of images by class, and by part and source where the data brings them."""
+    for what in ("label", "split", "source"):
+        counts = image_list.images[what][image_list.images[what] != ""].value_counts().sort_index()
+        if len(counts):
+            _print_counts(counts.to_frame("images"), {"label": "class", "split": "part"}.get(what, what), most=_MOST)
+    for note in image_list.notes():
+        print(f"  {note}")
+
+
 def _problem(what: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
@@ -126,16 +141,16 @@ def _print_survey(dataset: Dataset) -> None:
     by_source = pd.crosstab(known["source"], known["label"])
     if len(by_source):
         largest = by_source.sum(axis=1).sort_values(ascending=False, kind="stable").index
-        _print_counts(by_source.loc[largest].head(_MOST), "source")
-        if len(by_source) > _MOST:
-            out.print(f"  and {pluralize(len(by_source) - _MOST, 'more source')}")
+        _print_counts(by_source.loc[largest], "source", most=_MOST)
     for line in [*_lines(manifest), *_left_out(dataset)]:
         out.print(f"  {line}", soft_wrap=True)
 
 
-def _print_counts(counts: pd.DataFrame, what: str) -> None:
-    rows = [(str(label), *(f"{count:,}" for count in row)) for label, row in counts.iterrows()]
+def _print_counts(counts: pd.DataFrame, what: str, most: int = 1000) -> None:
+    rows = [(str(label), *(f"{count:,}" for count in row)) for label, row in counts.head(most).iterrows()]
     print_table([what, *map(str, counts.columns)], rows)
+    if len(counts) > most:
+        print(f"  and {pluralize(len(counts) - most, f'more {what}')}")
 
 
 def _lines(manifest: pd.DataFrame) -> list[str]:

@@ -10,6 +10,8 @@ from cxr.config.fields import choice, number
 
 # A new view of each image for each epoch.
 FRESH = "fresh"
+# What a folder of images may mean; see data.layout.
+LEVELS = ("part", "class", "source", "patient")
 
 
 @dataclass
@@ -55,6 +57,9 @@ class DataConfig:
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
     citation: str = ""  # of the images, for reports
     licence: str = ""
+    layout: str = (
+        "auto"  # what each level of folders means: part, class, source, patient or *, as part/class; auto: found by looking
+    )
     source: str = "auto"  # a file of cxr/data/sources; auto: phantoms, a table or a folder, by what is set
     dicom_patients: bool = True  # images of one DICOM PatientID form a group; False if every file has the same placeholder
     phantom: PhantomConfig | None = None
@@ -65,8 +70,8 @@ class SplitConfig:
     """The split; fractions are of all images, class by class, and all other images train."""
 
     name: str = "three_way"
-    method: str = choice("fractions", "fractions", "folds", "sources", "column")
-    validation: float = number(0.15, 0, 0.9, above=True)
+    method: str = choice("fractions", "auto", "fractions", "folds", "sources", "column")
+    validation: float = number(0.15, 0, 0.9, above=True)  # of method=column only where no image validates
     test: float = number(0.2, 0, 0.9)  # of method=fractions; of method=sources for classes that the source lacks
     folds: int = number(5, 2, 100)  # of method=folds
     fold: int = number(0, 0, 99)  # the one that tests

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cxr.config.costs import check_costs
 from cxr.config.fields import settings
-from cxr.config.schema import FRESH, BackboneConfig, Config, DataConfig, FreezeConfig, SplitConfig
+from cxr.config.schema import FRESH, LEVELS, BackboneConfig, Config, DataConfig, FreezeConfig, SplitConfig
 from cxr.errors import UserError
 from cxr.text import nearest
 
@@ -82,13 +82,25 @@ def _of_data(data: DataConfig) -> Iterator[str]:
         yield "data.columns.more keeps columns of a table: give that as data.manifest=FILE"
     if data.source in ("auto", "folders") and data.root is None and data.phantom is None and data.manifest is None:
         yield f"data={data.name} needs to know where the images are: add data.root=FOLDER"
+    yield from _of_layout(data.layout)
     if data.classes is not None and len(set(data.classes)) < 2:
         yield f"data.classes={data.classes} is not enough: name at least two different classes"
 
 
+def _of_layout(layout: str) -> Iterator[str]:
+    roles = layout.split("/")
+    if layout != "auto" and (
+        not set(roles) <= {*LEVELS, "*"} or roles.count("class") != 1 or any(roles.count(role) > 1 for role in LEVELS)
+    ):
+        yield (
+            f"data.layout={layout} is not known: give auto, or what folders mean from data.root down, by part, class, source, "
+            "patient and *, for example part/class"
+        )
+
+
 def _of_split(split: SplitConfig) -> Iterator[str]:
     fractions = f"split.validation ({split.validation:g})"
-    if split.method == "fractions" and split.validation + split.test >= 1:
+    if split.method in ("auto", "fractions") and split.validation + split.test >= 1:
         yield f"{fractions} and split.test ({split.test:g}) leave nothing to train on: make their sum less than 1"
     if split.method == "folds" and split.validation + 1 / split.folds >= 1:
         yield f"{fractions} and one of {split.folds} folds leave nothing to train on: lower it"

@@ -14,7 +14,8 @@ from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
 from cxr.data.images.image_file import BadImage
 from cxr.data.images.store import ImagePixels, read_images
-from cxr.data.split import PARTS, Part, split_images
+from cxr.data.parts import PARTS, Part
+from cxr.data.split import split_images
 from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.text import pluralize

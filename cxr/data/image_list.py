@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,13 +22,21 @@ class ImageList:
     `images` has `COLUMNS`, and the columns `data.columns.more` of a table, all text, "" if unknown.
 
     Paths are relative to `root`, with forward slashes. `split` and `group` are the user's own words; `sha256` is the hash of
-    pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold.
+    pixels that a manifest of cxr's expects. `bad` are files whose names no table can hold. `reading` says how a folder or a table
+    was read where that was found by looking, and `left_out` counts files by the reason why they are not listed.
     """
 
     root: Path
     classes: tuple[str, ...]
     images: pd.DataFrame
     bad: tuple[BadImage, ...] = ()
+    reading: str = ""
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """Lines on how the images were listed, and on what was left out."""
+        reasons = [f"{count:,} {reason}" for reason, count in sorted(self.left_out.items()) if count]
+        return [*([self.reading] if self.reading else []), *([f"Files left out: {', '.join(reasons)}"] if reasons else [])]
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr.data.parts import PARTS
 from cxr.data.safe_csv import read_csv, write_csv
-from cxr.data.split import PARTS
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
 NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the first manifests had neither

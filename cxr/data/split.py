@@ -1,8 +1,8 @@
 """The split into train, validation and test parts: by group and class, from hashes, independent of file order."""
 
 import hashlib
+from dataclasses import replace
 from itertools import product
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,26 +10,34 @@ from numpy.typing import NDArray
 
 from cxr.config.schema import SplitConfig
 from cxr.data.image_list import ImageList
+from cxr.data.parts import PARTS, Part, part_of
 from cxr.errors import UserError
 from cxr.text import nearest, pluralize
-
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 # The largest deviation of a part from its share, before groups are moved from one part to another.
 # So an image that joins later moves no other, as long as shares stay within it.
 _SLACK = 0.015
 
-# What people call the parts in a column of their own.
-_SPELLINGS: dict[str, Part] = {
-    **dict.fromkeys(("train", "training"), PARTS[0]),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), PARTS[1]),
-    **dict.fromkeys(("test", "testing", "holdout"), PARTS[2]),
-}
+
+def split_for(split: SplitConfig, image_list: ImageList) -> SplitConfig:
+    """The split, where it is `auto` that of the parts which the images bring, or else three_way.
+
+    Raises `UserError` where only some images bring one.
+    """
+    if split.method != "auto":
+        return split
+    has_part = image_list.images["split"] != ""
+    if has_part.any() and not has_part.all():
+        raise UserError(
+            f"{pluralize(int((~has_part).sum()), 'image')} of {len(has_part):,} have no part of the split, for example "
+            f"{image_list.images['path'][~has_part].iloc[0]}: give them one, or split all again with split=three_way"
+        )
+    name, method = ("column", "column") if has_part.any() else ("three_way", "fractions")
+    return replace(split, name=name, method=method)
 
 
 def part_names(split: SplitConfig) -> tuple[Part, ...]:
-    """The parts in which each class has to have an image; a source, or the user's own column, may test on fewer classes."""
+    """The parts in which each class has to have an image; a source, or the data's own parts, may test on fewer classes."""
     tests = split.method == "folds" or (split.method == "fractions" and split.test > 0)
     return PARTS if tests else PARTS[:2]
 
@@ -42,8 +50,8 @@ def check_split(image_list: ImageList, split: SplitConfig) -> None:
             f"split={split.name} needs the part of each image, and {pluralize(int((~has_part).sum()), 'image')} have none: give "
             "data.manifest a column that holds train, val or test (data.columns.split names it), or choose split=three_way"
         )
-    if split.method != "column" and has_part.any():
-        raise UserError("data.manifest has a split already: keep it with split=column, or split again with data.columns.split=null")
+    if split.method == "column":
+        _own_parts(image_list.images["split"])
     if split.method == "sources" and split.source not in sources:
         hint = nearest(str(split.source), sources) if sources else "none is known; a column of data.manifest may name them"
         raise UserError(f"split.source={split.source} is not a source of these images: {hint}")
@@ -77,12 +85,12 @@ def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitCon
 def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
     """Give each image a part, (n,), or "" for excluded images; images of one group share a part.
 
-    `images` has the columns label, group, source and split, the last with the user's own part where the method is `column`.
+    `images` has the columns label, group, source and split, the last with the data's own part where the method is `column`.
     A group counts for the class of most of its images. Raises `UserError` for an unknown part.
     """
-    if split.method == "column":
-        return _from_column(images["split"])
     groups = _Groups(images)
+    if split.method == "column":
+        return _from_own_parts(images, groups, split)
     if split.method == "sources":
         return _by_source(images, groups, split)
     if split.method == "folds":
@@ -142,6 +150,17 @@ def _by_source(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDA
     return np.asarray(np.where(unclear, "", parts))
 
 
+def _from_own_parts(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -> NDArray[np.str_]:
+    """The parts that the data brings; where none validates, a share of the groups that train does."""
+    parts = _own_parts(images["split"])
+    if "val" in parts:
+        return parts
+    trained = np.bincount(groups.of_image, weights=parts == "train") > 0
+    share = split.validation / float((parts == "train").mean())
+    validated = groups.between(f"{split.seed}:val", 0, min(share, 0.5), among=trained, some=True)
+    return np.asarray(np.where((parts == "train") & validated[groups.of_image], "val", parts))
+
+
 def check_groups(images: pd.DataFrame) -> None:
     """Raise `UserError` where images of one group (columns group, split, path) lie in more than one part."""
     parts = images[images["split"] != ""].groupby("group")["split"].nunique()
@@ -150,7 +169,8 @@ def check_groups(images: pd.DataFrame) -> None:
         paths = sorted(images.loc[images["group"] == torn[0], "path"])
         raise UserError(
             f"{pluralize(len(torn), 'group')} of images that belong together would be on two sides of the split, for example "
-            f"{paths[0]} and {paths[-1]}: copies, near copies and images of one patient need the same part"
+            f"{paths[0]} and {paths[-1]}: copies, near copies and images of one patient need the same part, as "
+            "split=three_way gives them"
         )
 
 
@@ -170,8 +190,13 @@ def _draw(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
 
-def _from_column(column: pd.Series) -> NDArray[np.str_]:
-    names = column.fillna("").astype(str).str.strip().str.lower()
-    if unknown := sorted(set(names) - set(_SPELLINGS)):
-        raise UserError(f"the split column holds {unknown[0]!r}: it may hold train, val or test")
-    return np.asarray(names.map(_SPELLINGS), str)
+def _own_parts(column: pd.Series) -> NDArray[np.str_]:
+    """The parts that the data brings, (n,). Raises `UserError` for one that is not known, and where none trains."""
+    parts = {name: part_of(name) for name in sorted(set(column))}
+    if unknown := [name for name, part in parts.items() if part is None]:
+        raise UserError(
+            f"the split column holds {unknown[0]!r}: it may hold train, val or test; split=three_way splits again without it"
+        )
+    if "train" not in parts.values():
+        raise UserError(f"the data brings the parts {', '.join(parts)}, and none to train on: split again with split=three_way")
+    return np.asarray(column.map(parts), str)

@@ -1,13 +1,18 @@
-"""The files to answer: named, below folders, in a manifest, or listed on standard input."""
+"""The files to answer: named, below folders, in a table, or listed on standard input."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cxr.data.safe_csv import read_csv
+from cxr.config.schema import ColumnsConfig
+from cxr.data.safe_csv import unmarked
+from cxr.data.tables.columns import columns_of
+from cxr.data.tables.file import EXCEL, PARQUET, read_columns
+from cxr.data.tables.named_files import NamedFiles
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
 
+TABLES = (".csv", ".tsv", *EXCEL, *PARQUET)
 LISTED = "-"  # in place of a path: standard input lists the files, a line each
 
 
@@ -16,7 +21,7 @@ def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) 
 
     Of a folder every file below it, sorted, without hidden ones. What is below the folders `own` is output of this or an earlier
     batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input. Raises `UserError`
-    for a path that does not exist, a manifest without a column path, and where there is no file at all.
+    for a path that does not exist, a table that names no files, and where there is no file at all.
     """
     files, unreadable = list[str](), list[Answer]()
     output = {os.path.realpath(folder) for folder in own}
@@ -25,8 +30,8 @@ def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) 
             files += [line.rstrip("\r\n") for line in lines if line.strip()]
         elif Path(path).is_dir():
             files += _below(path, output, unreadable)
-        elif path.lower().endswith(".csv"):
-            files += _of_manifest(Path(path))
+        elif path.lower().endswith(TABLES) and Path(path).is_file():
+            files += _of_table(Path(path))
         elif Path(path).exists() or Path(path).is_symlink():
             files.append(path)
         else:
@@ -53,12 +58,12 @@ def _below(folder: str, output: set[str], unreadable: list[Answer]) -> Iterator[
         yield from (os.path.join(place, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118 - as above
 
 
-def _of_manifest(path: Path) -> list[str]:
-    """The files of a manifest, relative to its folder."""
+def _of_table(path: Path) -> list[str]:
+    """The files that a table lists, relative to its folder."""
     try:
-        table = read_csv(path)
+        table = read_columns(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read: {' '.join(str(error).split())[:200]}") from None
-    if "path" not in table:
-        raise UserError(f"{path} has no column path: it has {', '.join(map(str, table.columns))[:200]}")
-    return [str(path.parent / name) for name in table["path"] if name]
+        raise UserError(f"{path} can't be read as a table: {' '.join(str(error).split())[:200]}") from None
+    files = NamedFiles(path.parent)
+    column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
+    return [str(path.parent / name) for name in files.found(unmarked(table)[column]) if name]

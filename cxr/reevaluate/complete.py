@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from cxr.compare.baseline import against_baseline
 from cxr.compare.runs import name_with_id
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.errors import UserError
 from cxr.evaluation.assessment import assess
 from cxr.evaluation.results import results_of

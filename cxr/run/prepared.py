@@ -1,11 +1,12 @@
 """The inputs of a run: config, images and weights, checked against each other and read before TensorFlow is imported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+from omegaconf import OmegaConf
 
 from cxr.anatomy.lung_masks import masks_hash
 from cxr.cache.store import Cache, default_folder
@@ -16,10 +17,11 @@ from cxr.config.provenance import Provenance
 from cxr.config.schema import Config
 from cxr.data.augment import changes_nothing, check_augment
 from cxr.data.dataset import Dataset, read_dataset
+from cxr.data.image_list import ImageList
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.data.sources.locate import locate_images
-from cxr.data.split import check_split
+from cxr.data.split import check_split, split_for
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, metric_names
@@ -96,7 +98,12 @@ def prepare(
     for note in resolved.notes:
         progress.line(note)
     images = locate_images(config.data, progress.stage, manifest)
+    config, provenance = _with_split(config, provenance, images)
     if manifest is None:
+        for note in images.notes():
+            progress.line(note)
+        if config.split.method != "column" and (images.images["split"] != "").any():
+            progress.line(f"The parts that the data brings are not used, since split={config.split.name} was chosen")
         check_split(images, config.split)
     weights = locate_weights(config.backbone, of_run)
     _check_classes(config, images.classes)
@@ -104,6 +111,17 @@ def prepare(
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
     check_ingredients(soup, config, data_fingerprint(dataset.manifest), split_fingerprint(dataset.manifest))
     return PreparedRun(config, provenance, dataset, weights, cache, images.root, store, tuple(run.file(MODEL) for run in soup))
+
+
+def _with_split(config: Config, provenance: Provenance, images: ImageList) -> tuple[Config, Provenance]:
+    """The same with the split that these images get, in what is logged too."""
+    split = split_for(config.split, images)
+    if split == config.split and provenance.choices.get("split") != "auto":
+        return config, provenance
+    composed = OmegaConf.create(provenance.yaml)
+    composed["split"] = OmegaConf.structured(split)
+    choices = provenance.choices | {"split": split.name}
+    return replace(config, split=split), replace(provenance, choices=choices, yaml=OmegaConf.to_yaml(composed))
 
 
 def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:

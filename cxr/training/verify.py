@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cxr.cache.rows import Rows
 from cxr.config.schema import Config
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.model.saved import load_model
 from cxr.training.history import Verified
 

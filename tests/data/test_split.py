@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxr.config.schema import SplitConfig
 from cxr.data.image_list import ImageList, image_list_of
-from cxr.data.split import assign_parts, check_groups, check_split
+from cxr.data.split import assign_parts, check_groups, check_split, split_for
 from cxr.errors import UserError
 
 ROWS = st.lists(
@@ -97,7 +97,7 @@ def test_copies_across_sources_and_images_of_unknown_source_have_no_part() -> No
     check_groups(images)
 
 
-def image_list(rows: list[tuple[str, str, str]], **columns: str) -> ImageList:
+def image_list(rows: list[tuple[str, str, str]], **columns: str | list[str]) -> ImageList:
     return image_list_of(Path(), ("a", "b"), frame(rows).assign(**columns))
 
 
@@ -124,3 +124,35 @@ def test_column_of_the_users_own_decides() -> None:
     assert list(assign_parts(images, SplitConfig(method="column"))) == ["train", "val", "test"]
     with pytest.raises(UserError, match="holds 'exam': it may hold train, val or test"):
         assign_parts(images.assign(split="exam"), SplitConfig(method="column"))
+
+
+def test_validation_part_that_the_data_lacks_is_drawn_from_train_by_group() -> None:
+    rows = [(str(index // 2), "ab"[index // 2 % 2], "") for index in range(400)]
+    images = frame(rows).assign(split=["test" if index < 80 else "train" for index in range(400)])
+    parts = assign_parts(images, SplitConfig(method="column"))
+    assert ((parts == "test") == (images["split"] == "test")).all()
+    assert (parts == "val").mean() == pytest.approx(0.15, abs=0.02)
+    assert pd.Series(parts).groupby(images["group"]).nunique().max() == 1
+    assert set(images["label"][parts == "val"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"), [("", "three_way"), ("train", "column"), (["train", "test"] * 6, "column"), ("fold 1", "column")]
+)
+def test_auto_is_the_split_that_the_data_brings_or_three_way(parts: str, name: str) -> None:
+    images = image_list(ENOUGH, split=parts)
+    split = split_for(SplitConfig(name="auto", method="auto"), images)
+    assert split.name == name
+    assert split_for(SplitConfig(method="folds"), images) == SplitConfig(method="folds")
+    if parts == "fold 1":
+        with pytest.raises(UserError, match="holds 'fold 1': it may hold train, val or test"):
+            check_split(images, split)
+    else:
+        check_split(images, split)
+
+
+def test_parts_of_some_images_alone_are_rejected() -> None:
+    with pytest.raises(UserError, match=r"6 images of 12 have no part of the split, for example 1.png: .* split=three_way"):
+        split_for(SplitConfig(method="auto"), image_list(ENOUGH, split=["train", ""] * 6))
+    with pytest.raises(UserError, match="brings the parts test, val, and none to train on"):
+        check_split(image_list(ENOUGH, split=["val", "test"] * 6), SplitConfig(method="column"))

@@ -42,11 +42,14 @@ def test_file_that_is_named_twice_comes_once(tmp_path: Path) -> None:
 
 
 def test_manifest_names_files_relative_to_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "films.csv").write_text("path,label\n1.png,COVID\nsub/2.png,\n,\n")
-    assert below(tmp_path, "films.csv") == ["1.png", "sub/2.png"]
-    (tmp_path / "films.csv").write_text("file\n1.png\n")
-    with pytest.raises(UserError, match=r"films\.csv has no column path: it has file"):
-        below(tmp_path, "films.csv")
+    (tmp_path / "images.csv").write_text("path,label\n1.png,COVID\nsub/2.png,\n,\n")
+    assert below(tmp_path, "images.csv") == ["1.png", "sub/2.png"]
+    touch(tmp_path, "sub/3.png")
+    (tmp_path / "images.tsv").write_text("Patient\tImage Index\n7\t3.png\n")
+    assert below(tmp_path, "images.tsv") == ["sub/3.png"]
+    (tmp_path / "ages.csv").write_text("age\n41\n")
+    with pytest.raises(UserError, match=r"ages\.csv has no column path: choose from: age"):
+        below(tmp_path, "ages.csv")
 
 
 def test_standard_input_lists_files(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxr.config.schema import Config, EvaluationConfig
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.model.saved import load_model
 from cxr.training.verify import ByPart, verify
 from tests.data.test_views import IMAGES, rows_of

@@ -33,6 +33,17 @@ def read_file(path: str) -> bytes:
         raise UserError(f"{path} can't be read now ({error.strerror}): try again") from None
 
 
+def first_bytes(path: str, count: int) -> bytes:
+    """The beginning of a regular file; nothing of anything else, and of a file that can't be read."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as above
+            return b""
+        with open(path, "rb", buffering=0, opener=_at_once) as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
 def _at_once(path: str, flags: int) -> int:
     """Open without waiting for a writer, in case the name is now a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,21 +1,27 @@
-"""A source: a folder of class folders, listed by name without opening a file."""
+"""A source: a folder of images whose folders are classes, parts, sources or patients, listed without decoding a file."""
 
-import os
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import ImageList, counted_as, has_clear_label, image_list_of, spelling
-from cxr.data.images.image_file import SUFFIXES, BadImage
-from cxr.data.sources.source_tables import with_sources_of_tables
+from cxr.data.image_list import ImageList, counted_as, image_list_of, spelling
+from cxr.data.layout.levels import Folders, Layout, around, layout_of
+from cxr.data.layout.listing import Listing, list_images
+from cxr.data.tables.labels_beside import hint_at_table
+from cxr.data.tables.sources_beside import with_sources_of_tables
 from cxr.errors import UserError
 from cxr.progress import Stage
-from cxr.text import nearest
+from cxr.text import listed, nearest, pluralize
+
+_PLURAL = {"class": "classes"}
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
-    """The folder of class folders."""
+    """The folder that holds all images."""
     assert data.root is not None  # checked with the config
     return Path(data.root).expanduser()
 
@@ -26,71 +32,146 @@ def find(data: DataConfig, root: Path) -> ImageList:
 
 
 def find_images(data: DataConfig, root: Path) -> ImageList:
-    """List the images of each class below `root`, in CLASS/images/ if it exists, else anywhere in CLASS/.
+    """List the images of each class below `root`.
 
-    Raises `UserError` where the folder, a class or its images are missing.
+    What folders mean is found by looking (see `layout_of`), unless `data.layout` says it. Raises `UserError` where the folder, a
+    class or its images are missing, and where folders have two readings.
     """
+    _check_root(root)
+    listing = list_images(root)
     try:
-        present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        layout = _layout(data, root, listing)
+        return _of_layout(data, root, listing, layout)
+    except UserError as error:
+        raise UserError(f"{error}{hint_at_table(root, listing.paths)}") from None
+
+
+def _check_root(root: Path) -> None:
+    try:
+        next(root.iterdir(), None)
     except OSError as error:
         what = {NotADirectoryError: "is a file, not a folder", FileNotFoundError: "does not exist"}.get(type(error))
         raise UserError(
             f"data.root={root} {what or f'can not be listed ({error.strerror})'}: give the folder with one folder for each class"
         ) from None
-    if not present:
-        raise UserError(f"data.root={root} holds no folders: it should hold one folder of images for each class")
+
+
+def _layout(data: DataConfig, root: Path, listing: Listing) -> Layout:
+    """The layout of a folder; images that lie in no folder of a class, and copies of all others, leave the listing."""
+    if not listing.paths and not listing.closed:
+        raise UserError(f"data.root={root} holds no images: it should hold one folder of images for each class")
+    if data.layout != "auto":
+        layout = Layout(tuple(data.layout.split("/")))
+        return _keep_deep(listing, layout.levels.index("class") + 1, root) or layout
+    _keep_deep(listing, 1, root)
+    _leave_out_copy(listing)
+
+    def known(names: Collection[str]) -> float:
+        assert data.classes is not None
+        return float(np.mean([bool(spelling(name, data, tuple(names))) for name in data.classes]))
+
+    layout = layout_of(listing.folders or [folders for folders, _ in listing.closed], f"data.root={root}", data.classes and known)
+    _keep_deep(listing, layout.levels.index("class") + 1, root)
+    return layout
+
+
+def _keep_deep(listing: Listing, depth: int, root: Path) -> None:
+    """Keep images that lie in so many folders, and count the others."""
+    deep = [place for place, folders in enumerate(listing.folders) if len(folders) >= depth]
+    if listing.paths and not deep:
+        raise UserError(
+            f"data.root={root} holds {pluralize(len(listing.paths), 'image')}, none of them in a folder of a class: make one folder "
+            "for each class, or give the labels in a table, data=manifest data.manifest=FILE"
+        )
+    listing.left_out["in no folder of a class"] += len(listing.paths) - len(deep)
+    listing.keep(deep)
+
+
+def _leave_out_copy(listing: Listing) -> None:
+    """Leave out a folder that holds all that is beside it again, as an archive of chest X-rays with pneumonia does."""
+    depth = around(listing.folders)
+    inside = [(*folders[depth:], Path(path).name) for folders, path in zip(listing.folders, listing.paths, strict=True)]
+    tops = {names[0] for names in inside}
+    for top in sorted(tops):
+        again, beside = {names[1:] for names in inside if names[0] == top}, {names for names in inside if names[0] != top}
+        if len(tops) > 1 and again == beside:
+            listing.left_out[f"in a folder {top} that is a copy of what is beside it"] += len(again)
+            listing.keep([place for place, names in enumerate(inside) if names[0] != top])
+            return
+
+
+def _of_layout(data: DataConfig, root: Path, listing: Listing, layout: Layout) -> ImageList:
+    folders = listing.folders
+    of_class = layout.column("class", folders)
+    present = sorted({*of_class, *_empty_classes(listing, layout)})
     if data.classes is None and len(present) < 2:
-        raise UserError(f"data.root={root} holds one folder only ({present[0]}): two classes at least are needed{_deeper(root)}")
-    rows: list[tuple[str, str]] = []
-    bad: list[BadImage] = []
-    names = counted_as(data, present)
-    for name, counts_as in names.items():
-        folder = root / _folder_of(name, data, root, present)
-        paths, unlisted = _images_in(root, folder)
-        bad += unlisted
-        if not paths and not unlisted:
-            raise UserError(f"{folder} holds no images ({', '.join(SUFFIXES)}): add some, or leave {name} out with data.classes")
-        if not paths and data.on_bad_image == "stop":
-            raise UserError(f"{folder} can't be looked into ({unlisted[0].reason}): correct its permissions, or leave {name} out")
-        rows += [(path, counts_as) for path in paths if has_clear_label(path)]
-        unclear = [ascii(path)[1:-1] for path in paths if not has_clear_label(path)]
-        bad += [BadImage(path, "its name is not text in one line: rename it") for path in unclear]
-    return image_list_of(root, tuple(dict.fromkeys(names.values())), pd.DataFrame(rows, columns=["path", "label"]), bad)
+        raise UserError(f"data.root={root} holds one folder only ({present[0]}): two classes at least are needed")
+    counts_as = dict[str, str]()
+    for name, whole in counted_as(data, present).items():
+        folder = name if name in present else spelling(name, data, present)
+        if folder is None:
+            raise UserError(
+                f"data.root={root} has no folder for class {name}: {nearest(name, present)}; name yours with data.classes"
+            )
+        counts_as[folder] = whole
+    bad = [
+        image for above, image in listing.closed if len(above) <= layout.levels.index("class") or _class(above, layout) in counts_as
+    ]
+    _check_filled(data, root, listing, layout, list(counts_as))
+    rows = pd.DataFrame(
+        {
+            "path": listing.paths,
+            "label": [counts_as.get(name, "") for name in of_class],
+            "split": layout.column("part", folders),
+            "source": layout.column("source", folders),
+            "group": _patients(folders, layout),
+        }
+    )
+    rows = rows[rows["label"] != ""]
+    images = image_list_of(root, tuple(dict.fromkeys(counts_as.values())), rows, bad)
+    return replace(images, reading=_reading(layout, folders), left_out=dict(+listing.left_out))
 
 
-def _folder_of(name: str, data: DataConfig, root: Path, present: list[str]) -> str:
-    """The folder of a class that may have another spelling on this disk."""
-    folder = name if name in present else spelling(name, data, present)
-    if folder is None:
-        hint = _deeper(root) or f": {nearest(name, present)}; name yours with data.classes"
-        raise UserError(f"data.root={root} has no folder for class {name}{hint}")
-    return folder
+def _class(folders: Folders, layout: Layout) -> str:
+    return layout.column("class", [folders])[0]
 
 
-def _deeper(root: Path) -> str:
-    """A hint if the classes are one folder further down, as in the archive of the database."""
-    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
-        inner = [entry.name for entry in folder.iterdir() if entry.is_dir()] if os.access(folder, os.R_OK | os.X_OK) else []
-        if len(inner) >= 2 and "images" not in inner:
-            return f": did you mean data.root={folder}?"
-    return ""
+def _empty_classes(listing: Listing, layout: Layout) -> set[str]:
+    """Folders beside those of the classes that hold no image."""
+    level = layout.levels.index("class")
+    around = listing.folders[0][:level] if listing.folders else ()
+    if "part" in layout.levels[:level] or "source" in layout.levels[:level]:
+        return set()  # a part or a source may lack a class
+    return {folders[level] for folders in listing.present if len(folders) == level + 1 and folders[:level] == around}
 
 
-def _images_in(root: Path, folder: Path) -> tuple[list[str], list[BadImage]]:
-    """Sorted paths from the root, and folders that can't be listed; links are followed, but no cycles."""
-    start = folder / "images" if os.path.isdir(folder / "images") else folder  # noqa: PTH112 - may be in a folder that is closed
-    paths, closed, visited = list[str](), list[BadImage](), set[str]()
+def _check_filled(data: DataConfig, root: Path, listing: Listing, layout: Layout, classes: list[str]) -> None:
+    """Raise `UserError` for a class without images."""
+    filled = set(layout.column("class", listing.folders))
+    closed = {_class(folders, layout): image for folders, image in listing.closed}
+    for name in classes:
+        if name not in filled and name not in closed:
+            raise UserError(f"{root / name} holds no images: add some, or leave {name} out with data.classes")
+        if name not in filled and data.on_bad_image == "stop":
+            raise UserError(
+                f"{root / name} can't be looked into ({closed[name].reason}): correct its permissions, or leave {name} out"
+            )
 
-    def note(error: OSError) -> None:
-        where = os.path.relpath(error.filename, root)
-        closed.append(BadImage(where if has_clear_label(where) else ascii(where), f"{(error.strerror or '').lower()}: a folder"))
 
-    for directory, subfolders, names in os.walk(start, onerror=note, followlinks=True):
-        if (here := os.path.realpath(directory)) in visited:
-            subfolders.clear()
-            continue
-        visited.add(here)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        inside = Path(directory).relative_to(root).as_posix()
-        paths += [f"{inside}/{name}" for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(paths), closed
+def _patients(folders: Sequence[Folders], layout: Layout) -> list[str]:
+    """The patient of each image; "" without. Short numbers may begin again in each class, so their folders count as a whole."""
+    names = layout.column("patient", folders)
+    again = any(0 < sum(character.isdigit() for character in name) < 4 for name in names)
+    if not again:
+        return names
+    level = layout.levels.index("patient")
+    return ["/".join(above[: level + 1]) if name else "" for above, name in zip(folders, names, strict=True)]
+
+
+def _reading(layout: Layout, folders: Sequence[Folders]) -> str:
+    """What folders mean, in a line; "" where they are classes and nothing else."""
+    if set(layout.levels) <= {"class", "*"}:
+        return ""
+    names = {role: sorted(set(layout.column(role, folders)) - {""}) for role in layout.levels if role != "*"}
+    text = "; ".join(f"{pluralize(len(of_role), role, _PLURAL.get(role))} ({listed(of_role)})" for role, of_role in names.items())
+    return f"Folders are read as {layout}: {text}. Another reading: data.layout=..."

@@ -18,7 +18,7 @@ from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.text import nearest
 
-_NO_SOURCES = ("__init__", "locate", "fetch", "source_tables")
+_NO_SOURCES = ("__init__", "locate", "fetch")
 
 
 class Source(Protocol):

@@ -1,23 +1,23 @@
-"""A source: a CSV or Parquet table with one row for each image and columns of any name."""
+"""A source: a table with one row for each image and columns of any name."""
 
 import csv
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from cxr.config.schema import DataConfig
-from cxr.data.image_list import COLUMNS, ImageList, counted_as, has_clear_label, image_list_of
+from cxr.data.image_list import ImageList, counted_as, has_clear_label, image_list_of
 from cxr.data.manifest import NEEDED, more_columns
 from cxr.data.safe_csv import unmarked
+from cxr.data.tables.columns import columns_of
+from cxr.data.tables.file import read_columns
+from cxr.data.tables.named_files import NamedFiles
 from cxr.errors import UserError
 from cxr.progress import Stage
 from cxr.text import nearest, pluralize
-
-_REQUIRED = ("path", "label")
-_PARQUET = (".parquet", ".pq")
-_DELIMITERS = ",;\t"
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
@@ -35,23 +35,38 @@ def find(data: DataConfig, root: Path) -> ImageList:
 def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
     """The images that a table lists, of the chosen classes.
 
-    Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of a manifest that cxr wrote is one,
-    and the images have to have its hashes. Raises `UserError` for a table that can't be read, a missing column or class, and a path
-    that leaves the root or comes twice.
+    Paths are relative to `root`; absolute ones have to lie below it. A path that is not there is looked for from its first folder
+    on, and by its name, with or without its suffix. A table with all columns of a manifest that cxr wrote is one, and the images
+    have to have its hashes. Raises `UserError` for a table that can't be read, a missing column or class, and a path that leaves
+    the root or has two labels.
     """
-    rows = _read(file)
-    if set(NEEDED) <= set(rows.columns):
+    rows, files = _read(file), NamedFiles(root)
+    is_manifest = set(NEEDED) <= set(rows.columns)
+    if is_manifest:
         rows = unmarked(rows)
-        table = _renamed(rows, data, file).assign(sha256=rows["sha256"].to_numpy())
+    columns = columns_of(rows, data.columns, files.are_named, str(file))
+    for name in data.columns.more:
+        if name not in rows.columns:
+            raise UserError(f"{file} has no column {name}, which data.columns.more names: {nearest(name, map(str, rows.columns))}")
+    table = pd.DataFrame({name: rows[column] for name, column in (columns | {name: name for name in data.columns.more}).items()})
+    if is_manifest:
+        table = table.assign(sha256=rows["sha256"].to_numpy())
     else:
-        table = _renamed(rows, data, file).apply(lambda column: column if column.name == "path" else column.str.strip())
-    table["path"] = [_inside(str(path), root, file) for path in table["path"]]
+        table = table.apply(lambda column: column if column.name == "path" else column.str.strip())
+    table["path"] = files.found([_inside(str(path), root, file) for path in table["path"]])
+    table = table.drop_duplicates(["path", "label"], ignore_index=True)  # a row for each box of a finding
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise UserError(f"{file} lists {twice.iloc[0]} more than once: one row for each image")
+        raise UserError(f"{file} lists {twice.iloc[0]} with several labels: give it one, in one row")
     if data.on_bad_image == "stop":
         _check_present(root, table["path"], str(file))
-    return _of_classes(root, table, data, file)
+    return replace(_of_classes(root, table, data, file), reading=_reading(columns))
+
+
+def _reading(columns: dict[str, str]) -> str:
+    """Which columns were taken by looking, in a line; "" for none."""
+    looked_up = [f"{role} from {column}" for role, column in columns.items() if role != column]
+    return f"Columns of the table: {', '.join(looked_up)}. Others: data.columns.NAME=COLUMN" if looked_up else ""
 
 
 def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:
@@ -79,53 +94,13 @@ def _check_present(root: Path, paths: Iterable[str], listed_by: str) -> None:
 def _read(file: Path) -> pd.DataFrame:
     """All columns as text, "" for empty cells."""
     if not file.is_file():
-        raise UserError(f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV or Parquet file")
+        raise UserError(
+            f"data.manifest={file} {'is a folder' if file.is_dir() else 'does not exist'}: give a CSV, Excel or Parquet file"
+        )
     try:
-        return _read_parquet(file) if file.suffix.lower() in _PARQUET else _read_csv(file)
+        return read_columns(file)
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"data.manifest={file} can't be read as CSV or Parquet ({' '.join(str(error).split())})") from None
-
-
-def _read_parquet(file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(file)
-        return table.astype(object).where(table.notna(), "").astype(str)
-    except MemoryError:
-        raise
-    except Exception as error:  # of pyarrow and pandas, which raise nearly anything on columns that are not text or numbers
-        raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from None
-
-
-def _read_csv(file: Path) -> pd.DataFrame:
-    # utf-8-sig: spreadsheets put a byte order mark first. No text is taken for a missing value: NA may be a class.
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        delimiter = max(_DELIMITERS, key=lines.readline().count)
-        lines.seek(0)
-        header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
-    while header and not header[-1] and all(len(row) == len(header) and not row[-1] for row in rows):
-        header, rows = header[:-1], [row[:-1] for row in rows]  # a column that a spreadsheet left empty
-    header = [name.strip() for name in header]
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise ValueError(f"two of its columns are called {twice[0]}")
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise ValueError(f"row {number} has {len(row)} columns and the first row {len(header)}")
-    return pd.DataFrame(rows, columns=header, dtype=str)
-
-
-def _renamed(table: pd.DataFrame, data: DataConfig, file: Path) -> pd.DataFrame:
-    """The table with the columns of an image list."""
-    theirs = {name: getattr(data.columns, name, None) for name in COLUMNS}
-    for name in _REQUIRED:
-        if theirs[name] not in table.columns:
-            hint = nearest(str(theirs[name]), map(str, table.columns))
-            raise UserError(f"{file} has no column {theirs[name]}: {hint}; name yours with data.columns.{name}=COLUMN")
-    for name in data.columns.more:
-        if name not in table.columns:
-            raise UserError(f"{file} has no column {name}, which data.columns.more names: {nearest(name, map(str, table.columns))}")
-    chosen = {name: column for name, column in theirs.items() if column in table.columns}
-    chosen |= {name: name for name in data.columns.more}
-    return pd.DataFrame({name: table[column] for name, column in chosen.items()}).reset_index(drop=True)
+        raise UserError(f"data.manifest={file} can't be read as a table ({' '.join(str(error).split())})") from None
 
 
 def _inside(path: str, root: Path, file: Path | str) -> str:

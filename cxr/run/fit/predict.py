@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
 from cxr.audit.orientation import fit_orientation, write_orientation
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import drawn_rows
 from cxr.model.freeze import HEAD, mid_layer

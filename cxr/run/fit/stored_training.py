@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from cxr.audit.gate import Gate, read_gate
 from cxr.data.dataset import Dataset
-from cxr.data.split import PARTS, Part
+from cxr.data.parts import PARTS, Part
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import ReportContext

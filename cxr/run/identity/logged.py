@@ -18,7 +18,7 @@ from cxr.config.renamed import renamed, renamed_choices, renamed_settings
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, WorkConfig
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
-from cxr.data.split import PARTS
+from cxr.data.parts import PARTS
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result

@@ -1,6 +1,6 @@
 """The numbers of a run: thresholds chosen on validation, results on the last part of the split."""
 
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.evaluation.assessment import Assessment, Evidence, assess, subgroup_columns
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.results import PartResults, results_of

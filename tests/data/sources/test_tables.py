@@ -48,6 +48,15 @@ SPELLINGS = {
     "blanks": PLAIN.replace(",", ", "),
     "empty columns": PLAIN.replace("\n", ",,\n"),
     "empty lines": PLAIN.replace("\n", "\n,\n") + "\n",
+    "utf-16": PLAIN.encode("utf-16"),
+    "bars": PLAIN.replace(",", "|"),
+    "a line for the separator": "sep=;\n" + PLAIN.replace(",", ";"),
+    "a row for each box": PLAIN + "b/3.png,NA\n",
+    "names of files alone": PLAIN.replace("a/", "").replace("b/", ""),
+    "names without suffix": PLAIN.replace("a/", "").replace("b/", "").replace(".png", ""),
+    "folders of another machine": PLAIN.replace("a/", "Release-1/small/a/"),
+    "usual names": PLAIN.replace("path,label", "Image Index,Finding Labels"),
+    "columns by their values": PLAIN.replace("path,label", "Unnamed: 0,Class"),
     "other columns": "age,path,label\n1,a/1.png,ill\n2,a/2.png,ill\n,b/3.png,NA\n",
 }
 
@@ -59,6 +68,22 @@ def test_every_spelling_of_a_table_is_read(text: str | bytes, root: Path) -> Non
     assert tuple(images.images["label"]) == LABELS
     assert images.classes == ("NA", "ill")
     assert not images.images[["source", "group", "split", "sha256"]].to_numpy().any()
+
+
+def test_western_european_text_and_excel_are_read(root: Path) -> None:
+    table = pd.DataFrame({"path": IMAGES, "label": ["L\u00e4sion", "L\u00e4sion", "NA"], "patient_id": [7, 7, None]})
+    table.to_csv(root / "t.csv", index=False, sep=";", encoding="cp1252")
+    table.to_excel(root / "t.xlsx", index=False, startrow=2)
+    for name in ("t.csv", "t.xlsx"):
+        images = read(root / name)
+        assert list(images.images["label"]) == list(table["label"])
+        assert images.images["group"].iloc[0] == images.images["group"].iloc[1] != ""
+        assert images.reading == "Columns of the table: group from patient_id. Others: data.columns.NAME=COLUMN"
+
+
+def test_named_column_has_to_be_there(root: Path) -> None:
+    with pytest.raises(UserError, match=r"has no column ward: .*name yours with data.columns.source=COLUMN"):
+        read(written(root, PLAIN), columns=ColumnsConfig(source="ward"))
 
 
 def test_parquet_numbers_and_columns_of_other_names(root: Path) -> None:
@@ -112,9 +137,10 @@ def test_manifest_has_its_hashes_and_merged_labels(root: Path) -> None:
 
 
 WRONG = {
-    "path,class\na/1.png,ill\n": "has no column label: .*name yours with data.columns.label=COLUMN",
+    "path,grade\na/1.png,ill\n": "has no column label: .*name yours with data.columns.label=COLUMN",
+    "path,class,Diagnosis\na/1.png,ill,2\n": "has several columns that may be the label, class, Diagnosis: choose one",
     "": "has no column path",
-    "path,label\na/1.png,ill,too,many\n": r"can't be read as CSV or Parquet \(row 2 has 4 columns and the first row 2\)",
+    "path,label\na/1.png,ill,too,many\n": r"can't be read as a table \(row 2 has 4 columns and the first row 2\)",
     "path,label,path\na/1.png,ill,x\n": "two of its columns are called path",
     "path,label\na/1.png,\n": "has no label for a/1.png",
     "path,label\n../a/1.png,ill\n": "lists '../a/1.png', which is not below",
@@ -122,7 +148,7 @@ WRONG = {
     "path,label\nC:\\x.png,ill\n": "which is not below",
     "path,label\n,ill\n": "lists '', which is not below",
     f"path,label\n{'very long ' * 60},ill\nb/3.png,NA\n": "1 image of .* is not in",
-    "path,label\na/1.png,ill\na/1.png,NA\n": "lists a/1.png more than once",
+    "path,label\na/1.png,ill\na/1.png,NA\n": "lists a/1.png with several labels",
     "path,label\na/1.png,ill\na/9.png,NA\nb/9.png,NA\n": "2 images of .* are not in .*, the first of them a/9.png",
 }
 
@@ -138,13 +164,15 @@ def test_wrong_table_is_refused(text: str, answer: str, root: Path) -> None:
     [
         ("missing.csv", "does not exist"),
         ("a", "is a folder"),
-        ("x.csv", "can't be read as CSV or Parquet"),
-        ("x.parquet", "can't be read as CSV or Parquet"),
+        ("x.xls", "a .xls file is not read: save it as .xlsx or as CSV UTF-8"),
+        ("x.xlsx", "save it again as .xlsx or as CSV UTF-8"),
+        ("x.csv", "can't be read as a table"),
+        ("x.parquet", "can't be read as a table"),
     ],
 )
 def test_file_that_is_no_table_is_refused(name: str, answer: str, root: Path) -> None:
-    for suffix in ("csv", "parquet"):
-        written(root, b"\xff\xfe\x00rubbish", f"x.{suffix}")
+    for suffix in ("csv", "parquet", "xls", "xlsx"):
+        written(root, b"rubbish\0", f"x.{suffix}")
     with pytest.raises(UserError, match=answer):
         read(root / name)
 

@@ -10,7 +10,7 @@ from cxr.cache.rows import Rows
 from cxr.config.compose import compose, typed
 from cxr.data.dataset import Dataset
 from cxr.data.identity.annotate import Identity
-from cxr.data.split import Part
+from cxr.data.parts import Part
 from cxr.evaluation.estimates import proportion_among
 from cxr.evaluation.predictions import Predictions
 from cxr.model.weights import Weights

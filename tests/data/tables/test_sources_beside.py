@@ -9,7 +9,7 @@ from scipy.stats import chi2_contingency
 
 from cxr.data.image_list import image_list_of
 from cxr.data.source_shortcut import source_shortcut
-from cxr.data.sources.source_tables import with_sources_of_tables
+from cxr.data.tables.sources_beside import with_sources_of_tables
 from cxr.errors import UserError
 
 

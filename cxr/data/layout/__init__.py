@@ -1,0 +1,1 @@
+"""The images below a folder, and what its folders mean."""
