@@ -66,4 +66,4 @@ def _of_table(path: Path) -> list[str]:
         raise UserError(f"{path} can't be read as a table: {' '.join(str(error).split())[:200]}") from None
     files = NamedFiles(path.parent)
     column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
-    return [str(path.parent / name) for name in files.found(unmarked(table)[column]) if name]
+    return [str(path.parent / name) for name in files.found(unmarked(table)[column].tolist()) if name]

@@ -1,6 +1,6 @@
 """The inputs of a run: config, images and weights, checked against each other and read before TensorFlow is imported."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,8 +118,7 @@ def _with_split(config: Config, provenance: Provenance, images: ImageList) -> tu
     split = split_for(config.split, images)
     if split == config.split and provenance.choices.get("split") != "auto":
         return config, provenance
-    composed = OmegaConf.create(provenance.yaml)
-    composed["split"] = OmegaConf.structured(split)
+    composed = OmegaConf.merge(OmegaConf.create(provenance.yaml), {"split": asdict(split)})
     choices = provenance.choices | {"split": split.name}
     return replace(config, split=split), replace(provenance, choices=choices, yaml=OmegaConf.to_yaml(composed))
 

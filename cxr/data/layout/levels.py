@@ -64,8 +64,8 @@ def layout_of(folders: Sequence[Folders], where: str, known: Callable[[Collectio
         others = sorted(name for name in level.counts if part_of(name) is None)
         parts = sorted(set(level.counts) - set(others))
         raise UserError(
-            f"{where} has {listed(others)} beside the parts {listed(parts)}: give the folder of the parts as data.root, or say what "
-            "folders mean, as data.layout=class"
+            f"{where} has {listed(others)} beside the parts {listed(parts)}: give the folder of the parts as data.root, or say "
+            "what folders mean, as data.layout=class"
         )
     named = [place for place, role in enumerate(roles) if role == "named"]
     if not named:

@@ -62,17 +62,22 @@ def _layout(data: DataConfig, root: Path, listing: Listing) -> Layout:
         raise UserError(f"data.root={root} holds no images: it should hold one folder of images for each class")
     if data.layout != "auto":
         layout = Layout(tuple(data.layout.split("/")))
-        return _keep_deep(listing, layout.levels.index("class") + 1, root) or layout
-    _keep_deep(listing, 1, root)
-    _leave_out_copy(listing)
+    else:
+        _keep_deep(listing, 1, root)
+        _leave_out_copy(listing)
+        layout = _found_layout(data, root, listing)
+    _keep_deep(listing, layout.levels.index("class") + 1, root)
+    return layout
+
+
+def _found_layout(data: DataConfig, root: Path, listing: Listing) -> Layout:
 
     def known(names: Collection[str]) -> float:
         assert data.classes is not None
         return float(np.mean([bool(spelling(name, data, tuple(names))) for name in data.classes]))
 
-    layout = layout_of(listing.folders or [folders for folders, _ in listing.closed], f"data.root={root}", data.classes and known)
-    _keep_deep(listing, layout.levels.index("class") + 1, root)
-    return layout
+    folders = listing.folders or [folders for folders, _ in listing.closed]
+    return layout_of(folders, f"data.root={root}", known if data.classes else None)
 
 
 def _keep_deep(listing: Listing, depth: int, root: Path) -> None:
@@ -80,8 +85,8 @@ def _keep_deep(listing: Listing, depth: int, root: Path) -> None:
     deep = [place for place, folders in enumerate(listing.folders) if len(folders) >= depth]
     if listing.paths and not deep:
         raise UserError(
-            f"data.root={root} holds {pluralize(len(listing.paths), 'image')}, none of them in a folder of a class: make one folder "
-            "for each class, or give the labels in a table, data=manifest data.manifest=FILE"
+            f"data.root={root} holds {pluralize(len(listing.paths), 'image')}, none of them in a folder of a class: make one "
+            "folder for each class, or give the labels in a table, data=manifest data.manifest=FILE"
         )
     listing.left_out["in no folder of a class"] += len(listing.paths) - len(deep)
     listing.keep(deep)
