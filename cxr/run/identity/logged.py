@@ -140,7 +140,7 @@ def _changed_values(then: dict[str, Any], today: dict[str, Any], schema: Config)
     pairs = [
         (key, before.get(key, _lookup(then, key)), after.get(key, _lookup(today, key)))
         for key, _, _ in settings(schema)
-        if bears_on_result(key)
+        if bears_on_result(key) and not (key == "split.method" and _lookup(today, key) == "auto")  # left to the data, as then
     ]
     return [(key, str(old), str(new)) for key, old, new in pairs if _ABSENT not in (old, new) and old != new]
 
