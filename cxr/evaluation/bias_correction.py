@@ -58,6 +58,9 @@ def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None =
 def corrected(probabilities: NDArray[np.float64], temperature: float, shifts: tuple[float, ...]) -> NDArray[np.float64]:
     """Probabilities (n, classes) with logits divided by a temperature and shifted.
 
+    Args:
+        probabilities: (n, classes).
+
     >>> corrected(np.array([[0.5, 0.5]]), 1.0, (1.0, -1.0)).round(2).tolist()
     [[0.88, 0.12]]
     """

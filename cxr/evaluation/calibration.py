@@ -126,7 +126,12 @@ def usable_bins(bins: int, images: int) -> int:
 
 
 def reliability(probabilities: NDArray[np.float64], came_true: NDArray[np.bool_], bins: int) -> list[Bin]:
-    """Bins of about equally many images, (n,), from low to high probability; equal probabilities share a bin."""
+    """Bins of about equally many images, from low to high probability; equal probabilities share a bin.
+
+    Args:
+        probabilities: (n,), 0 to 1.
+        came_true: (n,).
+    """
     count = len(probabilities)
     places = ((rankdata(probabilities) - 0.5) / count * min(bins, count)).astype(np.int64)
     members = [places == place for place in np.unique(places)]

@@ -45,14 +45,23 @@ def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.fl
 
 
 def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which classes are in the set of each image, (n, classes)."""
+    """Which classes are in the set of each image, (n, classes).
+
+    Args:
+        thresholds: (classes,), the least probability of a member.
+    """
     return np.asarray(1 - predictions.probabilities <= 1 - thresholds + 1e-12)
 
 
 def evaluate_sets(
     predictions: Predictions, thresholds: NDArray[np.float64], alpha: float, groups: Sequence[str] | None = None
 ) -> ConformalSets:
-    """Coverage and size on images that did not set the thresholds; images of one of the `groups` (n,) count as alike."""
+    """Coverage and size on images that did not set the thresholds.
+
+    Args:
+        thresholds: (classes,).
+        groups: (n,); images of a group count as alike.
+    """
     sets = conformal_sets(predictions, thresholds)
     hold = sets[np.arange(len(sets)), predictions.labels]
     sizes, slugs = sets.sum(axis=1), [slug(name) for name in predictions.classes]

@@ -161,7 +161,12 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
 def four_rates(
     called: NDArray[np.bool_], of_class: NDArray[np.bool_], groups: Sequence[str] | None, name: str, called_name: str
 ) -> dict[str, Estimate]:
-    """Sensitivity, specificity, PPV and NPV from which images are of a class, (n,), and which are called so, (n,)."""
+    """Sensitivity, specificity, PPV and NPV.
+
+    Args:
+        called: (n,), which images are called of the class.
+        of_class: (n,), which are.
+    """
     return {
         "sensitivity": proportion_among(called, of_class, groups, f"no image is of {name}"),
         "specificity": proportion_among(~called, ~of_class, groups, f"every image is of {name}"),
@@ -189,19 +194,33 @@ def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def numbered(groups: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int64]:
-    """The number of the group of each image, (n,), from 0."""
+    """The number of the group of each image, (n,), from 0.
+
+    Args:
+        groups: (n,).
+    """
     return np.asarray(np.unique(np.asarray(groups), return_inverse=True)[1], np.int64).ravel()
 
 
 def members_among(groups: Sequence[str] | None, among: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The number of the group of each of the images that count, `among` (n,); without groups each image is one."""
+    """The number of the group of each of the images that count, (k,); without groups each image is one.
+
+    Args:
+        among: (n,), true for the k images that count.
+    """
     return np.arange(int(among.sum())) if groups is None else numbered(np.asarray(groups)[among])
 
 
 def independent_images(members: NDArray[np.int64]) -> float:
-    """The effective number of images of numbered groups (n,) if all of a group are copies (Kish, "Survey Sampling", 1965).
+    """The effective number of images if all of a group are copies; 0 for one group of several images.
 
-    It is 0 for one group of several images, as one patient shows nothing about others.
+    One patient shows nothing about others.
+
+    Args:
+        members: (n,), the number of the group of each image.
+
+    Source:
+        Kish, "Survey Sampling", 1965.
 
     >>> independent_images(np.array([0, 1, 2])), independent_images(np.array([0, 0, 1, 1])), independent_images(np.array([0, 0]))
     (3.0, 2.0, 0.0)
@@ -211,11 +230,17 @@ def independent_images(members: NDArray[np.int64]) -> float:
 
 
 def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """How many times larger the variance of the mean of `values` (n,) is because images of one group (n,) are alike; at least 1.
+    """How many times larger the variance of a mean is because images of one group are alike; at least 1.
 
-    Counts divided by it can be used as if images were independent (Rao and Scott, "A simple method for the analysis of clustered
-    binary data", 1992). Where all values are equal, or there is one group, so that it can't be estimated, every group
-    counts as one image.
+    Counts divided by it can be used as if images were independent. Where all values are equal, or there is one group, so that it
+    can't be estimated, every group counts as one image.
+
+    Args:
+        values: (n,).
+        groups: (n,), numbers from 0.
+
+    Source:
+        Rao and Scott, "A simple method for the analysis of clustered binary data", 1992.
     """
     deviations, count = values - values.mean(), len(np.unique(groups))
     alone = float((deviations**2).sum())
@@ -251,11 +276,16 @@ LOG = Scale(math.log, math.exp, lambda v: 1 / v, (0.0, math.inf))
 
 
 def with_interval(estimate: Estimate, drawn: NDArray[np.float64], scale: Scale) -> Estimate:
-    """The same number with an interval from the standard error of its resamples (resamples,), symmetric on `scale`.
+    """The same number with an interval from the standard error of its resamples, symmetric on `scale`.
 
-    That is the standard bootstrap interval after a transform (Efron and Tibshirani 1993, sections 6.2 and 12.6). Percentiles cover
-    too seldom near the ends of a range: 88 % instead of 95 % for a macro AUC of 50 images. Resamples without a value are left
-    out; where that is more than one in twenty there is no interval.
+    Percentiles cover too seldom near the ends of a range: 88 % instead of 95 % for a macro AUC of 50 images. Resamples without a
+    value are left out; where that is more than one in twenty there is no interval.
+
+    Args:
+        drawn: (resamples,), nan without a value.
+
+    Source:
+        The standard bootstrap interval after a transform (Efron and Tibshirani 1993, sections 6.2 and 12.6).
     """
     if estimate.value is None:
         return estimate

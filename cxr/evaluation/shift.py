@@ -87,7 +87,7 @@ def shift_of(own: Sample, other: Sample) -> Shift:
 
 
 def drawn_rows(ids: list[str], most: int = MOST) -> NDArray[np.int64]:
-    """Up to `most` rows, as a hash of their ids draws them, in ascending order: the same ones each time."""
+    """Up to `most` rows, (k,), as a hash of their ids draws them, in ascending order: the same ones each time."""
     order = sorted(range(len(ids)), key=lambda row: sha256(ids[row].encode()).hexdigest())
     return np.array(sorted(order[:most]), np.int64)
 

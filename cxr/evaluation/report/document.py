@@ -184,7 +184,11 @@ def to_json(document: Document) -> str:
 
 
 def from_json(text: str) -> Document:
-    """The document of a stored report.json of this version or an earlier one; raises `ValueError` for anything else."""
+    """The document of a stored report.json of this version or an earlier one.
+
+    Raises:
+        ValueError: The text is no such document.
+    """
     content = parse_json(text)
     try:
         return _adapter().validate_python(upgraded(content))
