@@ -25,7 +25,10 @@ def cached_file(published: Published, alpha: float) -> Path:
 
 
 def is_whole(file: Path, published: Published, check: Callable[[Path], None]) -> bool:
-    """Whether a file is there, has the published hash, and passes `check`, which.
+    """Whether a file is there, has the published hash, and passes `check`.
+
+    Args:
+        check: raises a `UserError` for a file that does not fit.
 
     Raises:
         UserError: The file can't be read.

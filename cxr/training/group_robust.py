@@ -54,7 +54,9 @@ def cells_of(labels: NDArray[np.int64], sources: NDArray[np.int64], train: NDArr
 def balanced(
     rows: NDArray[np.int64], labels: NDArray[np.int64], sources: NDArray[np.int64], seed: int, epoch: int
 ) -> NDArray[np.int64]:
-    """Rows (n,), drawn so that within a class each source comes as often as the others; classes keep their shares.
+    """Rows, (n,), drawn so that within a class each source comes as often as the others; classes keep their shares.
+
+    Rows of a source that is smaller than its share come more than once, evenly; of a larger one other rows come in each epoch.
 
     Args:
         rows: (n,).
