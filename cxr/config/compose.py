@@ -119,7 +119,11 @@ def expand(overrides: Sequence[str]) -> Expansion:
 
 
 def launcher_settings(name: str, node: Any) -> Any:
-    """The checked settings of a launcher of cxr; None for another one. Raises `UserError` for a value that it can't take."""
+    """The checked settings of a launcher of cxr; None for another one.
+
+    Raises:
+        UserError: It can't take a value.
+    """
     if name not in LAUNCHERS:
         return None
     plain = {str(key): value for key, value in node.items() if key != "_target_"}

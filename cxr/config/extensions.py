@@ -30,7 +30,8 @@ def load(group: str, name: str) -> Any:
 def content_of(group: str, name: str) -> str:
     """The version of the package that an entry point names, and the SHA-256 of its sources, 16 hex digits; nothing is imported.
 
-    Raises `UserError` where they can't be read.
+    Raises:
+        UserError: They can't be read.
     """
     entry = installed(group)[name]
     package = entry.module.partition(".")[0]
