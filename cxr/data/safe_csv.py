@@ -9,17 +9,34 @@ _FORMULA = r"'*[=+\-@\t\r]"  # what a spreadsheet takes for a formula when a cel
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table; `read_csv` gives the same text back."""
+    """Write a table; `read_csv` gives the same text back.
+
+    Args:
+        frame: without its index.
+    """
     marked(frame).to_csv(path, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table of `write_csv`, all as text, "" for empty cells. Raises `OSError` or `ValueError` for other files."""
+    """Read a table of `write_csv`.
+
+    Returns:
+        All columns as text, "" for empty cells.
+
+    Raises:
+        OSError, ValueError: The file is another.
+    """
     return unmarked(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
     """With an apostrophe before each text that a spreadsheet would run.
+
+    Args:
+        frame: any.
+
+    Returns:
+        The same rows and columns.
 
     >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
     ["'=1+1", 'COVID']
@@ -28,7 +45,14 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without the apostrophes that `marked` put there."""
+    """Without the apostrophes that `marked` put there.
+
+    Args:
+        frame: one of `marked`.
+
+    Returns:
+        The same rows and columns.
+    """
     return _replaced(frame, rf"\A'({_FORMULA})", r"\1")
 
 
