@@ -52,12 +52,15 @@ class Calibration:
 
 
 def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = None) -> Temperature:
-    """The temperature that makes these labels most likely (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    """The temperature that makes these labels most likely.
 
-    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where
-    the images do not determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the
-    log loss of validation images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one
-    fold), as it would make probabilities worse.
+    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where the images do not
+    determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the log loss of validation
+    images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one fold), as it would make
+    probabilities worse.
+
+    Source:
+        Guo et al., "On Calibration of Modern Neural Networks", 2017.
     """
     count = len(predictions.labels)
     if (predictions.predicted == predictions.labels).all():
@@ -102,7 +105,11 @@ def scaled(predictions: Predictions, temperature: float) -> Predictions:
 
 
 def calibration(predictions: Predictions, bins: int) -> Calibration:
-    """Calibration in bins of equally many images (Nixon et al., "Measuring Calibration in Deep Learning", 2019)."""
+    """Calibration in bins of equally many images.
+
+    Source:
+        Nixon et al., "Measuring Calibration in Deep Learning", 2019.
+    """
     bins = usable_bins(bins, len(predictions.labels))
     top, right = predictions.probabilities.max(axis=1), predictions.predicted == predictions.labels
     of_top = reliability(top, right, bins)

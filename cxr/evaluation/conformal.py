@@ -33,8 +33,11 @@ class ConformalSets:
 def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.float64]:
     """The probability that a class needs to be in a set, (classes,), so that sets lack the true class in `alpha` of cases at most.
 
-    Class-conditional split conformal prediction with the score 1 - p (Vovk, "Conditional validity of inductive conformal
-    predictors", 2012; Sadinle et al. 2019): the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
+    It is the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
+
+    Source:
+        Class-conditional split conformal prediction with the score 1 - p: Vovk, "Conditional validity of inductive conformal
+        predictors", 2012; Sadinle et al. 2019.
     """
     thresholds = np.zeros(len(validation.classes))
     for index in range(len(thresholds)):

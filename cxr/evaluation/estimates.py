@@ -130,16 +130,19 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
     """The share of `right` (n,) among some images, with an interval that counts images of a group as alike.
 
     With groups of several images it is Wilson's interval at the effective number of images: their number over the design effect
-    (Rao and Scott 1992), times (t with n - 1 / t with groups - 1 degrees of freedom)^2, as few groups estimate that effect poorly
-    (Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
-    data", 1998; Dean and Pagano 2015 compare such intervals). A few errors don't show how alike images are, so neither end is
-    nearer to 0 or 1 than it would be if all images were right, or wrong, and those of a group copies: see `independent_images`.
+    (see `design_effect`), times (t with n - 1 / t with groups - 1 degrees of freedom)^2, as few groups estimate that effect poorly.
+    A few errors don't show how alike images are, so neither end is nearer to 0 or 1 than it would be if all images were right, or
+    wrong, and those of a group copies: see `independent_images`.
 
     Args:
         right: (n,), what is counted.
         among: (n,), the images that count.
         groups: the group of each of the n images; None, or one image a group: the plain Wilson interval.
         why_not: the reason for no value if no image counts.
+
+    Source:
+        Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
+        data", 1998; Dean and Pagano 2015 compare such intervals.
     """
     counted = right[among]
     n, plain = len(counted), proportion(int(counted.sum()), len(counted), why_not)
@@ -178,8 +181,11 @@ def four_rates(
 def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
     """`second` minus `first`, of different images, with an interval from theirs.
 
-    By the method of variance estimates recovery (Zou and Donner, "Construction of confidence limits about effect measures: a
-    general approach", 2008). From Wilson intervals it is Newcombe's hybrid score interval (1998, method 10).
+    From Wilson intervals it is Newcombe's hybrid score interval.
+
+    Source:
+        Zou and Donner, "Construction of confidence limits about effect measures: a general approach", 2008; Newcombe 1998, method
+        10.
 
     >>> unpaired_difference(Estimate(0.9, 0.8, 0.95), Estimate(0.7, 0.6, 0.8)).text
     '-0.200 (-0.312--0.059)'
@@ -251,7 +257,11 @@ def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> flo
 
 
 def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927); (0, 1) without trials. Counts may be fractions: see `proportion_among`."""
+    """Score interval of a proportion; (0, 1) without trials. Counts may be fractions: see `proportion_among`.
+
+    Source:
+        Wilson 1927.
+    """
     if trials == 0:
         return 0.0, 1.0
     share, scale = successes / trials, 2 * (trials + Z**2)

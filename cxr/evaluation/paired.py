@@ -157,7 +157,10 @@ def _proportions(reference: Predictions, other: Predictions) -> dict[str, tuple[
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted so that the chance of any false finding stays at the level (Holm 1979).
+    """P-values adjusted so that the chance of any false finding stays at the level.
+
+    Source:
+        Holm 1979.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

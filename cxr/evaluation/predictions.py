@@ -62,7 +62,7 @@ class Predictions:
         """Read what `to_csv` wrote; `classes` in the order of the probability columns.
 
         Raises:
-            ValueError: The file is another.
+            ValueError: `to_csv` did not write the file.
         """
         frame = read_csv(path)
         probabilities = frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64)

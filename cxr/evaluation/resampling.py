@@ -110,6 +110,10 @@ def losses(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def squared_errors(predictions: Predictions) -> NDArray[np.float64]:
-    """Each image's Brier score, the sum over classes of (probability - truth) squared, (n,), from 0 to 2 (Brier 1950)."""
+    """Each image's Brier score, the sum over classes of (probability - truth) squared, (n,), from 0 to 2.
+
+    Source:
+        Brier 1950.
+    """
     truth = np.eye(len(predictions.classes))[predictions.labels]
     return np.asarray(((predictions.probabilities - truth) ** 2).sum(axis=1))

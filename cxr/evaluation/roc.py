@@ -21,10 +21,10 @@ def area_under_roc(positive: NDArray[np.bool_], scores: NDArray[np.float64], gro
 
     Args:
         positive, scores: (n,).
-        groups: (n,); images of a group count as alike (Obuchowski 1997).
+        groups: (n,); images of a group count as alike.
 
     Source:
-        Pepe, "The Statistical Evaluation of Medical Tests", 2003, section 5.2.5.
+        Pepe, "The Statistical Evaluation of Medical Tests", 2003, section 5.2.5; for groups Obuchowski 1997.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:

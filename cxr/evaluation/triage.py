@@ -158,9 +158,12 @@ def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
 
 
 def predictive_values(evaluated: Rates, prevalence: float) -> tuple[Estimate, Estimate]:
-    """PPV and NPV by Bayes' rule (Altman and Bland 1994), as if the images of each class were like those of other places.
+    """PPV and NPV by Bayes' rule, as if the images of each class were like those of other places.
 
     An interval joins the ends of sensitivity's and specificity's, so it is wider than it need be.
+
+    Source:
+        Altman and Bland 1994.
     """
     ppv = _ratio(prevalence, evaluated.sensitivity, 1 - prevalence, _flipped(evaluated.specificity))
     return ppv, _ratio(1 - prevalence, evaluated.specificity, prevalence, _flipped(evaluated.sensitivity))

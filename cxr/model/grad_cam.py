@@ -81,8 +81,10 @@ def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDAr
 def randomised(network: GradCam) -> Iterator[str]:
     """Yield each of `STAGES` while the weights of that part of the network are shuffled; at the end all are what they were.
 
-    Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
-    (cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3).
+    Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too.
+
+    Source:
+        Cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3.
     """
     layers = [layer for layer in network.saved.model.layers if layer.weights]
     above = [layer for layer in layers if layer in network.head.layers]

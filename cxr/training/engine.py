@@ -89,8 +89,10 @@ def engine_version(name: Name) -> str:
 def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> Engine:
     """An engine for the frozen part `frozen`, from grey levels (n, size, size, 3) to activations of type `dtype`.
 
-    OpenVINO's first batch is checked against TensorFlow. The engine raises `EngineUnusable` where they differ, and this function
-    where OpenVINO can't compile the network.
+    OpenVINO's first batch is checked against TensorFlow; where they differ, the engine raises the same error.
+
+    Raises:
+        EngineUnusable: OpenVINO can't compile the network.
     """
     if name == "openvino":
         graph = constant_graph(frozen, dtype, BATCHES["openvino"])

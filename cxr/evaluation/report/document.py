@@ -179,7 +179,11 @@ class Document:
 
 
 def to_json(document: Document) -> str:
-    """The document as JSON; raises `ValueError` for a number that is not finite, which would be a fault of cxr."""
+    """The document as JSON.
+
+    Raises:
+        ValueError: A number is not finite, which would be a fault of cxr.
+    """
     return json.dumps(_adapter().dump_python(document, mode="json"), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 

@@ -40,7 +40,7 @@ def describe(config: BackboneConfig) -> Described:
     """The backbone of a config.
 
     Raises:
-        UserError: No backbone has this name, or the file is none.
+        UserError: No backbone has this name, or the file is no backbone.
     """
     if config.name not in backbone_names():
         raise UserError(f"backbone.name={config.name} is not known: {nearest(config.name, backbone_names())}")
