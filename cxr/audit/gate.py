@@ -90,7 +90,7 @@ def read_gate(path: Path) -> Gate:
     """Read a gate; nothing in the file is run.
 
     Raises:
-        ValueError, KeyError, OSError: The file holds none.
+        ValueError, KeyError, OSError: The file holds no gate.
     """
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("means", "components", "variances")}

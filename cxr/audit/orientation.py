@@ -74,7 +74,7 @@ def read_orientation(path: Path) -> Orientation:
     """Read what was written; nothing in the file is run.
 
     Raises:
-        ValueError, KeyError, OSError: The file is another.
+        ValueError, KeyError, OSError: The file holds no orientation.
     """
     with np.load(path, allow_pickle=False) as file:
         weights = np.asarray(file["weights"], np.float32)

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """Make the missing runs on request, then print the table and write the requested files.
 
     Raises:
-        UserError: Options do not fit each other, or a folder is none.
+        UserError: Options do not fit each other, or `--external` names no folder.
     """
     args = parse("results", arguments)
     if args.effects and not (args.sweep or args.runs):

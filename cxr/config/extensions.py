@@ -19,7 +19,11 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def load(group: str, name: str) -> Any:
-    """The object that an entry point names; raises `UserError` where its package can't be imported."""
+    """The object that an entry point names.
+
+    Raises:
+        UserError: Its package can't be imported.
+    """
     try:
         return installed(group)[name].load()
     except Exception as error:  # of code that is not cxr's

@@ -14,10 +14,10 @@ NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the rows sorted by path, whole or not at all: the same bytes for the same images.
+    """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in any order.
 
     Args:
-        manifest: in any order.
+        manifest: at least `COLUMNS`.
     """
     part = path.with_suffix(".part")
     write_csv(manifest.sort_values("path", kind="stable"), part)
@@ -31,7 +31,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
         `COLUMNS`, and those of `data.columns.more`.
 
     Raises:
-        OSError, ValueError: The file is another.
+        OSError, ValueError: The file is no manifest.
     """
     manifest = read_csv(path)
     if missing := set(NEEDED) - set(manifest.columns):
@@ -44,7 +44,7 @@ def more_columns(manifest: pd.DataFrame) -> list[str]:
     """The columns besides `COLUMNS`: those of `data.columns.more`.
 
     Args:
-        manifest: any.
+        manifest: at least `COLUMNS`.
     """
     return [str(name) for name in manifest.columns if name not in COLUMNS]
 

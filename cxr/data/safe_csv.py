@@ -24,19 +24,16 @@ def read_csv(path: Path) -> pd.DataFrame:
         All columns as text, "" for empty cells.
 
     Raises:
-        OSError, ValueError: The file is another.
+        OSError, ValueError: `write_csv` did not write the file.
     """
     return unmarked(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
-    """With an apostrophe before each text that a spreadsheet would run.
+    """The same rows with an apostrophe before each text that a spreadsheet would run.
 
     Args:
-        frame: any.
-
-    Returns:
-        The same rows and columns.
+        frame: texts and numbers.
 
     >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
     ["'=1+1", 'COVID']
@@ -45,13 +42,10 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without the apostrophes that `marked` put there.
+    """The same rows without the apostrophes that `marked` put there.
 
     Args:
         frame: one of `marked`.
-
-    Returns:
-        The same rows and columns.
     """
     return _replaced(frame, rf"\A'({_FORMULA})", r"\1")
 

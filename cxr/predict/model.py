@@ -140,7 +140,7 @@ def model_of(reference: str) -> Iterator[RunModel]:
     """The model of a run id or name, of a folder that was exported, or of models:/NAME@ALIAS; its files are there in the block.
 
     Raises:
-        UserError: The reference is anything else.
+        UserError: The reference names no model.
     """
     folder = Path(reference)
     if reference.startswith(REGISTERED):
@@ -190,7 +190,7 @@ def read_exported(folder: Path) -> RunModel:
     """The model in the folder `data/model` of `cxr export`; nothing in it is run.
 
     Raises:
-        UserError: The folder is another, or of a later version.
+        UserError: The folder holds no such model, or one of a later version of cxr.
     """
     try:
         facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes(), strict=True)

@@ -59,7 +59,7 @@ class Record:
         """The record in the content of stages/STAGE.json.
 
         Raises:
-            ValueError: The text is another.
+            ValueError: The text is no record.
         """
         try:
             content = parse_json(text)

@@ -221,7 +221,7 @@ def find_run(reference: str, store: Store) -> LoggedRun:
     """The run with this id, beginning of an id, or name.
 
     Raises:
-        UserError: There is none, or several finished ones.
+        UserError: No run matches, or several finished ones do.
     """
     runs = filtered_runs("")
     if not runs:

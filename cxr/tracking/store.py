@@ -127,7 +127,11 @@ def store_with_runs(uri: str | None = None) -> Store:
 
 
 def opened_store(uri: str | None = None, writing: bool = True) -> Store:
-    """`store_with_runs`, open; raises `UserError` for one without runs, and for `writing` one that can't be written to."""
+    """`store_with_runs`, open.
+
+    Raises:
+        UserError: It has no runs or, for `writing`, can't be written to.
+    """
     store = store_with_runs(uri)
     if writing:
         check_store(store)

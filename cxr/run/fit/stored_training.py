@@ -84,7 +84,11 @@ class Course:
 
 
 def kept_course(run: LoggedRun) -> Course:
-    """The epochs of a run; raises `UserError` if they can't be read."""
+    """The epochs of a run.
+
+    Raises:
+        UserError: They can't be read.
+    """
     with _readable(run, "what training made"):
         return TypeAdapter(Course).validate_python(parse_json(run.file(_TRAINING).read_bytes()))
 
@@ -117,7 +121,11 @@ def kept_gate(run: LoggedRun) -> Gate | None:
 
 
 def kept_context(run: LoggedRun) -> ReportContext:
-    """The stored context of a run's report; raises `UserError` if it can't be read."""
+    """The stored context of a run's report.
+
+    Raises:
+        UserError: It can't be read.
+    """
     with _readable(run, _CONTEXT):
         return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
 
