@@ -5,18 +5,18 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 FILES = sorted((*ROOT.glob("cxr/**/*.py"), *ROOT.glob("hydra_plugins/**/*.py")))
 ARRAYS = {"NDArray", "ndarray", "Tensor"}
 FRAMES = {"DataFrame", "Series"}
-SHAPE = re.compile(r"\((?:[^()]|\(\w+\))*(?:,|\bn|\.\.\.)(?:[^()]|\(\w+\))*\)|\(\)")  # (n,), (n, size, size, 1), () of a scalar
+SIZE = r"(?:\*?\w+(?: [-+*] \w+)?|\.\.\.)"
+SHAPE = re.compile(rf"\((?:\.\.\.|{SIZE},(?: {SIZE},?)*)?\)")  # (n,), (n, size, size, 1), (n + 1, ...), () of a scalar
+CITATION = re.compile(r"[A-Z]\w+(?: et al\.)?,? (?:\"[^\"]*\",? )?\(?(?:19|20)\d\d\b(?!-)")  # Cox 1958; Cox, "Title", 1958
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def names(node: ast.AST | None) -> set[str]:
-    """The names in an annotation, without those of functions that it describes (`Callable[...]`)."""
+    """The names in an annotation, without those inside of `Callable[...]`."""
     if node is None or (isinstance(node, ast.Subscript) and names(node.value) == {"Callable"}):
         return set()
     here = {node.id} if isinstance(node, ast.Name) else {node.attr} if isinstance(node, ast.Attribute) else set()
@@ -45,7 +45,8 @@ def raised(node: ast.AST) -> set[str]:
     """Exceptions that a function raises by name in its own body, and does not catch there."""
     if isinstance(node, ast.Try):
         caught = set().union(*(names(handler.type) for handler in node.handlers))
-        return raised(ast.Module(node.body, [])) - caught | raised(ast.Module([*node.handlers, *node.orelse, *node.finalbody], []))
+        others = (raised(child) for child in (*node.handlers, *node.orelse, *node.finalbody))
+        return (set().union(*map(raised, node.body)) - caught).union(*others)
     inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, Function | ast.Lambda)]
     here = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else getattr(node, "exc", None)
     return {name for name in names(here) if name[0].isupper()}.union(*(raised(child) for child in inner))
@@ -58,29 +59,93 @@ def section(docstring: str, title: str) -> dict[str, str]:
     return {name: text for title, text in entries for name in title.split(", ")}
 
 
+def undescribed_arrays(function: Function, docstring: str, types: set[str]) -> Iterator[str]:
+    """Parameters and results whose shape, or columns, no section has."""
+    arguments = section(docstring, "Args")
+    parameters = [node for node in ast.walk(function.args) if isinstance(node, ast.arg)]
+    for parameter in parameters:
+        words, text = names(parameter.annotation), arguments.get(parameter.arg, "")
+        if words & types and not (text if words & FRAMES else SHAPE.search(text)):
+            yield f"{function.name}: Args lacks the shape of {parameter.arg}"
+    for name in arguments.keys() - {parameter.arg for parameter in parameters}:
+        yield f"{function.name}: Args has {name}, which is no parameter"
+    words, summary = names(function.returns), docstring.partition("\n\n")[0]
+    in_summary = SHAPE.search(summary) or (words & FRAMES and re.search(r"\b(rows?|columns?)\b", summary))
+    if words & types and not in_summary and not re.search(r"^(Returns|Yields):", docstring, re.MULTILINE):
+        yield f"{function.name}: Returns lacks the shape"
+
+
 def mistakes(source: str, types: set[str]) -> list[str]:
     """What is missing in the docstrings of a module, one line each."""
-    lines = []
-    body = ast.parse(source).body
+    body, lines = ast.parse(source).body, list[str]()
     imported = (node for node in body if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("cxr."))
     types = types - {alias.name for node in imported for alias in node.names} | ARRAYS | FRAMES
     for function in public_functions(body):
         docstring = ast.get_docstring(function) or ""
-        arguments, errors = section(docstring, "Args"), section(docstring, "Raises")
-        parameters = [node for node in ast.walk(function.args) if isinstance(node, ast.arg)]
-        for parameter in parameters:
-            words = names(parameter.annotation)
-            text = arguments.get(parameter.arg, "")
-            if words & types and not (text if words & FRAMES else SHAPE.search(text)):
-                lines.append(f"{function.name}: Args lacks the shape of {parameter.arg}")
-        summary = docstring.partition("\n\n")[0]
-        returned = re.search(r"^(Returns|Yields):", docstring, re.MULTILINE)
-        if names(function.returns) & types and not (returned or SHAPE.search(summary)):
-            lines.append(f"{function.name}: Returns lacks the shape")
-        lines += [
-            f"{function.name}: Args has {name}, which is no parameter" for name in arguments.keys() - {p.arg for p in parameters}
-        ]
-        documented = errors.keys() | set(re.findall(r"^Raise `(\w+)`", docstring))  # the summary of a function that only checks
-        lines += [f"{function.name}: Raises lacks {name}" for name in sorted(raised(function) - documented)]
-        lines += [f"{function.name}: Raises has no section" for _ in re.findall(r"\bRaises `", docstring)]
+        lines += undescribed_arrays(function, docstring, types)
+        checked = re.findall(r"^Raise `(\w+)`", docstring)  # the summary of a function that only checks
+        lacking = raised(function) - section(docstring, "Raises").keys() - set(checked)
+        lines += [f"{function.name}: Raises lacks {name}" for name in sorted(lacking)]
+        if re.search(r"\b[Rr]aises `", docstring):
+            lines.append(f"{function.name}: Raises is a sentence")
+        if CITATION.search(re.sub(r"^Source:\n(?: {4}.*\n?)*|^>>>(?:.*\n?)*", "", docstring, flags=re.MULTILINE)):
+            lines.append(f"{function.name}: Source is a sentence")
     return lines
+
+
+BAD = '''
+Grey = NDArray[np.uint8]
+
+def shown(images: Grey, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Images as Otsu (1979) has them. Raises `ValueError` for none."""
+    if not len(images):
+        raise ValueError("none")
+'''
+GOOD = '''
+Grey = NDArray[np.uint8]
+
+def shown(images: Grey, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Images above a threshold, (n, size, size).
+
+    Args:
+        images: (n, size, size).
+        table: a row an image.
+
+    Raises:
+        ValueError: There is none.
+
+    Source:
+        Otsu (1979).
+    """
+    if not len(images):
+        raise ValueError("none")
+'''
+
+
+def test_functions_of_the_package_have_their_sections() -> None:
+    types = array_types(file.read_text(encoding="utf-8") for file in FILES)
+    wrong = {file: lines for file in FILES if (lines := mistakes(file.read_text(encoding="utf-8"), types))}
+    assert wrong == {}
+
+
+def test_missing_sections_are_mistakes() -> None:
+    assert mistakes(BAD, array_types([BAD])) == [
+        "shown: Args lacks the shape of images",
+        "shown: Args lacks the shape of table",
+        "shown: Returns lacks the shape",
+        "shown: Raises lacks ValueError",
+        "shown: Raises is a sentence",
+        "shown: Source is a sentence",
+    ]
+
+
+def test_sections_are_enough() -> None:
+    assert mistakes(GOOD, array_types([GOOD])) == []
+
+
+def test_name_that_is_no_parameter_is_a_mistake() -> None:
+    renamed = GOOD.replace("images: Grey", "tiles: Grey")
+    assert mistakes(renamed, array_types([GOOD])) == [
+        "shown: Args lacks the shape of tiles",
+        "shown: Args has images, which is no parameter",
+    ]
