@@ -32,7 +32,7 @@ def index(config: Config, to: Path) -> None:
     """Write the manifest, and print a summary and what changed since the last one.
 
     Raises:
-        UserError: The file lists other images.
+        UserError: `to` lists other images.
     """
     check_folder(to)
     before = _manifest_to_replace(to)
@@ -52,7 +52,7 @@ def show(config: Config, to: Path, most: int) -> None:
     """Draw up to `most` images of each class side by side.
 
     Raises:
-        UserError: The file is not one for a contact sheet.
+        UserError: `to` is no PNG file, or one that is there and no contact sheet of cxr.
     """
     if to.suffix.lower() != ".png":
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     """0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ.
 
     Raises:
-        UserError: An option is no longer one.
+        UserError: An option of an earlier version is given.
     """
     args = parse("reproduce", arguments)
     if args.removed:

@@ -123,8 +123,7 @@ def spread(validation: CrossValidation) -> pd.DataFrame:
     Folds share training images, so that sd over the square root of the folds is no standard error.
 
     Returns:
-        Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (in how many it has a
-        value).
+        Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (that have a value).
 
     Source:
         Bengio and Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004.

@@ -173,11 +173,7 @@ def called_positive(
 
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
-    """The params that differ.
-
-    Returns:
-        A row a param, a column a run (its short id).
-    """
+    """The params that differ: a row a param, a column a run (its short id)."""
     keys = sorted({key for run in runs for key in run.params if is_compared(key)})
     table = {key: [run.params.get(key, "") for run in runs] for key in keys}
     differing = {key: values for key, values in table.items() if len(set(values)) > 1}
@@ -185,11 +181,7 @@ def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
 
 
 def differences_frame(comparison: Comparison) -> pd.DataFrame:
-    """All differences.
-
-    Returns:
-        A row a run and metric, with the columns of a `Difference`.
-    """
+    """All differences: a row a run and metric, with the columns of a `Difference`."""
     rows = [
         {"run": other.run.name, "run_id": other.run.id, "against": comparison.reference.run.id, **vars(difference)}
         for other, differences in zip(comparison.others, comparison.differences, strict=True)

@@ -82,8 +82,7 @@ def read_dataset(
         manifest: a logged one, in which each image keeps its part of the split.
 
     Raises:
-        UserError: An image is bad, unless `data.on_bad_image=skip`, or differs from its manifest, or copies have different labels,
-            with `data.on_conflict=stop`.
+        UserError: An image is bad or altered, or copies have different labels, and `data` does not say to leave them out.
     """
     pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":

@@ -25,10 +25,7 @@ def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """A manifest that was written before.
-
-    Returns:
-        `COLUMNS`, and those of `data.columns.more`.
+    """A manifest that was written before, with columns `COLUMNS` and those of `data.columns.more`.
 
     Raises:
         OSError, ValueError: The file is no manifest.
@@ -87,13 +84,10 @@ def split_fingerprint(manifest: pd.DataFrame) -> str:
 
 
 def summary(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Number of images by class and part of the split.
+    """Number of images by class (rows) and part of the split (columns train, val and, where there is one, test).
 
     Args:
         manifest: columns label and split.
-
-    Returns:
-        Rows: classes; columns: train, val and, where there is one, test.
     """
     table = pd.crosstab(manifest["label"], manifest["split"])
     return table[[part for part in PARTS if part in table.columns]]

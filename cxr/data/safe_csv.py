@@ -18,10 +18,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table of `write_csv`.
-
-    Returns:
-        All columns as text, "" for empty cells.
+    """Read a table of `write_csv`, all columns as text, "" for empty cells.
 
     Raises:
         OSError, ValueError: `write_csv` did not write the file.

@@ -33,8 +33,7 @@ def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None =
     cross-fitting; images of one of the `groups` (n,) are in one fold), and where every prediction is right.
 
     Source:
-        Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML
-        2020.
+        Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", 2020.
     """
     count, classes = len(predictions.labels), len(predictions.classes)
     logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1))

@@ -56,8 +56,7 @@ def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = Non
 
     It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where the images do not
     determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the log loss of validation
-    images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one fold), as it would make
-    probabilities worse.
+    images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one fold).
 
     Source:
         Guo et al., "On Calibration of Modern Neural Networks", 2017.

@@ -184,8 +184,7 @@ def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
     From Wilson intervals it is Newcombe's hybrid score interval.
 
     Source:
-        Zou and Donner, "Construction of confidence limits about effect measures: a general approach", 2008; Newcombe 1998, method
-        10.
+        Zou and Donner, "Construction of confidence limits about effect measures: a general approach", 2008; Newcombe 1998.
 
     >>> unpaired_difference(Estimate(0.9, 0.8, 0.95), Estimate(0.7, 0.6, 0.8)).text
     '-0.200 (-0.312--0.059)'
@@ -218,9 +217,7 @@ def members_among(groups: Sequence[str] | None, among: NDArray[np.bool_]) -> NDA
 
 
 def independent_images(members: NDArray[np.int64]) -> float:
-    """The effective number of images if all of a group are copies; 0 for one group of several images.
-
-    One patient shows nothing about others.
+    """The effective number of images if all of a group are copies; 0 for one group of several images, as of one patient.
 
     Args:
         members: (n,), the number of the group of each image.

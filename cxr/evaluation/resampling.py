@@ -82,8 +82,8 @@ def areas(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Areas under the ROC curve and the precision-recall curve, (rows,) each; nan without images of both kinds.
 
-    Ties count half in the first; the second is average precision, the sum of precisions weighted by the gain in sensitivity, equal
-    scores being one threshold.
+    Ties count half in the first; the second is average precision, the sum of precisions weighted by the gain in sensitivity, with
+    equal scores as one threshold.
 
     Args:
         positive, scores: (n,).

@@ -70,8 +70,7 @@ def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> tupl
 def auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each image adds to the error of an AUC, (n,); the sum of squares is DeLong's variance.
 
-    Sums over groups of images that are alike, squared and added, give the variance for groups. Needs two positive images and two
-    others.
+    Sums over groups, squared and added, give the variance for groups. Needs two positive images and two others.
 
     Args:
         positive, scores: (n,).

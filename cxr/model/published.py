@@ -45,8 +45,7 @@ def is_whole(file: Path, published: Published, check: Callable[[Path], None]) ->
 def download(published: Published, alpha: float, check: Callable[[Path], None]) -> Path:
     """Download the file of a width, unless another process has done so meanwhile.
 
-    It is written under a temporary name, verified, and then moved, so a download that is cut off leaves nothing that is taken for
-    weights.
+    It is written under a temporary name, verified, and then moved, so one that is cut off leaves nothing that is taken for weights.
 
     Raises:
         UserError: It can't be had, or is another file than the published one.

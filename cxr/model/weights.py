@@ -57,8 +57,7 @@ def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weig
     `of_run` is the model of the run that `run:ID` names.
 
     Raises:
-        UserError: A file is missing, unreadable or of another architecture, or ImageNet weights are neither in Keras' cache nor
-            within reach.
+        UserError: A file is missing, unreadable or of another architecture, or ImageNet weights can't be had.
     """
     described, of_file = describe(backbone), backbone.name == "keras_file"
     if backbone.weights == "none":

@@ -48,7 +48,7 @@ class Answer:
         """The answer that `to_json` wrote.
 
         Raises:
-            TypeError, KeyError: The values are not of one.
+            TypeError, KeyError: The values are not those of an answer.
         """
         fields = {key: value for key, value in values.items() if key not in ("class", "zone_in_words")}
         return Answer(**fields, called=values["class"])

@@ -178,9 +178,6 @@ def model_classes(run: LoggedRun) -> tuple[str, ...]:
 def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
     """The manifest's rows of the evaluated images, in their order.
 
-    Returns:
-        Columns of the manifest.
-
     Raises:
         UserError: The manifest lacks one.
     """

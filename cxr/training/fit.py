@@ -57,10 +57,7 @@ class TrainingSet:
         return cells_of(self.labels, self.sources, self.train)
 
     def order(self, training: TrainingConfig, epoch: int) -> NDArray[np.int64]:
-        """The training rows of an epoch, (n,): the same for the same seed, also in a resumed run.
-
-        Epochs count from 0 over all phases.
-        """
+        """The training rows, (n,), of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
         if training.sampling == "source_balanced":
             return balanced(self.train, self.labels, self.sources, training.seed, epoch)
         return shuffled(self.train, training.seed, epoch)
@@ -208,9 +205,7 @@ def steps_of(
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """The rows of an epoch, (n,): the same for the same seed, also in a resumed run.
-
-    Epochs count from 0 over all phases.
+    """The rows, (n,), of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run.
 
     Args:
         rows: (n,).

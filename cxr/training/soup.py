@@ -23,8 +23,8 @@ from cxr.training.steps import Steps
 def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: Loss, config: Config, watcher: Watcher) -> Fitted:
     """Give `network` the average of the weights in the `.keras` files `ingredients`, of which the best comes first.
 
-    Each is added in turn, and stays if the validation loss falls. The history has an epoch for each that was tried; the best epoch
-    is the last that stayed.
+    Each is added in turn, and stays if the validation loss falls. The history has an epoch for each that was tried, the best is the
+    last that stayed.
 
     Raises:
         RunFailed: The weights of a file do not fit, or no loss is a finite number.

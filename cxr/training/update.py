@@ -12,8 +12,7 @@ from cxr.training.checkpoint import Arrays, values_of
 def partners(size: Any, alpha: float, seed: int, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """The share of its own image in each mixture of a batch, () from 0 to 1, and the row of the other image, (size,).
 
-    One share of Beta(alpha, alpha) for the whole batch. Both are functions of seed and step alone, so a resumed training draws the
-    same.
+    One share of Beta(alpha, alpha) for the whole batch. Both depend on seed and step alone: a resumed training draws the same.
 
     Source:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, section 2 and algorithm of figure 1.

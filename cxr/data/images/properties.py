@@ -24,9 +24,6 @@ def properties(images: NDArray[np.uint8]) -> pd.DataFrame:
     Args:
         images: (n, size, size, 1).
 
-    Returns:
-        Columns: the names of `PROPERTIES`.
-
     >>> properties(np.full((1, 20, 20, 1), 255, np.uint8)).loc[0, ["brightness", "white", "sharpness"]].tolist()
     [255.0, 1.0, 0.0]
     """
