@@ -28,7 +28,8 @@ def find(data: DataConfig, root: Path) -> ImageList:
 def find_images(data: DataConfig, root: Path) -> ImageList:
     """List the images of each class below `root`, in CLASS/images/ if it exists, else anywhere in CLASS/.
 
-    Raises `UserError` where the folder, a class or its images are missing.
+    Raises:
+        UserError: The folder, a class or its images are missing.
     """
     try:
         present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))

@@ -36,8 +36,10 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
     """The images that a table lists, of the chosen classes.
 
     Paths are relative to `root`; absolute ones have to lie below it. A table with all columns of a manifest that cxr wrote is one,
-    and the images have to have its hashes. Raises `UserError` for a table that can't be read, a missing column or class, and a path
-    that leaves the root or comes twice.
+    and the images have to have its hashes.
+
+    Raises:
+        UserError: The table can't be read, a column or class is missing, or a path leaves the root or comes twice.
     """
     rows = _read(file)
     if set(NEEDED) <= set(rows.columns):
@@ -57,7 +59,11 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
 def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:
     """The images of a manifest that a run logged, below `root`; their pixels may have changed.
 
-    Raises `UserError` as `read_table` does.
+    Args:
+        manifest: at least its columns path, label, source, group and split.
+
+    Raises:
+        UserError: As of `read_table`.
     """
     name = "the run's manifest"
     table = manifest[["path", "label", "source", "group", "split", *more_columns(manifest)]].assign(sha256="")
