@@ -28,7 +28,11 @@ class TrainingDiverged(RunFailed):
 
 @contextmanager
 def writing(path: Path, advice: str = "") -> Iterator[None]:
-    """Turn an `OSError` of the block, as on a full disk, into a `UserError` that names `path`, and ends in what to do."""
+    """Turn an `OSError` of the block, as on a full disk, into one line that names `path`, and ends in what to do.
+
+    Raises:
+        UserError: The block raised one.
+    """
     try:
         yield
     except OSError as error:

@@ -39,7 +39,10 @@ def printable(text: str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text of a stranger; raises `ValueError` for anything else, for NaN and infinity, and if nested too deep.
+    """The value of a JSON text of a stranger.
+
+    Raises:
+        ValueError: It is no JSON, has NaN or infinity, or is nested too deep.
 
     >>> parse_json('{"a": [1, null]}')
     {'a': [1, None]}

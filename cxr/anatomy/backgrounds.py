@@ -44,10 +44,13 @@ class Backgrounds:
         return digest.hexdigest()[:16]
 
     def put(self, images: NDArray[np.float32], rows: NDArray[np.int64], draws: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The images (n, size, size, 1) of rows, 0 to 255, those with a donor on its background.
+        """The images of rows, (n, size, size, 1), 0 to 255, those with a donor on its background.
 
-        `draws` (n, 3) has numbers from 0 to 1: which donor, how far out the seam lies, and whether the exposure is brought to that
-        of the lungs; a donor of NaN leaves the image as it is.
+        Args:
+            images: (n, size, size, 1), 0 to 255.
+            rows: (n,).
+            draws: (n, 3), 0 to 1: which donor (nan leaves the image as it is), how far out the seam lies, and whether the exposure
+                is brought to that of the lungs.
         """
         mixed = images.copy()
         for place in np.flatnonzero(~np.isnan(draws[:, 0])):
@@ -71,7 +74,12 @@ class Backgrounds:
 def backgrounds_of(
     images: Rows, rows: NDArray[np.int64], hashes: Sequence[str], masks_of: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 ) -> Backgrounds:
-    """The backgrounds of training rows; `masks_of` gives the lung masks of some rows, (k, size, size)."""
+    """The backgrounds of training rows.
+
+    Args:
+        rows: (n,).
+        masks_of: gives the lung masks of some rows, (k, size, size).
+    """
     lungs = np.concatenate([_smoothed(masks_of(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)])
     donors = np.array(sorted(rows.tolist(), key=lambda row: hashes[row]), np.int64)
     place = {int(row): number for number, row in enumerate(rows)}

@@ -66,7 +66,11 @@ def shrinking(size: int, to: int = FITTED_AT) -> NDArray[np.float32]:
 
 
 def fit(images: NDArray[np.uint8]) -> list[Placing]:
-    """The placing of each image (n, size, size, 1)."""
+    """The placing of each image.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     shrink = shrinking(images.shape[1])
     small = np.stack([(shrink @ image[..., 0].astype(np.float32) @ shrink.T).ravel() for image in images])
     return [placings()[best] for best in (small @ contrasts().T).argmax(axis=1)]
@@ -74,5 +78,9 @@ def fit(images: NDArray[np.uint8]) -> list[Placing]:
 
 @memoized_by_content(lambda images: images, most=2)
 def fit_atlas(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Two ellipses in each image (n, size, size, 1), where they are darkest against their background."""
+    """Two ellipses in each image, (n, size, size), where they are darkest against their background.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     return np.stack([placing.ellipses(images.shape[1]) for placing in fit(images)])

@@ -45,7 +45,13 @@ class LungMasks:
 
 
 def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDArray[np.uint8], read: Reader) -> LungMasks:
-    """The masks of images (n, size, size, 1), whose rows `manifest` has in the same order; `read` reads mask files below `root`."""
+    """The masks of images.
+
+    Args:
+        manifest: rows of the images, in the same order.
+        images: (n, size, size, 1).
+        read: reads mask files below `root`.
+    """
     masks, size = np.zeros(images.shape[:3], bool), images.shape[1]
     origins, unused = dict.fromkeys(_ORIGINS, 0), Counter[str]()
     without = []
@@ -69,7 +75,14 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
 
 
 def masks_hash(root: Path, manifest: pd.DataFrame) -> str:
-    """16 hex digits of the content of all mask files of a manifest; those that are not there count as such."""
+    """16 hex digits of the content of all mask files of a manifest; those that are not there count as such.
+
+    Args:
+        manifest: columns path and, where there is one, of the mask's file.
+
+    Raises:
+        UserError: A mask file can't be read.
+    """
     digest = hashlib.sha256()
     for path, file in sorted(zip(manifest["path"], _mask_files(root, manifest), strict=True)):
         try:

@@ -88,7 +88,7 @@ def draw_chest(anatomy: Anatomy, size: int, rng: np.random.Generator) -> Chest:
 
 
 def ground_glass(chest: Chest, severity: float, rng: np.random.Generator) -> Field:
-    """Soft, cloudy blobs in both lungs, most at the edges and bases; `severity` in 0..1 sets number and density."""
+    """Soft, cloudy blobs in both lungs, most at the edges and bases, (size, size); `severity` in 0..1 sets number and density."""
     cloud = np.zeros_like(chest.x)
     for side in (-1, 1):
         for _ in range(1 + int(rng.integers(1, 3) + 2 * severity)):
@@ -101,7 +101,7 @@ def ground_glass(chest: Chest, severity: float, rng: np.random.Generator) -> Fie
 
 
 def perihilar_streaks(chest: Chest, severity: float, rng: np.random.Generator) -> Field:
-    """Fine lines that radiate from both hila into the lungs; `severity` in 0..1 sets number and density."""
+    """Fine lines that radiate from both hila into the lungs, (size, size); `severity` in 0..1 sets number and density."""
     streaks = np.zeros_like(chest.x)
     for side in (-1, 1):
         near = (chest.lungs > 0.02) & (chest.x * side > 0.1)  # all else is dark anyway
@@ -115,7 +115,11 @@ def perihilar_streaks(chest: Chest, severity: float, rng: np.random.Generator) -
 
 
 def expose(brightness: Field, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn brightness into an 8-bit image: blur, exposure, noise. Returns (size, size)."""
+    """Turn brightness into an 8-bit image, (size, size): blur, exposure, noise.
+
+    Args:
+        brightness: (size, size), 0 to 1.
+    """
     size = brightness.shape[0]
     image = gaussian_filter(np.clip(brightness, 0, 1), anatomy.blur * size / 128) ** anatomy.exposure
     image += rng.normal(0, anatomy.noise, image.shape)

@@ -22,7 +22,11 @@ def value_of(label: int, strength: float, turned: bool, rng: np.random.Generator
 
 
 def plant(shortcut: str, value: int, image: Grey) -> Grey:
-    """The image with the value of a shortcut: marker, border, exposure or resolution."""
+    """The image, (size, size), with the value of a shortcut: marker, border, exposure or resolution.
+
+    Args:
+        image: (size, size).
+    """
     return _PLANTED[shortcut](image, value)
 
 

@@ -35,14 +35,22 @@ class Gate:
     layer: str
 
     def distances(self, pooled: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The squared distance of each image (n, channels) to the nearest class, (n,)."""
+        """The squared distance of each image to the nearest class, (n,).
+
+        Args:
+            pooled: (n, channels).
+        """
         apart = pooled.astype(np.float64)[:, None] - self.means
         along = apart @ self.components.T
         beside = np.maximum((apart**2).sum(axis=2) - (along**2).sum(axis=2), 0)
         return np.asarray(((along**2 / self.variances).sum(axis=2) + beside / self.rest).min(axis=1))
 
     def passes(self, pooled: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Whether each image passes, (n,)."""
+        """Whether each image passes, (n,).
+
+        Args:
+            pooled: (n, channels).
+        """
         return np.asarray(self.distances(pooled) <= self.limit)
 
 
@@ -50,9 +58,14 @@ class Gate:
 def fit_gate(
     known: NDArray[np.floating], labels: NDArray[np.int64], others: NDArray[np.floating], layer: str = POOLED
 ) -> Gate | None:
-    """Fit on features (n, channels) of known images with their classes; the limit lets `GATE_PASSING` of `others` pass.
+    """Fit on known images; the limit lets `GATE_PASSING` of `others` pass.
 
     None with too few of either, or where all images are alike.
+
+    Args:
+        known: features (n, channels).
+        labels: (n,), the class of each.
+        others: features (k, channels).
     """
     if len(known) < LEAST or len(others) < LEAST or not np.ptp(known, axis=0).any():
         return None
@@ -74,7 +87,11 @@ def write_gate(gate: Gate, path: Path) -> None:
 
 
 def read_gate(path: Path) -> Gate:
-    """Read a gate; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for a file that holds none."""
+    """Read a gate; nothing in the file is run.
+
+    Raises:
+        ValueError, KeyError, OSError: The file holds no gate.
+    """
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("means", "components", "variances")}
         gate = Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]))

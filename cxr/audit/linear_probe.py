@@ -53,7 +53,7 @@ class Target:
 
     @cached_property
     def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Rows to fit and rows to score, five times: no group is in both."""
+        """Rows to fit, (k,), and rows to score, (n - k,), five times: no group is in both."""
         split = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
         return [(fitted, scored) for fitted, scored in split.split(self.labels, self.labels, list(self.groups))]
 
@@ -66,7 +66,11 @@ class Target:
 
 @memoized_by_content(lambda features, target: (features, target.labels, np.asarray(target.groups, str)))
 def out_of_fold_probabilities(features: NDArray[np.floating], target: Target) -> Floats:
-    """Out-of-fold probabilities of each class, (n, classes), from features (n, d), by a regularised logistic regression."""
+    """Out-of-fold probabilities of each class, (n, classes), by a regularised logistic regression.
+
+    Args:
+        features: (n, d).
+    """
     probabilities = np.zeros((len(target.labels), target.classes))
     if not np.ptp(features, axis=0).any():  # images that are all alike predict nothing
         return np.broadcast_to(np.bincount(target.labels, minlength=target.classes) / len(target.labels), probabilities.shape)
@@ -80,14 +84,22 @@ def out_of_fold_probabilities(features: NDArray[np.floating], target: Target) ->
 
 
 def probe_auc(features: NDArray[np.floating], target: Target) -> Estimate:
-    """The macro AUC of a probe of features (n, d)."""
+    """The macro AUC of a probe.
+
+    Args:
+        features: (n, d).
+    """
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
     return estimate_of(auc_draws(out_of_fold_probabilities(features, target), target))
 
 
 def auc_of_shuffled_labels(features: NDArray[np.floating], target: Target) -> Estimate:
-    """The mean over several shuffles of the labels, with the interval of that mean: 0.5, or labels leak into the probe."""
+    """The mean over several shuffles of the labels, with the interval of that mean: 0.5, or labels leak into the probe.
+
+    Args:
+        features: (n, d).
+    """
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
     aucs = []
@@ -100,7 +112,11 @@ def auc_of_shuffled_labels(features: NDArray[np.floating], target: Target) -> Es
 
 
 def macro_auc(probabilities: Floats, target: Target) -> Estimate:
-    """The mean over classes of the AUC of a class against all others; the interval is of a bootstrap over groups."""
+    """The mean over classes of the AUC of a class against all others; the interval is of a bootstrap over groups.
+
+    Args:
+        probabilities: (n, classes).
+    """
     if target.why_not:
         return Estimate(None, why_not=target.why_not)
     return estimate_of(auc_draws(probabilities, target))
@@ -108,7 +124,11 @@ def macro_auc(probabilities: Floats, target: Target) -> Estimate:
 
 @memoized_by_content(lambda probabilities, target: (probabilities, target.labels, np.asarray(target.groups, str)))
 def auc_draws(probabilities: Floats, target: Target) -> Floats:
-    """The macro AUC of all images, and then of bootstrap draws: (1 + draws,). The same groups are drawn for any probabilities."""
+    """The macro AUC of all images, and then of bootstrap draws: (1 + draws,). The same groups are drawn for any probabilities.
+
+    Args:
+        probabilities: (n, classes).
+    """
 
     def statistics(weights: Floats) -> Floats:
         curves = [areas(target.labels == label, probabilities[:, label], weights)[0] for label in range(target.classes)]
@@ -119,13 +139,24 @@ def auc_draws(probabilities: Floats, target: Target) -> Floats:
 
 
 def above_chance_retained(part: Floats, whole: Floats) -> Estimate:
-    """The share of above-chance performance that is left: (part - 0.5) / (whole - 0.5), of draws as `auc_draws` gives them."""
+    """The share of above-chance performance that is left: (part - 0.5) / (whole - 0.5).
+
+    Args:
+        part, whole: (1 + draws,), of `auc_draws`.
+    """
     if whole[0] <= 0.55:
         return Estimate(None, why_not="the whole image tells the class hardly better than chance")
     return estimate_of((part - 0.5) / np.maximum(whole - 0.5, 0.01))
 
 
 def estimate_of(draws: Floats) -> Estimate:
-    """The value of all images, which is the first, with the interval of the draws after it (percentiles: Efron 1979)."""
+    """The value of all images with the interval of the draws (percentiles).
+
+    Args:
+        draws: (1 + draws,), the value of all images first.
+
+    Source:
+        Efron 1979.
+    """
     low, high = np.nanpercentile(draws[1:], (50 - 50 * CONFIDENCE, 50 + 50 * CONFIDENCE))
     return Estimate(float(draws[0]), float(low), float(high))

@@ -38,14 +38,22 @@ class Orientation:
     weights: NDArray[np.float32]
 
     def kinds(self, images: Images) -> list[str]:
-        """The most probable kind of each image (n, size, size, 1)."""
+        """The most probable kind of each image.
+
+        Args:
+            images: (n, size, size, 1).
+        """
         scores = _pixels(images) @ self.weights[:, :-1].T + self.weights[:, -1]
         return [list(KINDS)[place] for place in scores.argmax(axis=1)]
 
 
 @memoized_by_content(lambda images: (images,), most=4)
 def fit_orientation(images: Images) -> Orientation | None:
-    """Fit on upright images; None with fewer than 30, or where they are all alike."""
+    """Fit; None with fewer than 30, or where they are all alike.
+
+    Args:
+        images: (n, size, size, 1), upright.
+    """
     if len(images) < LEAST or not np.ptp(images, axis=0).any():
         return None
     seen = np.concatenate([_pixels(change(images)) for change in KINDS.values()])
@@ -63,7 +71,11 @@ def write_orientation(orientation: Orientation, path: Path) -> None:
 
 
 def read_orientation(path: Path) -> Orientation:
-    """Read what was written; nothing in the file is run. Raises `ValueError`, `KeyError` or `OSError` for any other file."""
+    """Read what was written; nothing in the file is run.
+
+    Raises:
+        ValueError, KeyError, OSError: The file holds no orientation.
+    """
     with np.load(path, allow_pickle=False) as file:
         weights = np.asarray(file["weights"], np.float32)
     if weights.shape != (len(KINDS), _SIDE**2 + 1) or not np.isfinite(weights).all():

@@ -32,7 +32,13 @@ REGIONS = {
 
 
 def region_of(name: str, images: Images, masks: Masks, fill: str = "mean", seed: int = 0) -> Images:
-    """The images in one of the `REGIONS` but `other_surroundings`, filled in one of the `FILLS`; a seed gives the same noise."""
+    """The images in one of the `REGIONS` but `other_surroundings`, (n, size, size, 1), filled in one of the `FILLS`.
+
+    Args:
+        images: (n, size, size, 1).
+        masks: (n, size, size), true in the lungs.
+        seed: the same seed gives the same noise.
+    """
     if name == "full":
         return images
     if name == "mask_shape":
@@ -42,7 +48,14 @@ def region_of(name: str, images: Images, masks: Masks, fill: str = "mean", seed:
 
 
 def filled(images: Images, hidden: Masks, fill: str, rng: np.random.Generator) -> Images:
-    """The images with `hidden` pixels filled from those that are left: by their mean, by noise like them, or by a smooth copy."""
+    """The images, (n, size, size, 1), with pixels filled from those that are left.
+
+    By their mean, by noise like them, or by a smooth copy.
+
+    Args:
+        images: (n, size, size, 1).
+        hidden: (n, size, size), the pixels to fill.
+    """
     grey: NDArray[np.float32] = images[..., 0].astype(np.float32)
     for image, where in zip(grey, hidden, strict=True):
         if where.all() or not where.any():
@@ -59,13 +72,17 @@ def filled(images: Images, hidden: Masks, fill: str, rng: np.random.Generator) -
 
 
 def thumbnails(images: Images, size: int) -> NDArray[np.float32]:
-    """Each image at `size` x `size` pixels, (n, size * size), grey levels from 0 to 1."""
+    """Each image at `size` x `size` pixels, (n, size * size), grey levels from 0 to 1.
+
+    Args:
+        images: (n, side, side, 1).
+    """
     small = [np.asarray(Image.fromarray(image[..., 0]).resize((size, size), Image.Resampling.BOX)) for image in images]
     return np.asarray(np.stack(small).reshape(len(images), -1) / 255, np.float32)
 
 
 def frame(size: int, width: float) -> NDArray[np.bool_]:
-    """True in a frame of an image, whose width is a share of its side; at least one pixel."""
+    """True in a frame of an image, (size, size), whose width is a share of its side; at least one pixel."""
     edge = max(1, round(size * width))
     inside = np.ones((size, size), bool)
     inside[edge:-edge, edge:-edge] = False
@@ -73,13 +90,17 @@ def frame(size: int, width: float) -> NDArray[np.bool_]:
 
 
 def corners(size: int, edge: float) -> NDArray[np.bool_]:
-    """True in a square of `edge` pixels in each corner of an image."""
+    """True in a square of `edge` pixels in each corner of an image, (size, size)."""
     near = np.minimum(np.arange(size), np.arange(size)[::-1]) < edge
     return np.asarray(near[:, None] & near)
 
 
 def marks_in(images: Images) -> Masks:
-    """Small marks that are brighter than what is around them, like letters, (n, size, size): a white top-hat above a limit."""
+    """Small marks that are brighter than what is around them, like letters, (n, size, size): a white top-hat above a limit.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     width = max(5, round(images.shape[1] * _STROKE) | 1)
     grey = images[..., 0].astype(np.int16)
     return np.asarray(grey - grey_opening(grey, size=(1, width, width)) > _STANDS_OUT)

@@ -23,16 +23,33 @@ class TrainedModel(Protocol):
         """Names what computes pooled features, where that is the same in other runs: a frozen backbone. None for others."""
 
     def head(self, pooled: NDArray[np.float32]) -> Floats:
-        """Probabilities (n, classes) of pooled features (n, channels)."""
+        """Probabilities, (n, classes).
+
+        Args:
+            pooled: (n, channels).
+        """
 
     def score(self, images: Images) -> tuple[Floats, NDArray[np.float32]]:
-        """Probabilities (n, classes) and pooled features (n, channels) of images (n, size, size, 1)."""
+        """Probabilities (n, classes) and pooled features (n, channels).
+
+        Args:
+            images: (n, size, size, 1).
+        """
 
     def features(self, images: Images, layer: str) -> NDArray[np.float32]:
-        """Features of a layer, (n, channels): means over all places of its maps."""
+        """Features of a layer, (n, channels): means over all places of its maps.
+
+        Args:
+            images: (n, size, size, 1).
+        """
 
     def saliency(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Grad-CAM of a class of each image, (n, rows, columns), at least 0."""
+        """Grad-CAM of a class of each image, (n, rows, columns), at least 0.
+
+        Args:
+            images: (n, size, size, 1).
+            classes: (n,), indices.
+        """
 
 
 def score_made(model: TrainedModel, make: Callable[[], Images], *content: str) -> tuple[Floats, NDArray[np.float32]]:
@@ -83,19 +100,29 @@ class Subject:
         return str(joblib.hash((self.images, self.masks, self.labels, self.manifest["group"].to_numpy(str))))
 
     def only(self, rows: NDArray[np.int64]) -> "Subject":
-        """Some of the images."""
+        """Some of the images.
+
+        Args:
+            rows: (k,).
+        """
         manifest = self.manifest.iloc[rows].reset_index(drop=True)
         parts = self.images[rows], self.masks[rows], self.masks_from, self.labels[rows], manifest, self.held_out[rows]
         return Subject(self.classes, *parts)
 
     def sample(self, most: int) -> NDArray[np.int64]:
-        """Up to `most` rows, evenly spread; all of them where so few would not do for a probe."""
+        """Up to `most` rows, (k,), evenly spread; all of them where so few would not do for a probe."""
         rows = np.unique(np.linspace(0, len(self.labels) - 1, min(most, len(self.labels))).round().astype(np.int64))
         return np.arange(len(self.labels)) if self.only(rows).target.why_not and not self.target.why_not else rows
 
 
 def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, with_training: bool) -> NDArray[np.int64]:
-    """Up to `most` rows, held-out ones first and, `with_training`, then training images; classes in proportion, always the same."""
+    """Up to `most` rows, (k,), in ascending order; classes in proportion, always the same.
+
+    Held-out ones are first and, `with_training`, then training images.
+
+    Args:
+        labels, held_out: (n,).
+    """
     rng = np.random.default_rng(0)
     chosen: list[NDArray[np.int64]] = []
     room = most

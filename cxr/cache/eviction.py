@@ -81,8 +81,11 @@ def remove(entry: Entry) -> bool:
 def evict(cache: Path, limit: int, needed: int, own: Path, keep: Collection[Path]) -> None:
     """Evict the least recently used shards until `needed` bytes fit the limit and the disk, and reserve them in folder `own`.
 
-    It never drops shards to `keep`, those that this process has open, and those of folders that are being written. The caller
-    holds the lock of `own`. Raises `CacheUnusable`, and drops nothing, where it would not be enough.
+    It never drops shards to `keep`, those that this process has open, and those of folders that are being written. The caller holds
+    the lock of `own`.
+
+    Raises:
+        CacheUnusable: It would not be enough; nothing is dropped.
     """
     with writing(cache):
         cache.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,11 @@ class Rows:
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> "Rows":
-        """All rows of one array."""
+        """All rows of one array.
+
+        Args:
+            array: (n, ...).
+        """
         return cls((array,), np.stack([np.zeros(len(array), np.int64), np.arange(len(array))], axis=1))
 
     @property
@@ -99,5 +103,9 @@ class Rows:
         return copies
 
     def only(self, rows: NDArray[np.int64]) -> "Rows":
-        """Some of the rows, without copying any."""
+        """Some of the rows, without copying any.
+
+        Args:
+            rows: (k,).
+        """
         return Rows(self.arrays, self.where[rows])

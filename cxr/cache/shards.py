@@ -41,7 +41,11 @@ class Shard:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into `CacheUnusable`. Use it for writing only."""
+    """Turn errors of the file system into `CacheUnusable`; for writing only.
+
+    Raises:
+        CacheUnusable: The block raised an `OSError`.
+    """
     try:
         yield
     except OSError as error:
@@ -91,8 +95,11 @@ def size_of(rows: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.dtype[Any], values: Values) -> None:
     """Write a shard, the index last, so that every index belongs to a complete array.
 
-    Nothing is forced to the disk: what a power failure tears is found to be torn by its hash. Errors of `values` pass
-    through, and nothing is left behind.
+    Nothing is forced to the disk: what a power failure tears is found to be torn by its hash. Errors of `values` pass through, and
+    nothing is left behind.
+
+    Args:
+        values: chunks (k, *shape), and a fact for each of the k rows.
     """
     unfinished, facts = folder / UNFINISHED, list[Any]()
     try:
@@ -120,7 +127,11 @@ def write_shard(folder: Path, ids: list[str], shape: tuple[int, ...], dtype: np.
 
 
 def drop_shard(index: Path) -> None:
-    """Delete a shard, the index first. Raises `OSError` if that is not allowed."""
+    """Delete a shard, the index first.
+
+    Raises:
+        OSError: That is not allowed.
+    """
     index.unlink(missing_ok=True)
     index.with_suffix(".npy").unlink(missing_ok=True)
 

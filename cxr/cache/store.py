@@ -46,9 +46,14 @@ class Cache:
     ) -> tuple[Rows, list[Any]]:
         """The rows of ids under a cache key, and the JSON value of each. Missing rows are computed now and kept.
 
-        `key` holds, as JSON values, everything that a row depends on beside its id; `shape` and `dtype` are those of a row.
-        If several processes need missing rows of a key, one computes at a time. Raises `CacheUnusable` if rows can't be
-        kept, and any error of `compute`.
+        If several processes need missing rows of a key, one computes at a time. Errors of `compute` pass through.
+
+        Args:
+            key: as JSON values, everything that a row depends on beside its id.
+            shape, dtype: of a row.
+
+        Raises:
+            CacheUnusable: Rows can't be kept.
         """
         wanted = _Wanted(self.folder / kind / folder_name(key), ids, shape, np.dtype(dtype))
         shards = wanted.shards()

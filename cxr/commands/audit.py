@@ -21,7 +21,11 @@ from cxr.tracking.unfinished import settled_store
 
 
 def main(arguments: list[str]) -> None:
-    """Audit, add the result to the run, and print it."""
+    """Audit, add the result to the run, and print it.
+
+    Raises:
+        UserError: The run is an evaluation.
+    """
     args = parse("audit", arguments)
     store = settled_store(writing=True)
     run = find_run(args.run, store)

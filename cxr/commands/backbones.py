@@ -18,7 +18,11 @@ _COLUMNS = (*_TEXTS[:2], "parameters", "G multiply-adds", "image size", "stages"
 
 
 def main(arguments: list[str]) -> None:
-    """Print a table of all backbones, or the stages and blocks of one."""
+    """Print a table of all backbones, or the stages and blocks of one.
+
+    Raises:
+        UserError: No backbone has this name.
+    """
     args = parse("backbones", arguments)
     known = [name for name in backbone_names() if name != "keras_file"]
     if args.name is None:

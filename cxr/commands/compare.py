@@ -33,7 +33,11 @@ MANY = 50  # runs that one comparison takes
 
 
 def main(arguments: list[str]) -> None:
-    """Print the comparison, and write the requested files."""
+    """Print the comparison, and write the requested files.
+
+    Raises:
+        UserError: No run is there to compare, or too many are.
+    """
     args = parse("compare", arguments)
     check_folder(args.csv, args.disagreements, args.html)
     store = settled_store()

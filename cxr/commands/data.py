@@ -8,7 +8,11 @@ from cxr.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
-    """Run one action. Return 1 if `check` finds a problem, else 0."""
+    """Run one action; 1 if `check` finds a problem, else 0.
+
+    Raises:
+        UserError: `--each` is below 1.
+    """
     args = parse("data", arguments)
     if args.each < 1:
         raise UserError(f"--each {args.each} shows nothing: give a number of at least 1")

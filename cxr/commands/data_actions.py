@@ -29,7 +29,11 @@ _MOST = 12  # rows of a table, or kinds in a line
 
 
 def index(config: Config, to: Path) -> None:
-    """Write the manifest, and print a summary and what changed since the last one."""
+    """Write the manifest, and print a summary and what changed since the last one.
+
+    Raises:
+        UserError: `to` lists other images.
+    """
     check_folder(to)
     before = _manifest_to_replace(to)
     dataset, image_list = _dataset(config)
@@ -47,7 +51,11 @@ def index(config: Config, to: Path) -> None:
 
 
 def show(config: Config, to: Path, most: int) -> None:
-    """Draw up to `most` images of each class side by side."""
+    """Draw up to `most` images of each class side by side.
+
+    Raises:
+        UserError: `to` is no PNG file, or one that is there and no contact sheet of cxr.
+    """
     if to.suffix.lower() != ".png":
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):

@@ -12,7 +12,7 @@ _PRINTING = {"--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--hydr
 
 
 def main(arguments: list[str]) -> int:
-    """Do one run, or a sweep. Returns the exit code; raises `UserError`, `RunFailed`, or any other error of a single run."""
+    """Do one run, or a sweep; returns the exit code. Errors of a single run pass through."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its errors on instead of printing and exiting
     has_flag = bool({"-m", "--multirun"} & set(arguments))
     names_search = any(argument.startswith(("hparams_search=", "hydra.mode=")) for argument in arguments)

@@ -29,7 +29,11 @@ def main(arguments: list[str]) -> None:
 
 
 def export_run(reference: str, store: Store, folder: Path) -> Exported:
-    """Export a run, or the run behind an evaluation with the thresholds of that; raises `UserError` where its report is missing."""
+    """Export a run, or the run behind an evaluation with the thresholds of that.
+
+    Raises:
+        UserError: Its report is missing.
+    """
     model, behind = read_run_model(reference, store), run_behind(find_run(reference, store), store)
     if not behind.has_file(CARD):
         raise UserError(f"{name_with_id(behind)} has no model card yet: make its report first with  cxr evaluate {behind.short_id}")

@@ -35,7 +35,11 @@ _SD = "  One more training with another seed differs from the mean by about sd."
 
 
 def main(arguments: list[str]) -> None:
-    """Print one cross-validation or repeated training, or each of a sweep, and write the requested files."""
+    """Print one cross-validation or repeated training, or each of a sweep, and write the requested files.
+
+    Raises:
+        UserError: No run is a fold or was repeated.
+    """
     args = parse("folds", arguments)
     check_folder(args.predictions, args.csv)
     store = settled_store()
@@ -151,7 +155,11 @@ def _print_seeds_of_folds(validations: list[CrossValidation]) -> pd.DataFrame:
 
 
 def print_spread(title: str, table: pd.DataFrame) -> None:
-    """Print metrics over seeds (mean, sd, range), or differences of means, with the three intervals."""
+    """Print metrics over seeds (mean, sd, range), or differences of means, with the three intervals.
+
+    Args:
+        table: one of `seed_spread` or `seed_difference`.
+    """
     of_difference = "reference" in table
     columns = ("reference", "other", "mean") if of_difference else ("mean", "sd", "lowest", "highest")
     headings = ["difference" if of_difference and column == "mean" else column for column in columns]

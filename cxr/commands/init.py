@@ -47,7 +47,11 @@ _FILES = {"conf/data/mine.yaml": _DATA, "conf/experiment/mine.yaml": _PRESET, "R
 
 
 def main(arguments: list[str]) -> None:
-    """Write the files; raises `UserError` for a folder that holds something."""
+    """Write the files.
+
+    Raises:
+        UserError: The folder holds something.
+    """
     folder: Path = parse("init", arguments).folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there and not empty: name a new folder")

@@ -22,7 +22,11 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int, name: str)
 
 
 def free_port(wanted: int) -> int:
-    """The first free port from `wanted` on, or any for 0; raises `UserError` if twenty in a row are taken."""
+    """The first free port from `wanted` on, or any for 0.
+
+    Raises:
+        UserError: Twenty in a row are taken.
+    """
     for port in range(wanted, min(wanted + 20, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,7 +20,11 @@ from cxr.tracking.store import check_store, locate_store, open_store
 
 
 def main(arguments: list[str]) -> None:
-    """Check every job as its sweep would, and print what it would do."""
+    """Check every job as its sweep would, and print what it would do.
+
+    Raises:
+        UserError: A search chooses the jobs.
+    """
     args = parse("plan", arguments)
     plan, common, jobs = make_plan(args.overrides)
     if not plan.names:

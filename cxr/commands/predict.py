@@ -32,7 +32,11 @@ _UNREADABLE = "can't be read"
 
 
 def main(arguments: list[str]) -> int:
-    """Answer, write the files, and print a summary; 1 if a file could not be read."""
+    """Answer, write the files, and print a summary; 1 if a file could not be read.
+
+    Raises:
+        UserError: The run or the files are missing.
+    """
     args = parse("predict", arguments)
     if args.verify_log:
         count, last = verify(args.verify_log)

@@ -14,7 +14,11 @@ from cxr.tracking.store import opened_store
 
 
 def main(arguments: list[str]) -> None:
-    """Export the model, register the export, and print its name in the registry."""
+    """Export the model, register the export, and print its name in the registry.
+
+    Raises:
+        UserError: The run is an evaluation.
+    """
     args = parse("register", arguments)
     store = opened_store()
     run = find_run(args.run, store)

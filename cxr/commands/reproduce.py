@@ -30,7 +30,11 @@ from cxr.tracking.store import Store, address_of, open_store, store_with_runs
 
 
 def main(arguments: list[str]) -> int:
-    """Return 0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ."""
+    """0 if the results are identical or within the tolerance, or for a dry run; 1 if they differ.
+
+    Raises:
+        UserError: An option of an earlier version is given.
+    """
     args = parse("reproduce", arguments)
     if args.removed:
         raise UserError(

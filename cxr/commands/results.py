@@ -26,7 +26,11 @@ _FOLDS = ("split=kfold", "split.fold=0,1,2,3,4")
 
 
 def main(arguments: list[str]) -> int:
-    """Make the missing runs on request, then print the table and write the requested files."""
+    """Make the missing runs on request, then print the table and write the requested files.
+
+    Raises:
+        UserError: Options do not fit each other, or `--external` names no folder.
+    """
     args = parse("results", arguments)
     if args.effects and not (args.sweep or args.runs):
         raise UserError("--effects needs the sweep that changed settings: cxr results --sweep ID --effects")

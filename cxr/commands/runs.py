@@ -24,7 +24,11 @@ _WIDE = 110  # columns of a terminal that has room for all
 
 
 def main(arguments: list[str]) -> None:
-    """Print the runs that match as a table or as names, or with --why what a command would make again of one."""
+    """Print the runs that match as a table or as names, or with --why what a command would make again of one.
+
+    Raises:
+        UserError: No run matches, or `--most` is negative.
+    """
     args = parse("runs", arguments)
     if args.most < 0:
         raise UserError(f"--most {args.most} lists nothing: give 0 for all runs, or how many")

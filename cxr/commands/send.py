@@ -14,7 +14,11 @@ from cxr.tracking.store import FOLDER, locate_store, open_store
 
 
 def main(arguments: list[str]) -> None:
-    """Send kept results of a folder, and runs of its stores. Raises `UserError` if some could not be sent; they are kept."""
+    """Send kept results of a folder, and runs of its stores.
+
+    Raises:
+        UserError: Some could not be sent; they are kept.
+    """
     args = parse("send", arguments)
     if args.folder is not None and not args.folder.is_dir():
         raise UserError(f"{args.folder} is no folder: name the work.dir of the runs, or a folder with their stores")

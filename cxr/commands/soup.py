@@ -21,7 +21,11 @@ _ORDER = "val/log_loss"  # lower is better: the first run that is tried, and alw
 
 
 def main(arguments: list[str]) -> None:
-    """Choose the runs, average them, and evaluate the result."""
+    """Choose the runs, average them, and evaluate the result.
+
+    Raises:
+        UserError: There are too few runs.
+    """
     args = parse("soup", arguments)
     if args.most < 2:
         raise UserError(f"--most {args.most} is too few: a soup needs two runs or more")

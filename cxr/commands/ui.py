@@ -20,7 +20,11 @@ from cxr.tracking.view import EVALUATIONS, View, save_view, view_of
 
 
 def main(arguments: list[str]) -> None:
-    """Start the UI, print its address when it answers, and stay until it is interrupted."""
+    """Start the UI, print its address when it answers, and stay until it is interrupted.
+
+    Raises:
+        UserError: The runs are on a server.
+    """
     args = parse("ui", arguments)
     port = free_port(args.port)
     store = store_with_runs()

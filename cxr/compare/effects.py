@@ -68,7 +68,9 @@ def effects_of(experiments: Sequence[Experiment]) -> list[Effect]:
 
     A setting's reference is its value in the experiment that was started first. Of several pairs, as in a full grid, the mean is
     taken (a main effect); pairs of one image set share their resamples, so that differences are paired image by image.
-    Raises `UserError` where no two experiments differ in one setting alone.
+
+    Raises:
+        UserError: No two experiments differ in one setting alone.
     """
     ordered = sorted(experiments, key=lambda experiment: min(evaluated.run.started for evaluated in experiment.runs))
     settings = sorted({key for experiment in ordered for key in _overridden(experiment.runs[0].run)})

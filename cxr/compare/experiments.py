@@ -59,8 +59,10 @@ class Chosen:
 def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun | None = None) -> Chosen:
     """The latest finished experiment of each wanted preset, on the images and split of run `like`.
 
-    Without one those for which there are most presets are taken, cross-validations first, then the latest. Raises `UserError`
-    where no run is one of a preset.
+    Without one those for which there are most presets are taken, cross-validations first, then the latest.
+
+    Raises:
+        UserError: No run is one of a preset.
     """
     matches = [(run, preset) for run in runs if _counts(run) and (preset := preset_of(run)) is not None and preset in wanted]
     if not matches:
@@ -91,7 +93,8 @@ def of_presets(runs: Sequence[LoggedRun], wanted: Sequence[str], like: LoggedRun
 def of_runs(runs: Sequence[LoggedRun]) -> Chosen:
     """The cross-validations among the runs, and each other run alone; evaluations of runs on their own images count too.
 
-    Raises `UserError` for runs on different images or splits.
+    Raises:
+        UserError: None has finished, or they are on different images or splits.
     """
     counted = [run for run in runs if _counts(run, named=True)]
     if not counted:
@@ -124,7 +127,8 @@ def reference_of(experiments: Sequence[Experiment]) -> Experiment:
 def known_presets(request: str | None) -> list[str]:
     """The presets of a request, names with commas between them, in the order of a table; all of them without a request.
 
-    Raises `UserError` for a name that is no preset.
+    Raises:
+        UserError: A name is no preset.
     """
     known = preset_names()
     if request is None:

@@ -75,9 +75,10 @@ def is_fold(run: LoggedRun, or_evaluation: bool = False) -> bool:
 def gather(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[CrossValidation]:
     """The cross-validations among finished runs, that of the latest run first; of runs with the same fold the latest counts.
 
-    Evaluations of runs count only `with_evaluations`.
+    Evaluations of runs count only `with_evaluations`. Older incomplete cross-validations are left out.
 
-    Raises `UserError` if no run is a fold, or if the latest cross-validation lacks one. Older incomplete ones are left out.
+    Raises:
+        UserError: No run is a fold, or the latest cross-validation lacks one.
     """
     sets = _by_turn(runs, with_evaluations)
     if not sets:
@@ -106,7 +107,11 @@ def _by_turn(runs: Sequence[LoggedRun], with_evaluations: bool = False) -> list[
 
 
 def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
-    """The runs of the cross-validation that a run belongs to; raises `UserError` for one that is no fold."""
+    """The runs of the cross-validation that a run belongs to.
+
+    Raises:
+        UserError: The run is no fold.
+    """
     if not is_fold(run, or_evaluation=True):
         raise UserError(f"run {name_with_id(run)} is no fold of a cross-validation: its split is {run.params.get('split.name')}")
     return [other for other in runs if is_fold(other, or_evaluation=True) and _common(other) == _common(run)]
@@ -115,9 +120,13 @@ def like(run: LoggedRun, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
 def spread(validation: CrossValidation) -> pd.DataFrame:
     """Each test metric over the folds and of the pooled predictions.
 
-    Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (in how many it has a value).
-    Folds share training images, so that sd over the square root of the folds is no standard error (Bengio and Grandvalet, "No
-    Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004).
+    Folds share training images, so that sd over the square root of the folds is no standard error.
+
+    Returns:
+        Index: the metric. Columns: mean, sd (n - 1 in the denominator), lowest, highest, pooled, folds (that have a value).
+
+    Source:
+        Bengio and Grandvalet, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation", 2004.
     """
     folds = pd.DataFrame([evaluate(evaluated.predictions).numbers for evaluated in validation.runs])
     pooled = pd.Series(evaluate(validation.pooled).numbers)

@@ -17,7 +17,12 @@ SHOWN = 100  # images of a run's disagreements; the CSV has all
 
 
 def write_comparison(path: Path, comparison: Comparison, seeds: Sequence[tuple[str, pd.DataFrame]], settings: pd.DataFrame) -> None:
-    """Write the page; `seeds` are tables of `seed_differences`, `settings` the config's values that differ, a column a run."""
+    """Write the page.
+
+    Args:
+        seeds: titles, and tables of `seed_differences`.
+        settings: the config's values that differ, a column a run.
+    """
     reference = comparison.reference
     name = name_with_id(reference.run)
     runs: list[dict[str, Any]] = [

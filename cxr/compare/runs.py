@@ -51,7 +51,11 @@ class Comparison:
 
 
 def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
-    """The logged results of a run; raises `UserError` if it is not finished or lacks files."""
+    """The logged results of a run.
+
+    Raises:
+        UserError: It is not finished or lacks files.
+    """
     if not run.is_finished:
         state = f"{'cut off' if run.status == 'FINISHED' else run.status}, not finished"
         if run.holds_training:
@@ -72,7 +76,11 @@ class LoggedResults:
 
 
 def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
-    """The results of a finished run by part; raises `UserError` if they can't be read, or lack the evaluated part."""
+    """The results of a finished run by part.
+
+    Raises:
+        UserError: They can't be read, or lack the evaluated part.
+    """
     try:
         document = json.loads(run.file("evaluation/metrics.json").read_bytes())
         if not {run.tags.get("cxr.judged_on", "val")} <= set(document) <= {"val", "test"}:
@@ -89,7 +97,11 @@ def read_results(run: LoggedRun) -> dict[str, LoggedResults]:
 
 
 def predictions_of(run: LoggedRun) -> dict[str, Predictions]:
-    """The predictions of a run by part; raises `UserError` without those of validation, which choose thresholds."""
+    """The predictions of a run by part.
+
+    Raises:
+        UserError: Those of validation, which choose thresholds, are missing.
+    """
     predictions = {part: results.predictions for part, results in read_results(run).items()}
     if "val" not in predictions:
         raise UserError(f"the results of run {name_with_id(run)} can't be read: it has no validation predictions")
@@ -105,9 +117,10 @@ def why_not_comparable(reference: Mapping[str, Any], other: Mapping[str, Any]) -
 
 
 def compare_runs(reference: EvaluatedRun, others: Sequence[EvaluatedRun], primary: str | None = None) -> Comparison:
-    """Paired statistics of each run against the reference; raises `UserError` if one was evaluated on other images.
+    """Paired statistics of each run against the reference; `primary` is that of the reference's config if none is given.
 
-    `primary` is that of the reference's config if none is given; raises `UserError` for one that is not compared.
+    Raises:
+        UserError: A run was evaluated on other images, or `primary` is not compared.
     """
     for other in others:
         if reason := why_not_comparable(reference.run.tags, other.run.tags):
@@ -144,9 +157,10 @@ def positive_index(evaluated: EvaluatedRun) -> int | None:
 def called_positive(
     runs: Sequence[EvaluatedRun], validation: Sequence[Predictions], index: int, specificity: float
 ) -> NDArray[np.bool_]:
-    """Which evaluated images are called positive, run after run, each run at the threshold of its own `validation`.
+    """Which evaluated images are called positive, (runs * n,), run after run, each at the threshold of its own `validation`.
 
-    Raises `ValueError` where a validation part has no image of another class.
+    Raises:
+        ValueError: A validation part has no image of another class.
     """
     called = []
     for evaluated, before in zip(runs, validation, strict=True):
@@ -159,7 +173,7 @@ def called_positive(
 
 
 def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
-    """The params that differ, one row each, with a column a run (by short id)."""
+    """The params that differ: a row a param, a column a run (its short id)."""
     keys = sorted({key for run in runs for key in run.params if is_compared(key)})
     table = {key: [run.params.get(key, "") for run in runs] for key in keys}
     differing = {key: values for key, values in table.items() if len(set(values)) > 1}
@@ -167,7 +181,7 @@ def config_differences(runs: Sequence[LoggedRun]) -> pd.DataFrame:
 
 
 def differences_frame(comparison: Comparison) -> pd.DataFrame:
-    """All differences, one row a run and metric."""
+    """All differences: a row a run and metric, with the columns of a `Difference`."""
     rows = [
         {"run": other.run.name, "run_id": other.run.id, "against": comparison.reference.run.id, **vars(difference)}
         for other, differences in zip(comparison.others, comparison.differences, strict=True)

@@ -40,9 +40,12 @@ def by_experiment(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
 def seed_spread(predictions: Sequence[Predictions], groups: Sequence[str]) -> pd.DataFrame:
     """Each compared metric over seeds, of predictions of the same images; `groups` are in the order of the first.
 
-    Index: the metric. Columns: mean over seeds, sd between seeds (n - 1 in the denominator), lowest, highest, and the ends of the
-    95 % intervals of the mean: seeds_low and seeds_high by Student's t over seeds, images_low and images_high by a bootstrap over
-    `groups` of images, both_low and both_high of both. The two sources are independent, so their halves add in squares.
+    The two sources of error, seeds and images, are independent, so their halves add in squares.
+
+    Returns:
+        Index: the metric. Columns: mean over seeds, sd between seeds (n - 1 in the denominator), lowest, highest, and the ends of
+        the 95 % intervals of the mean: seeds_low and seeds_high by Student's t over seeds, images_low and images_high by a
+        bootstrap over `groups`, both_low and both_high of both.
     """
     values, drawn = _means([of_run.in_order(predictions[0].ids) for of_run in predictions], groups)
     columns = {"sd": values.std(axis=0, ddof=1), "lowest": values.min(axis=0), "highest": values.max(axis=0)}
@@ -58,8 +61,10 @@ def seed_spread(predictions: Sequence[Predictions], groups: Sequence[str]) -> pd
 def seed_difference(reference: Sequence[Predictions], other: Sequence[Predictions], groups: Sequence[str]) -> pd.DataFrame:
     """The difference of two experiments' means over seeds, on the same images in the same order.
 
-    Columns: reference, other (means), mean (the difference), and ends of intervals as `seed_spread` has them. The seeds of an
-    experiment with one run have no spread that could be counted.
+    The seeds of an experiment with one run have no spread that could be counted.
+
+    Returns:
+        Columns reference, other (means), mean (the difference), and ends of intervals as `seed_spread` has them.
     """
     (own, own_drawn), (others, others_drawn) = _means(reference, groups), _means(other, groups)
     before, after = own.mean(axis=0), others.mean(axis=0)
@@ -70,7 +75,11 @@ def seed_difference(reference: Sequence[Predictions], other: Sequence[Prediction
 
 
 def seed_differences(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
-    """For each experiment with several seeds among the compared runs: a title, and its difference from the reference's."""
+    """The difference from the reference of each experiment with several seeds among the compared runs.
+
+    Returns:
+        Titles, and frames of `seed_difference`.
+    """
     runs = {evaluated.run.id: evaluated for evaluated in (comparison.reference, *comparison.others)}
     experiments = [[runs[run.id] for run in group] for group in by_experiment([evaluated.run for evaluated in runs.values()])]
     (reference,) = (group for group in experiments if any(evaluated is comparison.reference for evaluated in group))

@@ -82,7 +82,11 @@ def table_of(chosen: Chosen, elsewhere: Mapping[str, ExternalResult] | None = No
 
 
 def frame_of(table: Table) -> pd.DataFrame:
-    """Every number, one row an experiment. Intervals end in _lo and _hi, differences from the baseline start with vs_baseline/."""
+    """Every number, one row an experiment.
+
+    Returns:
+        Intervals' columns end in _lo and _hi, those of differences from the baseline start with vs_baseline/.
+    """
     return pd.DataFrame([row.values for row in table.rows])
 
 

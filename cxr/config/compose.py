@@ -53,7 +53,11 @@ def compose_and_call(task: Any) -> None:
 
 
 def typed(composed: DictConfig) -> Config:
-    """The composed config as a checked `Config`; raises `UserError` for an unknown key or a value out of range."""
+    """The composed config as a checked `Config`.
+
+    Raises:
+        UserError: A key is unknown or a value out of range.
+    """
     for key in _unknown_keys(composed, Config, ""):
         raise _unknown_setting(key)
     with _as_user_errors():
@@ -77,7 +81,11 @@ def sweep_job() -> tuple[Path, int]:
 
 
 def compose(overrides: Sequence[str]) -> tuple[DictConfig, Provenance]:
-    """Compose conf/ with overrides, outside of a job that Hydra runs or within; raises `UserError`."""
+    """Compose conf/ with overrides, outside of a job that Hydra runs or within.
+
+    Raises:
+        UserError: An override is not valid.
+    """
     with _as_user_errors(), composer() as loader:
         whole = _load(loader, overrides, RunMode.RUN)
         plain = _without_hydra(whole)
@@ -100,7 +108,11 @@ class Expansion:
 
 
 def expand(overrides: Sequence[str]) -> Expansion:
-    """The jobs that Hydra's sweeper will run for these arguments; raises `UserError`."""
+    """The jobs that Hydra's sweeper will run for these arguments.
+
+    Raises:
+        UserError: An argument is not valid.
+    """
     with _as_user_errors(), composer() as loader:
         common = _load(loader, overrides, RunMode.MULTIRUN)
         sweeper, launcher = common.hydra.sweeper, common.hydra.launcher
@@ -119,7 +131,11 @@ def expand(overrides: Sequence[str]) -> Expansion:
 
 
 def launcher_settings(name: str, node: Any) -> Any:
-    """The checked settings of a launcher of cxr; None for another one. Raises `UserError` for a value that it can't take."""
+    """The checked settings of a launcher of cxr; None for another one.
+
+    Raises:
+        UserError: It can't take a value.
+    """
     if name not in LAUNCHERS:
         return None
     plain = {str(key): value for key, value in node.items() if key != "_target_"}

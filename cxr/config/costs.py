@@ -23,7 +23,11 @@ def check_costs(costs: Mapping[str, Mapping[str, Any]], key: str) -> None:
 def cost_matrix(costs: Mapping[str, Mapping[str, Any]], classes: Sequence[str], key: str) -> NDArray[np.float32]:
     """Cost of each true (row) and predicted (column) class, (classes, classes): 0 on the diagonal, else 1 or `costs`.
 
-    Raises `UserError` for a class that the data does not have; `key` is the setting's name.
+    Args:
+        key: the setting's name.
+
+    Raises:
+        UserError: The data does not have a class, or a cost is that of being right.
 
     >>> cost_matrix({"covid": {"normal": 5}, "other": {"covid": 0}}, ["COVID", "Normal", "Other"], "loss.costs").tolist()
     [[0.0, 5.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]

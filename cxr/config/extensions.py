@@ -19,7 +19,11 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def load(group: str, name: str) -> Any:
-    """The object that an entry point names; raises `UserError` where its package can't be imported."""
+    """The object that an entry point names.
+
+    Raises:
+        UserError: Its package can't be imported.
+    """
     try:
         return installed(group)[name].load()
     except Exception as error:  # of code that is not cxr's
@@ -30,7 +34,8 @@ def load(group: str, name: str) -> Any:
 def content_of(group: str, name: str) -> str:
     """The version of the package that an entry point names, and the SHA-256 of its sources, 16 hex digits; nothing is imported.
 
-    Raises `UserError` where they can't be read.
+    Raises:
+        UserError: They can't be read.
     """
     entry = installed(group)[name]
     package = entry.module.partition(".")[0]

@@ -22,9 +22,12 @@ def is_contact_sheet(path: Path) -> bool:
 
 
 def write_contact_sheet(images: pd.DataFrame, root: Path, most: int, to: Path) -> None:
-    """Write a PNG with a row of up to `most` images for each class of a manifest; which ones depends on their pixels alone.
+    """Write a PNG with a row of up to `most` images for each class; which ones depends on their pixels alone.
 
     It has a mark, so that it is not taken for an image.
+
+    Args:
+        images: rows of a manifest.
     """
     rows = [rows.sort_values("sha256").head(most) for _, rows in images.groupby("label", sort=True)]
     width = _GAP + max(len(row) for row in rows) * (_SIDE + _GAP)

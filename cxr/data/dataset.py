@@ -61,7 +61,7 @@ class Dataset:
         return tuple(self.manifest["sha256"])
 
     def rows(self, part: Part) -> NDArray[np.int64]:
-        """Rows of one part of the split."""
+        """Rows of one part of the split, (k,)."""
         return np.flatnonzero((self.manifest["split"] == part).to_numpy())
 
     def train_counts(self) -> list[int]:
@@ -79,8 +79,11 @@ def read_dataset(
 ) -> Dataset:
     """Decode every image once, group copies and split them; without `split` all are the test part.
 
-    Raises `UserError` for a bad image unless `data.on_bad_image=skip`, for an image that differs from its manifest, and for
-    copies with different labels if `data.on_conflict=stop`. With a logged `manifest` each image keeps its part of the split.
+    Args:
+        manifest: a logged one, in which each image keeps its part of the split.
+
+    Raises:
+        UserError: An image is bad or altered, or copies have different labels, and `data` does not say to leave them out.
     """
     pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
     if pixels.bad and config.data.on_bad_image == "stop":
@@ -105,7 +108,11 @@ def read_listed(
 
 
 def dataset_of(config: Config, image_list: ImageList, pixels: ImagePixels, split: bool = True) -> Dataset:
-    """Group and split images that were read. Raises `UserError` as `read_dataset` does, except for bad images."""
+    """Group and split images that were read.
+
+    Raises:
+        UserError: As `read_dataset` does, except for bad images.
+    """
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     if changed := altered(image_list, annotated.images):
         raise UserError(_describe_altered(changed, config))

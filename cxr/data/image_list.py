@@ -48,7 +48,11 @@ class ImageList:
         return {name: int((self.images["label"] == name).sum()) for name in self.classes}
 
     def keeping(self, values: dict[str, list[str]]) -> "ImageList":
-        """The images that have one of the values of each column. Raises `UserError` for an unknown column and an empty class."""
+        """The images that have one of the values of each column.
+
+        Raises:
+            UserError: A column or value is unknown, or a class has no image left.
+        """
         images = self.images
         for column, wanted in values.items():
             if column not in self.images.columns:
@@ -70,7 +74,14 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, bad: Sequence[BadImage] = ()) -> ImageList:
-    """An image list of rows in any order; missing columns are unknown."""
+    """An image list of rows in any order.
+
+    Args:
+        images: columns of `COLUMNS` and others; missing ones are unknown.
+
+    Raises:
+        UserError: There is one class, or two have one name but for case and punctuation.
+    """
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
@@ -98,8 +109,10 @@ def has_clear_label(path: str) -> bool:
 def counted_as(data: DataConfig, present: Sequence[str]) -> dict[str, str]:
     """The class that each class of the data counts as, in the order of `data.classes`, or of the names that come out of it.
 
-    `present` are the classes that the data has. A class that others are counted as stays one of its own parts. Raises `UserError`
-    for merges that make no sense.
+    `present` are the classes that the data has. A class that others are counted as stays one of its own parts.
+
+    Raises:
+        UserError: A merge makes no sense.
 
     >>> counted_as(DataConfig(classes=["COVID", "pneumonia"], merge={"pneumonia": ["Viral", "Opacity"]}), ["COVID", "Viral"])
     {'COVID': 'COVID', 'Viral': 'pneumonia', 'Opacity': 'pneumonia'}

@@ -14,14 +14,22 @@ NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the
 
 
 def write_manifest(manifest: pd.DataFrame, path: Path) -> None:
-    """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in any order."""
+    """Write the rows sorted by path, whole or not at all: the same bytes for the same images, in any order.
+
+    Args:
+        manifest: at least `COLUMNS`.
+    """
     part = path.with_suffix(".part")
     write_csv(manifest.sort_values("path", kind="stable"), part)
     part.replace(path)
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """A manifest that was written before; raises `OSError` or `ValueError` for anything else."""
+    """A manifest that was written before, with columns `COLUMNS` and those of `data.columns.more`.
+
+    Raises:
+        OSError, ValueError: The file is no manifest.
+    """
     manifest = read_csv(path)
     if missing := set(NEEDED) - set(manifest.columns):
         raise ValueError(f"its manifest has no {', '.join(sorted(missing))}")
@@ -30,7 +38,11 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 
 def more_columns(manifest: pd.DataFrame) -> list[str]:
-    """The columns of a manifest besides `COLUMNS`: those of `data.columns.more`."""
+    """The columns besides `COLUMNS`: those of `data.columns.more`.
+
+    Args:
+        manifest: at least `COLUMNS`.
+    """
     return [str(name) for name in manifest.columns if name not in COLUMNS]
 
 
@@ -38,7 +50,11 @@ _OTHER = {"sha256": "with other pixels", "split": "in another part of the split"
 
 
 def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("sha256", "label", "split")) -> str:
-    """What differs between two manifests, new and gone images and these columns of others, as a phrase; "" for nothing."""
+    """What differs between two manifests, new and gone images and these columns of others, as a phrase; "" for nothing.
+
+    Args:
+        before, now: manifests.
+    """
     both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="side")
     common = both[both["side"] == "both"]
     counts = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
@@ -50,17 +66,29 @@ def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("
 
 
 def data_fingerprint(manifest: pd.DataFrame) -> str:
-    """Hash of paths, labels and pixels, 16 hex digits: equal for two runs on the same images."""
+    """Hash of paths, labels and pixels, 16 hex digits: equal for two runs on the same images.
+
+    Args:
+        manifest: columns path, label and sha256.
+    """
     return _fingerprint(manifest, ["path", "label", "sha256"])
 
 
 def split_fingerprint(manifest: pd.DataFrame) -> str:
-    """Hash of paths, labels, pixels and parts, 16 hex digits: equal for two runs with the same images in the same parts."""
+    """Hash of paths, labels, pixels and parts, 16 hex digits: equal for two runs with the same images in the same parts.
+
+    Args:
+        manifest: the same, and split.
+    """
     return _fingerprint(manifest, ["path", "label", "sha256", "split"])
 
 
 def summary(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Number of images by class (rows) and part of the split (columns train, val and, where there is one, test)."""
+    """Number of images by class (rows) and part of the split (columns train, val and, where there is one, test).
+
+    Args:
+        manifest: columns label and split.
+    """
     table = pd.crosstab(manifest["label"], manifest["split"])
     return table[[part for part in PARTS if part in table.columns]]
 

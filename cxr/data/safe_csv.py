@@ -9,17 +9,28 @@ _FORMULA = r"'*[=+\-@\t\r]"  # what a spreadsheet takes for a formula when a cel
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table; `read_csv` gives the same text back."""
+    """Write a table; `read_csv` gives the same text back.
+
+    Args:
+        frame: without its index.
+    """
     marked(frame).to_csv(path, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table of `write_csv`, all as text, "" for empty cells. Raises `OSError` or `ValueError` for other files."""
+    """Read a table of `write_csv`, all columns as text, "" for empty cells.
+
+    Raises:
+        OSError, ValueError: `write_csv` did not write the file.
+    """
     return unmarked(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
-    """With an apostrophe before each text that a spreadsheet would run.
+    """The same rows with an apostrophe before each text that a spreadsheet would run.
+
+    Args:
+        frame: texts and numbers.
 
     >>> marked(pd.DataFrame({"label": ["=1+1", "COVID"], "loss": [-1.0, 1.0]}))["label"].tolist()
     ["'=1+1", 'COVID']
@@ -28,7 +39,11 @@ def marked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def unmarked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without the apostrophes that `marked` put there."""
+    """The same rows without the apostrophes that `marked` put there.
+
+    Args:
+        frame: one of `marked`.
+    """
     return _replaced(frame, rf"\A'({_FORMULA})", r"\1")
 
 

@@ -33,7 +33,12 @@ class SourceShortcut:
 
 
 def source_shortcut(labels: pd.Series, sources: pd.Series) -> SourceShortcut | None:
-    """How well the source alone predicts the label, among images of known source; None without such images."""
+    """How well the source alone predicts the label, among images of known source; None without such images.
+
+    Args:
+        labels: (n,).
+        sources: (n,), "" where it is not known.
+    """
     known = sources != ""
     counts = pd.crosstab(labels[known], sources[known]).to_numpy()
     if counts.size == 0:

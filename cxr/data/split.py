@@ -22,7 +22,8 @@ _SLACK = 0.015
 def split_for(split: SplitConfig, image_list: ImageList) -> SplitConfig:
     """The split, where it is `auto` that of the parts which the images bring, or else three_way.
 
-    Raises `UserError` where only some images bring one.
+    Raises:
+        UserError: Only some images bring a part.
     """
     if split.method != "auto":
         return split
@@ -65,9 +66,16 @@ def check_split(image_list: ImageList, split: SplitConfig) -> None:
 
 
 def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitConfig) -> pd.DataFrame:
-    """The same rows with the part of each.
+    """Give each image its part.
 
-    Raises `UserError` where a class has no image left for one of the parts, and where a group would be torn apart.
+    Args:
+        images: columns as for `assign_parts`, and path.
+
+    Returns:
+        The same rows with their part as split.
+
+    Raises:
+        UserError: A class has no image left for one of the parts, or a group would be torn apart.
     """
     if images.empty:
         raise UserError("no image is left to train on: cxr data check lists the problems")
@@ -85,8 +93,13 @@ def split_images(images: pd.DataFrame, classes: tuple[str, ...], split: SplitCon
 def assign_parts(images: pd.DataFrame, split: SplitConfig) -> NDArray[np.str_]:
     """Give each image a part, (n,), or "" for excluded images; images of one group share a part.
 
-    `images` has the columns label, group, source and split, the last with the data's own part where the method is `column`.
-    A group counts for the class of most of its images. Raises `UserError` for an unknown part.
+    A group counts for the class of most of its images.
+
+    Args:
+        images: columns label, group, source and split, the last with the data's own part where the method is `column`.
+
+    Raises:
+        UserError: A part is unknown.
     """
     groups = _Groups(images)
     if split.method == "column":
@@ -162,7 +175,11 @@ def _from_own_parts(images: pd.DataFrame, groups: _Groups, split: SplitConfig) -
 
 
 def check_groups(images: pd.DataFrame) -> None:
-    """Raise `UserError` where images of one group (columns group, split, path) lie in more than one part."""
+    """Raise `UserError` where images of one group lie in more than one part.
+
+    Args:
+        images: columns group, split and path.
+    """
     parts = images[images["split"] != ""].groupby("group")["split"].nunique()
     torn = parts.index[parts > 1]
     if len(torn):

@@ -27,7 +27,11 @@ class Viewer:
     backgrounds: Backgrounds | None = None
 
     def see(self, rows: NDArray[np.int64], view: int | None) -> NDArray[np.float32]:
-        """Grey levels 0..255 of the given rows under a numbered view, or unchanged: (len(rows), size, size, 1) float32."""
+        """Images under a numbered view, or unchanged, (n, size, size, 1), 0 to 255.
+
+        Args:
+            rows: (n,).
+        """
         images = self.images[rows]
         if view is None:
             return images.astype(np.float32)

@@ -21,10 +21,13 @@ def warp_version() -> str:
 
 
 def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:
-    """Grey levels (n, size, size, 1), uint8 or float32, moved and exposed as drawn: the same shape, float32.
+    """Images moved and exposed as drawn, (n, size, size, 1), 0 to 255; exposed ones may leave that range.
 
-    Values between pixels are bilinear. Edges are reflected: black ones would show a frozen backbone which images were moved.
-    Exposed ones may leave 0..255. An image does not depend on the others of a batch.
+    Values between pixels are bilinear. Edges are reflected: black ones would show a frozen backbone which images were moved. An
+    image does not depend on the others of a batch.
+
+    Args:
+        images: (n, size, size, 1), uint8 or float32, 0 to 255.
     """
     request = _compiled(images.shape[1], images.dtype.name, views.exposes).create_infer_request()
     exposure = [views.gain, views.offset] if views.exposes else []

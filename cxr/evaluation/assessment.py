@@ -87,7 +87,11 @@ class Assessment:
 
 
 def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_columns: Sequence[str]) -> None:
-    """Raise `UserError` for classes, a primary metric and columns that the data does not have, before anything is trained."""
+    """Check classes, primary metric and columns before anything is trained.
+
+    Raises:
+        UserError: One of them is not in the data.
+    """
     roles_of(settings, classes)
     cost_matrix(settings.costs, classes, "evaluation.costs")
     if settings.primary not in (compared := names_at("compare", classes)):
@@ -109,7 +113,11 @@ def subgroup_columns(config: Config) -> list[str]:
 
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
-    """Choose on validation and compute all numbers of the evaluated part. Raises `UserError` for an unknown class."""
+    """Choose on validation and compute all numbers of the evaluated part.
+
+    Raises:
+        UserError: The settings name an unknown class.
+    """
     validation, evaluated = evidence.validation, evidence.evaluated
     roles = roles_of(settings, evaluated.classes)
     costs = costs_of(settings, roles, evaluated.classes)
@@ -202,7 +210,10 @@ def numbers_of(assessment: Assessment) -> dict[str, float]:
 
 
 def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -> np.ndarray:
-    """Cost of each true and predicted class: 1 for an error, `missed_cost` for missing the positive class, or `settings.costs`."""
+    """Cost of each true and predicted class, (classes, classes).
+
+    It is 1 for an error, `missed_cost` for missing the positive class, or `settings.costs`.
+    """
     matrix = cost_matrix(settings.costs, classes, "evaluation.costs")
     if not settings.costs and roles.positive_class is not None:
         matrix[roles.positive_class] *= settings.missed_cost

@@ -28,11 +28,12 @@ class BiasCorrection:
 def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None = None) -> BiasCorrection:
     """The temperature and shifts that make these labels most likely.
 
-    Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
-
     Training with class weights, costs or a rate that stays high may leave a good ranking with an argmax that prefers a class;
     shifts undo that. They stay 0 where they would not lower the log loss of validation images they were not fitted on (10-fold
     cross-fitting; images of one of the `groups` (n,) are in one fold), and where every prediction is right.
+
+    Source:
+        Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", 2020.
     """
     count, classes = len(predictions.labels), len(predictions.classes)
     logits = np.log(np.clip(predictions.probabilities, np.finfo(float).eps, 1))
@@ -57,6 +58,9 @@ def fit_bias_correction(predictions: Predictions, groups: Sequence[str] | None =
 
 def corrected(probabilities: NDArray[np.float64], temperature: float, shifts: tuple[float, ...]) -> NDArray[np.float64]:
     """Probabilities (n, classes) with logits divided by a temperature and shifted.
+
+    Args:
+        probabilities: (n, classes).
 
     >>> corrected(np.array([[0.5, 0.5]]), 1.0, (1.0, -1.0)).round(2).tolist()
     [[0.88, 0.12]]

@@ -52,12 +52,14 @@ class Calibration:
 
 
 def fit_temperature(predictions: Predictions, groups: Sequence[str] | None = None) -> Temperature:
-    """The temperature that makes these labels most likely (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    """The temperature that makes these labels most likely.
 
-    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where
-    the images do not determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the
-    log loss of validation images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one
-    fold), as it would make probabilities worse.
+    It changes neither the most probable class nor the ranking of classes of an image. Between 0.05 and 20; where the images do not
+    determine it, as where every prediction is right, it stays 1; so it does where scaling does not lower the log loss of validation
+    images that it was not fitted on (10-fold cross-fitting; images of one of the `groups` (n,) are in one fold).
+
+    Source:
+        Guo et al., "On Calibration of Modern Neural Networks", 2017.
     """
     count = len(predictions.labels)
     if (predictions.predicted == predictions.labels).all():
@@ -102,7 +104,11 @@ def scaled(predictions: Predictions, temperature: float) -> Predictions:
 
 
 def calibration(predictions: Predictions, bins: int) -> Calibration:
-    """Calibration in bins of equally many images (Nixon et al., "Measuring Calibration in Deep Learning", 2019)."""
+    """Calibration in bins of equally many images.
+
+    Source:
+        Nixon et al., "Measuring Calibration in Deep Learning", 2019.
+    """
     bins = usable_bins(bins, len(predictions.labels))
     top, right = predictions.probabilities.max(axis=1), predictions.predicted == predictions.labels
     of_top = reliability(top, right, bins)
@@ -126,7 +132,12 @@ def usable_bins(bins: int, images: int) -> int:
 
 
 def reliability(probabilities: NDArray[np.float64], came_true: NDArray[np.bool_], bins: int) -> list[Bin]:
-    """Bins of about equally many images, (n,), from low to high probability; equal probabilities share a bin."""
+    """Bins of about equally many images, from low to high probability; equal probabilities share a bin.
+
+    Args:
+        probabilities: (n,), 0 to 1.
+        came_true: (n,).
+    """
     count = len(probabilities)
     places = ((rankdata(probabilities) - 0.5) / count * min(bins, count)).astype(np.int64)
     members = [places == place for place in np.unique(places)]

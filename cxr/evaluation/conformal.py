@@ -33,8 +33,11 @@ class ConformalSets:
 def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.float64]:
     """The probability that a class needs to be in a set, (classes,), so that sets lack the true class in `alpha` of cases at most.
 
-    Class-conditional split conformal prediction with the score 1 - p (Vovk, "Conditional validity of inductive conformal
-    predictors", 2012; Sadinle et al. 2019): the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
+    It is the ceil((n + 1)(1 - alpha))-th smallest score of the n images of the class.
+
+    Source:
+        Class-conditional split conformal prediction with the score 1 - p: Vovk, "Conditional validity of inductive conformal
+        predictors", 2012; Sadinle et al. 2019.
     """
     thresholds = np.zeros(len(validation.classes))
     for index in range(len(thresholds)):
@@ -45,14 +48,23 @@ def conformal_thresholds(validation: Predictions, alpha: float) -> NDArray[np.fl
 
 
 def conformal_sets(predictions: Predictions, thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which classes are in the set of each image, (n, classes)."""
+    """Which classes are in the set of each image, (n, classes).
+
+    Args:
+        thresholds: (classes,), the least probability of a member.
+    """
     return np.asarray(1 - predictions.probabilities <= 1 - thresholds + 1e-12)
 
 
 def evaluate_sets(
     predictions: Predictions, thresholds: NDArray[np.float64], alpha: float, groups: Sequence[str] | None = None
 ) -> ConformalSets:
-    """Coverage and size on images that did not set the thresholds; images of one of the `groups` (n,) count as alike."""
+    """Coverage and size on images that did not set the thresholds.
+
+    Args:
+        thresholds: (classes,).
+        groups: (n,); images of a group count as alike.
+    """
     sets = conformal_sets(predictions, thresholds)
     hold = sets[np.arange(len(sets)), predictions.labels]
     sizes, slugs = sets.sum(axis=1), [slug(name) for name in predictions.classes]

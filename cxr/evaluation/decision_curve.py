@@ -25,10 +25,18 @@ class DecisionCurve:
 
 
 def decision_curve(positive: NDArray[np.bool_], probabilities: NDArray[np.float64], groups: Sequence[str]) -> DecisionCurve:
-    """Net benefit of acting on the positive class at each threshold from 0.01 to 0.99 (Vickers and Elkin 2006).
+    """Net benefit of acting on the positive class at each threshold from 0.01 to 0.99.
 
-    True positives less false ones weighed by the odds of the threshold, over all images; `probabilities` (n,) are calibrated.
-    It is a mean over images, so its interval comes from their standard error, with images of one of the `groups` (n,) as alike.
+    True positives less false ones weighed by the odds of the threshold, over all images. It is a mean over images, so its interval
+    comes from their standard error.
+
+    Args:
+        positive: (n,).
+        probabilities: (n,), calibrated.
+        groups: (n,); images of a group count as alike.
+
+    Source:
+        Vickers and Elkin, "Decision curve analysis", 2006.
     """
     thresholds = np.arange(1, 100) / 100
     odds, prevalence = thresholds / (1 - thresholds), float(positive.mean())

@@ -90,7 +90,11 @@ def write_decisions(chosen: Decisions, path: Path) -> None:
 
 
 def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
-    """Read a file; roles that one of version 1 lacks follow from the run's settings. Raises `ValueError` for any other file."""
+    """Read a file; roles that one of version 1 lacks follow from the run's settings.
+
+    Raises:
+        ValueError: The file is not one of decisions.
+    """
     chosen = TypeAdapter(Decisions).validate_json(path.read_bytes(), strict=True)
     slugs = [slug(name) for name in chosen.classes]
     if len(slugs) < 2 or sorted(chosen.conformal.least_probability) != sorted(slugs):
@@ -114,7 +118,11 @@ def _with_roles(chosen: Decisions, settings: EvaluationConfig) -> Decisions:
 
 
 def decide(chosen: Decisions, probabilities: NDArray[np.float64], rule: Rule) -> Decided:
-    """Answers for probabilities (n, classes) as the model gives them, by one of the rules."""
+    """Answers by one of the rules.
+
+    Args:
+        probabilities: (n, classes), as the model gives them.
+    """
     predictions = Predictions((), tuple(chosen.classes), np.zeros(len(probabilities), np.int64), probabilities)
     thresholds = np.array([chosen.conformal.least_probability[slug(name)] for name in chosen.classes])
     roles = chosen.roles

@@ -130,16 +130,19 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
     """The share of `right` (n,) among some images, with an interval that counts images of a group as alike.
 
     With groups of several images it is Wilson's interval at the effective number of images: their number over the design effect
-    (Rao and Scott 1992), times (t with n - 1 / t with groups - 1 degrees of freedom)^2, as few groups estimate that effect poorly
-    (Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
-    data", 1998; Dean and Pagano 2015 compare such intervals). A few errors don't show how alike images are, so neither end is
-    nearer to 0 or 1 than it would be if all images were right, or wrong, and those of a group copies: see `independent_images`.
+    (see `design_effect`), times (t with n - 1 / t with groups - 1 degrees of freedom)^2, as few groups estimate that effect poorly.
+    A few errors don't show how alike images are, so neither end is nearer to 0 or 1 than it would be if all images were right, or
+    wrong, and those of a group copies: see `independent_images`.
 
     Args:
         right: (n,), what is counted.
         among: (n,), the images that count.
         groups: the group of each of the n images; None, or one image a group: the plain Wilson interval.
         why_not: the reason for no value if no image counts.
+
+    Source:
+        Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
+        data", 1998; Dean and Pagano 2015 compare such intervals.
     """
     counted = right[among]
     n, plain = len(counted), proportion(int(counted.sum()), len(counted), why_not)
@@ -161,7 +164,12 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
 def four_rates(
     called: NDArray[np.bool_], of_class: NDArray[np.bool_], groups: Sequence[str] | None, name: str, called_name: str
 ) -> dict[str, Estimate]:
-    """Sensitivity, specificity, PPV and NPV from which images are of a class, (n,), and which are called so, (n,)."""
+    """Sensitivity, specificity, PPV and NPV.
+
+    Args:
+        called: (n,), which images are called of the class.
+        of_class: (n,), which are.
+    """
     return {
         "sensitivity": proportion_among(called, of_class, groups, f"no image is of {name}"),
         "specificity": proportion_among(~called, ~of_class, groups, f"every image is of {name}"),
@@ -173,8 +181,10 @@ def four_rates(
 def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
     """`second` minus `first`, of different images, with an interval from theirs.
 
-    By the method of variance estimates recovery (Zou and Donner, "Construction of confidence limits about effect measures: a
-    general approach", 2008). From Wilson intervals it is Newcombe's hybrid score interval (1998, method 10).
+    From Wilson intervals it is Newcombe's hybrid score interval.
+
+    Source:
+        Zou and Donner, "Construction of confidence limits about effect measures: a general approach", 2008; Newcombe 1998.
 
     >>> unpaired_difference(Estimate(0.9, 0.8, 0.95), Estimate(0.7, 0.6, 0.8)).text
     '-0.200 (-0.312--0.059)'
@@ -189,19 +199,31 @@ def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def numbered(groups: Sequence[str] | NDArray[np.generic]) -> NDArray[np.int64]:
-    """The number of the group of each image, (n,), from 0."""
+    """The number of the group of each image, (n,), from 0.
+
+    Args:
+        groups: (n,).
+    """
     return np.asarray(np.unique(np.asarray(groups), return_inverse=True)[1], np.int64).ravel()
 
 
 def members_among(groups: Sequence[str] | None, among: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The number of the group of each of the images that count, `among` (n,); without groups each image is one."""
+    """The number of the group of each of the images that count, (k,); without groups each image is one.
+
+    Args:
+        among: (n,), true for the k images that count.
+    """
     return np.arange(int(among.sum())) if groups is None else numbered(np.asarray(groups)[among])
 
 
 def independent_images(members: NDArray[np.int64]) -> float:
-    """The effective number of images of numbered groups (n,) if all of a group are copies (Kish, "Survey Sampling", 1965).
+    """The effective number of images if all of a group are copies; 0 for one group of several images, as of one patient.
 
-    It is 0 for one group of several images, as one patient shows nothing about others.
+    Args:
+        members: (n,), the number of the group of each image.
+
+    Source:
+        Kish, "Survey Sampling", 1965.
 
     >>> independent_images(np.array([0, 1, 2])), independent_images(np.array([0, 0, 1, 1])), independent_images(np.array([0, 0]))
     (3.0, 2.0, 0.0)
@@ -211,11 +233,17 @@ def independent_images(members: NDArray[np.int64]) -> float:
 
 
 def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """How many times larger the variance of the mean of `values` (n,) is because images of one group (n,) are alike; at least 1.
+    """How many times larger the variance of a mean is because images of one group are alike; at least 1.
 
-    Counts divided by it can be used as if images were independent (Rao and Scott, "A simple method for the analysis of clustered
-    binary data", 1992). Where all values are equal, or there is one group, so that it can't be estimated, every group
-    counts as one image.
+    Counts divided by it can be used as if images were independent. Where all values are equal, or there is one group, so that it
+    can't be estimated, every group counts as one image.
+
+    Args:
+        values: (n,).
+        groups: (n,), numbers from 0.
+
+    Source:
+        Rao and Scott, "A simple method for the analysis of clustered binary data", 1992.
     """
     deviations, count = values - values.mean(), len(np.unique(groups))
     alone = float((deviations**2).sum())
@@ -226,7 +254,11 @@ def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> flo
 
 
 def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927); (0, 1) without trials. Counts may be fractions: see `proportion_among`."""
+    """Score interval of a proportion; (0, 1) without trials. Counts may be fractions: see `proportion_among`.
+
+    Source:
+        Wilson 1927.
+    """
     if trials == 0:
         return 0.0, 1.0
     share, scale = successes / trials, 2 * (trials + Z**2)
@@ -251,11 +283,16 @@ LOG = Scale(math.log, math.exp, lambda v: 1 / v, (0.0, math.inf))
 
 
 def with_interval(estimate: Estimate, drawn: NDArray[np.float64], scale: Scale) -> Estimate:
-    """The same number with an interval from the standard error of its resamples (resamples,), symmetric on `scale`.
+    """The same number with an interval from the standard error of its resamples, symmetric on `scale`.
 
-    That is the standard bootstrap interval after a transform (Efron and Tibshirani 1993, sections 6.2 and 12.6). Percentiles cover
-    too seldom near the ends of a range: 88 % instead of 95 % for a macro AUC of 50 images. Resamples without a value are left
-    out; where that is more than one in twenty there is no interval.
+    Percentiles cover too seldom near the ends of a range: 88 % instead of 95 % for a macro AUC of 50 images. Resamples without a
+    value are left out; where that is more than one in twenty there is no interval.
+
+    Args:
+        drawn: (resamples,), nan without a value.
+
+    Source:
+        The standard bootstrap interval after a transform (Efron and Tibshirani 1993, sections 6.2 and 12.6).
     """
     if estimate.value is None:
         return estimate

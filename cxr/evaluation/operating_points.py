@@ -95,10 +95,14 @@ def choose_rules(
     margin: bool = False,
     groups: Sequence[str] | None = None,
 ) -> list[Rule]:
-    """The five rules, from validation predictions alone; `groups` (n,) has the group of each of those images.
+    """The five rules, from validation predictions alone.
 
-    A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With
-    `margin` the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
+    A threshold for sensitivity is the highest that reaches the target on validation, one for specificity the lowest. With `margin`
+    the lower bound of the sensitivity on validation has to reach it, so that other images are more likely to.
+
+    Args:
+        costs: (classes, classes), of each true and predicted class.
+        groups: the group of each validation image.
     """
     scores, positive = validation.probabilities[:, positive_class], validation.labels == positive_class
     name = validation.classes[positive_class]
@@ -143,13 +147,21 @@ def _sensitive(
 
 
 def threshold_for_sensitivity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The highest threshold that at least `target` of the positives reach."""
+    """The highest threshold that at least `target` of the positives reach.
+
+    Args:
+        scores, positive: (n,).
+    """
     ordered = np.sort(scores[positive])[::-1]
     return float(ordered[max(1, math.ceil(target * len(ordered) - 1e-9)) - 1])
 
 
 def threshold_for_specificity(scores: NDArray[np.float64], positive: NDArray[np.bool_], target: float) -> float:
-    """The lowest threshold that at least `target` of the negatives stay below; above all their scores if necessary."""
+    """The lowest threshold that at least `target` of the negatives stay below; above all their scores if necessary.
+
+    Args:
+        scores, positive: (n,).
+    """
     ordered = np.sort(scores[~positive])[::-1]
     allowed = math.floor((1 - target) * len(ordered) + 1e-9)
     return 0.0 if allowed >= len(ordered) else float(np.nextafter(ordered[allowed], np.inf))
@@ -169,7 +181,12 @@ def decisions(rule: Rule, predictions: Predictions, positive_class: int) -> NDAr
 
 
 def rates(called: NDArray[np.bool_], positive: NDArray[np.bool_], groups: Sequence[str] | None = None) -> Rates:
-    """Count what was called positive, (n,), against what is, (n,); images of one of the `groups` (n,) count as alike."""
+    """Count what was called positive against what is.
+
+    Args:
+        called, positive: (n,).
+        groups: (n,); images of a group count as alike.
+    """
     return Rates(len(called), int(called.sum()), **four_rates(called, positive, groups, "the positive class", "positive"))
 
 
@@ -183,7 +200,12 @@ def evaluate_rules(
     resamples: int,
     validation_groups: Sequence[str] | None = None,
 ) -> list[OperatingPoint]:
-    """The rates of each rule on the evaluated images; `groups` has the group of each of those."""
+    """The rates of each rule on the evaluated images.
+
+    Args:
+        costs: (classes, classes), of each true and predicted class.
+        groups: the group of each evaluated image.
+    """
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed=0)

@@ -67,12 +67,20 @@ def _format_p_value(value: float | None) -> str:
 
 
 def paired_differences(reference: Predictions, other: Predictions, groups: Sequence[str] | None = None) -> list[Difference]:
-    """Compare two models' predictions of the same images; raises `ValueError` if the images or labels differ.
+    """Compare two models' predictions of the same images.
 
     Metrics are those of the metric table that are compared; those without a value are left out. Accuracy, sensitivity and
     specificity are compared by Tango's score interval, AUC by DeLong's, the others by the standard error of a bootstrap with the
-    same draws for both models (Efron and Tibshirani 1993, chapters 6 and 8). Images of one of the `groups` (patients; none: each
-    image is one) count as alike in all three.
+    same draws for both models.
+
+    Args:
+        groups: patients, whose images count as alike in all three; without them each image is one.
+
+    Raises:
+        ValueError: The images or labels differ.
+
+    Source:
+        Efron and Tibshirani 1993, chapters 6 and 8.
     """
     if (reference.ids, reference.classes) != (other.ids, other.classes) or not np.array_equal(reference.labels, other.labels):
         raise ValueError("the two sets of predictions are not of the same images")
@@ -104,9 +112,12 @@ def paired_differences(reference: Predictions, other: Predictions, groups: Seque
 
 
 def paired_rate(metric: str, reference: NDArray[np.bool_], other: NDArray[np.bool_], groups: Sequence[str]) -> Difference:
-    """The difference of the shares of images for which two rules are right, both (n,), by Tango's score interval.
+    """The difference of the shares of images for which two rules are right, by Tango's score interval.
 
-    Images of one of the `groups` (n,) count as alike.
+    Args:
+        reference: (n,), where the one is right.
+        other: (n,), where the other is.
+        groups: (n,); images of a group count as alike.
     """
     change = other.astype(float) - reference.astype(float)
     return _by_tango(metric, float(reference.mean()), float(other.mean()), change, groups)
@@ -146,7 +157,10 @@ def _proportions(reference: Predictions, other: Predictions) -> dict[str, tuple[
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted so that the chance of any false finding stays at the level (Holm 1979).
+    """P-values adjusted so that the chance of any false finding stays at the level.
+
+    Source:
+        Holm 1979.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -178,7 +192,8 @@ def corrected(comparisons: Sequence[Sequence[Difference]]) -> list[list[Differen
 def disagreements(reference: Predictions, other: Predictions) -> pd.DataFrame:
     """Images that only one model classifies correctly.
 
-    Columns: id, label, right (reference or other), the predictions of both, and their probabilities of the true class.
+    Returns:
+        Columns id, label, right (reference or other), the predictions of both, and their probabilities of the true class.
     """
     right = reference.predicted == reference.labels, other.predicted == other.labels
     rows = np.flatnonzero(right[0] != right[1])

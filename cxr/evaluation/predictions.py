@@ -32,12 +32,16 @@ class Predictions:
         return {name: int((self.labels == index).sum()) for index, name in enumerate(self.classes)}
 
     def only(self, rows: NDArray[np.int64]) -> "Predictions":
-        """Those of some rows, in their order."""
+        """Those of some rows, in their order.
+
+        Args:
+            rows: (k,).
+        """
         ids = tuple(self.ids[row] for row in rows)
         return Predictions(ids, self.classes, self.labels[rows], self.probabilities[rows])
 
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """The rows of some images, in the order of `ids`."""
+        """The rows of some images, (k,), in the order of `ids`."""
         places = {name: row for row, name in enumerate(self.ids)}
         return np.array([places[name] for name in ids], np.int64)
 
@@ -55,7 +59,11 @@ class Predictions:
 
     @staticmethod
     def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
-        """Read what `to_csv` wrote; `classes` in the order of the probability columns. Raises `ValueError` for anything else."""
+        """Read what `to_csv` wrote; `classes` in the order of the probability columns.
+
+        Raises:
+            ValueError: `to_csv` did not write the file.
+        """
         frame = read_csv(path)
         probabilities = frame[[f"p_{slug(name)}" for name in classes]].to_numpy(np.float64)
         if not ((probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):

@@ -26,7 +26,12 @@ class ClassCalibration:
 
 
 def class_calibration(probabilities: NDArray[np.float64], of_class: NDArray[np.bool_], bins: int) -> ClassCalibration:
-    """Calibration of probabilities (n,) of a class that images have or not (n,)."""
+    """Calibration of the probabilities of one class.
+
+    Args:
+        probabilities: (n,), of the class.
+        of_class: (n,), which images are of it.
+    """
     curve = reliability(probabilities, of_class, usable_bins(bins, len(of_class)))
     slope, intercept = recalibration(probabilities, of_class)
     return ClassCalibration(slope, intercept, expected_error(curve), curve)
@@ -35,9 +40,15 @@ def class_calibration(probabilities: NDArray[np.float64], of_class: NDArray[np.b
 def recalibration(probabilities: NDArray[np.float64], of_class: NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
     """Slope and intercept of the log odds of the class on those of its probability, with Wald intervals.
 
-    The slope is that of logit(true) = a + b logit(p), the intercept that of logit(true) = a + logit(p) (Cox, "Two further
-    applications of a model for binary regression", 1958; Van Calster et al., "Calibration: the Achilles heel of predictive
-    analytics", 2019, levels 1 and 2).
+    The slope is that of logit(true) = a + b logit(p), the intercept that of logit(true) = a + logit(p).
+
+    Args:
+        probabilities: (n,), of the class.
+        of_class: (n,), which images are of it.
+
+    Source:
+        Cox, "Two further applications of a model for binary regression", 1958; Van Calster et al., "Calibration: the Achilles heel
+        of predictive analytics", 2019, levels 1 and 2.
     """
     if of_class.all() or not of_class.any():
         none = lacking("every image is of this class" if of_class.all() else "no image is of this class")

@@ -36,7 +36,11 @@ def resampled(statistics: Statistics, groups: Sequence[str], resamples: int, see
 def cross_fitting_folds(count: int, groups: Sequence[str] | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """The rows to fit on and the rows left out, ten times (fewer with fewer groups); all images of a group are on one side.
 
-    `groups` has the group of each of `count` images; without any each image is one. There have to be two groups or more.
+    Args:
+        groups: the group of each of `count` images, two or more; without any each image is one.
+
+    Yields:
+        Rows to fit on, (k,), and rows left out, (n - k,).
     """
     places: dict[str | int, int] = {}
     members = np.array([places.setdefault(group, len(places)) for group in (range(count) if groups is None else groups)])
@@ -76,10 +80,14 @@ def statistics_of(predictions: Predictions) -> Statistics:
 def areas(
     positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Areas under the ROC curve and the precision-recall curve, each image counted `weights` (rows, n) times: (rows,) each.
+    """Areas under the ROC curve and the precision-recall curve, (rows,) each; nan without images of both kinds.
 
-    Ties count half in the first; the second is average precision, the sum of precisions weighted by the gain in sensitivity,
-    equal scores being one threshold. nan without images of both kinds.
+    Ties count half in the first; the second is average precision, the sum of precisions weighted by the gain in sensitivity, with
+    equal scores as one threshold.
+
+    Args:
+        positive, scores: (n,).
+        weights: (rows, n), how often each image counts.
     """
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) < 0])
@@ -102,6 +110,10 @@ def losses(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def squared_errors(predictions: Predictions) -> NDArray[np.float64]:
-    """Each image's Brier score, the sum over classes of (probability - truth) squared, (n,), from 0 to 2 (Brier 1950)."""
+    """Each image's Brier score, the sum over classes of (probability - truth) squared, (n,), from 0 to 2.
+
+    Source:
+        Brier 1950.
+    """
     truth = np.eye(len(predictions.classes))[predictions.labels]
     return np.asarray(((predictions.probabilities - truth) ** 2).sum(axis=1))

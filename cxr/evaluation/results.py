@@ -45,7 +45,11 @@ def final_metrics(results: Sequence[PartResults], assessment: Assessment) -> dic
 
 
 def write_part_results(folder: Path, results: Sequence[PartResults]) -> None:
-    """Write evaluation/metrics.json, and the table of the last one's classes; raises `ValueError` for what is no number."""
+    """Write evaluation/metrics.json, and the table of the last one's classes.
+
+    Raises:
+        ValueError: A value is no number.
+    """
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
     for name, document in (("evaluation/metrics.json", metrics_document(results)), (TABLE, class_table(results[-1]))):
         (folder / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

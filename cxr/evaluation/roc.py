@@ -13,13 +13,18 @@ from cxr.evaluation.predictions import Predictions
 
 
 def area_under_roc(positive: NDArray[np.bool_], scores: NDArray[np.float64], groups: Sequence[str] | None = None) -> Estimate:
-    """AUC of scores (n,) for images that are positive or not (n,), with DeLong's interval on the logit scale.
+    """AUC of scores, with DeLong's interval on the logit scale.
 
-    The variance is DeLong's; the interval is symmetric in log(AUC / (1 - AUC)) (Pepe, "The Statistical Evaluation of Medical
-    Tests", 2003, section 5.2.5), as the plain one covers too seldom near 1: 84 % instead of 95 % for an AUC of 0.95 and 50 images.
-    Where all images of the class are above, or below, all others, the variance is 0: then the interval is Wilson's for as many
-    independent pairs as the smaller of the two sides has images. Images of one of the `groups` (n,) count as alike (Obuchowski
-    1997).
+    The interval is symmetric in log(AUC / (1 - AUC)), as the plain one covers too seldom near 1: 84 % instead of 95 % for an AUC of
+    0.95 and 50 images. Where all images of the class are above, or below, all others, the variance is 0: then the interval is
+    Wilson's for as many independent pairs as the smaller of the two sides has images.
+
+    Args:
+        positive, scores: (n,).
+        groups: (n,); images of a group count as alike.
+
+    Source:
+        Pepe, "The Statistical Evaluation of Medical Tests", 2003, section 5.2.5; for groups Obuchowski 1997.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:
@@ -47,7 +52,13 @@ def area_under_roc(positive: NDArray[np.bool_], scores: NDArray[np.float64], gro
 def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For each positive the share of negatives below it, (m,), and for each negative the share of positives above it, (n,).
 
-    Ties count half; the mean of either is the AUC (DeLong et al. 1988, by the ranks of Sun and Xu 2014).
+    Ties count half; the mean of either is the AUC.
+
+    Args:
+        positive, scores: (m + n,).
+
+    Source:
+        DeLong et al. 1988, by the ranks of Sun and Xu 2014.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     ranks = rankdata(scores)
@@ -57,10 +68,15 @@ def placements(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> tupl
 
 
 def auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each image adds to the error of an AUC, (n,); the sum of squares is DeLong's variance (DeLong et al. 1988).
+    """What each image adds to the error of an AUC, (n,); the sum of squares is DeLong's variance.
 
-    Sums over groups of images that are alike, squared and added, give the variance for groups (Obuchowski, "Nonparametric
-    analysis of clustered ROC curve data", 1997). Needs two positive images and two others.
+    Sums over groups, squared and added, give the variance for groups. Needs two positive images and two others.
+
+    Args:
+        positive, scores: (n,).
+
+    Source:
+        DeLong et al. 1988; Obuchowski, "Nonparametric analysis of clustered ROC curve data", 1997.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     above, below = placements(positive, scores)
@@ -71,10 +87,13 @@ def auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> N
 
 
 def auc_error(reference: Predictions, other: Predictions, classes: list[int], groups: NDArray[np.int64]) -> float | None:
-    """Standard error of the difference in AUC of a class, or in the mean AUC of several; `groups` (n,) numbers the groups.
+    """Standard error of the difference in AUC of a class, or in the mean AUC of several, by DeLong's variance.
 
-    By DeLong's variance; None where a class has fewer than two images, or all but one. An image counts for one class and against
-    the others, so the covariance of the classes is in the sum.
+    None where a class has fewer than two images, or all but one. An image counts for one class and against the others, so the
+    covariance of the classes is in the sum.
+
+    Args:
+        groups: (n,), the number of the group of each image.
     """
     total = np.zeros(len(groups))
     for index in classes:

@@ -23,7 +23,8 @@ class Roles:
 def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     """The classes that the config names, else those called COVID and Normal.
 
-    Raises `UserError` for a class that the data does not have, and for one with both roles.
+    Raises:
+        UserError: The data does not have a class, or one has both roles.
 
     >>> roles_of(EvaluationConfig(), ["COVID", "Lung Opacity", "Normal"])
     Roles(positive_class=0, normal_class=2, why_not='')

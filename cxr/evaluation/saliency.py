@@ -85,19 +85,31 @@ def gallery(predictions: Predictions, per_kind: int) -> list[Exhibit]:
 
 
 def drawn(predictions: Predictions, rows: NDArray[np.int64], count: int) -> list[int]:
-    """Up to `count` of some rows, as a hash of their ids draws them: the same ones each time, and none that anyone chose."""
+    """Up to `count` of some rows, as a hash of their ids draws them: the same ones each time, and none that anyone chose.
+
+    Args:
+        rows: (k,).
+    """
     return [int(row) for row in sorted(rows, key=lambda row: sha256(predictions.ids[row].encode()).hexdigest())[:count]]
 
 
 def scaled_to_one(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Maps (n, rows, columns) scaled from 0 (no evidence for the class) to 1 at the maximum."""
+    """Maps scaled from 0 (no evidence for the class) to 1 at the maximum, (n, rows, columns).
+
+    Args:
+        saliency: (n, rows, columns).
+    """
     positive = np.maximum(saliency, 0)
     top = positive.max(axis=(1, 2), keepdims=True)
     return np.asarray(np.divide(positive, top, out=np.zeros_like(positive), where=top > 0), np.float32)
 
 
 def randomised_stage(weights: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> RandomisedStage:
-    """Compare maps (n, rows, columns) with those of the same images by shuffled weights, over images where both vary."""
+    """Compare maps with those of the same images by shuffled weights, over images where both vary.
+
+    Args:
+        one, other: (n, rows, columns).
+    """
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True)]
     correlations = [float(spearmanr(a, b).statistic) for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
     mean = float(np.mean(correlations)) if correlations else None
@@ -126,7 +138,11 @@ def verdict(stages: Sequence[RandomisedStage], map_size: tuple[int, int]) -> str
 
 
 def region_shares(label: str, saliency: NDArray[np.float32]) -> RegionShares | None:
-    """The shares of one class's maps (n, rows, columns); None where no map has evidence for the class."""
+    """The shares of one class's maps; None where no map has evidence for the class.
+
+    Args:
+        saliency: (n, rows, columns).
+    """
     positive = np.maximum(saliency.astype(np.float64), 0)
     totals = positive.sum(axis=(1, 2))
     if not (totals > 0).any():

@@ -55,11 +55,14 @@ class Shift:
 
 
 def shift_of(own: Sample, other: Sample) -> Shift:
-    """Compare other images with the run's own (a classifier two-sample test: Lopez-Paz and Oquab, 2017).
+    """Compare other images with the run's own by a classifier two-sample test.
 
-    Both sides get the same number of each class, so that a difference in the mix of classes does not count. A logistic
-    regression on standardised principal components of pooled features is fitted on four fifths and scores the last fifth, whole
-    groups at a time. Its AUC has DeLong's interval.
+    Both sides get the same number of each class, so that a difference in the mix of classes does not count. A logistic regression
+    on standardised principal components of pooled features is fitted on four fifths and scores the last fifth, whole groups at a
+    time. Its AUC has DeLong's interval.
+
+    Source:
+        Lopez-Paz and Oquab 2017.
     """
     labels = sorted(set(own.images["label"]) & set(other.images["label"]))
     rows = [_same_mix(own.images, other.images, label) for label in labels]
@@ -87,7 +90,7 @@ def shift_of(own: Sample, other: Sample) -> Shift:
 
 
 def drawn_rows(ids: list[str], most: int = MOST) -> NDArray[np.int64]:
-    """Up to `most` rows, as a hash of their ids draws them, in ascending order: the same ones each time."""
+    """Up to `most` rows, (k,), as a hash of their ids draws them, in ascending order: the same ones each time."""
     order = sorted(range(len(ids)), key=lambda row: sha256(ids[row].encode()).hexdigest())
     return np.array(sorted(order[:most]), np.int64)
 

@@ -54,9 +54,12 @@ def subgroups(
     small_below: int,
     groups: Sequence[str] | None = None,
 ) -> list[Subgroup]:
-    """Each value of each column, (n, columns) in the order of the predictions, lowest balanced accuracy first within a column.
+    """Each value of each column, lowest balanced accuracy first within a column; columns with one value are left out.
 
-    Columns with one value are left out. Images of one of the `groups` (n,) count as alike.
+    Args:
+        columns: (n, columns), rows in the order of the predictions.
+        zones: (n,), indices into `ZONES`.
+        groups: (n,); images of a group count as alike.
     """
     ordered = []
     for column in columns.columns:

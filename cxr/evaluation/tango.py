@@ -12,9 +12,12 @@ def paired_proportions(gained: float, lost: float, of: float) -> tuple[float, fl
     """Low and high end of the 95 % interval of (gained - lost) / of, and the two-sided p-value that it is 0.
 
     `gained` of `of` pairs succeed only the second time, `lost` only the first time. The interval holds the differences that the
-    score test does not reject (Tango, "Equivalence test and confidence interval for the difference in proportions for the
-    paired-sample design", 1998), so it leaves out 0 where p < 0.05 and only there. At 0 the test is McNemar's of 1947, without
-    continuity correction (recommended by Fagerland, Lydersen and Laake, 2013). Counts may be fractions: see `design_effect`.
+    score test does not reject, so it leaves out 0 where p < 0.05 and only there. At 0 the test is McNemar's of 1947, without
+    continuity correction. Counts may be fractions: see `design_effect`.
+
+    Source:
+        Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design", 1998;
+        without continuity correction as Fagerland, Lydersen and Laake 2013 recommend.
 
     >>> [round(number, 3) for number in paired_proportions(12, 2, 50)]
     [0.061, 0.345, 0.008]

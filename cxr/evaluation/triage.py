@@ -86,6 +86,9 @@ def zones_of(
     Fast track: the positive class reaches the threshold of the `rules` for specificity. Routine: it is below that for sensitivity,
     the most probable class is the normal class, and no other is in the image's conformal set; never, where `review_routine` asks
     for a second look at every image that is called normal. All others are reviewed.
+
+    Args:
+        set_thresholds: (classes,), the least probability of a member of a conformal set.
     """
     at = {rule.name: rule.threshold for rule in rules if rule.threshold is not None}
     fast_from, slow_below = at.get("specificity_target", np.inf), at.get("sensitivity_target", 0.0)
@@ -109,7 +112,12 @@ def evaluate_triage(
     review_routine: bool,
     groups: Sequence[str] | None = None,
 ) -> Triage:
-    """Count the zones of the evaluated images, of which those of a group count as alike, and their consequences for patients."""
+    """Count the zones of the evaluated images, and their consequences for patients.
+
+    Args:
+        zones: (n,), indices into `ZONES`.
+        groups: (n,); images of a group count as alike.
+    """
     assert roles.positive_class is not None
     positive = predictions.labels == roles.positive_class
     counted = [
@@ -150,9 +158,12 @@ def workload(zones: Sequence[Zone], prevalence: float) -> Workload:
 
 
 def predictive_values(evaluated: Rates, prevalence: float) -> tuple[Estimate, Estimate]:
-    """PPV and NPV by Bayes' rule (Altman and Bland 1994), as if the images of each class were like those of other places.
+    """PPV and NPV by Bayes' rule, as if the images of each class were like those of other places.
 
     An interval joins the ends of sensitivity's and specificity's, so it is wider than it need be.
+
+    Source:
+        Altman and Bland 1994.
     """
     ppv = _ratio(prevalence, evaluated.sensitivity, 1 - prevalence, _flipped(evaluated.specificity))
     return ppv, _ratio(1 - prevalence, evaluated.specificity, prevalence, _flipped(evaluated.sensitivity))

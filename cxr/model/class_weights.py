@@ -11,8 +11,11 @@ from cxr.config.schema import LossConfig
 def class_weights(loss: LossConfig, counts: Sequence[int]) -> NDArray[np.float32]:
     """Weight of each class, (classes,), such that an average training image weighs 1.
 
-    `balanced`: inverse frequency. `effective`: inverse effective number of images, (1 - beta) / (1 - beta^n), Cui et al.,
-    "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, equation 2. `counts` are of the training part.
+    `balanced`: inverse frequency. `effective`: inverse effective number of images, (1 - beta) / (1 - beta^n). `counts` are of the
+    training part.
+
+    Source:
+        Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, equation 2.
 
     >>> class_weights(LossConfig(weighting="balanced"), [10, 30])
     array([2.       , 0.6666667], dtype=float32)

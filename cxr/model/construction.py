@@ -30,9 +30,11 @@ def construct(
 ) -> keras.Model:
     """A model from grey levels (n, size, size, 3) in 0..255 to the last feature map (n, rows, columns, channels).
 
-    `weights` is an HDF5 file, or a `.keras` file whose layers have the same names; without them weights are random.
-    Dropout inside a backbone does nothing: what is frozen has to give the same values in training and in use, and the head has
-    its own. Raises `UserError` for weights that do not fit after all.
+    `weights` is an HDF5 file, or a `.keras` file whose layers have the same names; without them weights are random. Dropout inside
+    a backbone does nothing: what is frozen has to give the same values in training and in use, and the head has its own.
+
+    Raises:
+        UserError: The weights do not fit after all.
     """
     images = keras.Input((size, size, 3), name=IMAGES)
     prepared = Preprocessing(asdict(prepare))(images) if prepare and prepare.changes_images else images
@@ -53,7 +55,11 @@ def construct(
 
 
 def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, path: str, last: str) -> keras.Model:
-    """The network of a `.keras` file up to the layer `last`, on another tensor; called like those of `keras.applications`."""
+    """The network of a `.keras` file up to the layer `last`, on another tensor; called like those of `keras.applications`.
+
+    Raises:
+        ValueError: A top or other weights are wanted.
+    """
     if include_top or weights is not None:
         raise ValueError("a network of a file has no top and its own weights")
     stored = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -21,7 +21,11 @@ class FeatureMaps:
         self._bytes = 0
 
     def of(self, grey: NDArray[np.float32], weights: str, compute: Compute) -> NDArray[Any]:
-        """Maps of images (n, size, size, 1) by the network whose weights have that hash; missing ones are computed at once."""
+        """Maps, (n, rows, columns, channels), by the network whose weights have that hash; missing ones are computed at once.
+
+        Args:
+            grey: (n, size, size, 1), 0 to 255.
+        """
         keys = [(weights, hashlib.sha256(np.ascontiguousarray(image).data).digest()) for image in grey]
         missing = [row for row, key in enumerate(keys) if key not in self._known]
         computed = dict(zip(missing, compute(grey[missing]), strict=True)) if missing else {}

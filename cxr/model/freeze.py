@@ -27,7 +27,10 @@ class FreezePoint:
 def resolve_freeze_point(depth: str, described: Described) -> FreezePoint:
     """The block or layer from which a backbone trains, for one of `DEPTHS`, a stage, a block or a layer.
 
-    Raises `UserError` for an unknown one. Where several tensors cross below it, the next lower layer where one does is taken.
+    Where several tensors cross below it, the next lower layer where one does is taken.
+
+    Raises:
+        UserError: The depth is unknown.
     """
     if depth == HEAD:
         return FreezePoint(HEAD)
@@ -80,7 +83,8 @@ def mid_layer(described: Described) -> str:
 def stage_of_layers(described: Described) -> dict[str, int]:
     """The stage of each layer with weights, 0 for the stem; layers above the last stage count as the last.
 
-    Raises `UserError` for a layer that belongs to no block, or lies outside the row of its block's layers.
+    Raises:
+        UserError: A layer belongs to no block, or lies outside the row of its block's layers.
     """
     backbone, reached, stages = described.backbone, 0, {}
     order = {block: place for place, block in enumerate(backbone.blocks)}

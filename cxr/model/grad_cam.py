@@ -32,7 +32,11 @@ class GradCam:
 
 
 def grad_cam(saved: SavedModel) -> GradCam:
-    """Split a classifier at its last feature map; raises `ValueError` without such a map, or without logits and softmax."""
+    """Split a classifier at its last feature map.
+
+    Raises:
+        ValueError: There is no such map, or no logits and softmax follow.
+    """
     last = saved.model.layers[-1]
     if saved.feature_map is None or not isinstance(last, keras.layers.Softmax):
         raise ValueError("the model has no feature map that logits and a softmax follow")
@@ -42,10 +46,15 @@ def grad_cam(saved: SavedModel) -> GradCam:
 def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
     """Grad-CAM of one class for each image, (n, rows, columns); values above 0 are evidence for the class.
 
-    Rows and columns are those of the feature map; where the model crops images, twice as many, and 0 in what is cut off.
+    Rows and columns are those of the feature map; where the model crops images, twice as many, and 0 in what is cut off. The
+    feature maps are weighed by the mean gradient of the class's logit and summed.
 
-    `grey` (n, size, size, 1) has values 0..255, `classes` (n,) are indices. The feature maps are weighed by the mean gradient of
-    the class's logit and summed (Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0).
+    Args:
+        grey: (n, size, size, 1), 0 to 255.
+        classes: (n,), indices.
+
+    Source:
+        Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0.
     """
     prepare = preprocessing_of(network.saved.model)
     batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
@@ -72,8 +81,10 @@ def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDAr
 def randomised(network: GradCam) -> Iterator[str]:
     """Yield each of `STAGES` while the weights of that part of the network are shuffled; at the end all are what they were.
 
-    Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too
-    (cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3).
+    Within each weight tensor values are permuted, from the output downward, each stage with what the one before did too.
+
+    Source:
+        Cascading randomisation: Adebayo et al., "Sanity Checks for Saliency Maps", 2018, section 3.
     """
     layers = [layer for layer in network.saved.model.layers if layer.weights]
     above = [layer for layer in layers if layer in network.head.layers]

@@ -47,7 +47,11 @@ def _sha256(path: Path, written: int, size: int) -> str:
 
 
 def read_archive(path: Path) -> Archive:
-    """Read a `.keras` file, once while it stays what it is. Raises `ValueError`, with the reason, for one that `cxr` can't use."""
+    """Read a `.keras` file, once while it stays what it is.
+
+    Raises:
+        ValueError: `cxr` can't use the file, with the reason.
+    """
     stat = path.stat()
     return _read_archive(path, stat.st_mtime_ns, stat.st_size)
 

@@ -28,8 +28,10 @@ def make_optimizer(
     """An optimizer for variables, over a phase of `steps` updates; ready to be applied.
 
     `shares` has the learning rate of layers as a share of the head's, see `rate_shares`; others have the head's. Each share gets
-    its own update rule.
-    In float16 the loss is scaled so that small gradients do not vanish (Micikevicius et al., "Mixed Precision Training", 2018).
+    its own update rule. In float16 the loss is scaled so that small gradients do not vanish.
+
+    Source:
+        Micikevicius et al., "Mixed Precision Training", 2018.
     """
     optimizer = config.optimizer
     used = {shares.get(variable.path.split("/")[0], 1.0) for variable in variables}
@@ -47,8 +49,10 @@ def make_optimizer(
 def rate_shares(config: Config, network: Network) -> dict[str, float]:
     """The learning rate of each layer as a share of the head's, by the name that Keras has for it.
 
-    The backbone's is `backbone_rate`, and with `stage_decay` each stage has that share of the rate of the stage above it
-    (discriminative fine-tuning: Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.2).
+    The backbone's is `backbone_rate`, and with `stage_decay` each stage has that share of the rate of the stage above it.
+
+    Source:
+        Discriminative fine-tuning: Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.2.
     """
     optimizer, stages, places = config.optimizer, stage_of_layers(network.described), network.architecture.places
     last, head = len(network.described.backbone.stages), places[POOLED]

@@ -25,7 +25,10 @@ class Partition:
 def partition(network: Network, first: str) -> Partition | None:
     """Partition a network below the layer from which it trains; None if no layer with weights is below it.
 
-    One tensor crosses there (see `first_layer`), so the boundary is one array for each image. Raises `ValueError` otherwise.
+    One tensor crosses there (see `first_layer`), so the boundary is one array for each image.
+
+    Raises:
+        ValueError: Several tensors cross there.
     """
     architecture, trainee = network.architecture, network.trainee
     place = architecture.places[first]

@@ -63,7 +63,11 @@ class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no t
         return input_shape
 
     def frames(self, grey: NDArray[Any]) -> NDArray[np.float32]:
-        """Left, top, right and bottom of what the crop leaves of images (n, size, size, 1): (n, 4), as shares of the side."""
+        """Left, top, right and bottom of what the crop leaves of images, (n, 4), as shares of the side.
+
+        Args:
+            grey: (n, size, size, 1), 0 to 255.
+        """
         if self.settings.crop == "none":
             return np.tile(np.array([0, 0, 1, 1], np.float32), (len(grey), 1))
         image = ops.convert_to_tensor(np.asarray(grey[..., 0], np.float32))

@@ -25,9 +25,13 @@ def cached_file(published: Published, alpha: float) -> Path:
 
 
 def is_whole(file: Path, published: Published, check: Callable[[Path], None]) -> bool:
-    """Whether a file is there, has the published hash, and passes `check`, which raises `UserError` for one that does not fit.
+    """Whether a file is there, has the published hash, and passes `check`.
 
-    Raises `UserError` for a file that can't be read.
+    Args:
+        check: raises a `UserError` for a file that does not fit.
+
+    Raises:
+        UserError: The file can't be read.
     """
     try:
         _verify(file, published, check)
@@ -41,8 +45,10 @@ def is_whole(file: Path, published: Published, check: Callable[[Path], None]) ->
 def download(published: Published, alpha: float, check: Callable[[Path], None]) -> Path:
     """Download the file of a width, unless another process has done so meanwhile.
 
-    It is written under a temporary name, verified, and then moved, so a download that is cut off leaves nothing that is taken
-    for weights. Raises `UserError` if it can't be had, or is another file than the published one.
+    It is written under a temporary name, verified, and then moved, so one that is cut off leaves nothing that is taken for weights.
+
+    Raises:
+        UserError: It can't be had, or is another file than the published one.
     """
     file = cached_file(published, alpha)
     address, part = f"{_ADDRESS}/{published.folder}/{file.name}", file.with_name(f"part-{file.name}")

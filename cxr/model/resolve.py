@@ -19,7 +19,11 @@ class Resolved:
 
 
 def resolve(config: Config) -> Resolved:
-    """Resolve a config without importing Keras; raises `UserError` for what its backbone does not have or can't do."""
+    """Resolve a config without importing Keras.
+
+    Raises:
+        UserError: The backbone does not have or can't do what the config names.
+    """
     described = describe(config.backbone)
     stage_of_layers(described)
     if config.backbone.image_size < described.backbone.smallest:

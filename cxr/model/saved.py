@@ -70,11 +70,19 @@ class SavedModel:
         return parts.weights
 
     def probabilities(self, grey: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities of grey images (n, size, size, 1): (n, classes), each row sums to 1."""
+        """Probabilities of images, (n, classes), each row sums to 1.
+
+        Args:
+            grey: (n, size, size, 1), 0 to 255.
+        """
         return self.probabilities_and_pooled(grey)[0]
 
     def probabilities_and_pooled(self, grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Probabilities as above, and the mean of the last feature map over its places, (n, channels)."""
+        """Probabilities, (n, classes), and the mean of the last feature map over its places, (n, channels).
+
+        Args:
+            grey: (n, size, size, 1), 0 to 255.
+        """
         maps = self._maps(grey)
         raw = self._parts.above(maps).numpy().astype(np.float64)
         probabilities = np.asarray(raw / raw.sum(axis=1, keepdims=True))
@@ -82,7 +90,11 @@ class SavedModel:
         return probabilities, np.asarray(pooled, np.float32)
 
     def features(self, grey: NDArray[np.float32]) -> tf.Tensor:
-        """Its last feature map of the same images, float32."""
+        """The last feature map, (n, rows, columns, channels), float32.
+
+        Args:
+            grey: (n, size, size, 1), 0 to 255.
+        """
         return tf.cast(self._maps(grey), tf.float32)
 
     def _maps(self, grey: NDArray[np.float32]) -> NDArray[Any]:
@@ -127,12 +139,13 @@ def _write_again(model: keras.Model, members: dict[str, bytes], path: Path) -> N
 
 
 def load_model(path: Path, in_float32: bool = False) -> SavedModel:
-    """Open a saved classifier for inference. Raises `ValueError` for a file that is no model, or would run its own code.
+    """Open a saved classifier for inference.
 
-    It computes in the precision in which it was trained, or `in_float32`; its weights are float32 in both.
+    It computes in the precision in which it was trained, or `in_float32`; its weights are float32 in both. A process builds each
+    kind of model once: for a file with the same config only weights are loaded, if the earlier model is no longer in use.
 
-    A process builds each kind of model once: for a file with the same config only weights are loaded, if the earlier
-    model is no longer in use.
+    Raises:
+        ValueError: The file is no model, or would run its own code.
     """
     stat = path.stat()
     file_now = (str(path.resolve()), stat.st_mtime_ns, stat.st_size, in_float32)

@@ -54,8 +54,10 @@ def without_downloads() -> Iterator[None]:
 def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weights:
     """Find the weights that the config names and check that they fit its backbone; ImageNet weights are downloaded once.
 
-    `of_run` is the model of the run that `run:ID` names. Raises `UserError` for a file that is missing, unreadable or of another
-    architecture, and for ImageNet weights that are neither in Keras' cache nor within reach.
+    `of_run` is the model of the run that `run:ID` names.
+
+    Raises:
+        UserError: A file is missing, unreadable or of another architecture, or ImageNet weights can't be had.
     """
     described, of_file = describe(backbone), backbone.name == "keras_file"
     if backbone.weights == "none":

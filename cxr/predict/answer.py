@@ -45,7 +45,11 @@ class Answer:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Answer":
-        """The answer that `to_json` wrote. Raises `TypeError` or `KeyError` for anything else."""
+        """The answer that `to_json` wrote.
+
+        Raises:
+            TypeError, KeyError: The values are not those of an answer.
+        """
         fields = {key: value for key, value in values.items() if key not in ("class", "zone_in_words")}
         return Answer(**fields, called=values["class"])
 

@@ -29,7 +29,12 @@ _READ_ME = Path(__file__).with_name("exported.md")
 
 
 def export(model: RunModel, card: str, folder: Path) -> Exported:
-    """Write the folder, whole or not at all. Raises `UserError` if it exists, `RunFailed` if a format gives other probabilities."""
+    """Write the folder, whole or not at all.
+
+    Raises:
+        UserError: It exists and is not empty.
+        RunFailed: A format gives other probabilities.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not empty: name another folder")
     with writing(folder):

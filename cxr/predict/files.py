@@ -20,8 +20,10 @@ def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) 
     """All files meant by `paths`, in their order, each once, and answers for folders that can't be read.
 
     Of a folder every file below it, sorted, without hidden ones. What is below the folders `own` is output of this or an earlier
-    batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input. Raises `UserError`
-    for a path that does not exist, a table that names no files, and where there is no file at all.
+    batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input.
+
+    Raises:
+        UserError: A path does not exist, a table names no files, or there is no file at all.
     """
     files, unreadable = list[str](), list[Answer]()
     output = {os.path.realpath(folder) for folder in own}

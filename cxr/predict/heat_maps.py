@@ -14,7 +14,11 @@ from cxr.text import slug
 
 
 def write_heat_maps(folder: Path, predictor: Predictor, answers: list[Answer], images: NDArray[np.uint8]) -> None:
-    """Write a PNG for each of the images (n, size, size, 1) that got a class: the image, and beside it the same with Grad-CAM."""
+    """Write a PNG for each image that got a class: the image, and beside it the same with Grad-CAM.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     rows = [row for row, answer in enumerate(answers) if answer.called]
     if not rows:
         return

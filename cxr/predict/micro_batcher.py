@@ -32,7 +32,11 @@ class MicroBatcher:
         self._at_waiting, self._at_score = Lock(), Lock()
 
     def score(self, images: NDArray[np.uint8], files: Sequence[Answer]) -> list[Answer]:
-        """The result of `score` for these images; raises what it raises."""
+        """The result of `score` for these images; what that raises is raised.
+
+        Args:
+            images: (n, size, size, 1).
+        """
         own = _Request(images, files)
         with self._at_waiting:
             self._waiting.append(own)

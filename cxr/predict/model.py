@@ -96,7 +96,11 @@ class RunModel:
         return [kind for kind, check in checks.items() if check is None]
 
     def rule(self, point: str) -> Rule:
-        """The operating point that a user calls so; raises `UserError` where this run has none of that name."""
+        """The operating point that a user calls so.
+
+        Raises:
+            UserError: This run has none of that name.
+        """
         rule = self.decisions.rule(POINTS.get(point, point))
         if rule is None:
             known = [name for name, stored in POINTS.items() if self.decisions.rule(stored) is not None]
@@ -135,7 +139,8 @@ class Exported:
 def model_of(reference: str) -> Iterator[RunModel]:
     """The model of a run id or name, of a folder that was exported, or of models:/NAME@ALIAS; its files are there in the block.
 
-    Raises `UserError` for anything else.
+    Raises:
+        UserError: The reference names no model.
     """
     folder = Path(reference)
     if reference.startswith(REGISTERED):
@@ -153,7 +158,10 @@ def model_of(reference: str) -> Iterator[RunModel]:
 def read_run_model(reference: str, store: Store) -> RunModel:
     """The model of a run, or of the run behind an evaluation, with the thresholds of the run that is named.
 
-    The store has to be open. Raises `UserError` for a run that has no model, or whose files can't be read.
+    The store has to be open.
+
+    Raises:
+        UserError: The run has no model, or its files can't be read.
     """
     run = find_run(reference, store)
     behind = run_behind(run, store)
@@ -179,7 +187,11 @@ def run_behind(run: LoggedRun, store: Store) -> LoggedRun:
 
 
 def read_exported(folder: Path) -> RunModel:
-    """The model in the folder `data/model` of `cxr export`; nothing in it is run. Raises `UserError` for any other folder."""
+    """The model in the folder `data/model` of `cxr export`; nothing in it is run.
+
+    Raises:
+        UserError: The folder holds no such model, or one of a later version of cxr.
+    """
     try:
         facts = TypeAdapter(Facts).validate_json((folder / FACTS).read_bytes(), strict=True)
         if facts.version > _VERSION:

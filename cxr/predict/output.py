@@ -36,7 +36,11 @@ class Output:
     batch: str
 
     def given(self) -> Iterator[Answer]:
-        """All answers so far, in the order in which they were given: of a file that has changed since, several."""
+        """All answers so far, in the order in which they were given: of a file that has changed since, several.
+
+        Raises:
+            UserError: A line is no answer.
+        """
         path = self.folder / _GROWING
         with path.open(encoding="utf-8") as file:
             for line in file:

@@ -47,13 +47,21 @@ class Predictor:
                 yield self.of_images(images, files_read, rule, gated), images
 
     def of_images(self, images: NDArray[np.uint8], files: Sequence[Answer], rule: Rule, gated: bool) -> list[Answer]:
-        """The answers for images (n, size, size, 1) of n files that were read, or could not be."""
+        """The answers for n files that were read, or could not be.
+
+        Args:
+            images: (n, size, size, 1).
+        """
         readable = [row for row, file in enumerate(files) if not file.reason]
         scored = self.score(images[readable], [files[row] for row in readable]) if readable else []
         return self.decide(files, scored, rule, gated)
 
     def score(self, images: NDArray[np.uint8], files: Sequence[Answer]) -> list[Answer]:
-        """Probabilities, distance and flags of readable images (n, size, size, 1); no image changes the result of another."""
+        """Probabilities, distance and flags of readable images; no image changes the result of another.
+
+        Args:
+            images: (n, size, size, 1).
+        """
         model, gate = self.model, self.model.gate
         probabilities, features = self._opened.score_and_features(images, gate.layer if gate else POOLED)
         if model.facts.views > 1:
@@ -89,7 +97,12 @@ class Predictor:
         return [file if file.reason else next(of_readable) for file in files]
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Grad-CAM of images (n, size, size, 1) for classes (n,), (n, rows, columns); values above 0 are evidence for the class."""
+        """Grad-CAM, (n, rows, columns); values above 0 are evidence for the class.
+
+        Args:
+            images: (n, size, size, 1).
+            classes: (n,), indices.
+        """
         return self._opened.saliency(images, classes)
 
     def _by_slug(self, probabilities: NDArray[np.float64]) -> dict[str, float]:

@@ -33,7 +33,9 @@ class Served:
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """An answer for each row, as the JSON of `cxr predict`.
 
-        Column `image` holds the content of a file in base64, `name` the path in its answer. `params` may name `point` and `gate`.
+        Args:
+            model_input: column `image` holds the content of a file in base64, `name` the path in its answer.
+            params: may name `point` and `gate`.
         """
         options = dict(params or {})
         names = model_input["name"] if "name" in model_input else pd.Series([None] * len(model_input))

@@ -27,8 +27,10 @@ from cxr.tracking.unfinished import TAG, claim, work_of
 def complete(logged: Logged, restored: Restored, store: Store, progress: Progress) -> Evaluated:
     """Make what is missing, without Grad-CAM and figures of images; the run's own command makes those too.
 
-    Images are read only where the run has to be audited. Raises `UserError` where the run is under way, or what training left
-    can't be read.
+    Images are read only where the run has to be audited.
+
+    Raises:
+        UserError: The run is under way, or what training left can't be read.
     """
     run, config = logged.run, restored.config
     trained, context = kept_training(run, None), kept_context(run)

@@ -123,7 +123,11 @@ def evaluate_other_data(
 def evidence_of(
     logged: Logged, config: Config, validation: Predictions, evaluated: Predictions, part: str, rows: pd.DataFrame
 ) -> Evidence:
-    """Predictions with groups and subgroups of their images; `rows` of the manifest are those of the evaluated ones, in order."""
+    """Predictions with groups and subgroups of their images.
+
+    Args:
+        rows: the manifest's rows of the evaluated images, in order.
+    """
     of_validation = list(rows_of(logged, validation)["group"])
     return Evidence(validation, evaluated, part, list(rows["group"]), rows[subgroup_columns(config)], of_validation)
 
@@ -172,7 +176,11 @@ def model_classes(run: LoggedRun) -> tuple[str, ...]:
 
 
 def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
-    """The manifest's rows of the evaluated images, in their order; raises `UserError` if one is missing."""
+    """The manifest's rows of the evaluated images, in their order.
+
+    Raises:
+        UserError: The manifest lacks one.
+    """
     rows = logged.manifest.set_index("path", drop=False)
     if missing := set(evaluated.ids) - set(rows.index):
         raise UserError(f"the manifest of run {name_with_id(logged.run)} has no row for {min(missing)}, which it predicted")
@@ -180,7 +188,11 @@ def rows_of(logged: Logged, evaluated: Predictions) -> pd.DataFrame:
 
 
 def read_document(run: LoggedRun) -> Document:
-    """The report that a run logged; raises `UserError` if it has none, or one of an unknown version."""
+    """The report that a run logged.
+
+    Raises:
+        UserError: It has none, or one of an unknown version.
+    """
     try:
         return from_json(run.file(DOCUMENT).read_text(encoding="utf-8"))
     except ValueError as error:

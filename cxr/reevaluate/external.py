@@ -21,7 +21,8 @@ from cxr.tracking.store import Store
 def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, ExternalResult]:
     """Evaluate every run on a folder of class folders, unless that was done before; the results by name of the experiment.
 
-    Raises `UserError` for a folder with classes that a model does not know, and for one whose images the runs have all seen.
+    Raises:
+        UserError: The folder has classes that a model does not know, or the runs have all seen its images.
     """
     results = {}
     for experiment in experiments:

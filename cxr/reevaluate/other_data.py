@@ -60,7 +60,8 @@ class ScoredData:
 def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, progress: Progress) -> OtherData:
     """Read the images of `config.data`, and leave out those that the run has too.
 
-    Raises `UserError` for classes that the model does not know, and where no image is left.
+    Raises:
+        UserError: The model does not know a class, or no image is left.
     """
     image_list = locate_images(config.data, progress.stage)
     names = _names_of_model(image_list, classes)

@@ -34,7 +34,11 @@ from cxr.training.trained_model import open_model
 def score(
     data: OtherData, classes: tuple[str, ...], config: Config, model: Path, gate: Gate | None, progress: Progress
 ) -> ScoredData:
-    """Predict every image. TensorFlow has to be prepared. Raises `UserError` for a file that is no model of these classes."""
+    """Predict every image. TensorFlow has to be prepared.
+
+    Raises:
+        UserError: The file is no model of these classes.
+    """
     images, rows = data.dataset.images, data.rows
     with progress.stage("evaluate", f"Predicting {pluralize(len(rows), 'image')} with the saved model"):
         probabilities, pooled = _predict(_open(model), images, rows, config.evaluation.batch_size)
@@ -59,7 +63,8 @@ def score(
 def predict_views(logged: Logged, config: Config, model: Path, progress: Progress) -> dict[str, Predictions]:
     """Predictions of the run's own held-out images over several views, by part. TensorFlow has to be prepared.
 
-    Raises `UserError` where the images are no longer where the run found them, or have changed.
+    Raises:
+        UserError: The images are no longer where the run found them, or have changed.
     """
     image_list = locate_images(config.data, progress.stage, logged.manifest)
     dataset = read_dataset(config, image_list, progress.stage, cache_of(config, progress), logged.manifest)

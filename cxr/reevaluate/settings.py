@@ -29,7 +29,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
 def request_of(logged: Config, overrides: Sequence[str]) -> tuple[Config, bool]:
     """The logged config with overrides of evaluation and data, and whether its data is other than the run's own.
 
-    Raises `UserError` for any other setting, and for values that make no sense.
+    Raises:
+        UserError: An override is of another setting, or its value makes no sense.
     """
     check_overrides(overrides)
     of_data = [override for override in overrides if _group(override) == "data"]

@@ -87,7 +87,11 @@ def environment_changes(logged: Logged) -> list[EnvironmentChange]:
 
 
 def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]:
-    """Images by hash: altered since then. Images that came later are not part of the run and are left out."""
+    """Images by hash: altered since then. Images that came later are not part of the run and are left out.
+
+    Args:
+        today: a manifest, at least its columns path and sha256.
+    """
     then, now = (frame.set_index("path") for frame in (logged.manifest, today))
     hashes = now["sha256"].reindex(then.index)
     gone = hashes.index[hashes.isna()]

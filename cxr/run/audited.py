@@ -72,7 +72,11 @@ def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel,
 
 
 def read_audit(run: LoggedRun) -> Audit:
-    """The audit that a run has in the store; raises `UserError` if it can't be read."""
+    """The audit that a run has in the store.
+
+    Raises:
+        UserError: It can't be read.
+    """
     try:
         return TypeAdapter(Audit).validate_json(run.file(DOCUMENT).read_bytes())
     except ValueError as error:
@@ -83,7 +87,11 @@ def read_audit(run: LoggedRun) -> Audit:
 
 
 def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> AuditResult:
-    """The audit that a run has in the store, with its figures; raises `UserError` if it can't be read."""
+    """The audit that a run has in the store, with its figures.
+
+    Raises:
+        UserError: It can't be read.
+    """
     result = read_audit(run)
     if not (config.evaluation.pictures and result.flips):
         return AuditResult(result, [], {})

@@ -21,7 +21,8 @@ MODEL = "model/model.keras"  # of a run
 def with_origin(config: Config, store: Store) -> tuple[Config, Path | None]:
     """The config with the whole id of the run of `backbone.weights`, and its model; unchanged and None where no run is named.
 
-    Raises `UserError` for a run that is not there, or has no model.
+    Raises:
+        UserError: The run is not there, or has no model.
     """
     weights = config.backbone.weights
     if not weights.startswith(RUN):
@@ -33,7 +34,8 @@ def with_origin(config: Config, store: Store) -> tuple[Config, Path | None]:
 def with_ingredients(config: Config, store: Store) -> tuple[Config, list[LoggedRun]]:
     """The config with the whole ids of the runs of `training.soup`, and those runs; unchanged and empty without a soup.
 
-    Raises `UserError` for a run that is not there or has no model, and for a soup of one.
+    Raises:
+        UserError: A run is not there or has no model, or there is one alone.
     """
     if not config.training.soup:
         return config, []

@@ -66,7 +66,12 @@ class PreparedRun:
 
 
 def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str | None, network: str | None = None) -> Inputs:
-    """What the results of a resolved config rest on; `weights` and `network` are hashes of the files that it names."""
+    """What the results of a resolved config rest on.
+
+    Args:
+        manifest: of the images.
+        weights, network: hashes of the files that the config names.
+    """
     files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
     params = flat_params(config)
     check_settings(list(params))
@@ -83,8 +88,13 @@ def prepare(
 ) -> PreparedRun:
     """Find weights and images, check that they fit the config and each other, and read the images.
 
-    With a logged `manifest` the run uses its images and its split. The cache is `cache_folder`, or this user's cache folder; the
-    store is `store`, or the one that the config names. Raises `UserError` for the first thing that does not fit.
+    Args:
+        manifest: a logged one, whose images and split the run uses.
+        cache_folder: else this user's cache folder.
+        store: else the one that the config names.
+
+    Raises:
+        UserError: Something does not fit.
     """
     store = store or locate_store(config.tracking, config.work)
     config, provenance, other = earned_role(config, provenance)
@@ -124,7 +134,11 @@ def _with_split(config: Config, provenance: Provenance, images: ImageList) -> tu
 
 
 def read_again(prepared: PreparedRun, progress: Progress) -> PreparedRun:
-    """The same run with its images read again; raises `RunFailed` where the images have changed."""
+    """The same run with its images read again.
+
+    Raises:
+        RunFailed: The images have changed.
+    """
     forget_images()
     manifest = prepared.dataset.manifest
     folder = prepared.cache.folder if prepared.cache else None

@@ -26,9 +26,14 @@ def run_experiment(
 ) -> RunResult:
     """Do one run, or resume one that was cut off.
 
-    `reports` makes its report, if there is one; else this process does. `prepared` is the same run, where it was prepared before.
+    After the store has the run, it records how that ended.
 
-    Raises `UserError` before anything is in the store; after that the run in the store records how it ended.
+    Args:
+        reports: makes the report; else this process does.
+        prepared: the same run, where it was prepared before.
+
+    Raises:
+        UserError: The run can't start; nothing is in the store.
     """
     progress = progress or Progress()
     store = prepared.store if prepared else locate_store(config.tracking, config.work)

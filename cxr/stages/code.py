@@ -17,7 +17,8 @@ _NAMES_ONE = {Stage.NETWORK: "backbone.name", Stage.TRAIN: "loss.formula"}  # th
 def stage_of_module(name: str) -> Stage | None:
     """The first stage that a module computes something for, by its path in the package; None: it computes no result.
 
-    Raises `KeyError` for a module that the table does not have.
+    Raises:
+        KeyError: The table does not have the module.
     """
     known = [place for place in CODE if name == place or (place.endswith("/") and name.startswith(place))]
     if not known:

@@ -56,7 +56,11 @@ class Record:
 
     @staticmethod
     def from_json(text: str) -> "Record":
-        """The record in the content of stages/STAGE.json; raises `ValueError` for any other text."""
+        """The record in the content of stages/STAGE.json.
+
+        Raises:
+            ValueError: The text is no record.
+        """
         try:
             content = parse_json(text)
             files = {str(name): (int(size), str(sha256)) for name, (size, sha256) in content["files"].items()}

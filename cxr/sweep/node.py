@@ -38,7 +38,8 @@ class Planned:
     def here(plan: Plan, store: Store, prepared_jobs: Sequence[PreparedRun]) -> "Planned":
         """As it is on this machine. Writes a token into each folder that other machines have to see.
 
-        Raises `UserError` where jobs continue without the command, on a disk that may have no locks between machines.
+        Raises:
+            UserError: Jobs continue without the command, on a disk that may have no locks between machines.
         """
         has_lock, reach = plan.launcher != _ON_ITS_OWN, lock_reach(plan.folder)
         if not has_lock and not plan.waits and reaches_this_machine_alone(reach):

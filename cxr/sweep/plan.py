@@ -77,10 +77,14 @@ class Plan:
 
 
 def make_plan(overrides: Sequence[str]) -> tuple[Plan, Config, list[tuple[Config, Provenance]]]:
-    """Compose and check every job; raises `UserError` for the first that can't be run.
+    """Compose and check every job.
 
-    Returns the plan, which has no id before its images are known (see `named`), a config that holds what all jobs have in common,
-    and the configs and recipes of the jobs by number, none of them where a search chooses them one by one.
+    Returns:
+        The plan, which has no id before its images are known (see `named`), a config that holds what all jobs have in common, and
+        the configs and recipes of the jobs by number, none of them where a search chooses them one by one.
+
+    Raises:
+        UserError: A job can't be run.
     """
     expansion = expand(overrides)
     if (extra := _LAUNCHERS.get(expansion.launcher)) and find_spec(extra[0]) is None:

@@ -38,8 +38,9 @@ def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
 def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, LoggedRun]) -> pd.DataFrame:
     """One row a job that finished, and one for the baseline on the same data and split, best first by the plan's metric.
 
-    Columns: name, the values of the swept keys, the plan's metric, role, run_id, seconds, evaluated_images, and every other
-    metric of the runs with the ends of its interval.
+    Returns:
+        Columns name, the values of the swept keys, the plan's metric, role, run_id, seconds, evaluated_images, and every other
+        metric of the runs with the ends of its interval.
     """
     rows = [
         {
@@ -66,7 +67,11 @@ def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, Logged
 
 
 def write_results(plan: Plan, frame: pd.DataFrame) -> None:
-    """`results.csv` and `results.png` in the sweep's folder."""
+    """`results.csv` and `results.png` in the sweep's folder.
+
+    Args:
+        frame: that of `results_frame`.
+    """
     plan.folder.mkdir(parents=True, exist_ok=True)  # the sweep may have run on another machine
     write_csv(frame, plan.folder / "results.csv")
     figure = sweep_figure(frame, plan.metric, f"Sweep {plan.id}")
@@ -74,7 +79,11 @@ def write_results(plan: Plan, frame: pd.DataFrame) -> None:
 
 
 def print_results(plan: Plan, frame: pd.DataFrame, outcomes: list[Outcome]) -> None:
-    """The table on standard output, jobs that did not finish, and the command that continues."""
+    """The table on standard output, jobs that did not finish, and the command that continues.
+
+    Args:
+        frame: that of `results_frame`.
+    """
     out = plain_console()
     if not frame.empty:
         console = wide_console()

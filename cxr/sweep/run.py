@@ -37,9 +37,13 @@ LISTED = 60  # jobs that are named before they run
 
 
 def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]]) -> int:
-    """Run this process' arguments as the sweep that was planned. Returns the exit code: 1 a job failed, 2 one was rejected, else 0.
+    """Run this process' arguments as the sweep that was planned.
 
-    Raises `UserError` for what is wrong with the data of any job before the first one runs.
+    Returns:
+        The exit code: 1 a job failed, 2 one was rejected, else 0.
+
+    Raises:
+        UserError: The data of a job is wrong; none has run.
     """
     store = locate_store(common.tracking, common.work)
     check_store(store)
@@ -161,7 +165,11 @@ def _report_best(plan: Plan, outcomes: Sequence[Outcome]) -> None:
 def look_ahead(
     plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenance]], store: Store
 ) -> tuple[Plan, list[PreparedRun]]:
-    """The plan with its id, and every job with data and weights checked, and images decoded that processes will share."""
+    """The plan with its id, and every job with data and weights checked, and images decoded that processes will share.
+
+    Raises:
+        UserError: Jobs name several stores.
+    """
     if not plan.names:
         searched = prepare(common, Provenance({}, (), ""), Progress(), store=store)
         return named(plan, common, [searched.inputs.identity()], [plan.search]), []

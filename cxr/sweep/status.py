@@ -60,7 +60,8 @@ class SweepStatus:
 def status_of(sweep_id: str, work: Path) -> SweepStatus:
     """From the runs of a sweep, and from its folder where that is here. The store has to be open.
 
-    Raises `UserError` where neither knows the sweep.
+    Raises:
+        UserError: Neither knows the sweep.
     """
     folder = work / PLACE / sweep_id
     plan = Plan.load(folder) if (folder / "plan.json").is_file() else None
@@ -86,7 +87,11 @@ def status_of(sweep_id: str, work: Path) -> SweepStatus:
 
 
 def plan_and_outcomes(sweep_id: str, work: Path) -> tuple[Plan, list[Outcome]]:
-    """The plan of a sweep and the outcomes of its jobs, from its folder, or where that is not here from its runs alone."""
+    """The plan of a sweep and the outcomes of its jobs, from its folder, or where that is not here from its runs alone.
+
+    Raises:
+        UserError: No job has finished.
+    """
     folder = work / PLACE / sweep_id
     if (folder / "plan.json").is_file() and (outcomes := read_outcomes(folder)):
         return Plan.load(folder), outcomes

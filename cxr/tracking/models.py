@@ -60,7 +60,11 @@ def write_pyfunc(folder: Path, data: Path) -> None:
 
 
 def register(folder: Path, name: str, alias: str | None, run_id: str, card: str, tags: dict[str, str]) -> int:
-    """Put an exported folder into the registry of the open store, as the next version of `name`; returns its number."""
+    """Put an exported folder into the registry of the open store, as the next version of `name`, whose number is returned.
+
+    Raises:
+        UserError: The registry rejects the name.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -79,7 +83,11 @@ def register(folder: Path, name: str, alias: str | None, run_id: str, card: str,
 
 
 def fetch_registered(address: str, folder: Path) -> Path:
-    """A copy of a registered model, models:/NAME@ALIAS or models:/NAME/VERSION, below `folder`; raises `UserError` for none."""
+    """A copy of a registered model, models:/NAME@ALIAS or models:/NAME/VERSION, below `folder`.
+
+    Raises:
+        UserError: The registry has none.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 

@@ -24,7 +24,11 @@ Item = dict[str, Any]  # a kind, and what `send` matches with it
 
 
 def send(run_id: str, item: Item) -> None:
-    """Write an item into a run of the open store; raises MLflow's errors."""
+    """Write an item into a run of the open store; MLflow's errors pass through.
+
+    Raises:
+        ValueError: The item is of an unknown kind.
+    """
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 

@@ -142,8 +142,11 @@ class Run:
 def open_run(store: Store, config: Config, name: str, tags: Mapping[str, str | None], resumed: str | None = None) -> Iterator[Run]:
     """Start a run, or resume the run with the id `resumed`; it ends FINISHED, KILLED (interrupted) or FAILED with its reason.
 
-    The store has to be open. Params are the config's scalars. The request that makes the run sets its tags. MLflow never
-    knows of an active run: its own hook would mark it FINISHED at the end of the process, even after a failure.
+    The store has to be open. Params are the config's scalars. The request that makes the run sets its tags. MLflow never knows of
+    an active run: its own hook would mark it FINISHED at the end of the process, even after a failure.
+
+    Raises:
+        UserError: The store refuses the run.
     """
     known = shortened({key: value for key, value in tags.items() if value is not None}, MOST_IN_TAG)
     try:

@@ -52,7 +52,11 @@ class LoggedRun:
         return datetime.fromtimestamp(self.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
     def file(self, name: str) -> Path:
-        """The artifact on this disk, else a copy that goes with this process; raises `UserError` if it can't be read."""
+        """The artifact on this disk, else a copy that goes with this process.
+
+        Raises:
+            UserError: It can't be read.
+        """
         if folder_at(self.artifacts) is None:
             return self._download(name)
         for folder in (folders := self._folders()):
@@ -72,7 +76,8 @@ class LoggedRun:
     def has_file(self, name: str) -> bool:
         """Whether the run's store has this artifact; of a server's only the list is fetched.
 
-        Raises `UserError` where this can't be read: a folder that is missing, a permission, a server that refuses.
+        Raises:
+            UserError: This can't be read: a folder that is missing, a permission, a server that refuses.
         """
         if folder_at(self.artifacts) is None:
             return name in self._listed_sizes({name.rpartition("/")[0]})
@@ -184,7 +189,11 @@ def finished_runs(tags: Mapping[str, str], experiment: str | None = None) -> lis
 
 
 def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]:
-    """Runs that match an MLflow filter, latest first; raises `UserError` for a filter that MLflow can't read."""
+    """Runs that match an MLflow filter, latest first.
+
+    Raises:
+        UserError: MLflow can't read the filter.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -209,7 +218,11 @@ def filtered_runs(wanted: str, experiment: str | None = None) -> list[LoggedRun]
 
 
 def find_run(reference: str, store: Store) -> LoggedRun:
-    """The run with this id, beginning of an id, or name; raises `UserError` for no run, or several finished ones."""
+    """The run with this id, beginning of an id, or name.
+
+    Raises:
+        UserError: No run matches, or several finished ones do.
+    """
     runs = filtered_runs("")
     if not runs:
         raise UserError(f"there are no runs in {store.uri}: make one with cxr, or go to the folder that you ran it in")

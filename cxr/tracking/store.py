@@ -55,7 +55,11 @@ def names_server(tracking: TrackingConfig) -> bool:
 
 
 def locate_store(tracking: TrackingConfig, work: WorkConfig | None = None) -> Store:
-    """The store that the config, else MLFLOW_TRACKING_URI, else this folder names; raises `UserError` if it can't be used."""
+    """The store that the config, else MLFLOW_TRACKING_URI, else this folder names.
+
+    Raises:
+        UserError: It can't be used.
+    """
     under_way = work_folder(work or WorkConfig())
     uri = None if tracking.offline else tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if tracking.needs_server and (not uri or uri.startswith("sqlite")):
@@ -109,7 +113,11 @@ def check_store(store: Store) -> None:
 
 
 def store_with_runs(uri: str | None = None) -> Store:
-    """The store to read runs from: the one of this address, else the one of this folder; raises `UserError` if it has none."""
+    """The store to read runs from: the one of this address, else the one of this folder.
+
+    Raises:
+        UserError: It has none.
+    """
     store = locate_store(TrackingConfig(uri=uri))
     if store.folder is not None and not (store.folder / "mlflow.db").is_file():
         raise UserError(f"there are no runs in {store.folder}: make one with cxr, or go to the folder that you ran it in")
@@ -119,7 +127,11 @@ def store_with_runs(uri: str | None = None) -> Store:
 
 
 def opened_store(uri: str | None = None, writing: bool = True) -> Store:
-    """`store_with_runs`, open; raises `UserError` for one without runs, and for `writing` one that can't be written to."""
+    """`store_with_runs`, open.
+
+    Raises:
+        UserError: It has no runs or, for `writing`, can't be written to.
+    """
     store = store_with_runs(uri)
     if writing:
         check_store(store)
@@ -131,6 +143,9 @@ def open_store(store: Store) -> None:
     """Make the store if it is not there and point mlflow at it.
 
     Several processes that open a fresh sqlite file at once break it, so the first one in makes it and the others wait.
+
+    Raises:
+        UserError: It can't be opened.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
@@ -170,7 +185,11 @@ def describe_refusal(uri: str, error: Exception) -> str:
 
 
 def experiment_id(store: Store, name: str) -> str:
-    """The MLflow experiment of this name, made if need be; a local store keeps artifacts in its own folder."""
+    """The MLflow experiment of this name, made if need be; a local store keeps artifacts in its own folder.
+
+    Raises:
+        UserError: The store was moved.
+    """
     import mlflow
 
     with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():

@@ -74,6 +74,9 @@ def claim(fingerprint: str, fresh: bool, on_wait: Callable[[], None] | None = No
     """Take the folder of a run with this fingerprint in a work folder; `fresh` removes the files of an earlier attempt.
 
     Where a living process holds it, wait for it after calling `on_wait`, or without one take a folder of another name.
+
+    Raises:
+        RuntimeError: A thousand runs have this fingerprint at once.
     """
     for attempt in range(1, 1000):
         folder = work / PLACE / (fingerprint if attempt == 1 else f"{fingerprint}-{attempt}")

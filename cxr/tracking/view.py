@@ -40,7 +40,10 @@ def save_view(experiment: str, view: View) -> str:
     """Save a view with the experiment, where the UI looks for shared views. Return the address of its page, below the server's.
 
     Its columns are the role, the options and the metrics. Its charts begin with parallel coordinates of options and metrics, and a
-    bar for each metric. The store has to be open. Raises `UserError` for an experiment that does not exist.
+    bar for each metric. The store has to be open.
+
+    Raises:
+        UserError: The experiment does not exist.
     """
     import mlflow
 

@@ -43,18 +43,30 @@ def trained_weights(network: Network) -> list[keras.Variable]:
 
 
 def values_of(variables: Sequence[keras.Variable]) -> Arrays:
-    """Copies of the variables' values."""
+    """Copies of the variables' values, (...) each."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def assign(variables: Sequence[keras.Variable], values: Arrays) -> None:
-    """Assign the values; raises `ValueError` if their number or a shape differs."""
+    """Assign the values.
+
+    Args:
+        values: (...), shaped like the variables.
+
+    Raises:
+        ValueError: Their number or a shape differs.
+    """
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 def capture(network: Network, memory: Sequence[keras.Variable], history: History, best: Arrays) -> State:
-    """The state of a network that is being fitted; `memory` is what its updates remember, averages of weights included."""
+    """The state of a network that is being fitted.
+
+    Args:
+        memory: what its updates remember, averages of weights included.
+        best: weights, (...), of the best epoch.
+    """
     return State(history, values_of(moving_variables(network)), values_of(memory), best)
 
 

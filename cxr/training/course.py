@@ -45,7 +45,11 @@ class Course:
             self.best, self.history.best_epoch = values_of(self.weights), len(self.history.epochs) + 1
 
     def end_epoch(self, trained: Score, validated: Score, rate: float) -> None:
-        """Record an epoch that trained at `rate`; raises `TrainingDiverged` if a loss is not finite."""
+        """Record an epoch that trained at `rate`.
+
+        Raises:
+            TrainingDiverged: A loss is not finite.
+        """
         number = len(self.history.epochs) + 1
         if not (isfinite(trained.loss) and isfinite(validated.loss)):
             raise TrainingDiverged(f"the loss is no longer finite in epoch {number}: lower optimizer.learning_rate")

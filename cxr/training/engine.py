@@ -47,7 +47,11 @@ def batch_of(name: Name) -> int:
 
 
 def in_batches(grey: NDArray[np.float32], name: Name) -> NDArray[np.float32]:
-    """Grey levels (n, size, size, 1) in the library's batches, (k, batch, size, size, 1), the last one filled up with black."""
+    """Grey levels in the library's batches, (k, batch, size, size, 1), the last one filled up with black.
+
+    Args:
+        grey: (n, size, size, 1), 0 to 255.
+    """
     batch = batch_of(name)
     filled = np.concatenate([grey, np.zeros((-len(grey) % batch, *grey.shape[1:]), np.float32)])
     return filled.reshape(-1, batch, *grey.shape[1:])
@@ -58,7 +62,8 @@ def compute_all(
 ) -> Generator[NDArray[Any], None, None]:
     """Activations of `count` images in order, in chunks (k, ...); `read` gives grey levels (k, size, size, 1) of a slice of them.
 
-    Raises `EngineUnusable`.
+    Raises:
+        EngineUnusable: The library can't compute.
     """
     parts = [slice(start, start + _LOOK_AHEAD) for start in range(0, count, _LOOK_AHEAD)]
     left = count
@@ -84,8 +89,10 @@ def engine_version(name: Name) -> str:
 def make_engine(name: Name, frozen: keras.Model, dtype: str, threads: int) -> Engine:
     """An engine for the frozen part `frozen`, from grey levels (n, size, size, 3) to activations of type `dtype`.
 
-    OpenVINO's first batch is checked against TensorFlow. The engine raises `EngineUnusable` where they differ, and this function
-    where OpenVINO can't compile the network.
+    OpenVINO's first batch is checked against TensorFlow; where they differ, the engine raises the same error.
+
+    Raises:
+        EngineUnusable: OpenVINO can't compile the network.
     """
     if name == "openvino":
         graph = constant_graph(frozen, dtype, BATCHES["openvino"])
@@ -108,9 +115,12 @@ def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
 def compile_openvino(graph: Any, threads: int) -> Any:
     """A constant graph as OpenVINO's compiled model, in float32: on some CPUs the library would use bfloat16.
 
-    A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads
-    are not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the
-    library's own reader: its Python converter would send usage statistics. Raises `EngineUnusable`.
+    A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads are
+    not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the library's own
+    reader: its Python converter would send usage statistics.
+
+    Raises:
+        EngineUnusable: OpenVINO can't compile it.
     """
     core = openvino_core()
     with graph_file(graph) as path:

@@ -37,9 +37,12 @@ class Format:
 
 
 def largest_difference(file: Path, of: Format, folder: Path, images: NDArray[np.uint8]) -> float:
-    """Write a `.keras` file in a format below `folder`, in float32, which every library computes alike.
+    """The largest difference of a probability in a format from Keras', over images.
 
-    Returns the largest difference of a probability from Keras' in float32, over images (n, size, size, 1).
+    A `.keras` file is written in the format below `folder`, in float32, which every library computes alike.
+
+    Args:
+        images: (n, size, size, 1).
     """
     saved, path = load_model(file, in_float32=True), folder / of.place
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,11 @@ def largest_difference(file: Path, of: Format, folder: Path, images: NDArray[np.
 
 
 def difference_of_precision(file: Path, images: NDArray[np.uint8]) -> float:
-    """The largest difference of a probability between a `.keras` file in its own precision and in float32."""
+    """The largest difference of a probability between a `.keras` file in its own precision and in float32.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     grey = images.astype(np.float32)
     probabilities = load_model(file).probabilities(grey)
     return float(np.abs(probabilities - load_model(file, in_float32=True).probabilities(grey)).max())

@@ -57,7 +57,7 @@ class TrainingSet:
         return cells_of(self.labels, self.sources, self.train)
 
     def order(self, training: TrainingConfig, epoch: int) -> NDArray[np.int64]:
-        """The training rows of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
+        """The training rows, (n,), of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
         if training.sampling == "source_balanced":
             return balanced(self.train, self.labels, self.sources, training.seed, epoch)
         return shuffled(self.train, training.seed, epoch)
@@ -117,11 +117,13 @@ def fit(
     """Train `network` in place and return its history.
 
     Early stopping ends a phase, and each phase ends with the weights of the epoch of lowest validation loss so far: a phase with no
-    better epoch than those before it is undone. With a
-    `checkpoint` file the state is kept there after each epoch, and a training of the same config and data resumes from it as
-    if it had never stopped. With a `cache` the frozen part of the network is computed once for each image and view; without
-    one the whole network runs in every epoch. Raises `TrainingDiverged` where the loss is no longer finite, and `RunFailed` where
-    the memory of a GPU does not suffice.
+    better epoch than those before it is undone. With a `checkpoint` file the state is kept there after each epoch, and a training
+    of the same config and data resumes from it as if it had never stopped. With a `cache` the frozen part of the network is
+    computed once for each image and view; without one the whole network runs in every epoch.
+
+    Raises:
+        TrainingDiverged: The loss is no longer finite.
+        RunFailed: The memory of a GPU does not suffice.
     """
     resumed = load(checkpoint) if checkpoint else None
     history = resumed.history if resumed else History()
@@ -203,5 +205,9 @@ def steps_of(
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run."""
+    """The rows, (n,), of an epoch, from 0 over all phases: the same for the same seed, also in a resumed run.
+
+    Args:
+        rows: (n,).
+    """
     return np.random.Generator(np.random.Philox([seed, epoch])).permutation(rows)

@@ -58,7 +58,14 @@ class FrozenPart:
         return {**self._same_for_all_views, "augment": augment}
 
     def compute(self, rows: NDArray[np.int64], view: int | None) -> Iterator[NDArray[Any]]:
-        """Activations of the given rows under a view, in order, in chunks (k, ...). Raises `EngineUnusable`."""
+        """Activations under a view, in order, in chunks (k, ...).
+
+        Args:
+            rows: (n,).
+
+        Raises:
+            EngineUnusable: The engine can't compute.
+        """
         yield from compute_all(self._engine, self.engine_name, len(rows), lambda part: self.viewer.see(rows[part], view))
 
 

@@ -39,7 +39,13 @@ class GroupWeights:
 
 
 def cells_of(labels: NDArray[np.int64], sources: NDArray[np.int64], train: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Membership (n, cells) of each class and source that training images have; images of no such cell are in none."""
+    """Membership (n, cells) of each class and source that training images have; images of no such cell are in none.
+
+    Args:
+        labels: (n,).
+        sources: (n,), numbers from 0.
+        train: (k,), rows of training images.
+    """
     pairs = np.stack([labels, sources], axis=1)
     cells = np.unique(pairs[train], axis=0)
     return np.asarray((pairs[:, None] == cells[None]).all(axis=2), np.float32)
@@ -48,9 +54,14 @@ def cells_of(labels: NDArray[np.int64], sources: NDArray[np.int64], train: NDArr
 def balanced(
     rows: NDArray[np.int64], labels: NDArray[np.int64], sources: NDArray[np.int64], seed: int, epoch: int
 ) -> NDArray[np.int64]:
-    """As many rows as given, drawn so that within a class each source comes as often as the others; classes keep their shares.
+    """Rows, (n,), drawn so that within a class each source comes as often as the others; classes keep their shares.
 
     Rows of a source that is smaller than its share come more than once, evenly; of a larger one other rows come in each epoch.
+
+    Args:
+        rows: (n,).
+        labels: (m,), of all images.
+        sources: (m,), numbers from 0.
     """
     rng, drawn = np.random.Generator(np.random.Philox([seed, epoch])), []
     for label in np.unique(labels[rows]):

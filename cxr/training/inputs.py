@@ -33,16 +33,28 @@ class Inputs(Protocol):
     dtype: str
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Prepare rows that will be taken, all at once."""
+        """Prepare rows that will be taken, all at once.
+
+        Args:
+            rows: (n,).
+        """
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
-        """Inputs of the given rows, (len(rows), *shape)."""
+        """Inputs, (n, *shape).
+
+        Args:
+            rows: (n,).
+        """
 
 
 def chunks_of(
     inputs: Inputs, rows: NDArray[np.int64], view: int | None, batch_size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-    """Rows and their inputs, whole batches at a time, read ahead by one chunk."""
+    """Rows (k,) and their inputs (k, *shape), whole batches at a time, read ahead by one chunk.
+
+    Args:
+        rows: (n,).
+    """
     inputs.prepare(rows, view)
     row_bytes = int(np.prod(inputs.shape)) * np.dtype(inputs.dtype).itemsize
     count = max(1, _BYTES_AT_ONCE // (row_bytes * batch_size)) * batch_size
@@ -65,10 +77,18 @@ class Images:
         self.viewer, self.shape = viewer, tuple(viewer.images.shape[1:])
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Nothing: images are augmented when they are taken."""
+        """Nothing: images are augmented when they are taken.
+
+        Args:
+            rows: (n,).
+        """
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
-        """Images under the view."""
+        """Images under the view, (n, size, size, 1).
+
+        Args:
+            rows: (n,).
+        """
         return self.viewer.see(rows, view)
 
 
@@ -95,7 +115,11 @@ class Activations:
         self._has_warned = False  # that activations are not kept
 
     def prepare(self, rows: NDArray[np.int64], view: int | None) -> None:
-        """Find or compute the activations of all rows; of views of training images only the latest stays in memory."""
+        """Find or compute the activations of all rows; of views of training images only the latest stays in memory.
+
+        Args:
+            rows: (n,).
+        """
         ready = self._ready.get(view)
         if ready is not None and (ready.places[rows] >= 0).all():
             return
@@ -112,7 +136,11 @@ class Activations:
             self._ready[view] = _Ready(activations, places)
 
     def take(self, rows: NDArray[np.int64], view: int | None) -> NDArray[Any]:
-        """Prepared activations, or activations computed now if they could not be kept."""
+        """Prepared activations, (n, *shape), or activations computed now if they could not be kept.
+
+        Args:
+            rows: (n,).
+        """
         if view in self._ready:
             ready = self._ready[view]
             try:

@@ -18,7 +18,8 @@ class Phase:
 def plan_phases(config: Config) -> list[Phase]:
     """The phases of a resolved config; their epochs add up to `training.epochs`.
 
-    Gradual unfreezing is that of Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.3.
+    Source:
+        Gradual unfreezing: Howard and Ruder, "Universal Language Model Fine-tuning", 2018, section 3.3.
 
     >>> from cxr.config.schema import FreezeConfig, TrainingConfig
     >>> deep = Config(freeze=FreezeConfig(trainable_from="block_13", warmup_epochs=3), training=TrainingConfig(epochs=10))

@@ -23,9 +23,14 @@ def mean_over_views(
     rows: NDArray[np.int64],
     config: Config,
 ) -> NDArray[np.float64]:
-    """Probabilities of some rows of `images`, (len(rows), classes), as the mean over `evaluation.views` views of each.
+    """Probabilities, (n, classes), as the mean over `evaluation.views` views of each image.
 
-    The first view is the image as it is. `hashes` are of the pixels of each image. `model` is a file or opened.
+    The first view is the image as it is.
+
+    Args:
+        model: a file, or opened.
+        hashes: of the pixels of each image.
+        rows: (n,), of `images`.
     """
     opened = open_model(model, config) if isinstance(model, Path) else model
     viewer = Viewer(images, hashes, VIEWS, _SEED)

@@ -23,10 +23,15 @@ from cxr.training.steps import Steps
 def mix(network: Network, ingredients: Sequence[Path], data: TrainingSet, loss: Loss, config: Config, watcher: Watcher) -> Fitted:
     """Give `network` the average of the weights in the `.keras` files `ingredients`, of which the best comes first.
 
-    Each is added in turn, and stays if the validation loss falls (Wortsman et al., "Model soups: averaging weights of multiple
-    fine-tuned models improves accuracy without increasing inference time", ICML 2022, recipe 1, with loss in place of accuracy).
-    The history has an epoch for each that was tried; the best epoch is the last that stayed. Raises `RunFailed` for a file whose
-    weights do not fit, and where no loss is a finite number.
+    Each is added in turn, and stays if the validation loss falls. The history has an epoch for each that was tried, the best is the
+    last that stayed.
+
+    Raises:
+        RunFailed: The weights of a file do not fit, or no loss is a finite number.
+
+    Source:
+        Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
+        inference time", ICML 2022, recipe 1, with loss in place of accuracy.
     """
     steps = _steps_of(network, data, loss, config)
     variables, history, soup, count = network.classifier.weights, History(), Arrays(), 0

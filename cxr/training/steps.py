@@ -138,20 +138,36 @@ class Steps:
                 assign(self.averages.variables, before)
 
     def train(self, rows: NDArray[np.int64], view: int | None, batch_size: int, on_progress: Callable[[int, int], None]) -> Score:
-        """Train one epoch: one update for each `batch_size` rows, in order."""
+        """Train one epoch: one update for each `batch_size` rows, in order.
+
+        Args:
+            rows: (n,).
+        """
         return mean_scores(self._train, self.inputs, self.targets, rows, view, batch_size, on_progress)[0]
 
     def evaluate(self, rows: NDArray[np.int64], batch_size: int) -> Score:
-        """Loss and accuracy on unaugmented rows; the network does not change."""
+        """Loss and accuracy on unaugmented rows; the network does not change.
+
+        Args:
+            rows: (n,).
+        """
         return mean_scores(self._evaluate, self.inputs, self.targets, rows, None, batch_size)[0]
 
     def predict(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float64]:
-        """Probabilities of unaugmented rows: (len(rows), classes), each row sums to 1."""
+        """Probabilities of unaugmented rows, (n, classes), each row sums to 1.
+
+        Args:
+            rows: (n,).
+        """
         probabilities = self._batch_by_batch(self._predict, rows, batch_size).astype(np.float64)
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def pooled(self, rows: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
-        """Pooled features of unaugmented rows, (len(rows), channels)."""
+        """Pooled features of unaugmented rows, (n, channels).
+
+        Args:
+            rows: (n,).
+        """
         return np.asarray(self._batch_by_batch(self._pool, rows, batch_size), np.float32)
 
     def _batch_by_batch(self, function: Callable[..., Any], rows: NDArray[np.int64], batch_size: int) -> NDArray[Any]:
@@ -172,7 +188,12 @@ def mean_scores(
     batch_size: int,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Score]:
-    """Loss and accuracy of each head over rows, which are taken in order, `batch_size` at once."""
+    """Loss and accuracy of each head over rows, which are taken in order, `batch_size` at once.
+
+    Args:
+        targets: (m, classes), one-hot, of all images.
+        rows: (n,).
+    """
     losses, right, done = np.zeros(()), np.zeros(()), 0
     for chosen, values in chunks_of(inputs, rows, view, batch_size):
         sums = totals(values, targets[chosen], batch_size)

@@ -49,23 +49,39 @@ class SavedTrainedModel:
         return json.dumps(self._key, sort_keys=True, default=str) if self._is_frozen else None
 
     def head(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities (n, classes) of pooled features (n, channels)."""
+        """Probabilities, (n, classes).
+
+        Args:
+            pooled: (n, channels).
+        """
         probabilities = np.asarray(self._head(pooled, training=False), np.float64)
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def score(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Probabilities (n, classes) and pooled features (n, channels)."""
+        """Probabilities (n, classes) and pooled features (n, channels).
+
+        Args:
+            images: (n, size, size, 1).
+        """
         pooled = self._by_engine(lambda: self._pooled(images))
         return self.head(pooled), pooled
 
     def features(self, images: NDArray[np.uint8], layer: str) -> NDArray[np.float32]:
-        """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels)."""
+        """Features of the layer of that name (of `cxr.model.architecture`), means over all places of its maps, (n, channels).
+
+        Args:
+            images: (n, size, size, 1).
+        """
         if layer == POOLED:
             return self.score(images)[1]
         return self._by_engine(lambda: self._computed(layer, lambda: self._mean_of(layer), images))
 
     def score_and_features(self, images: NDArray[np.uint8], layer: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Probabilities (n, classes) and `features` of a layer, computed together; no image changes what another gets."""
+        """Probabilities (n, classes) and `features` of a layer (n, channels); no image changes what another gets.
+
+        Args:
+            images: (n, size, size, 1).
+        """
         if layer == POOLED:
             pooled = self.score(images)[1]
             return self._head_by_row(pooled), pooled
@@ -108,7 +124,12 @@ class SavedTrainedModel:
         return keras.layers.GlobalAveragePooling2D(dtype=keras.DTypePolicy("float32"), name="mean_of_maps")(named[layer].output)
 
     def saliency(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """What of Grad-CAM is above 0: evidence for the class."""
+        """What of Grad-CAM is above 0, (n, rows, columns): evidence for the class.
+
+        Args:
+            images: (n, size, size, 1).
+            classes: (n,), indices.
+        """
         return np.maximum(saliency_maps(self.network, images, classes), 0)
 
     @cached_property
@@ -140,9 +161,12 @@ class SavedTrainedModel:
 
 
 def open_model(path: Path, config: Config, cache: Cache | None = None) -> SavedTrainedModel:
-    """Open the saved model of a run; raises `UserError` for a file that is not a model, or has no feature map.
+    """Open the saved model of a run.
 
     Pooled features of a backbone that was trained are this run's alone, and are not kept.
+
+    Raises:
+        UserError: The file is not a model, or has no feature map.
     """
     try:
         return SavedTrainedModel(grad_cam(load_model(path)), config, cache)

@@ -10,10 +10,12 @@ from cxr.training.checkpoint import Arrays, values_of
 
 
 def partners(size: Any, alpha: float, seed: int, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """The share of its own image in each mixture of a batch, 0 to 1, and the row of the other image, (size,).
+    """The share of its own image in each mixture of a batch, () from 0 to 1, and the row of the other image, (size,).
 
-    One share of Beta(alpha, alpha) for the whole batch (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, section 2
-    and algorithm of figure 1). Both are functions of seed and step alone, so a resumed training draws the same.
+    One share of Beta(alpha, alpha) for the whole batch. Both depend on seed and step alone: a resumed training draws the same.
+
+    Source:
+        Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018, section 2 and algorithm of figure 1.
     """
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     draws = tf.random.stateless_gamma([2], key, alpha)  # Beta from two Gammas
@@ -23,18 +25,30 @@ def partners(size: Any, alpha: float, seed: int, step: Any) -> tuple[tf.Tensor, 
 
 
 def mixed(batch: tf.Tensor, share: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-    """Each input mixed with its partner, in the type of the batch.
+    """Each input mixed with its partner, (n, ...), in the type of the batch.
 
-    On activations of a frozen part this is manifold mixup at its boundary (Verma et al., "Manifold Mixup", 2019, section 2).
+    On activations of a frozen part this is manifold mixup at its boundary.
+
+    Args:
+        batch: (n, ...).
+        share: (), of the input itself, 0 to 1.
+        order: (n,), the row of the partner.
+
+    Source:
+        Verma et al., "Manifold Mixup", 2019, section 2.
     """
     part = tf.cast(share, batch.dtype)
     return part * batch + (1 - part) * tf.gather(batch, order)
 
 
 def clipped(gradients: Sequence[tf.Tensor], limit: float, scale: Any) -> list[tf.Tensor]:
-    """Gradients scaled down together so that their common norm is at most `limit`; they are of a loss multiplied by `scale`.
+    """Gradients scaled down together, (...) each, so that their common norm is at most `limit`.
 
-    Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
+    Args:
+        gradients: (...), of a loss multiplied by `scale`.
+
+    Source:
+        Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
     """
     limited, _ = tf.clip_by_global_norm(list(gradients), tf.cast(limit, tf.float32) * tf.cast(scale, tf.float32))
     return list(limited)
@@ -66,7 +80,11 @@ class Averages:
             average.assign(own * average.value + (1 - own) * tf.cast(variable.value, average.dtype))
 
     def swap_in(self) -> Arrays:
-        """Give the variables their averages; returns what they were, for `assign`."""
+        """Give the variables their averages.
+
+        Returns:
+            What they were, (...) each, for `assign`.
+        """
         before = values_of(self.variables)
         for average, variable in zip(self.values, self.variables, strict=True):
             variable.assign(average.value)

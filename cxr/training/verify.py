@@ -23,7 +23,12 @@ def verify(
 ) -> tuple[ByPart, Verified]:
     """Predict `evaluation.verified_images` of the held-out rows, spread evenly, with the saved model.
 
-    Returns the predictions if they agree, else the saved model's predictions of every image.
+    Args:
+        rows: (n,) of each part.
+        predicted: (n, classes) of each part.
+
+    Returns:
+        The predictions if they agree, else the saved model's predictions of every image.
     """
     parts = np.concatenate([rows[part] for part in predicted])
     probabilities = np.concatenate(list(predicted.values()))

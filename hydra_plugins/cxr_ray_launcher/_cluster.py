@@ -24,7 +24,8 @@ _PATIENCE = 60  # seconds that a machine has to answer
 def connected(wanted: RayConfig, planned: Planned) -> Iterator[int]:
     """Join the cluster, or make one of this machine; yields how many jobs have room at once, and leaves it at the end.
 
-    Raises `UserError` where no cluster answers, no machine has room for a job, or one does not fit the sweep.
+    Raises:
+        UserError: No cluster answers, no machine has room for a job, or one does not fit the sweep.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     on_terminate = signal.getsignal(signal.SIGTERM)

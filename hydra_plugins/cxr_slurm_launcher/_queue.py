@@ -50,7 +50,11 @@ class Queue:
 
     @staticmethod
     def submit(wanted: SlurmConfig, work: LaunchedJob, overrides: Sequence[Sequence[str]], first: int) -> "Queue":
-        """Queue the jobs; raises `UserError` where there is no SLURM, or it refuses them."""
+        """Queue the jobs.
+
+        Raises:
+            UserError: There is no SLURM, or it refuses them.
+        """
         assert isinstance(work.task, RemoteJob)
         folder = work.task.planned.folder
         try:

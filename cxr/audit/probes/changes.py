@@ -38,7 +38,11 @@ class Flip:
 
 
 def change_effects(images: Images, model: TrainedModel, classes: tuple[str, ...]) -> tuple[list[ChangeEffect], list[Flip]]:
-    """The effect of each of `CHANGES` on its own, worst first; for each that flips an image, the one it flips most clearly."""
+    """The effect of each of `CHANGES` on its own, worst first; for each that flips an image, the one it flips most clearly.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     if not len(images):
         return [], []
     content = str(joblib.hash(images))

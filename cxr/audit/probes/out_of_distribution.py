@@ -31,9 +31,11 @@ class GateTrial:
 def gate_trials(
     subject: Subject, pooled: NDArray[np.float32], gate: Gate | None, model: TrainedModel, rows: NDArray[np.int64]
 ) -> list[GateTrial]:
-    """How many of each kind of images, made of those in `rows`, pass the gate; without one it is fitted on half of the images.
+    """How many of each kind of images pass the gate; without one it is fitted on half of the images.
 
-    `pooled` features (n, channels) are those of the whole images.
+    Args:
+        pooled: (n, channels), of the whole images.
+        rows: (k,), of which the kinds are made.
     """
     if gate is None:
         own = np.arange(len(pooled)) % 2 == 0

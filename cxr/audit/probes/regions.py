@@ -72,7 +72,10 @@ def _images_of(view: View, subject: Subject) -> Images:
 
 
 def on_other_backgrounds(subject: Subject) -> Images:
-    """The lungs on the background of an image of another class, drawn the same every time; images of one class stay as they are."""
+    """The lungs on the background of an image of another class, (n, size, size, 1), drawn the same every time.
+
+    Images of one class stay as they are.
+    """
     rows = np.arange(len(subject.labels))
     if len(set(subject.labels)) < 2:
         return subject.images

@@ -45,7 +45,11 @@ def _share(maps: NDArray[np.float32], part: NDArray[np.float64]) -> float | None
 
 
 def in_cells(masks: Masks, cells: tuple[int, ...]) -> NDArray[np.float64]:
-    """The share of each cell of a map that masks (n, size, size) cover, (n, rows, columns)."""
+    """The share of each cell of a map that masks cover, (n, rows, columns).
+
+    Args:
+        masks: (n, size, size).
+    """
     rows, columns = (_overlaps(size, count) for size, count in zip(masks.shape[1:], cells, strict=True))
     return np.asarray(np.einsum("rs,nst,ct->nrc", rows, masks.astype(np.float64), columns))
 

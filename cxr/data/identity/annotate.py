@@ -80,6 +80,9 @@ def altered(image_list: ImageList, images: pd.DataFrame) -> list[str]:
     """Paths whose pixels are not those that the image list expects, or that could not be read; sorted.
 
     Empty if the image list does not come from a manifest.
+
+    Args:
+        images: columns path and sha256.
     """
     read = dict(zip(images["path"], images["sha256"], strict=True))
     expected = zip(image_list.images["path"], image_list.images["sha256"], strict=True)

@@ -18,7 +18,7 @@ _ALIKE = 0.9982
 
 
 def copies(sha256: Sequence[str], perceptual: PerceptualHashes) -> NDArray[np.int64]:
-    """Number of the set of copies that each image is in: equal pixels, or near copies."""
+    """Number of the set of copies that each image is in, (n,): equal pixels, or near copies."""
     _, first, image = np.unique(np.array(sha256), return_index=True, return_inverse=True)
     return np.asarray(_components(near_copies(perceptual.only(first)), len(first))[image])
 
@@ -68,19 +68,35 @@ def _alike(chosen: NDArray[np.int64], outlines: NDArray[np.int8]) -> NDArray[np.
 
 
 def joined(sha256: pd.Series, same_image: NDArray[np.int64], *patients: pd.Series) -> pd.Series:
-    """The group of each image: the smallest pixel hash of all images that share copies or a patient with it."""
+    """The group of each image: the smallest pixel hash of all images that share copies or a patient with it.
+
+    Args:
+        sha256: (n,) in hex, pixels' hashes.
+        same_image: (n,), numbers of sets of copies.
+        patients: (n,), names; "" is no name.
+
+    Returns:
+        That hash, (n,), with the index of `sha256`.
+    """
     pairs = np.concatenate([same(map(str, same_image)), *(same(names) for names in patients)])
     return sha256.groupby(_components(pairs, len(sha256))).transform("min")
 
 
 def of_several(groups: pd.Series) -> pd.Series:
-    """Number of images of each group that has more than one."""
+    """Number of images of each group that has more than one.
+
+    Args:
+        groups: the group of each image.
+
+    Returns:
+        Index: the group.
+    """
     sizes = groups.value_counts()
     return sizes[sizes > 1]
 
 
 def same(names: Iterable[str]) -> NDArray[np.int64]:
-    """Pairs of images with the same name of something, for example of a patient; an empty name is no name."""
+    """Pairs of images with the same name of something, (pairs, 2), for example of a patient; an empty name is no name."""
     first: dict[str, int] = {}
     pairs = [(first[name], place) for place, name in enumerate(names) if name and first.setdefault(name, place) != place]
     return np.array(pairs, np.int64).reshape(-1, 2)

@@ -6,11 +6,17 @@ SAME, ALIKE = "same pixels", "looks alike"
 
 
 def overlap(other: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
-    """Images of `other` that a manifest `seen` has too, one row each: path, seen_as, part (of the split) and how.
+    """Images of `other` that a manifest `seen` has too.
 
-    `how` is `SAME` for equal pixels, and `ALIKE` if the perceptual hashes of the whole images differ in at most one bit, which
-    is rare for different patients. Of several such images, one of the train or val part is named. Both frames have the columns
-    path, sha256 and phash, the second also split. Images without a perceptual hash are compared by pixels alone.
+    Of several such images, one of the train or val part is named. Images without a perceptual hash are compared by pixels alone.
+
+    Args:
+        other: columns path, sha256 and phash.
+        seen: the same columns, and split.
+
+    Returns:
+        Columns path, seen_as, part (of the split) and how: `SAME` for equal pixels, and `ALIKE` if the perceptual hashes of the
+        whole images differ in at most one bit, which is rare for different patients.
     """
     learned_first = seen.sort_values("split", key=lambda part: part == "test", kind="stable")
     by_pixels = learned_first.drop_duplicates("sha256").set_index("sha256")

@@ -9,8 +9,14 @@ _BLOCK = 8
 def blockiness(grey: NDArray[np.uint8]) -> tuple[float, float]:
     """How much larger steps between columns, and between rows, are at one place of every eight: as logarithms, 0 without blocks.
 
-    Of an image (height, width). After the blocking measure of Wang, Bovik and Evans, "Blind measurement of blocking artifacts in
-    images" (2000), with means of steps in place of their spectrum. An image that is smaller than three blocks has none.
+    An image that is smaller than three blocks has none.
+
+    Args:
+        grey: (height, width).
+
+    Source:
+        After the blocking measure of Wang, Bovik and Evans, "Blind measurement of blocking artifacts in images", 2000, with means
+        of steps in place of their spectrum.
     """
     across, down = (np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis) for axis in (1, 0))
     return _by_phase(across), _by_phase(down)

@@ -30,15 +30,22 @@ class DecodedImage:
 
 
 def read_grey(path: Path) -> Image.Image:
-    """The grey levels of a file (mode L) at its own size; raises `OSError` or `UnreadableImage`."""
+    """The grey levels of a file (mode L) at its own size.
+
+    Raises:
+        OSError, UnreadableImage: The file is not an image that can be read.
+    """
     return decode_image(read_file(str(path))).image
 
 
 def decode_image(content: bytes) -> DecodedImage:
-    """Decode one file, rotated as its metadata asks. Raises `UnreadableImage` if it is damaged or holds several images.
+    """Decode one file, rotated as its metadata asks.
 
-    Deeper files are scaled from 0 to the largest value of their depth, the smallest of 8, 10, 12, 14 and
-    16 bits that holds their brightest pixel. Transparent pixels become black.
+    Deeper files are scaled from 0 to the largest value of their depth, the smallest of 8, 10, 12, 14 and 16 bits that holds their
+    brightest pixel. Transparent pixels become black.
+
+    Raises:
+        UnreadableImage: It is damaged or holds several images.
     """
     if is_dicom(content):
         grey, mode, patient = read_dicom(content)
@@ -70,7 +77,13 @@ def _errors_of_pillow() -> Iterator[None]:
 
 
 def to_eight_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Grey levels from 0 of any depth up to 16 bits, scaled to 0..255; raises `UnreadableImage` for other values.
+    """Grey levels of any depth up to 16 bits scaled to 0..255, (...) as they came.
+
+    Args:
+        values: (...), from 0.
+
+    Raises:
+        UnreadableImage: They are no such values.
 
     >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0]]))
     array([[  0, 128, 255]], dtype=uint8)

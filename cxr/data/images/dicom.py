@@ -51,10 +51,15 @@ def reader() -> str:
 def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
     """Grey levels (height, width) in 0..255, bit depth and photometry as stored, and a hash of the patient id ("" without one).
 
-    Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several (DICOM
-    PS3.3, sections C.11.1 and C.11.2); the result is scaled from its darkest to its brightest pixel, padding left out and
-    black. MONOCHROME1 is inverted. The hash groups images of a patient, and does not make them anonymous. Raises
-    `UnreadableImage` for all but a single-frame grey image, never with a value of the file.
+    Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first of several; the result is
+    scaled from its darkest to its brightest pixel, padding left out and black. MONOCHROME1 is inverted. The hash groups images of a
+    patient, and does not make them anonymous.
+
+    Raises:
+        UnreadableImage: It is not a single-frame grey image; never with a value of the file.
+
+    Source:
+        DICOM PS3.3, sections C.11.1 and C.11.2.
     """
     import pydicom
 

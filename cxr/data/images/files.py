@@ -18,9 +18,11 @@ _OF_THE_FILE = {
 
 
 def read_file(path: str) -> bytes:
-    """The content of a regular file; raises `OSError` with a reason for anything else, and for a file that is too large.
+    """The content of a regular file.
 
-    Raises `UserError` if reading fails for another reason, such as a network drive that is gone.
+    Raises:
+        OSError: It is no regular file, or too large; with a reason.
+        UserError: Reading fails for another reason, such as a network drive that is gone.
     """
     try:
         _check(os.stat(path))  # noqa: PTH116 - a set has many files, and a Path takes as long as to read one

@@ -50,6 +50,9 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
     """Grey levels of one file's content, (size, size, 1), and its facts; or None, and why it can't be read.
 
     Resized bilinearly, area-averaged when shrinking; with no size only the facts are made.
+
+    Raises:
+        UserError: Memory ran out.
     """
     try:
         grey = decode_image(content)
@@ -65,7 +68,11 @@ def decode(content: bytes, size: int | None) -> tuple[NDArray[np.uint8] | None, 
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
-    """The hash of grey levels (height, width) and their size, sha256 in hex: it names an image in manifests."""
+    """The hash of grey levels and their size, sha256 in hex: it names an image in manifests.
+
+    Args:
+        pixels: (height, width).
+    """
     digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}:".encode())
     digest.update(pixels.data)
     return digest.hexdigest()
@@ -93,7 +100,8 @@ def contents_of(files: Sequence[str]) -> list[Content | OSError]:
 def decode_contents(contents: Sequence[Content], size: int | None) -> tuple[NDArray[np.uint8], list[ImageFacts | str]]:
     """The results of `decode` for each file: (n, size, size, 1), or (n, 0) with no size, and n facts.
 
-    Raises `UserError` for a file that has changed.
+    Raises:
+        UserError: A file has changed.
     """
     pixels = np.zeros((len(contents), *shape_of(size)), np.uint8)
     facts: list[ImageFacts | str] = []

@@ -44,7 +44,10 @@ class AllCores(ExitStack):
         """The results of `function` for chunks of the items, in order; only a few chunks are in memory at once.
 
         Threads do up to so `few` items, as starting processes would take longer than it saves. Another process has to be able to
-        import `function`. Raises what it raises, and `UserError` where the system killed a process, perhaps for lack of memory.
+        import `function`, whose errors pass through.
+
+        Raises:
+            UserError: The system killed a process, perhaps for lack of memory.
         """
         size = max(1, min(_CHUNK, ceil(len(items) / cores())))
         pool = self._processes if len(items) > few and cores() > 1 else self._threads

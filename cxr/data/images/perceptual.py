@@ -28,7 +28,11 @@ class PerceptualHashes:
         return [f"{value:016x}" for value in self.hashes[:, 0].tolist()]
 
     def only(self, chosen: NDArray[np.int64]) -> "PerceptualHashes":
-        """The hashes of some images."""
+        """The hashes of some images.
+
+        Args:
+            chosen: (k,), rows.
+        """
         return PerceptualHashes(self.hashes[chosen], self.outlines[chosen])
 
     @staticmethod
@@ -40,13 +44,18 @@ class PerceptualHashes:
 
 
 def perceptual_hashes_of(grey: NDArray[np.uint8]) -> str:
-    """Perceptual hashes of grey levels (height, width), 480 characters: hashes and outlines of five parts.
+    """Perceptual hashes of an image, 480 characters: hashes and outlines of five parts.
 
-    The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one
-    of the 8 x 8 lowest frequencies of the cosine transform is above their median (Zauner, "Implementation and Benchmarking of
-    Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking, which only saves time there). A shift by one
-    pixel changes such a hash as often as not; but then one of the four smaller parts of one image has exactly the pixels of a part
-    of the other.
+    The parts are the whole, and what is left of it without a row and a column at either side. A bit of a hash says whether one of
+    the 8 x 8 lowest frequencies of the cosine transform is above their median. A shift by one pixel changes such a hash as often as
+    not; but then one of the four smaller parts of one image has exactly the pixels of a part of the other.
+
+    Args:
+        grey: (height, width).
+
+    Source:
+        Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1, without the shrinking,
+        which only saves time there.
     """
     height, width = grey.shape
     down, across = _waves(height), _waves(width)

@@ -19,7 +19,10 @@ PROPERTIES = {
 
 @memoized_by_content(lambda images: images, most=4)
 def properties(images: NDArray[np.uint8]) -> pd.DataFrame:
-    """The `PROPERTIES` of images (n, size, size, 1): a row each, in grey levels from 0 to 255 or shares from 0 to 1.
+    """The `PROPERTIES` of images: a row each, in grey levels from 0 to 255 or shares from 0 to 1.
+
+    Args:
+        images: (n, size, size, 1).
 
     >>> properties(np.full((1, 20, 20, 1), 255, np.uint8)).loc[0, ["brightness", "white", "sharpness"]].tolist()
     [255.0, 1.0, 0.0]

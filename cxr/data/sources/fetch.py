@@ -27,9 +27,11 @@ It gathers images of several hospitals and databases, each under terms of its ow
 def fetch(to: Path | None) -> Path:
     """Download the database into a folder and return that of its classes; print licence and citation first.
 
-    The default is where the client keeps what it downloads. Interrupted downloads resume, complete files are not downloaded
-    again, and the client checks the archive against its checksum. Raises `UserError` where the client is missing, the download
-    fails, or the downloaded folder is not the database.
+    The default is where the client keeps what it downloads. Interrupted downloads resume, complete files are not downloaded again,
+    and the client checks the archive against its checksum.
+
+    Raises:
+        UserError: The client is missing, the download fails, or the downloaded folder is not the database.
     """
     if find_spec("kagglehub") is None:
         raise UserError("cxr data fetch needs a package that is not here: pip install 'cxr[fetch]'")

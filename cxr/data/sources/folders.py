@@ -34,8 +34,10 @@ def find(data: DataConfig, root: Path) -> ImageList:
 def find_images(data: DataConfig, root: Path) -> ImageList:
     """List the images of each class below `root`.
 
-    What folders mean is found by looking (see `layout_of`), unless `data.layout` says it. Raises `UserError` where the folder, a
-    class or its images are missing, and where folders have two readings.
+    What folders mean is found by looking (see `layout_of`), unless `data.layout` says it.
+
+    Raises:
+        UserError: The folder, a class or its images are missing, or folders have two readings.
     """
     _check_root(root)
     listing = list_images(root)

@@ -28,13 +28,21 @@ class Source(Protocol):
         """The folder that paths are relative to, made if need be."""
 
     def find(self, data: DataConfig, root: Path) -> ImageList:
-        """The images, by name alone. Raises `UserError` if it finds no image."""
+        """The images, by name alone.
+
+        Raises:
+            UserError: There is no image.
+        """
 
 
 def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
-    """List the images of a config, or with a logged `manifest` those that it names.
+    """List the images of a config.
 
-    Raises `UserError` for a source that is not known, for images that are missing, and for DICOM files without pydicom.
+    Args:
+        manifest: a logged one, whose images are listed instead.
+
+    Raises:
+        UserError: The source is not known, images are missing, or there are DICOM files and no pydicom.
     """
     source = _source_of(data)
     root = source.root_of(data, stage)

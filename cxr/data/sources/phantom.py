@@ -21,7 +21,11 @@ find = find_images
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
-    """The folder of the phantoms, drawn on first use: below `data.root`, or in this user's cache."""
+    """The folder of the phantoms, drawn on first use: below `data.root`, or in this user's cache.
+
+    Raises:
+        UserError: The phantoms can't be drawn there.
+    """
     assert data.phantom is not None
     folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
     if (existing := drawn(data.phantom, folder)) is not None:

@@ -37,8 +37,10 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
 
     Paths are relative to `root`; absolute ones have to lie below it. A path that is not there is looked for from its first folder
     on, and by its name, with or without its suffix. A table with all columns of a manifest that cxr wrote is one, and the images
-    have to have its hashes. Raises `UserError` for a table that can't be read, a missing column or class, and a path that leaves
-    the root or has two labels.
+    have to have its hashes.
+
+    Raises:
+        UserError: The table can't be read, a column or class is missing, or a path leaves the root or has two labels.
     """
     rows, files = _read(file), NamedFiles(root)
     is_manifest = set(NEEDED) <= set(rows.columns)
@@ -72,7 +74,11 @@ def _reading(columns: dict[str, str]) -> str:
 def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:
     """The images of a manifest that a run logged, below `root`; their pixels may have changed.
 
-    Raises `UserError` as `read_table` does.
+    Args:
+        manifest: at least its columns path, label, source, group and split.
+
+    Raises:
+        UserError: As of `read_table`.
     """
     name = "the run's manifest"
     table = manifest[["path", "label", "source", "group", "split", *more_columns(manifest)]].assign(sha256="")

@@ -31,7 +31,11 @@ class NamedFiles:
         return [self._find(path) or path for path in paths]
 
     def are_named(self, values: pd.Series) -> bool:
-        """Whether most of these values name files."""
+        """Whether most values name files.
+
+        Args:
+            values: (n,), text.
+        """
         return len(values) > 0 and bool(values.map(lambda value: bool(self._find(value.replace("\\", "/")))).mean() > 0.5)
 
     def _find(self, path: str) -> str:

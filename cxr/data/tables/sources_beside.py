@@ -15,7 +15,11 @@ _NAME, _URL = "FILE NAME", "URL"
 
 
 def with_sources_of_tables(images: ImageList) -> ImageList:
-    """The same with the source of each image that the database's own tables name; raises `UserError` for one that can't be read."""
+    """The same with the source of each image that the database's own tables name.
+
+    Raises:
+        UserError: A table can't be read.
+    """
     tables = sorted(path for path in images.root.glob(_TABLES) if path.is_file())
     if not tables:
         return images

@@ -18,7 +18,12 @@ _SIDE, _LARGE = 160, 320  # pixels of an image in a figure, and of one that is s
 
 
 def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], saliency: NDArray[np.float32]) -> Drawn:
-    """Image and overlay side by side; `images` (n, size, size, 1) and `saliency` (n, rows, columns) in order of the exhibits."""
+    """Image and overlay side by side, in order of the exhibits.
+
+    Args:
+        images: (n, size, size, 1).
+        saliency: (n, rows, columns).
+    """
     tiles, films = [], []
     for case, image, shares in zip(exhibits, images, scaled_to_one(saliency), strict=True):
         verdict, outcome = ("right", "right") if case.label == case.predicted else ("WRONG", f"taken for {case.predicted}")
@@ -43,7 +48,12 @@ def gallery_figure(exhibits: Sequence[Exhibit], images: NDArray[np.uint8], salie
 def mean_saliency_figure(
     classes: Sequence[str], images: Sequence[NDArray[np.uint8]], saliency: Sequence[NDArray[np.float32]]
 ) -> Drawn:
-    """For each class its mean image and mean saliency: an entry a class, (n, size, size, 1) and (n, rows, columns)."""
+    """For each class its mean image and mean saliency.
+
+    Args:
+        images: an array a class, (n, size, size, 1).
+        saliency: an array a class, (n, rows, columns).
+    """
     tiles, strongest, films = [], [], []
     for name, of_class, maps in zip(classes, images, saliency, strict=True):
         if not len(of_class):
@@ -67,13 +77,22 @@ def mean_saliency_figure(
 
 
 def heat_map(image: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """An image (size, size, 1) beside the same with its saliency (rows, columns) over it: (320, 640, 3)."""
+    """An image beside the same with its saliency over it, (320, 640, 3).
+
+    Args:
+        image: (size, size, 1).
+        saliency: (rows, columns).
+    """
     large = _large(image)
     return np.concatenate([_rgb(large), _overlay(large, scaled_to_one(saliency[None])[0])], axis=1)
 
 
 def failures_figure(failures: Sequence[Failure], images: NDArray[np.uint8]) -> Drawn:
-    """Misclassified images in the order of their cells of the confusion matrix; `images` (n, size, size, 1)."""
+    """Misclassified images in the order of their cells of the confusion matrix.
+
+    Args:
+        images: (n, size, size, 1).
+    """
     tiles, films = [], []
     kinds = [f"{failure.label} called {failure.predicted}" for failure in failures]
     for failure, kind, image in zip(failures, kinds, images, strict=True):
@@ -94,7 +113,11 @@ def failures_figure(failures: Sequence[Failure], images: NDArray[np.uint8]) -> D
 def pairs_figure(
     before: Sequence[NDArray[np.uint8]], after: Sequence[NDArray[np.uint8]], titles: Sequence[tuple[str, str]]
 ) -> Drawn:
-    """Images (size, size, 1) next to the same after a small change, with the network's answers to both as `titles`."""
+    """Images next to the same after a small change; `titles` are the network's answers to both.
+
+    Args:
+        before, after: images, (size, size, 1).
+    """
     tiles, films = [], []
     for image, changed, (answer, new_answer) in zip(before, after, titles, strict=True):
         tiles += [(_rgb(_small(image)), f"{answer}\n"), (_rgb(_small(changed)), new_answer)]

@@ -9,7 +9,11 @@ MOST = 40  # jobs that a figure can hold and still be read
 
 
 def sweep_figure(frame: pd.DataFrame, metric: str, title: str) -> Figure:
-    """A row a run of `frame` (columns role, name, and metrics), in its order: validation, and the test part if there is one."""
+    """A row a run, in the frame's order: validation, and the test part if there is one.
+
+    Args:
+        frame: columns role, name, and metrics.
+    """
     rows = frame.head(MOST)
     figure = Figure(figsize=(8.2, 1.7 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()

@@ -35,7 +35,7 @@ class TrainingCurves:
         return [(name, numbers[0], numbers[-1]) for name, numbers in spans]
 
     def to_frame(self) -> pd.DataFrame:
-        """Columns epoch, phase, kept (true for the best epoch), then one a metric."""
+        """A row an epoch: columns epoch, phase, kept (true for the best epoch), then one a metric."""
         kept = [epoch == self.best_epoch for epoch in self.epochs]
         return pd.DataFrame({"epoch": self.epochs, "phase": self.phase_names, "kept": kept, **self.values})
 

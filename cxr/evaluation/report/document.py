@@ -179,12 +179,20 @@ class Document:
 
 
 def to_json(document: Document) -> str:
-    """The document as JSON; raises `ValueError` for a number that is not finite, which would be a fault of cxr."""
+    """The document as JSON.
+
+    Raises:
+        ValueError: A number is not finite, which would be a fault of cxr.
+    """
     return json.dumps(_adapter().dump_python(document, mode="json"), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str) -> Document:
-    """The document of a stored report.json of this version or an earlier one; raises `ValueError` for anything else."""
+    """The document of a stored report.json of this version or an earlier one.
+
+    Raises:
+        ValueError: The text is no such document.
+    """
     content = parse_json(text)
     try:
         return _adapter().validate_python(upgraded(content))

@@ -15,7 +15,8 @@ _SECTIONS = {
 def upgraded(document: Any) -> Any:
     """A `report.json` of any version as one of version 3; anything else as it is.
 
-    Raises `KeyError`, `TypeError` or `AttributeError` for one that claims an earlier version and does not match it.
+    Raises:
+        KeyError, TypeError, AttributeError: It claims an earlier version and does not match it.
     """
     if isinstance(document, dict) and document.get("version") == 1:
         document = _from_version_1(document)

@@ -20,7 +20,11 @@ def file_sha256(config: BackboneConfig) -> str | None:
 
 
 def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
-    """The backbone in `config.file`, up to its last feature map; raises `UserError` for a file that can't be one."""
+    """The backbone in `config.file`, up to its last feature map.
+
+    Raises:
+        UserError: The file is not there or can't be one.
+    """
     if config.file is None:
         raise UserError("backbone=keras_file needs to know which: add backbone.file=FILE, the path of a .keras file")
     path = Path(config.file).expanduser()

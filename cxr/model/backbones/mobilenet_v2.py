@@ -12,7 +12,11 @@ _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 
 
 
 def widened(architecture: Architecture, alpha: float) -> Architecture:
-    """The layers with channels multiplied by `alpha` (Sandler et al. 2018, section 4)."""
+    """The layers with channels multiplied by `alpha`.
+
+    Source:
+        Sandler et al. 2018, section 4.
+    """
     shapes = _weight_shapes(alpha)
     layers = []
     for layer in architecture.layers:

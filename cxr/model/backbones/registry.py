@@ -37,7 +37,11 @@ def backbone_names() -> list[str]:
 
 
 def describe(config: BackboneConfig) -> Described:
-    """The backbone of a config; raises `UserError` for a name that is not there, or a file that is no backbone."""
+    """The backbone of a config.
+
+    Raises:
+        UserError: No backbone has this name, or the file is no backbone.
+    """
     if config.name not in backbone_names():
         raise UserError(f"backbone.name={config.name} is not known: {nearest(config.name, backbone_names())}")
     if backbone_of(config.name) is None:

@@ -40,7 +40,12 @@ def check_loss(config: LossConfig) -> None:
 
 
 def make_loss(config: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> Loss:
-    """The Keras loss of a config, with the weight of each class, (classes,), and the cost of each true and predicted class."""
+    """The Keras loss of a config.
+
+    Args:
+        weights: (classes,).
+        costs: (classes, classes), of each true and predicted class.
+    """
     own = config.formula in _own_losses()
     make = import_module(f"cxr.model.losses.{config.formula}").make_loss if own else load(LOSSES, config.formula)
     made: Loss = make(config, weights, costs)

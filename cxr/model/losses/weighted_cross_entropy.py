@@ -18,9 +18,15 @@ def make_loss(loss: LossConfig, weights: NDArray[Any], costs: NDArray[Any]) -> L
 
         weights[y] * sum_j q_j (1 - p_j)^focal_gamma (-log p_j)  +  cost_strength * sum_j costs[y, j] p_j
 
-    The first sum is focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4) and plain
-    cross-entropy at gamma 0; the second is the expected cost, as Galdran et al. add it to cross-entropy ("Cost-Sensitive
-    Regularization for Diabetic Retinopathy Grading from Eye Fundus Images", MICCAI 2020, equation 3).
+    The first sum is focal loss, and plain cross-entropy at gamma 0; the second is the expected cost.
+
+    Args:
+        weights: (classes,).
+        costs: (classes, classes), of each true and predicted class.
+
+    Source:
+        Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4; Galdran et al., "Cost-Sensitive Regularization
+        for Diabetic Retinopathy Grading from Eye Fundus Images", MICCAI 2020, equation 3.
     """
     values = (weights, costs, loss.focal_gamma, loss.label_smoothing, loss.cost_strength)
     # Variables: TensorFlow would fold constants into other operations, which round otherwise.

@@ -16,7 +16,13 @@ _IMAGES, _POOLED = "features/validation.csv", "features/validation_pooled.npy"
 
 
 def sample_of(manifest: pd.DataFrame, images: NDArray[np.uint8], pooled: NDArray[np.float32]) -> Sample:
-    """Images as a shift is measured on: `manifest`, `images` (n, size, size, 1) and `pooled` (n, channels) by row."""
+    """Images as a shift is measured on.
+
+    Args:
+        manifest: rows of the images.
+        images: (n, size, size, 1).
+        pooled: (n, channels).
+    """
     named = manifest[["path", "label", "group", "width", "height"]].rename(columns={"path": "id"})
     return Sample(named.reset_index(drop=True).join(properties(images)), pooled.astype(np.float16))
 
@@ -29,7 +35,11 @@ def write_sample(folder: Path, sample: Sample) -> None:
 
 
 def read_sample(run: LoggedRun) -> Sample | None:
-    """The sample that a run stored; None for a run of an earlier version. Raises `UserError` if it can't be read."""
+    """The sample that a run stored; None for a run of an earlier version.
+
+    Raises:
+        UserError: It can't be read.
+    """
     if not run.has_file(_IMAGES):
         return None
     try:

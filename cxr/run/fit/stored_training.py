@@ -84,13 +84,21 @@ class Course:
 
 
 def kept_course(run: LoggedRun) -> Course:
-    """The epochs of a run; raises `UserError` if they can't be read."""
+    """The epochs of a run.
+
+    Raises:
+        UserError: They can't be read.
+    """
     with _readable(run, "what training made"):
         return TypeAdapter(Course).validate_python(parse_json(run.file(_TRAINING).read_bytes()))
 
 
 def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
-    """The training that `keep_training` stored; raises `UserError` if it can't be read, or does not match the `dataset`."""
+    """The training that `keep_training` stored.
+
+    Raises:
+        UserError: It can't be read, or does not match the `dataset`.
+    """
     course = kept_course(run)
     with _readable(run, "what training made"):
         parts = [part for part in PARTS if run.has_file(f"predictions/{part}.csv")]
@@ -103,13 +111,21 @@ def kept_training(run: LoggedRun, dataset: Dataset | None) -> Trained:
 
 
 def kept_gate(run: LoggedRun) -> Gate | None:
-    """The gate of a run; None for a run of an earlier version. Raises `UserError` if it can't be read."""
+    """The gate of a run; None for a run of an earlier version.
+
+    Raises:
+        UserError: It can't be read.
+    """
     with _readable(run, GATE):
         return read_gate(run.file(GATE)) if run.has_file(GATE) else None
 
 
 def kept_context(run: LoggedRun) -> ReportContext:
-    """The stored context of a run's report; raises `UserError` if it can't be read."""
+    """The stored context of a run's report.
+
+    Raises:
+        UserError: It can't be read.
+    """
     with _readable(run, _CONTEXT):
         return TypeAdapter(ReportContext).validate_json(run.file(_CONTEXT).read_bytes())
 

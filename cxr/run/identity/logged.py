@@ -42,7 +42,11 @@ class Logged:
 
 
 def read_logged(run: LoggedRun) -> Logged:
-    """What a run logged; raises `UserError` for a run that was not made by cxr, or whose files can't be read."""
+    """What a run logged.
+
+    Raises:
+        UserError: The run was not made by cxr, or its files can't be read.
+    """
     try:
         values = _plain(run.file("config/config.yaml"))
         overrides = _plain(run.file("config/overrides.yaml"))
@@ -81,8 +85,11 @@ class Restored:
 def restore(logged: Logged, elsewhere: list[str]) -> Restored:
     """Compose today's config from the logged overrides, apply the logged values, and then the places that changed.
 
-    `elsewhere` are overrides of settings that do not bear on the result (data.root, tracking.uri, ...), or of where the weights
-    are. Raises `UserError` with the whole list if logged values no longer fit the schema.
+    Args:
+        elsewhere: overrides of settings that do not bear on the result (data.root, tracking.uri, ...), or of where the weights are.
+
+    Raises:
+        UserError: Logged values no longer fit the schema; it has the whole list.
     """
     today, notes = _composed_today(logged)
     schema = Config()

@@ -28,7 +28,11 @@ _TEXTS = {
 
 
 def reasons_of(left: Remaining, manifest: pd.DataFrame) -> list[str]:
-    """Why these stages run, a line each reason, the earliest stage that has one first; a stage that only follows has none."""
+    """Why these stages run, a line each reason, the earliest stage that has one first; a stage that only follows has none.
+
+    Args:
+        manifest: that of today's images.
+    """
     run = left.run or left.source or left.like
     shown = [Stage.TRAIN] if Stage.TRAIN in left.stages else [stage for stage in Stage if stage in left.stages]
     shown = [stage for stage in shown if stage != Stage.DECODE or len(shown) == 1]

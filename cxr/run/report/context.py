@@ -143,7 +143,11 @@ def describe_code() -> str:
 
 
 def data_context(config: Config, manifest: pd.DataFrame, left_out: Mapping[str, int], identity: Identity) -> Data:
-    """Which images, how they were split, and what was left out."""
+    """Which images, how they were split, and what was left out.
+
+    Args:
+        manifest: of the images.
+    """
     counts = summary(manifest)
     known = manifest[manifest["source"] != ""]
     sources = pd.crosstab(known["source"], known["label"])
@@ -196,7 +200,11 @@ def left_out_of(dataset: Dataset) -> dict[str, int]:
 
 
 def caveats(config: Config, manifest: pd.DataFrame) -> list[str]:
-    """What a reader should distrust of images that a network learned from, in plain sentences."""
+    """What a reader should distrust of images that a network learned from, in plain sentences.
+
+    Args:
+        manifest: of the images.
+    """
     shortcut = source_shortcut(manifest["label"], manifest["source"])
     if shortcut and shortcut.guessed > shortcut.guessed_blindly + _SHORTCUT:
         text = f"{shortcut.text}: a network may have learned where an image comes from. split=leave_source_out tests for that."
