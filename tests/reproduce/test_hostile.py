@@ -154,7 +154,9 @@ def test_hostile_overrides_change_nothing_and_read_nothing(
     (tmp_path / "evil.yaml").write_text(evil)
     away = "../" * 20 + str(tmp_path).lstrip("/")
     leave_out(run, "split.name")  # so that today's composition says what it is
-    say_overrides(run, "data.phantom.count=30", "freeze=last_block", "training.seed=3", override.replace("{away}", away))
+    say_overrides(
+        run, "data.phantom.count=30", "freeze=last_block", "training.seed=3", "split=three_way", override.replace("{away}", away)
+    )
     again = restored(run)
     assert again.config == expected
     assert SECRET not in str(again)
