@@ -7,6 +7,7 @@ from typing import Any
 from cxr.cache.eviction import KINDS
 from cxr.config.schema import TrackingConfig
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.tracking.store import FOLDER
 
 PARSERS: dict[str, argparse.ArgumentParser] = {}
@@ -26,7 +27,7 @@ def output_path(text: str) -> Path:
     Raises:
         UserError: It is among the runs, where only runs are written.
     """
-    path = Path(text)
+    path = expanded(text)
     if path.resolve().is_relative_to(FOLDER.resolve()):
         raise UserError(f"{text} is in {FOLDER}, which keeps runs and what is under way: name a place outside it")
     return path
@@ -159,7 +160,7 @@ _command(
     "of each. Images unlike those that it knows get no class, but a reason.",
     _argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
     _argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included"),
-    _output("--to", "FOLDER", "where answers go (default: predictions)", default=Path("predictions")),
+    _output("--to", "FOLDER", "where answers go (default: predictions, or if that has answers predictions-2, and so on)"),
     _argument(
         "--point",
         choices=("argmax", "sensitivity", "specificity", "cost", "calibrated"),
@@ -172,7 +173,7 @@ _command(
     _output("--html", "FILE", "write a page with thumbnails, most urgent first"),
     _output("--dicom-sr", "FOLDER", "write a DICOM structured report for each answered DICOM file here"),
     _output("--log", "FILE", "add a line for each answer to an audit log"),
-    _argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit log was changed"),
+    _argument("--verify-log", type=expanded, metavar="FILE", help="check that no line of an audit log was changed"),
     epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
     "file could not be read, and its row says why. Research use only.",
 )
@@ -213,7 +214,7 @@ _command(
         metavar="OVERRIDE",
         help="first make the runs that are missing, five folds of each preset: --run data=radiography data.root=FOLDER",
     ),
-    _argument("--external", type=Path, metavar="FOLDER", help="evaluate every run on this folder of class folders too"),
+    _argument("--external", type=expanded, metavar="FOLDER", help="evaluate every run on this folder of class folders too"),
     _output("--markdown", "FILE", "write the table as Markdown"),
     _output("--csv", "FILE", "write every number as CSV"),
     _output("--html", "FILE", "write a page with a figure, which works offline"),
@@ -236,7 +237,7 @@ _command(
     _argument(
         "folder",
         nargs="?",
-        type=Path,
+        type=expanded,
         metavar="FOLDER",
         help="work.dir, or a folder of stores: each run of every store in it is sent once, however often this is repeated",
     ),
@@ -272,7 +273,7 @@ _command(
     _argument("action", choices=("status", "results")),
     _argument("id", metavar="ID", help="of the sweep, as it was printed when it began"),
     _argument("--uri", help="the server that has its runs, if it is not the store of this folder"),
-    _argument("--work", type=Path, default=FOLDER, metavar="FOLDER", help="work.dir of the sweep, if it had one"),
+    _argument("--work", type=expanded, default=FOLDER, metavar="FOLDER", help="work.dir of the sweep, if it had one"),
 )
 _command(
     "ui",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.commands.output import check_folder, print_table
+from cxr.commands.output import check_files, print_table
 from cxr.config.schema import Config
 from cxr.data.contact_sheet import is_contact_sheet, write_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
@@ -22,7 +22,7 @@ from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress, wide_console
 from cxr.run.prepared import cache_of
-from cxr.text import pluralize
+from cxr.text import as_called, in_shell, pluralize
 from cxr.tracking.limits import check_metric_names
 
 _MOST = 12  # rows of a table, or kinds in a line
@@ -34,7 +34,7 @@ def index(config: Config, to: Path) -> None:
     Raises:
         UserError: `to` lists other images.
     """
-    check_folder(to)
+    check_files(to)
     before = _manifest_to_replace(to)
     dataset, image_list = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
@@ -47,7 +47,8 @@ def index(config: Config, to: Path) -> None:
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
-    print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={image_list.root}")
+    command = in_shell("cxr", "data=manifest", f"data.manifest={to}", f"data.root={image_list.root}")
+    print(as_called(f"  Train on exactly these with  {command}"))
 
 
 def show(config: Config, to: Path, most: int) -> None:
@@ -60,7 +61,7 @@ def show(config: Config, to: Path, most: int) -> None:
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
-    check_folder(to)
+    check_files(to)
     dataset, image_list = _dataset(config)
     write_contact_sheet(dataset.manifest, image_list.root, most, to)
     print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(most, 'image')} of each")

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.tracking.internals import DATABASE_LOGGER
 from cxr.tracking.usable import check_address, check_database, check_folder, check_work
 
@@ -45,7 +46,7 @@ class Store:
 
 def work_folder(work: WorkConfig) -> Path:
     """The folder of what is under way: `work.dir`, or `mlruns` in the folder that the user is in."""
-    return Path(work.dir) if work.dir else FOLDER
+    return expanded(work.dir) if work.dir else FOLDER
 
 
 def names_server(tracking: TrackingConfig) -> bool:

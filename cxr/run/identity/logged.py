@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cxr.config.compose import compose, typed
+from cxr.config.compose import as_user_error, compose, typed
 from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
@@ -224,7 +226,7 @@ def _lookup(values: dict[str, Any], key: str, default: Any = _ABSENT) -> Any:
 
 def _override(config: DictConfig, override: str) -> None:
     """Set a value that says where something is; raises `UserError` for a setting that bears on the result."""
-    key, equals, value = override.partition("=")
+    key, equals, _ = override.partition("=")
     known = {name for name, _, _ in settings(Config())}
     if not equals or key not in known or (bears_on_result(key) and key != "backbone.weights"):
         raise UserError(
@@ -232,6 +234,8 @@ def _override(config: DictConfig, override: str) -> None:
             "or a tracking setting"
         )
     try:
-        OmegaConf.update(config, key, None if value == "null" else value)
+        OmegaConf.update(config, key, OverridesParser.create().parse_override(override).value())
+    except HydraException as error:
+        raise as_user_error(error) from None
     except OmegaConfBaseException as error:
         raise UserError(f"{override}: {str(error).splitlines()[0]}") from None
