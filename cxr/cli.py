@@ -14,7 +14,7 @@ from cxr.config.implied_data import implied_data
 from cxr.config.options import OWN, check_own_options, usage
 from cxr.config.renamed import renamed
 from cxr.errors import RunFailed, UserError
-from cxr.system import keep_going_without_output, prepare_memory
+from cxr.system import expanded, keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
 WITH_OVERRIDES = ("audit", "data", "evaluate", "plan", "reproduce", "submit")
@@ -66,6 +66,7 @@ def _run(arguments: list[str]) -> int:
 
         print(usage({name: parser.description or "" for name, parser in PARSERS.items()}))
         return 0
+    _check_home()
     _refuse_twice(arguments)
     sys.argv[1:] = arguments = _flags_first(arguments)
     return int(import_module("cxr.commands.experiment").main(arguments))
@@ -78,6 +79,7 @@ def _run_command(command: str, arguments: list[str]) -> int:
     if command not in PARSERS:
         raise UserError(f"there is no command {command}: {nearest(command, PARSERS)}; to choose an option write group=option")
     parse(command, arguments)  # rejects wrong ones before slow imports
+    _check_home()
     if command in WITH_OVERRIDES:
         _refuse_twice(arguments)
     return int(import_module(f"cxr.commands.{command}").main(arguments) or 0)
@@ -94,6 +96,12 @@ def _flags_first(arguments: list[str]) -> list[str]:
         return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
 
     return sorted(arguments, key=is_override)  # a stable sort
+
+
+def _check_home() -> None:
+    """Raise `UserError` for a user without a home folder: the cache is in it, and MLflow can't be imported without it."""
+    if not expanded("~").is_absolute():
+        raise UserError("this user has no home folder, and the cache and MLflow need one: give HOME=FOLDER before the command")
 
 
 def _refuse_twice(arguments: list[str]) -> None:

@@ -164,6 +164,12 @@ def add_override(override: str) -> None:
     sys.argv.insert(places[-1] + 1 if places else len(sys.argv), override)
 
 
+def value_of(override: str) -> Any:
+    """The value of an override, as Hydra's grammar reads it; raises `UserError` for one that it can't read."""
+    with _as_user_errors():
+        return OverridesParser.create().parse_override(override).value()
+
+
 def given_overrides() -> list[str]:
     """The overrides among this process' arguments."""
     return list(get_args_parser().parse_args().overrides)

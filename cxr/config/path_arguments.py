@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 
 from cxr.config.fields import settings
 from cxr.config.schema import Config
+from cxr.system import expanded
 
 PATHS = frozenset(key for key, _, item in settings(Config()) if "path" in item.metadata)
 # What has a meaning of its own in a list of values: quoted text, brackets, and the comma outside of both.
@@ -43,16 +44,17 @@ def _as_string(text: str, multirun: bool) -> str:
     if text.lower() in ("", "null"):
         return text
     if text.startswith("~"):
-        return _quoted(os.path.abspath(text) if exists else os.path.expanduser(text))  # noqa: PTH100, PTH111 - raises for no one
+        return _quoted(os.path.abspath(text) if exists else str(expanded(text)))  # noqa: PTH100 - later ~ would be expanded
     try:
         override = OverridesParser.create().parse_override(f"data.root={text}")
+        is_sweep = override.is_sweep_override()
+        value = None if is_sweep else override.value()
     except HydraException:
-        value: object = None
-    else:
-        value = text if multirun and override.is_sweep_override() else override.value()
+        is_sweep, value = False, None
     if exists:
         return text if value == text and "${" not in text else _quoted(text)
-    return text if isinstance(value, str) else QuotedString(text, Quote.single).with_quotes()
+    is_read = isinstance(value, str) or (is_sweep and multirun)
+    return text if is_read else QuotedString(text, Quote.single).with_quotes()
 
 
 def _quoted(text: str) -> str:

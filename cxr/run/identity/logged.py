@@ -7,12 +7,10 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cxr.config.compose import as_user_error, compose, typed
+from cxr.config.compose import compose, typed, value_of
 from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
@@ -234,8 +232,6 @@ def _override(config: DictConfig, override: str) -> None:
             "or a tracking setting"
         )
     try:
-        OmegaConf.update(config, key, OverridesParser.create().parse_override(override).value())
-    except HydraException as error:
-        raise as_user_error(error) from None
+        OmegaConf.update(config, key, value_of(override))
     except OmegaConfBaseException as error:
         raise UserError(f"{override}: {str(error).splitlines()[0]}") from None
