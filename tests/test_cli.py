@@ -191,7 +191,7 @@ def test_user_without_home_folder_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["", "-m", "plan", "data check", "submit", "evaluate then", "results --run"])
+@pytest.mark.parametrize("command", ["", "-m", "plan", "data check", "submit", "evaluate then"])
 def test_images_without_a_kind_are_those_of_a_folder(command: str, tmp_path: Path, cxr_here: Command) -> None:
     done = cxr_here(*command.split(), "data.root=archive (1)", folder=tmp_path)
     assert done.returncode == 2

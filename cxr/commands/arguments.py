@@ -33,6 +33,11 @@ def output_path(text: str) -> Path:
     return path
 
 
+def _expanded(text: str) -> str:
+    """What may be a path and may be a name, as it is but for ~."""
+    return str(expanded(text)) if text.startswith("~") else text
+
+
 def _command(name: str, description: str, *arguments: _Argument, **options: Any) -> None:
     """Add the parser of a command to `PARSERS`; `options` are those of `ArgumentParser`."""
     PARSERS[name] = argparse.ArgumentParser(prog=f"cxr {name}", description=description, **options)
@@ -158,8 +163,8 @@ _command(
     "predict",
     "Ask the model of a run about images without labels: probabilities, calibrated probabilities, class, conformal set and zone "
     "of each. Images unlike those that it knows get no class, but a reason.",
-    _argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
-    _argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included"),
+    _argument("run", nargs="?", type=_expanded, metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
+    _argument("paths", nargs="*", type=_expanded, metavar="PATH", help="images of any format that training reads, DICOM included"),
     _output("--to", "FOLDER", "where answers go (default: predictions, or if that has answers predictions-2, and so on)"),
     _argument(
         "--point",
@@ -246,7 +251,7 @@ _command(
 _command(
     "serve",
     "Answer over HTTP on 127.0.0.1, by MLflow's server, as cxr predict does. It prints a curl command.",
-    _argument("run", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
+    _argument("run", type=_expanded, metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
     _argument("--port", type=int, default=5001, help="or the next free one (default: 5001)"),
     _argument("--timeout", type=int, default=60, metavar="S", help="of a request, in seconds (default: 60)"),
     _argument("--max-body", type=int, default=64, metavar="MB", help="largest body of a request (default: 64)"),

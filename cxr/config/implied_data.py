@@ -16,7 +16,8 @@ def implied_data(arguments: Sequence[str]) -> str | None:
     >>> implied_data(["data=radiography", "data.root=images"]), implied_data(["data.root=null"]), implied_data(["freeze=head"])
     (None, None, None)
     """
-    values = dict(argument.lstrip("+~").partition("=")[::2] for argument in arguments if not argument.startswith("-"))
+    overrides = [argument.lstrip("+") for argument in arguments if "=" in argument and not argument.startswith("-")]
+    values = dict(override.partition("=")[::2] for override in overrides)
     named = [name for name in ("manifest", "root") if values.get(f"data.{name}", "null") != "null"]
     is_chosen = "data" in values or any(key.startswith("data.phantom") for key in values)
     if not named or is_chosen or any(_CHOOSES_DATA.search(text) for text in _options(values)):

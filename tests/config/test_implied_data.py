@@ -17,6 +17,7 @@ from cxr.config.options import OWN
         ("data.manifest=x.csv", "manifest"),
         ("data.root=x data.manifest=x.csv", "manifest"),
         ("data.root=x data.manifest=null", "folder"),
+        ("data check data.root=x --to y", "folder"),
         ("data.root=null", None),
         ("data.root=x data=radiography", None),
         ("data.root=x data=phantom", None),
