@@ -71,7 +71,7 @@ MISTAKES = {
     "data.root= data=folder": "data.root is empty: give a path, or leave it out",
     "data=phantom data.root=good": "data.root=good holds no such phantoms, and they are drawn into the cache alone",
     "data=folder data.root=.": "among the images: give the command in another folder",
-    "data check data.root=a data.root=b": "data.root is given more than once",
+    "data check data=folder data.root=a data.root=b": "data.root is given more than once",
     "loss.group_robust=0.1 augment.mixup=0.2": "augment.mixup makes images of two: choose one of them",
     "objective=auc_without_shortcut audit=off": "comes from an audit, and the run has no audit: choose audit=standard",
     "+data.keep.source=[elsewhere]": "data.keep.source keeps elsewhere, which no image has",

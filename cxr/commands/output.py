@@ -1,8 +1,7 @@
 """Checks of files that a command will write, and tables that it prints."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -14,34 +13,50 @@ from cxr.progress import wide_console
 
 
 def check_files(*files: Path | None) -> None:
-    """Raise `UserError` if a file can't be written, and leave nothing. Call it before the work; None is no file."""
+    """Check that files can be written, and leave nothing. Call it before the work; None is no file.
+
+    Raises:
+        UserError: A file can't be written.
+    """
     for file in filter(None, files):
-        with _refusing(file, "name another file"):
-            if file.is_dir():
-                raise IsADirectoryError(None, "it is a folder")
-            if not file.parent.is_dir():
-                raise NotADirectoryError(None, f"{file.parent} {'is a file' if file.parent.exists() else 'does not exist'}")
-            if file.exists() and not os.access(file, os.W_OK):
-                raise PermissionError(None, "it is there, and not yours to change")
-            _try(file.parent, file.name)
+        if obstacle := _obstacle_to_file(file):
+            raise UserError(f"{file} can't be written ({obstacle}): name another file")
 
 
 def check_folders(*folders: Path | None) -> None:
-    """Raise `UserError` if a folder can't be made or written into, and leave nothing; None is no folder."""
+    """Check that folders can be made and written into, and leave nothing; None is no folder.
+
+    Raises:
+        UserError: A folder can't be made, or not be written into.
+    """
     for folder in filter(None, folders):
-        with _refusing(folder, "name another folder"):
-            top = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-            if not top.is_dir():
-                raise NotADirectoryError(None, f"{top} is a file")
-            _try(top, "cxr")
+        if obstacle := _obstacle_to_folder(folder):
+            raise UserError(f"{folder} can't be written ({obstacle}): name another folder")
 
 
-@contextmanager
-def _refusing(path: Path, advice: str) -> Iterator[None]:
+def _obstacle_to_file(file: Path) -> str:
     try:
-        yield
+        if file.is_dir():
+            return "it is a folder"
+        if not file.parent.is_dir():
+            return f"{file.parent} {'is a file' if file.parent.exists() else 'does not exist'}"
+        if file.exists() and not os.access(file, os.W_OK):
+            return "it is there, and not yours to change"
+        _try(file.parent, file.name)
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror or error}): {advice}") from None
+        return error.strerror or str(error)
+    return ""
+
+
+def _obstacle_to_folder(folder: Path) -> str:
+    try:
+        top = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not top.is_dir():
+            return f"{top} is a file"
+        _try(top, "cxr")
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _try(folder: Path, name: str) -> None:

@@ -165,7 +165,11 @@ def add_override(override: str) -> None:
 
 
 def value_of(override: str) -> Any:
-    """The value of an override, as Hydra's grammar reads it; raises `UserError` for one that it can't read."""
+    """The value of an override, as Hydra's grammar reads it.
+
+    Raises:
+        UserError: The grammar can't read it.
+    """
     with _as_user_errors():
         return OverridesParser.create().parse_override(override).value()
 
