@@ -10,13 +10,16 @@ from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
+from cxr.config.implied_data import implied_data
 from cxr.config.options import OWN, check_own_options, usage
 from cxr.config.renamed import renamed
 from cxr.errors import RunFailed, UserError
-from cxr.system import keep_going_without_output, prepare_memory
+from cxr.system import expanded, keep_going_without_output, prepare_memory
 from cxr.text import as_called, nearest, printable
 
 WITH_OVERRIDES = ("audit", "data", "evaluate", "plan", "reproduce", "submit")
+_CHOOSE_DATA = ("data", "evaluate", "plan", "results", "submit")  # commands whose overrides say which images
+_ARE_SWEEPS = ("results", "submit")
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 _OF_STORES = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3")  # libraries whose errors are those of a store
 
@@ -29,7 +32,7 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup sets it to ignore
         signal.signal(signal.SIGHUP, _as_interrupt)
     try:
-        sys.argv[1:] = _with_current_names(_with_own_options(sys.argv[1:]))
+        sys.argv[1:] = _with_paths(_with_data(_with_current_names(_with_own_options(sys.argv[1:]))))
         sys.exit(_run(sys.argv[1:]))
     except UserError as error:
         _complain(error)
@@ -53,17 +56,17 @@ def _with_advice(error: Exception) -> Exception:
 
 
 def _run(arguments: list[str]) -> int:
-    first = arguments[0] if arguments else ""
-    if first in ("--version", "-V"):
+    if arguments[:1] in (["--version"], ["-V"]):
         print(f"cxr {version('cxr')}")
         return 0
-    if first[:1].isalpha() and "=" not in first:
-        return _run_command(first, arguments[1:])
+    if command := _command_in(arguments):
+        return _run_command(command, arguments[1:])
     if {"--help", "-h"} & set(arguments):
         from cxr.commands.arguments import PARSERS  # imports NumPy
 
         print(usage({name: parser.description or "" for name, parser in PARSERS.items()}))
         return 0
+    _check_home()
     _refuse_twice(arguments)
     sys.argv[1:] = arguments = _flags_first(arguments)
     return int(import_module("cxr.commands.experiment").main(arguments))
@@ -76,6 +79,7 @@ def _run_command(command: str, arguments: list[str]) -> int:
     if command not in PARSERS:
         raise UserError(f"there is no command {command}: {nearest(command, PARSERS)}; to choose an option write group=option")
     parse(command, arguments)  # rejects wrong ones before slow imports
+    _check_home()
     if command in WITH_OVERRIDES:
         _refuse_twice(arguments)
     return int(import_module(f"cxr.commands.{command}").main(arguments) or 0)
@@ -92,6 +96,12 @@ def _flags_first(arguments: list[str]) -> list[str]:
         return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
 
     return sorted(arguments, key=is_override)  # a stable sort
+
+
+def _check_home() -> None:
+    """Raise `UserError` for a user without a home folder: the cache is in it, and MLflow can't be imported without it."""
+    if not expanded("~").is_absolute():
+        raise UserError("this user has no home folder, and the cache and MLflow need one: give HOME=FOLDER before the command")
 
 
 def _refuse_twice(arguments: list[str]) -> None:
@@ -124,6 +134,31 @@ def _with_current_names(arguments: list[str]) -> list[str]:
         if old != new:
             print(f"cxr: {printable(old)} is now called {printable(new)}; the old name works in version 0.2 only", file=sys.stderr)
     return current
+
+
+def _command_in(arguments: list[str]) -> str | None:
+    """The command, or None for a run or a sweep."""
+    first = arguments[0] if arguments else ""
+    return first if first[:1].isalpha() and "=" not in first else None
+
+
+def _with_data(arguments: list[str]) -> list[str]:
+    """The arguments with data=folder or data=manifest where these are implied, which a line reports."""
+    command = _command_in(arguments)
+    if (command and command not in _CHOOSE_DATA) or (implied := implied_data(arguments)) is None:
+        return arguments
+    print(f"cxr: the images are read as those of data={implied}: give data=NAME for another kind", file=sys.stderr)
+    place = next(place for place, argument in enumerate(arguments) if argument.lstrip("+").startswith("data."))
+    return [*arguments[:place], f"data={implied}", *arguments[place:]]
+
+
+def _with_paths(arguments: list[str]) -> list[str]:
+    """The arguments with each path as Hydra reads it."""
+    if not any("=" in argument for argument in arguments):
+        return arguments
+    from cxr.config.path_arguments import with_paths  # imports Hydra
+
+    return with_paths(arguments, bool({"-m", "--multirun"} & set(arguments)) or _command_in(arguments) in _ARE_SWEEPS)
 
 
 def _complain(error: Exception) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from importlib import import_module
 from multiprocessing import parent_process
+from pathlib import Path
 from threading import Thread
 
 from threadpoolctl import threadpool_limits
@@ -53,6 +54,11 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
     os._exit(1)
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ~ as the home folder; as it is where there is no home folder, or no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of Path raises there
 
 
 # Variables in which a cluster's scheduler, or a launcher on its behalf, sets the cores of a job.

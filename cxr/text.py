@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -87,6 +88,15 @@ def as_called(text: str) -> str:
     """
     command = "python -m cxr" if Path(sys.argv[0]).parts[-2:] == ("cxr", "__main__.py") else "cxr"
     return _COMMAND.sub(lambda _: f"{os.environ.get('CXR_COMMAND', command)} ", text)
+
+
+def in_shell(*words: object) -> str:
+    """The words of a command, or one of them, as they can be pasted into a shell.
+
+    >>> in_shell("cxr", "data=folder", "data.root=archive (1)")
+    "cxr data=folder 'data.root=archive (1)'"
+    """
+    return shlex.join(map(str, words))
 
 
 def pluralize(count: int, singular: str, plural: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """The command: every user error gives one line and exit code 2, and leaves no files."""
 
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -66,7 +67,11 @@ MISTAKES = {
     "objective.metric=test/accuracy": "what chooses among runs must not be what judges them",
     "objective.metric=val/covid/sensitivty": "did you mean val/covid/sensitivity",
     "loss=focal loss=plain": "loss is given more than once (loss=focal loss=plain): give it once, or with -m as loss=A,B",
-    "data check data.root=a data.root=b": "data.root is given more than once",
+    "tracking.run_name=what's": "needs quotes: 'tracking.run_name='",
+    "data.root= data=folder": "data.root is empty: give a path, or leave it out",
+    "data=phantom data.root=good": "data.root=good holds no such phantoms, and they are drawn into the cache alone",
+    "data=folder data.root=.": "among the images: give the command in another folder",
+    "data check data=folder data.root=a data.root=b": "data.root is given more than once",
     "loss.group_robust=0.1 augment.mixup=0.2": "augment.mixup makes images of two: choose one of them",
     "objective=auc_without_shortcut audit=off": "comes from an audit, and the run has no audit: choose audit=standard",
     "+data.keep.source=[elsewhere]": "data.keep.source keeps elsewhere, which no image has",
@@ -168,3 +173,27 @@ def test_hint_names_the_command_as_it_was_called(tmp_path: Path, cxr_here: Comma
     done = cxr_here("freeze=null", folder=tmp_path, CXR_COMMAND="scripts/cxr")
     assert done.stderr.startswith("cxr: ")  # the prefix names the program, not how it was called
     assert "(scripts/cxr --help lists them)" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("data=phantom",), ("-m", "loss=plain,focal"), ("data", "check"), ("runs",)])
+def test_user_without_home_folder_is_one_line(
+    arguments: tuple[str, ...], tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    done = cxr_here(*arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    message = "this user has no home folder, and the cache and MLflow need one: give HOME=FOLDER before the command"
+    assert done.stderr == f"cxr: {message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["", "-m", "plan", "data check", "submit", "evaluate then"])
+def test_images_without_a_kind_are_those_of_a_folder(command: str, tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here(*command.split(), "data.root=archive (1)", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cxr: the images are read as those of data=folder: give data=NAME for another kind\n")
+    assert "there are no runs" in done.stderr or "data.root=archive (1) does not exist" in done.stderr

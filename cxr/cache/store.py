@@ -28,6 +28,7 @@ from cxr.cache.shards import (
     write_shard,
     writing,
 )
+from cxr.system import expanded
 
 # Given positions in the ids: the rows' values in that order, in chunks, each with one JSON value a row.
 Compute = Callable[[NDArray[np.int64]], Values]
@@ -136,4 +137,4 @@ class _Wanted:
 def default_folder() -> Path:
     """The cache folder of this user: `CXR_CACHE`, or the system's cache folder."""
     chosen = os.environ.get("CXR_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("cxr")
+    return expanded(chosen) if chosen else user_cache_path("cxr")

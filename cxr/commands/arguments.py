@@ -7,6 +7,7 @@ from typing import Any
 from cxr.cache.eviction import KINDS
 from cxr.config.schema import TrackingConfig
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.tracking.store import FOLDER
 
 PARSERS: dict[str, argparse.ArgumentParser] = {}
@@ -26,10 +27,15 @@ def output_path(text: str) -> Path:
     Raises:
         UserError: It is among the runs, where only runs are written.
     """
-    path = Path(text)
+    path = expanded(text)
     if path.resolve().is_relative_to(FOLDER.resolve()):
         raise UserError(f"{text} is in {FOLDER}, which keeps runs and what is under way: name a place outside it")
     return path
+
+
+def _expanded(text: str) -> str:
+    """What may be a path and may be a name, as it is but for ~."""
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 def _command(name: str, description: str, *arguments: _Argument, **options: Any) -> None:
@@ -157,9 +163,9 @@ _command(
     "predict",
     "Ask the model of a run about images without labels: probabilities, calibrated probabilities, class, conformal set and zone "
     "of each. Images unlike those that it knows get no class, but a reason.",
-    _argument("run", nargs="?", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
-    _argument("paths", nargs="*", metavar="PATH", help="images of any format that training reads, DICOM included"),
-    _output("--to", "FOLDER", "where answers go (default: predictions)", default=Path("predictions")),
+    _argument("run", nargs="?", type=_expanded, metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
+    _argument("paths", nargs="*", type=_expanded, metavar="PATH", help="images of any format that training reads, DICOM included"),
+    _output("--to", "FOLDER", "where answers go (default: predictions, or if that has answers predictions-2, and so on)"),
     _argument(
         "--point",
         choices=("argmax", "sensitivity", "specificity", "cost", "calibrated"),
@@ -172,7 +178,7 @@ _command(
     _output("--html", "FILE", "write a page with thumbnails, most urgent first"),
     _output("--dicom-sr", "FOLDER", "write a DICOM structured report for each answered DICOM file here"),
     _output("--log", "FILE", "add a line for each answer to an audit log"),
-    _argument("--verify-log", type=Path, metavar="FILE", help="check that no line of an audit log was changed"),
+    _argument("--verify-log", type=expanded, metavar="FILE", help="check that no line of an audit log was changed"),
     epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
     "file could not be read, and its row says why. Research use only.",
 )
@@ -213,7 +219,7 @@ _command(
         metavar="OVERRIDE",
         help="first make the runs that are missing, five folds of each preset: --run data=radiography data.root=FOLDER",
     ),
-    _argument("--external", type=Path, metavar="FOLDER", help="evaluate every run on this folder of class folders too"),
+    _argument("--external", type=expanded, metavar="FOLDER", help="evaluate every run on this folder of class folders too"),
     _output("--markdown", "FILE", "write the table as Markdown"),
     _output("--csv", "FILE", "write every number as CSV"),
     _output("--html", "FILE", "write a page with a figure, which works offline"),
@@ -236,7 +242,7 @@ _command(
     _argument(
         "folder",
         nargs="?",
-        type=Path,
+        type=expanded,
         metavar="FOLDER",
         help="work.dir, or a folder of stores: each run of every store in it is sent once, however often this is repeated",
     ),
@@ -245,7 +251,7 @@ _command(
 _command(
     "serve",
     "Answer over HTTP on 127.0.0.1, by MLflow's server, as cxr predict does. It prints a curl command.",
-    _argument("run", metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
+    _argument("run", type=_expanded, metavar="RUN", help="a run, a folder of cxr export, or models:/NAME@ALIAS"),
     _argument("--port", type=int, default=5001, help="or the next free one (default: 5001)"),
     _argument("--timeout", type=int, default=60, metavar="S", help="of a request, in seconds (default: 60)"),
     _argument("--max-body", type=int, default=64, metavar="MB", help="largest body of a request (default: 64)"),
@@ -272,7 +278,7 @@ _command(
     _argument("action", choices=("status", "results")),
     _argument("id", metavar="ID", help="of the sweep, as it was printed when it began"),
     _argument("--uri", help="the server that has its runs, if it is not the store of this folder"),
-    _argument("--work", type=Path, default=FOLDER, metavar="FOLDER", help="work.dir of the sweep, if it had one"),
+    _argument("--work", type=expanded, default=FOLDER, metavar="FOLDER", help="work.dir of the sweep, if it had one"),
 )
 _command(
     "ui",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxr.commands.arguments import parse
 from cxr.commands.folds import print_spread
-from cxr.commands.output import check_folder, new_table
+from cxr.commands.output import check_files, new_table
 from cxr.compare.baseline import baselines_like
 from cxr.compare.page import write_comparison
 from cxr.compare.runs import (
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         UserError: No run is there to compare, or too many are.
     """
     args = parse("compare", arguments)
-    check_folder(args.csv, args.disagreements, args.html)
+    check_files(args.csv, args.disagreements, args.html)
     store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else args.filter
     runs = find_runs(args.runs, wanted, store) if args.runs or wanted else finished_runs({"cxr.role": "candidate"})[:1]

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import check_folders
 from cxr.config.compose import compose, typed
 from cxr.errors import UserError
+from cxr.text import as_called, in_shell
 
 
 def main(arguments: list[str]) -> int:
@@ -19,8 +21,10 @@ def main(arguments: list[str]) -> int:
     if args.action == "fetch":
         from cxr.data.sources.fetch import fetch
 
+        check_folders(args.to)
         folder = fetch(args.to)
-        print(f"The database is in {folder}\nRead every file with  cxr data check data=radiography data.root={folder}")
+        command = in_shell("cxr", "data", "check", "data=radiography", f"data.root={folder}")
+        print(as_called(f"The database is in {folder}\nRead every file with  {command}"))
         return 0
     config = typed(compose(args.overrides)[0])
     from cxr.commands.data_actions import check, index, show  # pandas takes half a second

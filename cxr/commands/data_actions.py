@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.commands.output import check_folder, print_table
-from cxr.config.schema import Config
+from cxr.commands.output import check_files, print_table
+from cxr.config.schema import Config, DataConfig
 from cxr.data.contact_sheet import is_contact_sheet, write_contact_sheet
 from cxr.data.dataset import Dataset, dataset_of, read_listed
 from cxr.data.identity.annotate import altered, annotate
@@ -16,13 +16,13 @@ from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
 from cxr.data.manifest import changes, read_manifest, summary, write_manifest
 from cxr.data.source_shortcut import source_shortcut
-from cxr.data.sources.locate import locate_images
+from cxr.data.sources.locate import is_among_images, locate_images
 from cxr.data.split import check_split, split_for, split_images
 from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress, wide_console
 from cxr.run.prepared import cache_of
-from cxr.text import pluralize
+from cxr.text import as_called, in_shell, pluralize
 from cxr.tracking.limits import check_metric_names
 
 _MOST = 12  # rows of a table, or kinds in a line
@@ -34,7 +34,7 @@ def index(config: Config, to: Path) -> None:
     Raises:
         UserError: `to` lists other images.
     """
-    check_folder(to)
+    _check_output(to, config.data)
     before = _manifest_to_replace(to)
     dataset, image_list = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
@@ -47,7 +47,8 @@ def index(config: Config, to: Path) -> None:
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
     print(f"  Written to {to}{changed}")
-    print(f"  Train on exactly these with  cxr data=manifest data.manifest={to} data.root={image_list.root}")
+    command = in_shell("cxr", "data=manifest", f"data.manifest={to}", f"data.root={image_list.root}")
+    print(as_called(f"  Train on exactly these with  {command}"))
 
 
 def show(config: Config, to: Path, most: int) -> None:
@@ -60,7 +61,7 @@ def show(config: Config, to: Path, most: int) -> None:
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
-    check_folder(to)
+    _check_output(to, config.data)
     dataset, image_list = _dataset(config)
     write_contact_sheet(dataset.manifest, image_list.root, most, to)
     print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(most, 'image')} of each")
@@ -98,6 +99,13 @@ def check(config: Config) -> int:
         problems.append(str(error))
     print("\n".join(problems) if problems else f"Nothing wrong: {pluralize(len(annotated.images), 'image')} in {image_list.root}")
     return 1 if problems else 0
+
+
+def _check_output(to: Path, data: DataConfig) -> None:
+    """Raise `UserError` for a file that can't be written, or that would be among the class folders of `data.root`."""
+    if is_among_images(to, data):
+        raise UserError(f"{to} would be among the images of data.root={data.root}: name another place with --to FILE")
+    check_files(to)
 
 
 def _dataset(config: Config) -> tuple[Dataset, ImageList]:

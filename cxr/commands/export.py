@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import check_folders
 from cxr.compare.runs import name_with_id
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.model import CARD, Exported, read_run_model, run_behind
-from cxr.text import as_called
+from cxr.text import as_called, in_shell
 from cxr.tracking.search import find_run
 from cxr.tracking.store import Store, opened_store
 from cxr.training.runtime import prepare_tensorflow
@@ -16,6 +17,7 @@ from cxr.training.runtime import prepare_tensorflow
 def main(arguments: list[str]) -> None:
     """Write the folder, and print how to use it."""
     args = parse("export", arguments)
+    check_folders(args.to)
     made = export_run(args.run, opened_store(), args.to)
     for name, difference in made.differences.items():
         print(f"  {name}: probabilities differ from Keras' in float32 by at most {difference:.1e} on 24 phantoms")
@@ -25,7 +27,8 @@ def main(arguments: list[str]) -> None:
     for name, packages in made.left_out.items():
         print(f"  {name}: left out; it needs  pip install {packages}")
     print(f"  {made.folder} holds {made.model.name}; its README.md says what is what")
-    print(as_called(f"  Ask it with  cxr predict {made.folder} FILE_OR_FOLDER  or serve it with  cxr serve {made.folder}"))
+    name = in_shell(made.folder)
+    print(as_called(f"  Ask it with  cxr predict {name} FILE_OR_FOLDER  or serve it with  cxr serve {name}"))
 
 
 def export_run(reference: str, store: Store, folder: Path) -> Exported:

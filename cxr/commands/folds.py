@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder, print_table
+from cxr.commands.output import check_files, print_table
 from cxr.compare.folds import CrossValidation, gather, is_fold, like, spread
 from cxr.compare.runs import (
     SPECIFICITIES,
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
         UserError: No run is a fold or was repeated.
     """
     args = parse("folds", arguments)
-    check_folder(args.predictions, args.csv)
+    check_files(args.predictions, args.csv)
     store = settled_store()
     wanted = f"{of_sweep(args.sweep)} and {FINISHED}" if args.sweep else FINISHED
     runs = [run for run in filtered_runs(wanted) if run.is_finished]

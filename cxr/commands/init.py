@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import check_folders
 from cxr.errors import UserError
-from cxr.text import as_called
+from cxr.text import as_called, in_shell
 
 _DATA = """\
 # @package _global_
@@ -53,10 +54,11 @@ def main(arguments: list[str]) -> None:
         UserError: The folder holds something.
     """
     folder: Path = parse("init", arguments).folder
+    check_folders(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there and not empty: name a new folder")
     for name, text in _FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     print(f"Made {folder} with {', '.join(_FILES)}. Put images into {folder}/images/CLASS/, then:")
-    print(as_called(f"  cd {folder}; export CXR_CONFIG=$PWD/conf\n  cxr data check data=mine\n  cxr experiment=mine"))
+    print(as_called(f"  cd {in_shell(folder)}; export CXR_CONFIG=$PWD/conf\n  cxr data check data=mine\n  cxr experiment=mine"))

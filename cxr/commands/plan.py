@@ -16,7 +16,7 @@ from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
 from cxr.sweep.run import look_ahead
 from cxr.text import duration, pluralize
-from cxr.tracking.store import check_store, locate_store, open_store
+from cxr.tracking.store import check_experiment, check_store, locate_store, open_store
 
 
 def main(arguments: list[str]) -> None:
@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> None:
         raise UserError("a search chooses each job from the results of earlier jobs, so there is nothing to plan")
     store = locate_store(common.tracking, common.work)
     check_store(store)
+    check_experiment(store, common.tracking.experiment)
     with without_downloads():
         plan, prepared_jobs = look_ahead(plan, common, jobs, store)
     if plan.count == 1 and not args.multirun:  # a single run, which may change what no sweep shows

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from cxr.commands.arguments import parse
+from cxr.commands.output import check_files, check_folders
 from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError, writing
 from cxr.evaluation.operating_points import Rule
@@ -18,7 +19,7 @@ from cxr.predict.answer import ZONE_DESCRIPTIONS, Answer, as_text
 from cxr.predict.audit_log import AuditLog, verify
 from cxr.predict.files import find_files
 from cxr.predict.model import RunModel, model_of
-from cxr.predict.output import TABLE, Output, check_output, open_output
+from cxr.predict.output import TABLE, Output, check_output, folders_of_batches, open_output
 from cxr.predict.page import write_page
 from cxr.predict.read import content_hash
 from cxr.predict.structured_report import check_highdicom, write_structured_report
@@ -46,9 +47,12 @@ def main(arguments: list[str]) -> int:
         raise UserError("cxr predict needs a run and what to ask it about: cxr predict RUN FILE_OR_FOLDER")
     if args.dicom_sr:
         check_highdicom()
+    earlier = [] if args.to else folders_of_batches()  # their answers stay
+    args.to = args.to or earlier[-1]
     folders = [folder for folder in (args.to, args.heatmaps, args.dicom_sr) if folder]
     check_output(args.to, args.resume)
     _check_places(args.paths, folders, [file for file in (args.html, args.log) if file])
+    folders += earlier
     files, unreadable = find_files(args.paths, folders, sys.stdin)
     with model_of(args.run) as model:
         return _predict(model, files, unreadable, args)
@@ -127,11 +131,11 @@ def _check_places(paths: list[str], folders: list[Path], files: list[Path]) -> N
     for folder in folders:
         if folder.resolve() in images:
             raise UserError(f"{folder} is the folder of the images: name another one for what is written")
+    check_folders(*folders)
     for file in files:
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-        if file.is_dir():
-            raise UserError(f"{file} is a folder: name a file")
+    check_files(*files)
 
 
 def _outcome(answer: Answer) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
-from cxr.text import as_called
+from cxr.text import as_called, in_shell
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import LoggedRun, find_run
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
         version = register(made.folder, args.name, args.alias, run.id, card, tags)
     called = f"{REGISTERED}{args.name}@{args.alias}" if args.alias else f"{REGISTERED}{args.name}/{version}"
     print(f"  {name_with_id(run)} is version {version} of {args.name}; its audit: {light.label if light else 'there is none'}")
-    print(as_called(f"  Ask it with  cxr predict {called} FILE_OR_FOLDER"))
+    print(as_called(f"  Ask it with  {in_shell('cxr', 'predict', called)} FILE_OR_FOLDER"))
 
 
 def _check(run: LoggedRun, light: Light | None) -> None:

@@ -24,6 +24,7 @@ from cxr.reproduce.changes import (
 from cxr.run.identity.logged import Logged, Restored, read_logged, restore
 from cxr.run.prepared import prepare
 from cxr.run.start import run_experiment
+from cxr.system import expanded
 from cxr.tracking.scratch import scratch
 from cxr.tracking.search import find_run, runs_by_id
 from cxr.tracking.store import Store, address_of, open_store, store_with_runs
@@ -74,7 +75,7 @@ def _repeat(logged: Logged, restored: Restored, args: Namespace, cache: Path) ->
 def _store_of_the_run(named: str | None) -> Store:
     """The store of the run: a folder with mlflow.db, a URI, or the store of this folder."""
     if named is not None and "://" not in named:
-        folder = Path(named).expanduser().resolve()
+        folder = expanded(named).resolve()
         if not (folder / "mlflow.db").is_file():
             raise UserError(f"--from {named} holds no mlflow.db: give a folder mlruns, or the URI of a store")
         return Store(address_of(folder / "mlflow.db"), folder)

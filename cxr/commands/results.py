@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from cxr.commands.arguments import parse
-from cxr.commands.output import check_folder, new_table, print_table
+from cxr.commands.output import check_files, new_table, print_table
 from cxr.compare.cells import columns_of, describe_missing, effects_as_rows, effects_markdown, legend_of, markdown_of
 from cxr.compare.effects import Effect, describe_effects, effects_of
 from cxr.compare.experiments import Chosen, known_presets, of_presets, of_runs
@@ -15,7 +15,7 @@ from cxr.compare.table import Table, frame_of, table_of
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.progress import Progress, plain_console, wide_console
-from cxr.text import as_called
+from cxr.text import as_called, in_shell
 from cxr.tracking.search import FINISHED, filtered_runs, find_run, find_runs, of_sweep
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import settled_store
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     args = parse("results", arguments)
     if args.effects and not (args.sweep or args.runs):
         raise UserError("--effects needs the sweep that changed settings: cxr results --sweep ID --effects")
-    check_folder(args.csv, args.html, args.markdown)
+    check_files(args.csv, args.html, args.markdown)
     if args.external and not args.external.is_dir():
         raise UserError(f"--external names {args.external}, which is no folder: name one with a folder of images for each class")
     presets = known_presets(args.presets)
@@ -62,7 +62,7 @@ def _run(presets: list[str], overrides: list[str]) -> int:
     """Make what is missing of the presets' folds, as the sweep that a person would start; finished runs are not repeated."""
     folds = () if any(override.startswith("split") for override in overrides) else _FOLDS
     sys.argv[1:] = arguments = ["-m", f"experiment={','.join(presets)}", *folds, *overrides]
-    print(as_called(f"Making what is missing with  cxr {' '.join(arguments)}"), file=sys.stderr, flush=True)
+    print(as_called(f"Making what is missing with  {in_shell('cxr', *arguments)}"), file=sys.stderr, flush=True)
     return int(import_module("cxr.commands.experiment").main(arguments))
 
 

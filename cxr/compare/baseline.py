@@ -1,6 +1,5 @@
 """The frozen-head baseline of a run: the latest one on the same data and split."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +16,7 @@ from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
 from cxr.stages.basis import bears_on_result, settings_in
 from cxr.stages.table import Part
+from cxr.text import in_shell
 from cxr.tracking.outbox import is_lost_connection
 from cxr.tracking.search import LoggedRun, finished_runs
 
@@ -125,7 +125,7 @@ def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provena
 
 def command_for(provenance: Provenance) -> str:
     """The command that makes the missing baseline of a run."""
-    return shlex.join(["cxr", PRESET, *_shared(provenance)])
+    return in_shell("cxr", PRESET, *_shared(provenance))
 
 
 def _shared(provenance: Provenance) -> list[str]:

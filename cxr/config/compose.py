@@ -18,6 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
@@ -38,7 +39,7 @@ from cxr.config.schema import Config
 from cxr.config.validation import check, check_value
 from cxr.errors import UserError
 from cxr.system import cores
-from cxr.text import nearest
+from cxr.text import in_shell, nearest
 
 _ERRORS = (HydraException, OmegaConfBaseException)
 ConfigStore.instance().store(name="schema", node=Config)  # conf/config.yaml names it
@@ -163,6 +164,16 @@ def add_override(override: str) -> None:
     sys.argv.insert(places[-1] + 1 if places else len(sys.argv), override)
 
 
+def value_of(override: str) -> Any:
+    """The value of an override, as Hydra's grammar reads it.
+
+    Raises:
+        UserError: The grammar can't read it.
+    """
+    with _as_user_errors():
+        return OverridesParser.create().parse_override(override).value()
+
+
 def given_overrides() -> list[str]:
     """The overrides among this process' arguments."""
     return list(get_args_parser().parse_args().overrides)
@@ -230,12 +241,21 @@ def as_user_error(error: HydraException | OmegaConfBaseException, prefix: str = 
             return UserError(f"{group}={option} is now called {group}={OPTIONS[group][option]}: change the file that chooses it")
         return UserError(f"{group}={option} is not an option: {nearest(option, error.options or [])}")
     if isinstance(error, OverrideParseException):
-        return UserError(f"can't read the argument {error.override!r}: write group=option or group.key=value")
+        return UserError(
+            f"can't read the argument {error.override!r}: write group=option or group.key=value{_quoted(error.override)}"
+        )
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, OmegaConfBaseException) and (wrong := _wrong_value(cause, prefix)):
         return wrong
     unknown = re.search(r"Could not override '([^'@]+)", str(error))
     return _unknown_setting(unknown[1]) if unknown else UserError(" ".join(str(error).split()))
+
+
+def _quoted(override: str) -> str:
+    """How to give a value that Hydra's grammar can't read, as the end of a message."""
+    key, equals, value = override.partition("=")
+    text = in_shell(f"{key}={QuotedString(value, Quote.single).with_quotes()}")
+    return f"; text as it is needs quotes: {text}" if equals else ""
 
 
 def _wrong_value(error: OmegaConfBaseException, prefix: str) -> UserError | None:

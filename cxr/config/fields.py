@@ -21,6 +21,11 @@ def choice(default: str, *names: str) -> Any:
     return field(default=default, metadata={"names": names})
 
 
+def path(default: str | None = None) -> Any:
+    """A text field that holds the path of a file or folder, or a word in place of one."""
+    return field(default=default, metadata={"path": True})
+
+
 def settings(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
     """Every leaf of a config as (dotted key, value, dataclass field), in the order of the schema."""
     for item in fields(node):

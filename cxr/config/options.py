@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.text import nearest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ def option_groups() -> dict[str, list[str]]:
 
 def own_folder() -> Path | None:
     """The folder of the user's own options, if there is one."""
-    return Path(os.environ[OWN]).absolute() if os.environ.get(OWN) else None
+    return expanded(os.environ[OWN]).absolute() if os.environ.get(OWN) else None
 
 
 def options_in(folder: Path | None) -> dict[str, list[str]]:

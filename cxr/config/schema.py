@@ -6,7 +6,7 @@ The values are in conf/; a default here applies if no option sets the field.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cxr.config.fields import choice, number
+from cxr.config.fields import choice, number, path
 
 # A new view of each image for each epoch.
 FRESH = "fresh"
@@ -46,10 +46,10 @@ class DataConfig:
     """
 
     name: str = "folder"
-    root: str | None = None
+    root: str | None = path()
     classes: list[str] | None = None
     aliases: dict[str, list[str]] = field(default_factory=dict)
-    manifest: str | None = None
+    manifest: str | None = path()
     columns: ColumnsConfig = field(default_factory=lambda: ColumnsConfig())
     merge: dict[str, list[str]] = field(default_factory=dict)
     keep: dict[str, list[str]] = field(default_factory=dict)  # values of columns: other images are left out
@@ -88,10 +88,10 @@ class BackboneConfig:
     """
 
     name: str = "mobilenet_v2"  # a file of cxr/model/backbones
-    file: str | None = None  # of name=keras_file: the network
+    file: str | None = path()  # of name=keras_file: the network
     alpha: float = number(1.0, 0.1, 2.0)  # width, of MobileNetV2
     image_size: int = number(224, 32, 1024)
-    weights: str = "imagenet"
+    weights: str = path("imagenet")
     input_range: list[float] | None = None
     mean: list[float] | None = None
     std: list[float] | None = None
@@ -278,7 +278,7 @@ class SweepConfig:
 class WorkConfig:
     """Where checkpoints, plans of sweeps and unsent results lie while runs are under way."""
 
-    dir: str | None = None
+    dir: str | None = path()
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import Field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from cxr.config.costs import check_costs
 from cxr.config.fields import settings
 from cxr.config.schema import FRESH, LEVELS, BackboneConfig, Config, DataConfig, FreezeConfig, SplitConfig
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.text import nearest
 
 # Grey levels that float32 holds with room to spare: 16 bits reach 65,535, and pretrained weights expect no more.
@@ -35,6 +35,8 @@ def check_value(key: str, value: Any, item: Field[Any]) -> None:
     """Raise `UserError` for a value out of the range of its field."""
     if value is None:
         return
+    if "path" in item.metadata and not value:
+        raise UserError(f"{key} is empty: give a path, or leave it out")
     if "fits" in item.metadata and not item.metadata["fits"](value):
         raise UserError(f"{key}={value} is out of range: it must be {item.metadata['text']}")
     if "names" in item.metadata and value not in item.metadata["names"]:
@@ -66,7 +68,7 @@ def _conflicts(config: Config) -> Iterator[str]:
         )
     if config.tracking.offline and config.tracking.uri:
         yield "tracking.offline keeps runs on this machine, and tracking.uri names another store: choose one of them"
-    if config.work.dir and not Path(config.work.dir).is_absolute():
+    if config.work.dir and not expanded(config.work.dir).is_absolute():
         yield f"work.dir={config.work.dir} has to be a full path, since jobs may run in other folders"
     for prevalence in config.evaluation.prevalences:
         if not 0 < prevalence < 1:

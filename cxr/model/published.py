@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from cxr.errors import UserError
 from cxr.model.backbone import Published
+from cxr.system import expanded
 
 _ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _TIMEOUT = 10  # seconds in which a server has to answer or to send more
@@ -20,7 +21,7 @@ _TIMEOUT = 10  # seconds in which a server has to answer or to send more
 
 def cached_file(published: Published, alpha: float) -> Path:
     """Where the file of a width is after a download, whether it is there or not."""
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    home = expanded(os.environ.get("KERAS_HOME", "~/.keras"))
     return home / "models" / published.file.format(alpha=float(alpha))
 
 

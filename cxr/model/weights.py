@@ -20,6 +20,7 @@ from cxr.model.backbones.registry import Described, backbone_names, backbone_of,
 from cxr.model.keras_archive import content_sha256, read_archive
 from cxr.model.keras_private import WEIGHTS, has_keras_3_layout
 from cxr.model.published import cached_file, download, is_whole
+from cxr.system import expanded
 
 PHANTOM_WEIGHTS = Path(__file__).with_name("phantom_backbone.weights.h5")
 RUN = "run:"  # what backbone.weights begins with where it names a run
@@ -63,11 +64,11 @@ def locate_weights(backbone: BackboneConfig, of_run: Path | None = None) -> Weig
     if backbone.weights == "none":
         return Weights()
     if backbone.weights == "own" and of_file:
-        return Weights(path=Path(str(backbone.file)).expanduser().resolve())
+        return Weights(path=expanded(str(backbone.file)).resolve())
     if backbone.weights == "imagenet" and not of_file:
         return _imagenet(backbone, described)
     is_shipped = backbone.weights == "phantom" and not of_file
-    path = of_run or (PHANTOM_WEIGHTS if is_shipped else Path(backbone.weights).expanduser())
+    path = of_run or (PHANTOM_WEIGHTS if is_shipped else expanded(backbone.weights))
     if of_file and (path.suffix != ".keras" or not path.is_file()):
         raise UserError(f"backbone.weights={backbone.weights}: with backbone=keras_file give own, none, run:NAME or a .keras file")
     if not path.is_file():

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
@@ -105,6 +105,16 @@ def open_output(folder: Path, about: dict[str, Any], resume: bool) -> Iterator[O
             growing.touch()
             cut_end(growing, len(last_lines(growing)[1]))
         yield Output(folder, about, batch)
+
+
+def folders_of_batches() -> list[Path]:
+    """Folders for batches whose folder has no name, predictions, predictions-2, ..., up to the first without a whole batch."""
+    folders: list[Path] = []
+    for number in count(1):
+        folders.append(Path(f"predictions-{number}" if folders else "predictions"))
+        if (folders[-1] / _GROWING).exists() or not (folders[-1] / ABOUT).exists():
+            break
+    return folders
 
 
 def check_output(folder: Path, resume: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from cxr.compare.experiments import Experiment
 from cxr.compare.runs import EvaluatedRun
 from cxr.compare.table import ExternalResult
+from cxr.config.path_arguments import with_paths
 from cxr.data.manifest import data_fingerprint
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
@@ -36,7 +37,7 @@ def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, pr
 
 def _predicted(folder: Path, evaluated: EvaluatedRun, store: Store, progress: Progress) -> Predictions:
     run, classes = evaluated.run, model_classes(evaluated.run)
-    overrides = ["data=folder", f"data.root={folder}", "evaluation.pictures=false"]
+    overrides = with_paths(["data=folder", f"data.root={folder}", "evaluation.pictures=false"], multirun=False)
     logged = read_logged(run)
     config, _ = request_of(restore(logged, []).config, overrides)
     data = read_other_data(logged, classes, config, progress)

@@ -1,7 +1,6 @@
 """What differs today from the day of a run: code, packages, machine, images, weights."""
 
 import re
-import shlex
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from cxr.run.identity.logged import Logged
 from cxr.stages.code import code_fingerprint
-from cxr.text import pluralize
+from cxr.text import in_shell, pluralize
 from cxr.tracking.environment import REPOSITORY, code_version, machine, packages, uncommitted_changes
 
 # Versions that decide numbers come first, and only they are named one by one.
@@ -57,9 +56,9 @@ def commands_for_logged_code(logged: Logged) -> list[str]:
     folder = REPOSITORY.parent / f"cxr-{commit[:12]}"
     store = [] if urlsplit(run.store).password else ["--from", run.store]
     return [
-        shlex.join(["git", "-C", str(REPOSITORY), "worktree", "add", str(folder), commit]),
+        in_shell("git", "-C", REPOSITORY, "worktree", "add", folder, commit),
         *(["# read the logged environment/uncommitted.diff, then git apply it in that folder"] if logged.diff else []),
-        shlex.join([str(folder / "scripts/cxr"), "reproduce", run.id, *store]),
+        in_shell(folder / "scripts/cxr", "reproduce", run.id, *store),
     ]
 
 

@@ -20,7 +20,7 @@ from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.image_list import ImageList
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
-from cxr.data.sources.locate import locate_images
+from cxr.data.sources.locate import is_among_images, locate_images
 from cxr.data.split import check_split, split_for
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
@@ -35,7 +35,7 @@ from cxr.stages.basis import Inputs, check_settings, result_tags
 from cxr.stages.table import File
 from cxr.text import nearest
 from cxr.tracking.limits import check_metric_names, check_names
-from cxr.tracking.store import Store, locate_store
+from cxr.tracking.store import FOLDER, Store, locate_store, work_folder
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def prepare(
     config = resolved.config
     for note in resolved.notes:
         progress.line(note)
+    _check_place(config)
     images = locate_images(config.data, progress.stage, manifest)
     config, provenance = _with_split(config, provenance, images)
     if manifest is None:
@@ -154,6 +155,13 @@ def cache_of(config: Config, progress: Progress, folder: Path | None = None) -> 
         return None
     limit = int(config.training.cache_limit_gb * 1e9)
     return Cache(folder or default_folder(), limit, lambda text: progress.console.print(f"cxr: {text}"))
+
+
+def _check_place(config: Config) -> None:
+    """Raise `UserError` where runs, or what is under way, would be kept among the class folders of `data.root`."""
+    for place in (FOLDER, work_folder(config.work)):
+        if is_among_images(place, config.data):
+            raise UserError(f"runs would be kept in {place.resolve()}, among the images: give the command in another folder")
 
 
 def _check_names(config: Config) -> None:

@@ -12,7 +12,7 @@ from cxr.run.report.reporting import Reports
 from cxr.run.report.summary import print_finished
 from cxr.tracking.outbox import deliver_kept
 from cxr.tracking.search import join_sweep
-from cxr.tracking.store import check_store, locate_store, open_store, work_folder
+from cxr.tracking.store import check_experiment, check_store, locate_store, open_store, work_folder
 from cxr.tracking.unfinished import close_cut_off_runs, one_at_a_time
 from cxr.training.runtime import prepare_tensorflow
 
@@ -38,6 +38,7 @@ def run_experiment(
     progress = progress or Progress()
     store = prepared.store if prepared else locate_store(config.tracking, config.work)
     check_store(store)
+    check_experiment(store, config.tracking.experiment)
     prepared = prepared or prepare(config, provenance, progress, store=store)
     with progress.timed("start"):
         open_store(store)

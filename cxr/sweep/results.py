@@ -16,7 +16,7 @@ from cxr.evaluation.metric_table import OVERALL, by_class, overall
 from cxr.progress import plain_console, wide_console
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
-from cxr.text import as_called, part_in_full, pluralize
+from cxr.text import as_called, in_shell, part_in_full, pluralize
 from cxr.tracking.search import LoggedRun, of_sweep, runs_here
 
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
@@ -31,8 +31,9 @@ def show_results(plan: Plan, outcomes: list[Outcome]) -> None:
         write_results(plan, frame)
     print_results(plan, frame, outcomes)
     if away := len(ids) - len(runs):
-        note = f"{pluralize(away, 'run is', 'runs are')} in stores of other machines: cxr send {plan.work} brings them to a server"
-        plain_console().print(as_called(f"  {note}"))
+        command = in_shell("cxr", "send", plan.work)
+        where = f"{pluralize(away, 'run is', 'runs are')} in stores of other machines"
+        plain_console().print(as_called(f"  {where}: {command}  brings them to a server"), soft_wrap=True)
 
 
 def results_frame(plan: Plan, outcomes: list[Outcome], runs: Mapping[str, LoggedRun]) -> pd.DataFrame:

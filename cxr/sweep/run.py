@@ -28,7 +28,7 @@ from cxr.sweep.reports import BackgroundReports
 from cxr.sweep.results import show_results
 from cxr.text import as_called, pluralize, printable
 from cxr.tracking.outbox import command_to_send, deliver_kept, is_lost_connection
-from cxr.tracking.store import Store, check_store, locate_store, open_store
+from cxr.tracking.store import Store, check_experiment, check_store, locate_store, open_store
 from cxr.tracking.unfinished import close_cut_off_runs
 from cxr.training.devices import check_memory, visible_gpus
 from cxr.training.runtime import prepare_tensorflow
@@ -47,6 +47,7 @@ def run_sweep(plan: Plan, common: Config, jobs: Sequence[tuple[Config, Provenanc
     """
     store = locate_store(common.tracking, common.work)
     check_store(store)
+    check_experiment(store, common.tracking.experiment)
     check_memory(visible_gpus() if plan.sharing > 1 else [], plan.sharing)
     plan, prepared_jobs = look_ahead(plan, common, jobs, store)
     open_store(store)

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from cxr.text import in_shell
 from cxr.tracking.models import log_dataset, log_model
 from cxr.tracking.store import FOLDER, Store
 
@@ -148,7 +149,7 @@ def deliver_kept(store: Store) -> None:
 
 def command_to_send(work: Path) -> str:
     """The command that sends what waits in a work folder."""
-    return "cxr send" if work == FOLDER else f"cxr send {work}"
+    return in_shell("cxr", "send", *([] if work == FOLDER else [work]))
 
 
 def outboxes(work: Path = FOLDER) -> list[Outbox]:

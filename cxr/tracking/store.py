@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from filelock import FileLock
 
 from cxr.config.schema import TrackingConfig, WorkConfig
 from cxr.errors import UserError
+from cxr.system import expanded
+from cxr.text import in_shell
 from cxr.tracking.internals import DATABASE_LOGGER
-from cxr.tracking.usable import check_address, check_database, check_folder, check_work
+from cxr.tracking.usable import check_address, check_database, check_folder, check_work, deleted_experiment
 
 OFFLINE = "offline"  # in the work folder: stores of single machines
 FOLDER = Path("mlruns")  # in the folder that the user is in
@@ -45,7 +48,7 @@ class Store:
 
 def work_folder(work: WorkConfig) -> Path:
     """The folder of what is under way: `work.dir`, or `mlruns` in the folder that the user is in."""
-    return Path(work.dir) if work.dir else FOLDER
+    return expanded(work.dir) if work.dir else FOLDER
 
 
 def names_server(tracking: TrackingConfig) -> bool:
@@ -112,6 +115,26 @@ def check_store(store: Store) -> None:
         raise UserError(f"tracking store {store.uri} is in a folder that does not exist: make it, or correct tracking.uri")
 
 
+def check_experiment(store: Store, name: str) -> None:
+    """Raise `UserError` for an experiment that was deleted, before images are read; of a local store without mlflow."""
+    if store.folder is not None:
+        number = deleted_experiment(store.folder / "mlflow.db", name)
+    else:
+        open_store(store)
+        import mlflow
+
+        experiment = mlflow.get_experiment_by_name(name)
+        number = experiment.experiment_id if experiment and experiment.lifecycle_stage == "deleted" else None
+    if number is not None:
+        raise _was_deleted(store, name, number)
+
+
+def _was_deleted(store: Store, name: str, number: str) -> UserError:
+    address = [] if urlsplit(store.uri).password else ["env", f"MLFLOW_TRACKING_URI={store.uri}"]
+    command = in_shell(*address, sys.executable, "-m", "mlflow", "experiments", "restore", "--experiment-id", number)
+    return UserError(f"experiment {name} was deleted: name another by tracking.experiment=NAME, or bring it back with  {command}")
+
+
 def store_with_runs(uri: str | None = None) -> Store:
     """The store to read runs from: the one of this address, else the one of this folder.
 
@@ -136,7 +159,18 @@ def opened_store(uri: str | None = None, writing: bool = True) -> Store:
     if writing:
         check_store(store)
     open_store(store)
+    _check_deleted(store)
     return store
+
+
+def _check_deleted(store: Store) -> None:
+    """Raise `UserError` where every experiment but MLflow's own was deleted, so that there are no runs to see."""
+    import mlflow
+    from mlflow.entities import ViewType
+
+    experiments = [entry for entry in mlflow.search_experiments(ViewType.ALL) if entry.name != "Default"]
+    if experiments and all(entry.lifecycle_stage == "deleted" for entry in experiments):
+        raise _was_deleted(store, experiments[0].name, experiments[0].experiment_id)
 
 
 def open_store(store: Store) -> None:
@@ -195,6 +229,8 @@ def experiment_id(store: Store, name: str) -> str:
     with FileLock(store.folder / "mlflow.db.lock") if store.folder else nullcontext():
         experiment = mlflow.get_experiment_by_name(name)
         location = (store.folder / "artifacts").as_uri() if store.folder else None
+        if experiment is not None and experiment.lifecycle_stage == "deleted":
+            raise _was_deleted(store, name, experiment.experiment_id)
         if experiment is None:
             return mlflow.create_experiment(name, artifact_location=location)
         if location and experiment.artifact_location != location:

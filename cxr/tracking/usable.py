@@ -64,6 +64,19 @@ def check_database(file: Path, writing: bool) -> None:
         raise UserError(f"the store {file} can't be used: {_what_to_do(error)}") from None
 
 
+def deleted_experiment(file: Path, name: str) -> str | None:
+    """The id of an experiment that was deleted in the MLflow UI; None for any other. The sqlite file may be missing."""
+    if not file.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=_PATIENCE)) as database:
+            query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
+            row = database.execute(query, (name,)).fetchone()
+    except sqlite3.Error:  # no store yet, or a damaged one, which others report
+        return None
+    return str(row[0]) if row else None
+
+
 def check_address(uri: str) -> None:
     """Raise `UserError` for the address of a server or database that does not answer, or whose driver is not installed."""
     scheme = urlsplit(uri).scheme

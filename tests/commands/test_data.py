@@ -99,11 +99,13 @@ def test_contact_sheet_shows_each_class(root: Path) -> None:
     assert pixels.shape[0] > 3 * 96
     assert pixels.min() < 50
     data("show", root, "--to", "sheet.png")
-    one = next(root.rglob("*.png"))
+    one = shutil.copy(next(root.rglob("*.png")), "one.png")
     with pytest.raises(UserError, match="exists and is no contact sheet"):
         data("show", root, "--to", str(one))
-    with pytest.raises(UserError, match="in a folder that does not exist"):
+    with pytest.raises(UserError, match="nowhere does not exist"):
         data("index", root, "--to", "nowhere/manifest.csv")
+    with pytest.raises(UserError, match="would be among the images"):
+        data("index", root, "--to", str(root / "manifest.csv"))
     with pytest.raises(UserError, match="--each 0 shows nothing"):
         data("show", root, "--each", "0")
 

@@ -182,7 +182,7 @@ def test_second_process_does_not_write_into_a_folder_whose_batch_is_under_way(
         (("then", ".", "--to", "."), "is the folder of the images"),
         (("then", ".", "--to", "mlruns/answers"), "mlruns/answers is in mlruns, which keeps runs"),
         (("then", ".", "--html", "/dev/null/answers.html"), "answers.html can't be written: "),
-        (("then", ".", "--log", "."), ". is a folder: name a file"),
+        (("then", ".", "--log", "."), "can't be written (it is a folder): name another file"),
         (("then", ".", "--point", "best"), "invalid choice: 'best'"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cxr.data.safe_csv import read_csv
 from cxr.errors import UserError
 from cxr.predict.answer import Answer, row_of
-from cxr.predict.output import check_output, open_output
+from cxr.predict.output import check_output, folders_of_batches, open_output
 from tests.predict.made import CLASSES, answered, full_disk, refused, unread
 
 ABOUT = {"model": "a", "point": "argmax"}
@@ -185,3 +185,12 @@ def test_table_of_many_rows_has_one_heading(tmp_path: Path, monkeypatch: pytest.
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refuses(tmp_path / "file/out", "file/out can't be written: Not a directory", resume=False)
+
+
+def test_answers_of_earlier_batches_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folders_of_batches() == [Path("predictions")]
+    with open_output(Path("predictions"), {}, resume=False) as output:
+        assert folders_of_batches() == [Path("predictions")]  # interrupted, it would be resumed
+        output.end(())
+    assert folders_of_batches() == [Path("predictions"), Path("predictions-2")]

@@ -1,5 +1,6 @@
 """The store: found in the right place, created once by several processes, runs closed with the right status."""
 
+import shlex
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from cxr.errors import UserError
 from cxr.tracking.environment import code_version, machine, packages
 from cxr.tracking.run import open_run
 from cxr.tracking.search import runs_by_id
-from cxr.tracking.store import Store, experiment_id, locate_store, open_store
+from cxr.tracking.store import Store, check_experiment, experiment_id, locate_store, open_store, opened_store
 
 
 @pytest.fixture
@@ -167,3 +168,18 @@ def test_a_disk_that_fills_up_during_a_run_gives_one_line(store: Store, tmp_path
     (line,) = done.stderr.splitlines()
     assert line.startswith("cxr: how run ")
     assert "ended can't be kept: the store in" in line
+
+
+def test_deleted_experiment_is_named_with_the_command_that_brings_it_back(fresh_store: Store) -> None:
+    check_experiment(fresh_store, "cxr")  # not there yet
+    number = experiment_id(fresh_store, "cxr")
+    mlflow.delete_experiment(number)
+    for use in (lambda: check_experiment(fresh_store, "cxr"), lambda: experiment_id(fresh_store, "cxr"), opened_store):
+        with pytest.raises(UserError, match="experiment cxr was deleted: ") as error:
+            use()
+        command = shlex.split(str(error.value).rpartition("with  ")[2])
+        assert command[:2] == ["env", f"MLFLOW_TRACKING_URI={fresh_store.uri}"]
+        assert command[-4:] == ["experiments", "restore", "--experiment-id", number]
+    check_experiment(fresh_store, "another")
+    mlflow.MlflowClient().restore_experiment(number)
+    assert opened_store().folder == fresh_store.folder

@@ -37,7 +37,7 @@ def fetch(to: Path | None) -> Path:
         raise UserError("cxr data fetch needs a package that is not here: pip install 'cxr[fetch]'")
     print(NOTICE, flush=True)
     if to is not None:
-        os.environ["KAGGLEHUB_CACHE"] = str(to.expanduser().absolute())
+        os.environ["KAGGLEHUB_CACHE"] = str(to.absolute())
     folder = _download()
     for name, count in find_images(DataConfig(classes=list(IMAGES)), folder).class_counts().items():
         if count != IMAGES[name]:

@@ -15,6 +15,7 @@ from cxr.data.tables.labels_beside import hint_at_table
 from cxr.data.tables.sources_beside import with_sources_of_tables
 from cxr.errors import UserError
 from cxr.progress import Stage
+from cxr.system import expanded
 from cxr.text import listed, nearest, pluralize
 
 _PLURAL = {"class": "classes"}
@@ -23,7 +24,7 @@ _PLURAL = {"class": "classes"}
 def root_of(data: DataConfig, stage: Stage) -> Path:
     """The folder that holds all images."""
     assert data.root is not None  # checked with the config
-    return Path(data.root).expanduser()
+    return expanded(data.root)
 
 
 def find(data: DataConfig, root: Path) -> ImageList:

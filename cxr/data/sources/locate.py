@@ -16,6 +16,7 @@ from cxr.data.images import dicom
 from cxr.data.sources.tables import logged_images
 from cxr.errors import UserError
 from cxr.progress import Stage
+from cxr.system import expanded
 from cxr.text import nearest
 
 _NO_SOURCES = ("__init__", "locate", "fetch")
@@ -50,6 +51,11 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
         raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
     return images
+
+
+def is_among_images(path: Path, data: DataConfig) -> bool:
+    """Whether a path is below the class folders of `data.root`, where nothing is written. A table may lie beside what it lists."""
+    return bool(data.root) and data.manifest is None and path.resolve().is_relative_to(expanded(str(data.root)).resolve())
 
 
 def source_names() -> list[str]:

@@ -15,21 +15,27 @@ from cxr.config.schema import DataConfig, PhantomConfig
 from cxr.data.sources.folders import find_images
 from cxr.errors import UserError
 from cxr.progress import Stage
+from cxr.system import expanded
 from cxr.text import pluralize
 
 find = find_images
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
-    """The folder of the phantoms, drawn on first use: below `data.root`, or in this user's cache.
+    """The folder of the phantoms, drawn on first use into this user's cache; `data.root` names one that has them already.
 
     Raises:
-        UserError: The phantoms can't be drawn there.
+        UserError: The phantoms can't be drawn, or `data.root` lacks them: nothing is written below it.
     """
     assert data.phantom is not None
-    folder = Path(data.root).expanduser() if data.root else default_folder() / "phantoms"
+    folder = expanded(data.root) if data.root else default_folder() / "phantoms"
     if (existing := drawn(data.phantom, folder)) is not None:
         return existing
+    if data.root:
+        raise UserError(
+            f"data.root={folder} holds no such phantoms, and they are drawn into the cache alone: leave data.root out "
+            "(CXR_CACHE=FOLDER names another place), or give data=folder for images of yours"
+        )
     with stage("draw", f"Drawing {pluralize(data.phantom.count, 'phantom')} into {folder}") as update:
         try:
             return ensure_drawn(data.phantom, folder, update)

@@ -17,19 +17,20 @@ from cxr.data.tables.file import read_columns
 from cxr.data.tables.named_files import NamedFiles
 from cxr.errors import UserError
 from cxr.progress import Stage
+from cxr.system import expanded
 from cxr.text import nearest, pluralize
 
 
 def root_of(data: DataConfig, stage: Stage) -> Path:
     """The folder that paths of the table are relative to: that of the table unless `data.root` names another."""
     assert data.manifest is not None
-    return Path(data.root or Path(data.manifest).parent).expanduser()
+    return expanded(data.root or Path(data.manifest).parent)
 
 
 def find(data: DataConfig, root: Path) -> ImageList:
     """The images that the table `data.manifest` lists."""
     assert data.manifest is not None
-    return read_table(Path(data.manifest).expanduser(), root, data)
+    return read_table(expanded(data.manifest), root, data)
 
 
 def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:

@@ -1,12 +1,11 @@
 """A network of the user's own in a `.keras` file: `backbone.file`. Its blocks are the pieces between its narrowest places."""
 
-from pathlib import Path
-
 from cxr.config.schema import BackboneConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture
 from cxr.model.backbone import Backbone, in_range
 from cxr.model.keras_archive import Archive, content_sha256, read_archive
+from cxr.system import expanded
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 _KERNELS = (*_CONVOLUTIONS, "Dense")
@@ -16,7 +15,7 @@ _FLAT = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape")
 
 def file_sha256(config: BackboneConfig) -> str | None:
     """The hash of the content of `config.file`, in hex; None without a file."""
-    return None if config.file is None else content_sha256(Path(config.file).expanduser())
+    return None if config.file is None else content_sha256(expanded(config.file))
 
 
 def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
@@ -27,7 +26,7 @@ def describe(config: BackboneConfig) -> tuple[Backbone, Architecture]:
     """
     if config.file is None:
         raise UserError("backbone=keras_file needs to know which: add backbone.file=FILE, the path of a .keras file")
-    path = Path(config.file).expanduser()
+    path = expanded(config.file)
     if not path.is_file():
         raise UserError(f"backbone.file={config.file}: no such file; give the path of a .keras file")
     try:

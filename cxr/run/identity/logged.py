@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cxr.config.compose import compose, typed
+from cxr.config.compose import compose, typed, value_of
 from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
@@ -224,7 +224,7 @@ def _lookup(values: dict[str, Any], key: str, default: Any = _ABSENT) -> Any:
 
 def _override(config: DictConfig, override: str) -> None:
     """Set a value that says where something is; raises `UserError` for a setting that bears on the result."""
-    key, equals, value = override.partition("=")
+    key, equals, _ = override.partition("=")
     known = {name for name, _, _ in settings(Config())}
     if not equals or key not in known or (bears_on_result(key) and key != "backbone.weights"):
         raise UserError(
@@ -232,6 +232,6 @@ def _override(config: DictConfig, override: str) -> None:
             "or a tracking setting"
         )
     try:
-        OmegaConf.update(config, key, None if value == "null" else value)
+        OmegaConf.update(config, key, value_of(override))
     except OmegaConfBaseException as error:
         raise UserError(f"{override}: {str(error).splitlines()[0]}") from None

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from cxr.anatomy.phantom import CLASS_SHARES
-from cxr.config.schema import PhantomConfig
+from cxr.config.schema import DataConfig, PhantomConfig
 from cxr.data.sources import phantom
 from cxr.data.sources.phantom import class_counts, drawn, ensure_drawn
+from cxr.errors import UserError
+from cxr.progress import Progress
 
 CONFIG = PhantomConfig(count=30, image_size=32)
 
@@ -23,6 +25,14 @@ def test_set_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {path.name: len(list((path / "images").iterdir())) for path in folder.iterdir()} == class_counts(30)
     monkeypatch.setattr(phantom, "draw", None)
     assert ensure_drawn(CONFIG, tmp_path, lambda done, total: None) == folder == drawn(CONFIG, tmp_path)
+
+
+def test_nothing_is_drawn_below_a_folder_of_the_user(tmp_path: Path, quiet: Progress) -> None:
+    data = DataConfig(name="phantom", root=str(tmp_path), phantom=CONFIG)
+    with pytest.raises(UserError, match="holds no such phantoms, and they are drawn into the cache alone"):
+        phantom.root_of(data, quiet.stage)
+    assert list(tmp_path.iterdir()) == []
+    assert ensure_drawn(CONFIG, tmp_path, lambda done, total: None) == phantom.root_of(data, quiet.stage)
 
 
 def test_interrupted_set_leaves_nothing(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_places_that_changed_can_be_given(run: LoggedRun) -> None:
     config = restored(run, *places, "training.threads=3").config
     assert (config.data.root, config.backbone.weights, config.work.dir) == ("elsewhere", "weights.h5", "/here")
     assert (config.training.threads, config.tracking.experiment) == (3, "lungs")
+    assert restored(run, "data.root='it\\'s (1)'", "work.dir=null").config.data.root == "it's (1)"
 
 
 @pytest.mark.parametrize(
