@@ -125,9 +125,15 @@ class Subject:
 def read_subject(
     data: DataConfig, root: Path, classes: tuple[str, ...], images: Images, manifest: pd.DataFrame, held_out: NDArray[np.bool_]
 ) -> Subject:
-    """The images of these rows of a manifest, with lung masks and traces of JPEG, which are read below `root`.
+    """The images with their lung masks and traces of JPEG, which are read below `root`.
 
-    Raises `UserError` where a file can't be read any more.
+    Args:
+        data: It says where masks come from.
+        root: Folder of the paths.
+        classes: Names, to which labels are indexes.
+        images: (n, size, size, 1).
+        manifest: A row for each image, with the columns of a manifest.
+        held_out: (n,), False for images that a model was trained on.
     """
     masks = lung_masks(data, root, manifest, images, read_grey)
     with ThreadPoolExecutor(cores()) as pool:

@@ -30,7 +30,11 @@ def blockiness(grey: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def blocks_of(path: Path) -> tuple[float, float]:
-    """Traces of JPEG in a file as it is, before it was resized; raises `UserError` where it can't be read any more."""
+    """Traces of JPEG in a file as it is, before it was resized.
+
+    Raises:
+        UserError: The file can't be read any more.
+    """
     try:
         written = path.stat()
         return _blocks_in(path, written.st_mtime_ns, written.st_size)
