@@ -1,8 +1,10 @@
 """What an audit looks at: images with lung masks, labels, groups and sources, and a trained model as functions of images."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import joblib
@@ -10,9 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxr.anatomy.lung_masks import lung_masks
 from cxr.audit.linear_probe import Floats, Target
 from cxr.audit.regions import Images, Masks
 from cxr.cache.memoized import memoized_by_content
+from cxr.config.schema import DataConfig
+from cxr.data.images.compression import blocks_of
+from cxr.data.images.decode import read_grey
+from cxr.system import cores
 
 
 class TrainedModel(Protocol):
@@ -113,6 +120,27 @@ class Subject:
         """Up to `most` rows, (k,), evenly spread; all of them where so few would not do for a probe."""
         rows = np.unique(np.linspace(0, len(self.labels) - 1, min(most, len(self.labels))).round().astype(np.int64))
         return np.arange(len(self.labels)) if self.only(rows).target.why_not and not self.target.why_not else rows
+
+
+def read_subject(
+    data: DataConfig, root: Path, classes: tuple[str, ...], images: Images, manifest: pd.DataFrame, held_out: NDArray[np.bool_]
+) -> Subject:
+    """The images with their lung masks and traces of JPEG, which are read below `root`.
+
+    Args:
+        data: It says where masks come from.
+        root: Folder of the paths.
+        classes: Names, to which labels are indexes.
+        images: (n, size, size, 1).
+        manifest: A row for each image, with the columns of a manifest.
+        held_out: (n,), False for images that a model was trained on.
+    """
+    masks = lung_masks(data, root, manifest, images, read_grey)
+    with ThreadPoolExecutor(cores()) as pool:
+        blocks = list(pool.map(lambda path: blocks_of(root / path), manifest["path"]))
+    known = manifest.assign(**dict(zip(("blocks_across", "blocks_down"), np.array(blocks).reshape(-1, 2).T, strict=True)))
+    labels = np.array([classes.index(label) for label in manifest["label"]], np.int64)
+    return Subject(classes, images, masks.masks, masks.text, labels, known, held_out)
 
 
 def chosen_rows(labels: NDArray[np.int64], held_out: NDArray[np.bool_], most: int, with_training: bool) -> NDArray[np.int64]:

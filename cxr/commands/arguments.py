@@ -114,10 +114,11 @@ _command(
   cxr data check data=folder data.root=FOLDER     read every file and list problems; exit code 1 if there are any
   cxr data check data=manifest data.manifest=FILE the same, and list files that changed since the manifest
   cxr data show data=folder data.root=FOLDER      draw some images of each class side by side
+  cxr data profile data=folder data.root=FOLDER   write a page: counts, copies, and what predicts the class without any lung
   cxr data fetch                                  download the COVID-19 Radiography Database""",
-    _argument("action", choices=("index", "check", "show", "fetch")),
+    _argument("action", choices=("index", "check", "show", "profile", "fetch")),
     _argument("overrides", nargs="*", metavar="OVERRIDE", help="which images and which split, as for a run"),
-    _output("--to", "TO", "file or folder to write (default: manifest.csv, contact_sheet.png, kagglehub's own)"),
+    _output("--to", "TO", "file or folder to write (default: manifest.csv, contact_sheet.png, profile.html, kagglehub's own)"),
     _argument("--each", type=int, default=8, help="how many images of each class to show (default: 8)"),
     formatter_class=argparse.RawDescriptionHelpFormatter,
 )

@@ -27,6 +27,11 @@ def main(arguments: list[str]) -> int:
         print(as_called(f"The database is in {folder}\nRead every file with  {command}"))
         return 0
     config = typed(compose(args.overrides)[0])
+    if args.action == "profile":
+        from cxr.commands.data_profile import profile  # scikit-learn and matplotlib take seconds
+
+        profile(config, args.to or Path("profile.html"), args.overrides)
+        return 0
     from cxr.commands.data_actions import check, index, show  # pandas takes half a second
 
     if args.action == "check":

@@ -3,24 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from cxr.anatomy.lung_masks import lung_masks
 from cxr.audit.account import LIMITS, reasons_of
 from cxr.audit.audit import Audit, audit
 from cxr.audit.gate import Gate
 from cxr.audit.probes.changes import CHANGES
 from cxr.audit.probes.regions import auc_on_other_backgrounds
-from cxr.audit.subject import Subject, TrainedModel, chosen_rows
+from cxr.audit.subject import Subject, TrainedModel, chosen_rows, read_subject
 from cxr.config.schema import Config
 from cxr.data.dataset import Dataset
-from cxr.data.images.compression import blockiness
-from cxr.data.images.decode import read_grey
-from cxr.data.images.limits import UnreadableImage
 from cxr.errors import UserError
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.figures.pictures import pairs_figure
@@ -53,12 +49,9 @@ def subject_of(config: Config, dataset: Dataset, root: Path, most: int, only_val
     chosen = ((parts == "val") if only_validation else (parts != "train")).to_numpy()
     with_training = config.freeze.trainable_from == HEAD and not only_validation
     rows = chosen_rows(dataset.labels, chosen, most, with_training)
-    images, manifest = np.asarray(dataset.images[rows]), dataset.manifest.iloc[rows].reset_index(drop=True)
-    masks = lung_masks(config.data, root, manifest, images, read_grey)
-    blocks = [_blocks_of(root / path) for path in manifest["path"]]
-    manifest[["blocks_across", "blocks_down"]] = np.array(blocks).reshape(-1, 2)
+    manifest = dataset.manifest.iloc[rows].reset_index(drop=True)
     held_out = (manifest["split"] != "train").to_numpy()
-    return Subject(dataset.classes, images, masks.masks, masks.text, dataset.labels[rows], manifest, held_out)
+    return read_subject(config.data, root, dataset.classes, np.asarray(dataset.images[rows]), manifest, held_out)
 
 
 def audit_run(config: Config, dataset: Dataset, root: Path, model: TrainedModel, gate: Gate | None) -> AuditResult:
@@ -96,20 +89,6 @@ def kept_audit(run: LoggedRun, config: Config, dataset: Dataset, root: Path) -> 
     if not (config.evaluation.pictures and result.flips):
         return AuditResult(result, [], {})
     return AuditResult(result, flips_figure(result, subject_of(config, dataset, root, result.images)), {})
-
-
-def _blocks_of(path: Path) -> tuple[float, float]:
-    """Traces of JPEG in a file as it is, before it was resized; raises `UserError` where it can't be read any more."""
-    try:
-        written = path.stat()
-        return _blocks_in(path, written.st_mtime_ns, written.st_size)
-    except (OSError, UnreadableImage) as error:
-        raise UserError(f"{path} can't be read any more, and an audit looks at it: {error}") from None
-
-
-@lru_cache(maxsize=20_000)
-def _blocks_in(path: Path, written: int, size: int) -> tuple[float, float]:
-    return blockiness(np.asarray(read_grey(path)))
 
 
 def flips_figure(result: Audit, subject: Subject) -> list[Callable[[], Drawn]]:

@@ -219,7 +219,7 @@ ROWS: tuple[Row, ...] = (
 # starts, moves or shows, and computes no result.
 CODE: Mapping[str, Stage | None] = {
     **dict.fromkeys(("__init__.py", "__main__.py", "cli.py", "errors.py", "progress.py", "system.py"), None),
-    **dict.fromkeys(("commands/", "compare/", "config/", "predict/", "reevaluate/", "reproduce/"), None),
+    **dict.fromkeys(("commands/", "compare/", "config/", "predict/", "profile/", "reevaluate/", "reproduce/"), None),
     **dict.fromkeys(("stages/", "sweep/", "tracking/", "data/", "run/"), None),
     **dict.fromkeys(("cache/", "config/extensions.py", "config/costs.py", "training/", "data/dataset.py", "data/images/"), T),
     **dict.fromkeys(("run/fit/", "run/pipeline.py", "run/prepared.py", "run/origin.py"), T),

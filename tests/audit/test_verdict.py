@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxr.audit.verdict import doubts_of, verdict_of
+from cxr.audit.verdict import doubts_of, verdict_of, verdict_without_model
 from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.light import Light
 
@@ -77,3 +77,21 @@ def test_light_follows_from_what_the_model_retains_on_other_backgrounds(low: flo
 
 def test_doubts_name_regions_and_traits_with_wide_intervals() -> None:
     assert doubts_of(WIDE, {"corners": WIDE, "border": UNCERTAIN}, WIDE) == ["lungs_removed", "corners", "other_surroundings"]
+
+
+@pytest.mark.parametrize(
+    ("traits", "light", "places"),
+    [
+        ({}, Light.UNKNOWN, []),
+        ({"corners": UNKNOWN}, Light.UNKNOWN, []),
+        ({"corners": UNCERTAIN}, Light.NONE, []),
+        ({"corners": Estimate(0.5, 0.25, 0.76)}, Light.UNKNOWN, []),  # strong evidence is not ruled out
+        ({"corners": CERTAIN, "border": Estimate(0.7, 0.67, 0.73)}, Light.SOME, ["border", "corners"]),
+        ({"corners": Estimate(0.8, 0.751, 0.85), "border": UNKNOWN}, Light.STRONG, ["corners"]),
+        ({"corners": Estimate(0.6, 0.536, 0.664)}, Light.SOME, ["corners"]),  # 3.06 standard errors above chance
+        ({name: Estimate(0.6, 0.536, 0.664) for name in "abcdefghijkl"}, Light.NONE, []),  # too few for the best of twelve
+    ],
+)
+def test_light_before_a_training_follows_from_traits_alone(traits: dict[str, Estimate], light: Light, places: list[str]) -> None:
+    verdict = verdict_without_model(traits)
+    assert (verdict.light, verdict.places) == (light, places)

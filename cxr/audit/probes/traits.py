@@ -1,6 +1,6 @@
 """Traits of an image that should predict no class: corners, marks, border, exposure and sharpness outside the lungs, file."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from cxr.audit.linear_probe import macro_auc, out_of_fold_probabilities
+from cxr.audit.linear_probe import Floats, macro_auc, out_of_fold_probabilities
 from cxr.audit.regions import Images, Masks, corners, frame, marks_in, thumbnails
 from cxr.audit.subject import Subject
 from cxr.cache.memoized import memoized_by_content
@@ -41,20 +41,25 @@ class TraitResult:
     majority: float
 
 
-def trait_results(subject: Subject) -> list[TraitResult]:
-    """The result of each of the `TRAITS`."""
-    target = subject.target
+def trait_results(subject: Subject, traits: Mapping[str, Trait] | None = None) -> list[TraitResult]:
+    """The result of each of some traits, by default of the `TRAITS`."""
+    traits, target = TRAITS if traits is None else traits, subject.target
     majority = float(np.bincount(subject.labels).max() / len(subject.labels))
     if target.why_not:
         lacking = Estimate(None, why_not=target.why_not)
-        return [TraitResult(name, lacking, lacking, majority) for name in TRAITS]
+        return [TraitResult(name, lacking, lacking, majority) for name in traits]
     results = []
-    for name, features in _features(subject.images, subject.masks, subject.manifest).items():
-        probabilities = out_of_fold_probabilities(features, target)
+    for name, probabilities in trait_probabilities(subject, traits).items():
         right = int((probabilities.argmax(axis=1) == target.labels).sum())
         accuracy = proportion(right, len(target.labels), "")
         results.append(TraitResult(name, macro_auc(probabilities, target), accuracy, majority))
     return results
+
+
+def trait_probabilities(subject: Subject, traits: Mapping[str, Trait]) -> dict[str, Floats]:
+    """Out-of-fold probabilities of each class from each trait alone, (n, classes)."""
+    features = _features(subject.images, subject.masks, subject.manifest, traits)
+    return {name: out_of_fold_probabilities(columns, subject.target) for name, columns in features.items()}
 
 
 def named_aucs(results: Collection[TraitResult]) -> dict[str, Estimate]:
@@ -62,14 +67,14 @@ def named_aucs(results: Collection[TraitResult]) -> dict[str, Estimate]:
     return {result.trait: result.auc for result in results if result.trait in NAMED}
 
 
-@memoized_by_content(lambda images, masks, files: (images, masks, files.to_csv()), most=4)
-def _features(images: Images, masks: Masks, files: pd.DataFrame) -> dict[str, Features]:
+@memoized_by_content(lambda images, masks, files, traits: (images, masks, files.to_csv(), list(traits)), most=4)
+def _features(images: Images, masks: Masks, files: pd.DataFrame, traits: Mapping[str, Trait]) -> dict[str, Features]:
     """The features of each trait of images (n, size, size, 1).
 
     `files` has width, height and mode of each row, and `blocks_across` and `blocks_down` (`cxr.data.images.compression`).
     """
     with ThreadPoolExecutor(cores()) as pool:  # SciPy and Pillow work without Python's lock
-        return dict(zip(TRAITS, pool.map(lambda trait: trait.features(images, masks, files), TRAITS.values()), strict=True))
+        return dict(zip(traits, pool.map(lambda trait: trait.features(images, masks, files), traits.values()), strict=True))
 
 
 def _outside(masks: Masks) -> Masks:

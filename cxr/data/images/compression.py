@@ -1,7 +1,14 @@
 """Traces of JPEG compression in decoded grey levels: edges between blocks of 8 x 8 pixels."""
 
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cxr.data.images.decode import read_grey
+from cxr.data.images.limits import UnreadableImage
+from cxr.errors import UserError
 
 _BLOCK = 8
 
@@ -20,6 +27,24 @@ def blockiness(grey: NDArray[np.uint8]) -> tuple[float, float]:
     """
     across, down = (np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis) for axis in (1, 0))
     return _by_phase(across), _by_phase(down)
+
+
+def blocks_of(path: Path) -> tuple[float, float]:
+    """Traces of JPEG in a file as it is, before it was resized.
+
+    Raises:
+        UserError: The file can't be read any more.
+    """
+    try:
+        written = path.stat()
+        return _blocks_in(path, written.st_mtime_ns, written.st_size)
+    except (OSError, UnreadableImage) as error:
+        raise UserError(f"{path} can't be read any more: {error}") from None
+
+
+@lru_cache(maxsize=20_000)
+def _blocks_in(path: Path, written: int, size: int) -> tuple[float, float]:
+    return blockiness(np.asarray(read_grey(path)))
 
 
 def _by_phase(steps: NDArray[np.float32]) -> float:

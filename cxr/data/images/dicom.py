@@ -63,7 +63,7 @@ def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
     """
     import pydicom
 
-    _silence_warnings()
+    silence_warnings()
     if _DEFLATED.search(content):
         raise UnreadableImage("a deflated DICOM file, which may unpack to any size: save it without")
     with _errors_without_values("its DICOM header can't be read"):
@@ -83,7 +83,7 @@ def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
 
 
 @cache
-def _silence_warnings() -> None:
+def silence_warnings() -> None:
     """Silence the warnings of the library: they quote values of the file, which may be personal data or terminal codes."""
     import pydicom
 
