@@ -34,7 +34,7 @@ def index(config: Config, to: Path) -> None:
     Raises:
         UserError: `to` lists other images.
     """
-    _check_output(to, config.data)
+    check_output(to, config.data)
     before = _manifest_to_replace(to)
     dataset, image_list = _dataset(config)
     if before is not None and (left := before["path"].isin(dataset.manifest["path"]).sum()) < len(before) / 2:
@@ -61,7 +61,7 @@ def show(config: Config, to: Path, most: int) -> None:
         raise UserError(f"--to {to} is no PNG file: give a name that ends in .png")
     if to.exists() and not (to.is_file() and is_contact_sheet(to)):
         raise UserError(f"{to} exists and is no contact sheet that cxr drew: choose another file with --to FILE")
-    _check_output(to, config.data)
+    check_output(to, config.data)
     dataset, image_list = _dataset(config)
     write_contact_sheet(dataset.manifest, image_list.root, most, to)
     print(f"  {to}: {pluralize(len(dataset.classes), 'class', 'classes')}, up to {pluralize(most, 'image')} of each")
@@ -101,7 +101,7 @@ def check(config: Config) -> int:
     return 1 if problems else 0
 
 
-def _check_output(to: Path, data: DataConfig) -> None:
+def check_output(to: Path, data: DataConfig) -> None:
     """Raise `UserError` for a file that can't be written, or that would be among the class folders of `data.root`."""
     if is_among_images(to, data):
         raise UserError(f"{to} would be among the images of data.root={data.root}: name another place with --to FILE")

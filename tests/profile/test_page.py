@@ -119,7 +119,7 @@ def test_only_a_profile_is_overwritten(phantoms: Path) -> None:
     with pytest.raises(UserError, match=r"mine.html exists and is no profile that cxr wrote"):
         main([*arguments, "mine.html"])
     assert Path("mine.html").read_text() == "<html>mine</html>"
-    for file, why in (("profile.png", "is no HTML file"), ("nowhere/profile.html", "folder that does not exist")):
+    for file, why in (("profile.png", "is no HTML file"), ("nowhere/profile.html", "does not exist")):
         with pytest.raises(UserError, match=why):
             main([*arguments, file])
     for _ in range(2):

@@ -9,6 +9,7 @@ from cxr.config.schema import ColumnsConfig
 from cxr.data.tables.columns import columns_of
 from cxr.data.tables.file import SUFFIXES, read_columns
 from cxr.errors import UserError
+from cxr.text import in_shell
 
 _MOST = 8  # tables that are looked into
 
@@ -29,10 +30,11 @@ def hint_at_table(root: Path, paths: Sequence[str]) -> str:
             if not any(holds_files(columns[name].head(100)) for name in columns):
                 continue
             columns_of(columns, ColumnsConfig(), holds_files, table.name)
-            label = ""
+            label: list[str] = []
         except (OSError, ValueError):
             continue
         except UserError:  # it has no label by a usual name, or several
-            label = " data.columns.label=COLUMN"
-        return f"; or, since {table.name} lists images: cxr data=manifest data.manifest={table} data.root={root}{label}"
+            label = ["data.columns.label=COLUMN"]
+        command = in_shell("cxr", "data=manifest", f"data.manifest={table}", f"data.root={root}", *label)
+        return f"; or, since {table.name} lists images: {command}"
     return ""
