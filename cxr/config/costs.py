@@ -25,11 +25,19 @@ def check_costs(costs: Mapping[str, Mapping[str, Any]], key: str) -> None:
 def costs_by_class(
     costs: Mapping[str, Mapping[str, Any]], classes: Sequence[str], roles: tuple[int | None, int | None], key: str
 ) -> dict[str, dict[str, Any]]:
-    """The costs with classes, as metrics spell them, in place of roles; `roles` are the places of the positive and normal class.
+    """The costs with classes, as metrics spell them, in place of roles.
 
     The words are `positive`, `normal`, and `other` for every class that is neither. Where each word that is used is the name of a
     class, it is that name. A pair that is named by its classes takes precedence over one named by roles.
-    Raises `UserError` for a role that no class has; `key` is the setting's name.
+
+    Args:
+        costs: The cost of each pair, by true and predicted class or role.
+        classes: Their names.
+        roles: The places of the positive and of the normal class.
+        key: The name of the setting.
+
+    Raises:
+        UserError: No class has a role that is used.
 
     >>> costs_by_class({"positive": {"normal": 5, "other": 2}}, ["COVID", "Normal", "Old TB"], (0, 1), "loss.costs")
     {'covid': {'normal': 5, 'old_tb': 2}}

@@ -50,7 +50,11 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
 
 
 def with_costs_by_class(config: Config, classes: Sequence[str]) -> Config:
-    """A config whose loss names classes where it named roles; raises `UserError` for a role that no class has."""
+    """A config whose loss names classes where it named roles.
+
+    Raises:
+        UserError: No class has one of these roles.
+    """
     if not config.loss.costs:
         return config
     roles = roles_of(config.evaluation, classes).places
