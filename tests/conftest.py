@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -76,6 +77,15 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty phantoms in the layout of the real database."""
     return ensure_drawn(PhantomConfig(count=40), tmp_path_factory.mktemp("phantoms"), lambda done, total: None)
+
+
+@pytest.fixture(scope="session")
+def own_classes(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images in three folders of other names, of which one says that its class is normal."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, own in (("COVID", "Old TB"), ("Normal", "No Finding"), ("Viral Pneumonia", "Effusion")):
+        shutil.copytree(phantoms / name / "images", folder / own)
+    return folder
 
 
 @pytest.fixture(scope="session")

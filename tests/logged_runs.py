@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cxr.config.compose import compose, typed
 from cxr.config.schema import Config, LossConfig, SplitConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
 from cxr.tracking.run import open_run
 from cxr.tracking.search import LoggedRun, runs_by_id
@@ -114,7 +115,7 @@ def make_run(tmp_path: Path, fresh_store: Store) -> MakeRun:
         usual = {"cxr.role": role, "cxr.judged_on": "test", "cxr.data_fingerprint": "d", "cxr.split_fingerprint": split}
         config = Config(loss=LossConfig(name=loss, focal_gamma=2.0 * (loss == "focal")))
         if preset:
-            config = resolve(typed(compose([f"experiment={preset}"])[0])).config
+            config = with_costs_by_class(resolve(typed(compose([f"experiment={preset}"])[0])).config, CLASSES)
             choices = {"experiment": preset, "data": "phantom", "backbone": "phantom"}
             (files / "config/choices.yaml").write_text(yaml.safe_dump(choices))
         config = replace(config, split=fold or SplitConfig())

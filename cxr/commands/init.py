@@ -19,15 +19,19 @@ data:
   classes: null # null: every folder; or a list of those to use
   citation: "" # of the images, and their licence: the report names both
   licence: ""
+
+evaluation:
+  urgent: null # the class to be found, for thresholds and loss=cost; null: COVID, or of two classes the one that is not normal
+  routine: null # the normal class; null: one called Normal, No Finding, Healthy or Negative
+# backbone: {weights: FILE} # where ImageNet weights can't be downloaded
 """
 _PRESET = """\
 # @package _global_
 # cxr experiment=mine
-# Cost-sensitive fine-tuning of the last stage on my images. Say here what to expect, once it has run.
+# Fine-tuning of the last stage on my images. Say here what to expect, once it has run.
 defaults:
   - override /data: mine
   - override /freeze: last_stage
-  - override /loss: cost
 """
 _README = """\
 # A project with cxr
@@ -38,6 +42,7 @@ _README = """\
     export CXR_CONFIG=$PWD/conf
     cxr --help
     cxr data check data=mine
+    cxr plan data=mine
     cxr experiment=frozen_head_baseline data=mine
     cxr experiment=mine
 

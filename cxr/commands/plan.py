@@ -14,6 +14,7 @@ from cxr.progress import plain_console
 from cxr.run.identity.reasons import is_worth_saying, reasons_of, stages_of
 from cxr.sweep.forecast import Forecast, forecast, total_seconds
 from cxr.sweep.plan import make_plan
+from cxr.sweep.rationale import rationale_of_data, rationale_of_recipe
 from cxr.sweep.run import look_ahead
 from cxr.text import duration, pluralize
 from cxr.tracking.store import check_experiment, check_store, locate_store, open_store
@@ -43,6 +44,10 @@ def main(arguments: list[str]) -> None:
     headings = ("", "job", "state", "frozen part", "about")
     print_table(headings, [_row(number, job) for number, job in enumerate(forecasts, 1)], left=headings[1:4])
     out = plain_console()
+    first = prepared_jobs[0]
+    recipe = rationale_of_recipe(first) if plan.count == 1 else []
+    for line in (*rationale_of_data(first.dataset, first.config.evaluation), *recipe):
+        out.print(f"  {line}")
     for number, (job, prepared) in enumerate(zip(forecasts, prepared_jobs, strict=True), 1):
         for line in reasons_of(job.left, prepared.dataset.manifest) if is_worth_saying(job.left) or plan.count == 1 else ():
             out.print(f"  {number}: {line}")

@@ -14,6 +14,7 @@ from cxr.config.schema import Config
 from cxr.evaluation.estimates import interval_name
 from cxr.evaluation.paired import Difference, corrected, paired_differences
 from cxr.evaluation.predictions import Predictions
+from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result, settings_in
 from cxr.stages.table import Part
 from cxr.text import in_shell
@@ -115,7 +116,7 @@ def earned_role(config: Config, provenance: Provenance) -> tuple[Config, Provena
     if config.tracking.role != "baseline":
         return config, provenance, ""
     preset, _ = _preset_on(config, [PRESET])
-    wanted, own = flat_params(preset), flat_params(config)
+    wanted, own = (flat_params(resolve(whole).config) for whole in (preset, config))
     other = [f"{key}={value}" for key, value in own.items() if bears_on_result(key, own) and wanted.get(key) != value]
     if not other:
         return config, provenance, ""

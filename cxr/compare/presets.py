@@ -1,8 +1,10 @@
 """The preset that a logged run is a run of, by the preset's config of today."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from cxr.config.compose import compose, typed
 from cxr.config.fields import flat_params
 from cxr.config.options import CONF_DIR, option_groups, own_folder
 from cxr.config.renamed import renamed_choices
-from cxr.config.schema import Config
+from cxr.config.schema import Config, EvaluationConfig
 from cxr.errors import UserError
+from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result, settings_in
 from cxr.stages.table import Part
@@ -67,17 +70,25 @@ def _choices(run: LoggedRun) -> dict[str, str]:
 
 
 def _decided(name: str, backbone: str, params: Mapping[str, str]) -> dict[str, str]:
-    """What a preset sets for the backbone of a run, as params; empty where they no longer compose."""
+    """What a preset sets for the backbone and the classes of a run, as params; empty where they no longer compose."""
     try:
         config = _composed(name, backbone)
         own = {key: params[f"backbone.{key}"] for key in ("name", "weights", "alpha", "image_size") if f"backbone.{key}" in params}
         values: dict[str, Any] = {**own, "alpha": float(own.get("alpha", 1)), "image_size": int(own.get("image_size", 224))}
         file = params.get("backbone.file", "None")
         backbone_config = replace(config.backbone, file=None if file == "None" else file, **values)
-        whole = flat_params(resolve(replace(config, backbone=backbone_config)).config)
-    except (UserError, ValueError):
+        resolved = resolve(replace(config, backbone=backbone_config, evaluation=_roles_in(config.evaluation, params))).config
+        costs = json.loads(params.get("loss.costs", "{}"))
+        whole = flat_params(with_costs_by_class(resolved, sorted({*costs, *chain(*costs.values())})))
+    except (UserError, ValueError, TypeError, AttributeError):
         return {}
     return {key: value for key, value in whole.items() if key in settings_in(Part.RECIPE) and bears_on_result(key, whole)}
+
+
+def _roles_in(evaluation: EvaluationConfig, params: Mapping[str, str]) -> EvaluationConfig:
+    """An evaluation with the roles that the params of a run name."""
+    named = {key: name for key in ("urgent", "routine") if (name := params.get(f"evaluation.{key}", "None")) != "None"}
+    return replace(evaluation, urgent=named.get("urgent"), routine=named.get("routine"))
 
 
 @lru_cache(maxsize=64)

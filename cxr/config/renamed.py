@@ -9,7 +9,8 @@ OPTIONS = {
     "split": {"seed_80_20": "train_val_80_20"},
     "augment": {"seed_protocol": "original_protocol"},
     "freeze": {"top_block": "last_block", "top_stage": "last_stage", "none": "all"},
-    "training": {"seed_protocol": "original_protocol"},
+    "training": {"seed_protocol": "original_protocol", "head": "standard"},
+    "optimizer": {"adam_head": "adam"},
 }
 SETTINGS = {"evaluation.heat_images": "evaluation.saliency_images", "augment.surroundings": "augment.background"}
 

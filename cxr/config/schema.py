@@ -161,7 +161,7 @@ class LossConfig:
     focal_gamma: float = number(0.0, 0, 10)
     label_smoothing: float = number(0.0, 0, 1, below=True)
     cost_strength: float = number(0.0, 0, 1000)
-    costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # numbers; YAML may write them whole
+    costs: dict[str, dict[str, Any]] = field(default_factory=dict)  # numbers, by class or by role: see config/costs.py
     formula: str = "weighted_cross_entropy"  # a file of cxr/model/losses
     more: dict[str, float] = field(default_factory=dict)  # settings of a formula that have no name here
     group_robust: float = number(0.0, 0, 1)  # step by which sources with a higher loss get more weight; 0: off
@@ -175,7 +175,7 @@ class OptimizerConfig:
     learning_rate: float = number(1e-3, 0, 10, above=True)
     backbone_rate: float = number(0.1, 0, 1, above=True)
     stage_decay: float = number(1.0, 0, 1, above=True)  # the rate of a stage as a share of that of the stage above it
-    warmup_steps: int = number(0, 0, 1_000_000)  # updates of each phase in which the rate rises from 0
+    warmup_steps: int | None = number(0, 0, 1_000_000)  # updates of each phase in which the rate rises from 0; none: by depth
     clip_norm: float | None = number(None, 0, 1e6, above=True)  # largest norm of all gradients together
     schedule: str = choice("constant", "constant", "cosine", "plateau")
     plateau_factor: float = number(0.5, 0, 1, above=True, below=True)
@@ -215,8 +215,8 @@ class EvaluationConfig:
     """The evaluation of predictions; thresholds are always chosen on validation."""
 
     name: str = "standard"
-    urgent: str | None = None  # the class to be found; none: the one called COVID
-    routine: str | None = None  # the class that can wait; none: the one called Normal
+    urgent: str | None = None  # the class to be found; none: one with a usual name, see evaluation/roles.py
+    routine: str | None = None  # the class that can wait; none: the same
     sensitivity: float = number(0.95, 0, 1, above=True, below=True)  # targets of operating points of the urgent class
     specificity: float = number(0.99, 0, 1, below=True)
     sensitivity_margin: bool = False  # whether the lower bound on validation, and not the value, has to reach sensitivity

@@ -49,7 +49,7 @@ def _conflicts(config: Config) -> Iterator[str]:
     yield from _of_split(config.split)
     yield from _of_backbone(config.backbone)
     yield from _of_speed(config)
-    yield from _of_freeze(config.freeze, config.training.epochs)
+    yield from _of_freeze(config.freeze)
     if config.optimizer.schedule == "plateau" and config.optimizer.warmup_steps:
         yield "optimizer.warmup_steps needs schedule=constant or cosine: plateau sets the learning rate by itself"
     if not config.objective.metric.startswith("val/"):
@@ -58,7 +58,7 @@ def _conflicts(config: Config) -> Iterator[str]:
             "judges them, so name one that begins with val/"
         )
     if config.loss.cost_strength > 0 and not config.loss.costs:
-        yield "loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.covid.normal=5"
+        yield "loss.cost_strength is set but loss.costs is empty: add a cost, for example +loss.costs.positive.normal=5"
     if config.loss.group_robust and config.augment.mixup:
         yield "loss.group_robust weighs images by their group, and augment.mixup makes images of two: choose one of them"
     if config.tracking.uri and urlsplit(config.tracking.uri).password:
@@ -110,20 +110,12 @@ def _of_split(split: SplitConfig) -> Iterator[str]:
         yield f"split.fold={split.fold} is out of range: {split.folds} folds are numbered 0 to {split.folds - 1}"
 
 
-def _of_freeze(freeze: FreezeConfig, epochs: int) -> Iterator[str]:
+def _of_freeze(freeze: FreezeConfig) -> Iterator[str]:
     if freeze.gradual and freeze.warmup_epochs and freeze.trainable_from != "head":
         yield "freeze.gradual takes the place of freeze.warmup_epochs: set freeze.warmup_epochs=0, and head in freeze.gradual"
     for depth, count in freeze.gradual.items():
         if count < 1:
             yield f"freeze.gradual.{depth}={count} is out of range: it must be at least 1 epoch"
-    if freeze.trainable_from == "head" and not freeze.gradual:
-        return
-    name, before = ("gradual", sum(freeze.gradual.values())) if freeze.gradual else ("warmup_epochs", freeze.warmup_epochs)
-    if before >= epochs:
-        yield (
-            f"freeze.{name} ({before}) uses up all of training.epochs ({epochs}), which counts them too: "
-            f"raise training.epochs or lower freeze.{name}"
-        )
 
 
 def _of_speed(config: Config) -> Iterator[str]:

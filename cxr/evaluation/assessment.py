@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr.config.costs import cost_matrix
+from cxr.config.costs import cost_matrix, costs_by_class
 from cxr.config.schema import Config, EvaluationConfig
 from cxr.data.manifest import COLUMNS
 from cxr.errors import UserError
@@ -92,8 +92,7 @@ def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_co
     Raises:
         UserError: One of them is not in the data.
     """
-    roles_of(settings, classes)
-    cost_matrix(settings.costs, classes, "evaluation.costs")
+    costs_of(settings, roles_of(settings, classes), classes)
     if settings.primary not in (compared := names_at("compare", classes)):
         raise UserError(
             f"evaluation.primary={settings.primary} is not compared for these classes: {nearest(settings.primary, compared)}"
@@ -214,7 +213,8 @@ def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -
 
     It is 1 for an error, `missed_cost` for missing the positive class, or `settings.costs`.
     """
-    matrix = cost_matrix(settings.costs, classes, "evaluation.costs")
+    key = "evaluation.costs"
+    matrix = cost_matrix(costs_by_class(settings.costs, classes, roles.places, key), classes, key)
     if not settings.costs and roles.positive_class is not None:
         matrix[roles.positive_class] *= settings.missed_cost
     return matrix

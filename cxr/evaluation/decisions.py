@@ -112,7 +112,7 @@ def read_decisions(path: Path, settings: EvaluationConfig) -> Decisions:
 
 
 def _with_roles(chosen: Decisions, settings: EvaluationConfig) -> Decisions:
-    roles = roles_of(settings, chosen.classes)
+    roles = roles_of(settings, chosen.classes) if chosen.rules else Roles(None, None)
     names = [None if place is None else chosen.classes[place] for place in (roles.positive_class, roles.normal_class)]
     return replace(chosen, positive_class=names[0], normal_class=names[1], review_routine=settings.review_routine)
 

@@ -11,6 +11,8 @@ from cxr.model.freeze import POOLED, stage_of_layers
 from cxr.model.keras_private import skip_gradient_sum
 from cxr.model.network import Network
 
+_RISING = 100  # updates in which the rate rises where the config leaves that open; a fifth of a shorter phase
+
 _MAKERS: dict[str, Callable[[OptimizerConfig, Any], keras.optimizers.Optimizer]] = {
     "adam": lambda o, rate: keras.optimizers.Adam(rate, weight_decay=o.weight_decay or None),
     "adamw": lambda o, rate: keras.optimizers.AdamW(rate, weight_decay=o.weight_decay),
@@ -67,7 +69,8 @@ def rate_shares(config: Config, network: Network) -> dict[str, float]:
 
 def _made(optimizer: OptimizerConfig, share: float, steps: int) -> keras.optimizers.Optimizer:
     """One update rule, with a share of the learning rate, over a phase of `steps` updates."""
-    rate, rising = optimizer.learning_rate * share, min(optimizer.warmup_steps, steps)
+    wanted = min(_RISING, steps // 5) if optimizer.warmup_steps is None else optimizer.warmup_steps
+    rate, rising = optimizer.learning_rate * share, min(wanted, steps)
     falling = max(steps - rising, 1) if optimizer.schedule == "cosine" else 0
     made = _MAKERS[optimizer.name](optimizer, Schedule(rate, rising, falling) if rising or falling else rate)
     # There is one device. TensorFlow registers the gradient of a sum over devices for good, and with it the graph and the weights

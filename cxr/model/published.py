@@ -53,7 +53,7 @@ def download(published: Published, alpha: float, check: Callable[[Path], None]) 
     """
     file = cached_file(published, alpha)
     address, part = f"{_ADDRESS}/{published.folder}/{file.name}", file.with_name(f"part-{file.name}")
-    remedy = f"try again, or download {address} elsewhere and give backbone.weights=FILE"
+    remedy = f"try again, or download {address} elsewhere and put it there, or give backbone.weights=FILE"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f"{file.name}.lock")):

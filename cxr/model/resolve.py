@@ -1,9 +1,9 @@
-"""The values that a config leaves to the backbone: depths as blocks or layers, and the grey levels that its weights expect."""
+"""The values that a config leaves open: depths as blocks or layers, grey levels as the weights expect them, warm-up by depth."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cxr.config.schema import BackboneConfig, Config
+from cxr.config.schema import BackboneConfig, Config, FreezeConfig, OptimizerConfig
 from cxr.errors import UserError
 from cxr.model.backbone import Backbone, InputScaling, in_range, standardised
 from cxr.model.backbones.registry import Described, describe
@@ -35,13 +35,17 @@ def resolve(config: Config) -> Resolved:
     earlier = {resolve_freeze_point(depth, described): epochs for depth, epochs in config.freeze.gradual.items()}
     gradual = {point.name: epochs for point, epochs in earlier.items()}
     _check_order(config, [*gradual, start.name], described)
-    freeze = replace(config.freeze, trainable_from=start.name, gradual=gradual)
+    wanted = replace(config.freeze, trainable_from=start.name, gradual=gradual)
+    freeze = _shortened(wanted, config.training.epochs)
     notes = [f"  freeze: {point.note}" for point in (start, *earlier) if point.note]
+    if freeze != wanted:
+        notes.append(f"  freeze: training.epochs={config.training.epochs} shortens what comes before its last phase")
     normalised = any(layer.kind == "BatchNormalization" for layer in described.architecture.layers)
     if config.backbone.weights == "none" and normalised and freeze.batch_norm == "inference":
         otherwise = "" if freeze.trainable_from == HEAD else ", or add freeze.batch_norm=train"
         notes.append(f"  backbone.weights=none: an untrained backbone has no statistics yet; choose freeze=from_scratch{otherwise}")
-    return Resolved(replace(config, freeze=freeze, backbone=_with_pixels(config.backbone, described.backbone)), notes)
+    backbone, optimizer = _with_pixels(config.backbone, described.backbone), _with_warmup(config.optimizer, freeze)
+    return Resolved(replace(config, freeze=freeze, backbone=backbone, optimizer=optimizer), notes)
 
 
 def pixels_of(config: BackboneConfig, backbone: Backbone) -> InputScaling:
@@ -49,6 +53,24 @@ def pixels_of(config: BackboneConfig, backbone: Backbone) -> InputScaling:
     if config.mean is not None and config.std is not None:
         return standardised(config.mean, config.std)
     return in_range(*config.input_range) if config.input_range is not None else backbone.pixels
+
+
+def _shortened(freeze: FreezeConfig, epochs: int) -> FreezeConfig:
+    """Freezing whose warm-up and earlier depths leave one of the epochs at least to the last phase."""
+    if freeze.trainable_from == HEAD:
+        return freeze
+    left, gradual = epochs - 1, {}
+    for depth, count in freeze.gradual.items():
+        gradual[depth] = min(count, left)
+        left -= gradual[depth]
+    within = {depth: count for depth, count in gradual.items() if count}
+    return replace(freeze, gradual=within, warmup_epochs=min(freeze.warmup_epochs, epochs - 1))
+
+
+def _with_warmup(optimizer: OptimizerConfig, freeze: FreezeConfig) -> OptimizerConfig:
+    """An optimizer whose rate rises at first only where it can, and where pretrained weights would suffer otherwise."""
+    has_none = (freeze.trainable_from == HEAD and not freeze.gradual) or optimizer.schedule == "plateau"
+    return replace(optimizer, warmup_steps=0) if optimizer.warmup_steps is None and has_none else optimizer
 
 
 def _with_pixels(config: BackboneConfig, backbone: Backbone) -> BackboneConfig:

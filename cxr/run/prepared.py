@@ -25,6 +25,7 @@ from cxr.data.split import check_split, split_for
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, metric_names
+from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.losses.registry import check_loss
 from cxr.model.resolve import resolve
@@ -117,6 +118,7 @@ def prepare(
             progress.line(f"The parts that the data brings are not used, since split={config.split.name} was chosen")
         check_split(images, config.split)
     weights = locate_weights(config.backbone, of_run)
+    config = with_costs_by_class(config, images.classes)
     _check_classes(config, images.classes)
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cxr.config.options import CONF_DIR
 from tests.conftest import Command
 
 
@@ -21,6 +22,30 @@ def test_new_project_works_in_every_command(tmp_path: Path, phantoms: Path, cxr_
     done = cxr_here("--config-dir", "conf", "data", "check", "data=mine", folder=project)
     assert done.returncode == 0, done.stderr
     assert "data=mine is not an option" in cxr_here("data", "check", "data=mine", folder=project).stderr
+
+
+def test_every_preset_is_planned_on_own_classes_once_the_positive_class_is_named(
+    tmp_path: Path, own_classes: Path, cxr_here: Command
+) -> None:
+    assert cxr_here("init", "mine", folder=tmp_path).returncode == 0
+    project = tmp_path / "mine"
+    (project / "images").symlink_to(own_classes)
+    always = {"CXR_CONFIG": str(project / "conf"), "KERAS_HOME": str(tmp_path)}
+    asked = cxr_here("plan", "experiment=high_sensitivity", "data=mine", folder=project, **always)
+    assert asked.returncode == 2
+    assert asked.stderr.splitlines()[-1] == (
+        "cxr: loss.costs names the positive class, and no name of a class tells which: add evaluation.urgent=CLASS "
+        "(choose from: Effusion, No Finding, Old TB)"
+    )
+    done = cxr_here("plan", "experiment=mine", folder=project, **always)  # which has no costs
+    assert done.returncode == 0, done.stderr
+    own = project / "conf/data/mine.yaml"
+    own.write_text(own.read_text().replace("urgent: null", "urgent: Old TB"))
+    presets = sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml"))
+    done = cxr_here("plan", "-m", f"experiment={','.join(['mine', *presets])}", "data=mine", folder=project, **always)
+    assert done.returncode == 0, done.stderr
+    assert "Old TB is the positive class, No Finding is the normal class" in done.stdout
+    assert f"{len(presets) + 1} jobs, 0 of them finished" in done.stdout
 
 
 def test_folder_that_is_not_empty_is_left_alone(tmp_path: Path, cxr_here: Command) -> None:

@@ -1,4 +1,4 @@
-"""Every preset runs on phantoms, shrunk, and `cxr results` makes what is missing, shows it, and asks other data once."""
+"""Every preset runs on own classes, shrunk, and `cxr results` makes what is missing, shows it, and asks other data once."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.conftest import Command
 from tests.logged_runs import runs_in
 
 pytestmark = pytest.mark.slow
-SHORT = ("data.phantom.count=40", "training.epochs=2", "evaluation=numbers", "audit=off", "augment.views=1")
+SHORT = ("training.epochs=2", "evaluation=numbers", "audit=off", "augment.views=1")
 
 
 # lungs_first runs in test_remedies.py.
@@ -19,12 +19,14 @@ HEADS = ("frozen_head_baseline", "cost_sensitive_head")
 
 
 @pytest.mark.parametrize("preset", [name for name in preset_names() if name not in (*HEADS, "lungs_first")])
-def test_preset_trains_and_evaluates(preset: str, tmp_path: Path, cxr_here: Command) -> None:
-    done = cxr_here(f"experiment={preset}", *SHORT, folder=tmp_path)
+def test_preset_trains_and_evaluates_on_own_classes(preset: str, tmp_path: Path, own_classes: Path, cxr_here: Command) -> None:
+    own = ("data=folder", f"data.root={own_classes}", "backbone=phantom", "evaluation.urgent=Old TB")
+    done = cxr_here(f"experiment={preset}", *own, *SHORT, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = runs_in(tmp_path)
     assert run.info.run_name == preset
     assert 0 < run.data.metrics["val/auc_macro_ovr"] <= 1
+    assert run.data.params["loss.costs"] in ("{}", '{"old_tb": {"effusion": 2, "no_finding": 5}}')
     assert run.data.tags["cxr.role"] == "candidate"  # shrunk, the baseline is none
 
 

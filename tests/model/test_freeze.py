@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cxr.config.options import CONF_DIR
 from cxr.config.schema import BackboneConfig, Config, FreezeConfig
 from cxr.errors import UserError
 from cxr.model.architecture import Architecture, Layer
@@ -11,6 +12,8 @@ from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described, backbone_of, describe
 from cxr.model.freeze import FreezePoint, first_layer, resolve_freeze_point, stage_of_layers
 from cxr.model.resolve import resolve
+from cxr.training.phases import plan_phases
+from tests.conftest import Compose
 
 MOBILENET, DENSENET = (describe(BackboneConfig(name=name)) for name in ("mobilenet_v2", "densenet121"))
 
@@ -74,6 +77,26 @@ def test_gradual_depths_are_resolved_and_go_down() -> None:
     assert (freeze.trainable_from, freeze.gradual) == ("block_8", {"head": 2, "block_13": 1})
     with pytest.raises(UserError, match="does not go downward"):
         resolve(Config(freeze=replace(gradual, trainable_from="last_block")))
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 15])
+@pytest.mark.parametrize("option", sorted(path.stem for path in (CONF_DIR / "freeze").glob("*.yaml")))
+def test_training_of_any_length_reaches_its_last_phase(option: str, epochs: int, compose_config: Compose) -> None:
+    resolved = resolve(compose_config(f"freeze={option}", f"training.epochs={epochs}"))
+    phases = plan_phases(resolved.config)
+    assert [phase for phase in phases if phase.epochs < 1] == []
+    assert (sum(phase.epochs for phase in phases), phases[-1].trainable_from) == (epochs, resolved.config.freeze.trainable_from)
+    if epochs == 15:
+        assert resolved.notes == []
+
+
+def test_rate_rises_at_first_only_where_the_backbone_trains_unless_the_config_says(compose_config: Compose) -> None:
+    def steps(*overrides: str) -> int | None:
+        return resolve(compose_config(*overrides)).config.optimizer.warmup_steps
+
+    assert (steps(), steps("freeze=half"), steps("freeze=gradual")) == (0, None, None)
+    assert steps("freeze=half", "optimizer.schedule=plateau") == 0
+    assert (steps("optimizer.warmup_steps=7"), steps("freeze=half", "optimizer=adam_fast")) == (7, 0)
 
 
 def test_random_weights_need_statistics_that_train() -> None:

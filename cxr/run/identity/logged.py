@@ -1,7 +1,7 @@
 """A logged run, read as data: nothing in it is executed, imported or resolved."""
 
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ from cxr.config.fields import settings
 from cxr.config.options import option_groups
 from cxr.config.provenance import Provenance
 from cxr.config.renamed import renamed, renamed_choices, renamed_settings
-from cxr.config.schema import BackboneConfig, Config, FreezeConfig, PhantomConfig, TrackingConfig, WorkConfig
+from cxr.config.schema import (
+    BackboneConfig,
+    Config,
+    FreezeConfig,
+    OptimizerConfig,
+    PhantomConfig,
+    TrackingConfig,
+    TrainingConfig,
+    WorkConfig,
+)
 from cxr.config.validation import check_value
 from cxr.data.manifest import read_manifest
 from cxr.data.parts import PARTS
@@ -24,6 +33,13 @@ from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result
 from cxr.tracking.search import LoggedRun
 
+# Groups of which `resolve` completes settings, or reads them to do so.
+_OPEN: dict[str, Any] = {
+    "backbone": BackboneConfig,
+    "freeze": FreezeConfig,
+    "optimizer": OptimizerConfig,
+    "training": TrainingConfig,
+}
 _SEARCH = "hparams_search"  # its preset would bring its sweeper; its values are among the overrides anyway
 
 
@@ -153,17 +169,21 @@ def _changed_values(then: dict[str, Any], today: dict[str, Any], schema: Config)
 
 
 def _resolved(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings that a config leaves to its backbone, by key: block_13 and last_stage may be one depth. Empty for a misfit."""
-    parts = {}
-    for group, kind in (("backbone", BackboneConfig), ("freeze", FreezeConfig)):
-        known, part = {item.name for item in fields(kind)}, values.get(group)
-        parts[group] = {key: value for key, value in part.items() if key in known} if isinstance(part, dict) else {}
+    """Settings that a config leaves open, by key: block_13 and last_stage may be one depth. Empty for a misfit."""
+    parts, made = {}, {}
     try:
-        config = resolve(Config(backbone=BackboneConfig(**parts["backbone"]), freeze=FreezeConfig(**parts["freeze"]))).config
+        for group, kind in _OPEN.items():
+            known, part = {item.name for item in fields(kind)}, values.get(group)
+            parts[group] = {key: value for key, value in part.items() if key in known} if isinstance(part, dict) else {}
+            made[group] = kind(**parts[group])
+        resolved = resolve(replace(Config(), **made)).config
     except (UserError, TypeError, ValueError, AttributeError):
         return {}
-    resolved = {"freeze.trainable_from": config.freeze.trainable_from, "backbone.input_range": config.backbone.input_range}
-    return {key: value for key, value in resolved.items() if _lookup(parts, key) is not _ABSENT}
+    return {
+        f"{group}.{name}": getattr(getattr(resolved, group), name)
+        for group in ("backbone", "freeze", "optimizer")
+        for name in parts[group]
+    }
 
 
 def _plain(path: Path) -> Any:

@@ -28,7 +28,7 @@ def test_jobs_that_share_batches_are_a_group(prepared: Prepare) -> None:
         prepared("optimizer=sgd", "training.epochs=3", "evaluation.specificity=0.9"),
         prepared("training.batch_size=7"),
         prepared("training.seed=1", "loss=balanced"),
-        prepared("augment=none"),
+        prepared("augment=light"),
     ]
     assert groups_of_heads(jobs, done=set()) == [[0, 2], [1, 4]]
     assert groups_of_heads(jobs, done={2}) == [[1, 4]]

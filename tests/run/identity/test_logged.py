@@ -7,9 +7,11 @@ import pytest
 
 from cxr.config.schema import BaselineConfig, Config, TrackingConfig
 from cxr.errors import UserError
+from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
 from cxr.run.identity.logged import Restored, read_logged, restore
 from cxr.tracking.search import LoggedRun
+from tests.logged_runs import CLASSES
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
 
 
@@ -40,7 +42,7 @@ def test_a_run_comes_back_as_it_was(overrides: tuple[str, ...], phantoms: Path, 
     words = [override.format(phantoms=phantoms) for override in overrides]
     run, config = log_run(*words)
     again = restored(run)
-    assert experiment_of(resolve(again.config).config) == experiment_of(config)
+    assert experiment_of(with_costs_by_class(resolve(again.config).config, CLASSES)) == experiment_of(config)
     assert (again.changed, again.notes) == ([], [])
     assert set(words) <= set(again.provenance.overrides)
     assert again.provenance.reproduces == run.id
