@@ -9,9 +9,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +23,7 @@ from hydra._internal import logging_config
 from hydra.core.config_store import ConfigStore
 from hypothesis import settings
 from mlflow.store.db import utils as db_utils
+from PIL import Image
 from rich.console import Console
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
@@ -31,9 +33,11 @@ from cxr.config.compose import typed
 from cxr.config.options import CONF_DIR
 from cxr.config.schema import Config, PhantomConfig
 from cxr.data.sources.phantom import ensure_drawn
+from cxr.evaluation.figures import drawing
 from cxr.progress import Progress
+from cxr.system import prepare_memory
 
-pytest_plugins = ["tests.logged_runs", "tests.untrained_runs"]
+pytest_plugins = ["tests.logged_runs", "tests.small_backbone", "tests.untrained_runs"]
 settings.register_profile("cxr", deadline=None, derandomize=True)  # the same examples every time, however slow the machine
 settings.load_profile("cxr")
 
@@ -49,6 +53,8 @@ TRAINING = (
     "tests/commands/test_ui",
     "tests/reproduce/",
 )  # tests that take longest
+
+_colours = count()
 
 Compose = Callable[..., Config]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -107,13 +113,33 @@ def run_cxr(cache_home: Path) -> Command:
     return run
 
 
+@contextmanager
+def blank_figures() -> Iterator[None]:
+    """Figures of reports are one pixel, of another colour each time: to draw them takes a third of a small run.
+
+    They are drawn in tests/evaluation/figures, and by `run_cxr`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "png_of", lambda figure, dpi: _pixel())
+        patch.setattr(drawing, "svg_of", lambda figure: b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+        yield
+
+
+def _pixel() -> bytes:
+    Image.new("RGB", (1, 1), next(_colours)).save(buffer := io.BytesIO(), "png")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="session")
 def cxr_here(cache_home: Path) -> Command:
-    """The command in this process, which has TensorFlow and MLflow already: the same arguments, answers and exit codes."""
+    """The command in this process, which has TensorFlow and MLflow already: the same arguments, answers and exit codes.
+
+    Only its figures are not drawn: see `blank_figures`.
+    """
 
     def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch, blank_figures(), redirect_stdout(out), redirect_stderr(err):
             for name in [name for name in os.environ if name.startswith(("MLFLOW_", "HYDRA_"))]:
                 patch.delenv(name)
             for name, value in {"XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment}.items():
@@ -196,6 +222,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
     # Files that train go first, so that no worker is left with a long one at the end.
     items.sort(key=lambda item: not item.path.relative_to(config.rootpath).as_posix().startswith(TRAINING))
+
+
+def pytest_collection_finish() -> None:
+    """Every training of a test collects garbage: without the modules that are imported by now it takes no time."""
+    prepare_memory()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
