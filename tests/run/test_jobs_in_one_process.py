@@ -1,56 +1,51 @@
 """Jobs of one process, one after another: each ends to the bit as in a process of its own, whatever came before it."""
 
+import hashlib
 import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import re
+from concurrent.futures import ProcessPoolExecutor
 from itertools import accumulate, pairwise
-from pathlib import Path
-
-import keras
-import pytest
-from keras import layers
-
-from cxr.config.options import CONF_DIR
-from cxr.system import cores
-
-pytestmark = pytest.mark.slow
-
-# Arguments are jobs. For each a line: a hash of its predictions and of the saved network, its settings included.
-PROCESS = r"""
-import hashlib, re, sys
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
+
+import pytest
 from rich.console import Console
+
 from cxr.config.compose import compose, typed
+from cxr.config.options import CONF_DIR
 from cxr.progress import Progress
+from cxr.run.fit.predict import predict
+from cxr.run.fit.train import loss_of, network_of, training_set
 from cxr.run.prepared import prepare
+from cxr.system import cores
+from cxr.training.fit import Watcher, fit
 from cxr.training.runtime import prepare_tensorflow
+from tests.small_backbone import saved_backbone
 
-progress = Progress(Console(quiet=True))
-for job in sys.argv[1:]:
-    composed, provenance = compose(job.split())
-    prepared = prepare(typed(composed), provenance, progress)
-    config = prepared.config
-    prepare_tensorflow(config.training)
-    from cxr.run.fit.predict import predict
-    from cxr.run.fit.train import loss_of, network_of, training_set
-    from cxr.training.fit import Watcher, fit
+pytestmark = pytest.mark.slow
 
-    network = network_of(prepared)
-    fitted = fit(network, training_set(prepared, progress), loss_of(prepared), config, Watcher(), cache=prepared.cache)
-    with TemporaryDirectory() as folder:
-        trained = predict(prepared, network, fitted, Path(folder), progress)
-        digest = hashlib.sha256(b"".join(part.probabilities.tobytes() for part in trained.predictions.values()))
-        with ZipFile(trained.model) as saved:
-            digest.update(re.sub(rb'"shared_object_id": [0-9]+', b"", saved.read("config.json")))  # places in memory
-    print(digest.hexdigest(), flush=True)
-"""
-SMALL = (
-    *("data.phantom.count=30", "backbone.image_size=32", "training.deterministic=true", "audit=off", "evaluation=numbers"),
-    *("backbone=keras_file", "training.batch_size=16"),
-)
+SMALL = (*("data.phantom.count=30", "training.deterministic=true", "audit=off", "evaluation=numbers", "training.batch_size=16"),)
+
+
+def digests(jobs: list[str], cache: Path) -> list[str]:
+    """Do jobs one after another: for each a hash of its predictions and of the saved network, its settings included."""
+    os.environ["CXR_CACHE"] = str(cache)
+    progress, hashes = Progress(Console(quiet=True)), []
+    for job in jobs:
+        composed, provenance = compose(job.split())
+        prepared = prepare(typed(composed), provenance, progress)
+        prepare_tensorflow(prepared.config.training)
+        network, loss = network_of(prepared), loss_of(prepared)
+        fitted = fit(network, training_set(prepared, progress), loss, prepared.config, Watcher(), cache=prepared.cache)
+        with TemporaryDirectory() as folder:
+            trained = predict(prepared, network, fitted, Path(folder), progress)
+            digest = hashlib.sha256(b"".join(part.probabilities.tobytes() for part in trained.predictions.values()))
+            with ZipFile(trained.model) as saved:
+                digest.update(re.sub(rb'"shared_object_id": [0-9]+', b"", saved.read("config.json")))  # places in memory
+        hashes.append(digest.hexdigest())
+    return hashes
 
 
 def options(group: str) -> list[str]:
@@ -71,37 +66,24 @@ def test_job_after_another_ends_as_it_does_alone(jobs: list[str], distances: lis
 
     So each is alone once, and comes before and after others. Not all pairs: the square of freeze options takes three times as long.
     """
-    file, count = tmp_path / "own.keras", len(jobs)
-    network().save(file)
+    backbone, count = saved_backbone(tmp_path / "own.keras"), len(jobs)
     walks = [[(start + gone) % count for gone in accumulate([0, *distances])] for start in range(count)]
-
-    def run(walk: list[int]) -> list[str]:
-        work = [" ".join((*SMALL, f"backbone.file={file}", jobs[place])) for place in walk]
-        environment = {**os.environ, "CXR_CACHE": str(tmp_path / f"cache-{walk[0]}")}  # nothing comes from another process
-        command = [sys.executable, "-c", PROCESS, *work]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout.split()
-
-    with ThreadPoolExecutor(cores()) as pool:
-        results = list(pool.map(run, walks))
-    alone = [digests[0] for digests in results]
+    processes = get_context("forkserver")  # each begins as a process that has imported this module, and has done nothing with it
+    processes.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(cores(), mp_context=processes, max_tasks_per_child=1) as pool:
+        results = list(
+            pool.map(
+                digests,
+                [[" ".join((*SMALL, *backbone, jobs[place])) for place in walk] for walk in walks],
+                [tmp_path / f"cache-{start}" for start in range(count)],  # nothing comes from another process
+            )
+        )
+    alone = [hashes[0] for hashes in results]
     wrong = [
         f"{jobs[place]} after {jobs[before]}"
-        for walk, digests in zip(walks, results, strict=True)
-        for (before, place), digest in zip(pairwise(walk), digests[1:], strict=True)
+        for walk, hashes in zip(walks, results, strict=True)
+        for (before, place), digest in zip(pairwise(walk), hashes[1:], strict=True)
         if digest != alone[place]
     ]
     assert not wrong
     assert len(set(alone)) > 1
-
-
-def network() -> keras.Model:
-    """Four blocks of two stages: a convolution and a normalisation each."""
-    keras.utils.set_random_seed(3)
-    images = keras.Input((32, 32, 3))
-    maps = layers.Rescaling(1 / 127.5, offset=-1)(images)
-    for filters, strides in ((4, 2), (6, 2), (8, 2), (8, 1)):
-        maps = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(maps)
-        maps = layers.ReLU()(layers.BatchNormalization()(maps))
-    return keras.Model(images, maps)
