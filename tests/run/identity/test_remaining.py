@@ -25,7 +25,7 @@ from tests.run.conftest import broken, do_run, prepared_run
 
 SMALL = (
     *("split=three_way", "freeze.warmup_epochs=0"),
-    *("training.epochs=1", "training.threads=1", "augment=none", "training.deterministic=true", "backbone=phantom"),
+    *("training.epochs=1", "training.threads=1", "augment=none", "training.deterministic=true"),
     *("evaluation.resamples=100", "evaluation.figure_dpi=50", "evaluation.pictures=false", "baseline.auto=false"),
     *("audit.seen=40", "audit.changed=4", "audit.mapped=2"),
 )
@@ -35,7 +35,8 @@ AUDITED = "audit.images=40"
 class Place:
     """A folder with forty images, a manifest of them, and a store."""
 
-    def __init__(self, folder: Path, images: Path) -> None:
+    def __init__(self, folder: Path, images: Path, backbone: tuple[str, ...]) -> None:
+        self.backbone = backbone
         self.folder, self.images, self.table = folder, folder / "images", folder / "table.csv"
         shutil.copytree(images, self.images)
         for path in sorted(self.images.rglob("*.png")):
@@ -54,7 +55,7 @@ class Place:
 
     def overrides(self, *more: str) -> list[str]:
         data = ("data=manifest", f"data.manifest={self.table}", f"data.root={self.images}", "data.columns.more=[age]")
-        return [*data, *SMALL, *more]
+        return [*data, *SMALL, *self.backbone, *more]
 
     def prepared(self, *more: str) -> PreparedRun:
         return prepared_run(*self.overrides(*more))
@@ -62,21 +63,22 @@ class Place:
     def left(self, *more: str) -> Remaining:
         return remaining(self.prepared(*more))
 
-    def why(self, *more: str) -> str:
-        prepared = self.prepared(*more)
-        return "\n".join(reasons_of(remaining(prepared), prepared.dataset.manifest))
+    def left_and_why(self, *more: str) -> tuple[set[str], str]:
+        return stages_and_reasons(self.prepared(*more))
 
     def run(self, *more: str) -> RunResult:
         return do_run(*self.overrides(*more))
 
 
 @pytest.fixture(scope="module")
-def finished(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, LoggedRun]]:
+def finished(
+    phantoms: Path, small_backbone: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Place, LoggedRun]]:
     """A place with one audited run, for tests that change nothing in its store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder := tmp_path_factory.mktemp("finished"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        place = Place(folder, phantoms)
+        place = Place(folder, phantoms, small_backbone)
         yield place, logged(place.run(AUDITED))
 
 
@@ -93,8 +95,20 @@ def place(finished: tuple[Place, LoggedRun], monkeypatch: pytest.MonkeyPatch) ->
         path.write_bytes(content)
 
 
+@pytest.fixture(scope="module")
+def again(finished: tuple[Place, LoggedRun]) -> PreparedRun:
+    """The same run, prepared once more."""
+    return finished[0].prepared(AUDITED)
+
+
 def stages(left: Remaining) -> set[str]:
     return {stage.value for stage in left.stages} - {"decode"}
+
+
+def stages_and_reasons(prepared: PreparedRun) -> tuple[set[str], str]:
+    """What is left to make of a run, and why."""
+    left = remaining(prepared)
+    return stages(left), "\n".join(reasons_of(left, prepared.dataset.manifest))
 
 
 ALL = {"train", "gate", "predict", "assess", "audit", "report"}
@@ -127,8 +141,9 @@ def test_setting_without_an_effect_leaves_nothing_to_make(place: Place, override
     ],
 )
 def test_setting_makes_its_stage_run_again(place: Place, override: str, wanted: set[str], reason: str) -> None:
-    assert stages(place.left(AUDITED, override)) == wanted
-    assert reason in place.why(AUDITED, override)
+    left, why = place.left_and_why(AUDITED, override)
+    assert left == wanted
+    assert reason in why
 
 
 @pytest.mark.parametrize(
@@ -144,15 +159,17 @@ def test_corrected_column_runs_the_stages_that_read_it(
     place: Place, column: str, value: str, wanted: set[str], reason: str
 ) -> None:
     place.correct(column, value)
-    assert stages(place.left(AUDITED)) == wanted
-    assert reason in place.why(AUDITED)
+    left, why = place.left_and_why(AUDITED)
+    assert left == wanted
+    assert reason in why
 
 
 def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
     masks = sorted(place.images.rglob("masks/*.png"))
     shutil.copy(masks[1], masks[0])
-    assert stages(place.left(AUDITED)) == {"audit", "report"}
-    assert "audit: the masks of run " in place.why(AUDITED)
+    left, why = place.left_and_why(AUDITED)
+    assert left == {"audit", "report"}
+    assert "audit: the masks of run " in why
 
 
 def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +195,7 @@ def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPat
 )
 @pytest.mark.parametrize("how", ["removed", "emptied", "changed"])
 def test_file_that_is_lost_is_made_again(
-    place: Place, finished: tuple[Place, LoggedRun], file: str, wanted: set[str], how: str
+    again: PreparedRun, finished: tuple[Place, LoggedRun], file: str, wanted: set[str], how: str
 ) -> None:
     path = finished[1].file(file)
     content = path.read_bytes()
@@ -187,10 +204,9 @@ def test_file_that_is_lost_is_made_again(
             path.unlink()
         else:
             path.write_bytes(b"" if how == "emptied" else content[:-1] + b"?")
-        left = place.left(AUDITED)
-        assert stages(left) == wanted
-        assert not left.is_nothing
-        assert f"{file} of run " in place.why(AUDITED)
+        left, why = stages_and_reasons(again)
+        assert left == wanted
+        assert f"{file} of run " in why
     finally:
         path.write_bytes(content)
 
@@ -201,8 +217,9 @@ def test_code_of_a_module_counts_for_its_stage(place: Place, monkeypatch: pytest
 
     changed = {**modules_of(Stage.GATE), "audit/gate.py": "changed"}
     monkeypatch.setattr(basis, "modules_of", lambda stage: changed if stage == Stage.GATE else modules_of(stage))
-    assert stages(place.left(AUDITED)) == ALL - {"train"}
-    assert "the code of audit/gate.py changed since run " in place.why(AUDITED)
+    left, why = place.left_and_why(AUDITED)
+    assert left == ALL - {"train"}
+    assert "the code of audit/gate.py changed since run " in why
 
 
 def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[Place, LoggedRun]) -> None:
@@ -210,8 +227,9 @@ def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[P
     fingerprint = run.tags["cxr.train_fingerprint"]
     client.delete_tag(run.id, "cxr.train_fingerprint")
     try:
-        assert stages(place.left(AUDITED)) == ALL
-        assert re.search("an earlier version of cxr made run .* cannot tell", place.why(AUDITED))
+        left, why = place.left_and_why(AUDITED)
+        assert left == ALL
+        assert re.search("an earlier version of cxr made run .* cannot tell", why)
     finally:
         client.set_tag(run.id, "cxr.train_fingerprint", fingerprint)
 
@@ -220,9 +238,9 @@ def test_run_of_an_earlier_version_is_made_again(place: Place, finished: tuple[P
 
 
 @pytest.fixture
-def own(phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def own(phantoms: Path, small_backbone: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.chdir(tmp_path)
-    return Place(tmp_path, phantoms)
+    return Place(tmp_path, phantoms, small_backbone)
 
 
 def logged(end: RunResult) -> LoggedRun:
@@ -347,8 +365,9 @@ def test_report_is_made_again_when_its_baseline_is_another(own: Place, trained: 
     assert own.left("audit.images=0").is_nothing
     epochs = len(trained)
     mlflow.MlflowClient().delete_run(baseline.id)
-    assert stages(own.left("audit.images=0")) == {"report"}
-    assert "report: the baseline of run" in own.why("audit.images=0")
+    left, why = own.left_and_why("audit.images=0")
+    assert left == {"report"}
+    assert "report: the baseline of run" in why
     own.run("audit.images=0")
     assert len(trained) == epochs
 
@@ -367,7 +386,7 @@ def test_changed_run_shows_neither_an_old_audit_nor_an_old_report(own: Place, tr
 def test_run_whose_artifacts_were_removed_is_made_again(own: Place, trained: list[int]) -> None:
     first = own.run("audit.images=0")
     shutil.rmtree(logged(first).file("report.html").parent)
-    assert "the folder of artifacts of run" in own.why("audit.images=0")
+    assert "the folder of artifacts of run" in own.left_and_why("audit.images=0")[1]
     assert own.run("audit.images=0").run_id != first.run_id
 
 
@@ -380,8 +399,9 @@ def test_audit_that_a_command_added_counts(own: Place, trained: list[int]) -> No
     main([run.id])
     assert stages(own.left("audit=standard", *("audit.seen=160", "audit.changed=24", "audit.mapped=8"))) == {"report"}
     main([run.id, "audit.images=40", "audit.seen=40", "audit.changed=4", "audit.mapped=2"])
-    assert stages(own.left(AUDITED)) == {"report"}
-    assert "report: the audit of run" in own.why(AUDITED)
+    left, why = own.left_and_why(AUDITED)
+    assert left == {"report"}
+    assert "report: the audit of run" in why
     assert len(trained) == 1
 
 
