@@ -38,7 +38,6 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
 @pytest.mark.parametrize(
     "overrides",
     [
-        pytest.param(("optimizer=adam",), marks=pytest.mark.slow),
         ("optimizer=sgd", "optimizer.schedule=plateau", "optimizer.plateau_patience=1"),
         pytest.param(
             ("optimizer=adamw", "training.early_stopping_patience=1", "optimizer.learning_rate=0.5"), marks=pytest.mark.slow
@@ -46,7 +45,7 @@ def trained(config: Config, checkpoint: Path | None, cut_after: int | None = Non
         ("augment.mixup=0.3", "training.weight_average=0.9", "optimizer.warmup_steps=3", "optimizer.clip_norm=0.5"),
         ("loss.group_robust=0.5", "training.sampling=source_balanced", "training.weight_average=0.9"),
     ],
-    ids=["cosine", "plateau", "early stopping", "mixup, averages, warm-up, clipping", "group-robust"],
+    ids=["plateau", "early stopping", "adam, cosine, mixup, averages, warm-up, clipping", "group-robust"],
 )
 def test_training_cut_off_after_every_epoch_ends_the_same(
     overrides: tuple[str, ...], compose_config: Compose, tmp_path: Path
