@@ -50,9 +50,13 @@ def install(folder: Path) -> Path:
     return folder / "site"
 
 
-def test_loss_augmentation_and_metric_of_a_package_are_used(tmp_path: Path, run_cxr: Command) -> None:
+def test_loss_augmentation_and_metric_of_a_package_are_used(
+    tmp_path: Path, small_backbone: tuple[str, ...], run_cxr: Command
+) -> None:
     site = str(install(tmp_path))
-    done = run_cxr(*SMALL.split(), "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site)
+    done = run_cxr(
+        *SMALL.split(), *small_backbone, "loss.formula=doubled", "+augment.more.darker=0.2", folder=tmp_path, PYTHONPATH=site
+    )
     assert done.returncode == 0, done.stderr
     assert "error rate 0." in done.stdout
 

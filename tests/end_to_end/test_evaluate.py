@@ -19,7 +19,7 @@ CLASSES = ("COVID", "Normal", "Viral Pneumonia")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms: Path) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, small_backbone: tuple[str, ...], cxr_here: Command, phantoms: Path) -> Path:
     """A folder with one finished run, `then`, on a table that says sex and age."""
     folder = tmp_path_factory.mktemp("evaluated")
     paths = sorted(path.relative_to(phantoms).as_posix() for path in phantoms.rglob("images/*.png"))
@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command, phantoms:
     done = cxr_here(
         *("data=manifest", "data.manifest=films.csv", f"data.root={phantoms}", "data.columns.more=[sex,age]", "training.epochs=2"),
         *(
-            "backbone=phantom",
+            *small_backbone,
             "split=three_way",
             "tracking.run_name=then",
             "evaluation.resamples=100",

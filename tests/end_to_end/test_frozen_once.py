@@ -15,11 +15,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> tuple[Path, list[str]]:
+def small(small_backbone: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory, cxr_here: Command) -> tuple[Path, list[str]]:
     """A folder where three small runs were done: one, another loss, the first again without a cache; and their Time lines."""
     folder = tmp_path_factory.mktemp("runs")
     lines: list[str] = []
     common = (
+        *small_backbone,
         *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=train_val_80_20"),
         "evaluation=numbers",
         "audit=off",

@@ -17,10 +17,15 @@ RUNS = [("mixed_bfloat16", ("freeze=head",)), ("mixed_float16", ("freeze=last_bl
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "freeze"), RUNS, ids=[run[0] for run in RUNS])
 def test_run_in_mixed_precision_is_handed_over(
-    precision: str, freeze: tuple[str, ...], many_phantoms: Path, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
+    precision: str,
+    freeze: tuple[str, ...],
+    many_phantoms: Path,
+    small_backbone: tuple[str, ...],
+    tmp_path: Path,
+    cxr_here: Command,
 ) -> None:
     trained = cxr_here(
-        *("data=folder", f"data.root={many_phantoms}", "backbone=phantom", "split=three_way", "training.epochs=2", "audit=off"),
+        *("data=folder", f"data.root={many_phantoms}", *small_backbone, "split=three_way", "training.epochs=2", "audit=off"),
         *("tracking.run_name=half", "evaluation.resamples=100", "evaluation.pictures=false", f"training.precision={precision}"),
         *freeze,
         folder=tmp_path,

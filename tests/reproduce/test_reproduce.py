@@ -63,8 +63,8 @@ def test_artifacts_that_are_gone_are_told_with_their_place(run: LoggedRun) -> No
     assert str(gone.parents[1]) in str(error.value)
 
 
-def test_a_run_again_is_the_same_to_the_bit(tmp_path: Path, cxr_here: Command) -> None:
-    assert cxr_here(*TINY, "tracking.run_name=then", folder=tmp_path).returncode == 0
+def test_a_run_again_is_the_same_to_the_bit(tmp_path: Path, small_backbone: tuple[str, ...], cxr_here: Command) -> None:
+    assert cxr_here(*TINY, *small_backbone, "tracking.run_name=then", folder=tmp_path).returncode == 0
     done = cxr_here("reproduce", "then", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "identical to the bit" in done.stdout

@@ -39,15 +39,13 @@ STAGES = {
     "cxr.run.report.reporting.record_costs": "its report",
 }
 
-SOME_STAGES = ("cxr.run.fit.predict.verify", "cxr.run.report.artifacts.write_part_results", "cxr.run.report.artifacts.write_report")
-
 Do = Callable[[], RunResult]
 
 
 @pytest.fixture(params=[NO_PICTURES], ids=["numbers"])
-def do(fresh_store: Store, request: pytest.FixtureRequest) -> Do:
+def do(fresh_store: Store, small_backbone: tuple[str, ...], request: pytest.FixtureRequest) -> Do:
     """The same run as often as it is called, each time as a process of its own would do it."""
-    return partial(do_run, *SMALL, *request.param)
+    return partial(do_run, *SMALL, *small_backbone, *request.param)
 
 
 def only_run() -> LoggedRun:
@@ -56,13 +54,9 @@ def only_run() -> LoggedRun:
 
 
 @pytest.mark.parametrize("do", [PICTURES], indirect=True, ids=["with pictures"])
-@pytest.mark.parametrize(
-    "places", [SOME_STAGES, pytest.param(tuple(STAGES), marks=pytest.mark.slow)], ids=["at some stages", "at every stage"]
-)
-def test_a_run_that_fails_at_each_stage_is_trained_once(places: tuple[str, ...], do: Do, trained: list[int]) -> None:
+def test_a_run_that_fails_at_each_stage_is_trained_once(do: Do, trained: list[int]) -> None:
     """One run that fails at one stage after the other: each attempt resumes where the one before ended."""
-    for place in places:
-        what = STAGES[place]
+    for place, what in STAGES.items():
         with broken(place) as failure:
             do()
         run = only_run()
@@ -104,8 +98,8 @@ def test_artifacts_that_can_not_be_written_cost_no_training(do: Do, trained: lis
     assert len(trained) == EPOCHS
 
 
-def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do) -> None:
-    run_id, prepared = do().run_id, prepared_run(*SMALL, *NO_PICTURES)
+def test_finished_run_is_used_only_with_its_role_experiment_and_files(do: Do, small_backbone: tuple[str, ...]) -> None:
+    run_id, prepared = do().run_id, prepared_run(*SMALL, *small_backbone, *NO_PICTURES)
 
     def twin(**tracking: Any) -> LoggedRun | None:
         changed = replace(prepared.config, tracking=replace(prepared.config.tracking, **tracking))
