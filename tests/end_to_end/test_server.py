@@ -127,9 +127,10 @@ def server_on(database: Database, folder: Path, name: str) -> Server:
     )
 
 
-@pytest.fixture
-def server(database: Database, tmp_path: Path) -> Iterator[Server]:
-    server = server_on(database, tmp_path, "first")
+@pytest.fixture(scope="module")
+def server(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for this module, whose first test restarts it."""
+    server = server_on(database, tmp_path_factory.mktemp("server"), "first")
     server.start()
     yield server
     server.stop()
@@ -148,7 +149,13 @@ def signed_in(server: Server, password: str = "correct horse battery") -> dict[s
 
 
 def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
-    server: Server, database: Database, tmp_path: Path, cxr_here: Command, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    database: Database,
+    tmp_path: Path,
+    small_backbone: tuple[str, ...],
+    cxr_here: Command,
+    cache_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -166,7 +173,7 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
         urllib.request.urlopen(rebound, timeout=30)
 
     environment = {**os.environ, **signed_in(server), "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept")}
-    parallel = (*SWEEP, "tracking=server", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    parallel = (*SWEEP, *small_backbone, "tracking=server", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     command = [sys.executable, "-m", "cxr", *parallel]
     sweep = subprocess.Popen(command, cwd=work, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     deadline = time.monotonic() + 240
@@ -192,7 +199,6 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
     assert saved.returncode == 0, saved.stderr
     assert server.do("backup", str(tmp_path / "saved")).returncode == 2
     assert "tables already" in server.do("restore", str(tmp_path / "saved")).stderr
-    server.stop()
     second = server_on(database, tmp_path, "second")
     restored = second.do("restore", str(tmp_path / "saved"))
     assert restored.returncode == 0, restored.stderr
@@ -209,28 +215,22 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
 
 
 def test_runs_of_a_node_without_network_arrive_with_their_models(
-    database: Database, tmp_path: Path, cxr_here: Command, monkeypatch: pytest.MonkeyPatch
+    server: Server, tmp_path: Path, small_backbone: tuple[str, ...], cxr_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = server_on(database, tmp_path, "third")
-    away = tmp_path / "away"
-    away.mkdir()
-    done = cxr_here(*SMALL, "loss=focal", "tracking=offline", folder=away, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    alone = ("tracking=offline", "tracking.run_name=alone")
+    done = cxr_here(*SMALL, *small_backbone, *alone, folder=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
-    server.start()
-    try:
-        for answer in ("1 sent", "1 there already"):
-            sent = cxr_here("send", "mlruns", folder=away, **signed_in(server))
-            assert sent.returncode == 0, sent.stderr
-            assert answer in sent.stdout
-        (run,) = runs_of(server, monkeypatch)
-        assert run.info.status == "FINISHED"
-        assert run.data.metrics["test/accuracy"] >= 0
-        assert run.outputs is not None
-        assert len(run.outputs.model_outputs) == 1
-        listed = cxr_here("runs", folder=away, **signed_in(server))
-        assert "finished" in listed.stdout
-    finally:
-        server.stop()
+    for answer in ("1 sent", "1 there already"):
+        sent = cxr_here("send", "mlruns", folder=tmp_path, **signed_in(server))
+        assert sent.returncode == 0, sent.stderr
+        assert answer in sent.stdout
+    (run,) = [run for run in runs_of(server, monkeypatch) if run.info.run_name == "alone"]
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test/accuracy"] >= 0
+    assert run.outputs is not None
+    assert len(run.outputs.model_outputs) == 1
+    (listed,) = [line for line in cxr_here("runs", folder=tmp_path, **signed_in(server)).stdout.splitlines() if "alone" in line]
+    assert "finished" in listed
 
 
 @pytest.fixture
