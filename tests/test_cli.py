@@ -140,10 +140,19 @@ def test_run_that_fails_later_is_marked_failed_with_its_reason(tmp_path: Path, p
 
 
 @pytest.mark.slow
-def test_run_continues_after_its_output_pipe_is_closed(tmp_path: Path, cache_home: Path) -> None:
+def test_run_continues_after_its_output_pipe_is_closed(tmp_path: Path, small_backbone: tuple[str, ...], cache_home: Path) -> None:
     """As before `| head -1`, or in a notebook that died."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cxr", "data.phantom.count=60", "training.epochs=1", "evaluation=numbers", "audit=off"],
+        [
+            sys.executable,
+            "-m",
+            "cxr",
+            *small_backbone,
+            "data.phantom.count=60",
+            "training.epochs=1",
+            "evaluation=numbers",
+            "audit=off",
+        ],
         cwd=tmp_path,
         env={**{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}, "CXR_CACHE": str(cache_home / "kept")},
         stdout=subprocess.PIPE,

@@ -20,10 +20,11 @@ from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import ensure_drawn
 from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store, open_store
+from tests.small_backbone import saved_backbone
 
 SMALL = (
     *("data=manifest", "data.manifest=table.csv", "data.root=images", "data.columns.more=[age]", "split=three_way"),
-    *("backbone=phantom", "training.epochs=1", "training.threads=1", "training.deterministic=true", "augment=none"),
+    *("training.epochs=1", "training.threads=1", "training.deterministic=true", "augment=none"),
     *("freeze.warmup_epochs=0", "evaluation.resamples=100", "evaluation.figure_dpi=50", "evaluation.pictures=false"),
     *("audit.seen=40", "audit.changed=4", "audit.mapped=2"),
 )
@@ -47,6 +48,7 @@ class World:
 
     folder: Path
     rng: random.Random
+    backbone: tuple[str, ...]
     settings: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
@@ -60,7 +62,7 @@ class World:
         paths = sorted(path.relative_to(folder / "images").as_posix() for path in (folder / "images").rglob("images/*.png"))
         rows = [(path, path.split("/")[0], "one", f"patient {row}", "20") for row, path in enumerate(paths)]
         pd.DataFrame(rows, columns=["path", "label", "source", "group", "age"]).to_csv(folder / "table.csv", index=False)
-        return World(folder, random.Random(seed))
+        return World(folder, random.Random(seed), saved_backbone(folder / "small.keras"))
 
     def command(self, *more: str) -> list[str]:
         swept = {override.partition("=")[0] for override in more}
@@ -68,7 +70,7 @@ class World:
 
     def start(self, arguments: list[str], folder: Path | None = None) -> "subprocess.Popen[str]":
         given = {override.partition("=")[0] for override in arguments}
-        small = [override for override in SMALL if override.partition("=")[0] not in given]
+        small = [override for override in (*SMALL, *self.backbone) if override.partition("=")[0] not in given]
         command = [sys.executable, "-m", "cxr", *small, *arguments]
         return subprocess.Popen(command, cwd=folder or self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 

@@ -35,8 +35,8 @@ class Spoiled(BackgroundReports):
         super().take(replace(work, results=replace(work.results, pictures=[partial(broken)])), held)
 
 
-def run_job(folder: Path, reports: BackgroundReports | None = None) -> RunResult:
-    composed, provenance = compose(list(SMALL))
+def run_job(folder: Path, backbone: tuple[str, ...], reports: BackgroundReports | None = None) -> RunResult:
+    composed, provenance = compose([*SMALL, *backbone])
     known = replace(provenance, job=SweepJob("sweep", folder, 0, "plain", 1))
     return run_experiment(typed(composed), known, Progress(Console(quiet=True), job="plain", bars=False), reports=reports)
 
@@ -46,18 +46,24 @@ def logged(run_id: str) -> LoggedRun:
 
 
 @pytest.mark.slow
-def test_job_that_is_the_same_run_again_waits_for_its_report(fresh_store: Store, tmp_path: Path) -> None:
+def test_job_that_is_the_same_run_again_waits_for_its_report(
+    fresh_store: Store, small_backbone: tuple[str, ...], tmp_path: Path
+) -> None:
     with BackgroundReports(fresh_store) as reports:
-        first, again = run_job(tmp_path, reports), run_job(tmp_path, reports)
+        first, again = run_job(tmp_path, small_backbone, reports), run_job(tmp_path, small_backbone, reports)
     assert (again.run_id, again.was_finished, first.was_finished) == (first.run_id, True, False)
 
 
 @pytest.mark.slow
 def test_report_that_fails_is_made_by_the_same_command(
-    fresh_store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fresh_store: Store,
+    small_backbone: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Spoiled(fresh_store) as reports:
-        result = run_job(tmp_path, reports)
+        result = run_job(tmp_path, small_backbone, reports)
         assert logged(result.run_id).status == "RUNNING"
         assert not close_cut_off_runs(fresh_store)  # its folder is held until the report is there
     assert reports.failed == ["plain"]
@@ -68,9 +74,9 @@ def test_report_that_fails_is_made_by_the_same_command(
 
     with BackgroundReports(fresh_store) as reports:
         monkeypatch.setattr(reports._pool, "submit", Mock(side_effect=BrokenProcessPool))  # so this process makes the report
-        again = run_job(tmp_path, reports)
+        again = run_job(tmp_path, small_backbone, reports)
     assert (again.run_id, reports.failed) == (result.run_id, [])
     run = logged(result.run_id)
     assert (run.status, run.is_finished, run.has_file("report.html")) == ("FINISHED", True, True)
-    assert run_job(tmp_path).was_finished
+    assert run_job(tmp_path, small_backbone).was_finished
     assert "seconds/log" in run.metrics
