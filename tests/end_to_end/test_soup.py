@@ -13,8 +13,8 @@ SHORT = ("data.phantom.count=60", "training.epochs=2", "augment=none", "evaluati
 
 
 @pytest.mark.slow
-def test_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, cxr_here: Command) -> None:
-    assert cxr_here("-m", *SHORT, "freeze=head", "training.seed=0,1", folder=tmp_path).returncode == 0
+def test_sweep_becomes_a_soup_that_can_be_reproduced(tmp_path: Path, small_backbone: tuple[str, ...], cxr_here: Command) -> None:
+    assert cxr_here("-m", *SHORT, *small_backbone, "freeze=head", "training.seed=0,1", folder=tmp_path).returncode == 0
     (sweep,) = (path.name for path in (tmp_path / "mlruns/sweeps").iterdir())
     done = cxr_here("soup", sweep, "--most", "2", folder=tmp_path)
     assert done.returncode == 0, done.stderr
