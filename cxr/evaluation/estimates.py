@@ -114,6 +114,15 @@ def lacking(reason: str) -> Estimate:
     return Estimate(None, why_not=reason)
 
 
+def no_image_of(*classes: str) -> str:
+    """Why numbers of classes are missing.
+
+    >>> no_image_of("COVID", "Viral Pneumonia")
+    'not known: no image of COVID or Viral Pneumonia'
+    """
+    return f"not known: no image of {' or '.join(classes)}"
+
+
 def proportion(count: int, of: int, why_not: str) -> Estimate:
     """`count` of `of` images with the Wilson interval; without images there is no value, and `why_not` is the reason.
 
