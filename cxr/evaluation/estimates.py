@@ -47,6 +47,15 @@ class Estimate:
         return "-" if self.value is None else f"{self.value:.3f}"
 
     @property
+    def text_or_reason(self) -> str:
+        """As tables show it, or the reason why there is no number.
+
+        >>> Estimate(None, why_not="not known: no image of COVID").text_or_reason
+        'not known: no image of COVID'
+        """
+        return self.why_not if self.value is None else self.text
+
+    @property
     def signed(self) -> str:
         """A difference as tables show it.
 

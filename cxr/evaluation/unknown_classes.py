@@ -63,6 +63,10 @@ def describe_unshared(of_model: Mapping[str, int], unknown: Mapping[str, int]) -
     absent = ", ".join(name for name, count in of_model.items() if not count)
     others = ", ".join(f"{name} ({pluralize(count, 'image')})" for name, count in unknown.items())
     return [
-        *([f"Classes without an image in this data: {absent}. Their sensitivity and all other numbers of them are not known."] if absent else []),
+        *(
+            [f"Classes without an image in this data: {absent}. Their sensitivity and all other numbers of them are not known."]
+            if absent
+            else []
+        ),
         *([f"Classes that the model does not know: {others}. They count only as not normal, in one AUC."] if others else []),
     ]

@@ -85,8 +85,8 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     if not manifest["label"].isin(classes).any():
         whole = pluralize(int(dataset.manifest["label"].map(names).isin(classes).sum()), "image")
         raise UserError(
-            f"all {whole} of this data of classes that the model knows are among those of {logged.run.name} itself: none is left to "
-            "evaluate"
+            f"all {whole} of this data of classes that the model knows are among those of {logged.run.name} itself: none is "
+            "left to evaluate"
         )
     same = int((shared["how"] == SAME).sum())
     context = data_context(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)}, dataset.identity)

@@ -51,7 +51,8 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
     images = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
     if len(images.classes) < least_classes:
         raise UserError(
-            f"there is one class only ({', '.join(images.classes)}): two at least are needed; see data.classes, data.merge and labels"
+            f"there is one class only ({', '.join(images.classes)}): two at least are needed; see data.classes, data.merge and "
+            "labels"
         )
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
         raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
+from cxr.evaluation.estimates import no_image_of
 from cxr.evaluation.metric_table import AUC_NOT_NORMAL, by_class, overall
 from cxr.evaluation.operating_points import OPTIMISTIC
 from cxr.evaluation.report.document import from_json
@@ -59,13 +60,16 @@ def print_assessment(name: str, assessment: Assessment) -> None:
     table.add_column("")
     for metric in by_class("summary"):
         table.add_column(metric.label, justify="right")
-    for name_of_class in assessment.classes:
+    absent = [name_of_class for name_of_class, count in assessment.by_class.items() if not count]
+    for name_of_class in (name_of_class for name_of_class in assessment.classes if name_of_class not in absent):
         table.add_row(name_of_class, *(estimates[f"{slug(name_of_class)}/{metric.name}"].text for metric in by_class("summary")))
     wide_console().print(table)
+    if absent:
+        out.print(f"  {no_image_of(*absent).replace('not', 'Not', 1)}")
     known = [metric for metric in overall("summary") if estimates[metric.name].value is not None]
     out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].text}" for metric in known))
     if not_normal := estimates.get(AUC_NOT_NORMAL.name):
-        out.print(f"  {AUC_NOT_NORMAL.title}: {not_normal.text if not_normal.known else not_normal.why_not}")
+        out.print(f"  {AUC_NOT_NORMAL.title}: {not_normal.text_or_reason}")
     for line in describe_operating_points(assessment):
         out.print(f"  {line}")
 
