@@ -39,7 +39,9 @@ class UnknownClasses:
 def auc_not_normal(evaluated: Predictions, groups: Sequence[str], unknown: UnknownClasses, normal_class: int | None) -> Estimate:
     """AUC of 1 - p(normal) for images that are not normal, of any class, with DeLong's interval.
 
-    `groups` has the group of each evaluated image; images of one group count as alike.
+    Args:
+        groups: the group of each evaluated image; images of one group count as alike.
+        normal_class: index into the classes; None if none is normal.
     """
     if normal_class is None:
         return lacking("not known: no class of the model is called Normal; evaluation.routine=CLASS names it")

@@ -103,7 +103,10 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
 def names_of_model(present: Sequence[str], classes: Sequence[str], data: DataConfig) -> dict[str, str]:
     """What the model calls each class that is present, or its own name where the model does not know it.
 
-    Case and punctuation do not matter, and the aliases of `data` count. Raises `UserError` where the model knows none.
+    Case and punctuation do not matter, and the aliases of `data` count.
+
+    Raises:
+        UserError: The model knows none of them.
 
     >>> names_of_model(["covid-19", "Edema", "NORMAL"], ["COVID", "Normal"], DataConfig(aliases={"COVID": ["COVID-19"]}))
     {'covid-19': 'COVID', 'Edema': 'Edema', 'NORMAL': 'Normal'}

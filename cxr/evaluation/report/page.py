@@ -58,11 +58,11 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
 
 
 def first_changes(document: Document) -> list[str]:
-    """The metrics of other data that the page shows without a click: overall ones, and those of the positive class."""
+    """The metrics of other data that the page shows without a click: overall ones, and those of the positive class, or all."""
     triage, elsewhere = document.assessment.triage, document.context.elsewhere
     positive = f"{slug(triage.positive_class)}/" if triage else ""
     metrics = [change.metric for change in elsewhere.changes] if elsewhere else []
-    return [metric for metric in metrics if "/" not in metric or metric.startswith(positive)]
+    return [metric for metric in metrics if "/" not in metric or metric.startswith(positive)] or metrics
 
 
 def css_text(text: str) -> str:
