@@ -20,6 +20,7 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Data, Overlap
 from cxr.evaluation.saliency import Saliency
+from cxr.evaluation.roles import NORMAL_SLUGS, roles_of
 from cxr.evaluation.shift import Sample
 from cxr.evaluation.unknown_classes import UnknownClasses
 from cxr.progress import Progress
@@ -75,7 +76,7 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
         UserError: The model knows no class of the data, or no image of one that it knows is left.
     """
     image_list = locate_images(config.data, progress.stage, least_classes=1)
-    names = names_of_model(image_list.classes, classes, config.data)
+    names = names_of_model(image_list.classes, classes, config)
     check_evaluation(config.evaluation, classes, config.data.columns.more)
     dataset = read_dataset(config, image_list, progress.stage, cache_of(config, progress), split=False)
     shared = overlap(dataset.manifest, logged.manifest)
@@ -100,17 +101,23 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     )
 
 
-def names_of_model(present: Sequence[str], classes: Sequence[str], data: DataConfig) -> dict[str, str]:
+def names_of_model(present: Sequence[str], classes: Sequence[str], config: Config) -> dict[str, str]:
     """What the model calls each class that is present, or its own name where the model does not know it.
 
-    Case and punctuation do not matter, and the aliases of `data` count.
+    Case and punctuation do not matter, aliases count, and any usual name of normal is the normal class, so that healthy images
+    never count as not normal.
 
     Raises:
         UserError: The model knows none of them.
 
-    >>> names_of_model(["covid-19", "Edema", "NORMAL"], ["COVID", "Normal"], DataConfig(aliases={"COVID": ["COVID-19"]}))
-    {'covid-19': 'COVID', 'Edema': 'Edema', 'NORMAL': 'Normal'}
+    >>> radiography = Config(data=DataConfig(aliases={"COVID": ["COVID-19"]}))
+    >>> names_of_model(["covid-19", "Edema", "No Finding"], ["COVID", "Normal"], radiography)
+    {'covid-19': 'COVID', 'Edema': 'Edema', 'No Finding': 'Normal'}
     """
+    aliases, normal = config.data.aliases, roles_of(config.evaluation, classes).normal_class
+    if normal is not None:
+        aliases = {**aliases, classes[normal]: [*aliases.get(classes[normal], []), *NORMAL_SLUGS]}
+    data = replace(config.data, aliases=aliases)
     names = {name: next((known for known in classes if spelling(known, data, [name])), name) for name in present}
     if not set(names.values()) & set(classes):
         raise UserError(
