@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.config.schema import Config, DataConfig
+from cxr.config.schema import Config
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.identity.overlap import SAME, overlap
 from cxr.data.image_list import spelling
@@ -19,8 +19,8 @@ from cxr.evaluation.failures import Failure
 from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.document import Data, Overlap
-from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.roles import NORMAL_SLUGS, roles_of
+from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import Sample
 from cxr.evaluation.unknown_classes import UnknownClasses
 from cxr.progress import Progress
@@ -86,8 +86,7 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     if not manifest["label"].isin(classes).any():
         whole = pluralize(int(dataset.manifest["label"].map(names).isin(classes).sum()), "image")
         raise UserError(
-            f"all {whole} of this data of classes that the model knows are among those of {logged.run.name} itself: none is "
-            "left to evaluate"
+            f"all {whole} of the model's classes in this data are among those of {logged.run.name} itself: none is left to evaluate"
         )
     same = int((shared["how"] == SAME).sum())
     context = data_context(config, manifest, left_out_of(dataset) | {"already known to the run": len(shared)}, dataset.identity)

@@ -162,7 +162,7 @@ def test_training_images_of_the_run_are_refused_as_other_data(place: Path, cxr_h
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
     done = cxr_here("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
     assert done.returncode == 2
-    assert "of this data are among those of then itself" in done.stderr
+    assert "in this data are among those of then itself" in done.stderr
 
 
 def test_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:
