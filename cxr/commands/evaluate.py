@@ -4,6 +4,7 @@ from cxr.commands.arguments import parse
 from cxr.compare.runs import name_with_id
 from cxr.errors import UserError
 from cxr.evaluation.report.files import DOCUMENT
+from cxr.evaluation.unknown_classes import describe_unshared
 from cxr.progress import Progress
 from cxr.reevaluate.complete import complete
 from cxr.reevaluate.evaluate import Evaluated, evaluate_again, evaluate_other_data, model_classes, read_document
@@ -48,8 +49,11 @@ def _evaluate(reference: str, overrides: list[str]) -> Evaluated:
         raise UserError(
             f"{name_with_id(run)} chose its thresholds with evaluation.views={own.evaluation.views}: other data needs as many views"
         )
-    data = read_other_data(logged, model_classes(run), config, progress)
+    classes = model_classes(run)
+    data = read_other_data(logged, classes, config, progress)
     same, alike = pluralize(data.overlap.same_pixels, "image"), data.overlap.look_alike
     print(f"  Overlap with the run's own data: {same} with the same pixels, {alike:,} more that look alike;")
     print("  they are left out. Whether patients are the same is not known.")
+    for line in describe_unshared(*data.by_class(classes)):
+        print(f"  {line}")
     return evaluate_other_data(logged, config, overrides, data, store, progress)

@@ -85,10 +85,6 @@ def image_list_of(root: Path, classes: tuple[str, ...], images: pd.DataFrame, ba
     known = {name: images[name].astype(object).where(images[name].notna(), "").astype(str) for name in images.columns}
     rows = pd.DataFrame({name: known.get(name, "") for name in dict.fromkeys([*COLUMNS, *known])}, index=images.index)
     rows = rows.sort_values("path", kind="stable", ignore_index=True)
-    if len(classes) < 2:
-        raise UserError(
-            f"there is one class only ({', '.join(classes)}): two at least are needed; see data.classes, data.merge and labels"
-        )
     slugs = [slug(name) for name in classes]
     if len(set(slugs)) < len(slugs):
         raise UserError(

@@ -1,7 +1,7 @@
 """The assessment: all numbers that follow from predictions, as one value that the report shows and stores as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, evalua
 from cxr.evaluation.decision_curve import DecisionCurve, decision_curve
 from cxr.evaluation.estimates import Estimate, ends_of, values_of
 from cxr.evaluation.failures import Failure, failures
-from cxr.evaluation.metric_table import names_at
+from cxr.evaluation.metric_table import AUC_NOT_NORMAL, names_at
 from cxr.evaluation.metrics import evaluate, with_resampling
 from cxr.evaluation.operating_points import OperatingPoint, choose_rules, evaluate_rules
 from cxr.evaluation.predictions import Predictions
@@ -23,6 +23,7 @@ from cxr.evaluation.recalibration import ClassCalibration, class_calibration
 from cxr.evaluation.roles import Roles, roles_of
 from cxr.evaluation.subgroups import Subgroup, subgroups
 from cxr.evaluation.triage import Triage, evaluate_triage, zones_of
+from cxr.evaluation.unknown_classes import UnknownClasses, auc_not_normal, describe_unshared
 from cxr.text import nearest
 
 
@@ -32,7 +33,7 @@ class Evidence:
 
     `part` is the name of the evaluated part, `groups` the group of each of its images, `columns` (n, any) further columns of the
     manifest. Without a test part, `evaluated` is `validation`. `of_validation` is the group of each validation image; where it is
-    not given each image is one.
+    not given each image is one. `unknown` are images of classes that the model does not know, where other data is evaluated.
     """
 
     validation: Predictions
@@ -41,6 +42,7 @@ class Evidence:
     groups: Sequence[str]
     columns: pd.DataFrame
     of_validation: Sequence[str] | None = None
+    unknown: UnknownClasses | None = None
 
     @property
     def validation_groups(self) -> Sequence[str] | None:
@@ -58,7 +60,8 @@ class Assessment:
     """All numbers of one part of a split; see the classes for what each means.
 
     `no_positive_class` gives the reason if there are no operating points, triage and decision curve. `notes` are for the reader
-    of the numbers. The decision curve and the calibration of the positive class need images of it, and others.
+    of the numbers. The decision curve and the calibration of the positive class need images of it, and others. `unknown` counts
+    images of classes that the model does not know: one metric of other data has them, and no other number.
     """
 
     part: str
@@ -84,6 +87,12 @@ class Assessment:
     subgroups: list[Subgroup]
     failures: list[Failure]
     notes: list[str]
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def without_positives(self) -> bool:
+        """Whether there is a positive class and no evaluated image of it, so that nothing is known of it."""
+        return self.triage is not None and not self.by_class[self.triage.positive_class]
 
 
 def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_columns: Sequence[str]) -> None:
@@ -124,6 +133,9 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
     evaluation = with_resampling(evaluate(evaluated, groups), evaluated, groups, settings.resamples)
     temperature = fit_temperature(validation, of_validation)
     set_thresholds = conformal_thresholds(validation, settings.alpha)
+    estimates = dict(evaluation.estimates)
+    if evidence.unknown:
+        estimates[AUC_NOT_NORMAL.name] = auc_not_normal(evaluated, groups, evidence.unknown, roles.normal_class)
     rules, points, triage, curve, zones = [], [], None, None, None
     of_positive, of_positive_after = None, None
     if roles.positive_class is not None:
@@ -149,7 +161,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         chosen_on_same=evidence.chosen_on_same,
         classes=list(evaluated.classes),
         by_class=evaluated.by_class,
-        estimates=evaluation.estimates,
+        estimates=estimates,
         confusion=evaluation.confusion.tolist(),
         temperature=temperature,
         calibration=calibration(evaluated, settings.bins),
@@ -166,7 +178,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
             evaluated,
             evidence.columns,
             [rule for rule in rules if rule.shifts is None],  # the calibrated argmax is shown beside argmax alone
-            roles.positive_class,
+            roles.positive_class if (evaluated.labels == roles.positive_class).any() else None,
             zones,
             bins=settings.bins,
             small_below=settings.small_group,
@@ -174,6 +186,7 @@ def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:
         ),
         failures=failures(evaluated, settings.failures),
         notes=_notes(evidence, roles),
+        unknown=evidence.unknown.by_class if evidence.unknown else {},
     )
 
 
@@ -221,7 +234,7 @@ def costs_of(settings: EvaluationConfig, roles: Roles, classes: Sequence[str]) -
 
 
 def _notes(evidence: Evidence, roles: Roles) -> list[str]:
-    notes = []
+    notes = describe_unshared(evidence.evaluated.by_class, evidence.unknown.by_class) if evidence.unknown else []
     if evidence.chosen_on_same:
         notes.append(
             "There is no test part: these images stopped the training and chose thresholds, temperature and "

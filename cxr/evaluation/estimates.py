@@ -47,6 +47,15 @@ class Estimate:
         return "-" if self.value is None else f"{self.value:.3f}"
 
     @property
+    def text_or_reason(self) -> str:
+        """As tables show it, or the reason why there is no number.
+
+        >>> Estimate(None, why_not="not known: no image of COVID").text_or_reason
+        'not known: no image of COVID'
+        """
+        return self.why_not if self.value is None else self.text
+
+    @property
     def signed(self) -> str:
         """A difference as tables show it.
 
@@ -112,6 +121,15 @@ def values_of(estimates: Mapping[str, Estimate]) -> dict[str, float]:
 def lacking(reason: str) -> Estimate:
     """A number that does not exist."""
     return Estimate(None, why_not=reason)
+
+
+def no_image_of(*classes: str) -> str:
+    """Why numbers of classes are missing.
+
+    >>> no_image_of("COVID", "Viral Pneumonia")
+    'not known: no image of COVID or Viral Pneumonia'
+    """
+    return f"not known: no image of {' or '.join(classes)}"
 
 
 def proportion(count: int, of: int, why_not: str) -> Estimate:

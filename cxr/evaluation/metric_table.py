@@ -28,7 +28,7 @@ class Counts:
 
     `hits`, `of_class` and `predicted_as` (b, k) are weights of images: correct, of the class, and predicted as the class.
     `auc` and `auprc` (b, k) are areas for each class against the rest. `total`, `log_loss` and `brier` are (b,), the last two
-    means over images. A rate without images is nan.
+    means over images. A rate without images is nan, and so is every number of a class without images.
     """
 
     hits: Floats
@@ -48,13 +48,13 @@ class Counts:
     @cached_property
     def specificity(self) -> Floats:
         """Of each class, (b, k)."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(1 - (self.predicted_as - self.hits) / (self.total[:, None] - self.of_class))
+        rate = 1 - _share(self.predicted_as - self.hits, self.total[:, None] - self.of_class)
+        return np.where(self.of_class > 0, rate, np.nan)
 
     @cached_property
     def f1(self) -> Floats:
         """Of each class, (b, k)."""
-        return _share(2 * self.hits, self.of_class + self.predicted_as)
+        return np.where(self.of_class > 0, _share(2 * self.hits, self.of_class + self.predicted_as), np.nan)
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ BY_CLASS = (
     Metric("auc", "AUC", lambda counts: counts.auc, ("compare", "summary", "folds", "classes")),
     Metric("auprc", "AUPRC", lambda counts: counts.auprc),
 )
+# Of other data alone, by DeLong: images of classes that the model does not know count too. On own data it is the AUC of normal.
+AUC_NOT_NORMAL = Metric("auc_not_normal", "AUC of normal against the rest", None)
 
 
 def _installed() -> list[Metric]:
@@ -166,7 +168,7 @@ def _share(part: Floats, whole: Floats) -> Floats:
 
 
 def _mean_of_present(of_class: Floats) -> Floats:
-    """Mean over the classes that have a value: classes with images, and for F1 also predicted ones, as in scikit-learn."""
+    """Mean over the classes that have images."""
     present = np.isfinite(of_class)
     return np.asarray(np.where(present, of_class, 0).sum(axis=1) / present.sum(axis=1))
 

@@ -12,6 +12,7 @@ from cxr.evaluation.estimates import (
     ends_of,
     four_rates,
     lacking,
+    no_image_of,
     proportion_among,
     values_of,
     with_interval,
@@ -78,17 +79,20 @@ def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> E
     estimates["accuracy"] = proportion_among(predictions.predicted == predictions.labels, all_images, groups, "")
     for index, name in enumerate(predictions.classes):
         positive, called = predictions.labels == index, predictions.predicted == index
+        if not positive.any():
+            estimates |= {f"{slug(name)}/{metric.name}": lacking(no_image_of(name)) for metric in BY_CLASS}
+            continue
         of_class = four_rates(called, positive, groups, "this class", "this class")
-        either = int(positive.sum() + called.sum())
-        f1 = Estimate(2 * int((positive & called).sum()) / either) if either else lacking("no image is of this class or called so")
+        f1 = Estimate(2 * int((positive & called).sum()) / int(positive.sum() + called.sum()))
         of_class |= {"f1": f1, "auc": area_under_roc(positive, predictions.probabilities[:, index], groups)}
         estimates |= {f"{slug(name)}/{key}": estimate for key, estimate in of_class.items()}
         for metric in BY_CLASS:
             estimates.setdefault(f"{slug(name)}/{metric.name}", lacking(of_class["auc"].why_not))
     missing = [name for name, estimate in estimates.items() if name.endswith("/auc") and estimate.value is None]
+    absent = [name for name, count in predictions.by_class.items() if not count]
     for metric in OVERALL:
         if metric.name not in estimates:
-            estimates[metric.name] = lacking(f"{', '.join(missing)} has no value")
+            estimates[metric.name] = lacking(no_image_of(*absent) if absent else f"{', '.join(missing)} has no value")
     return Evaluation(estimates, confusion)
 
 

@@ -17,7 +17,9 @@ from cxr.evaluation.estimates import (
     Z,
     four_rates,
     independent_images,
+    lacking,
     members_among,
+    no_image_of,
     proportion_among,
     wilson_interval,
     with_interval,
@@ -202,6 +204,8 @@ def evaluate_rules(
 ) -> list[OperatingPoint]:
     """The rates of each rule on the evaluated images.
 
+    Without an image of the positive class all rates are missing: what is called positive is counted alone.
+
     Args:
         costs: (classes, classes), of each true and predicted class.
         groups: the group of each evaluated image.
@@ -209,15 +213,18 @@ def evaluate_rules(
     chosen = np.stack([decisions(rule, evaluated, positive_class) for rule in rules])
     spent = costs[evaluated.labels, chosen].astype(np.float64)  # (rules, n)
     drawn = resampled(lambda weights: spent @ weights.T / weights.sum(axis=1), groups, resamples, seed=0)
-    positive, points = evaluated.labels == positive_class, []
+    positive, name, points = evaluated.labels == positive_class, evaluated.classes[positive_class], []
     for rule, decided, cost, draws in zip(rules, chosen, spent, drawn, strict=True):
         on_evaluated = rates(decided == positive_class, positive, groups)
+        if not positive.any():
+            none = lacking(no_image_of(name))
+            on_evaluated = Rates(on_evaluated.images, on_evaluated.called_positive, none, none, none, none)
         called = decisions(rule, validation, positive_class) == positive_class
         on_validation = rates(called, validation.labels == positive_class, validation_groups)
         mean = with_interval(Estimate(float(cost.mean())), draws, LOG)
         same = OPTIMISTIC if validation is evaluated and rule.target is not None else ""
         members = members_among(groups, positive if rule.aim == "sensitivity" else ~positive)
-        verdict = same + _verdict(rule, on_evaluated, members, evaluated.classes[positive_class])
+        verdict = same + _verdict(rule, on_evaluated, members, name)
         points.append(OperatingPoint(rule, on_validation, on_evaluated, mean, verdict))
     return points
 
@@ -263,6 +270,9 @@ def _verdict(rule: Rule, evaluated: Rates, members: NDArray[np.int64], positive:
     outcome, rate = outcome_of(rule, evaluated), _rate(rule, evaluated)
     if rule.target is None:
         return f"{outcome}: this rule follows from the probabilities."
+    if evaluated.sensitivity.value is None:
+        called = f"{evaluated.called_positive:,} of {pluralize(evaluated.images, 'image')} of other classes"
+        return f"{no_image_of(positive)}; {called} are called {positive}."
     if rate.value is None or rate.of is None or rate.count is None:
         return f"{outcome}: {rate.why_not}."
     seen = f"{outcome}: {rule.aim} {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}) for a target of {rule.target:g}"

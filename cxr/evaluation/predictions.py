@@ -51,11 +51,7 @@ class Predictions:
 
     def to_csv(self, path: Path) -> None:
         """Write columns id, label, predicted, and p_CLASS for each class, sorted by id; floats survive the round trip."""
-        frame = pd.DataFrame({"id": self.ids, "label": [self.classes[index] for index in self.labels]})
-        frame["predicted"] = [self.classes[index] for index in self.predicted]
-        for index, name in enumerate(self.classes):
-            frame[f"p_{slug(name)}"] = self.probabilities[:, index]
-        write_csv(frame.sort_values("id", kind="stable"), path)
+        write_predictions(path, self.ids, [self.classes[index] for index in self.labels], self.classes, self.probabilities)
 
     @staticmethod
     def from_csv(path: Path, classes: tuple[str, ...]) -> "Predictions":
@@ -70,3 +66,13 @@ class Predictions:
             raise ValueError(f"{path.name} has numbers that are not probabilities, or do not sum to 1")
         labels = np.array([classes.index(label) for label in frame["label"]], np.int64)
         return Predictions(tuple(frame["id"]), classes, labels, probabilities)
+
+
+def write_predictions(
+    path: Path, ids: Sequence[str], labels: Sequence[str], classes: Sequence[str], probabilities: NDArray[np.float64]
+) -> None:
+    """Write the names and labels of n images, and probabilities (n, classes), as `Predictions.to_csv` has them."""
+    frame = pd.DataFrame({"id": ids, "label": labels, "predicted": [classes[index] for index in probabilities.argmax(axis=1)]})
+    for index, name in enumerate(classes):
+        frame[f"p_{slug(name)}"] = probabilities[:, index]
+    write_csv(frame.sort_values("id", kind="stable"), path)

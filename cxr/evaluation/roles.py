@@ -9,7 +9,7 @@ from cxr.errors import UserError
 from cxr.text import nearest, slug
 
 POSITIVE_SLUGS = ("covid", "covid_19", "covid19")  # of the class that is positive unless evaluation.urgent names another
-_NORMAL = ("normal", "no_finding", "no_findings", "healthy", "negative")  # the same of evaluation.routine
+NORMAL_SLUGS = ("normal", "no_finding", "no_findings", "healthy", "negative")  # the same of evaluation.routine
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def roles_of(evaluation: EvaluationConfig, classes: Sequence[str]) -> Roles:
     """
     slugs = [slug(name) for name in classes]
     positive_class = _index(evaluation.urgent, "urgent", slugs, POSITIVE_SLUGS)
-    normal_class = _index(evaluation.routine, "routine", slugs, _NORMAL)
+    normal_class = _index(evaluation.routine, "routine", slugs, NORMAL_SLUGS)
     if positive_class is not None and positive_class == normal_class:
         raise UserError(f"evaluation.urgent and evaluation.routine are both {classes[positive_class]}: name two classes")
     if positive_class is None and normal_class is not None and len(classes) == 2:

@@ -13,26 +13,22 @@ from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifes
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
-from cxr.evaluation.estimates import unpaired_difference
 from cxr.evaluation.figures.drawing import ImagePicture, Picture, pictures_of
 from cxr.evaluation.figures.registry import assessment_figures
-from cxr.evaluation.metric_table import by_class, overall
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import description
-from cxr.evaluation.report.document import Caption, Document, MetricShift, OtherDataResult, ReportContext, from_json
+from cxr.evaluation.report.document import Caption, Document, ReportContext, from_json
 from cxr.evaluation.report.files import DOCUMENT, FIGURES, write_report
 from cxr.evaluation.results import TABLE, final_metrics, results_of, write_part_results
 from cxr.evaluation.saliency import Saliency
-from cxr.evaluation.shift import shift_of
 from cxr.progress import Progress
-from cxr.reevaluate.other_data import OtherData, ScoredData
-from cxr.run.fit.features import read_sample
+from cxr.reevaluate.against_own import against_own
+from cxr.reevaluate.other_data import OtherData
 from cxr.run.fit.stored_training import kept_gate
 from cxr.run.identity.logged import Logged
 from cxr.run.origin import MODEL
 from cxr.run.report.artifacts import evaluation_tags
 from cxr.run.report.context import data_caveats, day_of, describe_code
-from cxr.text import part_in_full, slug
 from cxr.tracking.environment import code_tags
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
@@ -41,6 +37,7 @@ from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
 
 OTHER = "external"  # the part that other data is, in names of files and metrics
+UNKNOWN = "external_unknown_classes.csv"  # predictions of images of classes that the model does not know
 _WITH_IMAGES = ("audit_flips", "grad_cam", "heat_by_class", "failures")
 _KEPT = (*_WITH_IMAGES, "training_curves", "vs_baseline")  # figures that no target changes
 
@@ -94,15 +91,17 @@ def evaluate_other_data(
     logged: Logged, config: Config, overrides: list[str], data: OtherData, store: Store, progress: Progress
 ) -> Evaluated:
     """Assess the saved model's predictions of other data, with thresholds and temperature of the run's own validation images."""
-    run, document, rows = logged.run, read_document(logged.run), data.manifest
+    run, document, rows, classes = logged.run, read_document(logged.run), data.manifest, model_classes(logged.run)
     prepare_tensorflow(replace(config.training, threads=None))  # of this machine, not of the one that trained
     from cxr.reevaluate.score import score  # imports Keras
 
-    scored = score(data, model_classes(run), config, run.file(MODEL), kept_gate(run), progress)
+    scored = score(data, classes, config, run.file(MODEL), kept_gate(run), progress)
     with progress.stage("report", "Assessing predictions"):
-        evidence = evidence_of(logged, config, predictions_of(run)["val"], scored.predictions, OTHER, rows)
+        known = rows[rows["label"].isin(classes)]
+        evidence = evidence_of(logged, config, predictions_of(run)["val"], scored.predictions, OTHER, known)
+        evidence = replace(evidence, unknown=scored.unknown)
         assessment = assess(evidence, config.evaluation)
-        elsewhere = _elsewhere(run, document, assessment, scored)
+        elsewhere = against_own(run, document.assessment, assessment, config.evaluation, scored)
         drawn, saliency = scored.explain(assessment.failures) if config.evaluation.pictures else ([], None)
     context = replace(
         _context(document, config, overrides, f"{name_with_id(run)}, its saved model on other data"),
@@ -152,22 +151,6 @@ def _context(document: Document, config: Config, overrides: list[str], evaluated
     model = replace(document.context.model, settings=flat_params(config))
     own, code = document.context, describe_code()
     return replace(own, evaluated=evaluated, asked=overrides, evaluated_by=code, role="evaluation", model=model)
-
-
-def _elsewhere(run: LoggedRun, document: Document, assessment: Assessment, scored: ScoredData) -> OtherDataResult:
-    """The run's own result beside that of other data, for the metrics of the first screen and the summary."""
-    own, labels = document.assessment, {metric.name: metric.label for metric in (*overall("headline"), *overall("summary"))}
-    for name in own.classes:
-        labels |= {f"{slug(name)}/{metric.name}": f"{name} {metric.label}" for metric in by_class("summary")}
-    changes = [
-        MetricShift(name, label, own.estimates[name], other, unpaired_difference(own.estimates[name], other))
-        for name, label in labels.items()
-        if (other := assessment.estimates.get(name)) and name in own.estimates
-    ]
-    sampled, sample = read_sample(run), scored.sample
-    shift = shift_of(sampled, sample) if sampled and sampled.pooled.shape[1] == sample.pooled.shape[1] else None
-    why_not = "" if shift else "the run was made before features of its images were stored: cxr reproduce makes a run that has them"
-    return OtherDataResult(part_in_full(own.part), own.images, changes, shift, why_not, scored.passed)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:
@@ -239,6 +222,8 @@ def _log(store: Store, config: Config, source: LoggedRun, made: _Made, progress:
         write_part_results(folder, results)
         for part in results:
             part.predictions.to_csv(folder / "predictions" / f"{part.part}.csv")
+        if evidence.unknown and evidence.unknown.ids:
+            evidence.unknown.to_csv(folder / "predictions" / UNKNOWN)
         write_manifest(made.manifest, folder / "data/manifest.csv")
         if len(made.shared):
             write_csv(made.shared, folder / "data/overlap.csv")

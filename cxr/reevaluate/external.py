@@ -22,8 +22,10 @@ from cxr.tracking.store import Store
 def results_on(folder: Path, experiments: Sequence[Experiment], store: Store, progress: Progress) -> dict[str, ExternalResult]:
     """Evaluate every run on a folder of class folders, unless that was done before; the results by name of the experiment.
 
+    Images of classes that a model does not know are left out.
+
     Raises:
-        UserError: The folder has classes that a model does not know, or the runs have all seen its images.
+        UserError: A model knows no class of the folder, or the runs have all seen its images.
     """
     results = {}
     for experiment in experiments:

@@ -18,6 +18,7 @@ from cxr.evaluation.figures.drawing import Drawn
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.saliency import Saliency
 from cxr.evaluation.shift import drawn_rows
+from cxr.evaluation.unknown_classes import UnknownClasses
 from cxr.model.freeze import POOLED
 from cxr.model.saved import SavedModel, load_model
 from cxr.progress import Progress
@@ -46,8 +47,17 @@ def score(
             probabilities = mean_over_views(model, images, data.dataset.hashes, rows, config)
     if probabilities.shape[1] != len(classes):
         raise UserError(f"{model} has {probabilities.shape[1]} classes and the run {len(classes)}: it is not the run's model")
-    labels = np.array([classes.index(label) for label in data.manifest["label"]], np.int64)
-    predictions = Predictions(tuple(data.manifest["path"]), classes, labels, probabilities)
+    is_known = data.manifest["label"].isin(classes).to_numpy()
+    known, others = data.manifest[is_known], data.manifest[~is_known]
+    labels = np.array([classes.index(label) for label in known["label"]], np.int64)
+    predictions = Predictions(tuple(known["path"]), classes, labels, probabilities[is_known])
+    unknown = UnknownClasses(
+        ids=tuple(others["path"]),
+        classes=classes,
+        labels=tuple(others["label"]),
+        probabilities=probabilities[~is_known],
+        groups=tuple(others["group"]),
+    )
     some = drawn_rows(list(data.manifest["path"]))
     manifest, shown, passed = data.manifest.iloc[some], np.asarray(images[rows[some]]), None
     if gate is not None:
@@ -55,9 +65,10 @@ def score(
         passed = proportion(int(gate.passes(features).sum()), len(some), "there are no images")
 
     def explain(failures: Sequence[Failure]) -> tuple[list[Callable[[], Drawn]], Saliency]:
-        return draw_pictures(model, predictions, failures, lambda chosen: images[rows[list(chosen)]], config.evaluation)
+        of_known = rows[is_known]
+        return draw_pictures(model, predictions, failures, lambda chosen: images[of_known[list(chosen)]], config.evaluation)
 
-    return ScoredData(predictions, sample_of(manifest, shown, pooled[some]), passed, explain)
+    return ScoredData(predictions, unknown, sample_of(manifest, shown, pooled[some]), passed, explain)
 
 
 def predict_views(logged: Logged, config: Config, model: Path, progress: Progress) -> dict[str, Predictions]:

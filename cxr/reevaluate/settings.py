@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cxr.config.compose import as_user_error, compose, typed
 from cxr.config.fields import settings
-from cxr.config.schema import Config
+from cxr.config.schema import Config, DataConfig
 from cxr.errors import UserError
 from cxr.text import nearest
 
@@ -36,8 +36,15 @@ def request_of(logged: Config, overrides: Sequence[str]) -> tuple[Config, bool]:
     of_data = [override for override in overrides if _group(override) == "data"]
     config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
     if of_data:
-        config = replace(config, data=typed(compose(of_data)[0]).data)
+        config = replace(config, data=_other_data(logged, of_data))
     return typed(OmegaConf.structured(config)), bool(of_data)
+
+
+def _other_data(logged: Config, overrides: Sequence[str]) -> DataConfig:
+    """Other data with all of its classes, unless the overrides choose some: an option lists those to train on."""
+    data = typed(compose(list(overrides))[0]).data
+    chosen = data.phantom is not None or any(override.lstrip("+").startswith("data.classes=") for override in overrides)
+    return replace(data, classes=data.classes if chosen else None, aliases={**logged.data.aliases, **data.aliases})
 
 
 def _group(override: str) -> str:

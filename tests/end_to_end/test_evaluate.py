@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 from PIL import Image
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from cxr.text import pluralize
 from tests.conftest import Command
@@ -112,17 +112,39 @@ def test_other_data_is_scored_without_images_of_the_run(place: Path, cxr_here: C
     assert (artifacts / "evaluation/grad_cam.png").is_file()
 
 
+def test_other_data_may_lack_classes_and_have_others(place: Path, cxr_here: Command, phantoms: Path) -> None:
+    for name, label in (("normal", "Normal"), ("ankle", "COVID")):
+        (place / "fewer" / name).mkdir(parents=True)
+        for path in sorted((phantoms / label / "images").iterdir())[:6]:
+            Image.fromarray(np.asarray(Image.open(path))[::-1]).save(place / "fewer" / name / path.name)
+    done = cxr_here("evaluate", "then", "data=folder", "data.root=fewer", folder=place)
+    assert done.returncode == 0, done.stderr
+    assert "Classes without an image in this data: COVID, Viral Pneumonia." in done.stdout
+    assert "Classes that the model does not know: ankle (6 images)." in done.stdout
+    assert "Target not met" not in done.stdout
+    run, artifacts = latest(place)
+    known, others = (pd.read_csv(artifacts / f"predictions/{name}.csv") for name in ("external", "external_unknown_classes"))
+    assert (set(known["label"]), set(others["label"])) == ({"Normal"}, {"ankle"})
+    expected = roc_auc_score([0] * 6 + [1] * 6, [*-known["p_normal"], *-others["p_normal"]])
+    assert run.data.metrics["external/auc_not_normal"] == pytest.approx(expected)
+    assert not [name for name in run.data.metrics if name.startswith(("external/covid", "external/viral"))]
+    shutil.rmtree(place / "fewer" / "ankle")
+    alone = cxr_here("evaluate", "then", "data=folder", "data.root=fewer", "evaluation=numbers", folder=place)
+    assert alone.returncode == 0, alone.stderr
+    assert "AUC of normal against the rest: not known: every image is Normal" in alone.stdout
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (("training.epochs=3",), "can't be changed in an evaluation"),
-        (("data=folder", "data.root=ankles"), "the run never learned class ankle of this data"),
+        (("data=folder", "data.root=ankles"), "the model knows no class of this data (ankle, wrist)"),
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_no_run(
     overrides: tuple[str, ...], message: str, place: Path, cxr_here: Command, phantoms: Path
 ) -> None:
-    for name in ("ankle", "normal"):
+    for name in ("ankle", "wrist"):
         (place / "ankles" / name).mkdir(parents=True, exist_ok=True)
         shutil.copy(next((phantoms / "Normal/images").iterdir()), place / "ankles" / name / "1.png")
     before = latest(place)[0].info.run_id
@@ -140,7 +162,7 @@ def test_training_images_of_the_run_are_refused_as_other_data(place: Path, cxr_h
     manifest[manifest["path"].isin(trained)].to_csv(place / "trained.csv", index=False)
     done = cxr_here("evaluate", "then", "data=manifest", "data.manifest=trained.csv", f"data.root={phantoms}", folder=place)
     assert done.returncode == 2
-    assert "of this data are among those of then itself" in done.stderr
+    assert "in this data are among those of then itself" in done.stderr
 
 
 def test_saved_model_that_would_run_code_is_refused(place: Path, cxr_here: Command) -> None:

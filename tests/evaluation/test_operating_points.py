@@ -90,7 +90,9 @@ def test_verdict_says_whether_a_target_is_demonstrated() -> None:
     others = poor.only(np.flatnonzero(poor.labels))
     none = evaluate_rules(strict, chose, others, 0, COSTS, others.ids, 100)[1]
     assert none.outcome is Outcome.UNKNOWN
-    assert none.verdict == "Target can't be evaluated: no image is of the positive class."
+    called = none.evaluated.called_positive
+    assert none.verdict == f"not known: no image of COVID; {called} of 474 images of other classes are called COVID."
+    assert {none.evaluated.sensitivity.value, none.evaluated.specificity.value, none.evaluated.npv.value} == {None}
 
 
 def test_eighty_images_of_one_patient_demonstrate_nothing() -> None:

@@ -25,6 +25,10 @@ def test_other_data_replaces_the_data_of_the_run(compose_config: Compose) -> Non
     assert is_other_data
     assert (config.data.name, config.data.root, config.data.classes) == ("folder", "y", ["a", "b"])
     assert config.backbone.image_size == 224
+    every = request_of(logged, ["data=radiography", "data.root=y"])[0].data  # an option lists the classes to train on
+    assert every.classes is None
+    aliases = request_of(logged, ["data=folder", "data.root=y"])[0].data.aliases
+    assert "COVID-19" in aliases["COVID"]  # those of the run count too
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ def layout_of(folders: Sequence[Folders], where: str, known: Callable[[Collectio
             "what folders mean, as data.layout=class"
         )
     named = [place for place, role in enumerate(roles) if role == "named"]
+    if not named and "numbered" not in roles and (alone := _only_class(folders)) is not None:
+        return Layout((*(("*",) * outer + tuple(roles))[:alone], "class"))
     if not named:
         _name_numbered(levels, roles, where)
     else:
@@ -123,6 +125,12 @@ def around(folders: Sequence[Folders]) -> int:
     while folders and all(len(names) > depth + 1 for names in folders) and len({names[depth] for names in folders}) == 1:
         depth += 1
     return depth
+
+
+def _only_class(folders: Sequence[Folders]) -> int | None:
+    """The level of the one folder that holds all images, or all of each part, and is named as a finding."""
+    levels = range(min(map(len, folders)))
+    return next((at for at in levels if len({names[at] for names in folders}) == 1 and _share([folders[0][at]], _FINDINGS)), None)
 
 
 def _levels(folders: Sequence[Folders]) -> list[_Level]:

@@ -112,8 +112,6 @@ def _of_layout(data: DataConfig, root: Path, listing: Listing, layout: Layout) -
     folders = listing.folders
     of_class = layout.column("class", folders)
     present = sorted({*of_class, *_empty_classes(listing, layout)})
-    if data.classes is None and len(present) < 2:
-        raise UserError(f"data.root={root} holds one folder only ({present[0]}): two classes at least are needed")
     counts_as = dict[str, str]()
     for name, whole in counted_as(data, present).items():
         folder = name if name in present else spelling(name, data, present)

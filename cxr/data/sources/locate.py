@@ -36,18 +36,24 @@ class Source(Protocol):
         """
 
 
-def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None) -> ImageList:
+def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None = None, least_classes: int = 2) -> ImageList:
     """List the images of a config.
 
     Args:
         manifest: a logged one, whose images are listed instead.
+        least_classes: how many classes there have to be.
 
     Raises:
-        UserError: The source is not known, images are missing, or there are DICOM files and no pydicom.
+        UserError: The source is not known, images or classes are missing, or there are DICOM files and no pydicom.
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
     images = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
+    if len(images.classes) < least_classes:
+        raise UserError(
+            f"there is one class only ({', '.join(images.classes)}): two at least are needed; see data.classes, data.merge and "
+            "labels"
+        )
     if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
         raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
     return images

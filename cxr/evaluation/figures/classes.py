@@ -13,13 +13,13 @@ from cxr.text import part_in_full, slug
 
 
 def class_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]:
-    """The four figures of the classes."""
-    part, n = part_in_full(assessment.part), assessment.images
+    """The four figures of the classes; those of curves need images of two classes."""
+    part, n, present = part_in_full(assessment.part), assessment.images, _present(assessment)
     sensitivities, areas, precisions = (
-        "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/{metric}'].text}" for name in assessment.classes)
+        "; ".join(f"{name} {assessment.estimates[f'{slug(name)}/{metric}'].text}" for name in present)
         for metric in ("sensitivity", "auc", "auprc")
     )
-    return [
+    drawn = [
         Drawn(
             "confusion_matrix",
             "classes",
@@ -49,6 +49,12 @@ def class_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]
             f"Precision-recall curves of {n:,} {part} images. Area: {precisions}.",
         ),
     ]
+    return drawn if len(present) > 1 else drawn[:2]
+
+
+def _present(assessment: Assessment) -> list[str]:
+    """The classes that have images."""
+    return [name for name, count in assessment.by_class.items() if count]
 
 
 def confusion_figure(assessment: Assessment) -> Figure:
@@ -62,7 +68,7 @@ def confusion_figure(assessment: Assessment) -> Figure:
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*counts.shape):
         colour = "white" if share[row, column] > 0.55 else "black"
-        text = f"{counts[row, column]:,}\n{share[row, column]:.1%}"
+        text = f"{counts[row, column]:,}\n{share[row, column]:.1%}" if rows[row] else "0"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8 if many else 10)
     places = range(len(classes))
     names = [f"{name}\n(n = {count:,})" for name, count in zip(classes, rows[:, 0], strict=True)]
@@ -78,7 +84,7 @@ def class_figure(assessment: Assessment) -> Figure:
     """Sensitivity and specificity of each class at the most probable class, with Wilson intervals."""
     title = f"Sensitivity and specificity by class, {part_in_full(assessment.part)} (n = {assessment.images:,})"
     rates = assessment.estimates
-    rows = [(name, rates[f"{slug(name)}/sensitivity"], rates[f"{slug(name)}/specificity"]) for name in assessment.classes]
+    rows = [(name, rates[f"{slug(name)}/sensitivity"], rates[f"{slug(name)}/specificity"]) for name in _present(assessment)]
     return rates_figure(title, rows, {})
 
 

@@ -22,8 +22,8 @@ ZONE_NAMES = {"fast_track": "FAST-TRACK", "review": "REVIEW", "routine": "ROUTIN
 
 
 def decision_figures(evaluated: Predictions, assessment: Assessment) -> list[Drawn]:
-    """Four figures; only the first without images of the positive class; none without a positive class."""
-    if assessment.triage is None:
+    """Four figures; only the first where all images are of the positive class; none without images of it."""
+    if assessment.triage is None or assessment.without_positives:
         return []
     positive, part = assessment.triage.positive_class, part_in_full(assessment.part)
     points = "; ".join(

@@ -40,7 +40,7 @@ def as_markdown(title: str, sections: dict[str, list[str]]) -> str:
 def description(document: Document) -> str:
     """The Markdown on MLflow's page of a run: numbers of the first screen, verdicts, and where the report is."""
     screen = first_screen(document)
-    numbers = [f"- {plain(tile.text)}: **{plain(tile.estimate.in_sentence)}**" for tile in screen.tiles]
+    numbers = [f"- {plain(tile.text)}: **{plain(tile.estimate.text_or_reason)}**" for tile in screen.tiles]
     paragraphs = [
         f"**{INTENDED}**",
         plain(" ".join([screen.model, *screen.images])),

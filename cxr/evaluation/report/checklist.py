@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from cxr.evaluation.estimates import PERCENT
+from cxr.evaluation.estimates import PERCENT, no_image_of
 from cxr.evaluation.figures.decisions import RULES
-from cxr.evaluation.metric_table import BY_CLASS, OVERALL, overall
+from cxr.evaluation.metric_table import AUC_NOT_NORMAL, BY_CLASS, OVERALL, overall
 from cxr.evaluation.report.document import Data, Document
 from cxr.evaluation.report.first_screen import describe_grouping
 from cxr.evaluation.report.rendering import plain
@@ -81,8 +81,14 @@ def answers(document: Document) -> dict[str, str]:
     temperature = assessment.temperature
     paired = "; against the baseline, of paired differences, Tango, DeLong and bootstrap, each with its own test"
     decided = "; operating points, workload, predictive values and net benefit" if assessment.triage else ""
-    rates = {name: [assessment.estimates[f"{slug(name)}/{rate}"].text for rate in _RATES] for name in assessment.classes}
-    headline = ", ".join(f"{metric.title} {assessment.estimates[metric.name].text}" for metric in overall("headline"))
+    rates = {
+        name: ", ".join(f"{rate} {assessment.estimates[f'{slug(name)}/{rate}'].text}" for rate in _RATES)
+        if count
+        else no_image_of(name)
+        for name, count in assessment.by_class.items()
+    }
+    metrics = [metric for metric in (AUC_NOT_NORMAL, *overall("headline")) if metric.name in assessment.estimates]
+    headline = ", ".join(f"{metric.title} {assessment.estimates[metric.name].text_or_reason}" for metric in metrics)
     return {
         **_of_data(document),
         "model": f"{model.backbone}, {model.trained}; input {model.image_size} x {model.image_size} grey levels.",
@@ -99,7 +105,7 @@ def answers(document: Document) -> dict[str, str]:
         "uncertainty": f"{PERCENT} intervals, which count images of a group as alike: Wilson for proportions, DeLong for AUC, "
         f"bootstrap for the rest{paired if context.differences else ''}.",
         "headline": f"{headline}, on {_where(document)}.",
-        "diagnostic": f"{'; '.join(f'{name}: sensitivity {row[0]}, specificity {row[1]}' for name, row in rates.items())}.",
+        "diagnostic": f"{'; '.join(f'{name}: {text}' for name, text in rates.items())}.",
         "subgroups": _subgroups(document),
         "failures": f"{pluralize(len(assessment.failures), 'most confident error')} listed, by pair of true and predicted class.",
         "saliency": f"Grad-CAM at {saliency.layer}. {saliency.verdict}" if saliency else "None in this report.",

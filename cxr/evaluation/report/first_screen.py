@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from cxr.evaluation.estimates import PERCENT, Estimate
+from cxr.evaluation.estimates import PERCENT, Estimate, no_image_of
 from cxr.evaluation.figures.decisions import RULES
-from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.metric_table import AUC_NOT_NORMAL, by_class, overall
 from cxr.evaluation.operating_points import Outcome
 from cxr.evaluation.report.document import Data, Document, OtherDataResult
 from cxr.evaluation.shift import GATE_PASSING
@@ -77,7 +77,10 @@ def describe_triage(document: Document) -> str:
         why = "evaluation.review_routine sends every image to review" if triage.every_routine_reviewed else why
         return f"Triage: ROUTINE is empty ({why}), so it delays no {positive} image and saves no reading: no sign of safety."
     if delayed.value is None:
-        return f"Triage: ROUTINE holds {others.in_sentence} of the images; no {positive} image is there to be delayed."
+        return (
+            f"Triage: ROUTINE holds {others.in_sentence} of the images; how many {positive} images would be delayed is "
+            f"{no_image_of(positive)}."
+        )
     return (
         f"Triage: {delayed.count:,} of {delayed.of:,} {positive} images ({delayed.in_sentence}) fall into ROUTINE and would be "
         f"delayed; ROUTINE holds {others.count:,} of {others.of:,} other images ({others.in_sentence})."
@@ -99,12 +102,16 @@ def _images(document: Document) -> str:
     if assessment.chosen_on_same:
         return f"Trained on {of('train')}. Tuned and evaluated on the same {evaluated}: there is no test part."
     where = "other data" if context.other_data else f"the {part_in_full(assessment.part)} part"
-    return f"Trained on {of('train')}; tuned on {of('val')}; evaluated on {where}: {evaluated}."
+    others = sum(assessment.unknown.values())
+    others_text = f", and {pluralize(others, 'image')} of classes that the model does not know" if others else ""
+    return f"Trained on {of('train')}; tuned on {of('val')}; evaluated on {where}: {evaluated}{others_text}."
 
 
 def _tiles(document: Document) -> list[Tile]:
     assessment, headline = document.assessment, overall("headline")
-    if assessment.triage is None:
+    if AUC_NOT_NORMAL.name in assessment.estimates:
+        headline = [AUC_NOT_NORMAL, *headline]
+    if assessment.triage is None or assessment.without_positives:
         return [_tile(document, metric.name, metric.title) for metric in dict.fromkeys([*headline, *overall("summary")])]
     tiles = [_tile(document, metric.name, metric.title) for metric in headline]
     positive = assessment.triage.positive_class

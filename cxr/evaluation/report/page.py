@@ -8,10 +8,10 @@ from sklearn.metrics import classification_report
 
 from cxr.data.images.properties import PROPERTIES
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.estimates import PERCENT
+from cxr.evaluation.estimates import PERCENT, no_image_of
 from cxr.evaluation.figures.decisions import RULES, ZONE_NAMES
 from cxr.evaluation.figures.drawing import Picture
-from cxr.evaluation.metric_table import BY_CLASS, OVERALL
+from cxr.evaluation.metric_table import AUC_NOT_NORMAL, BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
 from cxr.evaluation.report.checklist import STATES, checklists
@@ -33,7 +33,8 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         first=first_screen(document),
         saliency=document.saliency,
         part=part_in_full(assessment.part),
-        overall=OVERALL,
+        overall=[metric for metric in (AUC_NOT_NORMAL, *OVERALL) if metric.name in assessment.estimates],
+        no_image_of=no_image_of,
         by_class=BY_CLASS,
         slug=slug,
         first_changes=first_changes(document),
@@ -57,11 +58,11 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
 
 
 def first_changes(document: Document) -> list[str]:
-    """The metrics of other data that the page shows without a click: overall ones, and those of the positive class."""
+    """The metrics of other data that the page shows without a click: overall ones, and those of the positive class, or all."""
     triage, elsewhere = document.assessment.triage, document.context.elsewhere
     positive = f"{slug(triage.positive_class)}/" if triage else ""
     metrics = [change.metric for change in elsewhere.changes] if elsewhere else []
-    return [metric for metric in metrics if "/" not in metric or metric.startswith(positive)]
+    return [metric for metric in metrics if "/" not in metric or metric.startswith(positive)] or metrics
 
 
 def css_text(text: str) -> str:

@@ -7,7 +7,8 @@ from rich.table import Table
 
 from cxr.compare.baseline import AgainstBaseline
 from cxr.evaluation.assessment import Assessment
-from cxr.evaluation.metric_table import by_class, overall
+from cxr.evaluation.estimates import no_image_of
+from cxr.evaluation.metric_table import AUC_NOT_NORMAL, by_class, overall
 from cxr.evaluation.operating_points import OPTIMISTIC
 from cxr.evaluation.report.document import from_json
 from cxr.evaluation.report.files import DOCUMENT
@@ -59,23 +60,30 @@ def print_assessment(name: str, assessment: Assessment) -> None:
     table.add_column("")
     for metric in by_class("summary"):
         table.add_column(metric.label, justify="right")
-    for name_of_class in assessment.classes:
+    absent = [name_of_class for name_of_class, count in assessment.by_class.items() if not count]
+    for name_of_class in (name_of_class for name_of_class in assessment.classes if name_of_class not in absent):
         table.add_row(name_of_class, *(estimates[f"{slug(name_of_class)}/{metric.name}"].text for metric in by_class("summary")))
     wide_console().print(table)
-    out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].text}" for metric in overall("summary")))
+    if absent:
+        out.print(f"  {no_image_of(*absent).replace('not', 'Not', 1)}")
+    known = [metric for metric in overall("summary") if estimates[metric.name].value is not None]
+    out.print("  " + ", ".join(f"{metric.label} {estimates[metric.name].text}" for metric in known))
+    if not_normal := estimates.get(AUC_NOT_NORMAL.name):
+        out.print(f"  {AUC_NOT_NORMAL.title}: {not_normal.text_or_reason}")
     for line in describe_operating_points(assessment):
         out.print(f"  {line}")
 
 
 def describe_operating_points(assessment: Assessment) -> list[str]:
     """A line for each operating point with a target, and one on calibration."""
-    lines = [
-        f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {assessment.triage.positive_class}: sensitivity "
-        f"{point.evaluated.sensitivity.text} at specificity {point.evaluated.specificity.text}. "
-        f"{OPTIMISTIC if assessment.chosen_on_same else ''}{point.outcome}"
-        for point in assessment.operating_points
-        if point.rule.target is not None and assessment.triage
-    ]
+    lines = []
+    for point in assessment.operating_points:
+        if point.rule.target is None or assessment.triage is None:
+            continue
+        aim = f"{point.rule.aim.capitalize()} target {point.rule.target:g} for {assessment.triage.positive_class}"
+        at = f"sensitivity {point.evaluated.sensitivity.text} at specificity {point.evaluated.specificity.text}. "
+        at += f"{OPTIMISTIC if assessment.chosen_on_same else ''}{point.outcome}"
+        lines.append(f"{aim}: {point.verdict if assessment.without_positives else at}")
     before, after = assessment.calibration.ece, assessment.calibration_after.ece
     return [*lines, f"Calibration error {before:.3f}, after temperature {assessment.temperature.value:.2f}: {after:.3f}"]
 

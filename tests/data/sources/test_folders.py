@@ -118,7 +118,7 @@ NO_CLASSES = {
     "archives": (grid(["images_001", "images_002"]), "2 numbered folders (images_001, images_002), which are no classes"),
     "patients": (grid(["train", "valid"], [f"patient{number:05}" for number in range(9)]), "9 numbered folders"),
     "files alone": (["1.png", "2.dcm"], "2 images, none of them in a folder of a class"),
-    "one class": (grid(["COVID"]), "no two folders of classes"),
+    "one folder": (grid(["chest"]), "no two folders of classes"),
     "nothing": (["notes.txt"], "holds no images"),
 }
 
@@ -127,6 +127,11 @@ NO_CLASSES = {
 def test_folder_that_could_mean_anything_is_rejected(paths: list[str], answer: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(answer)):
         find_images(DataConfig(), touch(tmp_path, *paths))
+
+
+@pytest.mark.parametrize("levels", [(["COVID"],), (["COVID"], ["images"]), (["train", "test"], ["COVID"])])
+def test_one_folder_named_as_a_finding_is_a_class(levels: tuple[list[str], ...], tmp_path: Path) -> None:
+    assert find_images(DataConfig(), touch(tmp_path, *grid(*levels))).classes == ("COVID",)
 
 
 def test_chosen_classes_tell_which_level_is_theirs(tmp_path: Path) -> None:

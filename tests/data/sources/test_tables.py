@@ -8,8 +8,10 @@ import pytest
 from cxr.config.schema import ColumnsConfig, DataConfig
 from cxr.data.image_list import ImageList
 from cxr.data.manifest import COLUMNS
+from cxr.data.sources.locate import locate_images
 from cxr.data.sources.tables import read_table
 from cxr.errors import UserError
+from cxr.progress import Progress
 
 IMAGES = ("a/1.png", "a/2.png", "b/3.png")
 LABELS = ("ill", "ill", "NA")
@@ -115,12 +117,14 @@ def test_classes_are_chosen_and_merged(root: Path) -> None:
         read(file, classes=["Ill", "NA"])
 
 
-def test_class_that_others_count_as_keeps_its_own_images(root: Path) -> None:
+def test_class_that_others_count_as_keeps_its_own_images(root: Path, quiet: Progress) -> None:
     file = written(root, PLAIN.replace("2.png,ill", "2.png,sick"))
     for classes in (None, ["NA", "ill"]):
         assert read(file, merge={"ill": ["sick"]}, classes=classes).class_counts() == {"NA": 1, "ill": 2}
+    one = DataConfig(manifest=str(file), merge={"any": ["ill", "sick", "NA"]})
+    assert locate_images(one, quiet.stage, least_classes=1).class_counts() == {"any": 3}
     with pytest.raises(UserError, match=r"there is one class only \(any\)"):
-        read(file, merge={"any": ["ill", "sick", "NA"]})
+        locate_images(one, quiet.stage)
 
 
 def test_manifest_has_its_hashes_and_merged_labels(root: Path) -> None:
