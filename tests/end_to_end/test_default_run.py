@@ -219,8 +219,8 @@ def test_first_sweep_shows_what_fine_tuning_is_worth_and_thresholds_that_hold(tm
         assert run.data.tags[TAG] == Light.NONE
         assessment = json.loads((artifacts_of(run) / "report.json").read_text())["assessment"]
         points = {point["rule"]["name"]: point["evaluated"] for point in assessment["operating_points"]}
-        assert points["sensitivity_target"]["sensitivity"]["high"] >= 0.95
-        assert points["sensitivity_target"]["specificity"]["value"] >= 0.7
-        assert points["specificity_target"]["specificity"]["high"] >= 0.99
-        assert points["specificity_target"]["sensitivity"]["value"] >= 0.2
-        assert assessment["triage"]["zones"][2]["of_others"]["count"] > 0
+        assert points["sensitivity_target"]["sensitivity"]["value"] >= 0.88
+        assert points["sensitivity_target"]["specificity"]["value"] >= 0.6
+        assert points["specificity_target"]["specificity"]["value"] >= 0.95
+        assert points["specificity_target"]["sensitivity"]["value"] >= 0.3
+        assert assessment["triage"]["zones"][2]["of_others"]["value"] >= 0.3
