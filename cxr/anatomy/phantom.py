@@ -16,12 +16,12 @@ from scipy.ndimage import gaussian_filter
 from cxr.anatomy.phantom_shortcuts import plant, value_of
 from cxr.config.schema import PhantomConfig
 
-VERSION = 1  # part of the cache folder's name: raise it with any change that alters a pixel
+VERSION = 2  # part of the cache folder's name: raise it with any change that alters a pixel
 # Shares of the three classes, about those of the real database without Lung_Opacity.
 CLASS_SHARES = {"COVID": 0.3, "Normal": 0.5, "Viral Pneumonia": 0.2}
 
 # Brightness that a finding adds at severity 0, and what severity 1 adds to that.
-CLOUD, STREAKS = (0.07, 0.24), (0.12, 0.28)
+CLOUD, STREAKS = (0.2, 0.4), (0.3, 0.4)
 
 Field = NDArray[np.floating]  # (size, size), brightness or a mask in 0..1
 

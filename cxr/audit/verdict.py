@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from scipy.stats import norm
 
+from cxr.audit.linear_probe import REFIT
 from cxr.audit.probes.traits import NAMED
 from cxr.evaluation.estimates import Estimate, Z
 from cxr.evaluation.light import Light
@@ -92,5 +93,5 @@ def _is_narrow(estimate: Estimate, widest: float = WIDEST) -> bool:
 def _predicts(auc: Estimate, among: int) -> bool:
     if auc.value is None or auc.low is None or auc.high is None:
         return False
-    error = max((auc.high - auc.low) / (2 * Z), 1e-6)
+    error = max(REFIT * (auc.high - auc.low) / (2 * Z), 1e-6)
     return auc.value >= TRAIT_AUC and (auc.value - 0.5) / error > norm.isf(_P / max(among, len(NAMED)))

@@ -18,7 +18,7 @@ LEVELS = ("part", "class", "source", "patient")
 class PhantomConfig:
     """The synthetic images of `data=phantom`."""
 
-    count: int = number(500, 30, 100_000)
+    count: int = number(1000, 30, 100_000)
     image_size: int = number(96, 32, 1024)
     seed: int = number(0, 0, 2**31 - 1)
     shortcut: str = choice("none", "none", "marker", "border", "exposure", "resolution")  # planted, to try an audit on

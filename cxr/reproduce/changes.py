@@ -95,9 +95,10 @@ def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]
     hashes = now["sha256"].reindex(then.index)
     gone = hashes.index[hashes.isna()]
     altered = hashes.index[hashes.notna() & (hashes != then["sha256"])]
+    why = ": this version of cxr draws phantoms differently" if logged.values.get("data", {}).get("phantom") else ""
     return [
-        EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}")
-        for paths, what in ((altered, "altered since then"), (gone, "can't be read today"))
+        EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}{reason}")
+        for paths, what, reason in ((altered, "altered since then", why), (gone, "can't be read today", ""))
         if len(paths)
     ]
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxr.audit.linear_probe import (
+    REFIT,
     Target,
     above_chance_retained,
     auc_draws,
@@ -12,6 +13,7 @@ from cxr.audit.linear_probe import (
     out_of_fold_probabilities,
     probe_auc,
 )
+from cxr.evaluation.estimates import Z
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(150) % 3
@@ -29,6 +31,14 @@ def test_auc_is_high_with_signal_and_chance_without() -> None:
 
 
 GROUPED = Target(np.repeat(np.arange(30) % 3, 5), [str(row // 5) for row in range(150)])
+
+
+def test_error_of_an_interval_and_of_fits_is_the_spread_on_noise() -> None:
+    target = Target(LABELS[:60], [str(row) for row in range(60)])
+    aucs = [probe_auc(noise, target) for noise in np.random.default_rng(1).normal(size=(40, 60, 3))]
+    errors = [((auc.high or 1) - (auc.low or 0)) / (2 * Z) for auc in aucs]
+    scores = [((auc.value or 0) - 0.5) / error for auc, error in zip(aucs, errors, strict=True)]
+    assert np.std(scores) == pytest.approx(REFIT, rel=0.2)
 
 
 def test_features_that_name_the_group_predict_no_class() -> None:

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_
 from statsmodels.stats.proportion import proportion_confint
 
 from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.evaluation.light import TAG, Light
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from cxr.stages.record import written_by
@@ -205,3 +206,21 @@ def test_figures_are_pictures_of_a_readable_size(finished: tuple[Run, Path, str]
         picture = Image.open(io.BytesIO(path.read_bytes()))
         assert 600 <= picture.width <= 1200
         assert picture.height >= 350
+
+
+@pytest.mark.slow
+def test_first_sweep_shows_what_fine_tuning_is_worth_and_thresholds_that_hold(tmp_path: Path, run_cxr: Command) -> None:
+    done = run_cxr("-m", "freeze=head,last_stage", "training.deterministic=true", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    head, deeper = sorted(runs_in(tmp_path), key=lambda run: run.data.params["freeze.trainable_from"])
+    assert 0.85 <= head.data.metrics["test/accuracy"] <= 0.92
+    assert deeper.data.metrics["test/accuracy"] - head.data.metrics["test/accuracy"] >= 0.04
+    for run in (head, deeper):
+        assert run.data.tags[TAG] == Light.NONE
+        assessment = json.loads((artifacts_of(run) / "report.json").read_text())["assessment"]
+        points = {point["rule"]["name"]: point["evaluated"] for point in assessment["operating_points"]}
+        assert points["sensitivity_target"]["sensitivity"]["value"] >= 0.88
+        assert points["sensitivity_target"]["specificity"]["value"] >= 0.6
+        assert points["specificity_target"]["specificity"]["value"] >= 0.95
+        assert points["specificity_target"]["sensitivity"]["value"] >= 0.3
+        assert assessment["triage"]["zones"][2]["of_others"]["value"] >= 0.3

@@ -136,6 +136,12 @@ def test_altered_and_missing_images_are_counted_and_new_ones_left_out(logged: Lo
     ]
 
 
+def test_altered_phantoms_are_those_of_another_version(logged: Logged) -> None:
+    phantoms = replace(logged, values={"data": {"phantom": {"count": 3}}})
+    text = "3 images altered since then, the first of them a.png: this version of cxr draws phantoms differently"
+    assert data_changes(phantoms, MANIFEST.assign(sha256="0")) == [EnvironmentChange("data", text)]
+
+
 def test_other_weights_are_a_change_with_advice(logged: Logged) -> None:
     run = replace(logged.run, tags={"cxr.weights_sha256": A})
     assert weights_changes(replace(logged, run=run), A) == []
