@@ -36,7 +36,10 @@ def request_of(logged: Config, overrides: Sequence[str]) -> tuple[Config, bool]:
     of_data = [override for override in overrides if _group(override) == "data"]
     config = _with_evaluation(logged, [override for override in overrides if _group(override) == "evaluation"])
     if of_data:
-        config = replace(config, data=typed(compose(of_data)[0]).data)
+        rule = (
+            [] if any(override.lstrip("+").startswith("data.grey=") for override in of_data) else [f"data.grey={logged.data.grey}"]
+        )
+        config = replace(config, data=typed(compose([*of_data, *rule])[0]).data)
     return typed(OmegaConf.structured(config)), bool(of_data)
 
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from cxr.data.images.image_file import is_read_by_rules
+from cxr.data.manifest import READ_OTHERWISE
 from cxr.run.identity.logged import Logged
 from cxr.stages.code import code_fingerprint
 from cxr.text import in_shell, pluralize
@@ -95,9 +97,11 @@ def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]
     hashes = now["sha256"].reindex(then.index)
     gone = hashes.index[hashes.isna()]
     altered = hashes.index[hashes.notna() & (hashes != then["sha256"])]
+    by_rules = now.reindex(index=altered, columns=["mode"])["mode"].fillna("").astype(str).map(is_read_by_rules).any()
+    why = f"altered since then{f' ({READ_OTHERWISE})' if by_rules else ''}"
     return [
         EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}")
-        for paths, what in ((altered, "altered since then"), (gone, "can't be read today"))
+        for paths, what in ((altered, why), (gone, "can't be read today"))
         if len(paths)
     ]
 

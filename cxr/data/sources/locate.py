@@ -4,7 +4,6 @@ To add a source, add a file with the two functions of `Source`, and name it in `
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -12,7 +11,6 @@ import pandas as pd
 
 from cxr.config.schema import DataConfig
 from cxr.data.image_list import ImageList
-from cxr.data.images import dicom
 from cxr.data.sources.tables import logged_images
 from cxr.errors import UserError
 from cxr.progress import Stage
@@ -43,14 +41,11 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
         manifest: a logged one, whose images are listed instead.
 
     Raises:
-        UserError: The source is not known, images are missing, or there are DICOM files and no pydicom.
+        UserError: The source is not known, or images are missing.
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
-    images = source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
-    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
-        raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
-    return images
+    return source.find(data, root).keeping(data.keep) if manifest is None else logged_images(manifest, root, data)
 
 
 def is_among_images(path: Path, data: DataConfig) -> bool:
