@@ -61,7 +61,7 @@ def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("
     """
     both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="side")
     common = both[both["side"] == "both"]
-    counts = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
+    counts: dict[str, float] = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
     for name in columns:
         if f"{name}_before" in common:
             counts[_OTHER.get(name, f"with another {name}")] = _differs(common, name).sum()

@@ -97,7 +97,7 @@ def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]
     hashes = now["sha256"].reindex(then.index)
     gone = hashes.index[hashes.isna()]
     altered = hashes.index[hashes.notna() & (hashes != then["sha256"])]
-    by_rules = now.reindex(index=altered, columns=["mode"])["mode"].fillna("").astype(str).map(is_read_by_rules).any()
+    by_rules = now.reindex(index=altered, columns=["mode"])["mode"].dropna().map(is_read_by_rules).any()
     why = f"altered since then{f' ({READ_OTHERWISE})' if by_rules else ''}"
     return [
         EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}")

@@ -5,7 +5,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from pydicom import uid
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 PLUGIN = "cxr"
 _DECODERS: dict[Any, Any] = {

@@ -96,12 +96,13 @@ def test_padding_is_black_and_decides_nothing() -> None:
 def raw(name: str, value: bytes, **tags: Any) -> bytes:
     """A file with an attribute as its writer wrote it: `value` is of as many bytes as a text that it replaces."""
     placeholder = ("8" * len(value)).encode()
-    content = dicom(**tags, **{name: placeholder.decode()})
+    tags[name] = placeholder.decode()
+    content = dicom(**tags)
     assert content.count(placeholder) == 1
     return content.replace(placeholder, value)
 
 
-WINDOWED = {"WindowCenter": "1500", "WindowWidth": "1000"}
+WINDOWED: dict[str, Any] = {"WindowCenter": "1500", "WindowWidth": "1000"}
 SIGNED = (LEVELS.astype(np.int32) - 2048).astype(np.int16)
 # Name: a file, and one that has to look the same.
 SAME = {
@@ -163,7 +164,10 @@ def test_signed_padding_that_is_written_as_unsigned_is_padding() -> None:
 def test_compressed_pixels_are_those_that_were_packed(syntax: UID, pixels: np.ndarray) -> None:
     import imagecodecs
 
-    encode = {JPEGLSLossless: imagecodecs.jpegls_encode, JPEG2000Lossless: partial(imagecodecs.jpeg2k_encode, reversible=True)}
+    encode: dict[UID, Any] = {
+        JPEGLSLossless: imagecodecs.jpegls_encode,
+        JPEG2000Lossless: partial(imagecodecs.jpeg2k_encode, reversible=True),
+    }
     lossless = encode.get(syntax, partial(imagecodecs.jpeg8_encode, lossless=True, bitspersample=12))
     words = pixels.view(np.uint16) & 0xFFF  # 12 bits, as the standard stores signed values too
     packed = dicom(pixels, syntax=syntax, PixelData=encapsulate([bytes(lossless(words))]))
