@@ -102,6 +102,12 @@ class Rows:
             copies[mine] = array[where[mine][:, 1]]
         return copies
 
+    def replaced(self, places: NDArray[np.int64], others: "Rows") -> "Rows":
+        """The same rows, but others at some places, without copying any."""
+        where = self.where.copy()
+        where[places] = others.where + np.array([len(self.arrays), 0])
+        return Rows(self.arrays + others.arrays, where)
+
     def only(self, rows: NDArray[np.int64]) -> "Rows":
         """Some of the rows, without copying any.
 

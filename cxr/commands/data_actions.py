@@ -14,6 +14,7 @@ from cxr.data.identity.annotate import altered, annotate
 from cxr.data.identity.groups import of_several
 from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
+from cxr.data.images.store import ImagePixels
 from cxr.data.manifest import changes, read_manifest, summary, write_manifest
 from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.locate import is_among_images, locate_images
@@ -71,14 +72,14 @@ def check(config: Config) -> int:
     """Read every file and print all problems. Return 1 if there are any, else 0."""
     progress = Progress()
     image_list = locate_images(replace(config.data, on_bad_image="skip"), progress.stage)
-    pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress))
+    pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress), grey=config.data.grey)
     config = replace(config, split=split_for(config.split, image_list))
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     _print_listed(image_list)
     conflicts = annotated.conflicts.sort_values(["copies", "path"])
     sets = pd.factorize(conflicts["copies"])[0] + 1
     problems = [
-        *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad]),
+        *_problem("can't be read", [f"{bad.path}: {bad.reason}" for bad in pixels.bad if not bad.is_no_image]),
         *_problem(f"changed since {config.data.manifest} was written", altered(image_list, annotated.images)),
         *_problem(
             "copies with different labels",
@@ -97,6 +98,8 @@ def check(config: Config) -> int:
         check_metric_names(metric_names(image_list.classes))
     except UserError as error:
         problems.append(str(error))
+    for line in _of_pixels(pixels):
+        print(line)
     print("\n".join(problems) if problems else f"Nothing wrong: {pluralize(len(annotated.images), 'image')} in {image_list.root}")
     return 1 if problems else 0
 
@@ -116,7 +119,20 @@ def _dataset(config: Config) -> tuple[Dataset, ImageList]:
     check_split(image_list, config.split)
     cache = cache_of(config, progress)
     hash_cache = HashCache(cache.folder, image_list.root) if cache else None
-    return dataset_of(config, image_list, read_listed(image_list, None, progress.stage, cache, hash_cache)), image_list
+    return dataset_of(
+        config, image_list, read_listed(image_list, None, progress.stage, cache, hash_cache, config.data.grey)
+    ), image_list
+
+
+def _of_pixels(pixels: ImagePixels) -> list[str]:
+    """Lines on files that are by their kind no image, and on depths that are mixed."""
+    kinds = pd.Series([bad.reason for bad in pixels.bad if bad.is_no_image], dtype=str)
+    lines = [f"Left out: {_kinds(kinds)}"] if len(kinds) else []
+    depths = pd.Series([fact.bits for fact in pixels.facts if fact.bits])
+    if depths.nunique() > 1:
+        rule = pixels.grey if pixels.grey in ("window", "brightest") else f"{pixels.grey} bits for all"
+        lines.append(f"Deep images of mixed depths: {_kinds(depths.map('{} bits'.format))}; read by {rule} (data.grey)")
+    return lines
 
 
 def _manifest_to_replace(to: Path) -> pd.DataFrame | None:

@@ -54,6 +54,9 @@ class DataConfig:
     merge: dict[str, list[str]] = field(default_factory=dict)
     keep: dict[str, list[str]] = field(default_factory=dict)  # values of columns: other images are left out
     on_bad_image: str = choice("stop", "stop", "skip")
+    # White of deep images that are no DICOM: the largest value of so many bits (auto: one depth, chosen over all of them), the
+    # brightest pixels of each (window), or the depth of the brightest pixel of each, as before version 0.3 (brightest).
+    grey: str = choice("auto", "auto", "window", "brightest", "8", "10", "12", "14", "16")
     on_conflict: str = choice("leave_out", "leave_out", "keep", "stop")
     citation: str = ""  # of the images, for reports
     licence: str = ""

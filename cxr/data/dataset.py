@@ -12,8 +12,9 @@ from cxr.config.schema import Config
 from cxr.data.identity.annotate import Identity, altered, annotate
 from cxr.data.image_list import ImageList
 from cxr.data.images.hash_cache import HashCache
-from cxr.data.images.image_file import BadImage
+from cxr.data.images.image_file import BadImage, is_read_by_rules
 from cxr.data.images.store import ImagePixels, read_images
+from cxr.data.manifest import READ_OTHERWISE
 from cxr.data.parts import PARTS, Part
 from cxr.data.split import split_images
 from cxr.errors import UserError
@@ -33,6 +34,7 @@ class Dataset:
     bad: tuple[BadImage, ...]
     identity: Identity  # of all images that were read
     conflicts: pd.DataFrame = field(default_factory=lambda: _NO_CONFLICTS)  # their copies have another label; all left out or none
+    grey: str = "auto"  # the rule of `data.grey` that deep images were read by
     excluded: pd.DataFrame = field(default_factory=pd.DataFrame)  # left out, as their source is unknown, or that of a copy tests
 
     @property
@@ -85,25 +87,32 @@ def read_dataset(
     Raises:
         UserError: An image is bad or altered, or copies have different labels, and `data` does not say to leave them out.
     """
-    pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
-    if pixels.bad and config.data.on_bad_image == "stop":
-        others = f" and {pluralize(len(pixels.bad) - 1, 'other')}" if len(pixels.bad) > 1 else ""
+    pixels = read_listed(image_list, config.backbone.image_size, stage, cache, grey=config.data.grey)
+    bad = [image for image in pixels.bad if not image.is_no_image]
+    if bad and config.data.on_bad_image == "stop":
+        others = f" and {pluralize(len(bad) - 1, 'other')}" if len(bad) > 1 else ""
         raise UserError(
-            f"can't read {image_list.root / pixels.bad[0].path} ({pixels.bad[0].reason}){others}: "
+            f"can't read {image_list.root / bad[0].path} ({bad[0].reason}){others}: "
             "fix or remove it, or leave such images out with data.on_bad_image=skip"
         )
     if manifest is None:
         return dataset_of(config, image_list, pixels, split)
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     parts = annotated.images["path"].map(manifest.set_index("path")["split"])
-    return Dataset(image_list.classes, pixels.images, annotated.images.assign(split=parts), pixels.bad, annotated.identity)
+    images = annotated.images.assign(split=parts)
+    return Dataset(image_list.classes, pixels.images, images, pixels.bad, annotated.identity, grey=pixels.grey)
 
 
 def read_listed(
-    image_list: ImageList, size: int | None, stage: Stage, cache: Cache | None, hash_cache: HashCache | None = None
+    image_list: ImageList,
+    size: int | None,
+    stage: Stage,
+    cache: Cache | None,
+    hash_cache: HashCache | None = None,
+    grey: str = "auto",
 ) -> ImagePixels:
     """Read the images of an image list. Files that it could not list are among the bad ones."""
-    pixels = read_images(image_list.root, image_list.paths, size, stage, cache, hash_cache)
+    pixels = read_images(image_list.root, image_list.paths, size, stage, cache, hash_cache, grey)
     return replace(pixels, bad=tuple(sorted([*image_list.bad, *pixels.bad], key=lambda bad: bad.path)))
 
 
@@ -115,7 +124,8 @@ def dataset_of(config: Config, image_list: ImageList, pixels: ImagePixels, split
     """
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
     if changed := altered(image_list, annotated.images):
-        raise UserError(_describe_altered(changed, config))
+        modes = annotated.images.set_index("path")["mode"].reindex(changed).fillna("").astype(str)
+        raise UserError(_describe_altered(changed, config, f" ({READ_OTHERWISE})" if modes.map(is_read_by_rules).any() else ""))
     kept, conflicts = np.arange(len(annotated.images)), annotated.conflicts
     if len(conflicts) and config.data.on_conflict == "stop":
         raise UserError(_describe_conflict(conflicts))
@@ -132,15 +142,16 @@ def dataset_of(config: Config, image_list: ImageList, pixels: ImagePixels, split
         manifest=images[part].reset_index(drop=True),
         bad=pixels.bad,
         identity=annotated.identity,
+        grey=pixels.grey,
         conflicts=conflicts.assign(left_out=leave_out),
         excluded=images[~part].reset_index(drop=True),
     )
 
 
-def _describe_altered(changed: list[str], config: Config) -> str:
+def _describe_altered(changed: list[str], config: Config, why: str) -> str:
     first, more = ", ".join(changed[:3]), f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
     return (
-        f"{pluralize(len(changed), 'image')} changed since data.manifest={config.data.manifest} was written: {first}{more}. "
+        f"{pluralize(len(changed), 'image')} changed since data.manifest={config.data.manifest} was written: {first}{more}{why}. "
         "Bring them back, or write a new manifest with cxr data index"
     )
 

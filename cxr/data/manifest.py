@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr.data.images.image_file import is_read_by_rules
 from cxr.data.parts import PARTS
 from cxr.data.safe_csv import read_csv, write_csv
 
@@ -46,6 +47,9 @@ def more_columns(manifest: pd.DataFrame) -> list[str]:
     return [str(name) for name in manifest.columns if name not in COLUMNS]
 
 
+READ_OTHERWISE = (
+    "deep and DICOM images are read by other rules since version 0.3 (data.grey, and the section on pixels in docs/data.md)"
+)
 _OTHER = {"sha256": "with other pixels", "split": "in another part of the split"}
 
 
@@ -57,12 +61,19 @@ def changes(before: pd.DataFrame, now: pd.DataFrame, columns: Sequence[str] = ("
     """
     both = before.merge(now, on="path", how="outer", suffixes=("_before", ""), indicator="side")
     common = both[both["side"] == "both"]
-    counts = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
+    counts: dict[str, float] = {"new": (both["side"] == "right_only").sum(), "gone": (both["side"] == "left_only").sum()}
     for name in columns:
         if f"{name}_before" in common:
-            differs = common[f"{name}_before"].astype(str) != common[name].astype(str)
-            counts[_OTHER.get(name, f"with another {name}")] = differs.sum()
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+            counts[_OTHER.get(name, f"with another {name}")] = _differs(common, name).sum()
+    text = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    by_rules = (
+        common["mode"].fillna("").astype(str).map(is_read_by_rules) if "mode" in common else pd.Series(False, index=common.index)
+    )
+    return f"{text}; {READ_OTHERWISE}" if "sha256" in columns and (by_rules & _differs(common, "sha256")).any() else text
+
+
+def _differs(common: pd.DataFrame, name: str) -> pd.Series:
+    return common[f"{name}_before"].astype(str) != common[name].astype(str)
 
 
 def data_fingerprint(manifest: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from cxr.audit.orientation import Orientation, read_orientation
 from cxr.compare.runs import name_with_id
 from cxr.config.schema import Config
 from cxr.config.validation import check_values
-from cxr.data.images.image_file import DECODER
+from cxr.data.images.image_file import DECODER_BY_RULES
 from cxr.errors import UserError
 from cxr.evaluation.decisions import FILE as DECISIONS
 from cxr.evaluation.decisions import Decisions, read_decisions
@@ -60,6 +60,7 @@ class Facts:
     precision: str
     views: int
     from_float32: float | None = None
+    grey: str = "brightest"  # data.grey of the run; models of before version 0.3 have none
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class RunModel:
         facts, plain = self.facts, Config()
         return replace(
             plain,
+            data=replace(plain.data, grey=facts.grey),
             backbone=replace(plain.backbone, image_size=facts.image_size),
             training=replace(plain.training, precision=facts.precision),
             evaluation=replace(plain.evaluation, views=facts.views),
@@ -109,12 +111,13 @@ class RunModel:
 
     def described(self) -> dict[str, Any]:
         """Model, run, versions and settings that answers depend on, as JSON values."""
+        image = {"grey": self.facts.grey, "image_size": self.facts.image_size}
         return {
             "cxr": version("cxr"),
             "run": {"id": self.facts.run_id, "name": self.facts.run_name},
             "model_sha256": self.sha256,
             "config": self.facts.config,
-            "preprocessing": {"decoder": DECODER, "image_size": self.facts.image_size, "rest": "layers of the model"},
+            "preprocessing": {"decoder": DECODER_BY_RULES, **image, "rest": "layers of the model"},
             "classes": self.decisions.classes,
             "temperature": self.decisions.temperature,
             "conformal_alpha": self.decisions.conformal.alpha,
@@ -176,7 +179,7 @@ def read_run_model(reference: str, store: Store) -> RunModel:
     except _UNREADABLE as error:
         raise UserError(f"what {name_with_id(run)} decided can't be read: {_reason(error)}") from None
     shown = config.backbone.image_size, config.training.precision, config.evaluation.views
-    facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown)
+    facts = Facts(_VERSION, run.id, run.name, behind.tags.get("cxr.config_fingerprint", ""), *shown, grey=config.data.grey)
     file = behind.file(MODEL)
     return RunModel(facts, file, decisions, kept_gate(behind), orientation, sha256_of(file))
 

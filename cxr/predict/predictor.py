@@ -41,7 +41,7 @@ class Predictor:
 
         Memory does not grow with the number of files.
         """
-        read = partial(read_images, size=self.model.facts.image_size)
+        read = partial(read_images, size=self.model.facts.image_size, grey=self.model.facts.grey)
         with AllCores() as all_cores:
             for images, files_read in all_cores.map(read, files, few=_BY_THREADS):
                 yield self.of_images(images, files_read, rule, gated), images

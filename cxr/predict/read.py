@@ -21,18 +21,18 @@ _LONGEST = 2.5  # sides of a radiograph, one to the other
 _FEWEST = 64  # pixels of the shorter side
 
 
-def read_images(files: Sequence[str], size: int) -> tuple[NDArray[np.uint8], list[Answer]]:
+def read_images(files: Sequence[str], size: int, grey: str = "auto") -> tuple[NDArray[np.uint8], list[Answer]]:
     """Grey levels (n, size, size, 1), black where a file can't be read, and n answers, not scored yet, with reasons and flags."""
     pixels = np.zeros((len(files), *shape_of(size)), np.uint8)
     answers = []
     for row, file in enumerate(files):
         try:
-            grey, answer = read_content(file, read_file(file), size)
+            levels, answer = read_content(file, read_file(file), size, grey)
         except (OSError, ValueError) as error:  # a name may hold a zero byte
-            grey, answer = None, Answer(file, reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
+            levels, answer = None, Answer(file, reason=f"can't be read: {getattr(error, 'strerror', None) or error}")
         answers.append(answer)
-        if grey is not None:
-            pixels[row] = grey
+        if levels is not None:
+            pixels[row] = levels
     return pixels, answers
 
 
@@ -44,23 +44,19 @@ def content_hash(file: str) -> str:
         return ""
 
 
-def read_content(name: str, content: bytes, size: int) -> tuple[NDArray[np.uint8] | None, Answer]:
-    """Grey levels (size, size, 1) of the content of file `name`, None if it can't be read, and its answer, not scored yet.
-
-    Raises:
-        UserError: Memory ran out.
-    """
+def read_content(name: str, content: bytes, size: int, grey: str) -> tuple[NDArray[np.uint8] | None, Answer]:
+    """Grey levels (size, size, 1) of the content of file `name`, None if it can't be read, and its answer, not scored yet."""
     digest = hashlib.sha256(content).hexdigest()
     try:
-        decoded = decode_image(content)
+        decoded = decode_image(content, grey)
     except MemoryError:
         raise UserError("memory ran out while an image was read: free some, and resume with --resume") from None
     except UnreadableImage as refused:
         return None, Answer(name, digest, reason=str(refused))
     image = decoded.image
     flags = _flags(image.width, image.height, decoded.mode in _IN_COLOUR and _is_photograph(content))
-    grey = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
-    return grey, Answer(name, digest, image.width, image.height, flags=flags, pixels=pixel_hash(np.asarray(image)))
+    levels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[:, :, None]
+    return levels, Answer(name, digest, image.width, image.height, flags=flags, pixels=pixel_hash(np.asarray(image)))
 
 
 def _flags(width: int, height: int, is_photograph: bool) -> list[str]:

@@ -12,7 +12,7 @@ from cxr.config.schema import TrainingConfig
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
 from cxr.predict.micro_batcher import MicroBatcher
-from cxr.predict.model import RunModel, read_exported
+from cxr.predict.model import Facts, RunModel, read_exported
 from cxr.predict.predictor import Predictor
 from cxr.predict.read import read_content
 from cxr.training.runtime import prepare_tensorflow
@@ -47,7 +47,7 @@ class Served:
         answers: list[Answer] = []
         for start in range(0, len(paths), _AT_ONCE):
             contents = zip(paths[start : start + _AT_ONCE], model_input["image"].iloc[start : start + _AT_ONCE], strict=True)
-            read = [_read(path, content, self.model.facts.image_size) for path, content in contents]
+            read = [_read(path, content, self.model.facts) for path, content in contents]
             images = [grey for grey, _ in read if grey is not None]
             files = [file for _, file in read]
             readable = [file for file in files if not file.reason]
@@ -56,7 +56,7 @@ class Served:
         return [answer.to_json() for answer in answers]
 
 
-def _read(path: str, text: object, size: int) -> tuple[np.ndarray | None, Answer]:
+def _read(path: str, text: object, facts: Facts) -> tuple[np.ndarray | None, Answer]:
     """The pixels (size, size, 1) of an image in base64, None where it can't be read, and its answer, not scored yet."""
     if not isinstance(text, str) or len(text) > _MOST_BYTES * 4 // 3 + 4:
         return None, Answer(path, reason="no text in base64, or longer than any chest radiograph")
@@ -64,7 +64,7 @@ def _read(path: str, text: object, size: int) -> tuple[np.ndarray | None, Answer
         content = base64.b64decode(text, validate=True)
     except ValueError:
         return None, Answer(path, reason="not base64")
-    return read_content(path, content, size)
+    return read_content(path, content, facts.image_size, facts.grey)
 
 
 def _load_pyfunc(path: str) -> Served:

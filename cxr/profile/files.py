@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from cxr.data.images.dicom import is_dicom, silence_warnings
+from cxr.data.images.dicom import is_dicom
 from cxr.data.images.parallel import AllCores
 
 # The only attributes that are read, with their headings: none of them names a person, a place or a day.
@@ -49,6 +49,8 @@ def _traits(file: str) -> dict[str, str | int]:
 def _dicom_tags(file: str) -> dict[str, str]:
     """The values of `DICOM_TAGS`; none where the header can't be read."""
     import pydicom
+
+    from cxr.data.images.dicom_attributes import silence_warnings
 
     silence_warnings()
     try:

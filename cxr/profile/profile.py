@@ -86,7 +86,7 @@ def profile_of(config: Config, stage: Stage, cache: Cache | None) -> Profile:
     """
     config = replace(config, data=replace(config.data, on_bad_image="skip"))
     image_list = locate_images(config.data, stage)
-    pixels = read_listed(image_list, config.backbone.image_size, stage, cache)
+    pixels = read_listed(image_list, config.backbone.image_size, stage, cache, grey=config.data.grey)
     if not pixels.paths:
         raise UserError(f"no image in {image_list.root} can be read: cxr data check lists the reasons")
     annotated = annotate(image_list, pixels, config.data.dicom_patients)

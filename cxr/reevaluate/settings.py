@@ -41,10 +41,12 @@ def request_of(logged: Config, overrides: Sequence[str]) -> tuple[Config, bool]:
 
 
 def _other_data(logged: Config, overrides: Sequence[str]) -> DataConfig:
-    """Other data with all of its classes, unless the overrides choose some: an option lists those to train on."""
+    """Other data, read by the model's rule for grey levels and with all of its classes, unless the overrides choose others."""
     data = typed(compose(list(overrides))[0]).data
-    chosen = data.phantom is not None or any(override.lstrip("+").startswith("data.classes=") for override in overrides)
-    return replace(data, classes=data.classes if chosen else None, aliases={**logged.data.aliases, **data.aliases})
+    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
+    classes = data.classes if data.phantom is not None or "data.classes" in keys else None  # an option lists those to train on
+    grey = data.grey if "data.grey" in keys else logged.data.grey
+    return replace(data, classes=classes, grey=grey, aliases={**logged.data.aliases, **data.aliases})
 
 
 def _group(override: str) -> str:

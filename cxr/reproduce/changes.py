@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from cxr.data.images.image_file import is_read_by_rules
+from cxr.data.manifest import READ_OTHERWISE
 from cxr.run.identity.logged import Logged
 from cxr.stages.code import code_fingerprint
 from cxr.text import in_shell, pluralize
@@ -95,7 +97,11 @@ def data_changes(logged: Logged, today: pd.DataFrame) -> list[EnvironmentChange]
     hashes = now["sha256"].reindex(then.index)
     gone = hashes.index[hashes.isna()]
     altered = hashes.index[hashes.notna() & (hashes != then["sha256"])]
-    why = ": this version of cxr draws phantoms differently" if logged.values.get("data", {}).get("phantom") else ""
+    why = ""
+    if logged.values.get("data", {}).get("phantom"):
+        why = ": this version of cxr draws phantoms differently"
+    elif now.reindex(index=altered, columns=["mode"])["mode"].dropna().map(is_read_by_rules).any():
+        why = f" ({READ_OTHERWISE})"
     return [
         EnvironmentChange("data", f"{pluralize(len(paths), 'image')} {what}, the first of them {paths[0]}{reason}")
         for paths, what, reason in ((altered, "altered since then", why), (gone, "can't be read today", ""))

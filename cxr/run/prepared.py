@@ -122,6 +122,9 @@ def prepare(
     _check_classes(config, images.classes)
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
+    if config.data.grey != dataset.grey:
+        progress.line(f"Deep images: {dataset.grey} bits, chosen over all of them (data.grey)")
+        config = replace(config, data=replace(config.data, grey=dataset.grey))
     check_ingredients(soup, config, data_fingerprint(dataset.manifest), split_fingerprint(dataset.manifest))
     return PreparedRun(config, provenance, dataset, weights, cache, images.root, store, tuple(run.file(MODEL) for run in soup))
 

@@ -112,7 +112,7 @@ N, V, F, D, T, G, P, E, A, R = Stage
 # Which stage reads which settings, and which part of an experiment they belong to. No stage: places, names and order.
 _READ: tuple[tuple[Stage | None, Part, str], ...] = (
     (D, Part.SUBJECT, "data.classes data.aliases data.merge data.keep data.on_bad_image data.on_conflict data.source"),
-    (D, Part.SUBJECT, "data.layout"),
+    (D, Part.SUBJECT, "data.layout data.grey"),
     (D, Part.SUBJECT, "data.dicom_patients data.columns.path data.columns.label data.columns.source data.columns.group"),
     (D, Part.SUBJECT, "data.columns.split data.columns.more data.phantom data.phantom.count data.phantom.image_size"),
     (D, Part.SUBJECT, "data.phantom.seed data.phantom.shortcut data.phantom.strength data.phantom.turned"),

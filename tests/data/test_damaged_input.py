@@ -39,7 +39,6 @@ def damaged(content: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom.*")
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"])
 def test_damaged_dicom_is_read_or_rejected_in_one_line(syntax: str) -> None:
-    pytest.importorskip("pydicom", reason="the extra that reads DICOM is not installed")
     from pydicom.uid import UID
 
     from tests.data.images.test_dicom import dicom

@@ -6,6 +6,9 @@ _SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten; each 
 _SHORTEST_SIDE = 16  # pixels; less than that shows no chest
 
 
+NO_IMAGE = "no image"  # how the reason begins for a file that is by its kind none, and never meant to be one
+
+
 class UnreadableImage(ValueError):
     """A file that is no readable image; the text says why. It is the same whenever the file is read."""
 

@@ -4,7 +4,6 @@ To add a source, add a file with the two functions of `Source`, and name it in `
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -12,7 +11,6 @@ import pandas as pd
 
 from cxr.config.schema import DataConfig
 from cxr.data.image_list import ImageList
-from cxr.data.images import dicom
 from cxr.data.sources.tables import logged_images
 from cxr.errors import UserError
 from cxr.progress import Stage
@@ -44,7 +42,7 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
         least_classes: how many classes there have to be.
 
     Raises:
-        UserError: The source is not known, images or classes are missing, or there are DICOM files and no pydicom.
+        UserError: The source is not known, or images or classes are missing.
     """
     source = _source_of(data)
     root = source.root_of(data, stage)
@@ -54,8 +52,6 @@ def locate_images(data: DataConfig, stage: Stage, manifest: pd.DataFrame | None 
             f"there is one class only ({', '.join(images.classes)}): two at least are needed; see data.classes, data.merge and "
             "labels"
         )
-    if find_spec("pydicom") is None and any(path.lower().endswith(dicom.SUFFIXES) for path in images.paths):
-        raise UserError(f"{images.root} holds DICOM files, which need a package that is not installed: pip install 'cxr[dicom]'")
     return images
 
 

@@ -82,7 +82,10 @@ def read_logged(run: LoggedRun) -> Logged:
         raise UserError(f"what run {run.name} ({run.short_id}) logged is not a config of cxr")
     overrides = tuple(renamed(str(override)) for override in overrides)
     choices = renamed_choices({str(group): str(option) for group, option in choices.items()})
-    return Logged(run, renamed_settings(values), overrides, choices, manifest, packages, machine, diff)
+    values = renamed_settings(values)
+    if isinstance(values.get("data"), dict):  # the rule that its images were read by; runs of before version 0.3 logged none
+        values["data"] = {**values["data"], "grey": run.params.get("data.grey", "brightest")}
+    return Logged(run, values, overrides, choices, manifest, packages, machine, diff)
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,9 @@ def _changed_values(then: dict[str, Any], today: dict[str, Any], schema: Config)
     pairs = [
         (key, before.get(key, _lookup(then, key)), after.get(key, _lookup(today, key)))
         for key, _, _ in settings(schema)
-        if bears_on_result(key) and not (key == "split.method" and _lookup(today, key) == "auto")  # left to the data, as then
+        if bears_on_result(key)
+        and not (key == "split.method" and _lookup(today, key) == "auto")  # left to the data, as then
+        and not (key == "data.grey" and str(_lookup(then, key)).isdigit())  # found by auto
     ]
     return [(key, str(old), str(new)) for key, old, new in pairs if _ABSENT not in (old, new) and old != new]
 

@@ -5,18 +5,26 @@ import struct
 import subprocess
 import sys
 from dataclasses import astuple
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pydicom", reason="the extra that reads DICOM is not installed")
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
+from cxr.data.images.dicom import is_dicom
 from cxr.data.images.image_file import ImageFacts, decode
 
 SIZ = b"\xff\x4f\xff\x51" + bytes(4)  # JPEG 2000 up to the size
@@ -85,6 +93,93 @@ def test_padding_is_black_and_decides_nothing() -> None:
     assert (shown[4:].min(), shown[4:].max()) == (0, 255)
 
 
+def raw(name: str, value: bytes, **tags: Any) -> bytes:
+    """A file with an attribute as its writer wrote it: `value` is of as many bytes as a text that it replaces."""
+    placeholder = ("8" * len(value)).encode()
+    tags[name] = placeholder.decode()
+    content = dicom(**tags)
+    assert content.count(placeholder) == 1
+    return content.replace(placeholder, value)
+
+
+WINDOWED: dict[str, Any] = {"WindowCenter": "1500", "WindowWidth": "1000"}
+SIGNED = (LEVELS.astype(np.int32) - 2048).astype(np.int16)
+# Name: a file, and one that has to look the same.
+SAME = {
+    "empty window": (dicom(WindowCenter="", WindowWidth=""), dicom()),
+    "width 0": (dicom(WindowCenter="1500", WindowWidth="0"), dicom()),
+    "negative width": (dicom(WindowCenter="1500", WindowWidth="-5"), dicom()),
+    "width alone": (dicom(WindowWidth="1000"), dicom()),
+    "word for a width": (raw("WindowWidth", b"wide", WindowCenter="1500"), dicom()),
+    "second window usable": (dicom(WindowCenter=["9", "1500"], WindowWidth=["0", "1000"]), dicom(**WINDOWED)),
+    "comma": (raw("WindowCenter", b"1500,0", WindowWidth="1000"), dicom(**WINDOWED)),
+    "blanks and zeros": (raw("WindowCenter", b" 1500 \0\0", WindowWidth="1000"), dicom(**WINDOWED)),
+    "fraction in a whole number": (raw("NumberOfFrames", b"1.00"), dicom()),
+    "unknown function": (dicom(VOILUTFunction="", **WINDOWED), dicom(**WINDOWED)),
+    "slope alone": (dicom(RescaleSlope="2", **WINDOWED), dicom(RescaleSlope="2", RescaleIntercept="0", **WINDOWED)),
+    "empty slope": (dicom(RescaleSlope="", RescaleIntercept="", **WINDOWED), dicom(**WINDOWED)),
+    "empty sequence": (dicom(VOILUTSequence=[], ModalityLUTSequence=[]), dicom()),
+    "empty depth": (dicom(BitsStored=None), dicom(BitsStored=16, HighBit=15)),
+    "empty padding": (dicom(PixelPaddingValue=None), dicom()),
+    "small letters": (dicom(PhotometricInterpretation="monochrome1"), dicom(PhotometricInterpretation="MONOCHROME1")),
+    "no modality": (dicom(Modality=""), dicom(Modality="DX")),
+    "modality that is no term": (dicom(Modality="XRAY"), dicom(Modality="CR")),
+    "no preamble": (dicom()[132:], dicom()),
+    "no header of the file": (dicom()[132 + 12 + int.from_bytes(dicom()[140:144], "little") :], dicom()),
+    "signed": (dicom(SIGNED), dicom()),
+    "one frame": (dicom(NumberOfFrames=1), dicom()),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_attribute_is_read_as_it_is_meant(name: str) -> None:
+    content, same = SAME[name]
+    np.testing.assert_array_equal(grey(content), grey(same))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "padding"),
+    [
+        (SIGNED, {"PixelPaddingValue": -2048, "PixelPaddingRangeLimit": -1800}),
+        (SIGNED, {"PixelPaddingValue": -1800, "PixelPaddingRangeLimit": -2048}),
+        (LEVELS, {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 248}),
+    ],
+)
+@pytest.mark.parametrize("photometry", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_up_to_its_limit(pixels: np.ndarray, padding: dict[str, int], photometry: str) -> None:
+    shown = grey(dicom(pixels, PhotometricInterpretation=photometry, **padding))
+    assert not shown[:1].any()
+    assert {shown[2:].min(), shown[2:].max()} == {0, 255}
+
+
+def test_signed_padding_that_is_written_as_unsigned_is_padding() -> None:
+    signed = dicom(SIGNED, PixelPaddingValue=-2048)
+    assert signed.count(b"SS\2\0\0\xf8") == 1
+    unsigned = signed.replace(b"SS\2\0\0\xf8", b"US\2\0\0\xf8")
+    np.testing.assert_array_equal(grey(unsigned), grey(signed))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("pixels", [LEVELS, SIGNED], ids=["unsigned", "signed"])
+def test_compressed_pixels_are_those_that_were_packed(syntax: UID, pixels: np.ndarray) -> None:
+    import imagecodecs
+
+    encode: dict[UID, Any] = {
+        JPEGLSLossless: imagecodecs.jpegls_encode,
+        JPEG2000Lossless: partial(imagecodecs.jpeg2k_encode, reversible=True),
+    }
+    lossless = encode.get(syntax, partial(imagecodecs.jpeg8_encode, lossless=True, bitspersample=12))
+    words = pixels.view(np.uint16) & 0xFFF  # 12 bits, as the standard stores signed values too
+    packed = dicom(pixels, syntax=syntax, PixelData=encapsulate([bytes(lossless(words))]))
+    if pixels is SIGNED and syntax == JPEG2000Lossless:
+        return  # the codestream itself says whether it is signed
+    np.testing.assert_array_equal(grey(packed), grey(dicom(pixels)))
+
+
+def test_text_and_tables_are_no_dicom() -> None:
+    assert not any(is_dicom(content) for content in (b"", b"\x08\0" * 80, b"path,label\n" * 30, b"\x89PNG\r\n\x1a\n" + bytes(200)))
+
+
 def test_patients_differ_in_a_hash_and_no_fact_names_them() -> None:
     facts = [decode(dicom(PatientID=name), None)[1] for name in ("4711", "4711", "12", "")]
     first, same, other, unnamed = (fact.patient if isinstance(fact, ImageFacts) else "bad" for fact in facts)
@@ -103,7 +198,19 @@ def jpeg(frame: bytes, syntax: UID = JPEGLosslessSV1) -> bytes:
     return dicom(syntax=syntax, PixelData=encapsulate([frame]))
 
 
-FLAT = "its DICOM pixels, rescaled and windowed, are all the same"  # they would be black, and nobody would see why
+def report(kind: UID) -> bytes:
+    content = Dataset()
+    content.file_meta = FileMetaDataset()
+    content.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    content.file_meta.MediaStorageSOPClassUID = content.SOPClassUID = kind
+    content.file_meta.MediaStorageSOPInstanceUID = content.SOPInstanceUID = UID("1.2.3")
+    content.PatientName, content.PatientID = "Doe^Jane", "4711"
+    file = BytesIO()
+    content.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+FLAT = "its pixels are all the same after RescaleSlope and WindowCenter"  # they would be black, and nobody would see why
 REFUSED = {
     "several images": (dicom(np.stack([LEVELS, LEVELS]), NumberOfFrames=2), "2 frames in one DICOM file"),
     "colour": (dicom(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "in colour"),
@@ -114,17 +221,23 @@ REFUSED = {
     "torn": (dicom()[:-500], "can't be decoded"),
     "head": (dicom()[:150], "DICOM"),
     "deflated": (dicom(syntax=DeflatedExplicitVRLittleEndian), "a deflated DICOM file"),
-    "large JPEG 2000": (jpeg(SIZ + struct.pack(">8IH", 13000, 13000, *[0] * 6, 1), JPEG2000Lossless), "compressed pixels"),
-    "small JPEG": (jpeg(SOF + struct.pack(">2H", 9, 32) + bytes(20)), "compressed pixels"),
-    "JPEG of four bands": (jpeg(SOF + struct.pack(">2H", 32, 32) + b"\x04"), "compressed pixels"),
-    "padded marker": (jpeg(SOF[:2] + b"\xff" + SOF[2:] + bytes(30)), "compressed pixels"),
+    "large JPEG 2000": (jpeg(SIZ + struct.pack(">8IH", 13000, 13000, *[0] * 6, 1), JPEG2000Lossless), "its compressed PixelData"),
+    "small JPEG": (jpeg(SOF + struct.pack(">2H", 9, 32) + bytes(20)), "its compressed PixelData"),
+    "JPEG of four bands": (jpeg(SOF + struct.pack(">2H", 32, 32) + b"\x04"), "its compressed PixelData"),
+    "padded marker": (jpeg(SOF[:2] + b"\xff" + SOF[2:] + bytes(30)), "its compressed PixelData"),
     "scans": (jpeg(SOF + b"\xff\xda" * 101), "more scans than any radiograph"),
-    "long RLE": (jpeg(bytes(40_000), RLELossless), "compressed pixels"),
-    "too many pixels": (dicom(PixelData=LEVELS.tobytes() * 2), "not as many as its DICOM header says"),
-    "no pixels": (dicom(PixelData=b""), "its DICOM pixels can't be decoded"),
-    "depth": (dicom(BitsAllocated=40), "its DICOM pixels can't be decoded"),
+    "long RLE": (jpeg(bytes(40_000), RLELossless), "its compressed PixelData"),
+    "too many pixels": (dicom(PixelData=LEVELS.tobytes() * 2), "not as long as Rows and Columns say"),
+    "no pixels": (dicom(PixelData=b""), "its DICOM header has no PixelData"),
+    "depth": (dicom(BitsAllocated=40), "its PixelData can't be decoded"),
     "frames of the header": (dicom(NumberOfFrames=3), "3 frames in one DICOM file"),
     "flat by slope": (dicom(RescaleSlope="0", RescaleIntercept="1"), FLAT),
+    "CT": (dicom(Modality="CT"), "Modality CT: a slice, not a radiograph"),
+    "no photometry": (dicom(PhotometricInterpretation=""), "its DICOM header has no PhotometricInterpretation"),
+    "report": (report(UID("1.2.840.10008.5.1.4.1.1.88.33")), "no image (Comprehensive SR)"),
+    "plan": (report(UID("1.2.840.10008.5.1.4.1.1.481.5")), "no image (RT Plan)"),
+    "directory": (report(UID("1.2.840.10008.1.3.10")), "no image (DICOMDIR)"),
+    "padding alone": (dicom(PixelPaddingValue=0, PixelPaddingRangeLimit=4095), "all of its pixels are PixelPaddingValue"),
     "flat by window": (dicom(WindowCenter="9000", WindowWidth="2"), FLAT),
 }
 

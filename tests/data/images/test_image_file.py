@@ -28,7 +28,7 @@ def noise(height: int = 30, width: int = 20) -> NDArray[np.uint8]:
 
 
 def read(content: bytes) -> Image.Image:
-    return decode_image(content).image
+    return decode_image(content, "auto").image
 
 
 def test_pixels_and_facts_do_not_depend_on_the_encoding() -> None:

@@ -31,9 +31,9 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The contents that were decoded so far."""
     contents: list[bytes] = []
 
-    def counted(content: bytes, size: int | None) -> object:
+    def counted(content: bytes, size: int | None, grey: str | None) -> object:
         contents.append(content)
-        return decode(content, size)
+        return decode(content, size, grey)
 
     monkeypatch.setattr(image_file, "decode", counted)
     return contents
