@@ -1,4 +1,4 @@
-"""DICOM files: how they are recognised, and what reads them. Imports pydicom (0.3 s) when the first one is read."""
+"""DICOM files: how they are recognised, and what reads them. Imports pydicom, which takes a second, when the first one is read."""
 
 import struct
 from importlib.metadata import version
