@@ -41,6 +41,9 @@ def main() -> NoReturn:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _complain(UserError(f"{str(error.filename)[:60]}... is too long a name for a file: give a shorter one"))
+            sys.exit(USER_ERROR)
         _complain(_with_advice(error))
         sys.exit(FAILED)
 

@@ -103,7 +103,12 @@ class Rows:
         return copies
 
     def replaced(self, places: NDArray[np.int64], others: "Rows") -> "Rows":
-        """The same rows, but others at some places, without copying any."""
+        """The same rows, but others at some places, without copying any.
+
+        Args:
+            places: (k,).
+            others: k rows.
+        """
         where = self.where.copy()
         where[places] = others.where + np.array([len(self.arrays), 0])
         return Rows(self.arrays + others.arrays, where)

@@ -18,7 +18,7 @@ from cxr.data.images.store import ImagePixels
 from cxr.data.manifest import changes, read_manifest, summary, write_manifest
 from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.locate import is_among_images, locate_images
-from cxr.data.split import check_split, split_for, split_images
+from cxr.data.split import check_split, split_for, split_images, split_note
 from cxr.errors import UserError
 from cxr.evaluation.metrics import metric_names
 from cxr.progress import Progress, wide_console
@@ -43,7 +43,7 @@ def index(config: Config, to: Path) -> None:
             f"{to} lists other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
         )
     _print_survey(dataset)
-    for note in image_list.notes():
+    for note in [*image_list.notes(), *split_note(split_for(config.split, image_list), image_list)]:
         print(f"  {note}")
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"
@@ -75,7 +75,7 @@ def check(config: Config) -> int:
     pixels = read_listed(image_list, None, progress.stage, cache_of(config, progress), grey=config.data.grey)
     config = replace(config, split=split_for(config.split, image_list))
     annotated = annotate(image_list, pixels, config.data.dicom_patients)
-    _print_listed(image_list)
+    _print_listed(image_list, split_note(config.split, image_list))
     conflicts = annotated.conflicts.sort_values(["copies", "path"])
     sets = pd.factorize(conflicts["copies"])[0] + 1
     problems = [
@@ -147,13 +147,13 @@ def _manifest_to_replace(to: Path) -> pd.DataFrame | None:
         raise UserError(f"{to} exists and is no manifest that cxr wrote: choose another file with --to FILE") from None
 
 
-def _print_listed(image_list: ImageList) -> None:
+def _print_listed(image_list: ImageList, more: list[str]) -> None:
     """Print the numbers of images by class, and by part and source where the data brings them."""
     for what in ("label", "split", "source"):
         counts = image_list.images[what][image_list.images[what] != ""].value_counts().sort_index()
         if len(counts):
             _print_counts(counts.to_frame("images"), {"label": "class", "split": "part"}.get(what, what), most=_MOST)
-    for note in image_list.notes():
+    for note in [*image_list.notes(), *more]:
         print(f"  {note}")
 
 

@@ -62,6 +62,10 @@ def read_evaluated_run(run: LoggedRun) -> EvaluatedRun:
             state = f"trained, and its report is missing (cxr evaluate {run.short_id} makes it)"
         raise UserError(f"run {name_with_id(run)} is {state}: there is nothing to compare")
     part = run.tags.get("cxr.judged_on", "")
+    if run.tags.get("cxr.role") == "evaluation" and part not in ("val", "test"):
+        raise UserError(
+            f"run {name_with_id(run)} is an evaluation on other data: name runs on the same images, not their evaluations"
+        )
     if part not in ("val", "test"):
         raise UserError(f"run {name_with_id(run)} was not made by cxr: it has no tag cxr.judged_on")
     return EvaluatedRun(run, part, read_results(run)[part].predictions)

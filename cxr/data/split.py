@@ -37,6 +37,16 @@ def split_for(split: SplitConfig, image_list: ImageList) -> SplitConfig:
     return replace(split, name=name, method=method)
 
 
+def split_note(split: SplitConfig, image_list: ImageList) -> list[str]:
+    """A line where the data's own parts are not used, or lack one that is drawn."""
+    parts = set(image_list.images["split"]) - {""}
+    if split.method != "column":
+        return [f"The parts that the data brings are not used, since split={split.name} was chosen"] if parts else []
+    if "val" in {part_of(name) for name in parts}:
+        return []
+    return [f"No part of the data validates: {split.validation:.0%} of the images do, drawn from train by group"]
+
+
 def part_names(split: SplitConfig) -> tuple[Part, ...]:
     """The parts in which each class has to have an image; a source, or the data's own parts, may test on fewer classes."""
     tests = split.method == "folds" or (split.method == "fractions" and split.test > 0)

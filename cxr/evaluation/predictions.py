@@ -71,7 +71,11 @@ class Predictions:
 def write_predictions(
     path: Path, ids: Sequence[str], labels: Sequence[str], classes: Sequence[str], probabilities: NDArray[np.float64]
 ) -> None:
-    """Write the names and labels of n images, and probabilities (n, classes), as `Predictions.to_csv` has them."""
+    """Write the names and labels of images, and their probabilities, as `Predictions.to_csv` has them.
+
+    Args:
+        probabilities: (n, classes).
+    """
     frame = pd.DataFrame({"id": ids, "label": labels, "predicted": [classes[index] for index in probabilities.argmax(axis=1)]})
     for index, name in enumerate(classes):
         frame[f"p_{slug(name)}"] = probabilities[:, index]

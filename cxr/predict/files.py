@@ -67,5 +67,8 @@ def _of_table(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as a table: {' '.join(str(error).split())[:200]}") from None
     files = NamedFiles(path.parent)
-    column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
+    try:
+        column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
+    except UserError:
+        raise UserError(f"no column of {path} names files below {path.parent}: call that column path") from None
     return [str(path.parent / name) for name in files.found(unmarked(table)[column].tolist()) if name]

@@ -45,7 +45,11 @@ def content_hash(file: str) -> str:
 
 
 def read_content(name: str, content: bytes, size: int, grey: str) -> tuple[NDArray[np.uint8] | None, Answer]:
-    """Grey levels (size, size, 1) of the content of file `name`, None if it can't be read, and its answer, not scored yet."""
+    """Grey levels (size, size, 1) of the content of file `name`, None if it can't be read, and its answer, not scored yet.
+
+    Raises:
+        UserError: Memory ran out.
+    """
     digest = hashlib.sha256(content).hexdigest()
     try:
         decoded = decode_image(content, grey)

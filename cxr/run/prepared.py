@@ -21,7 +21,7 @@ from cxr.data.image_list import ImageList
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
 from cxr.data.sources.locate import is_among_images, locate_images
-from cxr.data.split import check_split, split_for
+from cxr.data.split import check_split, split_for, split_note
 from cxr.errors import RunFailed, UserError
 from cxr.evaluation.assessment import check_evaluation
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT, metric_names
@@ -112,10 +112,8 @@ def prepare(
     images = locate_images(config.data, progress.stage, manifest)
     config, provenance = _with_split(config, provenance, images)
     if manifest is None:
-        for note in images.notes():
+        for note in [*images.notes(), *split_note(config.split, images)]:
             progress.line(note)
-        if config.split.method != "column" and (images.images["split"] != "").any():
-            progress.line(f"The parts that the data brings are not used, since split={config.split.name} was chosen")
         check_split(images, config.split)
     weights = locate_weights(config.backbone, of_run)
     config = with_costs_by_class(config, images.classes)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxr.config.schema import SplitConfig
 from cxr.data.image_list import ImageList, image_list_of
-from cxr.data.split import assign_parts, check_groups, check_split, split_for
+from cxr.data.split import assign_parts, check_groups, check_split, split_for, split_note
 from cxr.errors import UserError
 
 ROWS = st.lists(
@@ -134,6 +134,11 @@ def test_validation_part_that_the_data_lacks_is_drawn_from_train_by_group() -> N
     assert (parts == "val").mean() == pytest.approx(0.15, abs=0.02)
     assert pd.Series(parts).groupby(images["group"]).nunique().max() == 1
     assert set(images["label"][parts == "val"]) == {"a", "b"}
+    (note,) = split_note(SplitConfig(method="column"), image_list(ENOUGH, split=["train", "test"] * 6))
+    assert note == "No part of the data validates: 15% of the images do, drawn from train by group"
+    assert split_note(SplitConfig(method="column"), image_list(ENOUGH, split=["train", "val"] * 6)) == []
+    (note,) = split_note(SplitConfig(name="kfold", method="folds"), image_list(ENOUGH, split=["train", "val"] * 6))
+    assert "are not used, since split=kfold was chosen" in note
 
 
 @pytest.mark.parametrize(

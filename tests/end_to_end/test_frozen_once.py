@@ -22,8 +22,7 @@ def small(small_backbone: tuple[str, ...], tmp_path_factory: pytest.TempPathFact
     common = (
         *small_backbone,
         *("data.phantom.count=60", "training.epochs=2", "optimizer=sgd", "optimizer.learning_rate=1e-3", "split=train_val_80_20"),
-        "evaluation=numbers",
-        "audit=off",
+        *("augment=light", "evaluation=numbers", "audit=off"),
     )
     for more, cache in ((["tracking.run_name=first"], "kept"), (["loss=focal"], "kept"), (["training.cache=off"], "nothing")):
         done = cxr_here(*common, *more, folder=folder, CXR_CACHE=str(folder / cache))

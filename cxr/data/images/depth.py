@@ -16,6 +16,9 @@ _RANGE = 0.005, 0.995  # quantiles of a file that are black and white with `wind
 def depth_of(values: NDArray[np.floating[Any]]) -> int:
     """The smallest depth in bits that holds all but 1 % of the grey levels of a file.
 
+    Args:
+        values: (height, width), from 0 to 65535.
+
     >>> depth_of(np.array([[65535.0, *range(1000)]]))
     10
     """
@@ -35,7 +38,15 @@ def depth_of_collection(depths: Sequence[int]) -> int:
 def to_eight_bits(values: NDArray[np.floating[Any]], grey: str) -> NDArray[np.uint8]:
     """Whole grey levels from 0 of up to 16 bits, as 0..255 by a rule of `data.grey`; what is above its depth is white.
 
-    `auto` stands for the depth of the file itself. Raises `UnreadableImage` for other values.
+    Args:
+        values: (height, width).
+        grey: `auto` stands for the depth of the file itself.
+
+    Returns:
+        (height, width).
+
+    Raises:
+        UnreadableImage: Values are below 0 or above 65535.
 
     >>> to_eight_bits(np.array([[0.0, 2048.0, 4095.0, 65535.0]]), "12")
     array([[  0, 128, 255, 255]], dtype=uint8)

@@ -22,7 +22,7 @@ def reader() -> str:
 
 
 def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
-    """As `cxr.data.images.dicom_image.read_dicom`, which imports pydicom."""
+    """Grey levels (height, width), as `cxr.data.images.dicom_image.read_dicom`, which imports pydicom."""
     from cxr.data.images.dicom_image import read_dicom as read
 
     return read(content)

@@ -59,7 +59,10 @@ def read_dicom(content: bytes) -> tuple[NDArray[np.uint8], str, str]:
     Modality (rescale) and VOI transformations are applied, a lookup table before a window and the first usable one of several
     (DICOM PS3.3, sections C.11.1 and C.11.2); the result is scaled from its darkest to its brightest pixel, padding left out and
     black. MONOCHROME1 is inverted. An empty attribute counts as absent. The hash groups images of a patient, and does not make
-    them anonymous. Raises `UnreadableImage` for all but a single-frame grey radiograph, never with a value of the file.
+    them anonymous.
+
+    Raises:
+        UnreadableImage: It is no single-frame grey radiograph; the reason never holds a value of the file.
     """
     if _DEFLATED.search(content):
         raise UnreadableImage("a deflated DICOM file, which may unpack to any size: save it without")

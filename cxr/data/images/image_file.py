@@ -60,6 +60,9 @@ def decode(content: bytes, size: int | None, grey: str | None = "auto") -> tuple
     """Grey levels of one file's content, (size, size, 1), and its facts; or None, and why it can't be read.
 
     Resized bilinearly, area-averaged when shrinking; with no size only the facts are made. `grey` is that of `decode_image`.
+
+    Raises:
+        UserError: Memory ran out.
     """
     try:
         decoded = decode_image(content, grey)

@@ -176,8 +176,8 @@ def _patients(folders: Sequence[Folders], layout: Layout) -> list[str]:
 
 def _reading(layout: Layout, folders: Sequence[Folders]) -> str:
     """What folders mean, in a line; "" where they are classes and nothing else."""
-    if set(layout.levels) <= {"class", "*"}:
+    if layout.levels == ("class",):
         return ""
     names = {role: sorted(set(layout.column(role, folders)) - {""}) for role in layout.levels if role != "*"}
     text = "; ".join(f"{pluralize(len(of_role), role, _PLURAL.get(role))} ({listed(of_role)})" for role, of_role in names.items())
-    return f"Folders are read as {layout}: {text}. Another reading: data.layout=..."
+    return f"Folders are read as {layout}: {text}. data.layout reads them otherwise."

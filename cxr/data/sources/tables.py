@@ -44,6 +44,8 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
         UserError: The table can't be read, a column or class is missing, or a path leaves the root or has two labels.
     """
     rows, files = _read(file), NamedFiles(root)
+    if rows.empty:
+        raise UserError(f"{file} lists no images: it should have a row for each, below one with the names of its columns")
     is_manifest = set(NEEDED) <= set(rows.columns)
     if is_manifest:
         rows = unmarked(rows)
@@ -63,13 +65,25 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
         raise UserError(f"{file} lists {twice.iloc[0]} with several labels: give it one, in one row")
     if data.on_bad_image == "stop":
         _check_present(root, table["path"], str(file))
-    return replace(_of_classes(root, table, data, file), reading=_reading(columns))
+    images = _of_classes(root, table, data, file)
+    return replace(images, reading=" ".join([*_reading(columns), *_several(images.images["label"])]))
 
 
-def _reading(columns: dict[str, str]) -> str:
-    """Which columns were taken by looking, in a line; "" for none."""
+def _reading(columns: dict[str, str]) -> list[str]:
+    """Which columns were taken by looking, in a sentence."""
     looked_up = [f"{role} from {column}" for role, column in columns.items() if role != column]
-    return f"Columns of the table: {', '.join(looked_up)}. Others: data.columns.NAME=COLUMN" if looked_up else ""
+    return [f"Columns of the table: {', '.join(looked_up)}. Others: data.columns.NAME=COLUMN."] if looked_up else []
+
+
+def _several(labels: pd.Series) -> list[str]:
+    """How many images have several findings in one label, in a sentence."""
+    several = labels[labels.str.contains("|", regex=False)]
+    if several.empty:
+        return []
+    return [
+        f"{pluralize(len(several), 'image')} of several findings, as {several.iloc[0]}: each combination is a class of its own; "
+        "choose classes with data.classes, or merge them with data.merge."
+    ]
 
 
 def logged_images(manifest: pd.DataFrame, root: Path, data: DataConfig) -> ImageList:

@@ -67,9 +67,8 @@ def _matches(role: str, usual: tuple[str, ...], table: pd.DataFrame, holds_files
     if role != "path":
         return by_name
     looked_at = table.head(_LOOKED_AT)
-    return [name for name in by_name if holds_files(looked_at[name])] or [
-        str(name) for name in table.columns if holds_files(looked_at[name])
-    ]
+    of_files = [name for name in by_name if holds_files(looked_at[name])]
+    return of_files or [str(name) for name in table.columns if holds_files(looked_at[name])] or by_name[:1]
 
 
 def _missing(role: str, name: str, table: pd.DataFrame, file: str) -> UserError:

@@ -80,7 +80,7 @@ def test_western_european_text_and_excel_are_read(root: Path) -> None:
         images = read(root / name)
         assert list(images.images["label"]) == list(table["label"])
         assert images.images["group"].iloc[0] == images.images["group"].iloc[1] != ""
-        assert images.reading == "Columns of the table: group from patient_id. Others: data.columns.NAME=COLUMN"
+        assert images.reading == "Columns of the table: group from patient_id. Others: data.columns.NAME=COLUMN."
 
 
 def test_named_column_has_to_be_there(root: Path) -> None:
@@ -143,7 +143,8 @@ def test_manifest_has_its_hashes_and_merged_labels(root: Path) -> None:
 WRONG = {
     "path,grade\na/1.png,ill\n": "has no column label: .*name yours with data.columns.label=COLUMN",
     "path,class,Diagnosis\na/1.png,ill,2\n": "has several columns that may be the label, class, Diagnosis: choose one",
-    "": "has no column path",
+    "": "lists no images",
+    "path,label\n": "lists no images",
     "path,label\na/1.png,ill,too,many\n": r"can't be read as a table \(row 2 has 4 columns and the first row 2\)",
     "path,label,path\na/1.png,ill,x\n": "two of its columns are called path",
     "path,label\na/1.png,\n": "has no label for a/1.png",
