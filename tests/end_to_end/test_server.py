@@ -209,7 +209,7 @@ def test_sweep_outlives_a_restart_and_a_backup_brings_all_back(
         }
         run_id, name = next((run_id, "of the second") for run_id, run in runs.items() if run.info.status == "FINISHED")
         model = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="model/model.keras", dst_path=str(tmp_path / name))
-        assert Path(model).stat().st_size > 100_000
+        assert Path(model).stat().st_size > 10_000
     finally:
         second.stop()
 
