@@ -164,7 +164,7 @@ def _notes(manifest: pd.DataFrame, of_patients: int, conflicts: int) -> list[str
     shortcut = source_shortcut(manifest["label"], manifest["source"])
     lines = [
         f"Groups (copies and images of one patient): {groups:,}, of which {len(several):,} have several images{largest}; {known}",
-        shortcut.text if shortcut else "Sources: not known, so a source can't be told from a disease",
+        shortcut.text if shortcut else "Sources: not known, so a disease can't be distinguished from a source",
     ]
     return [*lines, *([f"{pluralize(conflicts, 'image')} have a copy with another label"] if conflicts else [])]
 

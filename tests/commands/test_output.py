@@ -45,7 +45,7 @@ def test_folder_that_can_not_be_made_is_refused(name: str, folder: Path) -> None
     assert sorted(path.name for path in folder.iterdir()) == ["file", "folder"]
 
 
-def test_what_can_be_written_leaves_no_trace(folder: Path) -> None:
+def test_check_of_outputs_leaves_no_trace(folder: Path) -> None:
     check_files(Path("new.csv"), Path("file"), folder / "folder/x")
     check_folders(Path("new/deep"), Path("folder"))
     assert [path for path in folder.rglob("*") if path.name not in ("file", "folder")] == []

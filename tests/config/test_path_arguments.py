@@ -79,7 +79,7 @@ def test_home_folder_is_expanded_and_an_unknown_one_stays(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("value", ["'a b'", '"a b"', "null", "", "plain/x.csv", "${oc.env:IMAGES}/x", r"a\ b"])
-def test_what_hydra_reads_is_left_to_it(value: str) -> None:
+def test_values_that_hydra_reads_are_left_to_it(value: str) -> None:
     assert with_paths([f"data.root={value}", "freeze=head", "-m"], multirun=False) == [f"data.root={value}", "freeze=head", "-m"]
 
 

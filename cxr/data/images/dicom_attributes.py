@@ -23,7 +23,7 @@ def silence_warnings() -> None:
 
 
 def clean(dataset: Any) -> None:
-    """Replace the attributes of a dataset's pixels by plain numbers and words; what is empty, or is none, is removed.
+    """Replace the attributes of a dataset's pixels by plain numbers and words; empty attributes are removed.
 
     Of several windows the first usable one stays: a width is at least 1, or above 0 for LINEAR_EXACT and SIGMOID (PS3.3, C.11.2.1).
     """

@@ -100,7 +100,7 @@ def _decoded(
     """Every image and its facts, and the rule that deep ones are read by.
 
     Most images depend on no rule. Each of the others is read by its own depth, if the collection shall have one, and those that
-    differ from it once more.
+    differ from it again.
     """
     rows, facts = rows_of(contents, None)
 

@@ -34,7 +34,7 @@ class Layout:
     levels: tuple[str, ...]
 
     def column(self, role: str, folders: Sequence[Folders]) -> list[str]:
-        """The folder that has this role for each image; "" where there is none."""
+        """The folder that has this role for each image; "" for an image without one."""
         if role not in self.levels:
             return [""] * len(folders)
         level = self.levels.index(role)

@@ -15,7 +15,7 @@ _MOST = 8  # tables that are looked into
 
 
 def hint_at_table(root: Path, paths: Sequence[str]) -> str:
-    """The command that reads the first table in `root` which lists images below it; "" where there is none."""
+    """The command that reads the first table in `root` which lists images below it; "" without such a table."""
     names = {name for path in map(PurePosixPath, paths) for name in (path.name, path.stem)}
 
     def holds_files(values: pd.Series) -> bool:

@@ -36,7 +36,7 @@ def test_hot_pixels_and_markers_are_white_and_change_nothing_else(count: int, va
     assert (other.ravel()[:count] == 255).all()
 
 
-def test_one_depth_is_chosen_for_the_collection_whatever_its_order(tmp_path: Path) -> None:
+def test_depth_of_a_collection_does_not_depend_on_its_order(tmp_path: Path) -> None:
     images = [RAMP // 8] * 2 + [RAMP] * 19 + [RAMP * 16]
     one, other = read(tmp_path, *images), read(tmp_path, *images[::-1])
     assert one.grey == other.grey == "12"

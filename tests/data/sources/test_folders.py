@@ -130,7 +130,7 @@ def test_folder_that_could_mean_anything_is_rejected(paths: list[str], answer: s
 
 
 @pytest.mark.parametrize("levels", [(["COVID"],), (["COVID"], ["images"]), (["train", "test"], ["COVID"])])
-def test_one_folder_named_as_a_finding_is_a_class(levels: tuple[list[str], ...], tmp_path: Path) -> None:
+def test_single_folder_with_the_name_of_a_finding_is_a_class(levels: tuple[list[str], ...], tmp_path: Path) -> None:
     assert find_images(DataConfig(), touch(tmp_path, *grid(*levels))).classes == ("COVID",)
 
 
@@ -140,7 +140,7 @@ def test_chosen_classes_tell_which_level_is_theirs(tmp_path: Path) -> None:
     assert columns(find_images(DataConfig(classes=["Lima", "Geneva"]), tmp_path))["source"][0] == "blue"
 
 
-def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
+def test_files_that_are_left_out_are_counted_by_reason(tmp_path: Path) -> None:
     touch(tmp_path, "a/images/1.png", "a/Masks/1.png", "a/Masks/2.png", "a/beside.png", "a/more/2.png", "b/1.png", "b/notes.txt")
     touch(tmp_path, "flat.png", "__MACOSX/a/1.png", "b/Thumbs.db", "b/.DS_Store", ".git/x.png")
     images = find_images(DataConfig(), tmp_path)
