@@ -13,6 +13,7 @@ import tensorflow as tf
 from cxr.config.costs import cost_matrix
 from cxr.config.schema import Config, TrainingConfig
 from cxr.errors import RunFailed, TrainingDiverged
+from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.architecture import Architecture
 from cxr.model.backbone import Backbone
 from cxr.model.backbones.registry import Described
@@ -39,6 +40,7 @@ def bright(size: int, count: int = 24, trained: int = 15) -> TrainingSet:
 
 DATA = bright(32)
 LABELS = DATA.labels
+CLASSES = ["COVID", "Normal", "Viral Pneumonia"]
 SMALL = ("backbone.image_size=32", "training.batch_size=8", "augment=none", "training.early_stopping_patience=null")
 DEEP = ("freeze=last_block", "freeze.warmup_epochs=0")
 
@@ -64,7 +66,7 @@ def phantom_network(config: Config) -> Network:
 
 
 def loss_of(config: Config) -> Loss:
-    costs = cost_matrix(config.loss.costs, ["COVID", "Normal", "Viral Pneumonia"], "loss.costs")
+    costs = cost_matrix(with_costs_by_class(config, CLASSES).loss.costs, CLASSES, "loss.costs")
     return make_loss(config.loss, class_weights(config.loss, [5, 5, 5]), costs)
 
 

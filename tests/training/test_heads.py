@@ -9,6 +9,7 @@ import pytest
 from cxr.cache.store import Cache
 from cxr.config.schema import Config
 from cxr.model.losses.registry import Loss
+from cxr.model.resolve import resolve
 from cxr.training import checkpoint
 from cxr.training.checkpoint import State
 from cxr.training.fit import Watcher, fit
@@ -41,7 +42,8 @@ def test_head_ends_as_it_would_alone(
     augment: str, chosen: tuple[tuple[str, ...], ...], compose_config: Compose, tmp_path: Path
 ) -> None:
     """And its job resumes from that state without another epoch."""
-    configs, cache = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen], Cache(tmp_path / "cache", 10**9)
+    composed = [compose_config(*SHARED, f"augment={augment}", *job) for job in chosen]
+    configs, cache = [resolve(config).config for config in composed], Cache(tmp_path / "cache", 10**9)
     lengths = set()
     for config, state in zip(configs, side_by_side([(config, loss_of(config)) for config in configs], cache), strict=True):
         assert state is not None
