@@ -109,6 +109,7 @@ def names_of_model(present: Sequence[str], classes: Sequence[str], config: Confi
     Raises:
         UserError: The model knows none of them.
 
+    >>> from cxr.config.schema import DataConfig
     >>> radiography = Config(data=DataConfig(aliases={"COVID": ["COVID-19"]}))
     >>> names_of_model(["covid-19", "Edema", "No Finding"], ["COVID", "Normal"], radiography)
     {'covid-19': 'COVID', 'Edema': 'Edema', 'No Finding': 'Normal'}

@@ -110,13 +110,13 @@ def _share(names: Collection[str], pattern: re.Pattern[str]) -> float:
 
 
 def _stem(name: str) -> str:
-    """A name without what numbers it: digits, and hexadecimal numbers of eight digits or more.
+    """A name without what numbers it: digits, and hexadecimal numbers of four digits or more.
 
     >>> _stem("patient00012"), _stem("3f2a9c0b-77aa"), _stem("Case 7")
     ('patient', '', 'case')
     """
-    name = re.sub(r"\b[0-9a-f]{8,}\b", "", name.lower())
-    return re.sub(r"[\W_\d]+|\b[0-9a-f]{4}\b", "", name)
+    name = re.sub(r"\b(?=[a-f]*\d)[0-9a-f]{4,}\b", "", name.lower())
+    return re.sub(r"[\W_\d]+", "", name)
 
 
 def around(folders: Sequence[Folders]) -> int:

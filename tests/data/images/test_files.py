@@ -54,7 +54,7 @@ def test_fault_of_the_machine_is_no_bad_image(tmp_path: Path, monkeypatch: pytes
 def test_fault_of_cxr_is_no_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache would keep it as a fact of the file."""
 
-    def broken(_: bytes) -> None:
+    def broken(_: bytes, grey: str | None) -> None:
         raise AttributeError("a fault of cxr's")
 
     monkeypatch.setattr("cxr.data.images.image_file.decode_image", broken)
