@@ -92,7 +92,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("content", REFUSED, ids=["empty", "text", "head", "torn", "tiny", "no format of ours", "fractions", "two frames"])
+@pytest.mark.parametrize(
+    "content", REFUSED, ids=["empty", "text", "head", "torn", "tiny", "no format of ours", "fractions", "two frames"]
+)
 def test_bad_image_has_a_reason_in_one_line(content: bytes) -> None:
     pixels, reason = decode(content, 32)
     assert pixels is None
