@@ -162,20 +162,16 @@ def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: P
 
 
 def test_sweep_on_slurm_is_the_same_to_the_bit(
-    tmp_path: Path,
-    slurm: dict[str, str],
-    one_after_another: dict[str, dict[str, float]],
-    cxr_here: Command,
-    run_cxr: Command,
+    tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
 ) -> None:
     """Submitted and left, then asked for its status and its results."""
     left = succeeded(run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm))
     assert "4 jobs queued as SLURM job" in left.stderr
     (sweep,) = tmp_path.glob("mlruns/sweeps/*")
     wait_for(lambda: len(read_outcomes(sweep)) == 4)
-    status = succeeded(cxr_here("sweep", "status", sweep.name, folder=tmp_path))
+    status = succeeded(run_cxr("sweep", "status", sweep.name, folder=tmp_path))
     assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in status.stdout
-    shown = succeeded(cxr_here("sweep", "results", sweep.name, folder=tmp_path))
+    shown = succeeded(run_cxr("sweep", "results", sweep.name, folder=tmp_path))
     assert all(name in shown.stdout for name in one_after_another)
     assert results_of(tmp_path) == one_after_another
     assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}
@@ -187,7 +183,7 @@ def test_interrupt_cancels_the_jobs_on_slurm(tmp_path: Path, slurm: dict[str, st
     assert not queued.stdout.strip()
 
 
-def test_missing_slurm_is_one_line(tmp_path: Path, cxr_here: Command) -> None:
-    done = cxr_here(*SWEEP, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
+def test_missing_slurm_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
+    done = run_cxr(*SWEEP, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
     assert done.returncode == 2
     assert "there is no SLURM on this machine" in done.stderr.splitlines()[-1]
