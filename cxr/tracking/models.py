@@ -11,16 +11,25 @@ from cxr.tracking.internals import SavedModel
 
 LOADER = "cxr.predict.served"  # module that MLflow imports to load one
 REGISTERED = "models:/"  # how an address in the registry begins
+# What databases say where a run beside this one logged the same dataset at the same moment.
+_TAKEN = ("UNIQUE constraint failed: datasets", "duplicate key value")
 
 
 def log_dataset(run_id: str, name: str, digest: str, profile: Mapping[str, object]) -> None:
     """Log the manifest of a run as an MLflow dataset: a name, a fingerprint, and counts."""
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
 
     source = json.dumps({"uri": f"runs:/{run_id}/data/manifest.csv"})
     dataset = Dataset(name, digest, "artifact", source, profile=json.dumps(profile))
-    MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "images")])])
+    inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "images")])]
+    try:
+        MlflowClient().log_inputs(run_id, inputs)
+    except MlflowException as error:
+        if not any(text in str(error) for text in _TAKEN):
+            raise
+        MlflowClient().log_inputs(run_id, inputs)  # MLflow looks for the dataset first, and now it is there
 
 
 def log_model(run_id: str, file: str, image_size: int, class_count: int) -> None:
