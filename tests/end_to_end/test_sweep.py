@@ -29,9 +29,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def parallel(folder: Path, run_cxr: Command) -> tuple[subprocess.CompletedProcess[str], list[Run]]:
+def parallel(folder: Path, small_backbone: tuple[str, ...], run_cxr: Command) -> tuple[subprocess.CompletedProcess[str], list[Run]]:
     """Two jobs side by side, in a folder that has no store yet."""
-    done = run_cxr("-m", "loss=plain,focal", *SMALL, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=folder)
+    done = run_cxr(
+        "-m", "loss=plain,focal", *SMALL, *small_backbone, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=folder
+    )
     return done, runs_in(folder)
 
 
@@ -46,10 +48,14 @@ def test_parallel_jobs_start_from_an_empty_store(parallel: tuple[subprocess.Comp
 
 
 def test_parallel_job_is_the_same_to_the_bit_as_alone(
-    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], tmp_path: Path, run_cxr: Command
+    folder: Path,
+    parallel: tuple[subprocess.CompletedProcess[str], list[Run]],
+    small_backbone: tuple[str, ...],
+    tmp_path: Path,
+    run_cxr: Command,
 ) -> None:
     """In deterministic mode, which takes the same threads however many jobs share the cores."""
-    assert run_cxr("loss=plain", *SMALL, folder=tmp_path).returncode == 0
+    assert run_cxr("loss=plain", *SMALL, *small_backbone, folder=tmp_path).returncode == 0
     (alone,) = tmp_path.glob("mlruns/artifacts/*/artifacts/predictions")
     beside = next(run for run in parallel[1] if run.info.run_name == "plain")
     for part in ("val.csv", "test.csv"):
@@ -58,9 +64,13 @@ def test_parallel_job_is_the_same_to_the_bit_as_alone(
 
 
 def test_killed_sweep_ends_complete_when_started_again(
-    folder: Path, parallel: tuple[subprocess.CompletedProcess[str], list[Run]], cxr_here: Command, cache_home: Path
+    folder: Path,
+    parallel: tuple[subprocess.CompletedProcess[str], list[Run]],
+    small_backbone: tuple[str, ...],
+    cxr_here: Command,
+    cache_home: Path,
 ) -> None:
-    larger = ("-m", "loss=plain,focal,balanced", *SMALL)
+    larger = ("-m", "loss=plain,focal,balanced", *SMALL, *small_backbone)
     process = subprocess.Popen(
         [sys.executable, "-m", "cxr", *larger],
         cwd=folder,
@@ -92,11 +102,13 @@ def test_killed_sweep_ends_complete_when_started_again(
 HEADS = ("data.phantom.count=60", "training.epochs=2", "augment=none", "audit=off", "evaluation.resamples=100")
 
 
-def test_heads_train_side_by_side_and_reports_are_made_on_request(cxr_here: Command, tmp_path: Path) -> None:
+def test_heads_train_side_by_side_and_reports_are_made_on_request(
+    small_backbone: tuple[str, ...], cxr_here: Command, tmp_path: Path
+) -> None:
     """None, then that of the best, then all: of the same three runs, which are trained once."""
 
     def sweep(reports: str) -> tuple[str, dict[str, Path]]:
-        done = cxr_here("-m", "loss=plain,focal,balanced", *HEADS, f"sweep.reports={reports}", folder=tmp_path)
+        done = cxr_here("-m", "loss=plain,focal,balanced", *HEADS, *small_backbone, f"sweep.reports={reports}", folder=tmp_path)
         assert done.returncode == 0, done.stderr
         runs = runs_in(tmp_path)
         assert {run.info.status for run in runs} == {"FINISHED"}
