@@ -41,20 +41,20 @@ def main() -> NoReturn:
         print("cxr: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            _complain(UserError(f"{str(error.filename)[:60]}... is too long a name for a file: give a shorter one"))
-            sys.exit(USER_ERROR)
-        _complain(_with_advice(error))
-        sys.exit(FAILED)
+        advised = _with_advice(error)
+        _complain(advised)
+        sys.exit(USER_ERROR if isinstance(advised, UserError) else FAILED)
 
 
 def _with_advice(error: Exception) -> Exception:
-    """A `RunFailed` in place of an error of a store or of a full disk; other errors as they are."""
+    """A `RunFailed` in place of an error of a store or of a full disk, a `UserError` for a name that is too long; others as is."""
     if type(error).__module__.partition(".")[0] in _OF_STORES:
         reason = f"{type(error).__name__}: {str(error)[:300]}"
         return RunFailed(f"the store failed ({reason}): fix that, and give the command again")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunFailed(f"no room on disk ({error}): free some, and give the command again")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return UserError(f"{str(error.filename)[:60]}... is too long a name for a file: give a shorter one")
     return error
 
 

@@ -19,8 +19,9 @@ from cxr.config.schema import Config, LossConfig, SplitConfig, TrackingConfig
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import open_run
-from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store, locate_store, open_store
 
 CLASSES = ("COVID", "Normal", "Viral Pneumonia")

@@ -54,6 +54,7 @@ MISTAKES = {
     "data=folder data.root=no_images": "data.root=no_images holds no images",
     "data=folder data.root=few backbone=phantom": "class COVID has 2 images, too few to split into 3 parts",
     "data=folder data.root=corrupt backbone=phantom": "can't read corrupt/Normal/images/Normal-3.png",
+    f"data.manifest={'long' * 80}.csv": "is too long a name for a file: give a shorter one",
     "backbone.weights=nowhere.h5": "backbone.weights=nowhere.h5: no such file",
     "backbone.weights=weights.h5": "can't be read as an HDF5 weights file",
     "freeze.gradual={head:1}": "freeze.gradual takes a new entry by +freeze.gradual.NAME=VALUE",

@@ -16,8 +16,9 @@ from cxr.evaluation.predictions import Predictions
 from cxr.progress import Progress
 from cxr.run.identity.tags import run_tags
 from cxr.run.prepared import PreparedRun, prepare
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import open_run
-from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import locate_store, open_store
 
 LogRun = Callable[..., tuple[LoggedRun, Config]]

@@ -180,7 +180,7 @@ _command(
     _output("--dicom-sr", "FOLDER", "write a DICOM structured report for each answered DICOM file here"),
     _output("--log", "FILE", "add a line for each answer to an audit log"),
     _argument("--verify-log", type=expanded, metavar="FILE", help="check that no line of an audit log was changed"),
-    epilog="PATH is a file, a folder, a manifest (a .csv with a column path) or - for a list on standard input. Exit code 1: a "
+    epilog="PATH is a file, a folder, a table that names files or - for a list on standard input. Exit code 1: a "
     "file could not be read, and its row says why. Research use only.",
 )
 _command(

@@ -26,7 +26,8 @@ from cxr.evaluation.estimates import PERCENT
 from cxr.evaluation.paired import disagreements
 from cxr.progress import wide_console
 from cxr.text import pluralize
-from cxr.tracking.search import FINISHED, LoggedRun, find_run, find_runs, finished_runs, of_sweep
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, find_run, find_runs, finished_runs, of_sweep
 from cxr.tracking.unfinished import settled_store
 
 MANY = 50  # runs that one comparison takes

@@ -43,7 +43,7 @@ def index(config: Config, to: Path) -> None:
             f"{to} lists other images, only {left:,} of its {len(before):,} are here: choose another file with --to FILE"
         )
     _print_survey(dataset)
-    for note in [*image_list.notes(), *split_note(split_for(config.split, image_list), image_list)]:
+    for note in [*image_list.notes(), *split_note(config.split, image_list)]:
         print(f"  {note}")
     write_manifest(dataset.manifest, to)
     changed = "" if before is None else f"; since it was written last: {changes(before, dataset.manifest) or 'nothing changed'}"

@@ -26,7 +26,8 @@ from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.operating_points import rates
 from cxr.progress import wide_console
 from cxr.text import pluralize
-from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.unfinished import settled_store
 
 _COLUMNS = ("mean", "sd", "lowest", "highest", "pooled")

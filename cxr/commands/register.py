@@ -7,9 +7,10 @@ from cxr.errors import UserError
 from cxr.evaluation.light import TAG, Light, light_of
 from cxr.predict.model import CARD
 from cxr.text import as_called, in_shell
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.models import REGISTERED, register
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun, find_run
+from cxr.tracking.search import find_run
 from cxr.tracking.store import opened_store
 
 

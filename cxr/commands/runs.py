@@ -14,7 +14,8 @@ from cxr.run.identity.remaining import Remaining, inputs_in_store, lacking, want
 from cxr.run.prepared import prepare
 from cxr.stages.record import Kind
 from cxr.text import as_called, part_in_full, pluralize
-from cxr.tracking.search import LoggedRun, filtered_runs, find_run, of_sweep
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs, find_run, of_sweep
 from cxr.tracking.store import opened_store
 from cxr.tracking.unfinished import close_cut_off_runs
 

@@ -13,7 +13,8 @@ from cxr.run.identity.logged import read_logged, restore
 from cxr.run.prepared import prepare
 from cxr.run.start import run_experiment
 from cxr.text import as_called, pluralize
-from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs, find_run, of_sweep
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, filtered_runs, find_run, of_sweep
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import settled_store
 

@@ -18,8 +18,9 @@ from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result, settings_in
 from cxr.stages.table import Part
 from cxr.text import in_shell
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.outbox import is_lost_connection
-from cxr.tracking.search import LoggedRun, finished_runs
+from cxr.tracking.search import finished_runs
 
 PRESET = "experiment=frozen_head_baseline"
 _USUAL = {"data": "phantom", "split": "three_way"}

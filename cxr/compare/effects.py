@@ -16,7 +16,7 @@ from cxr.evaluation.estimates import CONFIDENCE, PERCENT
 from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.stages.basis import is_studied
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 _TURNS = ("split.fold", "split", "training.seed", "hparams_search")  # what a sweep may vary besides what it studies
 METRIC_NAMES = {"auc_macro_ovr": "macro AUC", "log_loss": "log loss (lower is better)"}

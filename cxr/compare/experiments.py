@@ -10,7 +10,7 @@ from cxr.compare.runs import EvaluatedRun, groups_of, name_with_id, predictions_
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
 from cxr.text import nearest, part_in_full, pluralize
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 
 @dataclass(frozen=True)

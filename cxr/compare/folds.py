@@ -13,7 +13,7 @@ from cxr.errors import UserError
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.predictions import Predictions
 from cxr.stages.basis import bears_on_result
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 # By split.method, the setting that names the test part.
 _TURN = {"folds": "split.fold", "sources": "split.source"}

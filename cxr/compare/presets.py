@@ -20,7 +20,7 @@ from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result, settings_in
 from cxr.stages.table import Part
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 # In the order in which a reader wants them; presets of the user's own come after them, by name.
 ORDER = (

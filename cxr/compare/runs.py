@@ -19,7 +19,7 @@ from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.roles import POSITIVE_SLUGS
 from cxr.stages.basis import is_compared
 from cxr.text import nearest, part_in_full, slug
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 # Tags that are equal for comparable runs, and the meaning of a difference.
 _WHY_NOT = {

@@ -14,7 +14,7 @@ from cxr.evaluation.paired import RESAMPLES
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of
 from cxr.stages.basis import bears_on_result
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 SEED = "training.seed"
 # Columns of the tables: an interval from seeds alone, from images alone, and from both.

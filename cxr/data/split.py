@@ -39,6 +39,7 @@ def split_for(split: SplitConfig, image_list: ImageList) -> SplitConfig:
 
 def split_note(split: SplitConfig, image_list: ImageList) -> list[str]:
     """A line where the data's own parts are not used, or lack one that is drawn."""
+    split = split_for(split, image_list)
     parts = set(image_list.images["split"]) - {""}
     if split.method != "column":
         return [f"The parts that the data brings are not used, since split={split.name} was chosen"] if parts else []

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.evaluation.estimates import Z, numbered
+from cxr.evaluation.effective_size import numbered
+from cxr.evaluation.estimates import Z
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from cxr.evaluation.estimates import (
-    Estimate,
-    ends_of,
-    four_rates,
-    lacking,
-    no_image_of,
-    proportion_among,
-    values_of,
-    with_interval,
-)
+from cxr.evaluation.estimates import Estimate, ends_of, four_rates, lacking, no_image_of, proportion_among, values_of, with_interval
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, scale_of
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of

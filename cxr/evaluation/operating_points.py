@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.evaluation.bias_correction import corrected, fit_bias_correction
+from cxr.evaluation.effective_size import independent_images, members_among
 from cxr.evaluation.estimates import (
     LOG,
     PERCENT,
     Estimate,
     Z,
     four_rates,
-    independent_images,
     lacking,
-    members_among,
     no_image_of,
     proportion_among,
     wilson_interval,

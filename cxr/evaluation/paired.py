@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from cxr.evaluation.estimates import CONFIDENCE, Z, design_effect, numbered
+from cxr.evaluation.effective_size import design_effect, numbered
+from cxr.evaluation.estimates import CONFIDENCE, Z
 from cxr.evaluation.metric_table import names_at
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.resampling import resampled, statistic_names, statistics_of

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-from cxr.evaluation.estimates import numbered
+from cxr.evaluation.effective_size import numbered
 from cxr.evaluation.metric_table import BY_CLASS, OVERALL, Counts
 from cxr.evaluation.predictions import Predictions
 from cxr.text import slug

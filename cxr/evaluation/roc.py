@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import rankdata
 
-from cxr.evaluation.estimates import Estimate, Z, independent_images, lacking, members_among, wilson_interval
+from cxr.evaluation.effective_size import independent_images, members_among
+from cxr.evaluation.estimates import Estimate, Z, lacking, wilson_interval
 from cxr.evaluation.predictions import Predictions
 
 

@@ -25,9 +25,10 @@ from cxr.run.fit.stored_training import kept_gate
 from cxr.run.identity.logged import read_logged, restore
 from cxr.run.origin import MODEL
 from cxr.text import nearest
+from cxr.tracking.logged_run import LoggedRun, sha256_of
 from cxr.tracking.models import REGISTERED, fetch_registered
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun, find_run, sha256_of
+from cxr.tracking.search import find_run
 from cxr.tracking.store import Store, opened_store
 
 # What a user calls the operating points.

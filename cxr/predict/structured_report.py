@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cxr.data.images.dicom import is_dicom
+from cxr.data.images.signature import is_dicom_file
 from cxr.errors import UserError, writing
 from cxr.predict.answer import Answer
 from cxr.text import slug
@@ -39,9 +39,9 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
     """
     import pydicom
 
-    if not answer.called or not _holds_dicom(answer.path):
+    if not answer.called or not is_dicom_file(answer.path):
         return None
-    source = pydicom.dcmread(answer.path, stop_before_pixels=True)
+    source = pydicom.dcmread(answer.path, force=True, stop_before_pixels=True)
     if missing := [name for name in _NEEDED if not source.get(name)]:
         return f"its DICOM header lacks {', '.join(missing)}"
     for name in _MAY_BE_EMPTY:
@@ -55,11 +55,6 @@ def write_structured_report(answer: Answer, classes: list[str], about: dict[str,
     except (AttributeError, KeyError, ValueError, TypeError) as error:  # any header; its values stay secret
         return f"its DICOM header does not suffice for a report ({type(error).__name__})"
     return ""
-
-
-def _holds_dicom(path: str) -> bool:
-    with Path(path).open("rb") as file:
-        return is_dicom(file.read(132))
 
 
 def _report(source: Any, answer: Answer, classes: list[str], about: dict[str, Any]) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from cxr.data.images.dicom import is_dicom
 from cxr.data.images.parallel import AllCores
+from cxr.data.images.signature import is_dicom_file
 
 # The only attributes that are read, with their headings: none of them names a person, a place or a day.
 DICOM_TAGS = {
@@ -38,7 +38,7 @@ def _traits(file: str) -> dict[str, str | int]:
     try:
         with open(file, "rb") as opened:  # noqa: PTH123 - a set has many files, and a Path takes as long as to read one
             size = os.fstat(opened.fileno()).st_size
-            if is_dicom(opened.read(132)):
+            if is_dicom_file(file):
                 return {"file format": "DICOM", "file bytes": size, **unknown, **_dicom_tags(file)}
             with Image.open(opened) as image:
                 return {"file format": image.format or "", "file bytes": size, **unknown}
@@ -54,7 +54,7 @@ def _dicom_tags(file: str) -> dict[str, str]:
 
     silence_warnings()
     try:
-        header = pydicom.dcmread(file, specific_tags=list(DICOM_TAGS), stop_before_pixels=True)
+        header = pydicom.dcmread(file, force=True, specific_tags=list(DICOM_TAGS), stop_before_pixels=True)
         values = {heading: str(header.get(tag) or "").strip() for tag, heading in DICOM_TAGS.items()}
     except Exception:  # whatever pydicom raises for a damaged header
         return {}

@@ -24,7 +24,7 @@ from cxr.data.manifest import data_fingerprint, more_columns
 from cxr.data.parts import PARTS
 from cxr.data.source_shortcut import source_shortcut
 from cxr.data.sources.locate import locate_images
-from cxr.data.split import split_for
+from cxr.data.split import split_for, split_note
 from cxr.errors import UserError
 from cxr.profile.categories import categories
 from cxr.profile.files import DICOM_TAGS, file_traits
@@ -93,9 +93,10 @@ def profile_of(config: Config, stage: Stage, cache: Cache | None) -> Profile:
     try:
         dataset = dataset_of(replace(config, split=split_for(config.split, image_list)), image_list, pixels)
         parts, no_split = dataset.manifest.set_index("path")["split"], ""
-        fingerprint = data_fingerprint(dataset.manifest)
+        fingerprint, about_split = data_fingerprint(dataset.manifest), split_note(config.split, image_list)
     except UserError as error:
-        parts, no_split, fingerprint = pd.Series(dtype=object), str(error), data_fingerprint(annotated.images)
+        parts, no_split = pd.Series(dtype=object), str(error)
+        fingerprint, about_split = data_fingerprint(annotated.images), []
     with stage("files", "Looking at files and grey levels"):
         files = file_traits(image_list.root, pixels.paths)
         measures, levels = measured(pixels.images)
@@ -128,7 +129,7 @@ def profile_of(config: Config, stage: Stage, cache: Cache | None) -> Profile:
         masks_from=subject.masks_from,
         counts=_counts(manifest, [*columns, *tags], bool(no_split)),
         no_split=no_split,
-        notes=[*image_list.notes(), *_notes(manifest, annotated.identity.patients, len(annotated.conflicts))],
+        notes=[*image_list.notes(), *about_split, *_notes(manifest, annotated.identity.patients, len(annotated.conflicts))],
         levels={name: levels[rows].sum(axis=0) / levels[rows].sum() for name, rows in of_class.items()},
         properties=measures[list(PROPERTIES)].groupby(manifest["label"]).mean(),
         copies=shown,

@@ -10,7 +10,7 @@ from cxr.evaluation.shift import shift_of
 from cxr.reevaluate.other_data import ScoredData
 from cxr.run.fit.features import read_sample
 from cxr.text import part_in_full, slug
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 
 def against_own(

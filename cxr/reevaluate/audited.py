@@ -16,8 +16,8 @@ from cxr.run.prepared import cache_of, inputs_of
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record, tag_of, written_by
 from cxr.stages.table import Stage
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run
-from cxr.tracking.search import LoggedRun
 from cxr.training.runtime import prepare_tensorflow
 
 

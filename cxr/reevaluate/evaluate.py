@@ -30,9 +30,9 @@ from cxr.run.origin import MODEL
 from cxr.run.report.artifacts import evaluation_tags
 from cxr.run.report.context import data_caveats, day_of, describe_code
 from cxr.tracking.environment import code_tags
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import open_run
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun
 from cxr.tracking.store import Store
 from cxr.training.runtime import prepare_tensorflow
 

@@ -8,7 +8,7 @@ import numpy as np
 from cxr.compare.runs import name_with_id, read_evaluated_run, read_results
 from cxr.errors import UserError
 from cxr.evaluation.predictions import Predictions
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 Kind = Literal["identical", "equal", "different"]
 

@@ -23,8 +23,8 @@ from cxr.evaluation.figures.pictures import pairs_figure
 from cxr.evaluation.light import TAG
 from cxr.evaluation.metrics import WITHOUT_SHORTCUT
 from cxr.model.freeze import HEAD
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run
-from cxr.tracking.search import LoggedRun
 
 DOCUMENT, GATE, ORIENTATION = "audit/audit.json", "model/gate.npz", "model/orientation.npz"
 _SHOWN = 6  # pairs of pictures

@@ -12,7 +12,8 @@ from cxr.model.freeze import HEAD
 from cxr.model.weights import RUN
 from cxr.stages.basis import settings_of
 from cxr.stages.table import Stage
-from cxr.tracking.search import LoggedRun, find_run
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import find_run
 from cxr.tracking.store import Store, open_store
 
 MODEL = "model/model.keras"  # of a run

@@ -38,9 +38,10 @@ from cxr.run.report.explain import explain
 from cxr.run.report.reporting import Reports, Unreported, close_account, make_report
 from cxr.run.report.summary import print_summary
 from cxr.stages.table import Stage
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run, open_run
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun, with_sweep
+from cxr.tracking.search import with_sweep
 from cxr.tracking.stage import TRAINED
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import TAG, Unfinished

@@ -12,7 +12,8 @@ from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import settings_of
 from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage
-from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, filtered_runs
 from cxr.tracking.store import work_folder
 from cxr.tracking.unfinished import can_resume, earlier_run
 

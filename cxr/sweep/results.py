@@ -17,7 +17,8 @@ from cxr.progress import plain_console, wide_console
 from cxr.sweep.outcome import Outcome
 from cxr.sweep.plan import Plan, values_of
 from cxr.text import as_called, in_shell, part_in_full, pluralize
-from cxr.tracking.search import LoggedRun, of_sweep, runs_here
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import of_sweep, runs_here
 
 _ONE_LINE = 120  # columns of a terminal, from which values and intervals share a line
 

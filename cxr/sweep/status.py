@@ -9,8 +9,9 @@ from cxr.errors import UserError
 from cxr.stages.basis import bears_on_result
 from cxr.sweep.outcome import Outcome, read_outcomes
 from cxr.sweep.plan import PLACE, Plan
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import FAILURE
-from cxr.tracking.search import LoggedRun, filtered_runs, of_sweep
+from cxr.tracking.search import filtered_runs, of_sweep
 
 State = Literal["finished", "running", "waiting", "stopped", "rejected"]
 STATES: tuple[State, ...] = get_args(State)

@@ -10,8 +10,9 @@ from mlflow.entities import Run
 from mlflow.models import Model
 
 from cxr.tracking.internals import ABOUT
+from cxr.tracking.logged_run import folder_at
 from cxr.tracking.outbox import Item, send
-from cxr.tracking.search import ORIGIN, folder_at, free_name
+from cxr.tracking.search import ORIGIN, free_name
 from cxr.tracking.store import Store, address_of, experiment_id
 
 _CARRIED = "cxr.carried"  # what of the run is there, written last

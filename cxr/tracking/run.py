@@ -13,11 +13,12 @@ from cxr.config.schema import Config
 from cxr.errors import RunFailed, UserError
 from cxr.tracking.internals import NOTE, TABLES, USER, tags_of_context
 from cxr.tracking.limits import MOST_IN_PARAM, MOST_IN_TAG, shortened
+from cxr.tracking.logged_run import LoggedRun, sha256_of
 from cxr.tracking.outbox import Item, Outbox, command_to_send, is_lost_connection, send
 from cxr.tracking.process import TAG as PROCESS
 from cxr.tracking.process import this_process
 from cxr.tracking.scratch import scratch
-from cxr.tracking.search import LoggedRun, free_name, sha256_of
+from cxr.tracking.search import free_name
 from cxr.tracking.stage import FINISHED, STARTED, TAG
 from cxr.tracking.store import Store, describe_refusal, experiment_id
 

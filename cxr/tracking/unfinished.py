@@ -13,9 +13,10 @@ from shutil import rmtree
 
 from filelock import FileLock, Timeout
 
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.process import TAG as PROCESS
 from cxr.tracking.process import is_alive, lock_reach
-from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
+from cxr.tracking.search import filtered_runs, runs_by_id
 from cxr.tracking.stage import FINISHED
 from cxr.tracking.stage import TAG as STAGE
 from cxr.tracking.store import FOLDER, Store, opened_store

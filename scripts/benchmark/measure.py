@@ -18,7 +18,8 @@ from rich import box
 from rich.table import Table
 
 from cxr.config.schema import TrackingConfig
-from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs
 from cxr.tracking.store import locate_store, open_store
 
 GFLOP_AN_IMAGE = 0.6  # MobileNetV2 1.0 at 224 px: 300 million multiply-adds (Sandler et al. 2018, table 4)

@@ -14,7 +14,8 @@ from cxr.compare.experiments import of_runs
 from cxr.compare.runs import read_evaluated_run
 from cxr.errors import UserError
 from cxr.evaluation.paired import paired_differences
-from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun, fold
 
 TAGS = {"cxr.positive_class": "covid", "cxr.evaluated_images": "90"}

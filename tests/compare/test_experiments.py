@@ -7,7 +7,8 @@ import pytest
 
 from cxr.compare.experiments import known_presets, of_presets, of_runs, reference_of
 from cxr.errors import UserError
-from cxr.tracking.search import FINISHED, LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import FINISHED, filtered_runs
 from tests.logged_runs import MakeRun, fold
 
 BOTH = ("frozen_head_baseline", "fast")

@@ -11,7 +11,7 @@ from cxr.config.schema import Config
 from cxr.run.identity.logged import read_logged, restore
 from cxr.stages.basis import Basis
 from cxr.stages.record import Record
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 from tests.conftest import Command
 from tests.untrained_runs import leave_out, say, say_overrides
 

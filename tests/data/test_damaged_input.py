@@ -65,7 +65,17 @@ def parquet_file(table: pd.DataFrame, path: Path) -> None:
     table.loc[:, ~table.columns.duplicated()].to_parquet(path)
 
 
-@pytest.mark.parametrize(("suffix", "write"), [(".csv", csv_file), (".parquet", parquet_file)], ids=["csv", "parquet"])
+def excel_file(table: pd.DataFrame, path: Path) -> None:
+    printable = [
+        ["".join(filter(str.isprintable, text)).encode("utf-8", "replace").decode() for text in row] for row in table.values
+    ]
+    pd.DataFrame(printable, columns=table.columns).to_excel(path, index=False)
+
+
+WRITERS = [(".csv", csv_file), (".parquet", parquet_file), (".xlsx", excel_file)]
+
+
+@pytest.mark.parametrize(("suffix", "write"), WRITERS, ids=["csv", "parquet", "excel"])
 def test_table_of_any_content_is_read_or_rejected_in_one_line(suffix: str, write: Callable[[pd.DataFrame, Path], None]) -> None:
     @given(
         st.lists(st.sampled_from(HEADERS), min_size=1, max_size=8),

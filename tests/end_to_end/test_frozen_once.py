@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from cxr.config.schema import TrackingConfig
-from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs
 from cxr.tracking.store import locate_store, open_store
 from tests.conftest import Command
 

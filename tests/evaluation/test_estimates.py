@@ -9,13 +9,13 @@ from scipy.stats import binomtest
 from statsmodels.api import OLS
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from cxr.evaluation.effective_size import design_effect
 from cxr.evaluation.estimates import (
     FISHER,
     LOG,
     LOGIT,
     Estimate,
     Scale,
-    design_effect,
     proportion,
     proportion_among,
     unpaired_difference,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 from statsmodels.stats.contingency_tables import mcnemar
 
-from cxr.evaluation.estimates import design_effect
+from cxr.evaluation.effective_size import design_effect
 from cxr.evaluation.tango import paired_proportions
 
 

@@ -47,6 +47,12 @@ def test_report_has_class_zone_and_probabilities(tmp_path: Path) -> None:
     assert source.referenced_sop_instance_uid == "1.2.3"
 
 
+def test_file_without_preamble_has_a_report_too(tmp_path: Path) -> None:
+    whole = Path(film(tmp_path, **STUDY)).read_bytes()
+    (tmp_path / "IM0002").write_bytes(whole[132:])
+    assert written(tmp_path, str(tmp_path / "IM0002")).is_file()
+
+
 def test_report_is_unverified_and_of_the_patient_and_study(tmp_path: Path) -> None:
     report = pydicom.dcmread(written(tmp_path, film(tmp_path, **STUDY)))
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")

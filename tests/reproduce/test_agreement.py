@@ -8,7 +8,7 @@ import pytest
 
 from cxr.evaluation.predictions import Predictions
 from cxr.reproduce.agreement import Kind, agreement_of, compare_again
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 CLASSES = ("COVID", "Normal")
 

@@ -18,7 +18,7 @@ from cxr.reproduce.changes import (
 )
 from cxr.run.identity.logged import Logged
 from cxr.tracking.environment import CodeVersion
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 A, B = "a" * 40, "b" * 40
 MACHINE = {"python": "3.11.7", "system": "Linux", "release": "6.1", "architecture": "x86_64", "cores": 4}

@@ -10,7 +10,7 @@ from cxr.commands.reproduce import main
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.identity.logged import Restored, read_logged, restore
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
 
 SECRET = "the-secret-of-this-machine"

@@ -9,7 +9,8 @@ import pytest
 
 from cxr.commands.reproduce import main
 from cxr.errors import UserError
-from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs
 from tests.conftest import Command
 from tests.untrained_runs import LogRun
 

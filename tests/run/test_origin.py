@@ -9,7 +9,7 @@ from cxr.config.fields import flat_params
 from cxr.config.schema import Config
 from cxr.errors import UserError
 from cxr.run.origin import MODEL, check_ingredients, with_ingredients, with_origin
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.store import Store
 from tests.conftest import Compose
 from tests.logged_runs import MakeRun

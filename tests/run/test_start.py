@@ -14,7 +14,8 @@ import pytest
 from cxr.errors import RunFailed, UserError
 from cxr.run.identity.attempt import RunResult
 from cxr.run.identity.remaining import remaining
-from cxr.tracking.search import LoggedRun, filtered_runs
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs
 from cxr.tracking.store import Store
 from tests.run.conftest import breaking, broken, do_run, prepared_run
 

@@ -17,7 +17,8 @@ from cxr.run.identity.attempt import RunResult
 from cxr.run.report.reporting import Unreported
 from cxr.run.start import run_experiment
 from cxr.sweep.reports import BackgroundReports
-from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store
 from cxr.tracking.unfinished import Unfinished, close_cut_off_runs
 

@@ -9,17 +9,8 @@ import pytest
 
 from cxr.errors import UserError
 from cxr.sweep.plan import sweep_id
-from cxr.tracking.search import (
-    LoggedRun,
-    filtered_runs,
-    find_run,
-    find_runs,
-    finished_runs,
-    free_name,
-    join_sweep,
-    of_sweep,
-    runs_by_id,
-)
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs, find_run, find_runs, finished_runs, free_name, join_sweep, of_sweep, runs_by_id
 from cxr.tracking.store import Store, experiment_id
 
 

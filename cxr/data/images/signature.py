@@ -7,6 +7,11 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*",
 _FIRST = 4096  # bytes
 
 
+def is_dicom_file(path: str) -> bool:
+    """Whether a file is DICOM, with or without its preamble; False for one that can't be read."""
+    return is_dicom(first_bytes(path, _FIRST))
+
+
 def looks_like_image(path: str) -> bool:
     """Whether a file begins as PNG, JPEG, BMP, TIFF, GIF, WebP or DICOM does."""
     first = first_bytes(path, _FIRST)

@@ -1,6 +1,5 @@
 """A source: a table with one row for each image and columns of any name."""
 
-import csv
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -120,7 +119,7 @@ def _read(file: Path) -> pd.DataFrame:
         )
     try:
         return read_columns(file)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"data.manifest={file} can't be read as a table ({' '.join(str(error).split())})") from None
 
 

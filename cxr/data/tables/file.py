@@ -3,7 +3,6 @@
 import csv
 from io import StringIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -51,7 +50,10 @@ def _of_text(text: str) -> pd.DataFrame:
         delimiter = first[4]
     else:
         lines.seek(0)
-    header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
+    try:
+        header, *rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(row)] or [[]]
+    except csv.Error as error:
+        raise ValueError(f"{error}; save it as CSV UTF-8") from None
     while header and not header[-1] and all(len(row) == len(header) and not row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]  # a column that a spreadsheet left empty
     for number, row in enumerate(rows, 2):
@@ -72,8 +74,10 @@ def _read_excel(file: Path) -> pd.DataFrame:
     """The first sheet."""
     try:
         cells = pd.read_excel(file, header=None, dtype=object, na_filter=False)
-    except (ValueError, KeyError, BadZipFile, EOFError) as error:
-        raise ValueError(f"{str(error)[:200]}; save it again as .xlsx or as CSV UTF-8") from None
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # of openpyxl, zipfile and XML, which raise nearly anything on a damaged file
+        raise ValueError(f"{type(error).__name__}: {str(error)[:200]}; save it again as .xlsx or as CSV UTF-8") from None
     rows = [[_text_of(cell) for cell in row] for row in cells.to_numpy().tolist()]
     header, *rows = [row for row in rows if any(row)] or [[]]
     filled = [place for place, name in enumerate(header) if name or any(row[place] for row in rows)]

@@ -10,7 +10,7 @@ from cxr.data.images.properties import properties
 from cxr.data.safe_csv import read_csv, write_csv
 from cxr.errors import UserError
 from cxr.evaluation.shift import Sample
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 _IMAGES, _POOLED = "features/validation.csv", "features/validation_pooled.npy"
 

@@ -20,8 +20,8 @@ from cxr.run.audited import GATE
 from cxr.run.origin import MODEL
 from cxr.run.prepared import PreparedRun
 from cxr.text import parse_json
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run
-from cxr.tracking.search import LoggedRun
 from cxr.tracking.stage import TRAINED
 from cxr.training.history import Epoch, FrozenWork, History, Verified
 

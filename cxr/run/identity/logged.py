@@ -31,7 +31,7 @@ from cxr.data.parts import PARTS
 from cxr.errors import UserError
 from cxr.model.resolve import resolve
 from cxr.stages.basis import bears_on_result
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 # Groups of which `resolve` completes settings, or reads them to do so.
 _OPEN: dict[str, Any] = {

@@ -9,7 +9,7 @@ from cxr.errors import UserError
 from cxr.run.identity.remaining import Remaining
 from cxr.stages.record import Kind, Reason
 from cxr.stages.table import Stage
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 
 _MOST = 3  # differences that are named; a run that differs in more is another experiment
 _TEXTS = {

@@ -13,8 +13,9 @@ from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import Basis, Inputs, is_audited
 from cxr.stages.record import Files, Kind, Reason, Record, differences, file_of, tag_of, to_make, written_by
 from cxr.stages.table import File, Stage
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run
-from cxr.tracking.search import CHANGED, LoggedRun, filtered_runs, finished_runs
+from cxr.tracking.search import CHANGED, filtered_runs, finished_runs
 
 ALWAYS = (Stage.DECODE, Stage.TRAIN, Stage.GATE, Stage.PREDICT, Stage.ASSESS)
 BY_NETWORK = (Stage.GATE, Stage.PREDICT)  # made together, by the network that training left

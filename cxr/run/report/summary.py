@@ -14,8 +14,9 @@ from cxr.evaluation.report.document import from_json
 from cxr.evaluation.report.files import DOCUMENT
 from cxr.progress import plain_console, wide_console
 from cxr.text import as_called, pluralize, slug
+from cxr.tracking.logged_run import LoggedRun
 from cxr.tracking.run import Run
-from cxr.tracking.search import LoggedRun, runs_by_id
+from cxr.tracking.search import runs_by_id
 from cxr.training.history import FrozenWork
 
 

@@ -83,6 +83,12 @@ def test_western_european_text_and_excel_are_read(root: Path) -> None:
         assert images.reading == "Columns of the table: group from patient_id. Others: data.columns.NAME=COLUMN."
 
 
+def test_several_findings_in_a_label_are_counted(root: Path) -> None:
+    images = read(written(root, PLAIN.replace("2.png,ill", "2.png,ill|old")))
+    assert "1 image of several findings, as ill|old: each combination is a class of its own" in images.reading
+    assert images.classes == ("NA", "ill", "ill|old")
+
+
 def test_named_column_has_to_be_there(root: Path) -> None:
     with pytest.raises(UserError, match=r"has no column ward: .*name yours with data.columns.source=COLUMN"):
         read(written(root, PLAIN), columns=ColumnsConfig(source="ward"))

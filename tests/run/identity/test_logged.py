@@ -10,7 +10,7 @@ from cxr.errors import UserError
 from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.resolve import resolve
 from cxr.run.identity.logged import Restored, read_logged, restore
-from cxr.tracking.search import LoggedRun
+from cxr.tracking.logged_run import LoggedRun
 from tests.logged_runs import CLASSES
 from tests.untrained_runs import LogRun, leave_out, say, say_overrides
 

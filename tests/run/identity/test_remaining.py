@@ -19,7 +19,8 @@ from cxr.run.identity.remaining import Remaining, records_of, remaining
 from cxr.run.prepared import PreparedRun
 from cxr.stages.basis import Basis
 from cxr.stages.table import Stage
-from cxr.tracking.search import LoggedRun, filtered_runs, runs_by_id
+from cxr.tracking.logged_run import LoggedRun
+from cxr.tracking.search import filtered_runs, runs_by_id
 from cxr.tracking.store import locate_store, open_store
 from tests.run.conftest import broken, do_run, prepared_run
 
