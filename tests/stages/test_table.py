@@ -219,7 +219,13 @@ LATER = {
     Stage.TRAIN: {"cxr.text", "cxr.data.safe_csv", "cxr.evaluation.metrics", "cxr.evaluation.assessment"},
     Stage.GATE: {
         *("cxr.text", "cxr.data.safe_csv"),
-        *("cxr.evaluation.estimates", "cxr.evaluation.metric_table", "cxr.evaluation.predictions", "cxr.evaluation.resampling"),
+        *(
+            "cxr.evaluation.effective_size",
+            "cxr.evaluation.estimates",
+            "cxr.evaluation.metric_table",
+            "cxr.evaluation.predictions",
+            "cxr.evaluation.resampling",
+        ),
         "cxr.evaluation.roc",
     },
     Stage.PREDICT: {"cxr.text"},
