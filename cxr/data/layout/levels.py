@@ -149,7 +149,7 @@ def _levels(folders: Sequence[Folders]) -> list[_Level]:
 def _kind(level: _Level) -> str:
     """part, part? for parts among others, * for folders that say nothing, numbered or named."""
     parts = [name for name in level.counts if part_of(name)]
-    if len({part_of(name) for name in parts}) > 1:
+    if parts and len(level.counts) > 1:
         return "part" if len(parts) == len(level.counts) else "part?"
     if len(level.counts) == 1 or _share(level.counts, _VIEWS) == 1:
         return "*"

@@ -145,10 +145,10 @@ def _class(folders: Folders, layout: Layout) -> str:
 def _empty_classes(listing: Listing, layout: Layout) -> set[str]:
     """Folders beside those of the classes that hold no image."""
     level = layout.levels.index("class")
-    around = listing.folders[0][:level] if listing.folders else ()
+    above = listing.folders[0][:level] if listing.folders else ()
     if "part" in layout.levels[:level] or "source" in layout.levels[:level]:
         return set()  # a part or a source may lack a class
-    return {folders[level] for folders in listing.present if len(folders) == level + 1 and folders[:level] == around}
+    return {folders[level] for folders in listing.present if len(folders) == level + 1 and folders[:level] == above}
 
 
 def _check_filled(data: DataConfig, root: Path, listing: Listing, layout: Layout, classes: list[str]) -> None:

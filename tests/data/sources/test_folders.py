@@ -115,6 +115,7 @@ TWO_READINGS = {
 NO_CLASSES = {
     "parts only": (grid(["train", "test"]), "no two folders of classes"),
     "parts beside a class": (grid(["train", "test", "COVID"]), "has COVID beside the parts test, train"),
+    "one part beside a class": (grid(["train", "COVID"]), "has COVID beside the parts train"),
     "archives": (grid(["images_001", "images_002"]), "2 numbered folders (images_001, images_002), which are no classes"),
     "patients": (grid(["train", "valid"], [f"patient{number:05}" for number in range(9)]), "9 numbered folders"),
     "files alone": (["1.png", "2.dcm"], "2 images, none of them in a folder of a class"),
