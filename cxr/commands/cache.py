@@ -11,7 +11,8 @@ from cxr.cache.eviction import Entry, entries_of, remove
 from cxr.cache.store import default_folder
 from cxr.commands.arguments import parse
 from cxr.commands.output import new_table
-from cxr.data.images.hash_cache import FOLDER
+from cxr.data.images.hash_cache import FOLDER as HASHES
+from cxr.data.profile_copy import FOLDER as PROFILES
 from cxr.progress import wide_console
 from cxr.text import pluralize
 
@@ -24,7 +25,8 @@ def main(arguments: list[str]) -> None:
     if args.action == "clear":
         _clear(entries)
         if args.kind is None:
-            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            for other in (HASHES, PROFILES):
+                shutil.rmtree(folder / other, ignore_errors=True)
     else:
         _show(folder, entries)
 

@@ -20,6 +20,7 @@ from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.image_list import ImageList
 from cxr.data.images.store import forget_images
 from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.data.profile_copy import profile_copy
 from cxr.data.sources.locate import is_among_images, locate_images
 from cxr.data.split import check_split, split_for, split_note
 from cxr.errors import RunFailed, UserError
@@ -64,6 +65,12 @@ class PreparedRun:
         manifest = self.dataset.manifest
         data = {"cxr.data_fingerprint": data_fingerprint(manifest), "cxr.split_fingerprint": split_fingerprint(manifest)}
         return data | result_tags(self.inputs)
+
+    @cached_property
+    def profile(self) -> Path | None:
+        """The page that `cxr data profile` wrote of these images, if it did and the cache still has it."""
+        copy = profile_copy(self.cache.folder, data_fingerprint(self.dataset.manifest)) if self.cache else None
+        return copy if copy and copy.is_file() else None
 
 
 def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str | None, network: str | None = None) -> Inputs:

@@ -19,6 +19,7 @@ from cxr.evaluation.shift import Shift
 from cxr.text import parse_json
 
 VERSION = 3
+PROFILE = "data/profile.html"  # beside the report
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Data:
     identity: Identity | None = None  # None: the report is of an earlier version
     citation: str = ""
     licence: str = ""
+    profile: str = ""  # the page about these images, beside the report; "": none was written before the run
 
     def count(self, part: str, name: str | None = None) -> int:
         """Images of one part of the split, of one class or of all."""

@@ -1,6 +1,7 @@
 """The artifacts, metrics and tags of a run in MLflow, under stable names."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from cxr.evaluation.figures.registry import assessment_figures
 from cxr.evaluation.figures.training import TrainingCurves, training_curves
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import description
-from cxr.evaluation.report.document import ReportContext
+from cxr.evaluation.report.document import PROFILE, ReportContext
 from cxr.evaluation.report.files import write_report
 from cxr.evaluation.report.page import classification_text
 from cxr.evaluation.results import TABLE, PartResults, final_metrics, write_part_results
@@ -57,8 +58,10 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
     for name, table in (("bad_images", bad), ("conflicts", dataset.conflicts), ("apart", dataset.excluded)):
         if len(table):
             write_csv(table, folder / f"data/{name}.csv")
+    if prepared.profile:
+        shutil.copyfile(prepared.profile, folder / PROFILE)
     run.log_folder(folder)
-    profile = {
+    counts = {
         "images": len(dataset.manifest),
         "by_part": {part: len(dataset.rows(part)) for part in dataset.parts},
         "by_class": dataset.manifest["label"].value_counts().sort_index().to_dict(),
@@ -67,7 +70,7 @@ def record_inputs(run: Run, prepared: PreparedRun, folder: Path) -> None:
         "apart": len(dataset.excluded),
         "groups_of_several": len(of_several(dataset.manifest["group"])),
     }
-    run.log_dataset(prepared.config.data.name, data_fingerprint(dataset.manifest), profile)
+    run.log_dataset(prepared.config.data.name, data_fingerprint(dataset.manifest), counts)
 
 
 def record_numbers(

@@ -16,7 +16,7 @@ from cxr.data.dataset import Dataset
 from cxr.data.identity.annotate import Identity
 from cxr.data.manifest import data_fingerprint, summary
 from cxr.data.source_shortcut import source_shortcut
-from cxr.evaluation.report.document import Data, Model, ReportContext
+from cxr.evaluation.report.document import PROFILE, Data, Model, ReportContext
 from cxr.model.backbones.registry import describe
 from cxr.model.weights import RUN
 from cxr.run.prepared import PreparedRun
@@ -33,6 +33,7 @@ def context_of(prepared: PreparedRun, run: Run, training_of: str = "") -> Report
     """The context of a run's report, from its data and config; `training_of` is the id of a run whose training it has."""
     config, dataset = prepared.config, prepared.dataset
     model = model_context(config, prepared.weights.sha256)
+    data = data_context(config, dataset.manifest, left_out_of(dataset), dataset.identity)
     return ReportContext(
         title=f"cxr run {run.name}",
         run_id=run.id,
@@ -44,7 +45,7 @@ def context_of(prepared: PreparedRun, run: Run, training_of: str = "") -> Report
         asked=[],
         evaluated_by="",
         model=replace(model, training=f"{model.training}; the training of run {training_of[:8]}") if training_of else model,
-        data=data_context(config, dataset.manifest, left_out_of(dataset), dataset.identity),
+        data=replace(data, profile=PROFILE if prepared.profile else ""),
         other_data=None,
         overlap=None,
         caveats=caveats(config, dataset.manifest),
