@@ -173,6 +173,7 @@ _command(
         default="argmax",
         help="the operating point that chooses the class, as evaluated in the run's report (default: argmax)",
     ),
+    _argument("--column", metavar="NAME", help="the column of a table that names the files (default: found by names and values)"),
     _flag("--no-gate", help="give a class to images unlike those that the model knows, too"),
     _flag("--resume", help="resume a batch that was interrupted"),
     _output("--heatmaps", "FOLDER", "write Grad-CAM of each answered image here"),

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     check_output(args.to, args.resume)
     _check_places(args.paths, folders, [file for file in (args.html, args.log) if file])
     folders += earlier
-    files, unreadable = find_files(args.paths, folders, sys.stdin)
+    files, unreadable = find_files(args.paths, folders, sys.stdin, args.column)
     with model_of(args.run) as model:
         return _predict(model, files, unreadable, args)
 

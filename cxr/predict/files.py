@@ -11,16 +11,20 @@ from cxr.data.tables.file import EXCEL, PARQUET, read_columns
 from cxr.data.tables.named_files import NamedFiles
 from cxr.errors import UserError
 from cxr.predict.answer import Answer
+from cxr.text import listed, nearest
 
 TABLES = (".csv", ".tsv", *EXCEL, *PARQUET)
 LISTED = "-"  # in place of a path: standard input lists the files, a line each
 
 
-def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) -> tuple[list[str], list[Answer]]:
+def find_files(
+    paths: Sequence[str], own: Sequence[Path], lines: Iterable[str], column: str | None = None
+) -> tuple[list[str], list[Answer]]:
     """All files meant by `paths`, in their order, each once, and answers for folders that can't be read.
 
     Of a folder every file below it, sorted, without hidden ones. What is below the folders `own` is output of this or an earlier
-    batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input.
+    batch, and is left out. Links to folders are followed, each folder once. `lines` are those of standard input. `column` of tables
+    names the files; None: it is found.
 
     Raises:
         UserError: A path does not exist, a table names no files, or there is no file at all.
@@ -33,7 +37,7 @@ def find_files(paths: Sequence[str], own: Sequence[Path], lines: Iterable[str]) 
         elif Path(path).is_dir():
             files += _below(path, output, unreadable)
         elif path.lower().endswith(TABLES) and Path(path).is_file():
-            files += _of_table(Path(path))
+            files += _of_table(Path(path), column)
         elif Path(path).exists() or Path(path).is_symlink():
             files.append(path)
         else:
@@ -60,15 +64,21 @@ def _below(folder: str, output: set[str], unreadable: list[Answer]) -> Iterator[
         yield from (os.path.join(place, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118 - as above
 
 
-def _of_table(path: Path) -> list[str]:
+def _of_table(path: Path, column: str | None) -> list[str]:
     """The files that a table lists, relative to its folder."""
     try:
         table = read_columns(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read as a table: {' '.join(str(error).split())[:200]}") from None
     files = NamedFiles(path.parent)
-    try:
-        column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
-    except UserError:
-        raise UserError(f"no column of {path} names files below {path.parent}: call that column path") from None
+    if column is None:
+        try:
+            column = columns_of(table, ColumnsConfig(), files.are_named, str(path), roles=("path",))["path"]
+        except UserError:
+            raise UserError(
+                f"{path} has no column, or several, that may name files below {path.parent}: choose one with --column, of "
+                f"{listed([*map(str, table.columns)], 12)}"
+            ) from None
+    elif column not in table.columns:
+        raise UserError(f"{path} has no column {column}: {nearest(column, map(str, table.columns))}")
     return [str(path.parent / name) for name in files.found(unmarked(table)[column].tolist()) if name]

@@ -48,8 +48,19 @@ def test_manifest_names_files_relative_to_its_folder(tmp_path: Path) -> None:
     (tmp_path / "images.tsv").write_text("Patient\tImage Index\n7\t3.png\n")
     assert below(tmp_path, "images.tsv") == ["sub/3.png"]
     (tmp_path / "ages.csv").write_text("age\n41\n")
-    with pytest.raises(UserError, match=r"no column of .*ages\.csv names files below .*: call that column path"):
+    with pytest.raises(UserError, match=r"ages\.csv has no column, or several, that may name files .*--column, of age$"):
         below(tmp_path, "ages.csv")
+
+
+def test_column_of_files_is_chosen(tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_text("front,side\n1.png,2.png\n")
+    touch(tmp_path, "1.png", "2.png")
+    with pytest.raises(UserError, match="--column, of front, side$"):
+        below(tmp_path, "two.csv")
+    files, _ = find_files([str(tmp_path / "two.csv")], (), (), "side")
+    assert files == [str(tmp_path / "2.png")]
+    with pytest.raises(UserError, match=r"two\.csv has no column sid: did you mean side"):
+        find_files([str(tmp_path / "two.csv")], (), (), "sid")
 
 
 def test_standard_input_lists_files(tmp_path: Path) -> None:
