@@ -55,7 +55,7 @@ def test_manifest_names_files_relative_to_its_folder(tmp_path: Path) -> None:
 def test_column_of_files_is_chosen(tmp_path: Path) -> None:
     (tmp_path / "two.csv").write_text("front,side\n1.png,2.png\n")
     touch(tmp_path, "1.png", "2.png")
-    with pytest.raises(UserError, match="--column, of front, side$"):
+    with pytest.raises(UserError, match=r"--column, of front, side$"):
         below(tmp_path, "two.csv")
     files, _ = find_files([str(tmp_path / "two.csv")], (), (), "side")
     assert files == [str(tmp_path / "2.png")]
