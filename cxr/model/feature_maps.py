@@ -1,10 +1,10 @@
 """Feature maps of images, kept while the weights below them stay: runs with one frozen backbone need the same ones."""
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,27 +14,24 @@ Compute = Callable[[NDArray[np.float32]], NDArray[Any]]  # grey levels (n, size,
 
 
 class FeatureMaps:
-    """The latest maps, by weights and image, up to 96 MB of them."""
+    """The latest maps, by weights and batch of images, up to 96 MB of them.
+
+    A batch is kept whole: TensorFlow rounds otherwise in a batch of another size, so that maps which were kept image by image would
+    depend on what the process did before.
+    """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, bytes], NDArray[Any]] = OrderedDict()
-        self._bytes = 0
+        self._known: OrderedDict[tuple[str, str], NDArray[Any]] = OrderedDict()
 
     def of(self, grey: NDArray[np.float32], weights: str, compute: Compute) -> NDArray[Any]:
-        """Maps, (n, rows, columns, channels), by the network whose weights have that hash; missing ones are computed at once.
+        """Maps of a batch, (n, rows, columns, channels), by the network whose weights have that hash.
 
         Args:
             grey: (n, size, size, 1), 0 to 255.
         """
-        keys = [(weights, hashlib.sha256(np.ascontiguousarray(image).data).digest()) for image in grey]
-        missing = [row for row, key in enumerate(keys) if key not in self._known]
-        computed = dict(zip(missing, compute(grey[missing]), strict=True)) if missing else {}
-        maps = [computed[row] if row in computed else self._known[key] for row, key in enumerate(keys)]
-        for key, value in zip(keys, maps, strict=True):
-            if key not in self._known:
-                self._known[key] = np.array(value)  # a view would keep its whole batch
-                self._bytes += value.nbytes
-            self._known.move_to_end(key)
-            while self._bytes > _MOST_BYTES:
-                self._bytes -= self._known.popitem(last=False)[1].nbytes
-        return np.stack(maps) if maps else compute(grey)
+        key = weights, str(joblib.hash(grey, hash_name="sha1"))
+        maps = self._known.pop(key, None)
+        self._known[key] = maps = compute(grey) if maps is None else maps
+        while sum(kept.nbytes for kept in self._known.values()) > _MOST_BYTES:
+            self._known.popitem(last=False)
+        return maps
