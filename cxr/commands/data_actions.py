@@ -207,11 +207,13 @@ def _kinds(values: pd.Series) -> str:
 def _left_out(dataset: Dataset) -> list[str]:
     """Lines on excluded images, and on copies with conflicting labels."""
     conflicts = "Left out" if dataset.conflicts["left_out"].any() else "Kept"
-    return [
+    without_image = sum(bad.is_no_image for bad in dataset.bad)
+    files = [f"Left out: {pluralize(without_image, 'file')} without an image"] if without_image else []
+    return files + [
         f"{what}: {pluralize(count, 'image')} {why}"
         for what, count, why in (
             (conflicts, len(dataset.conflicts), "whose copies have another label; cxr data check lists them"),
-            ("Left out", len(dataset.bad), "that can't be read; cxr data check lists them"),
+            ("Left out", len(dataset.bad) - without_image, "that can't be read; cxr data check lists them"),
             ("Left out", len(dataset.excluded), "whose source is not known, or whose copy is in the test source"),
         )
         if count

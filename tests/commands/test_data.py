@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pydicom.uid import UID
 
 from cxr.commands.data import main
 from cxr.data.images import store
 from cxr.errors import UserError
+from tests.data.images.test_dicom import report
 
 
 @pytest.fixture
@@ -29,6 +31,7 @@ def data(action: str, root: Path, *more: str) -> int:
 
 def test_index_writes_a_manifest_and_a_summary(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root.joinpath("Normal/images/empty.png").touch()
+    root.joinpath("Normal/images/report.dcm").write_bytes(report(UID("1.2.840.10008.5.1.4.1.1.88.33")))
     assert data("index", root, "data.on_bad_image=skip") == 0
     out = capsys.readouterr().out
     manifest = pd.read_csv("manifest.csv")
@@ -37,6 +40,7 @@ def test_index_writes_a_manifest_and_a_summary(root: Path, capsys: pytest.Captur
         counts = "".join(rf"{count} +" for count in (*rows["split"].value_counts()[["train", "val", "test"]], len(rows)))
         assert pd.Series([out]).str.contains(f"{name} +{counts.rstrip(' +')}").all(), out
     assert "Left out: 1 image that can't be read" in out
+    assert "Left out: 1 file without an image" in out
     assert "Sizes: 96 x 96 (40)" in out
     assert "cxr data=manifest data.manifest=manifest.csv" in out
 
