@@ -209,8 +209,8 @@ def test_figures_are_pictures_of_a_readable_size(finished: tuple[Run, Path, str]
 
 
 @pytest.mark.slow
-def test_first_sweep_shows_what_fine_tuning_is_worth_and_thresholds_that_hold(tmp_path: Path, run_cxr: Command) -> None:
-    done = run_cxr("-m", "freeze=head,last_stage", "training.deterministic=true", folder=tmp_path)
+def test_first_sweep_shows_what_fine_tuning_is_worth_and_thresholds_that_hold(tmp_path: Path, cxr_here: Command) -> None:
+    done = cxr_here("-m", "freeze=head,last_stage", "training.deterministic=true", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     head, deeper = sorted(runs_in(tmp_path), key=lambda run: run.data.params["freeze.trainable_from"] != "head")
     assert 0.85 <= head.data.metrics["test/accuracy"] <= 0.92

@@ -60,8 +60,22 @@ def test_configuration_reference_is_current() -> None:
     assert made.stdout == (REPOSITORY / "docs/configuration.md").read_text(encoding="utf-8"), "run scripts/config_reference"
 
 
-RUNS = [commands for _, block in BLOCKS if (commands := [command for command in block if command not in SERVERS])]
+# Commands that a test of their own runs, with more to check: its file.
+ELSEWHERE = {
+    "scripts/cxr -m freeze=head,last_stage": "test_default_run.py",
+    "scripts/cxr results --presets frozen_head_baseline --run data.phantom.count=60 evaluation=numbers audit=off": (
+        "test_presets.py"
+    ),
+}
+RUNS = [left for _, block in BLOCKS if (left := [command for command in block if command not in {*SERVERS, *ELSEWHERE}])]
 REAL = ("scripts/cxr", "scripts/cxr data index data=phantom")  # first commands of the blocks that run by the script itself
+
+
+def test_commands_that_run_elsewhere_are_in_the_docs_and_in_their_tests() -> None:
+    assert set(ELSEWHERE) <= {command for _, block in BLOCKS for command in block}
+    for command, file in ELSEWHERE.items():
+        words = set(re.findall(r"[\w.=,-]+", Path(__file__).with_name(file).read_text(encoding="utf-8")))
+        assert set(shlex.split(command)[1:]) <= words, f"{file} does not run {command}"
 
 
 @pytest.mark.parametrize("block", RUNS, ids=[block[0] for block in RUNS])

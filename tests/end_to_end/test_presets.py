@@ -19,8 +19,10 @@ HEADS = ("frozen_head_baseline", "cost_sensitive_head")
 
 
 @pytest.mark.parametrize("preset", [name for name in preset_names() if name not in (*HEADS, "lungs_first")])
-def test_preset_trains_and_evaluates_on_own_classes(preset: str, tmp_path: Path, own_classes: Path, cxr_here: Command) -> None:
-    own = ("data=folder", f"data.root={own_classes}", "backbone=phantom", "evaluation.urgent=Old TB")
+def test_preset_trains_and_evaluates_on_own_classes(
+    preset: str, tmp_path: Path, own_classes: Path, cxr_here: Command, small_backbone: tuple[str, ...]
+) -> None:
+    own = ("data=folder", f"data.root={own_classes}", *small_backbone, "evaluation.urgent=Old TB")
     done = cxr_here(f"experiment={preset}", *own, *SHORT, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = runs_in(tmp_path)
@@ -32,7 +34,7 @@ def test_preset_trains_and_evaluates_on_own_classes(preset: str, tmp_path: Path,
 
 def test_results_makes_missing_runs_and_evaluates_other_data_once(tmp_path: Path, cxr_here: Command, phantoms: Path) -> None:
     """The presets of frozen heads, as their two epochs take no time; other data are phantoms of another seed."""
-    made = ("--run", "data.phantom.count=60", "data.phantom.seed=5", "evaluation=numbers", "audit=off", "split=three_way")
+    made = ("--run", "data.phantom.count=60", "evaluation=numbers", "audit=off", "data.phantom.seed=5", "split=three_way")
     command = ("results", "--presets", ",".join(HEADS), "--csv", "r.csv", "--external", str(phantoms))
     done = cxr_here(*command, *made, folder=tmp_path)
     assert done.returncode == 0, done.stderr
