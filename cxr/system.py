@@ -1,4 +1,4 @@
-"""What the operating system gives this process: cores, memory, and output streams."""
+"""What this process has of its machine: cores, memory, output streams, and OpenVINO on the CPU."""
 
 import ctypes
 import gc
@@ -10,6 +10,8 @@ from importlib import import_module
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
+from types import ModuleType
+from typing import Any, cast
 
 from threadpoolctl import threadpool_limits
 
@@ -75,6 +77,13 @@ def cores() -> int:
 def fair_share(at_once: int) -> int:
     """Threads for one of `at_once` parallel jobs, so that together they use each core once."""
     return max(1, cores() // at_once)
+
+
+def openvino_core() -> Any:
+    """OpenVINO's core, imported now, without the package that would send telemetry at each import."""
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = cast(ModuleType, None)  # as if it were not installed
+    return import_module("openvino").Core()
 
 
 class _Unbreakable(io.FileIO):

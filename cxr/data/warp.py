@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.data.augment import Views
-from cxr.data.openvino_core import openvino_core
-from cxr.system import cores
+from cxr.system import cores, openvino_core
 
 _VERSION = 4  # of how images are moved; 3 was by Keras
 _AT_ONCE = 32  # images, so that what they come from stays near the cores

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.config.schema import EngineConfig
-from cxr.data.openvino_core import openvino_core
+from cxr.system import openvino_core
 
 Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values

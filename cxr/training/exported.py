@@ -11,8 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from cxr.data.openvino_core import openvino_core
 from cxr.model.saved import load_model
+from cxr.system import openvino_core
 from cxr.training.engine import graph_file
 
 # Grey levels (n, size, size, 3) float32 to probabilities (n, classes).

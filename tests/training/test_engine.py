@@ -112,7 +112,7 @@ def test_engine_is_chosen_by_machine_and_precision(
 @pytest.mark.slow
 def test_import_of_openvino_sends_nothing() -> None:
     """By itself it sends an event over the network with each import."""
-    code = "import sys; from cxr.data.openvino_core import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
+    code = "import sys; from cxr.system import openvino_core as core; core(); print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
     assert "telemetry" not in done.stderr
