@@ -42,21 +42,22 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
-@pytest.fixture
-def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[Any]:
     """Three raylets with a core each; `address` is where they are joined."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests beside this one would leave its workers no time
     small = {"num_cpus": 1, "object_store_memory": 100 * 10**6}
-    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(**small)
-    try:
-        yield cluster
-    finally:
-        cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # else other tests beside these would leave its workers no time
+        cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+        for _ in range(2):
+            cluster.add_node(**small)
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
