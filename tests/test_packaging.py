@@ -34,6 +34,8 @@ def test_wheel_carries_configs_weights_and_the_report_template(tmp_path: Path) -
     assert configs <= names
     assert {
         "cxr/model/phantom_backbone.weights.h5",
+        "cxr/anatomy/lungs.bin",
+        "cxr/anatomy/lungs.xml",
         "cxr/evaluation/report/report.html.jinja",
         "cxr/evaluation/report/checklist.yaml",
         "hydra_plugins/cxr_ray_launcher/launcher.py",

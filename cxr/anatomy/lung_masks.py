@@ -1,7 +1,7 @@
 """Where the lungs are in each image: from mask files, from the geometry of phantoms, or from an atlas that is fitted to the image.
 
-Mask files are those of a column `mask` of the manifest, or `CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography
-database ships them (Rahman et al. 2021), in capitals or not.
+Mask files are those of the folder `data.masks`, as `cxr data masks` writes it; or of a column `mask` of the manifest; or
+`CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography database ships them (Rahman et al. 2021), in capitals or not.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from cxr.anatomy.lung_atlas import fit_atlas
 from cxr.anatomy.phantom import lungs_of
 from cxr.config.schema import DataConfig, PhantomConfig
 from cxr.errors import UserError
+from cxr.system import expanded
 from cxr.text import pluralize
 
 _LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
@@ -50,15 +51,18 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
     Args:
         manifest: rows of the images, in the same order.
         images: (n, size, size, 1).
-        read: reads mask files below `root`.
+        read: reads mask files.
+
+    Raises:
+        UserError: `data.masks` is no folder.
     """
-    masks, size = np.zeros(images.shape[:3], bool), images.shape[1]
+    masks, size, (folder, files) = np.zeros(images.shape[:3], bool), images.shape[1], _mask_files(data, root, manifest)
     origins, unused = dict.fromkeys(_ORIGINS, 0), Counter[str]()
     without = []
-    for place, (path, file) in enumerate(zip(manifest["path"], _mask_files(root, manifest), strict=True)):
+    for place, (path, file) in enumerate(zip(manifest["path"], files, strict=True)):
         mask, origin = None, "files"
         try:
-            mask = _of_file(root, file, size, read) if file else None
+            mask = _of_file(folder, file, size, read) if file else None
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
@@ -74,23 +78,23 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
     return LungMasks(masks, origins, unused)
 
 
-def masks_hash(root: Path, manifest: pd.DataFrame) -> str:
+def masks_hash(data: DataConfig, root: Path, manifest: pd.DataFrame) -> str:
     """16 hex digits of the content of all mask files of a manifest; those that are not there count as such.
 
     Args:
         manifest: columns path and, where there is one, of the mask's file.
 
     Raises:
-        UserError: A mask file can't be read.
+        UserError: A mask file can't be read, or `data.masks` is no folder.
     """
-    digest = hashlib.sha256()
-    for path, file in sorted(zip(manifest["path"], _mask_files(root, manifest), strict=True)):
+    digest, (folder, files) = hashlib.sha256(), _mask_files(data, root, manifest)
+    for path, file in sorted(zip(manifest["path"], files, strict=True)):
         try:
-            content = (root / file).read_bytes() if file and _is_inside(file) else b""
+            content = (folder / file).read_bytes() if file and _is_inside(file) else b""
         except (FileNotFoundError, IsADirectoryError):
             content = b""
         except OSError as error:
-            raise UserError(f"can't read the lung mask {root / file} ({error.strerror}): correct its permissions") from None
+            raise UserError(f"can't read the lung mask {folder / file} ({error.strerror}): correct its permissions") from None
         digest.update(f"{path}\0{file}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]
 
@@ -99,16 +103,29 @@ def _is_inside(file: str) -> bool:
     return not (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts)
 
 
-def _mask_files(root: Path, manifest: pd.DataFrame) -> list[str]:
-    """The mask file of each image, from the column `mask` or beside the image; "" for none."""
+def mask_name(path: str) -> str:
+    """The file of an image's mask in `data.masks`.
+
+    >>> mask_name("COVID/images/COVID-1.jpg")
+    'COVID/images/COVID-1.jpg.png'
+    """
+    return f"{path}.png"
+
+
+def _mask_files(data: DataConfig, root: Path, manifest: pd.DataFrame) -> tuple[Path, list[str]]:
+    """The folder of masks, and the file of each image's below it; "" for none."""
+    if data.masks is not None:
+        if not (own := expanded(data.masks)).is_dir():
+            raise UserError(f"data.masks={data.masks} is no folder: cxr data masks --to FOLDER makes one")
+        return own, [mask_name(path) for path in manifest["path"]]
     if "mask" in manifest:
-        return [str(name) for name in manifest["mask"]]
+        return root, [str(name) for name in manifest["mask"]]
     folders = {}
     for folder in sorted({PurePosixPath(path).parent for path in manifest["path"]}):
         beside = _names(root / folder.parent) if folder.name.lower() == "images" else []
         folders[folder] = next((folder.parent / name for name in beside if name.lower() == "masks"), None)
     paths = [PurePosixPath(path) for path in manifest["path"]]
-    return [str(masks / path.name) if (masks := folders[path.parent]) else "" for path in paths]
+    return root, [str(masks / path.name) if (masks := folders[path.parent]) else "" for path in paths]
 
 
 def _names(folder: Path) -> list[str]:

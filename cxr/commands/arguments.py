@@ -115,10 +115,11 @@ _command(
   cxr data check data=manifest data.manifest=FILE the same, and list files that changed since the manifest
   cxr data show data=folder data.root=FOLDER      draw some images of each class side by side
   cxr data profile data=folder data.root=FOLDER   write a page: counts, copies, and what predicts the class without any lung
+  cxr data masks data=folder data.root=FOLDER     write masks of the lungs, found by a network, for data.masks=FOLDER
   cxr data fetch                                  download the COVID-19 Radiography Database""",
-    _argument("action", choices=("index", "check", "show", "profile", "fetch")),
+    _argument("action", choices=("index", "check", "show", "profile", "masks", "fetch")),
     _argument("overrides", nargs="*", metavar="OVERRIDE", help="which images and which split, as for a run"),
-    _output("--to", "TO", "file or folder to write (default: manifest.csv, contact_sheet.png, profile.html, kagglehub's own)"),
+    _output("--to", "TO", "what to write (default: manifest.csv, contact_sheet.png, profile.html, masks, kagglehub's own)"),
     _argument("--each", type=int, default=8, help="how many images of each class to show (default: 8)"),
     formatter_class=argparse.RawDescriptionHelpFormatter,
 )

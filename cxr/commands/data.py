@@ -32,6 +32,10 @@ def main(arguments: list[str]) -> int:
 
         profile(config, args.to or Path("profile.html"), args.overrides)
         return 0
+    if args.action == "masks":
+        from cxr.commands.data_masks import masks
+
+        return masks(config, args.to or Path("masks"), args.each, args.overrides)
     from cxr.commands.data_actions import check, index, show  # pandas takes half a second
 
     if args.action == "check":

@@ -83,7 +83,7 @@ def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str |
     files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
     params = flat_params(config)
     check_settings(list(params))
-    return Inputs(params, manifest, files, lambda: masks_hash(root, manifest))
+    return Inputs(params, manifest, files, lambda: masks_hash(config.data, root, manifest))
 
 
 def prepare(

@@ -137,7 +137,7 @@ _READ: tuple[tuple[Stage | None, Part, str], ...] = (
     (A, Part.NONE, "audit.images audit.seen audit.changed audit.mapped"),
     (R, Part.SUBJECT, "evaluation.primary evaluation.failures evaluation.figure_dpi evaluation.pictures"),
     (R, Part.SUBJECT, "evaluation.saliency_images data.citation data.licence"),
-    (None, Part.SUBJECT, "data.name data.root data.manifest split.name backbone.file backbone.weights evaluation.name"),
+    (None, Part.SUBJECT, "data.name data.root data.manifest data.masks split.name backbone.file backbone.weights evaluation.name"),
     (None, Part.NONE, "prepare.name augment.name freeze.name loss.name training.name audit.name training.threads"),
     (None, Part.NONE, "training.cache_limit_gb objective.name objective.metric objective.direction baseline.auto"),
     (None, Part.NONE, "sweep.reports sweep.on_failure work.dir tracking.name tracking.uri tracking.offline force"),

@@ -1,0 +1,73 @@
+"""Lungs found by the network that ships with cxr, a small U-Net that OpenVINO runs; docs/lungs.md is its card."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.anatomy.lung_atlas import shrinking
+from cxr.anatomy.lung_shape import two_largest
+from cxr.errors import UserError
+from cxr.system import cores, openvino_core
+
+SIDE = 192  # pixels of the network's input and output
+_FILE = Path(__file__).with_name("lungs.xml")  # scripts/train_lung_segmenter writes it, and lungs.bin with the weights
+_AT_ONCE = 16
+
+
+def lung_probabilities(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The probability that a pixel is lung, (n, 192, 192), 0 to 1.
+
+    Args:
+        images: (n, size, size, 1), of any size.
+
+    Raises:
+        UserError: The package lacks the network's files.
+    """
+    shrink = shrinking(images.shape[1], SIDE)
+    request, output = _compiled().create_infer_request(), np.empty((len(images), SIDE, SIDE), np.float32)
+    for start in range(0, len(images), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        request.infer([(shrink @ images[part, ..., 0].astype(np.float32) @ shrink.T)[..., None]])
+        output[part] = request.get_output_tensor().data[..., 0]
+    return output
+
+
+def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """The lungs of each image, (n, 192, 192), and the mean probability within them, (n,).
+
+    They are the two largest parts that are more probably lung than not.
+
+    Args:
+        images: (n, size, size, 1), of any size.
+
+    Raises:
+        UserError: The package lacks the network's files.
+    """
+    probabilities = lung_probabilities(images)
+    masks = np.stack([two_largest(image > 0.5) for image in probabilities])
+    return masks, (probabilities * masks).sum((1, 2), dtype=np.float64) / np.maximum(masks.sum((1, 2)), 1)
+
+
+@cache
+def network_hash() -> str:
+    """16 hex digits of the network's files.
+
+    Raises:
+        UserError: The package lacks one.
+    """
+    try:
+        content = [path.read_bytes() for path in (_FILE, _FILE.with_suffix(".bin"))]
+    except OSError as error:
+        raise UserError(f"the network that finds lungs can't be read ({error}): install cxr again") from None
+    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
+
+
+@cache
+def _compiled() -> Any:
+    network_hash()  # whether it can be read
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
+    return openvino_core().compile_model(str(_FILE), "CPU", options)
