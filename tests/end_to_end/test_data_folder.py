@@ -34,6 +34,8 @@ COMMANDS = {
     "index": ("data", "index", "ROOT"),
     "check": ("data", "check", "ROOT"),
     "show": ("data", "show", "ROOT"),
+    "profile": ("data", "profile", "ROOT"),
+    "masks": ("data", "masks", "ROOT"),
     "plan": ("plan", "-m", "ROOT", "backbone=phantom", "loss=plain,focal"),
     "predict": ("predict", "then", "IMAGES"),
     "evaluate": ("evaluate", "then", "ROOT"),
