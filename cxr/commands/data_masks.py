@@ -16,6 +16,7 @@ from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.commands.output import check_folders
 from cxr.config.schema import Config
 from cxr.data.dataset import read_listed
+from cxr.data.images.image_file import ImageFacts
 from cxr.data.images.store import ImagePixels
 from cxr.data.safe_csv import write_csv
 from cxr.data.sources.locate import is_among_images, locate_images
@@ -26,6 +27,7 @@ from cxr.text import as_called, in_shell, pluralize
 
 TABLE, SHEET = "masks.csv", "overlays.png"
 _AT_ONCE = 256  # images, so that a large set needs no more memory
+_SHOWN = 240  # images at most
 _OUTLINE = (255, 80, 60)
 
 
@@ -47,17 +49,18 @@ def masks(config: Config, to: Path, most: int, overrides: Sequence[str]) -> int:
     listed = locate_images(config.data, progress.stage)
     pixels = read_listed(listed, SIDE, progress.stage, cache_of(config, progress), grey=config.data.grey)
     labels = listed.images.set_index("path")["label"].reindex(pixels.paths)
-    shown = set(np.concatenate([np.flatnonzero(labels == name)[:most] for name in labels.unique()])) if len(labels) else set()
+    shown = set(np.flatnonzero(labels.groupby(labels).cumcount() < most)[:_SHOWN])
     rows, overlays = list[tuple[str, str, str]](), list[Image.Image]()
     with progress.stage("masks", f"Finding lungs in {pluralize(len(pixels.paths), 'image')}") as update, writing(to):
+        to.mkdir(parents=True, exist_ok=True)
+        (to / TABLE).touch()  # by which the folder is known, also if this is cut off
         for start in range(0, len(pixels.paths), _AT_ONCE):
             places = range(start, min(start + _AT_ONCE, len(pixels.paths)))
             images = np.asarray(pixels.images[np.array(places)])
             for place, image, lungs, certainty in zip(places, images, *lungs_in(images), strict=True):
                 reason = why_no_lungs(lungs, certainty)
                 rows.append((pixels.paths[place], "" if reason else f"{lungs.mean():.4f}", reason))
-                if not reason:
-                    _write_mask(to / mask_name(pixels.paths[place]), lungs, pixels, place)
+                _write_mask(to / mask_name(pixels.paths[place]), None if reason else lungs, pixels.facts[place])
                 if place in shown:
                     overlays.append(_overlay(image[..., 0], lungs, bool(reason)))
             update(places.stop, len(pixels.paths))
@@ -66,9 +69,11 @@ def masks(config: Config, to: Path, most: int, overrides: Sequence[str]) -> int:
     return _print(to, rows, pixels, overrides)
 
 
-def _write_mask(file: Path, lungs: NDArray[np.bool_], pixels: ImagePixels, place: int) -> None:
-    """Write a mask at the size of its image, 255 in the lungs."""
-    facts = pixels.facts[place]
+def _write_mask(file: Path, lungs: NDArray[np.bool_] | None, facts: ImageFacts) -> None:
+    """Write a mask at the size of its image, 255 in the lungs; without lungs an earlier mask goes."""
+    if lungs is None:
+        file.unlink(missing_ok=True)
+        return
     soft = Image.fromarray(np.uint8(255) * lungs).resize((facts.width, facts.height), Image.Resampling.BILINEAR)
     file.parent.mkdir(parents=True, exist_ok=True)
     soft.point(lambda level: 255 * (level > 127)).save(file)

@@ -72,8 +72,12 @@ def test_masks_have_the_size_of_their_images_and_are_used(images: Path, capsys: 
     assert before != masks_hash(DataConfig(root=str(images)), images, manifest)
     Image.fromarray(255 - mask).save("found/Normal/0.png.png")
     assert masks_hash(data, images, manifest) != before, "masks count by their content"
+    Path("found/masks.csv").write_text("")  # as when it was cut off
     assert main(arguments) == 0, "its own folder is written again"
     assert masks_hash(data, images, manifest) == before
+    (images / "sick/3.png").rename(images / "Normal/0.png")
+    assert main(arguments) == 0
+    assert not Path("found/Normal/0.png.png").exists(), "the mask of the image that was there before"
 
 
 def test_places_that_are_not_written_to(images: Path) -> None:
