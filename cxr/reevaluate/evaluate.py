@@ -150,8 +150,7 @@ def _context(document: Document, config: Config, overrides: list[str], evaluated
     """The context of the run, with what is different in its evaluation."""
     model = replace(document.context.model, settings=flat_params(config))
     own, code = document.context, describe_code()
-    data = replace(own.data, profile="")  # it lies beside the run's report
-    return replace(own, data=data, evaluated=evaluated, asked=overrides, evaluated_by=code, role="evaluation", model=model)
+    return replace(own, evaluated=evaluated, asked=overrides, evaluated_by=code, role="evaluation", model=model)
 
 
 def model_classes(run: LoggedRun) -> tuple[str, ...]:

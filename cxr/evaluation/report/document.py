@@ -54,7 +54,7 @@ class Data:
     identity: Identity | None = None  # None: the report is of an earlier version
     citation: str = ""
     licence: str = ""
-    profile: str = ""  # the page about these images, beside the report; "": none was written before the run
+    profile: str = ""  # the page about these images, beside the report of the run; "": none was written before it
 
     def count(self, part: str, name: str | None = None) -> int:
         """Images of one part of the split, of one class or of all."""
