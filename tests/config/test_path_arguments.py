@@ -36,7 +36,7 @@ def read(argument: str, multirun: bool) -> list[object]:
 
 
 def test_keys_are_those_of_the_schema() -> None:
-    assert {"data.root", "data.manifest", "backbone.file", "backbone.weights", "work.dir"} == PATHS
+    assert {"data.root", "data.manifest", "data.masks", "backbone.file", "backbone.weights", "work.dir"} == PATHS
 
 
 @pytest.mark.parametrize("multirun", [False, True])
