@@ -125,8 +125,15 @@ def compile_openvino(graph: Any, threads: int) -> Any:
     core = openvino_core()
     with graph_file(graph) as path:
         speed = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads), "ENABLE_CPU_PINNING": False}
+        options = {"INFERENCE_PRECISION_HINT": "f32", **speed}
         try:
-            return core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **speed})
+            try:
+                return core.compile_model(core.read_model(path), "CPU", options)
+            except RuntimeError as why:
+                if "snippet" not in str(why):
+                    raise
+                # Code that it writes for several steps at once needs more registers than a CPU without AVX-512 has.
+                return core.compile_model(core.read_model(path), "CPU", {**options, "SNIPPETS_MODE": "DISABLE"})
         except RuntimeError as why:
             reasons = [line.lstrip("- ") for line in str(why).splitlines() if line.strip() and "https://" not in line]
             raise EngineUnusable(f"OpenVINO can't compile it: {reasons[-1][:200]}") from why
