@@ -86,6 +86,22 @@ def openvino_core() -> Any:
     return import_module("openvino").Core()
 
 
+def compile_on_cpu(network: Any, options: dict[str, Any]) -> Any:
+    """OpenVINO's compiled form of a network, in float32: on some CPUs the library would use bfloat16.
+
+    Raises:
+        RuntimeError: OpenVINO can't compile it.
+    """
+    core, in_float32 = openvino_core(), {"INFERENCE_PRECISION_HINT": "f32", **options}
+    try:
+        return core.compile_model(network, "CPU", in_float32)
+    except RuntimeError as error:
+        if "snippet" not in str(error):
+            raise
+        # Code that it writes for several steps at once can need more registers than a CPU without AVX-512 has.
+        return core.compile_model(network, "CPU", {**in_float32, "SNIPPETS_MODE": "DISABLE"})
+
+
 class _Unbreakable(io.FileIO):
     """An output stream without errors: output that can't be written is dropped."""
 

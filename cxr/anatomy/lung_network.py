@@ -1,6 +1,5 @@
 """Lungs found by the network that ships with cxr, a small U-Net that OpenVINO runs; docs/lungs.md is its card."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from cxr.anatomy.lung_atlas import shrinking
 from cxr.anatomy.lung_shape import two_largest
 from cxr.errors import UserError
-from cxr.system import cores, openvino_core
+from cxr.system import compile_on_cpu, cores
 
 SIDE = 192  # pixels of the network's input and output
 _FILE = Path(__file__).with_name("lungs.xml")  # scripts/train_lung_segmenter writes it, and lungs.bin with the weights
@@ -52,22 +51,17 @@ def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.f
     return masks, (probabilities * masks).sum((1, 2), dtype=np.float64) / np.maximum(masks.sum((1, 2)), 1)
 
 
-@cache
-def network_hash() -> str:
-    """16 hex digits of the network's files.
+def check_network() -> None:
+    """Check that the package has the network.
 
     Raises:
-        UserError: The package lacks one.
+        UserError: It lacks a file.
     """
-    try:
-        content = [path.read_bytes() for path in (_FILE, _FILE.with_suffix(".bin"))]
-    except OSError as error:
-        raise UserError(f"the network that finds lungs can't be read ({error}): install cxr again") from None
-    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
+    if absent := [path.name for path in (_FILE, _FILE.with_suffix(".bin")) if not path.is_file()]:
+        raise UserError(f"the network that finds lungs lacks {', '.join(absent)}: install cxr again")
 
 
 @cache
 def _compiled() -> Any:
-    network_hash()  # whether it can be read
-    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
-    return openvino_core().compile_model(str(_FILE), "CPU", options)
+    check_network()
+    return compile_on_cpu(str(_FILE), {"INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False})

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from cxr.anatomy.lung_masks import mask_name
-from cxr.anatomy.lung_network import SIDE, lungs_in, network_hash
+from cxr.anatomy.lung_network import SIDE, check_network, lungs_in
 from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.commands.output import check_folders
 from cxr.config.schema import Config
@@ -44,7 +44,7 @@ def masks(config: Config, to: Path, most: int, overrides: Sequence[str]) -> int:
     if to.is_dir() and any(to.iterdir()) and not (to / TABLE).is_file():
         raise UserError(f"{to} holds other files: name another folder with --to FOLDER")
     check_folders(to)
-    network_hash()
+    check_network()
     progress = Progress()
     listed = locate_images(config.data, progress.stage)
     pixels = read_listed(listed, SIDE, progress.stage, cache_of(config, progress), grey=config.data.grey)

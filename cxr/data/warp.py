@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.data.augment import Views
-from cxr.system import cores, openvino_core
+from cxr.system import compile_on_cpu, cores, openvino_core
 
 _VERSION = 4  # of how images are moved; 3 was by Keras
 _AT_ONCE = 32  # images, so that what they come from stays near the cores
@@ -41,7 +41,7 @@ def moved(images: NDArray[Any], views: Views) -> NDArray[np.float32]:
 @lru_cache(maxsize=8)
 def _compiled(size: int, dtype: str, exposed: bool) -> Any:
     """OpenVINO's function of images and transforms, and of gain and offset where they are exposed."""
-    core = openvino_core()
+    openvino_core()  # before any other import of the library
     from openvino import Model
     from openvino import opset13 as ops
 
@@ -59,8 +59,8 @@ def _compiled(size: int, dtype: str, exposed: bool) -> Any:
         inputs += [gain, offset]
         base = ops.add(ops.multiply(ops.subtract(np.float32(1), gain), np.float32(127.5)), offset)
         grey = ops.add(ops.multiply(grey, shaped(gain, -1, 1)), shaped(base, -1, 1))
-    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
-    return core.compile_model(Model([shaped(grey, -1, size, size, 1)], inputs, "moved"), "CPU", options)
+    options = {"INFERENCE_NUM_THREADS": cores(), "ENABLE_CPU_PINNING": False}
+    return compile_on_cpu(Model([shaped(grey, -1, size, size, 1)], inputs, "moved"), options)
 
 
 def _places(ops: Any, transforms: Any, size: int) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.config.schema import EngineConfig
-from cxr.system import openvino_core
+from cxr.system import compile_on_cpu, openvino_core
 
 Name = Literal["openvino", "tensorflow"]
 # Images at once: what each library was measured to be fastest with on a CPU. Every batch has this size, so an image's values
@@ -113,7 +113,7 @@ def constant_graph(frozen: keras.Model, dtype: str, batch: int) -> Any:
 
 
 def compile_openvino(graph: Any, threads: int) -> Any:
-    """A constant graph as OpenVINO's compiled model, in float32: on some CPUs the library would use bfloat16.
+    """A constant graph as OpenVINO's compiled model, in float32.
 
     A stream for each thread: with its own hint for throughput the library takes half as many, and is a third slower. Threads are
     not pinned, since two runs on one machine would be pinned to the same cores. The graph goes through a file to the library's own
@@ -125,15 +125,8 @@ def compile_openvino(graph: Any, threads: int) -> Any:
     core = openvino_core()
     with graph_file(graph) as path:
         speed = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": str(threads), "ENABLE_CPU_PINNING": False}
-        options = {"INFERENCE_PRECISION_HINT": "f32", **speed}
         try:
-            try:
-                return core.compile_model(core.read_model(path), "CPU", options)
-            except RuntimeError as why:
-                if "snippet" not in str(why):
-                    raise
-                # Code that it writes for several steps at once needs more registers than a CPU without AVX-512 has.
-                return core.compile_model(core.read_model(path), "CPU", {**options, "SNIPPETS_MODE": "DISABLE"})
+            return compile_on_cpu(core.read_model(path), speed)
         except RuntimeError as why:
             reasons = [line.lstrip("- ") for line in str(why).splitlines() if line.strip() and "https://" not in line]
             raise EngineUnusable(f"OpenVINO can't compile it: {reasons[-1][:200]}") from why

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cxr.model.saved import load_model
-from cxr.system import openvino_core
+from cxr.system import compile_on_cpu, openvino_core
 from cxr.training.engine import graph_file
 
 # Grey levels (n, size, size, 3) float32 to probabilities (n, classes).
@@ -78,7 +78,7 @@ def _write_openvino(model: keras.Model, path: Path) -> None:
 
 
 def _open_openvino(path: Path) -> Probabilities:
-    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = compile_on_cpu(path, {})
     return lambda images: np.asarray(compiled([images])[0])
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import layers
 
-SIDE = 192  # pixels of its input and output
+from cxr.anatomy.lung_network import SIDE
+
 CHANNELS = (8, 16, 32, 40, 48)  # of the levels, from half of the side down
 _STEM = 5  # pixels of the first kernel
 

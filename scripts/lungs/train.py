@@ -15,10 +15,11 @@ import openvino
 import pandas as pd
 from augment import view
 from keras import ops
-from network import SIDE, lung_network
+from network import lung_network
 from numpy.typing import NDArray
 from PIL import Image
 
+from cxr.anatomy.lung_network import SIDE
 from cxr.anatomy.lung_shape import two_largest
 
 BATCH, LEARNING_RATE, SEED = 8, 3e-3, 0

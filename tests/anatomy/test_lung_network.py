@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cxr.anatomy import lung_network
-from cxr.anatomy.lung_network import SIDE, lung_probabilities, lungs_in, network_hash
+from cxr.anatomy.lung_network import SIDE, check_network, lung_probabilities, lungs_in
 from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.errors import UserError
 from tests.conftest import SHARED
@@ -71,7 +71,5 @@ def test_image_without_lungs_has_none(kind: str) -> None:
 
 def test_package_without_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(lung_network, "_FILE", tmp_path / "lungs.xml")
-    network_hash.cache_clear()
-    with pytest.raises(UserError, match=r"the network that finds lungs can't be read .*: install cxr again"):
-        network_hash()
-    network_hash.cache_clear()
+    with pytest.raises(UserError, match=r"the network that finds lungs lacks lungs\.xml, lungs\.bin: install cxr again"):
+        check_network()
