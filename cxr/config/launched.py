@@ -18,6 +18,7 @@ Task = Callable[[DictConfig], float | None]
 # machine's own.
 _PASSED_ON = ("CXR_", "MLFLOW_", "TF_", "HYDRA_FULL_ERROR")
 _EACH_ITS_OWN = ("CXR_CACHE",)
+_STORE = "MLFLOW_TRACKING_URI"  # of the sweep, whatever a machine sets: its results would be in another store
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class LaunchedJob:
         named = [name for name in os.environ if name.startswith(_PASSED_ON) and name not in _EACH_ITS_OWN]
         passed = {name: os.environ[name] for name in named if variables}
         passed["CXR_CORES"] = str(cores)
+        if variables:
+            passed[_STORE] = os.environ.get(_STORE, "")
         return LaunchedJob(hydra_context, config, task, Singleton.get_state(), str(Path.cwd()), passed)
 
     def do(self, number: int, overrides: Sequence[str]) -> float | None:
         """In the other process: do a job as Hydra does one, and return its objective. Raises what the task raises."""
         for name, value in self.variables.items():
-            os.environ.setdefault(name, value)
+            os.environ[name] = value if name == _STORE else os.environ.get(name, value)
         if Path(self.folder).is_dir():
             os.chdir(self.folder)
         setup_globals()

@@ -44,13 +44,14 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[Any]:
-    """Three raylets with a core each; `address` is where they are joined."""
+    """Three raylets with a core each, which have a store of their own; `address` is where they are joined."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     small = {"num_cpus": 1, "object_store_memory": 100 * 10**6}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")  # else other tests beside these would leave its workers no time
+        patch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
         cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
         for _ in range(2):
             cluster.add_node(**small)
