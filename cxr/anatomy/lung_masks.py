@@ -1,4 +1,6 @@
-"""Where the lungs are in each image: from mask files, from the geometry of phantoms, or from an atlas that is fitted to the image.
+"""Where the lungs are in each image: from mask files, from the geometry of phantoms, or from the network that finds lungs.
+
+Where it finds no plausible pair, an atlas is fitted to the image.
 
 Mask files are those of the folder `data.masks`, as `cxr data masks` writes it; or of a column `mask` of the manifest; or
 `CLASS/masks/NAME` beside `CLASS/images/NAME`, as the radiography database ships them (Rahman et al. 2021), in capitals or not.
@@ -17,14 +19,22 @@ from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from cxr.anatomy.lung_atlas import fit_atlas
+from cxr.anatomy.lung_network import lungs_in, network_hash
+from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.anatomy.phantom import lungs_of
+from cxr.cache.memoized import memoized_by_content
 from cxr.config.schema import DataConfig, PhantomConfig
 from cxr.errors import UserError
 from cxr.system import expanded
 from cxr.text import pluralize
 
 _LEAST, _MOST = 0.02, 0.8  # share of an image that a mask may cover
-_ORIGINS = {"files": "mask files", "phantom": "the phantoms' geometry", "atlas": "an atlas fitted to each image"}
+_ORIGINS = {
+    "files": "mask files",
+    "phantom": "the phantoms' geometry",
+    "network": "the network that finds lungs",
+    "atlas": "a fitted atlas, as the network finds no plausible lungs",
+}
 # Gives the grey levels (mode L) of a file; raises `OSError`, or `ValueError` for a file that is no image.
 Reader = Callable[[Path], Image.Image]
 
@@ -34,7 +44,7 @@ class LungMasks:
     """Masks (n, size, size), True in the lungs; the number of masks of each origin, and of unused files by reason."""
 
     masks: NDArray[np.bool_]
-    origins: dict[str, int]  # files, phantom, atlas
+    origins: dict[str, int]  # files, phantom, network, atlas
     unused: dict[str, int]
 
     @property
@@ -54,7 +64,7 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
         read: reads mask files.
 
     Raises:
-        UserError: `data.masks` is no folder.
+        UserError: `data.masks` is no folder, or the package lacks the network.
     """
     masks, size, (folder, files) = np.zeros(images.shape[:3], bool), images.shape[1], _mask_files(data, root, manifest)
     origins, unused = dict.fromkeys(_ORIGINS, 0), Counter[str]()
@@ -74,20 +84,21 @@ def lung_masks(data: DataConfig, root: Path, manifest: pd.DataFrame, images: NDA
         else:
             masks[place], origins[origin] = mask, origins[origin] + 1
     if without:
-        masks[without], origins["atlas"] = fit_atlas(images[without]), len(without)
+        masks[without], is_plausible = _of_network(images[without])
+        origins |= {"network": int(is_plausible.sum()), "atlas": int((~is_plausible).sum())}
     return LungMasks(masks, origins, unused)
 
 
 def masks_hash(data: DataConfig, root: Path, manifest: pd.DataFrame) -> str:
-    """16 hex digits of the content of all mask files of a manifest; those that are not there count as such.
+    """16 hex digits of the content of all mask files of a manifest, and of the network where one is not there.
 
     Args:
         manifest: columns path and, where there is one, of the mask's file.
 
     Raises:
-        UserError: A mask file can't be read, or `data.masks` is no folder.
+        UserError: A mask file can't be read, `data.masks` is no folder, or the package lacks the network.
     """
-    digest, (folder, files) = hashlib.sha256(), _mask_files(data, root, manifest)
+    digest, (folder, files), all_masked = hashlib.sha256(), _mask_files(data, root, manifest), True
     for path, file in sorted(zip(manifest["path"], files, strict=True)):
         try:
             content = (folder / file).read_bytes() if file and _is_inside(file) else b""
@@ -95,7 +106,10 @@ def masks_hash(data: DataConfig, root: Path, manifest: pd.DataFrame) -> str:
             content = b""
         except OSError as error:
             raise UserError(f"can't read the lung mask {folder / file} ({error.strerror}): correct its permissions") from None
+        all_masked = all_masked and bool(content)
         digest.update(f"{path}\0{file}\0{len(content)}\0".encode() + content)
+    if not all_masked and data.phantom is None:
+        digest.update(network_hash().encode())
     return digest.hexdigest()[:16]
 
 
@@ -141,6 +155,19 @@ def _of_file(root: Path, file: str, size: int, read: Reader) -> NDArray[np.bool_
     if not _LEAST <= (share := mask.mean()) <= _MOST:
         raise ValueError("empty" if share < _LEAST else "nearly the whole image")
     return mask
+
+
+@memoized_by_content(lambda images: images, most=4)
+def _of_network(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks, (n, size, size), and which are a plausible pair of lungs, (n,); the others are those of the atlas."""
+    lungs, certainties = lungs_in(images)
+    is_plausible = np.array([not why_no_lungs(mask, certainty) for mask, certainty in zip(lungs, certainties, strict=True)])
+    masks, size = np.empty(images.shape[:3], bool), images.shape[1]
+    for place, mask in enumerate(lungs):
+        masks[place] = np.asarray(Image.fromarray(np.uint8(255) * mask).resize((size, size), Image.Resampling.BILINEAR)) > 127
+    if not is_plausible.all():
+        masks[~is_plausible] = fit_atlas(images[~is_plausible])
+    return masks, is_plausible
 
 
 def _of_phantom(config: PhantomConfig, path: PurePosixPath, size: int) -> NDArray[np.bool_] | None:

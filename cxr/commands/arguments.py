@@ -71,7 +71,7 @@ _command(
     _argument("elsewhere", nargs="*", metavar="SETTING=VALUE", help="places that changed: data.root=FOLDER; audit.seen=60"),
     _flag("--full", help="as audit=full has it (default: as audit=standard)"),
     epilog="The result is printed and added to the run, as audit/audit.json and metrics audit/...; the tag cxr.audit is the "
-    "verdict. Lung masks are read from CLASS/masks beside CLASS/images, or from a column mask; else an atlas is fitted.",
+    "verdict. Lung masks are read from CLASS/masks beside CLASS/images, or from a column mask; else a network finds them.",
 )
 _command(
     "backbones",

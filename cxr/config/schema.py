@@ -120,6 +120,11 @@ class PrepareConfig:
         """Whether any step changes an image."""
         return replace(self, name="none", dilation=1.2) != PrepareConfig()
 
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether any step depends on where the lungs are."""
+        return self.markers or self.mask != "none" or self.crop != "none"
+
 
 @dataclass
 class FreezeConfig:

@@ -1,6 +1,5 @@
 """The construction of a backbone by Keras: one flat graph from grey levels to its last feature map."""
 
-from dataclasses import asdict
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -14,7 +13,7 @@ from cxr.model.architecture import Architecture, Layer, canonical_names, format_
 from cxr.model.backbone import Backbone, InputScaling
 from cxr.model.backbones.registry import backbone_of
 from cxr.model.keras_private import run_steps, sources_of
-from cxr.model.preprocessing import Preprocessing
+from cxr.model.preprocessing import preprocessed
 
 IMAGES, SCALED = "grey_levels", "to_input_range"
 _RANDOM = ("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianNoise", "GaussianDropout", "AlphaDropout")
@@ -37,9 +36,8 @@ def construct(
         UserError: The weights do not fit after all.
     """
     images = keras.Input((size, size, 3), name=IMAGES)
-    prepared = Preprocessing(asdict(prepare))(images) if prepare and prepare.changes_images else images
     scale, offset = (values[0] if len(set(values)) == 1 else list(values) for values in (pixels.scale, pixels.offset))
-    scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(prepared)
+    scaled = keras.layers.Rescaling(scale, offset=offset, name=SCALED)(images)
     arguments = dict(backbone.arguments) | ({"alpha": alpha} if backbone.widened else {})
     module, _, function = backbone.application.rpartition(".")
     is_archive = weights is not None and weights.suffix == ".keras"
@@ -51,7 +49,16 @@ def construct(
     _without_chance(flat)
     if weights is not None and is_archive:
         _load_archive(weights, flat)
-    return flat
+    return _on_preprocessed(flat, prepare) if prepare and prepare.changes_images else flat
+
+
+def _on_preprocessed(model: keras.Model, prepare: PrepareConfig) -> keras.Model:
+    """A flat network with steps before it that prepare its images."""
+    images = keras.Input(model.input.shape[1:], name=IMAGES)
+    prepared = preprocessed(images, prepare)
+    whole = keras.Model(images, _rebuilt(model, prepared))
+    _copy_weights({layer.name: layer for layer in (*model.layers, *keras.Model(images, prepared).layers)}, whole)
+    return whole
 
 
 def network_of_file(input_tensor: Any, include_top: bool, weights: str | None, path: str, last: str) -> keras.Model:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from cxr.model.keras_private import source_of
-from cxr.model.preprocessing import preprocessing_of
+from cxr.model.preprocessing import FRAMES
 from cxr.model.saved import SavedModel
+from cxr.model.stored_preprocessing import StoredPreprocessing
 
 _AT_ONCE = 16  # images, which bounds memory
 # How much of the network is randomised, from the output downward: its head, then as much of the backbone, then all of it.
@@ -56,13 +57,26 @@ def saliency_maps(network: GradCam, grey: NDArray[np.uint8], classes: NDArray[np
     Source:
         Selvaraju et al. 2017, equation 1, and 2 without cutting off what is below 0.
     """
-    prepare = preprocessing_of(network.saved.model)
     batches = [slice(start, start + _AT_ONCE) for start in range(0, len(grey), _AT_ONCE)]
     none = np.empty((0, *network.saved.feature_map.shape[1:3]), np.float32)
     maps = np.concatenate([none, *(_maps_of(network, grey[batch], classes[batch]) for batch in batches)])
-    if prepare is None or prepare.settings.crop == "none":
-        return maps
-    return _placed_back(maps, prepare.frames(grey))
+    frames = frames_of(network.saved.model, grey)
+    return maps if frames is None else _placed_back(maps, frames)
+
+
+def frames_of(model: keras.Model, grey: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """Left, top, right and bottom of what a model's crop leaves of images, (n, 4), as shares of the side; None without a crop.
+
+    Args:
+        grey: (n, size, size, 1), 0 to 255.
+    """
+    images = np.repeat(grey, 3, axis=-1).astype(np.float32)
+    for step in model.operations:
+        if step.name == FRAMES:
+            return np.asarray(keras.Model(model.input, step.output)(images))
+        if isinstance(step, StoredPreprocessing):
+            return step.frames(images)
+    return None
 
 
 def _placed_back(maps: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,11 +1,12 @@
-"""The first layer of a network whose config prepares images: it erases, evens out, masks and crops, in training and in use alike.
+"""The first steps of a network whose config prepares images: it erases, evens out, masks and crops, in training and in use alike.
 
-It is part of the saved model, so that no one can forget it. Everything is a product of matrices, a pooling or a comparison, which
-each engine computes; lungs are found by the atlas of `cxr.anatomy.lung_atlas`.
+They are part of the saved model, so that no one can forget them, and stock operations of Keras, so that `keras.saving.load_model`
+needs no cxr: products of matrices, poolings and comparisons, which each engine computes. Lungs are found by the network of
+`cxr.anatomy.lung_network`, whose layers are among them.
 """
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -13,103 +14,111 @@ from keras import ops
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from cxr.anatomy.lung_atlas import FITTED_AT, MIDDLE, contrasts, placings, shrinking
+from cxr.anatomy.lung_atlas import shrinking
+from cxr.anatomy.lung_network import SIDE
+from cxr.anatomy.lung_shape import CERTAIN, SHARE
 from cxr.config.schema import PrepareConfig
+from cxr.model.lung_layers import lung_probability
 
-PREPROCESSED = "prepared"  # the name of the layer
+FRAMES = "frames"  # the name of the step that says where images are cropped
 _BINS, _TILES, _CLIP = 32, 4, 3.0  # of histograms; tiles a side, and the height of a bin over an even one, of clahe
 _BELL = (128.0, 55.0)  # mean and standard deviation of the histogram that `matched` gives each image
-_MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the atlas' lungs, as a share of the side
+MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the lungs, as a share of the side
 _SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: width of strokes as a share of the side, grey levels over what is around it
+_HALF_WIDTH = 0.18  # of a lung, as a share of the side: a mask that is larger by a tenth is wider by a tenth of it
+_SOFT = 1 / 28  # of the side, over which a mask ends
+_FEW = 0.02  # of a row or column, up to which lung in it is none
 
 
-@keras.saving.register_keras_serializable(package="cxr", name="Preparation")  # its name in stored models
-class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Grey levels (n, size, size, 3) in 0..255, three times the same, to prepared ones of the same shape.
+class Lungs(Protocol):
+    """The lungs in images (n, size, size)."""
+
+    def around(self, larger: float, soft: bool) -> Any:
+        """1 in lungs that are larger by a factor, 0 elsewhere, (n, size, size); softly so, or not."""
+
+    def boxes(self, crop: str) -> Any:
+        """Left, top, right and bottom of the lungs with a margin of `MARGINS`, (n, 4), as shares of the side."""
+
+
+@dataclass(frozen=True)
+class FoundLungs:
+    """Lungs by a mask of 0 and 1, (n, size, size)."""
+
+    mask: Any
+    size: int
+
+    @staticmethod
+    def found_in(image: Any, size: int) -> "FoundLungs":
+        """By the network, in images (n, size, size). Where it finds hardly any or nothing else, or is not certain, all is lung."""
+        shrink, spread = shrinking(size, SIDE), shrinking(SIDE, size)
+        probability = lung_probability(ops.matmul(ops.matmul(shrink, image), shrink.T)[..., None])[..., 0]
+        lungs = ops.cast(probability > 0.5, "float32")
+        share = ops.mean(lungs, axis=(1, 2), keepdims=True)
+        certainty = ops.mean(lungs * probability, axis=(1, 2), keepdims=True) / (share + 1e-6)
+        is_found = ops.logical_and(ops.logical_and(share > SHARE[0], share < SHARE[1]), certainty > CERTAIN)
+        mask = ops.cast(ops.matmul(ops.matmul(spread, probability), spread.T) > 0.5, "float32")
+        return FoundLungs(ops.maximum(mask, 1 - ops.cast(is_found, "float32")), size)
+
+    def around(self, larger: float, soft: bool) -> Any:
+        """As `Lungs` says."""
+        wider = 2 * round((larger - 1) * _HALF_WIDTH * self.size) + 1
+        mask = ops.max_pool(self.mask[..., None], wider, 1, "same")
+        return (ops.average_pool(mask, round(_SOFT * self.size) | 1, 1, "same") if soft else mask)[..., 0]
+
+    def boxes(self, crop: str) -> Any:
+        """As `Lungs` says."""
+        edges, margin = np.arange(self.size, dtype=np.float32) / self.size, MARGINS[crop]
+        ends = []
+        for axis in (1, 2):  # columns that have lung, then rows
+            has_lung = ops.mean(self.mask, axis=axis) > _FEW
+            ends.append(ops.min(ops.where(has_lung, edges, 1.0), axis=1) - margin)
+            ends.append(ops.max(ops.where(has_lung, edges + 1 / self.size, 0.0), axis=1) + margin)
+        left, right, top, bottom = ends
+        sides = ops.clip(ops.stack([left, top, right, bottom], axis=1), 0.0, 1.0)
+        return keras.layers.Identity(name=FRAMES, dtype="float32")(sides)
+
+
+def preprocessed(images: Any, settings: PrepareConfig) -> Any:
+    """Prepare grey levels in 0..255, three times the same.
+
+    Args:
+        images: (n, size, size, 3), symbolic.
+
+    Returns:
+        The same shape, symbolic. Steps have names that do not depend on other networks.
+    """
+    image, size = images[..., 0], int(images.shape[1])
+    lungs = FoundLungs.found_in(image, size) if settings.needs_lungs else None
+    prepared = ops.repeat(apply_steps(image, size, settings, lungs)[..., None], 3, axis=-1)
+    for number, step in enumerate(keras.Model(images, prepared).operations[1:]):
+        if step.name != FRAMES:
+            step.name = f"prepared_{number}"
+    return prepared
+
+
+def apply_steps(image: Any, size: int, settings: PrepareConfig, lungs: Lungs | None) -> Any:
+    """Prepare grey levels (n, size, size); `lungs` where the settings need them.
 
     In this order: small bright marks outside of the lungs are replaced by what is around them (`markers`); `borders` and `corners`
     are filled with the mean of the image; the `histogram` is evened out; all but the lungs gives way softly to the mean within
     them (`mask`); the rest is cut off (`crop`).
     """
-
-    def __init__(self, settings: dict[str, Any], **more: Any) -> None:
-        super().__init__(**({"name": PREPROCESSED, "dtype": "float32", "trainable": False} | more))
-        self.settings = PrepareConfig(**settings)
-
-    def get_config(self) -> dict[str, Any]:
-        """What Keras saves."""
-        return {**super().get_config(), "settings": asdict(self.settings)}
-
-    def call(self, grey: Any) -> Any:
-        """Prepare grey levels (n, size, size, 3), float32."""
-        settings, size = self.settings, int(grey.shape[1])
-        image = grey[..., 0]
-        needs_lungs = settings.markers or settings.mask != "none" or settings.crop != "none"
-        lungs = _lungs_in(image, size) if needs_lungs else None
-        if settings.markers:
-            image = _without_markers(image, _within(lungs, size, 1.2, 20.0))
-        if settings.borders or settings.corners:
-            image = _filled(image, _visible(size, settings.borders, settings.corners))
-        if settings.histogram != "as_is":
-            image = _evened(image, size, settings.histogram)
-        if settings.mask != "none":
-            image = _filled(image, _within(lungs, size, settings.dilation, 6.0))
-        if settings.crop != "none":
-            image = _cropped(image, size, boxes(lungs, settings.crop))
-        return ops.repeat(image[..., None], 3, axis=-1)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the images, which stays."""
-        return input_shape
-
-    def frames(self, grey: NDArray[Any]) -> NDArray[np.float32]:
-        """Left, top, right and bottom of what the crop leaves of images, (n, 4), as shares of the side.
-
-        Args:
-            grey: (n, size, size, 1), 0 to 255.
-        """
-        if self.settings.crop == "none":
-            return np.tile(np.array([0, 0, 1, 1], np.float32), (len(grey), 1))
-        image = ops.convert_to_tensor(np.asarray(grey[..., 0], np.float32))
-        return np.asarray(ops.convert_to_numpy(boxes(_lungs_in(image, grey.shape[1]), self.settings.crop)), np.float32)
-
-
-def preprocessing_of(model: keras.Model) -> Preprocessing | None:
-    """The layer of a model that prepares images, if it has one."""
-    return next((layer for layer in model.layers if isinstance(layer, Preprocessing)), None)
-
-
-def boxes(lungs: Any, crop: str) -> Any:
-    """Left, top, right and bottom of the lungs with a margin, (n, 4), within the image."""
-    apart, width, height, right, down = (lungs[:, place] for place in range(5))
-    margin = _MARGINS[crop]
-    across, along = apart + width + margin, height + margin
-    sides = ops.stack([0.5 + right - across, MIDDLE + down - along, 0.5 + right + across, MIDDLE + down + along], axis=1)
-    return ops.clip(sides, 0.0, 1.0)
-
-
-def _lungs_in(image: Any, size: int) -> Any:
-    """The placing of the atlas in each image, (n, 5)."""
-    shrink = ops.convert_to_tensor(shrinking(size))
-    small = ops.matmul(ops.matmul(shrink, image), ops.transpose(shrink))
-    fits = ops.matmul(ops.reshape(small, (-1, FITTED_AT * FITTED_AT)), ops.convert_to_tensor(contrasts().T))
-    table = np.array([[lung.apart, lung.width, lung.height, lung.right, lung.down] for lung in placings()], np.float32)
-    best = ops.cast(fits >= ops.max(fits, axis=1, keepdims=True), "float32")  # not argmax, which OpenVINO can't convert from Keras
-    return ops.matmul(best / ops.sum(best, axis=1, keepdims=True), ops.convert_to_tensor(table))
-
-
-def _within(lungs: Any, size: int, larger: float, steepness: float) -> Any:
-    """From 1 in the lungs to 0 outside of ellipses that are larger by a factor, (n, size, size)."""
-    axis = np.float32((np.arange(size) + 0.5) / size)
-    apart, width, height, right, down = (lungs[:, place][:, None, None] for place in range(5))
-    x, y = ops.convert_to_tensor(axis)[None, None, :] - 0.5 - right, ops.convert_to_tensor(axis)[None, :, None] - MIDDLE - down
-    radius = ops.square((ops.abs(x) - apart) / (width * larger)) + ops.square(y / (height * larger))
-    return ops.sigmoid(steepness * (1 - radius))
+    if settings.markers and lungs:
+        image = _without_markers(image, size, lungs.around(1.2, soft=False))
+    if settings.borders or settings.corners:
+        image = _filled(image, _visible(size, settings.borders, settings.corners))
+    if settings.histogram != "as_is":
+        image = _evened(image, size, settings.histogram)
+    if settings.mask != "none" and lungs:
+        image = _filled(image, lungs.around(settings.dilation, soft=True))
+    if settings.crop != "none" and lungs:
+        image = _cropped(image, size, lungs.boxes(settings.crop))
+    return image
 
 
 def _filled(image: Any, visible: Any) -> Any:
     """The image where `visible` is 1, and the mean grey level of that where it is 0."""
-    weights = visible + ops.zeros_like(image)
+    weights = ops.zeros_like(image) + visible
     mean = ops.sum(image * weights, axis=(1, 2), keepdims=True) / (ops.sum(weights, axis=(1, 2), keepdims=True) + 1e-6)
     return image * visible + mean * (1 - visible)
 
@@ -126,9 +135,9 @@ def _visible(size: int, borders: float, corners: float) -> NDArray[np.float32]:
     return visible
 
 
-def _without_markers(image: Any, lungs: Any) -> Any:
+def _without_markers(image: Any, size: int, lungs: Any) -> Any:
     """Without small marks that are brighter than what is around them: what a morphological opening removes (white top-hat)."""
-    width = max(5, round(int(image.shape[1]) * _SPOT) | 1)
+    width = max(5, round(size * _SPOT) | 1)
     grey = image[..., None]
     opened = ops.max_pool(-ops.max_pool(-grey, width, 1, "same"), width, 1, "same")
     marks = ops.cast(grey - opened > _STANDS_OUT, grey.dtype)
@@ -140,19 +149,19 @@ def _evened(image: Any, size: int, how: str) -> Any:
     """The image through the cumulative histogram of itself, or of the tiles around each pixel (Zuiderveld 1994: CLAHE)."""
     tiles = _TILES if how == "clahe" else 1
     pool = _pooling(size, tiles)
-    spread = ops.convert_to_tensor(shrinking(tiles, size) if tiles > 1 else np.ones((size, 1), np.float32))
+    spread = shrinking(tiles, size) if tiles > 1 else np.ones((size, 1), np.float32)
     wide = 256 / _BINS
     shares = []
     for low in np.arange(_BINS) * wide:
         inside = ops.cast(ops.logical_and(image >= low, image < low + wide), image.dtype)
-        shares.append(ops.matmul(ops.matmul(pool, inside), ops.transpose(pool)))
+        shares.append(ops.matmul(ops.matmul(pool, inside), pool.T))
     counts = ops.stack(shares, axis=-1)
     if how == "clahe":
         most = _CLIP / _BINS
         counts = ops.minimum(counts, most) + ops.sum(ops.maximum(counts - most, 0.0), axis=-1, keepdims=True) / _BINS
     risen = ops.zeros_like(image)
     for place, low in enumerate(np.arange(_BINS) * wide):
-        here = ops.matmul(ops.matmul(spread, counts[..., place]), ops.transpose(spread))
+        here = ops.matmul(ops.matmul(spread, counts[..., place]), spread.T)
         risen = risen + here * ops.clip((image - low) / wide, 0.0, 1.0)
     return _bell(risen) if how == "matched" else 255 * risen
 
@@ -167,11 +176,11 @@ def _bell(ranks: Any) -> Any:
     return levels
 
 
-def _pooling(size: int, tiles: int) -> Any:
+def _pooling(size: int, tiles: int) -> NDArray[np.float32]:
     """A matrix (tiles, size) of means over equal parts of a line."""
     owner = np.arange(size) * tiles // size
     weights = np.float32(owner[None] == np.arange(tiles)[:, None])
-    return ops.convert_to_tensor(weights / weights.sum(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _cropped(image: Any, size: int, frames: Any) -> Any:
@@ -182,8 +191,8 @@ def _cropped(image: Any, size: int, frames: Any) -> Any:
 
 def _taking(size: int, start: Any, end: Any) -> Any:
     """For each image a matrix (size, size) that takes a line of pixels to its part from `start` to `end`."""
-    places = ops.convert_to_tensor(np.float32((np.arange(size) + 0.5) / size))[None]
-    centres = (start[:, None] + places * (end - start)[:, None]) * size - 0.5
-    pixels = ops.convert_to_tensor(np.arange(size, dtype=np.float32))
-    near = ops.maximum(0.0, 1 - ops.abs(pixels[None, None] - ops.clip(centres, 0.0, size - 1.0)[..., None]))
+    places = (np.arange(size, dtype=np.float32)[None] + 0.5) / size
+    centres = (start[:, None] + (end - start)[:, None] * places) * size - 0.5
+    pixels = np.arange(size, dtype=np.float32)[None, None]
+    near = ops.maximum(0.0, 1 - ops.abs(ops.clip(centres, 0.0, size - 1.0)[..., None] - pixels))
     return near / ops.sum(near, axis=-1, keepdims=True)

@@ -20,7 +20,7 @@ from cxr.model.feature_maps import FeatureMaps
 from cxr.model.keras_private import CONFIG, WEIGHTS, weight_groups
 from cxr.model.network import Network
 from cxr.model.partition import weights_hash
-from cxr.model.preprocessing import Preprocessing
+from cxr.model.stored_preprocessing import StoredPreprocessing
 
 
 @dataclass
@@ -177,7 +177,7 @@ def _parts_of(path: Path, in_float32: bool) -> _Parts:
     if known is not None and not any(saved.model is known.model for saved in _loaded.values()):
         _take_weights(known, path)
         return known
-    own = {"cxr>Preparation": Preprocessing}
+    own = {"cxr>Preparation": StoredPreprocessing}
     if in_float32:
         model = keras.saving.deserialize_keras_object(layers, own, safe_mode=True)
         model.load_weights(path)

@@ -9,6 +9,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from cxr.anatomy.lung_masks import masks_hash
+from cxr.anatomy.lung_network import network_hash
 from cxr.cache.store import Cache, default_folder
 from cxr.compare.baseline import earned_role
 from cxr.config.costs import cost_matrix
@@ -81,6 +82,8 @@ def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str |
         weights, network: hashes of the files that the config names.
     """
     files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
+    if config.prepare.needs_lungs:
+        files[File.LUNGS] = network_hash()
     params = flat_params(config)
     check_settings(list(params))
     return Inputs(params, manifest, files, lambda: masks_hash(config.data, root, manifest))

@@ -33,6 +33,7 @@ class File(StrEnum):
     WEIGHTS = "weights"
     NETWORK = "network"  # `backbone.file`
     MASKS = "masks"
+    LUNGS = "lungs"  # the network that finds them
     BASELINE = "baseline"  # the run that a report compares with, by its id
 
 
@@ -107,6 +108,7 @@ _deep = _any(_not(_is("freeze.trainable_from", "head")), _set("freeze.gradual"))
 _foreign_loss = _not(_is("loss.formula", "weighted_cross_entropy", None))  # an installed one may read any setting
 _by_source = _any(_is("training.sampling", "source_balanced"), _on("loss.group_robust"))
 _audits = _on("audit.images")
+_prepares_by_lungs = _any(_is("prepare.markers", "True"), _is("prepare.mask", "lungs"), _is("prepare.crop", "thorax", "lungs"))
 
 N, V, F, D, T, G, P, E, A, R = Stage
 # Which stage reads which settings, and which part of an experiment they belong to. No stage: places, names and order.
@@ -179,7 +181,12 @@ _IMAGES = dict.fromkeys(("path", "label", "sha256", "split"), _always)
 _TENSORS = ("tensorflow", "keras", "openvino", "numpy")
 
 ROWS: tuple[Row, ...] = (
-    Row(N, columns={}, files=dict.fromkeys((File.WEIGHTS, File.NETWORK), _always), libraries=_TENSORS),
+    Row(
+        N,
+        columns={},
+        files={File.WEIGHTS: _always, File.NETWORK: _always, File.LUNGS: _prepares_by_lungs},
+        libraries=_TENSORS,
+    ),
     Row(V, columns={}, files={File.MASKS: _on("augment.background")}, libraries=(*_TENSORS, "scipy", "pillow")),
     Row(F, after=(N, V), columns={}, libraries=("pillow",)),
     Row(D, writes=("config/*", "data/*", "environment/*", "training/facts.json")),

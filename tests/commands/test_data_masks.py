@@ -66,7 +66,7 @@ def test_masks_have_the_size_of_their_images_and_are_used(images: Path, capsys: 
     pixels = np.stack([np.asarray(read_grey(images / path).resize((64, 64))) for path in manifest["path"]])[..., None]
     data = DataConfig(root=str(images), masks="found")
     masks = lung_masks(data, images, manifest, pixels, read_grey)
-    assert masks.origins == {"files": 1, "phantom": 0, "atlas": 1}
+    assert masks.origins == {"files": 1, "phantom": 0, "network": 0, "atlas": 1}
     assert masks.masks[0].mean() == pytest.approx(2 * 120 * 50 / 192**2, abs=0.02)
     before = masks_hash(data, images, manifest)
     assert before != masks_hash(DataConfig(root=str(images)), images, manifest)

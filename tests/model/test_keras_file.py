@@ -46,7 +46,7 @@ def test_preprocessing_comes_before_the_network(tmp_path: Path) -> None:
     network().save(tmp_path / "own.keras")
     config, prepare = config_of(tmp_path / "own.keras"), PrepareConfig(borders=0.1)
     plain, prepared = (build_network(config, 3, locate_weights(config), prepare=settings) for settings in (None, prepare))
-    assert [step.name for step in prepared.trainee.operations][:2] == [plain.trainee.operations[0].name, "prepared"]
+    assert [step.name for step in prepared.trainee.operations][:2] == [plain.trainee.operations[0].name, "prepared_0"]
     assert prepared.described.architecture == plain.described.architecture
 
 

@@ -1,6 +1,5 @@
-"""The layer that prepares images: what each setting does, the same in the saved model, and Grad-CAM in the image's own frame."""
+"""Steps that prepare images: what each setting does, the same in the saved model, and Grad-CAM in the image's own frame."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from scipy.ndimage import binary_erosion
 
-from cxr.anatomy.lung_atlas import fit
+from cxr.anatomy.lung_network import lungs_in
 from cxr.anatomy.phantom import CLASS_SHARES, draw
 from cxr.config.schema import BackboneConfig, PhantomConfig, PrepareConfig
-from cxr.model.grad_cam import grad_cam, saliency_maps
+from cxr.model.grad_cam import frames_of, grad_cam, saliency_maps
 from cxr.model.network import build_network
-from cxr.model.preprocessing import Preprocessing
+from cxr.model.preprocessing import preprocessed
 from cxr.model.saved import load_model, save_model
 from cxr.model.weights import PHANTOM_WEIGHTS, Weights
 from cxr.training.engine import make_engine
@@ -24,9 +24,13 @@ SIZE = 96
 IMAGES = np.stack([draw(label, number, PhantomConfig()) for number in range(2) for label in CLASS_SHARES])[..., None]
 
 
+def steps_of(**settings: Any) -> keras.Model:
+    images = keras.Input((SIZE, SIZE, 3))
+    return keras.Model(images, preprocessed(images, PrepareConfig(**settings)))
+
+
 def prepared(images: NDArray[np.uint8] = IMAGES, **settings: Any) -> NDArray[np.float32]:
-    layer = Preprocessing(asdict(PrepareConfig(**settings)))
-    grey = np.asarray(layer(np.repeat(images, 3, axis=-1).astype(np.float32)))
+    grey = np.asarray(steps_of(**settings)(np.repeat(images, 3, axis=-1).astype(np.float32)))
     np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
     return grey[..., :1]
 
@@ -36,15 +40,16 @@ def test_default_settings_change_nothing() -> None:
 
 
 def test_the_mask_keeps_the_lungs_and_hides_the_rest() -> None:
-    lungs = [placing.ellipses(SIZE, 0.7) for placing in fit(IMAGES)]
-    for before, after, inside in zip(IMAGES, prepared(mask="lungs"), lungs, strict=True):
+    found, _ = lungs_in(IMAGES)
+    for before, after, lungs in zip(IMAGES, prepared(mask="lungs"), found, strict=True):
+        inside = np.asarray(Image.fromarray(binary_erosion(lungs, iterations=8)).resize((SIZE, SIZE)))
         np.testing.assert_allclose(after[inside], before[inside], atol=12)
         assert np.ptp(after[:5, :5]) < 0.2 * max(np.ptp(before), 1)  # a corner
 
 
 @pytest.mark.parametrize(
     ("rows", "columns", "settings", "share"),
-    [(slice(0, 10), slice(0, 10), {"mask": "lungs"}, 0.1), (slice(3, 13), slice(1, 4), {"markers": True}, 0.25)],
+    [(slice(0, 10), slice(0, 10), {"mask": "lungs"}, 0.2), (slice(3, 13), slice(1, 4), {"markers": True}, 0.25)],
     ids=["mask", "markers"],
 )
 def test_bright_marks_outside_the_lungs_go(rows: slice, columns: slice, settings: dict[str, Any], share: float) -> None:
@@ -56,8 +61,9 @@ def test_bright_marks_outside_the_lungs_go(rows: slice, columns: slice, settings
 
 @pytest.mark.parametrize("crop", ["thorax", "lungs"])
 def test_a_crop_enlarges_its_frame(crop: str) -> None:
-    layer = Preprocessing(asdict(PrepareConfig(crop=crop)))
-    for before, after, (left, top, right, bottom) in zip(IMAGES, prepared(crop=crop), layer.frames(IMAGES), strict=True):
+    frames = frames_of(steps_of(crop=crop), IMAGES)
+    assert frames is not None
+    for before, after, (left, top, right, bottom) in zip(IMAGES, prepared(crop=crop), frames, strict=True):
         box = float(left * SIZE), float(top * SIZE), float(right * SIZE), float(bottom * SIZE)
         expected = Image.fromarray(before[..., 0]).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
         np.testing.assert_allclose(after[4:-4, 4:-4, 0], np.asarray(expected)[4:-4, 4:-4], atol=16)
@@ -96,9 +102,9 @@ def test_a_matched_histogram_is_that_of_a_normal_distribution() -> None:
     ids=lambda settings: "-".join(settings),
 )
 def test_openvino_computes_the_same(settings: dict[str, Any]) -> None:
-    images = keras.Input((SIZE, SIZE, 3))
-    pooled = keras.layers.AveragePooling2D(4)(Preprocessing(asdict(PrepareConfig(**settings)))(images))
-    engine = make_engine("openvino", keras.Model(images, pooled), "float32", 1)  # raises where values differ from TensorFlow's
+    steps = steps_of(**settings)
+    pooled = keras.layers.AveragePooling2D(4)(steps.output)
+    engine = make_engine("openvino", keras.Model(steps.input, pooled), "float32", 1)  # raises where values differ from TensorFlow's
     assert len(list(engine(iter(IMAGES[:2].astype(np.float32)[None])))) == 1
 
 
@@ -115,12 +121,25 @@ def test_the_saved_model_prepares_by_itself_and_its_maps_lie_in_the_frame(tmp_pa
     network = build_network(backbone, 3, Weights(path=PHANTOM_WEIGHTS), 0, PrepareConfig(mask="lungs", crop="lungs"))
     save_model(network, tmp_path / "model.keras")
     saved = load_model(tmp_path / "model.keras")
-    marked = IMAGES.copy()
-    marked[:, :10, :10] = 255
-    plain, changed = (saved.probabilities(images.astype(np.float32)) for images in (IMAGES, marked))
-    np.testing.assert_allclose(plain, changed, atol=0.02)
+    cropped = prepared(mask="lungs", crop="lungs")
+    plain = build_network(backbone, 3, Weights(path=PHANTOM_WEIGHTS), 0).classifier
+    expected = np.asarray(plain(np.repeat(cropped, 3, axis=-1)))
+    np.testing.assert_allclose(saved.probabilities(IMAGES.astype(np.float32)), expected, atol=1e-4)
     maps = saliency_maps(grad_cam(saved), IMAGES, np.zeros(len(IMAGES), np.int64))
     assert maps.shape[1:] == (6, 6)
-    layer = Preprocessing(asdict(PrepareConfig(crop="lungs")))
-    for corner, (left, top, _, _) in zip(maps[:, 0, 0], layer.frames(IMAGES), strict=True):
+    frames = frames_of(saved.model, IMAGES)
+    assert frames is not None
+    for corner, (left, top, _, _) in zip(maps[:, 0, 0], frames, strict=True):
         assert corner == 0 or max(left, top) <= 1 / 12  # the middle of the cell
+
+
+def test_names_of_steps_depend_on_no_other_network() -> None:
+    first, second = steps_of(mask="lungs", crop="lungs"), steps_of(mask="lungs", crop="lungs")
+    assert [step.name for step in first.operations[1:]] == [step.name for step in second.operations[1:]]
+
+
+def test_image_without_lungs_stays_whole() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 1)).astype(np.uint8)
+    flat = np.full((2, SIZE, SIZE, 1), 90, np.uint8)
+    for images in (noise, flat):
+        np.testing.assert_allclose(prepared(images, mask="lungs", crop="lungs", markers=True), images, atol=1e-2)

@@ -163,11 +163,13 @@ def test_order_of_rows_does_not_count() -> None:
 
 
 def test_files_count_by_content() -> None:
-    one, puts = params(), params(**{"augment.background": "0.5"})
+    one, puts, crops = params(), params(**{"augment.background": "0.5"}), params(**{"prepare.crop": "lungs"})
     assert moved(inputs(one), inputs(one, weights="others")) == DOWNSTREAM["train"]
     assert moved(inputs(one), inputs(one, network="another")) == DOWNSTREAM["train"]
     assert moved(inputs(one), inputs(one, masks="others")) == DOWNSTREAM["audit"]
     assert moved(inputs(puts), inputs(puts, masks="others")) == DOWNSTREAM["train"]
+    assert moved(inputs(crops), inputs(crops, lungs="another")) == DOWNSTREAM["train"]
+    assert moved(inputs(one), inputs(one, lungs="another")) == set()
 
 
 def test_masks_are_not_read_where_no_stage_needs_them() -> None:
