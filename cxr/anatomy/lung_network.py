@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.anatomy.lung_atlas import shrinking
-from cxr.anatomy.lung_shape import two_largest
+from cxr.anatomy.lung_shape import two_largest, why_no_lungs
 from cxr.errors import UserError
 from cxr.system import compile_on_cpu, cores, openvino_core
 
@@ -52,6 +52,15 @@ def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.f
     probabilities = lung_probabilities(images)
     masks = np.stack([two_largest(image > 0.5) for image in probabilities])
     return masks, (probabilities * masks).sum((1, 2), dtype=np.float64) / np.maximum(masks.sum((1, 2)), 1)
+
+
+def reasons_without_lungs(images: NDArray[np.uint8]) -> list[str]:
+    """Why each image has no plausible pair of lungs; "" where it has one.
+
+    Args:
+        images: (n, size, size, 1), of any size.
+    """
+    return [why_no_lungs(mask, certainty) for mask, certainty in zip(*lungs_in(images), strict=True)]
 
 
 def check_network() -> None:

@@ -23,6 +23,8 @@ _COMPONENTS = 64  # principal ones
 class Gate:
     """A Gaussian for each class, with one covariance; `limit` is the largest squared distance that passes.
 
+    `lungs` is the share of validation images in which lungs were found; -1 in models of before version 0.3. Where it is less than
+    `GATE_PASSING`, the images are of a kind that the network which finds lungs does not know, and no image is turned away by it.
     `layer` is the one whose features are meant. Features that training changed may no longer separate out-of-distribution images
     from others: a network that learned to overlook noise, exposure and sharpness gives noise the features of a chest.
     """
@@ -33,6 +35,12 @@ class Gate:
     rest: float  # the variance along all other directions
     limit: float
     layer: str
+    lungs: float = -1.0
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether an image without lungs is unlike those that the model knows."""
+        return self.lungs >= GATE_PASSING
 
     def distances(self, pooled: NDArray[np.floating]) -> NDArray[np.float64]:
         """The squared distance of each image to the nearest class, (n,).
@@ -94,11 +102,12 @@ def read_gate(path: Path) -> Gate:
     """
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("means", "components", "variances")}
-        gate = Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]))
+        lungs = float(file["lungs"]) if "lungs" in file else -1.0
+        gate = Gate(**arrays, rest=float(file["rest"]), limit=float(file["limit"]), layer=str(file["layer"]), lungs=lungs)
     shapes = gate.means.shape[1:], gate.variances.shape + gate.means.shape[1:]
     if gate.means.ndim != 2 or shapes != (gate.components.shape[1:], gate.components.shape):
         raise ValueError("its arrays do not fit each other")
-    numbers = np.concatenate([*(array.ravel() for array in arrays.values()), [gate.rest, gate.limit]])
+    numbers = np.concatenate([*(array.ravel() for array in arrays.values()), [gate.rest, gate.limit, gate.lungs]])
     if not np.isfinite(numbers).all() or gate.rest <= 0 or not (gate.variances > 0).all():
         raise ValueError("it holds a number that is not finite, or no variance")  # nothing would be beyond such a limit
     return gate

@@ -167,7 +167,7 @@ def _print(
         described = (f"{description} {zones[name]:,}" for name, description in ZONE_DESCRIPTIONS.items() if name)
         console.print(f"  Zones: {', '.join(described)}")
     if model.unchecked:
-        console.print(f"  This model does not notice {' and '.join(model.unchecked)}: they are answered like others")
+        console.print(f"  This model does not notice {', '.join(model.unchecked)}: they are answered like others")
     if reasons:
         console.print(f"  Not answered: {_text_of(reasons)}")
     if args.dicom_sr:

@@ -95,8 +95,12 @@ class RunModel:
     @property
     def unchecked(self) -> list[str]:
         """What this model can't notice: it knows too few images, or its run is of an earlier version."""
-        checks = {"images unlike those that it knows": self.gate, "films that are turned or negatives": self.orientation}
-        return [kind for kind, check in checks.items() if check is None]
+        checks = {
+            "images unlike those that it knows": self.gate is not None,
+            "films that are turned or negatives": self.orientation is not None,
+            "images without lungs": self.gate is not None and self.gate.needs_lungs,
+        }
+        return [kind for kind, is_checked in checks.items() if not is_checked]
 
     def rule(self, point: str) -> Rule:
         """The operating point that a user calls so.

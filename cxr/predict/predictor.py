@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.anatomy.lung_network import reasons_without_lungs
 from cxr.cache.rows import Rows
 from cxr.data.images.parallel import AllCores
 from cxr.evaluation.decisions import decide
@@ -69,13 +70,16 @@ class Predictor:
             probabilities = mean_over_views(self._opened, Rows.of(images), hashes, rows, model.config)
         distances = gate.distances(features).tolist() if gate else [None] * len(files)
         kinds = model.orientation.kinds(images) if model.orientation else ["upright"] * len(files)
+        lacks = reasons_without_lungs(images) if gate and gate.needs_lungs else [""] * len(files)
         scored = []
-        for file, row, distance, kind in zip(files, probabilities, distances, kinds, strict=True):
+        for file, row, distance, kind, without_lungs in zip(files, probabilities, distances, kinds, lacks, strict=True):
             flags = list(file.flags)
             if gate and not distance <= gate.limit:
                 flags.append(f"unlike the images that the model knows ({distance / gate.limit:.1f} of the limit)")
             if kind != "upright":
                 flags.append(f"the film seems {kind}")
+            if without_lungs:
+                flags.append(f"no lungs found: {without_lungs}")
             scored.append(replace(file, probabilities=self._by_slug(row), distance=distance, flags=flags))
         return scored
 

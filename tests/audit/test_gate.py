@@ -1,6 +1,6 @@
 """The gate: distances of SciPy, a limit that lets most known images pass, and out-of-distribution images that do not."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,15 @@ def test_gate_is_the_same_after_storing(tmp_path: Path) -> None:
     gate = fitted()
     write_gate(gate, tmp_path / "gate.npz")
     np.testing.assert_array_equal(read_gate(tmp_path / "gate.npz").passes(POOLED), gate.passes(POOLED))
+    for lungs, is_needed in ((0.98, True), (0.96, False)):
+        write_gate(replace(gate, lungs=lungs), tmp_path / "gate.npz")
+        assert read_gate(tmp_path / "gate.npz").needs_lungs == is_needed
+
+
+def test_gate_of_before_needs_no_lungs(tmp_path: Path) -> None:
+    known = {name: value for name, value in asdict(fitted()).items() if name != "lungs"}
+    np.savez(tmp_path / "gate.npz", **known)
+    assert not read_gate(tmp_path / "gate.npz").needs_lungs
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,11 @@ def test_model_without_checks_answers_and_names_what_it_does_not_notice(
         (tmp_path / "model/data/model" / name).unlink()
     done = cxr_here("predict", "./model", radiographs[0], "--to", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "does not notice images unlike those that it knows and films that are turned or negatives" in done.stdout
-    assert len(json.loads((tmp_path / "out/predictions.json").read_text())["model"]["unchecked"]) == 2
+    assert (
+        "does not notice images unlike those that it knows, films that are turned or negatives, images without lungs:"
+        in done.stdout
+    )
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())["model"]["unchecked"]) == 3
 
 
 def test_check_of_a_folder_that_can_not_be_read_is_not_left_out(

@@ -50,7 +50,7 @@ def test_model_without_checks_is_described(tmp_path: Path) -> None:
     assert "It does not notice" not in written(tmp_path, MIXED)
     model = {**ABOUT["model"], "unchecked": ["images unlike those that it knows", "films that are turned or negatives"]}
     write_page(tmp_path / "page.html", MIXED, len(MIXED), {**ABOUT, "model": model}, "COVID")
-    note = "It does not notice images unlike those that it knows and films that are turned or negatives"
+    note = "It does not notice images unlike those that it knows, films that are turned or negatives"
     assert note in (tmp_path / "page.html").read_text()
 
 

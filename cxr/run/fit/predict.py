@@ -1,16 +1,18 @@
 """The predictions of a trained network, and its saved model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.anatomy.lung_network import reasons_without_lungs
 from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
 from cxr.audit.orientation import fit_orientation, write_orientation
 from cxr.data.parts import Part
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.shift import drawn_rows
-from cxr.model.freeze import HEAD, mid_layer
+from cxr.model.freeze import HEAD, POOLED, mid_layer
 from cxr.model.network import Network
 from cxr.model.saved import save_model
 from cxr.progress import Progress
@@ -23,6 +25,8 @@ from cxr.training.fit import Fitted
 from cxr.training.several_views import mean_over_views
 from cxr.training.trained_model import open_model
 from cxr.training.verify import verify
+
+_FEW = 100  # images in which lungs are looked for
 
 
 def predict(
@@ -65,17 +69,21 @@ def predict(
 def _gate(prepared: PreparedRun, network: Network, fitted: Fitted, model: Path) -> Gate | None:
     """A gate for images unlike those that the network knows: fitted on some training images, its limit from validation.
 
-    On pooled features of a backbone that did not train, else on those of its middle layer, which hardly change in training.
+    On pooled features of a backbone that did not train, else on those of its middle layer, which hardly change in training. It also
+    holds in how many validation images lungs are found.
     """
     dataset, known, others = prepared.dataset, _some(prepared, "train"), _some(prepared, "val")
     if min(len(known), len(others)) < LEAST:
         return None
-    config = prepared.config
+    config, layer = prepared.config, POOLED
     if config.freeze.trainable_from == HEAD:
-        return fit_gate(fitted.pooled(known), dataset.labels[known], fitted.pooled(others))
-    layer, opened = mid_layer(network.described), open_model(model, config)
-    features = (opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others))
-    return fit_gate(next(features), dataset.labels[known], next(features), layer)
+        features = [fitted.pooled(rows) for rows in (known, others)]
+    else:
+        layer, opened = mid_layer(network.described), open_model(model, config)
+        features = [opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others)]
+    gate = fit_gate(features[0], dataset.labels[known], features[1], layer)
+    reasons = reasons_without_lungs(np.asarray(dataset.images[others[:_FEW]])) if gate else []
+    return replace(gate, lungs=1 - len(list(filter(None, reasons))) / len(reasons)) if gate else None
 
 
 def _some(prepared: PreparedRun, part: Part) -> NDArray[np.int64]:
