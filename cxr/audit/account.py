@@ -20,17 +20,26 @@ _LEAK = 0.52  # of the AUC with shuffled labels, by the lower end of its interva
 
 def account_of(audit: Audit) -> AuditSection:
     """The light, the reasons, what to do next, and every table."""
-    leaks = f"A probe predicts shuffled labels with AUC {audit.shuffled_labels.text}: labels leak, so trust nothing here."
-    control = f"With shuffled labels a probe predicts the class with AUC {audit.shuffled_labels.text}; 0.5 is chance"
+    control, leaks = _control(audit.shuffled_labels)
     return AuditSection(
         light=audit.verdict.light,
         verdict=f"{verdict_text(audit)}.",
         limits=LIMITS,
         advice=_advice(audit),
-        alarms=[leaks] if (audit.shuffled_labels.low or 0) > _LEAK else [],
+        alarms=[control] if leaks else [],
         tables=[_regions(audit), _traits(audit), _changes(audit), *([_gate(audit)] if audit.gate else [])],
-        notes=[audit.masks_from, _saliency(audit), *_sources(audit), control],
+        notes=[audit.masks_from, _saliency(audit), *_sources(audit), *([] if leaks else [control])],
     )
+
+
+def _control(shuffled: Estimate) -> tuple[str, bool]:
+    """What shuffled labels show, and whether labels leak."""
+    if shuffled.low is None or shuffled.high is None:
+        return f"No probe was fitted on shuffled labels: {shuffled.why_not}", False
+    if shuffled.low > _LEAK:
+        return f"A probe predicts shuffled labels with AUC {shuffled.text}: labels leak, so trust nothing here.", True
+    below = "; folds put it below 0.5 rather than above (Parker et al. 2007)" if shuffled.high < 0.5 else ""
+    return f"Labels do not leak: with shuffled ones a probe has AUC {shuffled.text}, not above chance{below}", False
 
 
 def verdict_text(audit: Audit) -> str:

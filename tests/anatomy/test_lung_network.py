@@ -9,8 +9,12 @@ import pytest
 from PIL import Image
 
 from cxr.anatomy import lung_network
+from cxr.anatomy.lung_masks import lung_masks
 from cxr.anatomy.lung_network import SIDE, check_network, lung_probabilities, lungs_in
 from cxr.anatomy.lung_shape import why_no_lungs
+from cxr.anatomy.phantom import CLASS_SHARES, draw
+from cxr.config.schema import DataConfig, PhantomConfig
+from cxr.data.images.decode import read_grey
 from cxr.errors import UserError
 from tests.conftest import SHARED
 
@@ -54,6 +58,19 @@ def test_result_depends_on_no_other_image() -> None:
     images = np.random.default_rng(1).integers(0, 256, (20, 96, 96, 1)).astype(np.uint8)
     together = lung_probabilities(images)
     assert np.abs(together[17:] - lung_probabilities(images[17:])).max() < 1e-5
+
+
+def test_lungs_of_phantoms_are_found() -> None:
+    """Though it never saw drawings: what a first run shows, and `prepare=lung_mask`, work on them."""
+    rows = [(label, number) for label in CLASS_SHARES for number in range(8)]
+    images = np.stack([draw(label, number, PhantomConfig()) for label, number in rows])[..., None]
+    paths = pd.DataFrame({"path": [f"{label}/images/{label}-{number + 1}.png" for label, number in rows]})
+    known = lung_masks(DataConfig(phantom=PhantomConfig()), Path("/nowhere"), paths, images, read_grey).masks
+    found, certainty = lungs_in(images)
+    known = np.stack([np.asarray(Image.fromarray(mask).resize((SIDE, SIDE))) for mask in known])
+    dice = 2 * (found & known).sum((1, 2)) / (found.sum((1, 2)) + known.sum((1, 2)))
+    assert dice.mean() > 0.84
+    assert list(map(why_no_lungs, found, certainty)) == [""] * len(found)
 
 
 @pytest.mark.parametrize("kind", ["black", "white", "noise", "ramp"])

@@ -43,3 +43,26 @@ def test_verdict_that_is_unknown_begins_with_its_doubts(few: Audit) -> None:
         "Not known: the interval without the lungs is too wide; the interval of the four corners, with markers and text is too "
         "wide; on the background of another class the model may lose more than that; the model keeps 30 % (0 to 200 %)"
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "alarms", "note"),
+    [
+        (
+            0.36,
+            0.49,
+            0,
+            "Labels do not leak: with shuffled ones a probe has AUC 0.425 (0.360-0.490), not above chance; folds put it below",
+        ),
+        (0.45, 0.53, 0, "Labels do not leak: with shuffled ones a probe has AUC 0.490 (0.450-0.530), not above chance"),
+        (0.55, 0.65, 1, "A probe predicts shuffled labels with AUC 0.600 (0.550-0.650): labels leak"),
+    ],
+)
+def test_shuffled_labels_are_tested(low: float, high: float, alarms: int, note: str, few: Audit) -> None:
+    account = account_of(replace(few, shuffled_labels=Estimate((low + high) / 2, low, high)))
+    assert len(account.alarms) == alarms
+    assert len([text for text in (*account.alarms, *account.notes) if text.startswith(note)]) == 1
+
+
+def test_shuffled_labels_of_too_few_images_have_a_reason(few: Audit) -> None:
+    assert "No probe was fitted on shuffled labels: a class has 4 groups of images, and a probe needs 10" in account_of(few).notes
