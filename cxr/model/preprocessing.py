@@ -27,7 +27,7 @@ MARGINS = {"lungs": 0.03, "thorax": 0.12}  # around the lungs, as a share of the
 _SPOT, _STANDS_OUT = 1 / 28, 40.0  # of a marker: width of strokes as a share of the side, grey levels over what is around it
 _HALF_WIDTH = 0.18  # of a lung, as a share of the side: a mask that is larger by a tenth is wider by a tenth of it
 _SOFT = 1 / 28  # of the side, over which a mask ends
-_FEW = 0.02  # of a row or column, up to which lung in it is none
+_FEW = 0.02  # of a row or column, up to which lung in it does not count
 
 
 class Lungs(Protocol):
