@@ -50,7 +50,7 @@ class DataConfig:
     classes: list[str] | None = None
     aliases: dict[str, list[str]] = field(default_factory=dict)
     manifest: str | None = path()
-    masks: str | None = path()  # a folder of lung masks that cxr data masks wrote; they replace the atlas
+    masks: str | None = path()  # a folder of lung masks that cxr data masks wrote; they come first
     columns: ColumnsConfig = field(default_factory=lambda: ColumnsConfig())
     merge: dict[str, list[str]] = field(default_factory=dict)
     keep: dict[str, list[str]] = field(default_factory=dict)  # values of columns: other images are left out

@@ -81,9 +81,7 @@ def inputs_of(config: Config, manifest: pd.DataFrame, root: Path, weights: str |
         manifest: of the images.
         weights, network: hashes of the files that the config names.
     """
-    files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or ""}
-    if config.prepare.needs_lungs:
-        files[File.LUNGS] = network_hash()
+    files = {File.WEIGHTS: weights or config.backbone.weights, File.NETWORK: network or "", File.LUNGS: network_hash()}
     params = flat_params(config)
     check_settings(list(params))
     return Inputs(params, manifest, files, lambda: masks_hash(config.data, root, manifest))

@@ -191,7 +191,14 @@ ROWS: tuple[Row, ...] = (
     Row(F, after=(N, V), columns={}, libraries=("pillow",)),
     Row(D, writes=("config/*", "data/*", "environment/*", "training/facts.json")),
     Row(T, after=(N, V, F), columns=_IMAGES | {"source": _by_source}, writes=("model/model.keras", "training/training.json")),
-    Row(G, after=(T,), columns={}, libraries=("scikit-learn", "scipy"), writes=("model/gate.npz", "model/orientation.npz")),
+    Row(
+        G,
+        after=(T,),
+        columns={},
+        files={File.LUNGS: _always},
+        libraries=("scikit-learn", "scipy"),
+        writes=("model/gate.npz", "model/orientation.npz"),
+    ),
     Row(P, after=(T, G), columns=dict.fromkeys(("group", "width", "height"), _always), writes=("predictions/*", "features/*")),
     Row(
         E,

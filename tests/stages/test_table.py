@@ -169,7 +169,7 @@ def test_files_count_by_content() -> None:
     assert moved(inputs(one), inputs(one, masks="others")) == DOWNSTREAM["audit"]
     assert moved(inputs(puts), inputs(puts, masks="others")) == DOWNSTREAM["train"]
     assert moved(inputs(crops), inputs(crops, lungs="another")) == DOWNSTREAM["train"]
-    assert moved(inputs(one), inputs(one, lungs="another")) == set()
+    assert moved(inputs(one), inputs(one, lungs="another")) == DOWNSTREAM["gate"]
 
 
 def test_masks_are_not_read_where_no_stage_needs_them() -> None:
