@@ -4,7 +4,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import Mock
 from zipfile import ZipFile
 
 import mlflow
@@ -174,8 +173,14 @@ def test_content_of_a_mask_file_counts_for_the_audit(place: Place) -> None:
 
 
 def test_unreadable_mask_is_an_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared = place.prepared(AUDITED)
-    monkeypatch.setattr("pathlib.Path.read_bytes", Mock(side_effect=PermissionError(13, "Permission denied")))
+    prepared, read_bytes = place.prepared(AUDITED), Path.read_bytes
+
+    def only_masks_fail(path: Path) -> bytes:
+        if "masks" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", only_masks_fail)
     with pytest.raises(UserError, match=r"can't read the lung mask .*correct its permissions"):
         prepared.inputs.bases  # noqa: B018 - it is worked out here
 
