@@ -33,11 +33,9 @@ def prepare_tensorflow(training: TrainingConfig, at_once: int = 1, job: int = 0)
     with suppress(RuntimeError):  # a sweep's earlier job started TensorFlow in this process already
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    if fresh:
-        gc.freeze()  # libraries stay; without them the collection between the runs of a sweep takes no time
-    else:
-        keras.utils.clear_session()
-        gc.collect()
+    if not fresh:
+        keras.utils.clear_session()  # and collects what the run before has left
+    gc.freeze()  # libraries stay; without them the collection between the runs of a sweep takes no time
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
     tf.config.experimental.enable_tensor_float_32_execution(False)  # on a GPU it would keep 10 bits of float32's 23
