@@ -1,5 +1,6 @@
 """docs/extending.md, followed to the letter in a copy of the repository: each block applied, each command run."""
 
+import json
 import os
 import re
 import shlex
@@ -24,18 +25,17 @@ STEP = re.compile(
 )
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 RUN_ALL = """
-import os, pathlib, sys
+import contextlib, json, os, sys
 from cxr.cli import main
-folders = sys.argv[1:]
-for folder in folders:
-    os.chdir(folder)
+for number, arguments in enumerate(json.loads(sys.argv[1])):
     os.environ["CXR_CONFIG"] = ""  # --config-dir sets it
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    sys.argv = ["cxr", *pathlib.Path("arguments").read_text().splitlines()]
-    try:
-        main()
-    except SystemExit as end:
-        pathlib.Path("code").write_text(str(end.code or 0))
+    sys.argv, code = ["cxr", *arguments], 0
+    with open(f"output-{number}", "w") as output, contextlib.redirect_stdout(output):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        print("exit code", code)
 """
 SECTIONS = [section.partition("\n")[0] for section in PAGE.split("\n## ")[1:] if "```sh" in section]
 
@@ -97,37 +97,31 @@ def test_added_code_passes_the_linter_and_the_contracts(extended: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(extended: Path, flat_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
-    """For each command the folder that it ran in and its exit code, all in one process."""
-    folders = []
+def finished(extended: Path, flat_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder where all commands ran, in one process, with what each printed; and what they said of their progress."""
+    folder, arguments = tmp_path_factory.mktemp("runs"), []
     for command in COMMANDS:
         words = shlex.split(command.replace("FOLDER", str(flat_folder)).replace(" mine ", f" {extended / 'mine'} "))
         assert words[0] == "scripts/cxr"
-        folders.append(tmp_path_factory.mktemp("run"))
-        (folders[-1] / "arguments").write_text("\n".join(words[1:]))
+        arguments.append(words[1:])
+    command = [sys.executable, "-c", RUN_ALL, json.dumps(arguments)]
     done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, *map(str, folders)],
-        cwd=extended,
-        env=environment(extended),
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
+        command, cwd=folder, env=environment(extended), stderr=subprocess.PIPE, text=True, timeout=1200, check=False
     )
-    return [(folder, f"{(folder / 'code').read_text() if (folder / 'code').exists() else ''}\n{done.stderr}") for folder in folders]
+    return folder, done.stderr
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_command_of_a_section_runs_as_written(section: str, finished: list[tuple[Path, str]]) -> None:
-    folder, outcome = finished[SECTIONS.index(section)]
-    assert outcome.startswith("0\n"), outcome
-    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    experiment = client.get_experiment_by_name("cxr")
-    assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
+def test_command_of_a_section_runs_as_written(section: str, finished: tuple[Path, str]) -> None:
+    folder, progress = finished
+    output = (folder / f"output-{SECTIONS.index(section)}").read_text()
+    assert output.endswith("exit code 0\n"), output + progress
+    (run_id,) = re.findall(r"artifacts/([0-9a-f]{32})/artifacts/report\.html", output)
+    run = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db").get_run(run_id)
     assert -1 <= run.data.metrics["test/kappa"] <= 1
-    assert "Cohen&#39;s kappa" in (folder / f"mlruns/artifacts/{run.info.run_id}/artifacts/report.html").read_text()
-    assert (folder / f"mlruns/artifacts/{run.info.run_id}/artifacts/evaluation/confidence.png").is_file()
+    artifacts = folder / f"mlruns/artifacts/{run_id}/artifacts"
+    assert "Cohen&#39;s kappa" in (artifacts / "report.html").read_text()
+    assert (artifacts / "evaluation/confidence.png").is_file()
 
 
 def environment(root: Path) -> dict[str, str]:

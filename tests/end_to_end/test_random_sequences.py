@@ -20,6 +20,7 @@ from cxr.config.schema import PhantomConfig
 from cxr.data.sources.phantom import ensure_drawn
 from cxr.tracking.search import runs_by_id
 from cxr.tracking.store import Store, open_store
+from tests.conftest import Command
 from tests.small_backbone import saved_backbone
 
 SMALL = (
@@ -49,11 +50,12 @@ class World:
     folder: Path
     rng: random.Random
     backbone: tuple[str, ...]
+    run_here: Command
     settings: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     @staticmethod
-    def made(folder: Path, seed: int) -> "World":
+    def made(folder: Path, seed: int, run_here: Command) -> "World":
         images = ensure_drawn(PhantomConfig(count=40), folder / "drawn", lambda done, total: None)
         shutil.copytree(images, folder / "images")
         for path in sorted((folder / "images").rglob("images/*.png")):
@@ -62,17 +64,19 @@ class World:
         paths = sorted(path.relative_to(folder / "images").as_posix() for path in (folder / "images").rglob("images/*.png"))
         rows = [(path, path.split("/")[0], "one", f"patient {row}", "20") for row, path in enumerate(paths)]
         pd.DataFrame(rows, columns=["path", "label", "source", "group", "age"]).to_csv(folder / "table.csv", index=False)
-        return World(folder, random.Random(seed), saved_backbone(folder / "small.keras"))
+        return World(folder, random.Random(seed), saved_backbone(folder / "small.keras"), run_here)
 
     def command(self, *more: str) -> list[str]:
         swept = {override.partition("=")[0] for override in more}
         return [*(f"{key}={value}" for key, value in self.settings.items() if key not in swept), *more]
 
-    def start(self, arguments: list[str], folder: Path | None = None) -> "subprocess.Popen[str]":
+    def shrunk(self, arguments: list[str]) -> list[str]:
         given = {override.partition("=")[0] for override in arguments}
-        small = [override for override in (*SMALL, *self.backbone) if override.partition("=")[0] not in given]
-        command = [sys.executable, "-m", "cxr", *small, *arguments]
-        return subprocess.Popen(command, cwd=folder or self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return [*(override for override in (*SMALL, *self.backbone) if override.partition("=")[0] not in given), *arguments]
+
+    def start(self, arguments: list[str]) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "cxr", *self.shrunk(arguments)]
+        return subprocess.Popen(command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def change(self) -> None:
         """One setting, one column, or one mask."""
@@ -103,9 +107,9 @@ class World:
 
     def numbers(self, arguments: list[str], folder: Path) -> dict[str, dict[str, float]]:
         """What a command reports: the final numbers of its run, or of each job."""
-        process = self.start(arguments, folder)
-        text, _ = process.communicate()
-        assert process.returncode == 0, f"{self.log}\n{arguments}\n{text}"
+        done = self.run_here(*self.shrunk(arguments), folder=folder)
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, f"{self.log}\n{arguments}\n{text}"
         return self.reported(text, folder)
 
     def reported(self, text: str, folder: Path) -> dict[str, dict[str, float]]:
@@ -157,15 +161,21 @@ class World:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
-def test_every_number_of_a_random_sequence_is_that_of_a_fresh_store(seed: int, tmp_path: Path, cache_home: Path) -> None:
+def test_every_number_of_a_random_sequence_is_that_of_a_fresh_store(
+    seed: int, tmp_path: Path, cache_home: Path, cxr_here: Command
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_CACHE", str(cache_home / "kept"))
-        World.made(tmp_path, seed).step()
+        World.made(tmp_path, seed, cxr_here).step()
+
+
+def _in_a_process(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cxr", *arguments], cwd=folder, text=True, capture_output=True, check=False)
 
 
 if __name__ == "__main__":
     until, seed = time.monotonic() + float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    world, steps = World.made(Path(tempfile.mkdtemp()), seed), 0
+    world, steps = World.made(Path(tempfile.mkdtemp()), seed, _in_a_process), 0
     while time.monotonic() < until:
         world.step()
         steps += 1

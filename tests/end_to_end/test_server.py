@@ -123,6 +123,7 @@ def server_on(database: Database, folder: Path, name: str) -> Server:
             "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse battery",
             "MLFLOW_FLASK_SERVER_SECRET_KEY": "of this test",
             "MLFLOW_HOST": HOST,
+            "MLFLOW_WORKERS": "1",  # each takes seconds of a processor to start
         }
     )
 

@@ -20,8 +20,9 @@ from tests.conftest import Command
 
 pytestmark = pytest.mark.slow
 
-SWEEP = (
-    *("-m", "loss=plain,focal", "optimizer=adam,sgd", "data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1"),
+JOBS = 3
+OVERRIDES = (
+    *("-m", "loss=plain,focal,balanced", "data.phantom.count=60", "freeze=last_block", "freeze.warmup_epochs=1"),
     *("training.epochs=3", "training.deterministic=true", "training.threads=1", "evaluation=numbers", "audit=off"),
 )
 ON_RAY = ("hydra/launcher=ray", "hydra.launcher.num_cpus=1")
@@ -54,17 +55,25 @@ def succeeded(done: "subprocess.CompletedProcess[str]") -> "subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def one_after_another(tmp_path_factory: pytest.TempPathFactory, run_cxr: Command) -> dict[str, dict[str, float]]:
-    """Results of the four jobs in one process, without any cluster."""
+def sweep(small_backbone: tuple[str, ...]) -> tuple[str, ...]:
+    """The arguments of the sweep that every launcher runs."""
+    return (*OVERRIDES, *small_backbone)
+
+
+@pytest.fixture(scope="module")
+def one_after_another(
+    tmp_path_factory: pytest.TempPathFactory, run_cxr: Command, sweep: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Results of the jobs in one process, without any cluster."""
     folder = tmp_path_factory.mktemp("plain")
-    succeeded(run_cxr(*SWEEP, folder=folder))
+    succeeded(run_cxr(*sweep, folder=folder))
     return results_of(folder)
 
 
 def started(folder: Path, cache_home: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "cxr", *SWEEP, *arguments],
+        [sys.executable, "-m", "cxr", *arguments],
         cwd=folder,
         env={**inherited, "XDG_CACHE_HOME": str(cache_home), "CXR_CACHE": str(cache_home / "kept"), **environment},
         stderr=subprocess.PIPE,
@@ -109,13 +118,13 @@ def interrupt(process: "subprocess.Popen[str]", folder: Path) -> None:
     assert "RUNNING" not in {run.info.status for run in runs_in(folder).values()}
 
 
-def test_interrupt_closes_the_runs_on_ray(tmp_path: Path, ray_cluster: Any, cache_home: Path) -> None:
-    interrupt(started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address), tmp_path)
+def test_interrupt_closes_the_runs_on_ray(tmp_path: Path, sweep: tuple[str, ...], ray_cluster: Any, cache_home: Path) -> None:
+    interrupt(started(tmp_path, cache_home, *sweep, *ON_RAY, RAY_ADDRESS=ray_cluster.address), tmp_path)
 
 
-def test_missing_resources_of_ray_are_one_line(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
+def test_missing_resources_of_ray_are_one_line(tmp_path: Path, sweep: tuple[str, ...], ray_cluster: Any, run_cxr: Command) -> None:
     def refused(*arguments: str) -> str:
-        done = run_cxr(*SWEEP, "hydra/launcher=ray", *arguments, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+        done = run_cxr(*sweep, "hydra/launcher=ray", *arguments, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
         assert done.returncode == 2, done.stderr
         return done.stderr.splitlines()[-1]
 
@@ -124,29 +133,36 @@ def test_missing_resources_of_ray_are_one_line(tmp_path: Path, ray_cluster: Any,
 
 
 def test_sweep_on_ray_is_the_same_to_the_bit_after_a_killed_command_and_machine(
-    tmp_path: Path, ray_cluster: Any, one_after_another: dict[str, dict[str, float]], cache_home: Path, run_cxr: Command
+    tmp_path: Path,
+    sweep: tuple[str, ...],
+    ray_cluster: Any,
+    one_after_another: dict[str, dict[str, float]],
+    cache_home: Path,
+    run_cxr: Command,
 ) -> None:
-    first = started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
+    first = started(tmp_path, cache_home, *sweep, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
     wait_for_an_epoch(first, tmp_path)
     first.kill()
     first.communicate()
-    second = started(tmp_path, cache_home, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
-    (sweep,) = tmp_path.glob("mlruns/sweeps/*")
-    wait_for(lambda: read_outcomes(sweep), second)  # jobs have ended, and others run on every machine
+    second = started(tmp_path, cache_home, *sweep, *ON_RAY, RAY_ADDRESS=ray_cluster.address)
+    (place,) = tmp_path.glob("mlruns/sweeps/*")
+    wait_for(lambda: read_outcomes(place), second)  # jobs have ended, and others run on every machine
     ray_cluster.remove_node(ray_cluster.list_all_nodes()[1], allow_graceful=False)
     _, messages = second.communicate(timeout=LIMIT)
     assert second.returncode == 0, messages
-    assert "up to 4 at once on Ray" in messages
-    assert "[4/4]" in messages
+    assert f"up to {JOBS} at once on Ray" in messages
+    assert f"[{JOBS}/{JOBS}]" in messages
     assert results_of(tmp_path) == one_after_another
     runs = runs_in(tmp_path).values()
     assert {run.data.tags["cxr.launcher"] for run in runs} == {"ray"}
-    again = succeeded(run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address))
-    assert "4 of them finished before" in again.stderr
-    assert len(runs_in(tmp_path)) == 4
+    again = succeeded(run_cxr(*sweep, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address))
+    assert f"{JOBS} of them finished before" in again.stderr
+    assert len(runs_in(tmp_path)) == JOBS
 
 
-def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: Path, ray_cluster: Any, run_cxr: Command) -> None:
+def test_machine_without_the_shared_folder_is_named_and_nothing_runs(
+    tmp_path: Path, sweep: tuple[str, ...], ray_cluster: Any, run_cxr: Command
+) -> None:
     """A raylet whose mounts hide the folder, as on a machine that lacks the disk, beside the two that the test before has left."""
     hides = f"mount -t tmpfs none {tmp_path} && exec {Path(sys.executable).parent}/ray start --address={ray_cluster.address}"
     command = ["unshare", "--mount", "sh", "-c", f"{hides} --num-cpus=1 --block"]
@@ -155,7 +171,7 @@ def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: P
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as raylet:
         try:
             wait_for_machines(ray_cluster.address, 3)
-            done = run_cxr(*SWEEP, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
+            done = run_cxr(*sweep, *ON_RAY, folder=tmp_path, RAY_ADDRESS=ray_cluster.address)
         finally:
             raylet.terminate()
     assert done.returncode == 2, done.stderr
@@ -165,28 +181,30 @@ def test_machine_without_the_shared_folder_is_named_and_nothing_runs(tmp_path: P
 
 
 def test_sweep_on_slurm_is_the_same_to_the_bit(
-    tmp_path: Path, slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
+    tmp_path: Path, sweep: tuple[str, ...], slurm: dict[str, str], one_after_another: dict[str, dict[str, float]], run_cxr: Command
 ) -> None:
     """Submitted and left, then asked for its status and its results."""
-    left = succeeded(run_cxr("submit", *SWEEP, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm))
-    assert "4 jobs queued as SLURM job" in left.stderr
-    (sweep,) = tmp_path.glob("mlruns/sweeps/*")
-    wait_for(lambda: len(read_outcomes(sweep)) == 4)
-    status = succeeded(run_cxr("sweep", "status", sweep.name, folder=tmp_path))
-    assert f"Sweep {sweep.name}: 4 jobs, 4 finished" in status.stdout
-    shown = succeeded(run_cxr("sweep", "results", sweep.name, folder=tmp_path))
+    left = succeeded(run_cxr("submit", *sweep, "hydra.launcher.cpus_per_task=1", folder=tmp_path, **slurm))
+    assert f"{JOBS} jobs queued as SLURM job" in left.stderr
+    (place,) = tmp_path.glob("mlruns/sweeps/*")
+    wait_for(lambda: len(read_outcomes(place)) == JOBS)
+    status = succeeded(run_cxr("sweep", "status", place.name, folder=tmp_path))
+    assert f"Sweep {place.name}: {JOBS} jobs, {JOBS} finished" in status.stdout
+    shown = succeeded(run_cxr("sweep", "results", place.name, folder=tmp_path))
     assert all(name in shown.stdout for name in one_after_another)
     assert results_of(tmp_path) == one_after_another
     assert {run.data.tags["cxr.launcher"] for run in runs_in(tmp_path).values()} == {"slurm"}
 
 
-def test_interrupt_cancels_the_jobs_on_slurm(tmp_path: Path, slurm: dict[str, str], cache_home: Path) -> None:
-    interrupt(started(tmp_path, cache_home, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm), tmp_path)
+def test_interrupt_cancels_the_jobs_on_slurm(
+    tmp_path: Path, sweep: tuple[str, ...], slurm: dict[str, str], cache_home: Path
+) -> None:
+    interrupt(started(tmp_path, cache_home, *sweep, "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", **slurm), tmp_path)
     queued = subprocess.run(["squeue", "--noheader"], env={**os.environ, **slurm}, capture_output=True, text=True, check=True)
     assert not queued.stdout.strip()
 
 
-def test_missing_slurm_is_one_line(tmp_path: Path, run_cxr: Command) -> None:
-    done = run_cxr(*SWEEP, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
+def test_missing_slurm_is_one_line(tmp_path: Path, sweep: tuple[str, ...], run_cxr: Command) -> None:
+    done = run_cxr(*sweep, "hydra/launcher=slurm", folder=tmp_path, PATH="/nowhere")
     assert done.returncode == 2
     assert "there is no SLURM on this machine" in done.stderr.splitlines()[-1]
