@@ -20,7 +20,6 @@ from scipy.ndimage import binary_dilation
 
 from cxr.anatomy.lung_atlas import fit_atlas
 from cxr.anatomy.lung_network import lungs_in, network_hash
-from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.anatomy.phantom import lungs_of
 from cxr.cache.memoized import memoized_by_content
 from cxr.config.schema import DataConfig, PhantomConfig
@@ -160,8 +159,8 @@ def _of_file(root: Path, file: str, size: int, read: Reader) -> NDArray[np.bool_
 @memoized_by_content(lambda images: images, most=4)
 def _of_network(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Masks, (n, size, size), and which are a plausible pair of lungs, (n,); the others are those of the atlas."""
-    lungs, certainties = lungs_in(images)
-    is_plausible = np.array([not why_no_lungs(mask, certainty) for mask, certainty in zip(lungs, certainties, strict=True)])
+    lungs, reasons = lungs_in(images)
+    is_plausible = np.array([not reason for reason in reasons])
     masks, size = np.empty(images.shape[:3], bool), images.shape[1]
     for place, mask in enumerate(lungs):
         masks[place] = np.asarray(Image.fromarray(np.uint8(255) * mask).resize((size, size), Image.Resampling.BILINEAR)) > 127

@@ -38,8 +38,8 @@ def lung_probabilities(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return output
 
 
-def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """The lungs of each image, (n, 192, 192), and the mean probability within them, (n,).
+def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[str]]:
+    """The lungs of each image, (n, 192, 192), and why they are no plausible pair of lungs; "" where they are one.
 
     They are the two largest parts that are more probably lung than not.
 
@@ -51,16 +51,8 @@ def lungs_in(images: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.f
     """
     probabilities = lung_probabilities(images)
     masks = np.stack([two_largest(image > 0.5) for image in probabilities])
-    return masks, (probabilities * masks).sum((1, 2), dtype=np.float64) / np.maximum(masks.sum((1, 2)), 1)
-
-
-def reasons_without_lungs(images: NDArray[np.uint8]) -> list[str]:
-    """Why each image has no plausible pair of lungs; "" where it has one.
-
-    Args:
-        images: (n, size, size, 1), of any size.
-    """
-    return [why_no_lungs(mask, certainty) for mask, certainty in zip(*lungs_in(images), strict=True)]
+    certainties = (probabilities * masks).sum((1, 2), dtype=np.float64) / np.maximum(masks.sum((1, 2)), 1)
+    return masks, list(map(why_no_lungs, masks, certainties))
 
 
 def check_network() -> None:

@@ -12,7 +12,6 @@ from scipy.ndimage import binary_erosion
 
 from cxr.anatomy.lung_masks import mask_name
 from cxr.anatomy.lung_network import SIDE, check_network, lungs_in
-from cxr.anatomy.lung_shape import why_no_lungs
 from cxr.commands.output import check_folders
 from cxr.config.schema import Config
 from cxr.data.dataset import read_listed
@@ -57,8 +56,7 @@ def masks(config: Config, to: Path, most: int, overrides: Sequence[str]) -> int:
         for start in range(0, len(pixels.paths), _AT_ONCE):
             places = range(start, min(start + _AT_ONCE, len(pixels.paths)))
             images = np.asarray(pixels.images[np.array(places)])
-            for place, image, lungs, certainty in zip(places, images, *lungs_in(images), strict=True):
-                reason = why_no_lungs(lungs, certainty)
+            for place, image, lungs, reason in zip(places, images, *lungs_in(images), strict=True):
                 rows.append((pixels.paths[place], "" if reason else f"{lungs.mean():.4f}", reason))
                 _write_mask(to / mask_name(pixels.paths[place]), None if reason else lungs, pixels.facts[place])
                 if place in shown:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.anatomy.lung_network import reasons_without_lungs
+from cxr.anatomy.lung_network import lungs_in
 from cxr.cache.rows import Rows
 from cxr.data.images.parallel import AllCores
 from cxr.evaluation.decisions import decide
@@ -70,7 +70,7 @@ class Predictor:
             probabilities = mean_over_views(self._opened, Rows.of(images), hashes, rows, model.config)
         distances = gate.distances(features).tolist() if gate else [None] * len(files)
         kinds = model.orientation.kinds(images) if model.orientation else ["upright"] * len(files)
-        lacks = reasons_without_lungs(images) if gate and gate.needs_lungs else [""] * len(files)
+        lacks = lungs_in(images)[1] if gate and gate.needs_lungs else [""] * len(files)
         scored = []
         for file, row, distance, kind, without_lungs in zip(files, probabilities, distances, kinds, lacks, strict=True):
             flags = list(file.flags)

@@ -24,11 +24,12 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _two_lungs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands in for the network, which phantoms were no part of: two boxes in bright images, nothing in dark ones."""
 
-    def boxes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def boxes(images: np.ndarray) -> tuple[np.ndarray, list[str]]:
         found = np.zeros((len(images), 192, 192), bool)
         found[:, 40:160, 30:80] = found[:, 40:160, 112:162] = True
-        found[images.mean((1, 2, 3)) <= 20] = False
-        return found, np.ones(len(images))
+        is_dark = images.mean((1, 2, 3)) <= 20
+        found[is_dark] = False
+        return found, ["hardly any lung found" if dark else "" for dark in is_dark]
 
     monkeypatch.setattr(data_masks, "lungs_in", boxes)
 

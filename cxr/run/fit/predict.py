@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.anatomy.lung_network import reasons_without_lungs
+from cxr.anatomy.lung_network import lungs_in
 from cxr.audit.gate import LEAST, Gate, fit_gate, write_gate
 from cxr.audit.orientation import fit_orientation, write_orientation
 from cxr.data.parts import Part
@@ -82,7 +82,7 @@ def _gate(prepared: PreparedRun, network: Network, fitted: Fitted, model: Path) 
         layer, opened = mid_layer(network.described), open_model(model, config)
         features = [opened.features(np.asarray(dataset.images[rows]), layer) for rows in (known, others)]
     gate = fit_gate(features[0], dataset.labels[known], features[1], layer)
-    reasons = reasons_without_lungs(np.asarray(dataset.images[others[:_FEW]])) if gate else []
+    reasons = lungs_in(np.asarray(dataset.images[others[:_FEW]]))[1] if gate else []
     return replace(gate, lungs=1 - len(list(filter(None, reasons))) / len(reasons)) if gate else None
 
 
