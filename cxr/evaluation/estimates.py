@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.special import expit, logit, ndtri
+from scipy.stats import t
 
 from cxr.evaluation.effective_size import design_effect, independent_images, members_among
 from cxr.text import percent
 
 CONFIDENCE = 0.95
 PERCENT = percent(CONFIDENCE)  # as texts and figures have it
-Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
+Z = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def no_image_of(*classes: str) -> str:
     return f"not known: no image of {' or '.join(classes)}"
 
 
-def proportion(count: int, of: int, why_not: str) -> Estimate:
+def proportion(count: int, of: int, why_not: str, confidence: float = CONFIDENCE) -> Estimate:
     """`count` of `of` images with the Wilson interval; without images there is no value, and `why_not` is the reason.
 
     >>> proportion(1, 4, "").text, proportion(0, 0, "no image is of this class").why_not
@@ -141,11 +141,17 @@ def proportion(count: int, of: int, why_not: str) -> Estimate:
     """
     if of == 0:
         return lacking(why_not)
-    low, high = wilson_interval(count, of)
+    low, high = wilson_interval(count, of, confidence)
     return Estimate(int(count) / int(of), low, high, int(count), int(of))
 
 
-def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups: Sequence[str] | None, why_not: str) -> Estimate:
+def proportion_among(
+    right: NDArray[np.bool_],
+    among: NDArray[np.bool_],
+    groups: Sequence[str] | None,
+    why_not: str,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
     """The share of `right` (n,) among some images, with an interval that counts images of a group as alike.
 
     With groups of several images it is Wilson's interval at the effective number of images: their number over the design effect
@@ -158,13 +164,14 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
         among: (n,), the images that count.
         groups: the group of each of the n images; None, or one image a group: the plain Wilson interval.
         why_not: the reason for no value if no image counts.
+        confidence: of the interval, 0 to 1.
 
     Source:
         Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
         data", 1998; Dean and Pagano 2015 compare such intervals.
     """
     counted = right[among]
-    n, plain = len(counted), proportion(int(counted.sum()), len(counted), why_not)
+    n, plain = len(counted), proportion(int(counted.sum()), len(counted), why_not, confidence)
     members = members_among(groups, among)
     count = len(np.unique(members))
     if plain.value is None or count == n:
@@ -173,10 +180,10 @@ def proportion_among(right: NDArray[np.bool_], among: NDArray[np.bool_], groups:
         return replace(plain, low=0.0, high=1.0)
     effective = alike = independent_images(members)
     if 0 < plain.value < 1:
-        many, few = t.ppf(0.5 + CONFIDENCE / 2, [n - 1, count - 1])
+        many, few = t.ppf(0.5 + confidence / 2, [n - 1, count - 1])
         effective = n / design_effect(counted.astype(np.float64), members) * float(many / few) ** 2
-    low, high = wilson_interval(plain.value * effective, effective)
-    edge = wilson_interval(alike, alike)[0]
+    low, high = wilson_interval(plain.value * effective, effective, confidence)
+    edge = wilson_interval(alike, alike, confidence)[0]
     return replace(plain, low=min(low, edge), high=max(high, 1 - edge))
 
 
@@ -217,7 +224,7 @@ def unpaired_difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - math.hypot(b - b_low, a_high - a), value + math.hypot(b_high - b, a - a_low))
 
 
-def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Score interval of a proportion; (0, 1) without trials. Counts may be fractions: see `proportion_among`.
 
     Source:
@@ -225,9 +232,10 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     """
     if trials == 0:
         return 0.0, 1.0
-    share, scale = successes / trials, 2 * (trials + Z**2)
-    centre = (2 * trials * share + Z**2) / scale
-    half = Z / scale * math.sqrt(4 * trials * share * (1 - share) + Z**2)
+    z = float(ndtri(0.5 + confidence / 2))
+    share, scale = successes / trials, 2 * (trials + z**2)
+    centre = (2 * trials * share + z**2) / scale
+    half = z / scale * math.sqrt(4 * trials * share * (1 - share) + z**2)
     return 0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half
 
 

@@ -1,21 +1,24 @@
 """Numbers of subgroups: images with one value of source or of another column of the manifest."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.evaluation.calibration import Calibration, calibration
-from cxr.evaluation.estimates import Estimate
+from cxr.evaluation.estimates import CONFIDENCE, Estimate, proportion_among, unpaired_difference
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.operating_points import Rates, Rule, decisions, rates
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.roc import area_under_roc
 from cxr.evaluation.triage import ZONES
 
 UNKNOWN = "unknown"
 MOST = 20  # subgroups of one column: its most frequent values
+# An estimate of the images that count, (n,), with an interval of a confidence.
+Measure = Callable[[NDArray[np.bool_], float], Estimate]
 _QUARTERS_FROM = 10  # different numbers in a column, from which it is split into quarters of the images
 
 
@@ -25,7 +28,7 @@ class Subgroup:
 
     `small` groups have wide intervals. `estimates` have the names of those of all images; `rates` of each operating
     point by its name; `zones` counts images of the positive class and others by triage zone. Both are empty without a positive
-    class.
+    class. `gaps` are differences from the other images, by the name of a rate; their intervals hold for all of a report together.
     """
 
     column: str
@@ -37,6 +40,12 @@ class Subgroup:
     calibration: Calibration
     rates: dict[str, Rates]
     zones: dict[str, dict[str, int]]
+    gaps: dict[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def shown_gaps(self) -> dict[str, Estimate]:
+        """The gaps whose intervals leave out 0."""
+        return {name: gap for name, gap in self.gaps.items() if gap.known and (gap.known[1] > 0 or gap.known[2] < 0)}
 
     @property
     def name(self) -> str:
@@ -62,15 +71,19 @@ def subgroups(
         groups: (n,); images of a group count as alike.
     """
     ordered = []
-    for column in columns.columns:
+    members_of = {str(column): list(_members(columns[column])) for column in columns.columns}
+    measured = _measures(predictions, rules, positive_class, groups)
+    # of two values each is the rest of the other
+    comparisons = len(measured) * sum(len(values) - (len(values) == 2) for values in members_of.values())
+    for column, values in members_of.items():
         of_column = []
-        for value, members in _members(columns[column]):
+        for value, members in values:
             some, alike = predictions.only(members), None if groups is None else [groups[row] for row in members]
             positive = some.labels == positive_class
             of_rules = {} if positive_class is None else {rule.name: decisions(rule, some, positive_class) for rule in rules}
             of_column.append(
                 Subgroup(
-                    column=str(column),
+                    column=column,
                     value=value,
                     images=len(members),
                     by_class=some.by_class,
@@ -79,10 +92,52 @@ def subgroups(
                     calibration=calibration(some, bins),
                     rates={name: rates(called == positive_class, positive, alike) for name, called in of_rules.items()},
                     zones={} if zones is None or positive_class is None else _zones(zones[members], positive),
+                    gaps=_gaps(measured, members, len(predictions.labels), comparisons),
                 )
             )
         ordered += sorted(of_column, key=lambda subgroup: (subgroup.estimates["balanced_accuracy"].value or 0.0, subgroup.value))
     return ordered
+
+
+def gap_rule(rules: Sequence[Rule]) -> Rule:
+    """The operating point at which subgroups are compared: that of the sensitivity target, or the first."""
+    return next((rule for rule in rules if rule.aim == "sensitivity"), rules[0])
+
+
+def _measures(
+    predictions: Predictions, rules: list[Rule], positive_class: int | None, groups: Sequence[str] | None
+) -> dict[str, Measure]:
+    """What gaps are of: accuracy; with a positive class its rates at the sensitivity target, or of argmax, and its AUC."""
+    if positive_class is None or not rules:
+        right = predictions.predicted == predictions.labels
+        return {"accuracy": lambda among, confidence: proportion_among(right, among, groups, "no image", confidence)}
+    rule = gap_rule(rules)
+    called, positive = decisions(rule, predictions, positive_class) == positive_class, predictions.labels == positive_class
+    scores = predictions.probabilities[:, positive_class]
+
+    def auc(among: NDArray[np.bool_], confidence: float) -> Estimate:
+        alike = None if groups is None else list(np.asarray(groups)[among])
+        return area_under_roc(positive[among], scores[among], alike, confidence)
+
+    why = "no image is of this class", "every image is of this class"
+    return {
+        "sensitivity": lambda among, confidence: proportion_among(called, positive & among, groups, why[0], confidence),
+        "specificity": lambda among, confidence: proportion_among(~called, ~positive & among, groups, why[1], confidence),
+        "auc": auc,
+    }
+
+
+def _gaps(measured: dict[str, Measure], members: NDArray[np.int64], images: int, comparisons: int) -> dict[str, Estimate]:
+    """Each measure of some images less that of all others, with Bonferroni's intervals for so many comparisons.
+
+    A patient on both sides makes the intervals wider than they need to be.
+    """
+    confidence = 1 - (1 - CONFIDENCE) / comparisons
+    among = np.zeros(images, bool)
+    among[members] = True
+    return {
+        name: unpaired_difference(measure(~among, confidence), measure(among, confidence)) for name, measure in measured.items()
+    }
 
 
 def _members(column: pd.Series) -> Iterator[tuple[str, NDArray[np.int64]]]:

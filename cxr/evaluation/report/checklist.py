@@ -162,10 +162,23 @@ def _subgroups(document: Document) -> str:
     columns = ", ".join(dict.fromkeys(subgroup.column for subgroup in subgroups))
     large = [subgroup for subgroup in subgroups if not subgroup.small]
     if not large:
-        return f"By {columns}; every group is small, so none is singled out."
+        return f"By {columns}; every group is small, so none is singled out.{describe_gaps(document)}"
     worst = min(large, key=lambda subgroup: subgroup.estimates["balanced_accuracy"].value or 0.0)
     accuracy = worst.estimates["accuracy"]
-    return f"By {columns}; of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.text}."
+    lowest = f"of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.text}"
+    return f"By {columns}; {lowest}.{describe_gaps(document)}"
+
+
+def describe_gaps(document: Document) -> str:
+    """A sentence on which subgroups differ from the other images of their column; "" in a report of before version 0.3."""
+    if not any(group.gaps for group in document.assessment.subgroups):
+        return ""
+    labels = {metric.name: metric.label for metric in (*OVERALL, *BY_CLASS)}
+    gaps = [(group.name, labels[name], gap) for group in document.assessment.subgroups for name, gap in group.shown_gaps.items()]
+    if not gaps:
+        return " No subgroup differs beyond chance."
+    ordered = sorted(gaps, key=lambda row: -abs(row[2].value or 0.0))
+    return f" Differences from the other images: {'; '.join(f'{name}, {label} {gap.signed}' for name, label, gap in ordered)}."
 
 
 def _thresholds(document: Document) -> str:

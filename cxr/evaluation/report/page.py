@@ -14,11 +14,12 @@ from cxr.evaluation.figures.drawing import Picture
 from cxr.evaluation.metric_table import AUC_NOT_NORMAL, BY_CLASS, OVERALL
 from cxr.evaluation.predictions import Predictions
 from cxr.evaluation.report.card import INTENDED, model_card
-from cxr.evaluation.report.checklist import STATES, checklists
+from cxr.evaluation.report.checklist import STATES, checklists, describe_gaps
 from cxr.evaluation.report.document import Document
 from cxr.evaluation.report.first_screen import first_screen
 from cxr.evaluation.report.rendering import data_uri, render
 from cxr.evaluation.saliency import REGION_DESCRIPTIONS
+from cxr.evaluation.subgroups import gap_rule
 from cxr.evaluation.triage import PATIENTS
 from cxr.text import part_in_full, slug
 
@@ -40,6 +41,10 @@ def page(document: Document, pictures: Sequence[Picture]) -> str:
         first_changes=first_changes(document),
         properties={**PROPERTIES, "width": "width in pixels", "height": "height in pixels"},
         rules=RULES,
+        gaps=describe_gaps(document),
+        gap_rule=gap_rule([point.rule for point in assessment.operating_points]) if assessment.operating_points else None,
+        gap_names=list(dict.fromkeys(name for subgroup in assessment.subgroups for name in subgroup.gaps)),
+        metric_titles={metric.name: metric.title for metric in (*OVERALL, *BY_CLASS)},
         zones=ZONE_NAMES,
         lacking={name: estimate.why_not for name, estimate in assessment.estimates.items() if estimate.why_not},
         costs=describe_costs(assessment.costs, assessment.classes),

@@ -71,6 +71,7 @@ def _as_known_before(report: Document) -> Document:
             decision_curve=replace(assessment.decision_curve, low=[], high=[]),
             positive_calibration=None,
             positive_calibration_after=None,
+            subgroups=[replace(subgroup, gaps={}) for subgroup in assessment.subgroups],
         ),
         saliency=replace(saliency, randomisation=stages, regions=[], evenly=(0.0, 0.0)),
         context=replace(context, started="", user="", data=replace(context.data, identity=None, flow={})),
