@@ -35,6 +35,7 @@ class ColumnsConfig:
     source: str | None = "source"
     group: str | None = "group"
     split: str | None = "split"
+    view: str | None = "view"  # AP or PA: a subgroup of the evaluation
     more: list[str] = field(default_factory=list)  # further columns to keep in the manifest, for evaluation.subgroups
 
 

@@ -11,6 +11,7 @@ from cxr.data.parts import PARTS
 from cxr.data.safe_csv import read_csv, write_csv
 
 COLUMNS = ("path", "label", "source", "group", "sha256", "phash", "width", "height", "mode", "split")
+VIEW = "view"  # a further column, where a table has it
 NEEDED = tuple(name for name in COLUMNS if name not in ("phash", "mode"))  # the first manifests had neither
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cxr.config.costs import cost_matrix, costs_by_class
 from cxr.config.schema import Config, EvaluationConfig
-from cxr.data.manifest import COLUMNS
+from cxr.data.manifest import COLUMNS, VIEW
 from cxr.errors import UserError
 from cxr.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature, scaled
 from cxr.evaluation.conformal import ConformalSets, conformal_thresholds, evaluate_sets
@@ -114,10 +114,14 @@ def check_evaluation(settings: EvaluationConfig, classes: Sequence[str], more_co
             )
 
 
-def subgroup_columns(config: Config) -> list[str]:
-    """The columns of the manifest that define subgroups."""
-    columns = config.evaluation.subgroups
-    return list(dict.fromkeys(["source", *config.data.columns.more] if columns is None else columns))
+def subgroup_columns(config: Config, manifest: pd.DataFrame) -> list[str]:
+    """The columns of the manifest that define subgroups: the view of the film is one where it is known.
+
+    Args:
+        manifest: of the images.
+    """
+    columns, view = config.evaluation.subgroups, [VIEW] if VIEW in manifest else []
+    return list(dict.fromkeys(["source", *view, *config.data.columns.more] if columns is None else columns))
 
 
 def assess(evidence: Evidence, settings: EvaluationConfig) -> Assessment:

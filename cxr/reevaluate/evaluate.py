@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from cxr.compare.runs import name_with_id, predictions_of
 from cxr.config.fields import flat_params
 from cxr.config.schema import Config
-from cxr.data.manifest import data_fingerprint, split_fingerprint, write_manifest
+from cxr.data.manifest import data_fingerprint, more_columns, split_fingerprint, write_manifest
 from cxr.data.safe_csv import write_csv
 from cxr.errors import UserError
 from cxr.evaluation.assessment import Assessment, Evidence, assess, check_evaluation, subgroup_columns
@@ -68,7 +68,7 @@ def evaluate_again(
         results = predictions_of(run)
     part = "test" if "test" in results else "val"
     evaluated = results[part]
-    check_evaluation(config.evaluation, evaluated.classes, config.data.columns.more)
+    check_evaluation(config.evaluation, evaluated.classes, more_columns(logged.manifest))
     with progress.stage("report", "Assessing the logged predictions"):
         evidence = evidence_of(logged, config, results["val"], evaluated, part, rows_of(logged, evaluated))
         assessment = assess(evidence, config.evaluation)
@@ -128,7 +128,7 @@ def evidence_of(
         rows: the manifest's rows of the evaluated images, in order.
     """
     of_validation = list(rows_of(logged, validation)["group"])
-    return Evidence(validation, evaluated, part, list(rows["group"]), rows[subgroup_columns(config)], of_validation)
+    return Evidence(validation, evaluated, part, list(rows["group"]), rows[subgroup_columns(config, rows)], of_validation)
 
 
 def _read_picture(run: LoggedRun, caption: Caption) -> Picture:

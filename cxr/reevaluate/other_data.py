@@ -11,6 +11,7 @@ from cxr.config.schema import Config
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.identity.overlap import SAME, overlap
 from cxr.data.image_list import spelling
+from cxr.data.manifest import more_columns
 from cxr.data.sources.locate import locate_images
 from cxr.errors import UserError
 from cxr.evaluation.assessment import check_evaluation
@@ -77,7 +78,7 @@ def read_other_data(logged: Logged, classes: tuple[str, ...], config: Config, pr
     """
     image_list = locate_images(config.data, progress.stage, least_classes=1)
     names = names_of_model(image_list.classes, classes, config)
-    check_evaluation(config.evaluation, classes, config.data.columns.more)
+    check_evaluation(config.evaluation, classes, more_columns(image_list.images))
     dataset = read_dataset(config, image_list, progress.stage, cache_of(config, progress), split=False)
     shared = overlap(dataset.manifest, logged.manifest)
     rows = np.flatnonzero(~dataset.manifest["path"].isin(shared["path"]).to_numpy())

@@ -20,7 +20,7 @@ from cxr.data.augment import changes_nothing, check_augment
 from cxr.data.dataset import Dataset, read_dataset
 from cxr.data.image_list import ImageList
 from cxr.data.images.store import forget_images
-from cxr.data.manifest import data_fingerprint, split_fingerprint
+from cxr.data.manifest import data_fingerprint, more_columns, split_fingerprint
 from cxr.data.profile_copy import profile_copy
 from cxr.data.sources.locate import is_among_images, locate_images
 from cxr.data.split import check_split, split_for, split_note
@@ -125,7 +125,7 @@ def prepare(
         check_split(images, config.split)
     weights = locate_weights(config.backbone, of_run)
     config = with_costs_by_class(config, images.classes)
-    _check_classes(config, images.classes)
+    _check_classes(config, images.classes, more_columns(images.images))
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
     if config.data.grey != dataset.grey:
@@ -195,10 +195,10 @@ def _check_without_openvino(config: Config) -> None:
         raise UserError(f"evaluation.views={config.evaluation.views} needs {lacking} leave it at 1")
 
 
-def _check_classes(config: Config, classes: tuple[str, ...]) -> None:
+def _check_classes(config: Config, classes: tuple[str, ...], columns: list[str]) -> None:
     """Raise `UserError` where the config names a class, a metric or a column that the data does not have."""
     cost_matrix(config.loss.costs, classes, "loss.costs")
-    check_evaluation(config.evaluation, classes, config.data.columns.more)
+    check_evaluation(config.evaluation, classes, columns)
     known = metric_names(classes)
     if config.objective.metric == WITHOUT_SHORTCUT:
         if not config.audit.images:

@@ -183,7 +183,7 @@ def is_audited(params: Params) -> bool:
 def _subgroups(params: Params) -> list[str]:
     named = params.get("evaluation.subgroups", "None")
     more = [str(name) for name in json.loads(params.get("data.columns.more", "[]") if named == "None" else named)]
-    return ["source", *more] if named == "None" else more
+    return ["source", "view", *more] if named == "None" else more
 
 
 def _hash_of(paths: pd.Series, values: pd.Series) -> str:

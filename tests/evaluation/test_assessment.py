@@ -146,10 +146,12 @@ def test_mistake_in_the_config_is_refused(settings: EvaluationConfig, message: s
 
 
 def test_subgroups_are_by_source_and_what_the_manifest_keeps(compose_config: Compose) -> None:
-    assert subgroup_columns(compose_config()) == ["source"]
+    manifest = pd.DataFrame(columns=["path", "source", "sex", "age"])
+    assert subgroup_columns(compose_config(), manifest) == ["source"]
+    assert subgroup_columns(compose_config(), manifest.assign(view="AP")) == ["source", "view"]
     kept = compose_config("data=manifest", "data.manifest=m.csv", "data.columns.more=[sex,age]")
-    assert subgroup_columns(kept) == ["source", "sex", "age"]
-    assert subgroup_columns(compose_config("evaluation.subgroups=[mode]")) == ["mode"]
+    assert subgroup_columns(kept, manifest) == ["source", "sex", "age"]
+    assert subgroup_columns(compose_config("evaluation.subgroups=[mode]"), manifest) == ["mode"]
 
 
 def test_five_images_and_twenty_classes_are_valid_json() -> None:

@@ -47,7 +47,7 @@ MOVES = {
     "": """
         data.name data.root data.classes data.aliases data.manifest data.masks data.merge data.keep data.on_bad_image
         data.on_conflict data.source data.dicom_patients data.columns.path data.columns.label data.columns.source data.columns.group
-        data.columns.split data.layout data.grey
+        data.columns.split data.columns.view data.layout data.grey
         data.phantom.count data.phantom.image_size data.phantom.seed data.phantom.shortcut data.phantom.strength data.phantom.turned
         split.name split.method split.validation split.test split.folds split.fold split.source split.seed
         backbone.file backbone.weights prepare.name prepare.dilation

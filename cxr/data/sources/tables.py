@@ -52,6 +52,8 @@ def read_table(file: Path, root: Path, data: DataConfig) -> ImageList:
     for name in data.columns.more:
         if name not in rows.columns:
             raise UserError(f"{file} has no column {name}, which data.columns.more names: {nearest(name, map(str, rows.columns))}")
+    if columns.get("view") in data.columns.more:
+        del columns["view"]  # kept under its own name
     table = pd.DataFrame({name: rows[column] for name, column in (columns | {name: name for name in data.columns.more}).items()})
     if is_manifest:
         table = table.assign(sha256=rows["sha256"].to_numpy())

@@ -17,6 +17,7 @@ _USUAL = {
     "source": ("source", "hospital", "site", "institution", "center", "centre", "dataset"),
     "group": ("group", "patient", "patientid", "subject", "subjectid"),
     "split": ("split", "part", "partition", "subset", "set"),
+    "view": ("view", "viewposition", "appa", "projection"),
 }
 _NEEDED = ("path", "label")
 _DEFAULTS = {item.name: item.default for item in fields(ColumnsConfig)}
@@ -30,7 +31,7 @@ def columns_of(
     file: str,
     roles: Collection[str] = tuple(_USUAL),
 ) -> dict[str, str]:
-    """The column of `table` for path, label, and as far as there are such, source, group and split.
+    """The column of `table` for path, label, and as far as there are such, source, group, split and view.
 
     Args:
         table: text, a row an image.

@@ -12,7 +12,7 @@ def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> t
     dataset, settings = prepared.dataset, prepared.config.evaluation
     part = dataset.parts[-1]
     rows = dataset.manifest.iloc[dataset.rows(part)]
-    columns = rows[subgroup_columns(prepared.config)].reset_index(drop=True)
+    columns = rows[subgroup_columns(prepared.config, rows)].reset_index(drop=True)
     of_validation = list(dataset.manifest.iloc[dataset.rows("val")]["group"])
     evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns, of_validation)
     assessment = assess(evidence, settings)

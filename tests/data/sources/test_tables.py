@@ -89,6 +89,16 @@ def test_several_findings_in_a_label_are_counted(root: Path) -> None:
     assert images.classes == ("NA", "ill", "ill|old")
 
 
+@pytest.mark.parametrize("name", ["view", "View Position", "ViewPosition", "AP/PA", "Projection"])
+def test_view_of_a_film_is_kept(name: str, root: Path) -> None:
+    file = written(root, f"path,label,{name}\na/1.png,ill,AP\na/2.png,ill,PA\nb/3.png,NA,\n")
+    assert list(read(file).images["view"]) == ["AP", "PA", ""]
+    assert "view" not in read(file, columns=ColumnsConfig(view=None)).images
+    under_its_name = read(file, columns=ColumnsConfig(more=[name])).images
+    assert list(under_its_name[name]) == ["AP", "PA", ""]
+    assert ("view" in under_its_name) == (name == "view")
+
+
 def test_named_column_has_to_be_there(root: Path) -> None:
     with pytest.raises(UserError, match=r"has no column ward: .*name yours with data.columns.source=COLUMN"):
         read(written(root, PLAIN), columns=ColumnsConfig(source="ward"))
