@@ -74,6 +74,7 @@ MISTAKES = {
     "data=folder data.root=.": "among the images: give the command in another folder",
     "data check data=folder data.root=a data.root=b": "data.root is given more than once",
     "loss.group_robust=0.1 augment.mixup=0.2": "augment.mixup makes images of two: choose one of them",
+    "objective=worst_group_auc": "needs subgroups, and all images are of one: data.columns.more=[sex] keeps a column of a table",
     "objective=auc_without_shortcut audit=off": "comes from an audit, and the run has no audit: choose audit=standard",
     "+data.keep.source=[elsewhere]": "data.keep.source keeps elsewhere, which no image has",
     "evaluation.primary=auc": "evaluation.primary=auc is not compared for these classes",

@@ -33,7 +33,8 @@ class Evidence:
 
     `part` is the name of the evaluated part, `groups` the group of each of its images, `columns` (n, any) further columns of the
     manifest. Without a test part, `evaluated` is `validation`. `of_validation` is the group of each validation image; where it is
-    not given each image is one. `unknown` are images of classes that the model does not know, where other data is evaluated.
+    not given each image is one. `validation_columns` are their columns. `unknown` are images of classes that the model does not
+    know, where other data is evaluated.
     """
 
     validation: Predictions
@@ -43,6 +44,7 @@ class Evidence:
     columns: pd.DataFrame
     of_validation: Sequence[str] | None = None
     unknown: UnknownClasses | None = None
+    validation_columns: pd.DataFrame | None = None
 
     @property
     def validation_groups(self) -> Sequence[str] | None:

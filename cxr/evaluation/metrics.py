@@ -49,10 +49,13 @@ class Evaluation:
 WITHOUT_SHORTCUT = "val/auc_on_other_surroundings"  # of an audit, on validation images alone
 
 
+WORST_GROUP_AUC = "worst_group_auc"  # of subgroups, on validation images alone
+
+
 def metric_names(classes: Sequence[str]) -> list[str]:
     """The names of all numbers that validation predictions of these classes may have."""
     by_class = [*(metric.name for metric in BY_CLASS), "sensitivity_at_specificity"]
-    return [*(metric.name for metric in OVERALL), *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
+    return [*(metric.name for metric in OVERALL), WORST_GROUP_AUC, *(f"{slug(name)}/{key}" for name in classes for key in by_class)]
 
 
 def evaluate(predictions: Predictions, groups: Sequence[str] | None = None) -> Evaluation:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cxr.config.schema import EvaluationConfig
 from cxr.evaluation.assessment import Assessment, Evidence, numbers_of
 from cxr.evaluation.estimates import ENDS, interval_name
 from cxr.evaluation.metric_table import by_class
-from cxr.evaluation.metrics import Evaluation, evaluate, sensitivity_at_specificity
+from cxr.evaluation.metrics import WORST_GROUP_AUC, Evaluation, evaluate, sensitivity_at_specificity
 from cxr.evaluation.predictions import Predictions
+from cxr.evaluation.subgroups import worst_group_auc
 from cxr.text import slug
 
 TABLE = "evaluation/by_class.json"
@@ -26,10 +28,13 @@ class PartResults:
     evaluation: Evaluation
 
 
-def results_of(evidence: Evidence, assessment: Assessment, specificity: float) -> list[PartResults]:
-    """Results of each part, the evaluated one last. Validation also has the sensitivity at this specificity."""
+def results_of(evidence: Evidence, assessment: Assessment, settings: EvaluationConfig) -> list[PartResults]:
+    """Results of each part, the evaluated one last. Validation also has what a sweep may choose by."""
+    columns = evidence.columns if evidence.chosen_on_same else evidence.validation_columns
     on_validation = evaluate(evidence.validation, evidence.validation_groups)
-    on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, specificity))
+    on_validation.estimates.update(sensitivity_at_specificity(evidence.validation, settings.specificity))
+    if columns is not None and (worst := worst_group_auc(evidence.validation, columns, settings.small_group)):
+        on_validation.estimates[WORST_GROUP_AUC] = worst
     if evidence.chosen_on_same:
         whole = Evaluation(on_validation.estimates | assessment.estimates, on_validation.confusion)
         return [PartResults(evidence.part, evidence.evaluated, whole)]

@@ -99,6 +99,22 @@ def subgroups(
     return ordered
 
 
+def worst_group_auc(predictions: Predictions, columns: pd.DataFrame, small_below: int) -> Estimate | None:
+    """The lowest macro AUC among subgroups that are not small and have images of every class; None without such a subgroup.
+
+    Args:
+        columns: (n, columns), rows in the order of the predictions.
+    """
+    values = []
+    for column in columns.columns:
+        for _, members in _members(columns[column]):
+            some = predictions.only(members)
+            if len(members) >= small_below and all(some.by_class.values()):
+                of_class = [area_under_roc(some.labels == k, some.probabilities[:, k]).value for k in range(len(some.classes))]
+                values += [float(np.mean([auc for auc in of_class if auc is not None]))]
+    return Estimate(min(values), why_not="no interval: it is the lowest of several") if values else None
+
+
 def gap_rule(rules: Sequence[Rule]) -> Rule:
     """The operating point at which subgroups are compared: that of the sensitivity target, or the first."""
     return next((rule for rule in rules if rule.aim == "sensitivity"), rules[0])

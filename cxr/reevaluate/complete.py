@@ -51,7 +51,7 @@ def complete(logged: Logged, restored: Restored, store: Store, progress: Progres
             with progress.stage("report", "Assessing the predictions"):
                 evidence = evidence_of(logged, config, trained.predictions["val"], evaluated, part, rows)
                 assessment = assess(evidence, config.evaluation)
-                by_part = results_of(evidence, assessment, config.evaluation.specificity)
+                by_part = results_of(evidence, assessment, config.evaluation)
                 record_numbers(opened, by_part, assessment, trained.history, folder / "numbers")
             if audited and basis:
                 add_audit(opened, audited, basis, folder / "audit")

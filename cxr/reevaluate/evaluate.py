@@ -127,8 +127,9 @@ def evidence_of(
     Args:
         rows: the manifest's rows of the evaluated images, in order.
     """
-    of_validation = list(rows_of(logged, validation)["group"])
-    return Evidence(validation, evaluated, part, list(rows["group"]), rows[subgroup_columns(config, rows)], of_validation)
+    own, columns = rows_of(logged, validation), rows[subgroup_columns(config, rows)]
+    known = own[[name for name in columns if name in own]]
+    return Evidence(validation, evaluated, part, list(rows["group"]), columns, list(own["group"]), validation_columns=known)
 
 
 def _read_picture(run: LoggedRun, caption: Caption) -> Picture:
@@ -202,7 +203,7 @@ class _Made:
 
 def _log(store: Store, config: Config, source: LoggedRun, made: _Made, progress: Progress) -> Evaluated:
     evidence, assessment = made.evidence, made.assessment
-    results = results_of(evidence, assessment, config.evaluation.specificity)
+    results = results_of(evidence, assessment, config.evaluation)
     tags = made.tags | {
         "cxr.role": "evaluation",
         "cxr.evaluates": source.id,

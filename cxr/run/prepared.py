@@ -25,8 +25,8 @@ from cxr.data.profile_copy import profile_copy
 from cxr.data.sources.locate import is_among_images, locate_images
 from cxr.data.split import check_split, split_for, split_note
 from cxr.errors import RunFailed, UserError
-from cxr.evaluation.assessment import check_evaluation
-from cxr.evaluation.metrics import WITHOUT_SHORTCUT, metric_names
+from cxr.evaluation.assessment import check_evaluation, subgroup_columns
+from cxr.evaluation.metrics import WITHOUT_SHORTCUT, WORST_GROUP_AUC, metric_names
 from cxr.evaluation.roles import with_costs_by_class
 from cxr.model.backbones.keras_file import file_sha256
 from cxr.model.losses.registry import check_loss
@@ -125,7 +125,7 @@ def prepare(
         check_split(images, config.split)
     weights = locate_weights(config.backbone, of_run)
     config = with_costs_by_class(config, images.classes)
-    _check_classes(config, images.classes, more_columns(images.images))
+    _check_classes(config, images)
     cache = cache_of(config, progress, cache_folder)
     dataset = read_dataset(config, images, progress.stage, cache, manifest)
     if config.data.grey != dataset.grey:
@@ -195,15 +195,23 @@ def _check_without_openvino(config: Config) -> None:
         raise UserError(f"evaluation.views={config.evaluation.views} needs {lacking} leave it at 1")
 
 
-def _check_classes(config: Config, classes: tuple[str, ...], columns: list[str]) -> None:
+def _check_classes(config: Config, images: ImageList) -> None:
     """Raise `UserError` where the config names a class, a metric or a column that the data does not have."""
+    classes = images.classes
     cost_matrix(config.loss.costs, classes, "loss.costs")
-    check_evaluation(config.evaluation, classes, columns)
+    check_evaluation(config.evaluation, classes, more_columns(images.images))
     known = metric_names(classes)
     if config.objective.metric == WITHOUT_SHORTCUT:
         if not config.audit.images:
             raise UserError(
                 f"objective.metric={WITHOUT_SHORTCUT} comes from an audit, and the run has no audit: choose audit=standard"
+            )
+    elif config.objective.metric == f"val/{WORST_GROUP_AUC}":
+        known_now = images.images.nunique().reindex(subgroup_columns(config, images.images), fill_value=2)  # others are read later
+        if not (known_now > 1).any():
+            raise UserError(
+                f"objective.metric={config.objective.metric} needs subgroups, and all images are of one: "
+                "data.columns.more=[sex] keeps a column of a table"
             )
     elif config.objective.metric.removeprefix("val/") not in known:
         hint = nearest(config.objective.metric, [f"val/{name}" for name in known])

@@ -10,7 +10,7 @@ from cxr.evaluation.estimates import Estimate
 from cxr.evaluation.metrics import evaluate
 from cxr.evaluation.operating_points import choose_rules, decisions
 from cxr.evaluation.predictions import Predictions
-from cxr.evaluation.subgroups import MOST, gap_rule, subgroups
+from cxr.evaluation.subgroups import MOST, gap_rule, subgroups, worst_group_auc
 from tests.evaluation.made import made, skilled
 
 SHOWN = skilled(1, 300)
@@ -81,6 +81,19 @@ def test_gaps_are_differences_from_the_other_images_at_one_threshold_with_interv
         auc = [roc_auc_score(positive[among], SHOWN.probabilities[among, 0]) for among in (own, ~own)]
         assert gaps[name]["auc"].value == pytest.approx(auc[0] - auc[1])
     assert gaps["sex: F"]["specificity"].value == pytest.approx(-(gaps["sex: M"]["specificity"].value or 0))
+
+
+def test_worst_group_is_that_of_the_lowest_macro_auc_which_is_large_enough_and_has_every_class() -> None:
+    sites = np.where(np.arange(300) < 100, "a", np.where(np.arange(300) < 280, "b", "small"))
+    columns = pd.DataFrame({"site": sites, "only COVID": np.where(SHOWN.labels == 0, "yes", "no")})
+    expected = [
+        np.mean([roc_auc_score(SHOWN.labels[rows] == k, SHOWN.probabilities[rows, k]) for k in range(3)])
+        for rows in (sites == "a", sites == "b")
+    ]
+    worst = worst_group_auc(SHOWN, columns, 30)
+    assert worst is not None
+    assert worst.value == pytest.approx(min(expected))
+    assert worst_group_auc(SHOWN, columns[["only COVID"]], 30) is None
 
 
 def test_chance_shows_a_gap_in_one_report_of_twenty_at_most() -> None:

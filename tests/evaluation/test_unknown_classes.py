@@ -86,7 +86,7 @@ def test_absent_class_has_no_number(without_covid: Evidence, capsys: pytest.Capt
         point["evaluated"][rate] for point in stored["operating_points"] for rate in ("sensitivity", "specificity", "ppv", "npv")
     ]
     assert {rate["value"] for rate in rates} == {None}
-    logged = final_metrics(results_of(without_covid, assessment, 0.99), assessment)
+    logged = final_metrics(results_of(without_covid, assessment, EvaluationConfig()), assessment)
     of_positive = re.compile("external/(covid|points|triage)/")
     named = [name for name in logged if of_positive.match(name)]
     assert all("cost_per_image" in name or name.endswith("/threshold") for name in named)

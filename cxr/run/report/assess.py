@@ -13,7 +13,15 @@ def assess_run(prepared: PreparedRun, predictions: dict[Part, Predictions]) -> t
     part = dataset.parts[-1]
     rows = dataset.manifest.iloc[dataset.rows(part)]
     columns = rows[subgroup_columns(prepared.config, rows)].reset_index(drop=True)
-    of_validation = list(dataset.manifest.iloc[dataset.rows("val")]["group"])
-    evidence = Evidence(predictions["val"], predictions[part], part, list(rows["group"]), columns, of_validation)
+    validation = dataset.manifest.iloc[dataset.rows("val")].reset_index(drop=True)
+    evidence = Evidence(
+        predictions["val"],
+        predictions[part],
+        part,
+        list(rows["group"]),
+        columns,
+        list(validation["group"]),
+        validation_columns=validation[list(columns)],
+    )
     assessment = assess(evidence, settings)
-    return results_of(evidence, assessment, settings.specificity), assessment
+    return results_of(evidence, assessment, settings), assessment
