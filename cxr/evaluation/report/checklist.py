@@ -1,5 +1,6 @@
 """CLAIM 2024 and TRIPOD+AI: answers that a run can give, and the items that it leaves to the authors."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,7 +175,14 @@ def describe_gaps(document: Document) -> str:
     if not any(group.gaps for group in document.assessment.subgroups):
         return ""
     labels = {metric.name: metric.label for metric in (*OVERALL, *BY_CLASS)}
-    gaps = [(group.name, labels[name], gap) for group in document.assessment.subgroups for name, gap in group.shown_gaps.items()]
+    subgroups = document.assessment.subgroups
+    values = Counter(group.column for group in subgroups)
+    gaps = [
+        (group.name, labels[name], gap)
+        for group in subgroups
+        for name, gap in group.shown_gaps.items()
+        if values[group.column] > 2 or (gap.value or 0.0) < 0  # of two values each has the other's difference
+    ]
     if not gaps:
         return " No subgroup differs beyond chance."
     ordered = sorted(gaps, key=lambda row: -abs(row[2].value or 0.0))
