@@ -12,6 +12,8 @@ from cxr.evaluation.predictions import Predictions, write_predictions
 from cxr.evaluation.roc import area_under_roc
 from cxr.text import pluralize
 
+_SHOWN = 5  # classes that are named
+
 
 @dataclass(frozen=True)
 class UnknownClasses:
@@ -60,10 +62,15 @@ def describe_unshared(of_model: Mapping[str, int], unknown: Mapping[str, int]) -
     >>> describe_unshared({"COVID": 0, "Normal": 9}, {"Edema": 1, "Mass": 4})[0]
     'Classes without an image in this data: COVID. Their sensitivity and all other numbers of them are not known.'
     >>> describe_unshared({"COVID": 0, "Normal": 9}, {"Edema": 1, "Mass": 4})[1]
-    'Classes that the model does not know: Edema (1 image), Mass (4 images). They count only as not normal, in one AUC.'
+    'Classes that the model does not know: Mass (4 images), Edema (1 image). They count only as not normal, in one AUC.'
+    >>> describe_unshared({}, dict.fromkeys("abcdefg", 1))[0].partition("e (1 image)")[2]
+    ' and 2 classes with 2 images. They count only as not normal, in one AUC.'
     """
     absent = ", ".join(name for name, count in of_model.items() if not count)
-    others = ", ".join(f"{name} ({pluralize(count, 'image')})" for name, count in unknown.items())
+    largest = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+    others = ", ".join(f"{name} ({pluralize(count, 'image')})" for name, count in largest[:_SHOWN])
+    if rest := largest[_SHOWN:]:
+        others += f" and {pluralize(len(rest), 'class', 'classes')} with {pluralize(sum(count for _, count in rest), 'image')}"
     return [
         *(
             [f"Classes without an image in this data: {absent}. Their sensitivity and all other numbers of them are not known."]
