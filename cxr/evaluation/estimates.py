@@ -14,7 +14,18 @@ from cxr.text import percent
 
 CONFIDENCE = 0.95
 PERCENT = percent(CONFIDENCE)  # as texts and figures have it
-Z = float(ndtri(0.5 + CONFIDENCE / 2))
+
+
+def standard_errors(confidence: float) -> float:
+    """How many standard errors an interval of a normal estimate reaches to each side.
+
+    >>> round(standard_errors(0.95), 3)
+    1.96
+    """
+    return float(ndtri(0.5 + confidence / 2))
+
+
+Z = standard_errors(CONFIDENCE)
 
 
 @dataclass(frozen=True)
@@ -232,7 +243,7 @@ def wilson_interval(successes: float, trials: float, confidence: float = CONFIDE
     """
     if trials == 0:
         return 0.0, 1.0
-    z = float(ndtri(0.5 + confidence / 2))
+    z = standard_errors(confidence)
     share, scale = successes / trials, 2 * (trials + z**2)
     centre = (2 * trials * share + z**2) / scale
     half = z / scale * math.sqrt(4 * trials * share * (1 - share) + z**2)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from cxr.evaluation.effective_size import independent_images, members_among
-from cxr.evaluation.estimates import CONFIDENCE, Estimate, lacking, wilson_interval
+from cxr.evaluation.estimates import CONFIDENCE, Estimate, lacking, standard_errors, wilson_interval
 from cxr.evaluation.predictions import Predictions
 
 
@@ -49,7 +49,7 @@ def area_under_roc(
         spread = math.sqrt((np.bincount(members, auc_influence(positive, scores)) ** 2).sum())
     if spread < 1e-12:
         return Estimate(auc, why_not="the scores tie, so DeLong's variance is 0")
-    half = float(ndtri(0.5 + confidence / 2)) * spread / (auc * (1 - auc))
+    half = standard_errors(confidence) * spread / (auc * (1 - auc))
     return Estimate(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)))
 
 

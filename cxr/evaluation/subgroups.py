@@ -105,14 +105,10 @@ def worst_group_auc(predictions: Predictions, columns: pd.DataFrame, small_below
     Args:
         columns: (n, columns), rows in the order of the predictions.
     """
-    values = []
-    for column in columns.columns:
-        for _, members in _members(columns[column]):
-            some = predictions.only(members)
-            if len(members) >= small_below and all(some.by_class.values()):
-                of_class = [area_under_roc(some.labels == k, some.probabilities[:, k]).value for k in range(len(some.classes))]
-                values += [float(np.mean([auc for auc in of_class if auc is not None]))]
-    return Estimate(min(values), why_not="no interval: it is the lowest of several") if values else None
+    large = [members for column in columns.columns for _, members in _members(columns[column]) if len(members) >= small_below]
+    areas = [evaluate(predictions.only(members)).estimates["auc_macro_ovr"].value for members in large]
+    lowest = min((area for area in areas if area is not None), default=None)
+    return None if lowest is None else Estimate(lowest, why_not="no interval: it is the lowest of several")
 
 
 def gap_rule(rules: Sequence[Rule]) -> Rule:

@@ -163,11 +163,11 @@ def _subgroups(document: Document) -> str:
     columns = ", ".join(dict.fromkeys(subgroup.column for subgroup in subgroups))
     large = [subgroup for subgroup in subgroups if not subgroup.small]
     if not large:
-        return f"By {columns}; every group is small, so none is singled out.{describe_gaps(document)}"
+        return f"By {columns}; every group is small, so none is singled out. {describe_gaps(document)}".rstrip()
     worst = min(large, key=lambda subgroup: subgroup.estimates["balanced_accuracy"].value or 0.0)
     accuracy = worst.estimates["accuracy"]
     lowest = f"of groups that are not small, worst by balanced accuracy: {worst.name}, accuracy {accuracy.text}"
-    return f"By {columns}; {lowest}.{describe_gaps(document)}"
+    return f"By {columns}; {lowest}. {describe_gaps(document)}".rstrip()
 
 
 def describe_gaps(document: Document) -> str:
@@ -184,9 +184,9 @@ def describe_gaps(document: Document) -> str:
         if values[group.column] > 2 or (gap.value or 0.0) < 0  # of two values each has the other's difference
     ]
     if not gaps:
-        return " No subgroup differs beyond chance."
+        return "No subgroup differs beyond chance."
     ordered = sorted(gaps, key=lambda row: -abs(row[2].value or 0.0))
-    return f" Differences from the other images: {'; '.join(f'{name}, {label} {gap.signed}' for name, label, gap in ordered)}."
+    return f"Differences from the other images: {'; '.join(f'{name}, {label} {gap.signed}' for name, label, gap in ordered)}."
 
 
 def _thresholds(document: Document) -> str:

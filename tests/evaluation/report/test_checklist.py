@@ -46,8 +46,8 @@ def test_difference_of_two_groups_is_named_once_and_none_of_an_earlier_version()
 
     low = Estimate(-0.2, -0.3, -0.1)
     assert sentence("view", 1, sensitivity=low) == (
-        " Differences from the other images: view: AP, sensitivity -0.200 (-0.300 to -0.100)."
+        "Differences from the other images: view: AP, sensitivity -0.200 (-0.300 to -0.100)."
     )
     assert "view: PA 1, sensitivity +0.200" in sentence("view", 2, sensitivity=low)
-    assert sentence("view", 1, auc=Estimate(-0.2, -0.3, 0.1)) == " No subgroup differs beyond chance."
+    assert sentence("view", 1, auc=Estimate(-0.2, -0.3, 0.1)) == "No subgroup differs beyond chance."
     assert sentence("view", 1) == ""
